@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * The few kernel types the tracer looks into, as CO-RE declarations: names and types of the members
+ * count, libbpf finds their offsets in the running kernel's BTF. So the tracer is built without it.
+ */
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct load_weight {
+	unsigned long weight;
+};
+
+struct task_group {
+	unsigned long shares;
+};
+
+struct cfs_rq {
+	struct load_weight load;
+	int runtime_enabled; /* CONFIG_CFS_BANDWIDTH: this group has a quota */
+	struct task_group *tg;
+};
+
+struct sched_entity {
+	struct load_weight load;
+	unsigned char on_rq;
+	struct sched_entity *parent;
+	struct cfs_rq *cfs_rq; /* the queue this entity is, or would be, on */
+	struct cfs_rq *my_q;   /* the queue of a group's own; NULL for a task */
+};
+
+/* Linux 6.12 made on_rq of this struct a byte after a bool-sized gap; the size is CO-RE's business. */
+
+struct task_struct {
+	int pid;
+	int tgid;
+	int prio; /* effective: below 100 is real time, deadline or stop */
+	unsigned int rt_priority;
+	unsigned int policy;
+	struct sched_entity se;
+};
+
+struct pt_regs {
+	unsigned long orig_ax;
+};
+
+#pragma clang attribute pop

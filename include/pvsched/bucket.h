@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * The token bucket, one word wide. Shared by the tracer, which charges what ran, by the policy, which
+ * decides on what is left, and by the simulator: one arithmetic, so that they cannot disagree.
+ *
+ * Instead of a level and the time it was valid at, a bucket holds the time at which all that was
+ * charged will have been paid for (`repaid_at`, ns on the monotonic clock). A charge of c ns at a
+ * share of r permille takes c * 1000 / r ns to repay, and moves repaid_at that far from now, or from
+ * where it was if that is later. A bucket whose repaid_at lies in the past is full.
+ *
+ * Over any window W the sum of charges is at most burst + share * W, plus what was overdrawn, which
+ * stays a debt and is paid before anything else.
+ *
+ * One word because several CPUs charge a domain's bucket at once: a compare-and-swap is all it takes.
+ */
+
+#include <linux/types.h>
+
+/** What a bucket allows. */
+struct pvs_bucket_rule {
+	__u64 burst_ns;	      /* capacity */
+	__u32 share_permille; /* refill, in thousandths of wall time; 1..1000, 0 refuses everything */
+	__u32 pad;
+};
+
+/** No charge moves repaid_at further than this from now: a debt is bounded, whatever went wrong. */
+#define PVS_BUCKET_DEBT_MAX_NS (10ULL * 1000 * 1000 * 1000)
+
+/**
+ * What is left at @now_ns, in ns: burst_ns when full, 0 or less when empty. Negative is debt.
+ */
+static inline __s64 pvs_bucket_tokens(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
+				      __u64 now_ns)
+{
+	__u64 owed_ns;
+
+	if (repaid_at_ns <= now_ns)
+		return (__s64)rule->burst_ns;
+	owed_ns = repaid_at_ns - now_ns;
+	if (owed_ns > 2 * PVS_BUCKET_DEBT_MAX_NS)
+		owed_ns = 2 * PVS_BUCKET_DEBT_MAX_NS;
+	return (__s64)rule->burst_ns - (__s64)(owed_ns * rule->share_permille / 1000);
+}
+
+/**
+ * The new repaid_at after @charge_ns were used up until @now_ns. The caller stores it.
+ */
+static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
+				      __u64 now_ns, __u64 charge_ns)
+{
+	__u64 share = rule->share_permille ? rule->share_permille : 1;
+	__u64 from_ns = repaid_at_ns > now_ns ? repaid_at_ns : now_ns;
+	__u64 latest_ns = now_ns + PVS_BUCKET_DEBT_MAX_NS;
+	__u64 repaid_ns;
+
+	if (charge_ns > PVS_BUCKET_DEBT_MAX_NS)
+		charge_ns = PVS_BUCKET_DEBT_MAX_NS;
+	repaid_ns = from_ns + charge_ns * 1000 / share;
+	return repaid_ns > latest_ns ? latest_ns : repaid_ns;
+}
+
+/**
+ * What a use of @used_ns costs a vCPU whose fair entitlement is @entitled_permille of a CPU (0: not
+ * known). Real-time run time is free in the fair class, so a vCPU that competes with many is charged
+ * as much more as its fair share is less than the share of its profile: in the long run it is never
+ * elevated for more than it could have had anyway.
+ */
+static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 used_ns,
+				     __u32 entitled_permille)
+{
+	if (entitled_permille == 0 || entitled_permille >= rule->share_permille)
+		return used_ns;
+	return used_ns * rule->share_permille / entitled_permille;
+}
+
+/**
+ * The earliest time at which @want_ns tokens are left (at most the burst), if nothing is charged until
+ * then; a time in the past when they are there already.
+ */
+static inline __u64 pvs_bucket_ready_at(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
+					__u64 want_ns)
+{
+	__u64 share = rule->share_permille ? rule->share_permille : 1;
+	__u64 spare_ns = rule->burst_ns > want_ns ? (rule->burst_ns - want_ns) * 1000 / share : 0;
+
+	return repaid_at_ns > spare_ns ? repaid_at_ns - spare_ns : 0;
+}

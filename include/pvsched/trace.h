@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * The contract between the host tracer (bpf/) and the daemon: the accounts they share by mapped
+ * memory, and the few events that are worth waking somebody for. Both are built from this header, so
+ * it carries no version; sizes are asserted so that neither compiler can lay it out its own way.
+ *
+ * Every word has one writer, named here. Times are CLOCK_MONOTONIC in ns; 0 is never.
+ */
+
+#include <linux/types.h>
+
+#include "pvsched/bucket.h"
+
+#define PVS_VCPUS_MAX	  4096 /* slots; a slot is a registered vCPU thread */
+#define PVS_DOMAINS_MAX	  1024
+#define PVS_CPUS_MAX	  1024
+#define PVS_WAIT_BUCKETS  80   /* see pvs_wait_bucket() */
+#define PVS_EVENTS_BYTES  (256 * 1024)
+
+/**
+ * The least a boost is charged for each time the vCPU is switched in while elevated, ns. It is about
+ * what a preemption costs the preempted: without it a vCPU that runs for 1 us at a time would cause
+ * hundreds of thousands of them for nothing.
+ */
+#define PVS_CHARGE_MIN_NS 30000
+
+/** Fewer tokens than this are none: a boost that must end sooner costs more than it gives. */
+#define PVS_TOKENS_MIN_NS 20000
+
+/**
+ * An emptied bucket that is still elevated this much later has a daemon behind it that does not
+ * answer: the guardian is told. Far above the 10-100 us of a release, below what a user would notice.
+ */
+#define PVS_OVERDUE_NS 10000000
+
+/* pvs_vcpu_account::flags, written by the daemon */
+#define PVS_FLAG_ELEVATED	(1U << 0) /* the thread has a real-time class from us */
+#define PVS_FLAG_IMAGINED	(1U << 1) /* observe: act in the counters as if it had */
+#define PVS_FLAG_REPORT_BLOCKED (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
+#define PVS_FLAG_KVM		(1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
+
+/** How a vCPU thread left its CPU last. */
+enum pvs_out {
+	PVS_OUT_NONE = 0,
+	PVS_OUT_PREEMPTED = 1, /* still runnable */
+	PVS_OUT_BLOCKED = 2,   /* asleep in QEMU: a lock, a signal, an exit to user space */
+	PVS_OUT_HALTED = 3,    /* asleep because the guest had nothing to do */
+};
+
+/** One vCPU thread. */
+struct pvs_vcpu_account {
+	/* written by the daemon; rules only while the slot is not in the tracer's table */
+	__u32 tid;
+	__u32 flags;
+	__u32 domain; /* slot in the table of domains */
+	__u32 priority; /* real-time priority while ELEVATED: another one is a foreign change */
+	struct pvs_bucket_rule rule;
+	__u64 raised_at_ns; /* when ELEVATED was last set */
+	__u64 lowered_at_ns; /* when it was last cleared */
+	__u64 reserved0[2];
+
+	/* written by the tracer in sched_switch, on one CPU at a time */
+	__u64 in_ns;	     /* switched in at; 0 while it does not run */
+	__u64 out_ns;	     /* switched out at */
+	__u64 repaid_at_ns;  /* the bucket */
+	__u64 used_ns;	     /* elevated run time, as it ran */
+	__u64 imagined_ns;   /* what it would have been */
+	__u64 run_ns;	     /* all run time */
+	__u64 wait_ns;	     /* runnable and not running */
+	__u64 sampled_at_ns; /* when the entitlement was last measured */
+	__u32 out;	     /* enum pvs_out */
+	__u32 cpu;	     /* where it runs or ran last */
+	__u32 entitled_permille; /* fair share of that CPU it would get now; 0: not known yet */
+	__u32 quota;	     /* 1: a CFS bandwidth limit holds for its group or an ancestor */
+	__u32 empty;	     /* 1: imagined bucket ran empty and is not full again */
+	__u32 events_lost;   /* the ring buffer was full */
+	__u64 switches;
+	__u64 preemptions;
+	__u64 halts;
+	__u64 wakeups_elevated; /* switched in after sleep while elevated */
+	__u64 wakeups_imagined; /* would have been */
+	__u64 wait_max_ns;
+	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
+
+	/* written by the tracer in sched_waking, from any CPU */
+	__u64 wake_ns __attribute__((aligned(64)));
+	__u64 wakeups;
+
+	/* written by the tracer in KVM's injection points, in the thread's own context */
+	__u64 injections __attribute__((aligned(64)));
+
+	/* written by the deadline timer */
+	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since raised */
+} __attribute__((aligned(64)));
+
+/** One domain: the bucket all its vCPUs share, charged by compare-and-swap from any CPU. */
+struct pvs_domain_account {
+	struct pvs_bucket_rule rule; /* daemon */
+	__u64 repaid_at_ns;	     /* tracer */
+	__u64 used_ns;		     /* tracer */
+} __attribute__((aligned(64)));
+
+/** One host CPU: its bucket is charged for all real-time run time, whoever's, by its own switches. */
+struct pvs_cpu_account {
+	__u64 repaid_at_ns; /* tracer */
+	__u64 rt_since_ns;  /* tracer: a real-time thread that is not a vCPU's runs since */
+	__u64 rt_run_ns;    /* tracer: all of it, ours and foreign */
+	__u64 foreign_ns;   /* tracer: of that, what was not a boosted vCPU */
+} __attribute__((aligned(64)));
+
+enum pvs_event_type {
+	PVS_EVENT_BLOCKED = 1,	 /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
+	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, elevated vCPU */
+	PVS_EVENT_FOREIGN = 3,	 /* an elevated vCPU has another class or priority than we gave it */
+	PVS_EVENT_QUOTA = 4,	 /* a CFS quota appeared over an elevated vCPU, or went */
+	PVS_EVENT_FORK = 5,	 /* an elevated vCPU thread made a thread: @arg is its tid */
+	PVS_EVENT_EXIT = 6,	 /* a registered thread is gone */
+};
+
+/** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */
+enum pvs_bucket {
+	PVS_BUCKET_VCPU = 1,
+	PVS_BUCKET_DOMAIN = 2,
+	PVS_BUCKET_CPU = 3,
+};
+
+struct pvs_event {
+	__u64 at_ns;
+	__u32 type; /* enum pvs_event_type */
+	__u32 slot;
+	__u32 tid;
+	__u32 arg;
+};
+
+/**
+ * Index of a delay in wait_counts: exact below 4 us, then four buckets for every doubling. Bucket i
+ * holds delays below pvs_wait_bucket_limit_us(i) and at least those of the bucket before.
+ */
+static inline __u32 pvs_wait_bucket(__u64 wait_ns)
+{
+	__u64 us = wait_ns / 1000;
+	__u32 shift = 0, index;
+
+	if (us < 4)
+		return (__u32)us;
+	if (us >= (1ULL << 21))
+		return PVS_WAIT_BUCKETS - 1;
+	/* at most 21 steps: us < 2^21 here; written without a builtin for the verifier's sake */
+	for (int i = 0; i < 20; i++) {
+		if ((us >> shift) < 8)
+			break;
+		shift++;
+	}
+	index = 4 * (shift + 1) + (__u32)((us >> shift) & 3);
+	return index < PVS_WAIT_BUCKETS ? index : PVS_WAIT_BUCKETS - 1;
+}
+
+/** The delay in us that every entry of bucket @index lies below. */
+static inline __u64 pvs_wait_bucket_limit_us(__u32 index)
+{
+	__u32 shift;
+
+	if (index < 4)
+		return index + 1;
+	shift = index / 4 - 1;
+	return (4ULL + index % 4 + 1) << shift;
+}
+
+_Static_assert(sizeof(struct pvs_bucket_rule) == 16, "rule");
+_Static_assert(sizeof(struct pvs_domain_account) == 64, "domain account");
+_Static_assert(sizeof(struct pvs_cpu_account) == 64, "cpu account");
+_Static_assert(sizeof(struct pvs_event) == 24, "event");
+_Static_assert(__builtin_offsetof(struct pvs_vcpu_account, in_ns) == 64, "daemon's line");
+_Static_assert(sizeof(struct pvs_vcpu_account) % 64 == 0, "vcpu account");

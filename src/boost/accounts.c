@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/accounts.h"
+
+#include <string.h>
+
+/* BPF programs on other CPUs write these: one load, one store each, never torn or repeated. */
+#define READ(word)	   __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define WRITE(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELEASE)
+
+void account_reset(const struct accounts *accounts, unsigned int slot)
+{
+	memset(&accounts->vcpus[slot], 0, sizeof(accounts->vcpus[slot]));
+}
+
+static void flags_change(struct pvs_vcpu_account *a, uint32_t set, uint32_t clear)
+{
+	WRITE(a->flags, (READ(a->flags) & ~clear) | set); /* the daemon is the only writer */
+}
+
+void account_set_terms(const struct accounts *accounts, unsigned int slot,
+		       const struct account_terms *terms)
+{
+	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint32_t set = 0;
+
+	WRITE(a->tid, (uint32_t)terms->tid);
+	WRITE(a->domain, terms->domain);
+	WRITE(a->priority, terms->priority);
+	WRITE(a->rule.burst_ns, terms->profile.burst_ns);
+	WRITE(a->rule.share_permille, terms->profile.share_permille);
+	if (terms->kvm)
+		set |= PVS_FLAG_KVM;
+	if (terms->profile.mode == PROFILE_OBSERVE)
+		set |= PVS_FLAG_IMAGINED;
+	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
+}
+
+void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+{
+	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+
+	WRITE(a->exhausted_at_ns, 0);
+	WRITE(a->raised_at_ns, now_ns);
+	flags_change(a, PVS_FLAG_ELEVATED, PVS_FLAG_REPORT_BLOCKED);
+}
+
+void account_lowered(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+{
+	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+
+	WRITE(a->lowered_at_ns, now_ns);
+	flags_change(a, 0, PVS_FLAG_ELEVATED);
+}
+
+void account_report_halt(const struct accounts *accounts, unsigned int slot, bool report)
+{
+	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+
+	flags_change(a, report ? PVS_FLAG_REPORT_BLOCKED : 0,
+		     report ? 0 : PVS_FLAG_REPORT_BLOCKED);
+}
+
+static enum policy_whereabouts whereabouts(const struct pvs_vcpu_account *a, uint64_t in_ns)
+{
+	uint32_t out = READ(a->out);
+
+	if (in_ns)
+		return POLICY_RUNNING;
+	if (out == PVS_OUT_PREEMPTED || READ(a->wake_ns) > READ(a->out_ns))
+		return POLICY_WAITING;
+	/*
+	 * A thread that has not been switched out since it is traced is asleep somewhere: which is
+	 * not known until its next halt.
+	 */
+	return out == PVS_OUT_HALTED ? POLICY_HALTED : POLICY_BLOCKED;
+}
+
+static struct pvs_bucket_rule rule_read(const struct pvs_bucket_rule *rule)
+{
+	return (struct pvs_bucket_rule){
+		.burst_ns = READ(rule->burst_ns),
+		.share_permille = READ(rule->share_permille),
+	};
+}
+
+/* A shared bucket: when it holds a burst of the vCPU, and what it has now, if that is less. */
+static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
+			       uint64_t want_ns, uint64_t now_ns, int64_t *tokens_ns)
+{
+	int64_t left_ns = pvs_bucket_tokens(rule, repaid_at_ns, now_ns);
+
+	if (left_ns < *tokens_ns)
+		*tokens_ns = left_ns;
+	return pvs_bucket_ready_at(rule, repaid_at_ns, want_ns);
+}
+
+void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
+		   struct policy_facts *ret)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	const struct pvs_domain_account *domain = &accounts->domains[READ(a->domain)];
+	const struct pvs_cpu_account *cpu = &accounts->cpus[READ(a->cpu) % PVS_CPUS_MAX];
+	struct pvs_bucket_rule rule = rule_read(&a->rule);
+	struct pvs_bucket_rule domain_rule = rule_read(&domain->rule);
+	struct pvs_bucket_rule cpu_rule = rule_read(accounts->cpu_rule);
+	uint64_t in_ns = READ(a->in_ns), raised_ns = READ(a->raised_at_ns), since_ns;
+
+	*ret = (struct policy_facts){
+		.whereabouts = whereabouts(a, in_ns),
+		.quota = READ(a->quota) != 0,
+		.full_at_ns = READ(a->repaid_at_ns),
+	};
+	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
+	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,
+					   now_ns, &ret->tokens_ns);
+	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns, now_ns,
+					&ret->tokens_ns);
+	since_ns = MAX(in_ns, raised_ns);
+	if (in_ns && now_ns > since_ns)
+		ret->tokens_ns -= (int64_t)(now_ns - since_ns);
+}
+
+uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+{
+	uint64_t repaid_at_ns = READ(accounts->vcpus[slot].repaid_at_ns);
+
+	return repaid_at_ns > now_ns ? repaid_at_ns - now_ns : 0;
+}

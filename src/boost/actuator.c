@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/actuator.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "util/cleanup.h"
+#include "util/procfs.h"
+
+struct actuator_slot {
+	struct thread_id thread;
+	int fd; /* see sched_open(); -1 when the slot is unused */
+	bool raised;
+};
+
+struct actuator {
+	struct ledger *ledger;
+	struct sched_boost boost;
+	unsigned int n_slots;
+	struct actuator_slot *slots;
+};
+
+struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
+			      const struct sched_boost *boost)
+{
+	CLEANUP(cleanup_free) struct actuator *actuator = calloc(1, sizeof(*actuator));
+
+	if (!actuator || n_slots > LEDGER_THREADS_MAX)
+		return NULL;
+	actuator->slots = calloc(n_slots, sizeof(*actuator->slots));
+	if (!actuator->slots)
+		return NULL;
+	actuator->ledger = ledger;
+	actuator->boost = *boost;
+	actuator->n_slots = n_slots;
+	for (unsigned int i = 0; i < n_slots; i++)
+		actuator->slots[i].fd = -1;
+	return STEAL(actuator, NULL);
+}
+
+struct actuator *actuator_free(struct actuator *actuator)
+{
+	if (!actuator)
+		return NULL;
+	for (unsigned int i = 0; i < actuator->n_slots; i++)
+		actuator_close(actuator, i);
+	free(actuator->slots);
+	free(actuator);
+	return NULL;
+}
+
+int actuator_open(struct actuator *actuator, unsigned int slot, const struct thread_id *thread)
+{
+	CLEANUP(cleanup_fd) int fd = sched_open(thread->tid);
+	uint64_t start_ticks;
+	int r;
+
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ESRCH ? ACTUATOR_GONE : fd;
+	/* the fd is of whoever has the number now: is it the one that was meant? */
+	r = procfs_start_ticks(0, thread->tid, &start_ticks);
+	if (r < 0 || start_ticks != thread->start_ticks || !sched_alive(fd))
+		return ACTUATOR_GONE;
+	actuator->slots[slot] = (struct actuator_slot){.thread = *thread, .fd = STEAL(fd, -1)};
+	return 0;
+}
+
+void actuator_close(struct actuator *actuator, unsigned int slot)
+{
+	actuator->slots[slot].fd = close_fd(actuator->slots[slot].fd);
+}
+
+/* The number may have passed to another thread as we changed it: put that one back. */
+static void undo_if_reused(const struct actuator_slot *s, const struct sched_boost *boost,
+			   const struct sched_state *before)
+{
+	CLEANUP(cleanup_fd) int fd = sched_open(s->thread.tid);
+
+	if (fd >= 0 && sched_is_raised(s->thread.tid, boost) == 1)
+		sched_restore(s->thread.tid, fd, before);
+}
+
+int actuator_raise(struct actuator *actuator, unsigned int slot)
+{
+	struct actuator_slot *s = &actuator->slots[slot];
+	struct ledger_thread record = {
+		.tid = s->thread.tid,
+		.start_ticks = s->thread.start_ticks,
+		.given = actuator->boost,
+	};
+	int r;
+
+	r = sched_get(s->thread.tid, s->fd, &record.before);
+	if (r < 0)
+		return r == -ESRCH ? ACTUATOR_GONE : r;
+	if (sched_is_realtime(&record.before))
+		return ACTUATOR_ALREADY_RT;
+	ledger_put_thread(actuator->ledger, slot, &record);
+	r = sched_raise(s->thread.tid, &actuator->boost);
+	if (r == 0 && sched_alive(s->fd)) {
+		s->raised = true;
+		return 0;
+	}
+	if (r == 0)
+		undo_if_reused(s, &actuator->boost, &record.before);
+	ledger_drop_thread(actuator->ledger, slot);
+	if (r == -EPERM)
+		return ACTUATOR_REFUSED;
+	return r == 0 || r == -ESRCH ? ACTUATOR_GONE : r;
+}
+
+int actuator_lower(struct actuator *actuator, unsigned int slot)
+{
+	struct actuator_slot *s = &actuator->slots[slot];
+	struct ledger_thread record;
+	int r;
+
+	s->raised = false;
+	/* the guardian may have been quicker */
+	if (ledger_get_thread(actuator->ledger, slot, &record) < 0)
+		return 0;
+	r = sched_is_raised(s->thread.tid, &record.given);
+	if (r == 1 && !sched_alive(s->fd))
+		r = -ESRCH;
+	if (r == 1)
+		r = sched_restore(s->thread.tid, s->fd, &record.before);
+	else if (r == 0)
+		r = ACTUATOR_FOREIGN;
+	if (r == -ESRCH)
+		r = ACTUATOR_GONE;
+	if (r >= 0)
+		ledger_drop_thread(actuator->ledger, slot);
+	return r;
+}
+
+void actuator_forget(struct actuator *actuator, unsigned int slot)
+{
+	actuator->slots[slot].raised = false;
+	ledger_drop_thread(actuator->ledger, slot);
+}
+
+int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)
+{
+	struct ledger_thread record;
+
+	if (ledger_get_thread(actuator->ledger, slot, &record) < 0)
+		return 0;
+	return sched_mend_child(tid, &record.before);
+}

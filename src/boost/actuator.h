@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The actuator: carries a decision out on a thread and can always undo it. Ledger first; identity
+ * before and after. Used by the booster thread alone, except actuator_open() and actuator_close(),
+ * which the main thread calls for slots the booster does not have.
+ */
+
+#include "boost/ledger.h"
+#include "boost/sched.h"
+#include "model/domain.h"
+#include "util/base.h"
+
+struct actuator;
+
+/** Outcomes of raise and lower. */
+enum {
+	ACTUATOR_GONE = 1,   /* the thread is gone */
+	ACTUATOR_FOREIGN,    /* it does not have what we gave it: left alone */
+	ACTUATOR_ALREADY_RT, /* it has a real-time class that is not from us: not touched */
+	ACTUATOR_REFUSED,    /* the kernel said EPERM: no RT budget in its group, or no capability */
+};
+
+/** With room for @n_slots threads. NULL when memory is out. @ledger must outlive it. */
+struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
+			      const struct sched_boost *boost);
+
+/** Takes NULL; returns NULL. Nothing may be raised any more. */
+struct actuator *actuator_free(struct actuator *actuator);
+
+/**
+ * Takes on a thread. Returns 0; ACTUATOR_GONE when there is none with that id; -errno.
+ */
+int actuator_open(struct actuator *actuator, unsigned int slot, const struct thread_id *thread);
+
+/** Lets go of it; it must be lowered. */
+void actuator_close(struct actuator *actuator, unsigned int slot);
+
+/** Elevates. Returns 0, an outcome, or -errno; except on 0 the thread is as it was. */
+int actuator_raise(struct actuator *actuator, unsigned int slot);
+
+/**
+ * Gives back what it had. Returns 0, ACTUATOR_GONE or ACTUATOR_FOREIGN: in all three the record is
+ * gone; or -errno, and the record stays for the guardian.
+ */
+int actuator_lower(struct actuator *actuator, unsigned int slot);
+
+/** Drops the record without touching the thread. */
+void actuator_forget(struct actuator *actuator, unsigned int slot);
+
+/** A boosted thread of @slot made thread @tid: see sched_mend_child(). Returns 0, or -errno. */
+int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid);

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "boost/ledger_file.h"
+#include "util/cleanup.h"
+#include "util/procfs.h"
+
+struct ledger {
+	struct ledger_file *file;
+};
+
+static uint32_t checksum(const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+	uint32_t sum = 2166136261U; /* FNV-1a: against torn and stray writes, not against malice */
+
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ bytes[i]) * 16777619U;
+	return sum;
+}
+
+static bool live(const struct ledger_mark *mark, const void *record, size_t size)
+{
+	return atomic_load_explicit(&mark->state, memory_order_acquire) == LEDGER_LIVE &&
+	       mark->checksum == checksum(record, size);
+}
+
+static void set_live(struct ledger_mark *mark, const void *record, size_t size)
+{
+	mark->checksum = checksum(record, size);
+	atomic_store_explicit(&mark->state, LEDGER_LIVE, memory_order_release);
+}
+
+static void set_free(struct ledger_mark *mark)
+{
+	atomic_store_explicit(&mark->state, LEDGER_FREE, memory_order_release);
+}
+
+static int header_init(struct ledger_file *file)
+{
+	int r = procfs_boot_id(file->boot_id);
+
+	if (r < 0)
+		return r;
+	file->version = LEDGER_VERSION;
+	memcpy(file->magic, LEDGER_MAGIC, sizeof(file->magic));
+	return 0;
+}
+
+static bool header_valid(const struct ledger_file *file)
+{
+	char boot_id[PROCFS_BOOT_ID_LEN];
+
+	return memcmp(file->magic, LEDGER_MAGIC, sizeof(file->magic)) == 0 &&
+	       file->version == LEDGER_VERSION && procfs_boot_id(boot_id) == 0 &&
+	       memcmp(boot_id, file->boot_id, sizeof(boot_id)) == 0;
+}
+
+/* Maps the file if its size is right. Returns 0, -EBADMSG when it is not, or -errno. */
+static int map(int fd, struct ledger_file **ret)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(struct ledger_file))
+		return -EBADMSG;
+	p = mmap(NULL, sizeof(struct ledger_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*ret = p;
+	return 0;
+}
+
+static int make(const char *path, struct ledger_file **ret)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	int r;
+
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	/* fallocate, not ftruncate: a full tmpfs must be an error here, not a SIGBUS later */
+	r = posix_fallocate(fd, 0, sizeof(struct ledger_file));
+	if (r)
+		return -r;
+	r = map(fd, ret);
+	return r < 0 ? r : header_init(*ret);
+}
+
+static int open_existing(const char *path, struct ledger_file **ret)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct ledger_file *file = NULL;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = map(fd, &file);
+	if (r < 0)
+		return r;
+	if (!header_valid(file)) {
+		munmap(file, sizeof(*file));
+		return -EBADMSG;
+	}
+	*ret = file;
+	return 0;
+}
+
+int ledger_open(const char *path, struct ledger **ret)
+{
+	CLEANUP(cleanup_free) struct ledger *ledger = calloc(1, sizeof(*ledger));
+	char aside[LEDGER_PATH_MAX];
+	bool replaced = false;
+	int r;
+
+	if (!ledger)
+		return -ENOMEM;
+	r = open_existing(path, &ledger->file);
+	if (r == -EBADMSG || r == -ELOOP) {
+		if (snprintf(aside, sizeof(aside), "%s.bad", path) >= (int)sizeof(aside))
+			return -ENAMETOOLONG;
+		if (rename(path, aside) < 0)
+			return -errno;
+		replaced = true;
+		r = -ENOENT;
+	}
+	if (r == -ENOENT)
+		r = make(path, &ledger->file);
+	if (r < 0)
+		return r;
+	*ret = STEAL(ledger, NULL);
+	return replaced ? LEDGER_REPLACED : 0;
+}
+
+struct ledger *ledger_close(struct ledger *ledger)
+{
+	if (!ledger)
+		return NULL;
+	munmap(ledger->file, sizeof(*ledger->file));
+	free(ledger);
+	return NULL;
+}
+
+void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct ledger_thread *thread)
+{
+	struct ledger_thread_slot *s = &ledger->file->threads[slot];
+
+	set_free(&s->mark);
+	memset(&s->thread, 0, sizeof(s->thread)); /* padding is summed too */
+	s->thread.tid = thread->tid;
+	s->thread.start_ticks = thread->start_ticks;
+	s->thread.before = thread->before;
+	s->thread.given = thread->given;
+	set_live(&s->mark, &s->thread, sizeof(s->thread));
+}
+
+void ledger_drop_thread(struct ledger *ledger, unsigned int slot)
+{
+	set_free(&ledger->file->threads[slot].mark);
+}
+
+int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct ledger_thread *ret)
+{
+	const struct ledger_thread_slot *s = &ledger->file->threads[slot];
+
+	if (!live(&s->mark, &s->thread, sizeof(s->thread)))
+		return -ENOENT;
+	*ret = s->thread;
+	return 0;
+}
+
+static struct ledger_group_slot *find_group(const struct ledger *ledger, const char *path)
+{
+	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++) {
+		struct ledger_group_slot *s = &ledger->file->groups[i];
+
+		if (live(&s->mark, &s->group, sizeof(s->group)) && strcmp(s->group.path, path) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static struct ledger_group_slot *hole(const struct ledger *ledger)
+{
+	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++)
+		if (atomic_load(&ledger->file->groups[i].mark.state) == LEDGER_FREE)
+			return &ledger->file->groups[i];
+	return NULL;
+}
+
+static struct ledger_group_slot *unused_group(const struct ledger *ledger)
+{
+	/* after the last one in use, so that the order of the records is that of the changes */
+	for (unsigned int i = LEDGER_GROUPS_MAX; i > 0; i--) {
+		struct ledger_group_slot *s = &ledger->file->groups[i - 1];
+
+		if (live(&s->mark, &s->group, sizeof(s->group)))
+			return i < LEDGER_GROUPS_MAX ? s + 1 : hole(ledger);
+	}
+	return &ledger->file->groups[0];
+}
+
+int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
+{
+	struct ledger_group_slot *s = find_group(ledger, group->path);
+	int64_t before = s ? s->group.before : group->before;
+
+	if (!s)
+		s = unused_group(ledger);
+	if (!s)
+		return -ENOSPC;
+	set_free(&s->mark);
+	memset(&s->group, 0, sizeof(s->group));
+	memcpy(s->group.path, group->path, strnlen(group->path, LEDGER_PATH_MAX - 1));
+	s->group.inode = group->inode;
+	s->group.before = before;
+	s->group.written = group->written;
+	s->group.was = group->was;
+	set_live(&s->mark, &s->group, sizeof(s->group));
+	return 0;
+}
+
+int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int index,
+		     struct ledger_group *ret)
+{
+	const struct ledger_group_slot *s = NULL;
+
+	if (path) {
+		s = find_group(ledger, path);
+	} else if (index < LEDGER_GROUPS_MAX) {
+		s = &ledger->file->groups[index];
+		if (!live(&s->mark, &s->group, sizeof(s->group)))
+			s = NULL;
+	}
+	if (!s)
+		return -ENOENT;
+	*ret = s->group;
+	return 0;
+}
+
+void ledger_drop_group(struct ledger *ledger, const char *path)
+{
+	struct ledger_group_slot *s = find_group(ledger, path);
+
+	if (s)
+		set_free(&s->mark);
+}
+
+unsigned int ledger_count(const struct ledger *ledger)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++)
+		n += atomic_load(&ledger->file->threads[i].mark.state) == LEDGER_LIVE;
+	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++)
+		n += atomic_load(&ledger->file->groups[i].mark.state) == LEDGER_LIVE;
+	return n;
+}
+
+uint32_t ledger_guardian_acts(const struct ledger *ledger)
+{
+	return atomic_load(&ledger->file->guardian_acts);
+}
+
+void ledger_count_guardian_act(struct ledger *ledger)
+{
+	atomic_fetch_add(&ledger->file->guardian_acts, 1);
+}
+
+/* Outcomes of giving one record back; 0 is restored. */
+enum {
+	OUTCOME_FOREIGN = 1,
+	OUTCOME_GONE,
+};
+
+static int restore_thread(const struct ledger_thread *thread)
+{
+	CLEANUP(cleanup_fd) int fd = sched_open(thread->tid);
+	uint64_t start_ticks;
+	int r;
+
+	if (fd < 0)
+		return OUTCOME_GONE;
+	r = procfs_start_ticks(0, thread->tid, &start_ticks);
+	if (r < 0 || start_ticks != thread->start_ticks)
+		return OUTCOME_GONE;
+	r = sched_is_raised(thread->tid, &thread->given);
+	if (r <= 0)
+		return r == 0 ? OUTCOME_FOREIGN : r == -ESRCH ? OUTCOME_GONE : r;
+	if (!sched_alive(fd))
+		return OUTCOME_GONE;
+	r = sched_restore(thread->tid, fd, &thread->before);
+	return r == -ESRCH ? OUTCOME_GONE : r;
+}
+
+static int read_number(int fd, int64_t *ret)
+{
+	char text[32] = "";
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return n < 0 ? -errno : -EBADMSG;
+	*ret = strtoll(text, NULL, 10);
+	return 0;
+}
+
+static int restore_group(const struct ledger_group *group)
+{
+	CLEANUP(cleanup_fd) int fd = open(group->path, O_RDWR | O_CLOEXEC);
+	char directory[LEDGER_PATH_MAX], text[32];
+	struct stat st;
+	int64_t value = 0;
+	int n, r;
+
+	if (fd < 0)
+		return errno == ENOENT ? OUTCOME_GONE : -errno;
+	memcpy(directory, group->path, sizeof(directory));
+	*strrchr(directory, '/') = '\0'; /* validated: begins with '/' */
+	if (stat(directory, &st) < 0 || st.st_ino != group->inode)
+		return OUTCOME_GONE;
+	r = read_number(fd, &value);
+	if (r < 0)
+		return r;
+	if (value != group->written && value != group->was)
+		return OUTCOME_FOREIGN;
+	n = snprintf(text, sizeof(text), "%lld\n", (long long)group->before);
+	return write(fd, text, (size_t)n) < 0 ? -errno : 0;
+}
+
+static bool thread_valid(const struct ledger_thread *thread)
+{
+	return thread->tid > 0 && thread->before.policy <= 7 && thread->before.nice >= -20 &&
+	       thread->before.nice <= 19 && thread->before.priority <= 99 &&
+	       (thread->given.policy == SCHED_FIFO || thread->given.policy == SCHED_RR);
+}
+
+static bool group_valid(const struct ledger_group *group)
+{
+	return memchr(group->path, '\0', sizeof(group->path)) &&
+	       strncmp(group->path, "/sys/fs/cgroup/", 15) == 0 && !strstr(group->path, "/../");
+}
+
+static void count(struct ledger_result *result, struct ledger_mark *mark, int outcome)
+{
+	if (outcome < 0) {
+		result->failed++;
+		return;
+	}
+	set_free(mark);
+	if (outcome == OUTCOME_FOREIGN)
+		result->foreign++;
+	else if (outcome == OUTCOME_GONE)
+		result->gone++;
+	else
+		result->restored++;
+}
+
+static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
+{
+	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++) {
+		struct ledger_thread_slot *s = &ledger->file->threads[i];
+		struct ledger_thread thread = s->thread;
+
+		if (atomic_load(&s->mark.state) == LEDGER_FREE)
+			continue;
+		if (!live(&s->mark, &s->thread, sizeof(s->thread)) || !thread_valid(&thread)) {
+			set_free(&s->mark);
+			ret->invalid++;
+			continue;
+		}
+		count(ret, &s->mark, restore_thread(&thread));
+	}
+}
+
+/* Returns how many failed. */
+static unsigned int restore_groups(struct ledger *ledger, struct ledger_result *ret)
+{
+	ret->failed = 0;
+	for (unsigned int i = LEDGER_GROUPS_MAX; i > 0; i--) {
+		struct ledger_group_slot *s = &ledger->file->groups[i - 1];
+
+		if (atomic_load(&s->mark.state) == LEDGER_FREE)
+			continue;
+		if (!live(&s->mark, &s->group, sizeof(s->group)) || !group_valid(&s->group)) {
+			set_free(&s->mark);
+			ret->invalid++;
+			continue;
+		}
+		count(ret, &s->mark, restore_group(&s->group));
+	}
+	return ret->failed;
+}
+
+void ledger_restore(struct ledger *ledger, struct ledger_result *ret)
+{
+	unsigned int threads_failed, failed, last = UINT32_MAX;
+
+	*ret = (struct ledger_result){0};
+	restore_threads(ledger, ret);
+	threads_failed = ret->failed;
+	/* again while it helps: a record in a hole may stand before its child's */
+	while ((failed = restore_groups(ledger, ret)) > 0 && failed < last)
+		last = failed;
+	ret->failed += threads_failed;
+}
+
+int ledger_restore_group(struct ledger *ledger, const char *path)
+{
+	struct ledger_group_slot *s = find_group(ledger, path);
+	int r;
+
+	if (!s)
+		return 0;
+	r = restore_group(&s->group);
+	if (r < 0)
+		return r;
+	set_free(&s->mark);
+	return 0;
+}

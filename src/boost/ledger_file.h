@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The ledger as it lies in its file: for ledger.c, and for tests that damage it.
+ */
+
+#include <stdatomic.h>
+
+#include "boost/ledger.h"
+
+#define LEDGER_MAGIC   "pvsledg"
+#define LEDGER_VERSION 1
+
+enum {
+	LEDGER_FREE = 0,
+	LEDGER_LIVE = 0x4c495645,
+};
+
+struct ledger_mark {
+	_Atomic uint32_t state; /* written last when a record is made, first when it is dropped */
+	uint32_t checksum;
+};
+
+struct ledger_thread_slot {
+	struct ledger_mark mark;
+	struct ledger_thread thread;
+};
+
+struct ledger_group_slot {
+	struct ledger_mark mark;
+	struct ledger_group group;
+};
+
+struct ledger_file {
+	char magic[8];
+	uint32_t version;
+	_Atomic uint32_t guardian_acts;
+	char boot_id[48];
+	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
+	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];
+};

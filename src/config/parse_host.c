@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The object "host" of the configuration: what binds whatever a domain asks for.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/parse.h"
+#include "model/domain.h"
+
+/*
+ * At most half of a CPU: the kernel stops all RT threads of a CPU that together ran for 950
+ * permille of a second, and with them the threads that end boosts. The rest of the distance is for
+ * foreign RT threads and for the host's ordinary work.
+ */
+#define CPU_SHARE_PERMILLE_MAX    500
+#define CPU_BURST_US_MAX          20000
+#define DOMAIN_SHARE_PERMILLE_MAX (DOMAIN_VCPUS_MAX * 1000)
+#define DOMAIN_BURST_US_MAX       100000
+#define CHANGES_PER_S_MAX         10000
+#define RT_PRIORITY_MAX           10
+
+int config_get_u32(const struct json_value *object, const char *key, int64_t min, int64_t max,
+                   uint32_t *ret, struct json_error *error)
+{
+	int64_t value = *ret;
+	int r;
+
+	r = json_get_integer(object, key, min, max, &value, error);
+	if (r == 0)
+		*ret = (uint32_t)value;
+	return r;
+}
+
+int config_get_duration(const struct json_value *object, const char *key, uint64_t unit_ns,
+                        int64_t min, int64_t max, uint64_t *ret_ns, struct json_error *error)
+{
+	int64_t value = (int64_t)(*ret_ns / unit_ns);
+	int r;
+
+	r = json_get_integer(object, key, min, max, &value, error);
+	if (r == 0)
+		*ret_ns = (uint64_t)value * unit_ns;
+	return r;
+}
+
+/* Adds the reason of a limit to an error. */
+static int explain(struct json_error *error, int r, const char *why)
+{
+	size_t length = strlen(error->message);
+
+	if (r == -EBADMSG)
+		snprintf(error->message + length, sizeof(error->message) - length, " (%s)", why);
+	return r;
+}
+
+static int parse_caps(const struct json_value *host, struct host_caps *caps,
+                      struct json_error *error)
+{
+	int r;
+
+	r = config_get_u32(host, "cpu_share_permille", 1, CPU_SHARE_PERMILLE_MAX,
+	                   &caps->cpu_share_permille, error);
+	if (r < 0)
+		return explain(error, r,
+		               "the kernel stops all real-time threads of a CPU at 950, those "
+		               "included that end boosts; half of each CPU stays far from that");
+	r = config_get_duration(host, "cpu_burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
+	                        CPU_BURST_US_MAX, &caps->cpu_burst_ns, error);
+	if (r < 0)
+		return r;
+	r = config_get_u32(host, "domain_share_permille", 1, DOMAIN_SHARE_PERMILLE_MAX,
+	                   &caps->domain_share_permille, error);
+	if (r < 0)
+		return r;
+	r = config_get_duration(host, "domain_burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
+	                        DOMAIN_BURST_US_MAX, &caps->domain_burst_ns, error);
+	if (r < 0)
+		return r;
+	return config_get_u32(host, "max_changes_per_s", 1, CHANGES_PER_S_MAX,
+	                      &caps->max_changes_per_s, error);
+}
+
+static int parse_rt(const struct json_value *value, struct config_host *host,
+                    struct json_error *error)
+{
+	static const char *const policies[] = {"fifo", "rr"};
+	int64_t priority = host->rt_priority;
+	size_t policy = host->round_robin;
+	int r;
+
+	r = json_get_word(value, "rt_policy", policies, ARRAY_SIZE(policies), &policy, error);
+	if (r < 0)
+		return r;
+	host->round_robin = policy == 1;
+	r = json_get_integer(value, "rt_priority", 1, RT_PRIORITY_MAX, &priority, error);
+	if (r < 0)
+		return r;
+	host->rt_priority = (int)priority;
+	return json_get_bool(value, "grant_rt_budget", &host->grant_rt_budget, error);
+}
+
+static int parse_housekeeping(const struct json_value *value, struct config_host *host,
+                              struct json_error *error)
+{
+	const struct json_value *cpus = json_member(value, "housekeeping_cpus");
+	char quoted[128];
+	int r;
+
+	if (!cpus)
+		return 0;
+	r = json_get_string(value, "housekeeping_cpus", host->housekeeping_cpus,
+	                    sizeof(host->housekeeping_cpus), error);
+	if (r < 0)
+		return r;
+	r = cpulist_parse(host->housekeeping_cpus, &host->housekeeping);
+	if (r == -ERANGE)
+		return json_fail(cpus, error, "names a CPU above %d", CPU_SET_BITS_MAX - 1);
+	if (r < 0) {
+		json_quote(host->housekeeping_cpus, quoted, sizeof(quoted));
+		return json_fail(cpus, error, "%s is not a list of CPUs such as \"0,2-3\"", quoted);
+	}
+	return 0;
+}
+
+int config_parse_host(const struct json_value *value, struct config_host *host,
+                      struct json_error *error)
+{
+	static const char *const keys[] = {
+	        "cpu_share_permille", "cpu_burst_us",      "domain_share_permille",
+	        "domain_burst_us",    "max_changes_per_s", "rt_policy",
+	        "rt_priority",        "grant_rt_budget",   "housekeeping_cpus",
+	};
+	int r;
+
+	r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
+	if (r < 0)
+		return r;
+	r = parse_caps(value, &host->caps, error);
+	if (r < 0)
+		return r;
+	r = parse_rt(value, host, error);
+	if (r < 0)
+		return r;
+	return parse_housekeeping(value, host, error);
+}

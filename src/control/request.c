@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/json.h"
+
+/** A month: a policy that shall hold longer is for the configuration. */
+#define FOR_S_MAX (31 * 24 * 3600)
+
+#define VCPU_INDEX_MAX 511
+
+enum member_rule {
+	MEMBER_REFUSED,
+	MEMBER_OPTIONAL,
+	MEMBER_REQUIRED,
+};
+
+/** What a request of each verb holds besides "verb". */
+static const struct verb {
+	const char *name;
+	bool changes;
+	enum member_rule domain;
+	enum member_rule vcpu;
+	enum member_rule profile; /* and with it the optional "for_s" and "persist" */
+} verbs[_CONTROL_VERB_MAX] = {
+        [CONTROL_STATUS] = {.name = "status"},
+        [CONTROL_LIST] = {.name = "list"},
+        [CONTROL_SHOW] = {.name = "show", .domain = MEMBER_REQUIRED},
+        [CONTROL_EXPLAIN] = {.name = "explain", .domain = MEMBER_REQUIRED, .vcpu = MEMBER_OPTIONAL},
+        [CONTROL_DOCTOR] = {.name = "doctor"},
+        [CONTROL_POLICY_GET] = {.name = "policy-get", .domain = MEMBER_REQUIRED},
+        [CONTROL_POLICY_SET] = {.name = "policy-set",
+                                .changes = true,
+                                .domain = MEMBER_REQUIRED,
+                                .profile = MEMBER_REQUIRED},
+        [CONTROL_RELEASE] = {.name = "release", .changes = true, .domain = MEMBER_OPTIONAL},
+        [CONTROL_ENABLE] = {.name = "enable", .changes = true},
+        [CONTROL_DISABLE] = {.name = "disable", .changes = true},
+        [CONTROL_RELOAD] = {.name = "reload", .changes = true},
+};
+
+bool control_verb_changes(enum control_verb verb)
+{
+	return verbs[verb].changes;
+}
+
+const char *control_verb_name(enum control_verb verb)
+{
+	return verbs[verb].name;
+}
+
+/** Refuses members that the verb does not have, and asks for those it needs. */
+static int check_members(const struct json_value *root, const struct verb *verb,
+                         struct json_error *error)
+{
+	const char *keys[6] = {"verb"};
+	size_t n = 1;
+	int r;
+
+	if (verb->domain != MEMBER_REFUSED)
+		keys[n++] = "domain";
+	if (verb->vcpu != MEMBER_REFUSED)
+		keys[n++] = "vcpu";
+	if (verb->profile != MEMBER_REFUSED) {
+		keys[n++] = "profile";
+		keys[n++] = "for_s";
+		keys[n++] = "persist";
+	}
+	r = json_check_keys(root, keys, n, error);
+	if (r < 0)
+		return r;
+	if (verb->domain == MEMBER_REQUIRED && !json_member(root, "domain"))
+		return json_fail(root, error, "\"%s\" needs a \"domain\"", verb->name);
+	if (verb->profile == MEMBER_REQUIRED && !json_member(root, "profile"))
+		return json_fail(root, error, "\"%s\" needs a \"profile\"", verb->name);
+	return 0;
+}
+
+/** A string that is absent, or neither empty nor too long. */
+static int get_text(const struct json_value *root, const char *key, char *buffer, size_t size,
+                    struct json_error *error)
+{
+	int r = json_get_string(root, key, buffer, size, error);
+
+	if (r < 0)
+		return r;
+	if (json_member(root, key) && buffer[0] == '\0')
+		return json_fail(json_member(root, key), error, "may not be empty");
+	return 0;
+}
+
+static int get_members(const struct json_value *root, struct control_request *request,
+                       struct json_error *error)
+{
+	int64_t vcpu = -1, for_s = 0;
+	int r;
+
+	r = get_text(root, "domain", request->domain, sizeof(request->domain), error);
+	if (r < 0)
+		return r;
+	r = get_text(root, "profile", request->profile, sizeof(request->profile), error);
+	if (r < 0)
+		return r;
+	r = json_get_integer(root, "vcpu", 0, VCPU_INDEX_MAX, &vcpu, error);
+	if (r < 0)
+		return r;
+	r = json_get_integer(root, "for_s", 1, FOR_S_MAX, &for_s, error);
+	if (r < 0)
+		return r;
+	r = json_get_bool(root, "persist", &request->persist, error);
+	if (r < 0)
+		return r;
+	if (request->persist && for_s > 0)
+		return json_fail(
+		        root, error,
+		        "\"for_s\" and \"persist\" exclude each other: what ends by itself "
+		        "is not kept over a restart");
+	request->vcpu = (int)vcpu;
+	request->for_ns = (uint64_t)for_s * NSEC_PER_SEC;
+	return 0;
+}
+
+static int get_verb(const struct json_value *root, enum control_verb *ret, struct json_error *error)
+{
+	const char *words[_CONTROL_VERB_MAX];
+	size_t index = 0;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = verbs[i].name;
+	r = json_check_object(root, error);
+	if (r < 0)
+		return r;
+	if (!json_member(root, "verb"))
+		return json_fail(root, error, "there is no \"verb\"");
+	r = json_get_word(root, "verb", words, ARRAY_SIZE(words), &index, error);
+	if (r < 0)
+		return r;
+	*ret = (enum control_verb)index;
+	return 0;
+}
+
+int control_parse(const char *line, size_t size, struct control_request *ret, char *error,
+                  size_t error_size)
+{
+	struct control_request request = {.vcpu = -1};
+	struct json_doc *doc CLEANUP(json_cleanup) = NULL;
+	struct json_error why = JSON_ERROR_NULL;
+	int r;
+
+	r = json_parse(line, size, &doc, &why);
+	if (r >= 0)
+		r = get_verb(json_root(doc), &request.verb, &why);
+	if (r >= 0)
+		r = check_members(json_root(doc), &verbs[request.verb], &why);
+	if (r >= 0)
+		r = get_members(json_root(doc), &request, &why);
+	if (r < 0) {
+		json_error_format(&why, "request", error, error_size);
+		return r;
+	}
+	*ret = request;
+	return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The command line of pvschedctl, as data: parsed whole before anything is done. Pure.
+ */
+
+#include "util/base.h"
+
+#define CTL_SOCKET_DEFAULT    "/run/pvschedd/control.sock"
+#define CTL_STATE_DIR_DEFAULT "/var/lib/pvschedd"
+
+enum ctl_verb {
+	CTL_STATUS,
+	CTL_LIST,
+	CTL_SHOW,
+	CTL_EXPLAIN,
+	CTL_POLICY_GET,
+	CTL_POLICY_SET,
+	CTL_RELEASE,
+	CTL_ENABLE,
+	CTL_DISABLE,
+	CTL_RELOAD,
+	CTL_DOCTOR,
+	_CTL_VERB_MAX,
+};
+
+/** What the command line says; the strings belong to argv. */
+struct ctl_args {
+	enum ctl_verb verb;
+	bool json;
+	const char *socket;
+	const char *state_dir;
+	const char *domain;  /* NULL if none was given; else 1..255 bytes of UTF-8 */
+	const char *profile; /* NULL if none was given; else 1..31 bytes of UTF-8 */
+	int vcpu;            /* -1: all */
+	uint64_t for_s;      /* 0: until changed; less than a second is rounded up */
+	bool persist;
+};
+
+/** Outcomes of ctl_args_parse() besides 0. */
+enum {
+	CTL_ARGS_HELP = 1,
+	CTL_ARGS_VERSION,
+};
+
+/**
+ * Parses argv[1..argc-1]. Options stand anywhere; what follows "--" is no option.
+ * Returns 0 and *ret; CTL_ARGS_HELP or CTL_ARGS_VERSION when that was asked for; -EINVAL with a
+ * message in @error.
+ */
+int ctl_args_parse(int argc, char *const argv[], struct ctl_args *ret, char *error,
+                   size_t error_size);
+
+/**
+ * Parses a duration: a whole number with one of ms, s, m, h ("500ms", "10m"), above 0 and at most
+ * 31 days.
+ * Returns 0 and *ret in ns, or -EINVAL.
+ */
+int ctl_duration_parse(const char *text, uint64_t *ret);
+
+/** The name of the verb's request in the protocol of the control socket. */
+const char *ctl_verb_request(enum ctl_verb verb);
+
+/** The text of --help. */
+const char *ctl_help(void);

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/doctor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/cleanup.h"
+
+#define CPU_V1 "/sys/fs/cgroup/cpu"
+
+static void say(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
+static void mend(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
+
+static void say(struct check *check, const char *format, ...)
+{
+	va_list args;
+
+	if (!check)
+		return;
+	va_start(args, format);
+	vsnprintf(check->detail, sizeof(check->detail), format, args);
+	va_end(args);
+}
+
+static void mend(struct check *check, const char *format, ...)
+{
+	va_list args;
+
+	if (!check)
+		return;
+	va_start(args, format);
+	vsnprintf(check->fix, sizeof(check->fix), format, args);
+	va_end(args);
+}
+
+static void make_path(const struct doctor_env *env, char path[static 1024], const char *format, ...)
+        PRINTF_FORMAT(3, 4);
+
+static void make_path(const struct doctor_env *env, char path[static 1024], const char *format, ...)
+{
+	size_t used = (size_t)snprintf(path, 1024, "%s", env->root);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(path + MIN(used, (size_t)1023), 1024 - MIN(used, (size_t)1023), format, args);
+	va_end(args);
+}
+
+/** Reads the first line of a small file, without its end. Returns 0 or -errno. */
+static int read_line(const char *path, char *line, size_t size)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, line, size - 1);
+	if (n < 0)
+		return -errno;
+	line[n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return 0;
+}
+
+static int read_at(const struct doctor_env *env, const char *name, char *line, size_t size)
+{
+	char path[1024];
+
+	make_path(env, path, "%s", name);
+	return read_line(path, line, size);
+}
+
+static bool exists(const struct doctor_env *env, const char *name)
+{
+	char path[1024];
+
+	make_path(env, path, "%s", name);
+	return access(path, F_OK) == 0;
+}
+
+static void check_disabled(const struct doctor_env *env, struct doctor_report *report)
+{
+	struct check *check;
+	char path[1024];
+	int r;
+
+	make_path(env, path, "%s/disabled", env->state_dir);
+	r = access(path, F_OK) == 0 ? 0 : -errno;
+	check = doctor_add(report, "enabled", r == 0 ? CHECK_FAIL : CHECK_OK);
+	if (r == 0) {
+		say(check, "boosting was switched off by an admin: %s exists", path);
+		mend(check, "pvschedctl enable");
+	} else if (r == -EACCES) {
+		if (check)
+			check->status = CHECK_WARN;
+		say(check, "this user cannot see whether %s exists", path);
+		mend(check, "sudo pvschedctl doctor");
+	} else {
+		say(check, "no admin has switched boosting off");
+	}
+}
+
+static void check_btf(const struct doctor_env *env, struct doctor_report *report)
+{
+	bool ok = exists(env, "/sys/kernel/btf/vmlinux");
+	struct check *check = doctor_add(report, "btf", ok ? CHECK_OK : CHECK_FAIL);
+
+	if (ok) {
+		say(check, "the kernel describes its types: the tracer can be loaded");
+		return;
+	}
+	say(check, "there is no /sys/kernel/btf/vmlinux: without it the tracer cannot be loaded, "
+	           "and nothing is boosted");
+	mend(check, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's have it)");
+}
+
+static void check_lockdown(const struct doctor_env *env, struct doctor_report *report)
+{
+	struct check *check;
+	char line[128];
+	bool locked;
+
+	if (read_at(env, "/sys/kernel/security/lockdown", line, sizeof(line)) < 0)
+		return; /* no such module, or securityfs not mounted: the daemon's tracer tells */
+	locked = strstr(line, "[confidentiality]");
+	check = doctor_add(report, "lockdown", locked ? CHECK_FAIL : CHECK_OK);
+	say(check,
+	    locked ? "kernel lockdown is at confidentiality: BPF may not read the kernel, so "
+	             "the tracer cannot be loaded"
+	           : "kernel lockdown does not hinder the tracer");
+	if (locked)
+		mend(check, "boot with lockdown=integrity, or without lockdown=");
+}
+
+/** Outcomes: -1 when the group or its budget is not there. */
+static long long rt_budget(const struct doctor_env *env, const char *group)
+{
+	char path[1024], line[64];
+
+	make_path(env, path, CPU_V1 "%s/cpu.rt_runtime_us", group);
+	return read_line(path, line, sizeof(line)) < 0 ? -1 : atoll(line);
+}
+
+/** Counts groups without budget below @group; the first one's path goes to @first. */
+static size_t count_unbudgeted(const struct doctor_env *env, const char *group, int depth,
+                               char *first, size_t size)
+{
+	CLEANUP(cleanup_dir) DIR *dir = NULL;
+	char path[1024], child[512];
+	struct dirent *entry;
+	size_t count = 0;
+
+	make_path(env, path, CPU_V1 "%s", group);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (snprintf(child, sizeof(child), "%s/%s", group, entry->d_name) >=
+		    (int)sizeof(child))
+			continue;
+		if (rt_budget(env, child) < 0)
+			continue;
+		if (rt_budget(env, child) == 0 && count++ == 0 && first[0] == '\0')
+			snprintf(first, size, "%s", child);
+		if (depth > 0)
+			count += count_unbudgeted(env, child, depth - 1, first, size);
+	}
+	return count;
+}
+
+/** RT_GROUP_SCHED: a group without an RT budget refuses SCHED_FIFO even to root. */
+static void check_rt_groups(const struct doctor_env *env, struct doctor_report *report)
+{
+	static const char *const tops[] = {"/machine", "/machine.slice"};
+	struct check *check = doctor_add(report, "rt_group_sched", CHECK_OK);
+	char first[512] = "";
+	size_t count = 0;
+	bool any = false;
+
+	if (!check)
+		return;
+	if (rt_budget(env, "") < 0) {
+		say(check, "no RT budgets of groups (cgroup v2, or no CONFIG_RT_GROUP_SCHED)");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
+		any = any || rt_budget(env, tops[i]) >= 0;
+		if (rt_budget(env, tops[i]) == 0 && count++ == 0)
+			snprintf(first, sizeof(first), "%s", tops[i]);
+		count += count_unbudgeted(env, tops[i], 1, first, sizeof(first));
+	}
+	if (any && count == 0) {
+		say(check, "every group of libvirt has an RT budget (CONFIG_RT_GROUP_SCHED)");
+		return;
+	}
+	check->status = any ? CHECK_FAIL : CHECK_WARN;
+	if (any)
+		say(check,
+		    "CONFIG_RT_GROUP_SCHED: %zu groups of libvirt have no RT budget, the first "
+		    "is " CPU_V1
+		    "%s; SCHED_FIFO is refused there, so those domains are only observed",
+		    count, first);
+	else
+		say(check,
+		    "CONFIG_RT_GROUP_SCHED: groups of new domains will have no RT budget, and "
+		    "SCHED_FIFO will be refused there");
+	mend(check,
+	     "\"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, then "
+	     "pvschedctl reload; or top down, by hand: echo 300000 > " CPU_V1
+	     "%s/cpu.rt_runtime_us",
+	     first[0] ? first : "/machine");
+}
+
+/** Sockets only: a connection would start a libvirtd that the admin stopped. */
+static void check_libvirt(const struct doctor_env *env, struct doctor_report *report)
+{
+	static const char *const sockets[] = {"/run/libvirt/virtqemud-sock-ro",
+	                                      "/run/libvirt/libvirt-sock-ro"};
+	struct check *check = doctor_add(report, "libvirt", CHECK_OK);
+
+	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
+		if (!exists(env, sockets[i]))
+			continue;
+		say(check, "libvirt's socket %s is there", sockets[i]);
+		return;
+	}
+	if (!check)
+		return;
+	check->status = CHECK_FAIL;
+	say(check, "there is no socket of libvirt (libvirtd or virtqemud): no domain is found");
+	mend(check,
+	     "systemctl enable --now virtqemud.socket virtqemud-ro.socket, or libvirtd.socket "
+	     "libvirtd-ro.socket");
+}
+
+static void check_kvm(const struct doctor_env *env, struct doctor_report *report)
+{
+	bool ok = exists(env, "/dev/kvm");
+	struct check *check = doctor_add(report, "kvm", ok ? CHECK_OK : CHECK_WARN);
+
+	say(check, ok ? "/dev/kvm is there"
+	              : "there is no /dev/kvm: guests are emulated, and interrupts cannot be seen");
+	if (!ok)
+		mend(check, "modprobe kvm_intel (or kvm_amd); switch virtualisation on in the "
+		            "firmware");
+}
+
+static void check_rt_throttling(const struct doctor_env *env, struct doctor_report *report)
+{
+	struct check *check = doctor_add(report, "sched_rt_runtime", CHECK_OK);
+	char line[64];
+	long long runtime;
+
+	if (!check)
+		return;
+	if (read_at(env, "/proc/sys/kernel/sched_rt_runtime_us", line, sizeof(line)) < 0) {
+		check->status = CHECK_WARN;
+		say(check, "kernel.sched_rt_runtime_us cannot be read");
+		return;
+	}
+	runtime = atoll(line);
+	if (runtime < 0) {
+		check->status = CHECK_WARN;
+		say(check, "kernel.sched_rt_runtime_us is -1: the kernel does not stop a runaway "
+		           "real-time thread; only the caps of pvschedd do");
+		mend(check, "sysctl kernel.sched_rt_runtime_us=950000");
+	} else if (runtime < 500000) {
+		check->status = runtime == 0 ? CHECK_FAIL : CHECK_WARN;
+		say(check,
+		    "kernel.sched_rt_runtime_us is %lld: the kernel stops real-time threads "
+		    "early, the booster and the guardian with them",
+		    runtime);
+		mend(check, "sysctl kernel.sched_rt_runtime_us=950000");
+	} else {
+		say(check, "kernel.sched_rt_runtime_us is %lld: a net below the caps of pvschedd",
+		    runtime);
+	}
+}
+
+static void check_preempt_rt(const struct doctor_env *env, struct doctor_report *report)
+{
+	struct check *check;
+	char line[16];
+
+	if (read_at(env, "/sys/kernel/realtime", line, sizeof(line)) < 0 || line[0] != '1')
+		return;
+	check = doctor_add(report, "preempt_rt", CHECK_FAIL);
+	say(check, "this kernel is PREEMPT_RT: its ring-buffer wake-ups and soft timers run in "
+	           "threads that a boosted vCPU would starve; pvschedd only observes here");
+	mend(check, "boot an ordinary kernel, or pin vCPUs and use libvirt's <vcpusched>");
+}
+
+static void check_sched_ext(const struct doctor_env *env, struct doctor_report *report)
+{
+	char state[64], ops[64] = "";
+	struct check *check;
+
+	if (read_at(env, "/sys/kernel/sched_ext/state", state, sizeof(state)) < 0)
+		return; /* the kernel has none */
+	(void)read_at(env, "/sys/kernel/sched_ext/root/ops", ops, sizeof(ops));
+	check = doctor_add(report, "sched_ext", CHECK_OK);
+	if (!check || strcmp(state, "disabled") == 0) {
+		say(check, "no sched_ext scheduler is loaded");
+		return;
+	}
+	check->status = CHECK_WARN;
+	say(check,
+	    "a sched_ext scheduler is %s (%s): it decides about ordinary threads, so waits "
+	    "differ from what is documented; SCHED_FIFO still comes before it",
+	    state, ops);
+	mend(check, "stop its service (for example: systemctl stop scx)");
+}
+
+/** Daemons that set priorities of threads they do not own. */
+static const struct {
+	const char *comm;
+	const char *meaning;
+	const char *fix;
+} rivals[] = {
+        {"stalld",
+         "boosts starving threads by itself; it may lift threads that pvschedd has boosted "
+         "others over",
+         "systemctl disable --now stalld"},
+        {"rtkit-daemon", "gives desktop programs real-time priority; they count against the caps",
+         ""},
+        {"tuned", "a profile such as realtime-virtual-host sets priorities of kernel threads",
+         "tuned-adm active; see that vCPU and kernel threads are not in its [scheduler] section"},
+        {"ananicy", "sets priorities by program name, QEMU's too", "exclude qemu in its rules"},
+        {"ananicy-cpp", "sets priorities by program name, QEMU's too", "exclude qemu in its rules"},
+};
+
+static void report_rival(const struct doctor_env *env, struct doctor_report *report, size_t pid)
+{
+	char path[1024], comm[64];
+	struct check *check;
+
+	make_path(env, path, "/proc/%zu/comm", pid);
+	if (read_line(path, comm, sizeof(comm)) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(rivals); i++) {
+		if (strcmp(comm, rivals[i].comm) != 0)
+			continue;
+		check = doctor_add(report, "other_daemons",
+		                   rivals[i].fix[0] ? CHECK_WARN : CHECK_OK);
+		say(check, "%s (pid %zu) runs: %s", comm, pid, rivals[i].meaning);
+		mend(check, "%s", rivals[i].fix);
+	}
+}
+
+static void check_rivals(const struct doctor_env *env, struct doctor_report *report)
+{
+	CLEANUP(cleanup_dir) DIR *dir = NULL;
+	size_t before = report->n;
+	struct dirent *entry;
+	char path[1024];
+
+	make_path(env, path, "/proc");
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			report_rival(env, report, strtoul(entry->d_name, NULL, 10));
+	if (dir && report->n == before)
+		say(doctor_add(report, "other_daemons", CHECK_OK),
+		    "no other daemon that sets priorities was found (rtkit, stalld, tuned, "
+		    "ananicy)");
+}
+
+static void check_privileges(const struct doctor_env *env, struct doctor_report *report)
+{
+	bool root = geteuid() == 0;
+	struct check *check = doctor_add(report, "privileges", root ? CHECK_OK : CHECK_WARN);
+	char path[1024];
+
+	make_path(env, path, "%s", env->socket);
+	if (root) {
+		say(check, "run as root: everything could be looked at");
+		return;
+	}
+	say(check, "not run as root: some files could not be read%s",
+	    access(path, W_OK) == 0 ? "; the daemon may be asked, but not told to change anything"
+	                            : ", and the daemon may not be asked");
+	mend(check, "sudo pvschedctl doctor; to ask without root: adduser USER pvsched");
+}
+
+void doctor_run_local(const struct doctor_env *env, struct doctor_report *report)
+{
+	static void (*const checks[])(const struct doctor_env *, struct doctor_report *) = {
+	        check_privileges, check_disabled,      check_btf,        check_lockdown,
+	        check_rt_groups,  check_rt_throttling, check_preempt_rt, check_libvirt,
+	        check_kvm,        check_sched_ext,     check_rivals,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		checks[i](env, report);
+}

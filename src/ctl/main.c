@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * pvschedctl: asks the daemon, prints the answer. What works without a daemon: doctor, and the flag
+ * of enable and disable.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/args.h"
+#include "ctl/client.h"
+#include "ctl/doctor.h"
+#include "ctl/flag.h"
+#include "ctl/render.h"
+
+/** Documented in pvschedctl(8). */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_DAEMON = 3,
+	EXIT_NOT_PERMITTED = 4,
+	EXIT_NO_DOMAIN = 5,
+};
+
+static bool is_dead(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED;
+}
+
+/** Errors of a daemon that is there and hangs, or was just leaving. */
+static bool is_hung(int error)
+{
+	return error == -ETIMEDOUT || error == -ECONNRESET || error == -EPIPE;
+}
+
+static enum exit_status report_no_answer(const struct ctl_args *args, int error)
+{
+	fprintf(stderr, "pvschedctl: ");
+	if (is_dead(error)) {
+		fprintf(stderr,
+		        "no daemon answers on %s. Start it: systemctl start pvschedd; or see what "
+		        "is wrong: pvschedctl doctor\n",
+		        args->socket);
+		return EXIT_NO_DAEMON;
+	}
+	if (is_hung(error)) {
+		fprintf(stderr,
+		        "the daemon took the question on %s but gave no answer: %s. See: "
+		        "journalctl "
+		        "-u pvschedd -b\n",
+		        args->socket, strerror(-error));
+		return EXIT_NO_DAEMON;
+	}
+	if (error == -EACCES || error == -EPERM) {
+		fprintf(stderr,
+		        "this user may not ask the daemon on %s. Root may, and the group pvsched: "
+		        "try again with sudo\n",
+		        args->socket);
+		return EXIT_NOT_PERMITTED;
+	}
+	if (error == -EBADMSG)
+		fprintf(stderr, "what answers on %s is no pvschedd of this version\n",
+		        args->socket);
+	else
+		fprintf(stderr, "cannot ask the daemon on %s: %s\n", args->socket,
+		        strerror(-error));
+	return EXIT_FAILED;
+}
+
+static enum exit_status report_refusal(const struct ctl_args *args, const struct ctl_reply *reply)
+{
+	fputs("pvschedctl: ", stderr);
+	print_escaped(stderr, reply->error[0] ? reply->error : "the daemon refused");
+	fputs("\n", stderr);
+	if (strcmp(reply->code, "EPERM") == 0 || strcmp(reply->code, "EACCES") == 0)
+		return EXIT_NOT_PERMITTED;
+	if (strcmp(reply->code, "ENOENT") == 0 && args->domain)
+		return EXIT_NO_DOMAIN;
+	return EXIT_FAILED;
+}
+
+/** enable and disable without an answer: the flag says it to the next daemon. */
+static enum exit_status change_flag(const struct ctl_args *args, int error)
+{
+	bool disable = args->verb == CTL_DISABLE;
+	int r = disable ? flag_set(args->state_dir) : flag_clear(args->state_dir);
+	const char *now = disable ? "it will boost nothing" : "it may boost again";
+
+	if (r < 0) {
+		fprintf(stderr, "pvschedctl: no daemon answers, and %s/disabled cannot be %s: %s\n",
+		        args->state_dir, disable ? "made" : "removed", strerror(-r));
+		return r == -EACCES || r == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	}
+	if (args->json)
+		printf("{\"message\":\"no daemon answers; when one starts, %s\"}\n", now);
+	else
+		printf("No daemon answers. When one starts, %s: %s/disabled %s.\n", now,
+		       args->state_dir, disable ? "is there" : "is not there");
+	if (is_dead(error))
+		return EXIT_DONE;
+	fprintf(stderr,
+	        "pvschedctl: a daemon hangs on %s, and was not told. End it, which gives every "
+	        "thread back: systemctl kill -s KILL pvschedd\n",
+	        args->socket);
+	return EXIT_NO_DAEMON;
+}
+
+static enum exit_status run_doctor(const struct ctl_args *args)
+{
+	const struct doctor_env env = {
+	        .root = "", .socket = args->socket, .state_dir = args->state_dir};
+	CLEANUP(ctl_reply_cleanup) struct ctl_reply reply = CTL_REPLY_NULL;
+	static struct doctor_report report;
+	int r = ctl_ask(args, &reply);
+
+	doctor_add_daemon(&env, &report, r);
+	doctor_run_local(&env, &report);
+	if (r == 0 && reply.ok)
+		doctor_merge(&report, reply.result);
+	if (!args->json)
+		doctor_render(&report, stdout);
+	else if (doctor_render_json(&report, stdout) < 0)
+		return EXIT_FAILED;
+	if (is_dead(r) || is_hung(r))
+		return EXIT_NO_DAEMON;
+	return doctor_worst(&report) == CHECK_FAIL ? EXIT_FAILED : EXIT_DONE;
+}
+
+static enum exit_status run(const struct ctl_args *args)
+{
+	CLEANUP(ctl_reply_cleanup) struct ctl_reply reply = CTL_REPLY_NULL;
+	const char *text;
+	size_t size;
+	int r;
+
+	if (args->verb == CTL_DOCTOR)
+		return run_doctor(args);
+	r = ctl_ask(args, &reply);
+	if (r < 0 && (args->verb == CTL_ENABLE || args->verb == CTL_DISABLE) &&
+	    (is_dead(r) || is_hung(r)))
+		return change_flag(args, r);
+	if (r < 0)
+		return report_no_answer(args, r);
+	if (!reply.ok)
+		return report_refusal(args, &reply);
+	if (args->json) {
+		text = ctl_reply_result_text(&reply, &size);
+		printf("%.*s\n", (int)size, text);
+	} else {
+		ctl_render(args, reply.result, stdout);
+	}
+	return EXIT_DONE;
+}
+
+int main(int argc, char *argv[])
+{
+	struct ctl_args args;
+	char error[512];
+	enum exit_status status = EXIT_DONE;
+	int r;
+
+	r = ctl_args_parse(argc, argv, &args, error, sizeof(error));
+	if (r == CTL_ARGS_HELP) {
+		fputs(ctl_help(), stdout);
+	} else if (r == CTL_ARGS_VERSION) {
+		puts("pvschedctl " PVSCHEDD_VERSION);
+	} else if (r < 0) {
+		fputs("pvschedctl: ", stderr);
+		print_escaped(stderr, error);
+		fputs(". See: pvschedctl --help\n", stderr);
+		return EXIT_USAGE;
+	} else {
+		status = run(&args);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "pvschedctl: cannot write the answer: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/render.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/value.h"
+#include "util/cleanup.h"
+#include "util/escape.h"
+
+void print_escaped(FILE *out, const char *text)
+{
+	size_t size = ESCAPE_SIZE(strlen(text));
+	CLEANUP(cleanup_free) char *escaped = malloc(size);
+
+	if (!escaped)
+		return;
+	escape_text(text, escaped, size);
+	fputs(escaped, out);
+}
+
+static void print_share(FILE *out, int64_t permille)
+{
+	if (permille < 0)
+		fputs("-", out);
+	else
+		fprintf(out, "%" PRId64 ".%" PRId64 " %%", permille / 10, permille % 10);
+}
+
+static void print_duration(FILE *out, int64_t ns)
+{
+	char text[64] = "-";
+
+	if (ns >= 0)
+		format_duration(ns, text, sizeof(text));
+	fputs(text, out);
+}
+
+/** A member of microseconds in nanoseconds; -1 if it is missing. */
+static int64_t number_of_us(const struct json_value *object, const char *key)
+{
+	int64_t us = value_number(object, key);
+
+	return us < 0 || us > INT64_MAX / 1000 ? -1 : us * 1000;
+}
+
+static void print_reasons(FILE *out, const struct json_value *denied, const char *indent)
+{
+	char list[1024];
+
+	value_list(denied, list, sizeof(list));
+	if (list[0] == '\0')
+		return;
+	fprintf(out, "%sdenied: ", indent);
+	print_escaped(out, list);
+	fputs("\n", out);
+}
+
+static void render_sources(const struct json_value *sources, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"SOURCE", false}, {"STATE", false}, {"DETAIL", false}};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+
+	if (!sources)
+		return;
+	JSON_FOREACH(source, sources)
+	{
+		table_add(table, json_key(source) ? json_key(source) : "-");
+		table_add(table, value_bool(source, "ok") ? "ok" : "FAILED");
+		table_add(table, value_text(source, "detail", ""));
+	}
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+static void render_cpus(const struct json_value *cpus, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"CPU", true}, {"RT NOW", true}, {"RT TOTAL", true}};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+
+	if (!cpus || !json_first(cpus))
+		return;
+	JSON_FOREACH(cpu, cpus)
+	{
+		cell_number(table, cpu, "cpu");
+		cell_share(table, cpu, "rt_permille");
+		cell_duration(table, cpu, "rt_run_ns");
+	}
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+static void render_status_vcpus(const struct json_value *vcpus, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"DOMAIN", false},  {"VCPU", true},     {"TID", true},   {"PROFILE", false},
+	        {"STATE", false},   {"BOOSTS", true},   {"WOULD", true}, {"DENIED", true},
+	        {"ELEVATED", true}, {"WAIT p50", true}, {"p99", true},   {"p99.9", true},
+	        {"max us", true},   {"REASON", false},
+	};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+
+	if (!vcpus || !json_first(vcpus)) {
+		fputs("\nNo vCPU is known.\n", out);
+		return;
+	}
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		const struct json_value *wait = json_member(vcpu, "wait_us");
+		int64_t denied = value_sum(json_member(vcpu, "denied_total"));
+
+		cell_text(table, vcpu, "domain");
+		cell_number(table, vcpu, "vcpu");
+		cell_number(table, vcpu, "tid");
+		cell_text(table, vcpu, "profile");
+		cell_text(table, vcpu, "state");
+		cell_number(table, vcpu, "boosts_total");
+		cell_number(table, vcpu, "would_boost_total");
+		table_addf(table, denied < 0 ? "-" : "%" PRId64, denied);
+		cell_duration(table, vcpu, "elevated_ns");
+		cell_number(table, wait, "p50");
+		cell_number(table, wait, "p99");
+		cell_number(table, wait, "p999");
+		cell_number(table, wait, "max");
+		cell_text(table, vcpu, "reason");
+	}
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+static void render_caps(const struct json_value *caps, FILE *out)
+{
+	if (!caps)
+		return;
+	fputs("Caps: a host CPU ", out);
+	print_share(out, value_number(caps, "cpu_share_permille"));
+	fputs(" (burst ", out);
+	print_duration(out, number_of_us(caps, "cpu_burst_us"));
+	fputs("), a domain ", out);
+	print_share(out, value_number(caps, "domain_share_permille"));
+	fputs(" of one CPU (burst ", out);
+	print_duration(out, number_of_us(caps, "domain_burst_us"));
+	fprintf(out, "), a vCPU %" PRId64 " changes/s\n", value_number(caps, "max_changes_per_s"));
+}
+
+void render_status(const struct json_value *result, FILE *out)
+{
+	const struct json_value *events = json_member(result, "events");
+
+	fputs("pvschedd ", out);
+	print_escaped(out, value_text(result, "version", "(version unknown)"));
+	fprintf(out, ": boosting is %s\n",
+	        value_bool(result, "enabled") ? "enabled" : "disabled (pvschedctl enable)");
+	if (strcmp(value_text(result, "breaker", "closed"), "open") == 0)
+		fputs("The circuit breaker is open after repeated crashes: nothing is boosted. See "
+		      "the journal, then: pvschedctl enable\n",
+		      out);
+	render_caps(json_member(result, "caps"), out);
+	if (events)
+		fprintf(out, "Events: %" PRId64 " received, %" PRId64 " lost\n",
+		        value_number(events, "received"), value_number(events, "lost"));
+	render_sources(json_member(result, "sources"), out);
+	render_cpus(json_member(result, "cpus"), out);
+	render_status_vcpus(json_member(result, "vcpus"), out);
+}
+
+void render_list(const struct json_value *result, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"NAME", false},    {"STATE", false},  {"PROFILE", false}, {"VCPUS", true},
+	        {"ELEVATED", true}, {"REASON", false}, {"UUID", false},
+	};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	const struct json_value *domains = json_member(result, "domains");
+
+	if (!domains || !json_first(domains)) {
+		fputs("No domain runs here, or none is known yet.\n", out);
+		return;
+	}
+	JSON_FOREACH(domain, domains)
+	{
+		cell_text(table, domain, "name");
+		cell_text(table, domain, "state");
+		cell_text(table, domain, "profile");
+		cell_number(table, domain, "vcpus");
+		cell_share(table, domain, "elevated_permille");
+		cell_text(table, domain, "reason");
+		cell_text(table, domain, "uuid");
+	}
+	table_print(table, out, 0);
+}
+
+static void render_domain(const struct json_value *domain, FILE *out)
+{
+	fputs("Domain:  ", out);
+	print_escaped(out, value_text(domain, "name", "-"));
+	fputs("\nUUID:    ", out);
+	print_escaped(out, value_text(domain, "uuid", "-"));
+	fputs("\nState:   ", out);
+	print_escaped(out, value_text(domain, "state", "-"));
+	fprintf(out, "\nQEMU:    pid %" PRId64 "\nProfile: ", value_number(domain, "pid"));
+	print_escaped(out, value_text(domain, "profile", "-"));
+	fputs(", ", out);
+	print_share(out, value_number(domain, "share_permille"));
+	fputs(" of a CPU, burst ", out);
+	print_duration(out, number_of_us(domain, "burst_us"));
+	fputs("\nFrom:    ", out);
+	print_escaped(out, value_text(domain, "profile_source", "-"));
+	fputs("\n", out);
+}
+
+static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"VCPU", true},   {"TID", true},     {"CPU", true},    {"PROFILE", false},
+	        {"STATE", false}, {"SHARE", true},   {"FAIR", true},   {"TOKENS us", true},
+	        {"BOOSTS", true}, {"WOULD", true},   {"DENIED", true}, {"ELEVATED", true},
+	        {"RUN", true},    {"WAKEUPS", true}, {"FAST", true},   {"PREEMPTED", true},
+	        {"IRQS", true},   {"REASON", false},
+	};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		int64_t denied = value_sum(json_member(vcpu, "denied_total"));
+
+		cell_number(table, vcpu, "vcpu");
+		cell_number(table, vcpu, "tid");
+		cell_number(table, vcpu, "cpu");
+		cell_text(table, vcpu, "profile");
+		cell_text(table, vcpu, "state");
+		cell_share(table, vcpu, "share_permille");
+		cell_share(table, vcpu, "entitlement_permille");
+		cell_number(table, vcpu, "tokens_us");
+		cell_number(table, vcpu, "boosts_total");
+		cell_number(table, vcpu, "would_boost_total");
+		table_addf(table, denied < 0 ? "-" : "%" PRId64, denied);
+		cell_duration(table, vcpu, "elevated_ns");
+		cell_duration(table, vcpu, "run_ns");
+		cell_number(table, vcpu, "wakeups");
+		cell_number(table, vcpu, "elevated_wakeups");
+		cell_number(table, vcpu, "preemptions");
+		cell_number(table, vcpu, "interrupts");
+		cell_text(table, vcpu, "reason");
+	}
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+static void render_show_latency(const struct json_value *vcpus, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"VCPU", true},  {"WAIT us p50", true}, {"p99", true},
+	        {"p99.9", true}, {"max", true},         {"APPLIED us p50", true},
+	        {"p99", true},   {"max", true},         {"DENIED", false},
+	};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	char denied[512];
+
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		const struct json_value *wait = json_member(vcpu, "wait_us");
+		const struct json_value *applied = json_member(vcpu, "request_to_applied_us");
+
+		value_list(json_member(vcpu, "denied_total"), denied, sizeof(denied));
+		cell_number(table, vcpu, "vcpu");
+		cell_number(table, wait, "p50");
+		cell_number(table, wait, "p99");
+		cell_number(table, wait, "p999");
+		cell_number(table, wait, "max");
+		cell_number(table, applied, "p50");
+		cell_number(table, applied, "p99");
+		cell_number(table, applied, "max");
+		table_add(table, denied[0] ? denied : "-");
+	}
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+static void render_helpers(const struct json_value *helpers, FILE *out)
+{
+	static const struct table_column columns[] = {{"TID", true}, {"HELPER", false}};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+
+	if (!helpers || !json_first(helpers))
+		return;
+	JSON_FOREACH(helper, helpers)
+	{
+		cell_number(table, helper, "tid");
+		cell_text(table, helper, "role");
+	}
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+void render_show(const struct json_value *result, FILE *out)
+{
+	const struct json_value *domain = json_member(result, "domain");
+	const struct json_value *vcpus = domain ? json_member(domain, "vcpus") : NULL;
+
+	if (!domain)
+		return;
+	render_domain(domain, out);
+	if (vcpus && json_first(vcpus)) {
+		render_show_vcpus(vcpus, out);
+		render_show_latency(vcpus, out);
+	}
+	render_helpers(json_member(domain, "helpers"), out);
+}
+
+static void print_sentence(FILE *out, const char *sentence)
+{
+	if (sentence[0] == '\0')
+		return;
+	fputs("  ", out);
+	print_escaped(out, sentence);
+	fputs("\n", out);
+}
+
+void render_explain(const struct json_value *result, FILE *out)
+{
+	const struct json_value *vcpus = json_member(result, "vcpus");
+
+	if (!vcpus || !json_first(vcpus)) {
+		fputs("This domain has no vCPU that is known.\n", out);
+		return;
+	}
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		int64_t ms = value_number(vcpu, "since_ms");
+
+		print_escaped(out, value_text(vcpu, "domain", "-"));
+		fprintf(out, " vCPU %" PRId64 ": ", value_number(vcpu, "vcpu"));
+		print_escaped(out, value_text(vcpu, "state", "-"));
+		if (ms >= 0 && ms < INT64_MAX / (int64_t)NSEC_PER_MSEC) {
+			fputs(" for ", out);
+			print_duration(out, ms * (int64_t)NSEC_PER_MSEC);
+		}
+		fputs(": ", out);
+		print_escaped(out, value_text(vcpu, "reason", "-"));
+		fputs("\n", out);
+		print_sentence(out, value_text(vcpu, "explanation", ""));
+		print_reasons(out, json_member(vcpu, "denied_total"), "  ");
+		print_sentence(out, value_text(vcpu, "next", ""));
+	}
+}
+
+void render_policy(const struct json_value *result, FILE *out)
+{
+	int64_t expires_s = value_number(result, "expires_s");
+
+	print_escaped(out, value_text(result, "domain", "-"));
+	fputs(": profile ", out);
+	print_escaped(out, value_text(result, "profile", "-"));
+	if (expires_s >= 0 && expires_s < INT64_MAX / (int64_t)NSEC_PER_SEC) {
+		fputs(", for ", out);
+		print_duration(out, expires_s * (int64_t)NSEC_PER_SEC);
+		fputs(" more", out);
+	}
+	fputs(", from ", out);
+	print_escaped(out, value_text(result, "source", "-"));
+	fputs("\n", out);
+}
+
+void render_message(const struct json_value *result, FILE *out)
+{
+	print_escaped(out, value_text(result, "message", "done"));
+	fputs("\n", out);
+}
+
+void ctl_render(const struct ctl_args *args, const struct json_value *result, FILE *out)
+{
+	if (!result)
+		return;
+	switch (args->verb) {
+	case CTL_STATUS:
+		render_status(result, out);
+		break;
+	case CTL_LIST:
+		render_list(result, out);
+		break;
+	case CTL_SHOW:
+		render_show(result, out);
+		break;
+	case CTL_EXPLAIN:
+		render_explain(result, out);
+		break;
+	case CTL_POLICY_GET:
+		render_policy(result, out);
+		break;
+	case CTL_POLICY_SET:
+	case CTL_RELEASE:
+	case CTL_ENABLE:
+	case CTL_DISABLE:
+	case CTL_RELOAD:
+		render_message(result, out);
+		break;
+	case CTL_DOCTOR: /* has checks of its own to add: see doctor.h */
+	case _CTL_VERB_MAX:
+		break;
+	}
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The manager owns every part of the daemon and knows everybody; private to daemon/. One file for
+ * each of its concerns:
+ *   manager.c   construction, the loop, the end
+ *   domains.c   what virt/ has seen -> slots, terms and holds of the booster
+ *   terms.c     which profile and which share a domain's vCPUs get
+ *   sources.c   tracer, libvirt, proc connector, notes of the booster
+ *   guard.c     the guardian and the watchdog
+ *   requests.c  the verbs of the control socket
+ *   report.c    what is told: JSON; report_doctor.c: what stands in the way
+ *   summary.c   per-domain summaries in the journal
+ */
+
+#include <systemd/sd-event.h>
+
+#include "boost/booster.h"
+#include "boost/guardian.h"
+#include "config/config.h"
+#include "control/control.h"
+#include "daemon/options.h"
+#include "daemon/slots.h"
+#include "daemon/state.h"
+#include "model/domain.h"
+#include "trace/tracer.h"
+#include "util/cgroup.h"
+#include "virt/libvirt.h"
+#include "virt/procconn.h"
+
+/** A vCPU we look after. */
+struct managed_vcpu {
+	struct vcpu_thread thread;
+	struct cpu_set_bits affinity;
+	unsigned int slot;	/* SLOT_NONE: not traced, its profile is off */
+	uint32_t holds;		/* its own, as the booster was told */
+	struct account_terms terms;
+	bool granted;		/* its cgroup has an RT budget from us */
+	bool refusal_logged;
+	struct {
+		uint64_t boosts, used_ns, run_ns;
+		uint64_t at_ns;
+	} last_summary;
+};
+
+/** A domain we look after. */
+struct managed_domain {
+	struct managed_domain *next; /* manager::domains */
+	struct domain *seen;
+	unsigned int slot; /* of its account */
+	bool migrating;
+	bool released;			/* by command */
+	char override[PROFILE_NAME_MAX]; /* profile set by command for now; "" if none */
+	uint64_t override_until_ns;	/* 0: until changed */
+	sd_event_source *override_timer;
+	struct config_choice choice;	/* what holds, and why */
+	sd_event_source *death;		/* pidfd of QEMU */
+	struct manager *manager;	/* for the two event sources */
+	size_t n_vcpus;
+	struct managed_vcpu *vcpus;
+};
+
+struct manager {
+	struct options options;
+	sd_event *event;
+	struct config *config;
+	struct state *state;
+	struct ledger *ledger;
+	unsigned int recovered; /* given back at start */
+
+	struct guardian *guardian;
+	sd_event_source *guardian_child;
+	unsigned int guardian_starts;
+
+	struct tracer *tracer; /* NULL: tracer_why */
+	char tracer_why[512];
+	struct accounts accounts;
+	struct booster *booster;
+	bool booster_realtime;
+
+	struct virt_source *virt;
+	bool virt_up;
+	char virt_why[256];
+	struct procconn *procconn; /* NULL: procconn_why */
+	sd_event_source *procconn_io;
+	char procconn_why[128];
+
+	struct cgroup_cpu cgroup;
+	bool has_cgroup;
+	struct control_server *control;
+
+	uint32_t holds; /* of everybody */
+	struct managed_domain *domains;
+	uint64_t domain_slots[PVS_DOMAINS_MAX / 64]; /* bitmaps of slots in use */
+	uint64_t vcpu_slots[PVS_VCPUS_MAX / 64];
+	uint64_t domains_refused; /* no slot left */
+};
+
+/* manager.c */
+
+/** Sets everything up. Returns 0, or -errno after having logged why. */
+int manager_new(struct manager **ret, const struct options *options);
+
+/** Runs until a signal or an error ends it. Returns an exit status. */
+int manager_run(struct manager *m);
+
+/** Gives everything back and takes all down. Takes NULL; returns NULL. */
+struct manager *manager_free(struct manager *m);
+
+/** Reads the configuration anew. On an error the old one stays; @error, 512 bytes, says why. */
+int manager_reload(struct manager *m, char *error, size_t size);
+
+/** Sets or clears a hold of everybody. */
+void manager_hold(struct manager *m, enum policy_reason reason, bool on);
+
+/* domains.c */
+
+/** A domain as virt/ saw it; takes it over. */
+void domains_seen(struct manager *m, struct domain *seen, unsigned int causes);
+void domains_gone(struct manager *m, const char *uuid);
+struct managed_domain *domains_find(struct manager *m, const char *name_or_uuid);
+struct managed_domain *domains_by_qemu(struct manager *m, pid_t pid);
+struct managed_vcpu *domains_by_slot(struct manager *m, unsigned int slot,
+				     struct managed_domain **ret_domain);
+void domains_free_all(struct manager *m);
+
+/** Looks again at what was believed foreign or refused in a domain. */
+void domains_rescan(struct manager *m, struct managed_domain *d);
+
+/* terms.c */
+
+/** Chooses profile and shares of all domains anew and tells the booster what changed. */
+void terms_apply(struct manager *m);
+
+/** Sets or ends a policy by command. @profile "" ends it. Returns 0, -ENOENT: no such profile. */
+int terms_override(struct manager *m, struct managed_domain *d, const char *profile,
+		   uint64_t for_ns);
+
+/** Ends the care for a vCPU: lowered, not traced any more, its RT budget withdrawn. */
+void terms_end(struct manager *m, struct managed_vcpu *v);
+
+/* sources.c */
+int sources_start(struct manager *m);
+void sources_stop(struct manager *m);
+
+/* guard.c */
+
+/** Starts a guardian; before any other thread, the first time. */
+int guard_start(struct manager *m);
+
+/** Ties it to the loop and the tracer, once there are these. */
+int guard_attach(struct manager *m);
+int guard_watchdog(struct manager *m);
+bool guard_answers(const struct manager *m);
+
+/* requests.c */
+int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
+		    char *error, size_t error_size);
+
+/* report.c, report_doctor.c */
+struct cJSON *report_status(struct manager *m);
+struct cJSON *report_list(struct manager *m);
+struct cJSON *report_show(struct manager *m, struct managed_domain *d);
+struct cJSON *report_explain(struct manager *m, struct managed_domain *d, int vcpu);
+struct cJSON *report_policy(struct manager *m, struct managed_domain *d);
+struct cJSON *report_doctor(struct manager *m);
+
+/** The name of a domain in a report: valid UTF-8, whatever it is. */
+void report_name(const struct managed_domain *d, char *buffer, size_t size);
+
+/* summary.c */
+int summary_start(struct manager *m);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What stands in the way, all at once, each with what mends it. */
+#include "daemon/manager.h"
+
+#include <cjson/cJSON.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void check(cJSON *array, const char *name, const char *status, const char *fix,
+		  const char *format, ...) PRINTF_FORMAT(5, 6);
+
+static void check(cJSON *array, const char *name, const char *status, const char *fix,
+		  const char *format, ...)
+{
+	cJSON *object = cJSON_CreateObject();
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	cJSON_AddStringToObject(object, "name", name);
+	cJSON_AddStringToObject(object, "status", status);
+	cJSON_AddStringToObject(object, "detail", text);
+	cJSON_AddStringToObject(object, "fix", fix);
+	cJSON_AddItemToArray(array, object);
+}
+
+static void check_switches(struct manager *m, cJSON *array)
+{
+	if (!config_host(m->config)->enabled)
+		check(array, "enabled", "warn", "set \"enabled\": true and pvschedctl reload",
+		      "boosting is switched off in the configuration");
+	else if (state_disabled(m->state))
+		check(array, "enabled", "warn", "pvschedctl enable",
+		      "boosting is switched off by command");
+	else
+		check(array, "enabled", "ok", "", "boosting is on");
+	if (state_breaker_open(m->state))
+		check(array, "breaker", "fail", "journalctl -u pvschedd; pvschedctl enable",
+		      "%d unclean ends in ten minutes: nothing is boosted", STATE_BREAKER_ENDS);
+	else
+		check(array, "breaker", "ok", "", "closed");
+}
+
+static void check_parts(struct manager *m, cJSON *array)
+{
+	struct tracer_totals totals = {0};
+	char text[256];
+
+	if (m->tracer)
+		tracer_totals(m->tracer, &totals);
+	if (!m->tracer)
+		check(array, "tracer", "fail", "see the detail", "%s", m->tracer_why);
+	else if (totals.deadline_error)
+		check(array, "tracer", "fail", "pvschedctl disable; report it",
+		      "BPF timers can't be started: %s", strerror(-totals.deadline_error));
+	else
+		check(array, "tracer", totals.events_lost ? "warn" : "ok", "",
+		      "%llu interrupts seen by KVM's tracepoints, %llu events lost",
+		      (unsigned long long)totals.injections,
+		      (unsigned long long)totals.events_lost);
+	check(array, "booster", m->booster_realtime ? "ok" : "fail",
+	      m->booster_realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",
+	      m->booster_realtime ? "it has its real-time priority"
+				  : "the kernel refuses it a real-time priority: nothing is boosted");
+	check(array, "guardian", guard_answers(m) ? "ok" : "fail",
+	      guard_answers(m) ? "" : "systemctl restart pvschedd",
+	      guard_answers(m) ? "it answers" : "there is none: nothing is boosted");
+	if (virt_source_describe(m->virt, text, sizeof(text)))
+		check(array, "libvirt", "ok", "", "%s", text);
+	else
+		check(array, "libvirt", "warn", "systemctl start libvirtd", "%s", text);
+	check(array, "proc_connector", m->procconn ? "ok" : "warn",
+	      m->procconn ? "" : "give pvschedd CAP_NET_ADMIN",
+	      "%s", m->procconn ? "new vCPUs are seen at once" : m->procconn_why);
+}
+
+/* What keeps single domains from being boosted though their profile wants it. */
+static void check_domain(struct manager *m, struct managed_domain *d, cJSON *array)
+{
+	char name[DOMAIN_NAME_MAX * 4], group[CGROUP_GROUP_MAX], title[sizeof(name) + 16];
+
+	report_name(d, name, sizeof(name));
+	snprintf(title, sizeof(title), "domain %s", name);
+	for (size_t i = 0; i < d->n_vcpus; i++) {
+		const struct managed_vcpu *v = &d->vcpus[i];
+
+		if (!m->has_cgroup || !v->thread.cgroup[0])
+			continue;
+		if (cgroup_find_quota(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
+			check(array, title, "warn", "virsh schedinfo DOMAIN --set vcpu_quota=-1",
+			      "vCPU %u: a CFS quota holds in group %s; real-time time would escape "
+			      "it, so it is not boosted",
+			      v->thread.index, group);
+		if (cgroup_rt_refusal(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
+			check(array, title,
+			      config_host(m->config)->grant_rt_budget ? "warn" : "fail",
+			      "set host.grant_rt_budget: true and pvschedctl reload",
+			      "vCPU %u: group %s has no RT budget (RT_GROUP_SCHED)",
+			      v->thread.index, group);
+	}
+}
+
+struct cJSON *report_doctor(struct manager *m)
+{
+	cJSON *root = cJSON_CreateObject();
+	cJSON *array = cJSON_AddArrayToObject(root, "checks");
+
+	check_switches(m, array);
+	check_parts(m, array);
+	for (struct managed_domain *d = m->domains; d; d = d->next)
+		check_domain(m, d, array);
+	return root;
+}

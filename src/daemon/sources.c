@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What comes in: domains from libvirt, hints of the proc connector, notes of the booster. */
+#include "daemon/manager.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/log_ids.h"
+
+/* Where hints arrive, the threads are looked at all the same, this often: the hint is not the truth. */
+#define RESCAN_WITH_HINTS_NS (60 * NSEC_PER_SEC)
+#define RESCAN_ALONE_NS	     (1 * NSEC_PER_SEC)
+
+/* ---- libvirt ---- */
+
+static void source_news(struct manager *m, bool up, const char *why)
+{
+	struct log_context ctx = {
+		.vcpu = -1,
+		.message_id = up ? LOG_ID_SOURCE_BACK : LOG_ID_SOURCE_LOST,
+	};
+
+	if (m->virt_up == up && strcmp(m->virt_why, why) == 0)
+		return;
+	if (up)
+		log_write(LOG_INFO, &ctx, "libvirt answers");
+	else
+		log_write(LOG_NOTICE, &ctx,
+			  "libvirt does not answer: %s; known domains are looked after as before",
+			  why);
+	m->virt_up = up;
+	snprintf(m->virt_why, sizeof(m->virt_why), "%s", why);
+}
+
+static void domain_notes(const struct domain *domain, unsigned int notes)
+{
+	struct log_context ctx = {.domain = domain->name, .vcpu = -1};
+
+	if (notes & MAPPING_SINGLE_TCG)
+		log_write(LOG_NOTICE, &ctx,
+			  "domain \"%s\": one thread emulates all vCPUs; there is nothing to boost",
+			  domain->name);
+	if (notes & (MAPPING_CONFLICT | MAPPING_DUPLICATE))
+		log_write(LOG_WARNING, &ctx,
+			  "domain \"%s\": threads claim to be vCPUs that they are not proven to be; "
+			  "they are left alone",
+			  domain->name);
+	if (notes & MAPPING_TRUNCATED)
+		log_write(LOG_WARNING, &ctx, "domain \"%s\" has more threads than are looked at",
+			  domain->name);
+}
+
+static int on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct manager *m = userdata;
+	struct virt_event event;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	while (virt_source_next(m->virt, &event)) {
+		switch (event.type) {
+		case VIRT_DOMAIN_SEEN:
+			domain_notes(event.domain, event.notes);
+			domains_seen(m, event.domain, event.causes);
+			break;
+		case VIRT_DOMAIN_GONE:
+			domains_gone(m, event.uuid);
+			break;
+		case VIRT_SOURCE_UP:
+			source_news(m, true, "");
+			break;
+		case VIRT_SOURCE_DOWN:
+			source_news(m, false, event.reason);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int virt_start(struct manager *m)
+{
+	struct virt_options options = VIRT_OPTIONS_NULL;
+	int r;
+
+	options.uri = m->options.libvirt_uri;
+	options.rescan_ns = m->procconn ? RESCAN_WITH_HINTS_NS : RESCAN_ALONE_NS;
+	r = virt_source_new(&m->virt, &options);
+	if (r < 0)
+		return r;
+	return sd_event_add_io(m->event, NULL, virt_source_fd(m->virt), EPOLLIN, on_virt, m);
+}
+
+/* ---- proc connector ---- */
+
+static void on_thread_named(void *userdata, pid_t tgid)
+{
+	struct manager *m = userdata;
+	struct managed_domain *d = domains_by_qemu(m, tgid);
+
+	/* of a QEMU not known yet, libvirt tells */
+	if (d)
+		virt_source_rescan(m->virt, d->seen->uuid);
+}
+
+static int on_procconn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct manager *m = userdata;
+	int r = procconn_read(m->procconn, on_thread_named, m);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (r == PROCCONN_LOST)
+		virt_source_rescan(m->virt, NULL);
+	if (r >= 0)
+		return 0;
+	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
+		    strerror(-r));
+	snprintf(m->procconn_why, sizeof(m->procconn_why), "lost: %s", strerror(-r));
+	m->procconn_io = sd_event_source_disable_unref(m->procconn_io);
+	m->procconn = procconn_free(m->procconn);
+	return 0;
+}
+
+static int procconn_start(struct manager *m)
+{
+	int r = procconn_new(&m->procconn);
+
+	if (r < 0) {
+		snprintf(m->procconn_why, sizeof(m->procconn_why), "%s%s", strerror(-r),
+			 r == -EPERM ? "; it needs CAP_NET_ADMIN" : "");
+		log_notice("no proc connector (%s): threads are looked at every second instead",
+			   m->procconn_why);
+		return 0;
+	}
+	return sd_event_add_io(m->event, &m->procconn_io, procconn_fd(m->procconn), EPOLLIN,
+			       on_procconn, m);
+}
+
+/* ---- notes of the booster ---- */
+
+static void say_refused(struct manager *m, struct managed_domain *d, struct managed_vcpu *v)
+{
+	char group[CGROUP_GROUP_MAX] = "";
+	struct log_context ctx = {
+		.domain = d->seen->name,
+		.vcpu = (int)v->thread.index,
+		.reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
+		.message_id = LOG_ID_BOOST_REFUSED,
+	};
+
+	if (v->refusal_logged)
+		return;
+	v->refusal_logged = true;
+	if (m->has_cgroup &&
+	    cgroup_rt_refusal(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
+		log_write(LOG_WARNING, &ctx,
+			  "domain \"%s\", vCPU %u: the kernel refuses real-time classes there: group "
+			  "%s has no budget (cpu.rt_runtime_us is 0); set host.grant_rt_budget to "
+			  "true, or give it one; observed only",
+			  d->seen->name, v->thread.index, group);
+	else
+		log_write(LOG_WARNING, &ctx,
+			  "domain \"%s\", vCPU %u: the kernel refuses a real-time class; does pvschedd "
+			  "have CAP_SYS_NICE? Observed only",
+			  d->seen->name, v->thread.index);
+}
+
+static void say_foreign(struct managed_domain *d, struct managed_vcpu *v)
+{
+	struct log_context ctx = {
+		.domain = d->seen->name,
+		.vcpu = (int)v->thread.index,
+		.reason = policy_reason_name(POLICY_REASON_FOREIGN),
+		.message_id = LOG_ID_FOREIGN_CHANGE,
+	};
+
+	log_write(LOG_NOTICE, &ctx,
+		  "domain \"%s\", vCPU %u: somebody else changed the scheduling of thread %d; it is "
+		  "left alone until `pvschedctl policy set`",
+		  d->seen->name, v->thread.index, v->thread.id.tid);
+}
+
+/*
+ * We were taken for dead and everything was given back: that is an end, too. The guardian left after
+ * that; guard.c sees it go and starts another one, which ends the booster's hold.
+ */
+static void guardian_acted(struct manager *m)
+{
+	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_GUARDIAN_RESTORED};
+
+	log_write(LOG_WARNING, &ctx,
+		  "the guardian gave everything back because pvschedd did not answer in time");
+	state_count_unclean(m->state, clock_now_ns());
+	manager_hold(m, POLICY_REASON_BREAKER, state_breaker_open(m->state));
+}
+
+static void handle_note(struct manager *m, const struct booster_note *note)
+{
+	struct managed_domain *d = NULL;
+	struct managed_vcpu *v = domains_by_slot(m, note->slot, &d);
+
+	if (note->type == BOOSTER_NOTE_GUARDIAN) {
+		guardian_acted(m);
+		return;
+	}
+	if (!v)
+		return;
+	switch (note->type) {
+	case BOOSTER_NOTE_FOREIGN:
+		say_foreign(d, v);
+		break;
+	case BOOSTER_NOTE_REFUSED:
+		say_refused(m, d, v);
+		break;
+	case BOOSTER_NOTE_GONE:
+		virt_source_rescan(m->virt, d->seen->uuid);
+		break;
+	case BOOSTER_NOTE_FAILED:
+		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
+			  v->thread.index, v->thread.id.tid, strerror(-note->error));
+		break;
+	case BOOSTER_NOTE_QUOTA:
+		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
+			 note->error ? "holds now: it is not boosted" : "holds no longer");
+		domains_rescan(m, d);
+		break;
+	case BOOSTER_NOTE_GUARDIAN:
+		break;
+	}
+}
+
+static int on_notes(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct manager *m = userdata;
+	struct booster_note note;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	while (booster_next_note(m->booster, &note))
+		handle_note(m, &note);
+	return 0;
+}
+
+int sources_start(struct manager *m)
+{
+	int r = sd_event_add_io(m->event, NULL, booster_notes_fd(m->booster), EPOLLIN, on_notes, m);
+
+	if (r >= 0)
+		r = procconn_start(m);
+	if (r >= 0)
+		r = virt_start(m);
+	return r;
+}
+
+void sources_stop(struct manager *m)
+{
+	m->virt = virt_source_free(m->virt);
+	m->procconn_io = sd_event_source_disable_unref(m->procconn_io);
+	m->procconn = procconn_free(m->procconn);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "model/domain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct domain *domain_free(struct domain *domain)
+{
+	if (!domain)
+		return NULL;
+	free(domain->vcpus);
+	free(domain->helpers);
+	free(domain);
+	return NULL;
+}
+
+void domain_cleanup(struct domain **domain)
+{
+	domain_free(*domain);
+}
+
+struct domain *domain_new(const char *uuid, const char *name)
+{
+	struct domain *domain = calloc(1, sizeof(*domain));
+
+	if (!domain)
+		return NULL;
+	strncpy(domain->uuid, uuid, sizeof(domain->uuid) - 1);
+	strncpy(domain->name, name, sizeof(domain->name) - 1);
+	return domain;
+}
+
+/** A copy of @n items of @size bytes in *ret, NULL for none. Returns false when memory is out. */
+static bool copy_items(void **ret, const void *items, size_t n, size_t size)
+{
+	*ret = NULL;
+	if (n == 0)
+		return true;
+	*ret = calloc(n, size);
+	if (!*ret)
+		return false;
+	memcpy(*ret, items, n * size);
+	return true;
+}
+
+struct domain *domain_copy(const struct domain *domain)
+{
+	struct domain *copy = malloc(sizeof(*copy));
+	void *vcpus, *helpers;
+
+	if (!copy)
+		return NULL;
+	*copy = *domain;
+	copy->vcpus = NULL;
+	copy->helpers = NULL;
+	if (!copy_items(&vcpus, domain->vcpus, domain->n_vcpus, sizeof(*domain->vcpus)))
+		return domain_free(copy);
+	copy->vcpus = vcpus;
+	if (!copy_items(&helpers, domain->helpers, domain->n_helpers, sizeof(*domain->helpers)))
+		return domain_free(copy);
+	copy->helpers = helpers;
+	return copy;
+}
+
+static bool thread_equal(const struct thread_id *a, const struct thread_id *b)
+{
+	return a->tid == b->tid && a->start_ticks == b->start_ticks;
+}
+
+static bool vcpu_equal(const struct vcpu_thread *a, const struct vcpu_thread *b)
+{
+	return a->index == b->index && a->proof == b->proof && a->kvm == b->kvm &&
+	       thread_equal(&a->id, &b->id) && strcmp(a->cgroup, b->cgroup) == 0;
+}
+
+bool domain_equal(const struct domain *a, const struct domain *b)
+{
+	size_t i;
+
+	if (a->state != b->state || a->n_vcpus != b->n_vcpus || a->n_helpers != b->n_helpers)
+		return false;
+	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
+		return false;
+	if (!thread_equal(&a->qemu, &b->qemu))
+		return false;
+	for (i = 0; i < a->n_vcpus; i++)
+		if (!vcpu_equal(&a->vcpus[i], &b->vcpus[i]))
+			return false;
+	for (i = 0; i < a->n_helpers; i++)
+		if (a->helpers[i].role != b->helpers[i].role ||
+		    !thread_equal(&a->helpers[i].id, &b->helpers[i].id))
+			return false;
+	return true;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What the daemon knows of a running VM: plain data, found by a sensor (virt/) and handed over by
+ * value. Nobody but the owner of a pointer changes what it points to.
+ */
+
+#include <sys/types.h>
+
+#include "util/base.h"
+
+/** Bounds on what is believed of the outside. A domain beyond them is refused and said so. */
+#define DOMAIN_NAME_MAX	   256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
+#define DOMAIN_VCPUS_MAX   512
+#define DOMAIN_HELPERS_MAX 256
+#define DOMAIN_UUID_LEN	   37 /* canonical text form with the NUL */
+#define CGROUP_PATH_MAX	   1024
+
+/** A thread, named so that a reused number is never taken for it: (tid, start time). */
+struct thread_id {
+	pid_t tid;
+	uint64_t start_ticks; /* field 22 of /proc/PID/task/TID/stat: clock ticks since boot */
+};
+
+/** What a thread of QEMU does for its domain. */
+enum helper_role {
+	HELPER_EMULATOR, /* QEMU's main loop and all threads of no other role */
+	HELPER_IOTHREAD, /* "IO ..." threads */
+	HELPER_VHOST,	 /* "vhost-PID": a thread of QEMU from Linux 6.4, of the kernel before */
+};
+
+struct helper_thread {
+	struct thread_id id;
+	enum helper_role role;
+};
+
+/** How the mapping of a vCPU to its thread was confirmed, the thread's name being only a claim. */
+enum vcpu_proof {
+	VCPU_PROOF_NONE = 0,	/* not confirmed: never boosted */
+	VCPU_PROOF_CGROUP,	/* the thread is in the cgroup .../vcpuN of the domain */
+	VCPU_PROOF_STATUS_FILE, /* libvirt's status file names this tid for this vCPU */
+};
+
+struct vcpu_thread {
+	unsigned int index;   /* as in `virsh vcpuinfo`: N of "CPU N/KVM" */
+	struct thread_id id;
+	enum vcpu_proof proof;
+	bool kvm;	      /* KVM runs it, not TCG */
+	char cgroup[CGROUP_PATH_MAX]; /* path in the cpu controller's hierarchy (v1) or v2, or "" */
+};
+
+enum domain_state {
+	DOMAIN_RUNNING,
+	DOMAIN_PAUSED,	 /* suspended, being saved, migrated, or crashed but present */
+};
+
+/** One running domain, whole: a new one replaces the old. */
+struct domain {
+	char uuid[DOMAIN_UUID_LEN];
+	char name[DOMAIN_NAME_MAX];
+	enum domain_state state;
+	struct thread_id qemu;
+	size_t n_vcpus;
+	struct vcpu_thread *vcpus; /* sorted by index */
+	size_t n_helpers;
+	struct helper_thread *helpers; /* the first DOMAIN_HELPERS_MAX */
+};
+
+/** Frees a domain with all it owns; takes NULL; returns NULL. */
+struct domain *domain_free(struct domain *domain);
+
+/** Frees the domain a variable points to: for CLEANUP(). */
+void domain_cleanup(struct domain **domain);
+
+/** A domain without threads. Outcomes: NULL when memory is out. */
+struct domain *domain_new(const char *uuid, const char *name);
+
+/** True if both have the same threads in the same roles and the same state and name. */
+bool domain_equal(const struct domain *a, const struct domain *b);
+
+/** A copy with its own arrays, so that two threads never share one. NULL when memory is out. */
+struct domain *domain_copy(const struct domain *domain);

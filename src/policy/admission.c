@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/admission.h"
+
+/* What is wanted by those who may run in @set only. */
+static uint64_t demand(const struct admission_claim *claims, size_t n,
+		       const struct admission_sets *sets, unsigned int set)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (sets->within(claims[i].set, set, sets->userdata))
+			sum += claims[i].share_permille;
+	return sum;
+}
+
+void admission_scale(struct admission_claim *claims, size_t n, const struct admission_sets *sets,
+		     uint32_t cap_permille)
+{
+	/* One set after the other: scaling for one only lowers what the next one finds wanted. */
+	for (unsigned int set = 0; set < sets->n; set++) {
+		uint64_t capacity = (uint64_t)cap_permille * sets->cpus[set];
+		uint64_t wanted = demand(claims, n, sets, set);
+
+		if (wanted <= capacity)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (sets->within(claims[i].set, set, sets->userdata))
+				claims[i].share_permille = (uint32_t)(claims[i].share_permille *
+								      capacity / wanted);
+	}
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The policy: when a vCPU may be elevated, and when that ends. Pure: events and facts in, decisions
+ * out, time is a parameter. It makes no system call, allocates only in policy_new(), logs nothing.
+ *
+ * A vCPU is *armed* while it sleeps, so that its next wake-up is already fast and nobody has to be
+ * woken on its way; it stays elevated while its tokens last. The tracer charges the buckets and says
+ * when one ran empty; then the vCPU is lowered at once and latched until its bucket is full again and
+ * it sleeps. A burst within the budget costs no decision at all.
+ *
+ *            halted, bucket full, caps free, no hold
+ *     BASE ------------------------------------------> ARMED
+ *      ^  ^                                            |  |  |
+ *      |  +---- full again -- THROTTLED <-- exhausted -+  |  +-- changed by others --> FOREIGN
+ *      |                                                  |                               |
+ *      +------------------- hold, profile ---------------+      rescan, policy set -------+
+ */
+
+#include "policy/profile.h"
+#include "util/base.h"
+
+struct policy;
+
+enum policy_state {
+	POLICY_BASE,	  /* as its owner made it */
+	POLICY_ARMED,	  /* elevated by us */
+	POLICY_THROTTLED, /* lowered for want of tokens; debt to repay */
+	POLICY_FOREIGN,	  /* somebody else changed the thread: hands off */
+	_POLICY_STATE_MAX,
+};
+
+/**
+ * Why a vCPU is as it is, or why a boost was denied. The first ones are also the bits of a hold mask,
+ * strongest first: the lowest bit that is set is the reason given.
+ */
+enum policy_reason {
+	/* holds: set and cleared from outside, by POLICY_HOLD() */
+	POLICY_REASON_DISABLED,	    /* the global switch */
+	POLICY_REASON_BREAKER,	    /* the circuit breaker: too many unclean ends */
+	POLICY_REASON_GUARDIAN,	    /* no guardian answers */
+	POLICY_REASON_NO_TRACER,    /* nobody could tell when the budget ends */
+	POLICY_REASON_RELEASED,	    /* released by command, until it is set again */
+	POLICY_REASON_PAUSED,	    /* the domain is paused, saved or migrated */
+	POLICY_REASON_UNPROVEN,	    /* the thread is not proven to be the vCPU */
+	POLICY_REASON_QUOTA,	    /* a CFS quota holds for the domain: RT time would escape it */
+	POLICY_REASON_RT_REFUSED,   /* the kernel refuses RT in its cgroup (RT_GROUP_SCHED) */
+	POLICY_REASON_ALREADY_RT,   /* it has a real-time class that is not from us */
+	POLICY_REASON_HOUSEKEEPING, /* it may only run on housekeeping CPUs */
+	POLICY_REASON_ADMISSION,    /* the shares on its CPUs are given away */
+	POLICY_REASON_FAILED,	    /* the scheduler call failed for another cause */
+	_POLICY_REASON_HOLD_MAX,
+
+	/* decided here */
+	POLICY_REASON_PROFILE = _POLICY_REASON_HOLD_MAX, /* its profile does not boost */
+	POLICY_REASON_BUDGET,	    /* its bucket is not full again */
+	POLICY_REASON_BACKOFF,	    /* it emptied its bucket too often in a row */
+	POLICY_REASON_DOMAIN_CAP,   /* its domain's bucket */
+	POLICY_REASON_CPU_CAP,	    /* its CPU's bucket */
+	POLICY_REASON_RATE,	    /* too many changes in a second */
+	POLICY_REASON_AWAKE,	    /* armed at its next halt, not while it runs */
+	POLICY_REASON_WITHIN,	    /* armed: within its budget */
+	POLICY_REASON_FOREIGN,	    /* changed by others */
+	POLICY_REASON_GONE,	    /* the thread is gone */
+	_POLICY_REASON_MAX,
+};
+
+#define POLICY_HOLD(reason) (UINT32_C(1) << (reason))
+
+/** Where a vCPU thread is. */
+enum policy_whereabouts {
+	POLICY_RUNNING,
+	POLICY_WAITING, /* runnable, not running */
+	POLICY_BLOCKED, /* asleep in QEMU */
+	POLICY_HALTED,	/* asleep because its guest is idle */
+};
+
+/** What the sensors know of a vCPU at one moment; a copy, taken by the caller. */
+struct policy_facts {
+	enum policy_whereabouts whereabouts;
+	bool quota;		 /* a CFS quota was seen over it */
+	int64_t tokens_ns;	 /* least of its own, its domain's and its CPU's, the current run taken off */
+	uint64_t full_at_ns;	 /* when its own bucket is full; in the past: it is */
+	uint64_t domain_at_ns;	 /* when its domain's bucket holds a burst of the vCPU */
+	uint64_t cpu_at_ns;	 /* when its CPU's bucket does */
+};
+
+enum policy_event {
+	POLICY_EVENT_LOOK,	/* its timer is due, or something about it changed */
+	POLICY_EVENT_HALTED,	/* the tracer reports the halt it was asked to report */
+	POLICY_EVENT_EXHAUSTED, /* its own bucket is empty */
+	POLICY_EVENT_DOMAIN_EXHAUSTED,
+	POLICY_EVENT_CPU_EXHAUSTED,
+	POLICY_EVENT_SHED,    /* it owes most on a CPU whose bucket is empty */
+	POLICY_EVENT_FOREIGN, /* it has other attributes than we gave it */
+	POLICY_EVENT_RESCAN,  /* look again at what was believed foreign or refused */
+	_POLICY_EVENT_MAX,
+};
+
+enum policy_action {
+	POLICY_NOTHING,
+	POLICY_RAISE,  /* elevate it; then tell policy_raised() what came of it */
+	POLICY_LOWER,  /* give it back what it had */
+	POLICY_FORGET, /* drop the record of it: what it has now is its owner's */
+};
+
+struct policy_decision {
+	enum policy_action action;
+	enum policy_reason reason;
+	bool report_halt; /* the tracer is to report its next halt */
+};
+
+/** What a vCPU's policy has done; read by the same thread. */
+struct policy_view {
+	enum policy_state state;
+	enum policy_reason reason;
+	uint64_t since_ns; /* in this state */
+	uint64_t boosts_total;
+	uint64_t denied_total[_POLICY_REASON_MAX];
+	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
+};
+
+/** A policy for vCPU numbers below @n_vcpus. NULL when memory is out. */
+struct policy *policy_new(unsigned int n_vcpus, const struct host_caps *caps);
+
+/** Takes NULL; returns NULL. */
+struct policy *policy_free(struct policy *policy);
+
+/** The caps of the host; the limit on changes counts from here. */
+void policy_set_caps(struct policy *policy, const struct host_caps *caps);
+
+/** Holds that bind every vCPU; the caller then steps each with POLICY_EVENT_LOOK. */
+void policy_hold_all(struct policy *policy, uint32_t holds);
+
+/** A new vCPU in BASE, held by @holds. Any old one of that number is forgotten. */
+void policy_add(struct policy *policy, unsigned int vcpu, const struct profile *profile,
+		uint32_t holds, uint64_t now_ns);
+
+/** It is gone; nothing is decided for it any more. */
+void policy_remove(struct policy *policy, unsigned int vcpu);
+
+/** Another profile; takes effect with the next step, also on a vCPU that is elevated. */
+void policy_set_profile(struct policy *policy, unsigned int vcpu, const struct profile *profile);
+
+/** Sets and clears holds of one vCPU; the caller then steps it. */
+void policy_hold(struct policy *policy, unsigned int vcpu, uint32_t set, uint32_t clear);
+
+/** All holds that bind it, its own and everybody's. */
+uint32_t policy_holds(const struct policy *policy, unsigned int vcpu);
+
+/**
+ * One event. The caller carries the decision out before the next step of that vCPU: RAISE is
+ * confirmed with policy_raised(), LOWER and FORGET are final (the actuator answers for them).
+ */
+void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event event,
+		 const struct policy_facts *facts, uint64_t now_ns,
+		 struct policy_decision *ret);
+
+/**
+ * What came of a RAISE. @hold is 0 when the thread is elevated now; else the hold that keeps it from
+ * it, which stays set until POLICY_EVENT_RESCAN.
+ * @facts as they are after it. A vCPU that was caught awake is looked at again when its tokens end,
+ * since the tracer starts its deadline only at the next switch-in.
+ */
+void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
+		   const struct policy_facts *facts, uint64_t now_ns);
+
+/** What one elevated vCPU of a CPU has taken and not yet repaid. */
+struct policy_claim {
+	unsigned int vcpu;
+	uint64_t owed_ns;
+};
+
+/** Who must make room when their CPU's bucket is empty: index of the largest debtor, -1 if n is 0. */
+int policy_debtor(const struct policy_claim *claims, size_t n);
+
+/** When the next vCPU wants a LOOK; NSEC_NEVER when none does. */
+uint64_t policy_next_ns(const struct policy *policy);
+
+/** The vCPU that wants it most, if it is due at @now_ns; else -1. The caller then steps it. */
+int policy_due(const struct policy *policy, uint64_t now_ns);
+
+const struct policy_view *policy_view(const struct policy *policy, unsigned int vcpu);
+
+/** Short names, as in JSON and the journal: "armed", "cpu-cap". Never NULL for a valid value. */
+const char *policy_state_name(enum policy_state state);
+const char *policy_reason_name(enum policy_reason reason);
+
+/** A sentence for people that explains a reason and what can be done about it. */
+const char *policy_reason_text(enum policy_reason reason);

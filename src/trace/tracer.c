@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "trace/tracer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tracer.skel.h"
+
+#define LISTED_BITS 65536
+
+struct tracer {
+	struct tracer_bpf *bpf;
+	struct ring_buffer *ring;
+	struct bpf_link *inj_virq;
+	struct bpf_link *apicv_accept_irq;
+	struct tracer_sources sources;
+	struct pvs_vcpu_account *vcpus;
+	struct pvs_domain_account *domains;
+	struct pvs_cpu_account *cpus;
+	uint16_t *listed_users; /* how many tids share a bit of `listed` */
+	tracer_event_fn *fn;	/* during tracer_drain() */
+	void *userdata;
+};
+
+/* The last line of libbpf's complaint, kept for the message that people get. */
+static char complaint[256];
+
+static int keep_complaint(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN)
+		vsnprintf(complaint, sizeof(complaint), format, args);
+	complaint[strcspn(complaint, "\n")] = '\0';
+	return 0;
+}
+
+static int fail(char *why, size_t why_size, const char *what, int error)
+{
+	const char *hint = "";
+
+	if (error == -EPERM || error == -EACCES)
+		hint = "; it needs CAP_BPF, CAP_PERFMON and no lockdown";
+	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		hint = "; the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
+	snprintf(why, why_size, "%s: %s%s%s%s", what, strerror(-error), hint,
+		 complaint[0] ? "; libbpf: " : "", complaint);
+	return error;
+}
+
+static void *map_accounts(const struct bpf_map *map, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int on_sample(void *ctx, void *data, size_t size)
+{
+	struct tracer *tracer = ctx;
+
+	if (size >= sizeof(struct pvs_event))
+		tracer->fn(tracer->userdata, data);
+	return 0;
+}
+
+static int attach_sched(struct tracer *tracer)
+{
+	struct tracer_bpf *bpf = tracer->bpf;
+
+	bpf->links.on_switch = bpf_program__attach(bpf->progs.on_switch);
+	bpf->links.on_waking = bpf_program__attach(bpf->progs.on_waking);
+	bpf->links.on_fork = bpf_program__attach(bpf->progs.on_fork);
+	bpf->links.on_exit = bpf_program__attach(bpf->progs.on_exit);
+	if (!bpf->links.on_switch || !bpf->links.on_waking || !bpf->links.on_fork ||
+	    !bpf->links.on_exit)
+		return -errno;
+	return 0;
+}
+
+/* KVM's tracepoints exist only where the module is loaded: nothing to complain of. */
+static void attach_kvm(struct tracer *tracer)
+{
+	tracer->inj_virq = bpf_program__attach(tracer->bpf->progs.on_inj_virq);
+	tracer->apicv_accept_irq = bpf_program__attach(tracer->bpf->progs.on_apicv_accept_irq);
+	tracer->sources.inj_virq = tracer->inj_virq != NULL;
+	tracer->sources.apicv_accept_irq = tracer->apicv_accept_irq != NULL;
+}
+
+static int map_all(struct tracer *tracer)
+{
+	struct tracer_bpf *bpf = tracer->bpf;
+
+	tracer->vcpus = map_accounts(bpf->maps.vcpus, PVS_VCPUS_MAX * sizeof(*tracer->vcpus));
+	tracer->domains =
+		map_accounts(bpf->maps.domains, PVS_DOMAINS_MAX * sizeof(*tracer->domains));
+	tracer->cpus = map_accounts(bpf->maps.cpus, PVS_CPUS_MAX * sizeof(*tracer->cpus));
+	tracer->listed_users = calloc(LISTED_BITS, sizeof(*tracer->listed_users));
+	tracer->ring = ring_buffer__new(bpf_map__fd(bpf->maps.events), on_sample, tracer, NULL);
+	if (!tracer->vcpus || !tracer->domains || !tracer->cpus || !tracer->listed_users ||
+	    !tracer->ring)
+		return errno ? -errno : -ENOMEM;
+	return 0;
+}
+
+int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
+	       size_t why_size)
+{
+	struct tracer *tracer = calloc(1, sizeof(*tracer));
+	int r;
+
+	if (!tracer)
+		return -ENOMEM;
+	complaint[0] = '\0';
+	libbpf_set_print(keep_complaint);
+	tracer->bpf = tracer_bpf__open();
+	if (!tracer->bpf) {
+		r = fail(why, why_size, "the tracer could not be opened", -errno);
+		goto failed;
+	}
+	r = tracer_bpf__load(tracer->bpf);
+	if (r < 0) {
+		r = fail(why, why_size, "the kernel refused the tracer", r);
+		goto failed;
+	}
+	tracer->bpf->bss->cpu_rule = *cpu_rule;
+	r = map_all(tracer);
+	if (r == 0)
+		r = attach_sched(tracer);
+	if (r < 0) {
+		r = fail(why, why_size, "the tracer could not be attached", r);
+		goto failed;
+	}
+	attach_kvm(tracer);
+	*ret = tracer;
+	return 0;
+failed:
+	tracer_free(tracer);
+	return r;
+}
+
+struct tracer *tracer_free(struct tracer *tracer)
+{
+	if (!tracer)
+		return NULL;
+	bpf_link__destroy(tracer->inj_virq);
+	bpf_link__destroy(tracer->apicv_accept_irq);
+	ring_buffer__free(tracer->ring);
+	if (tracer->vcpus)
+		munmap(tracer->vcpus, PVS_VCPUS_MAX * sizeof(*tracer->vcpus));
+	if (tracer->domains)
+		munmap(tracer->domains, PVS_DOMAINS_MAX * sizeof(*tracer->domains));
+	if (tracer->cpus)
+		munmap(tracer->cpus, PVS_CPUS_MAX * sizeof(*tracer->cpus));
+	tracer_bpf__destroy(tracer->bpf);
+	free(tracer->listed_users);
+	free(tracer);
+	return NULL;
+}
+
+const struct tracer_sources *tracer_sources(const struct tracer *tracer)
+{
+	return &tracer->sources;
+}
+
+struct pvs_vcpu_account *tracer_vcpus(struct tracer *tracer)
+{
+	return tracer->vcpus;
+}
+
+struct pvs_domain_account *tracer_domains(struct tracer *tracer)
+{
+	return tracer->domains;
+}
+
+struct pvs_cpu_account *tracer_cpus(struct tracer *tracer)
+{
+	return tracer->cpus;
+}
+
+struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer)
+{
+	return &tracer->bpf->bss->cpu_rule;
+}
+
+/* The bit of a tid is set while any thread with it is registered. */
+static void list(struct tracer *tracer, pid_t tid, int change)
+{
+	uint32_t bit = (uint32_t)tid % LISTED_BITS;
+	uint64_t *word = (uint64_t *)&tracer->bpf->bss->listed[bit / 64];
+
+	tracer->listed_users[bit] = (uint16_t)(tracer->listed_users[bit] + change);
+	if (tracer->listed_users[bit])
+		__atomic_or_fetch(word, UINT64_C(1) << (bit % 64), __ATOMIC_RELEASE);
+	else
+		__atomic_and_fetch(word, ~(UINT64_C(1) << (bit % 64)), __ATOMIC_RELEASE);
+}
+
+static int deadline_make(struct tracer *tracer, unsigned int slot)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int r;
+
+	tracer->bpf->bss->deadline_slot = slot;
+	r = bpf_prog_test_run_opts(bpf_program__fd(tracer->bpf->progs.make_deadline), &run);
+	return r < 0 ? r : (int)run.retval;
+}
+
+int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	uint32_t key = (uint32_t)tid, value = slot;
+	int r = deadline_make(tracer, slot);
+
+	if (r < 0)
+		return r;
+	r = bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.slots), &key, &value, BPF_ANY);
+	if (r < 0)
+		return -errno;
+	list(tracer, tid, 1);
+	return 0;
+}
+
+void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	uint32_t key = (uint32_t)tid, value;
+	int fd = bpf_map__fd(tracer->bpf->maps.slots);
+
+	/* the number may belong to a younger thread in another slot by now */
+	if (bpf_map_lookup_elem(fd, &key, &value) == 0 && value == slot)
+		bpf_map_delete_elem(fd, &key);
+	list(tracer, tid, -1);
+}
+
+int tracer_events_fd(const struct tracer *tracer)
+{
+	return bpf_map__fd(tracer->bpf->maps.events);
+}
+
+int tracer_drain(struct tracer *tracer, tracer_event_fn *fn, void *userdata)
+{
+	tracer->fn = fn;
+	tracer->userdata = userdata;
+	return ring_buffer__consume(tracer->ring);
+}
+
+int tracer_overdue_fd(const struct tracer *tracer)
+{
+	return bpf_map__fd(tracer->bpf->maps.overdue);
+}
+
+void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
+{
+	const struct tracer_bpf *bpf = tracer->bpf;
+
+	*ret = (struct tracer_totals){
+		.events_lost = bpf->bss->events_lost,
+		.injections = bpf->bss->injections_total,
+		.deadline_error = bpf->bss->deadline_error,
+	};
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The host tracer, loaded: BPF programs that stamp the switches of registered vCPU threads and keep
+ * their accounts (include/pvsched/trace.h). Observes only.
+ *
+ * Features are probed, never versions: what the kernel refuses is named, and the rest goes on.
+ */
+
+#include <sys/types.h>
+
+#include "pvsched/trace.h"
+#include "util/base.h"
+
+struct tracer;
+
+/** What could be attached beyond the scheduler's tracepoints, which are a must. */
+struct tracer_sources {
+	bool inj_virq;		/* kvm_inj_virq: interrupts injected by KVM itself */
+	bool apicv_accept_irq;	/* kvm_apicv_accept_irq: those the hardware injects */
+};
+
+/**
+ * Loads and attaches it, with a cap of @cpu_rule for every host CPU.
+ * @why  on failure: what is missing, for people; at least 256 bytes
+ * Returns 0 and *ret; -errno.
+ */
+int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
+	       size_t why_size);
+
+/** Detaches and unloads. Takes NULL; returns NULL. */
+struct tracer *tracer_free(struct tracer *tracer);
+
+const struct tracer_sources *tracer_sources(const struct tracer *tracer);
+
+/** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX and PVS_CPUS_MAX of them, shared with the programs. */
+struct pvs_vcpu_account *tracer_vcpus(struct tracer *tracer);
+struct pvs_domain_account *tracer_domains(struct tracer *tracer);
+struct pvs_cpu_account *tracer_cpus(struct tracer *tracer);
+struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer);
+
+/** Begins to trace thread @tid in @slot, whose account is set up. Returns 0, or -errno. */
+int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
+
+/** Ends it. A program that is running may write the account once more. */
+void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
+
+/** Readable when there are events. */
+int tracer_events_fd(const struct tracer *tracer);
+
+typedef void tracer_event_fn(void *userdata, const struct pvs_event *event);
+
+/** Calls @fn for each event that is there. Returns how many, or -errno. Allocates nothing. */
+int tracer_drain(struct tracer *tracer, tracer_event_fn *fn, void *userdata);
+
+/** The ring that says that the daemon does not answer: readable by poll(), for the guardian. */
+int tracer_overdue_fd(const struct tracer *tracer);
+
+struct tracer_totals {
+	uint64_t events_lost;
+	uint64_t injections; /* into any vCPU of the host */
+	int deadline_error;  /* the first failure to start a deadline; 0 */
+};
+
+void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "util/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/cleanup.h"
+#include "util/procfs.h"
+
+/** Hosts with many mounts (containers) have mountinfo files of some 100 KiB. */
+#define MOUNTINFO_MAX (1024 * 1024)
+
+#define ATTRIBUTE_MAX 64
+#define FILE_PATH_MAX (CGROUP_MOUNT_MAX + CGROUP_GROUP_MAX + ATTRIBUTE_MAX)
+
+int cgroup_cpu_find(struct cgroup_cpu *ret)
+{
+	CLEANUP(cleanup_free) char *text = malloc(MOUNTINFO_MAX);
+	ssize_t size;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	size = procfs_read_file("/proc/self/mountinfo", text, MOUNTINFO_MAX);
+	if (size < 0)
+		return (int)size;
+	ret->kind = PROCFS_CGROUP_V1;
+	r = procfs_parse_cgroup_mount(text, (size_t)size, ret->kind, ret->mount,
+	                              sizeof(ret->mount));
+	if (r != -ENOENT)
+		return r;
+	ret->kind = PROCFS_CGROUP_V2;
+	return procfs_parse_cgroup_mount(text, (size_t)size, ret->kind, ret->mount,
+	                                 sizeof(ret->mount));
+}
+
+/** True for an absolute path that stays below its root. */
+static bool group_is_valid(const char *group)
+{
+	const char *at = group;
+
+	if (*group != '/' || strlen(group) >= CGROUP_GROUP_MAX)
+		return false;
+	while ((at = strstr(at, "/.."))) {
+		at += strlen("/..");
+		if (*at == '/' || *at == '\0')
+			return false;
+	}
+	return true;
+}
+
+static int attribute_path(char *path, const struct cgroup_cpu *cpu, const char *group,
+                          const char *attribute)
+{
+	int n;
+
+	if (!group_is_valid(group))
+		return -EINVAL;
+	n = snprintf(path, FILE_PATH_MAX, "%s%s/%s", cpu->mount, group, attribute);
+	return n < FILE_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int cgroup_read(const struct cgroup_cpu *cpu, const char *group, const char *attribute, char *ret,
+                size_t size)
+{
+	char path[FILE_PATH_MAX];
+	ssize_t n;
+	int r = attribute_path(path, cpu, group, attribute);
+
+	if (r < 0)
+		return r;
+	n = procfs_read_file(path, ret, size);
+	if (n < 0)
+		return (int)n;
+	ret[n] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+	return 0;
+}
+
+int cgroup_read_number(const struct cgroup_cpu *cpu, const char *group, const char *attribute,
+                       int64_t *ret)
+{
+	char text[32], *end;
+	int r = cgroup_read(cpu, group, attribute, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	return errno || end == text || *end ? -EBADMSG : 0;
+}
+
+int cgroup_write_number(const struct cgroup_cpu *cpu, const char *group, const char *attribute,
+                        int64_t value)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	char path[FILE_PATH_MAX], text[32];
+	ssize_t n;
+	int size, r = attribute_path(path, cpu, group, attribute);
+
+	if (r < 0)
+		return r;
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	size = snprintf(text, sizeof(text), "%" PRId64, value);
+	n = write(fd, text, (size_t)size);
+	if (n < 0)
+		return -errno;
+	return n == size ? 0 : -EIO;
+}
+
+static int group_has_quota(const struct cgroup_cpu *cpu, const char *group)
+{
+	char text[64];
+	int64_t quota;
+	int r;
+
+	if (cpu->kind == PROCFS_CGROUP_V1) {
+		r = cgroup_read_number(cpu, group, "cpu.cfs_quota_us", &quota);
+		return r < 0 ? r : quota >= 0;
+	}
+	r = cgroup_read(cpu, group, "cpu.max", text, sizeof(text));
+	return r < 0 ? r : strncmp(text, "max", strlen("max")) != 0;
+}
+
+static int group_lacks_rt(const struct cgroup_cpu *cpu, const char *group)
+{
+	int64_t runtime;
+	int r = cgroup_read_number(cpu, group, "cpu.rt_runtime_us", &runtime);
+
+	return r < 0 ? r : runtime == 0;
+}
+
+/** Whether a group is what is looked for: 1, 0, or -errno; -ENOENT counts as 0. */
+typedef int group_test_fn(const struct cgroup_cpu *cpu, const char *group);
+
+/** Cuts the last component off. False when @group is the root already. */
+static bool group_to_parent(char *group)
+{
+	char *slash = strrchr(group, '/');
+
+	if (strcmp(group, "/") == 0)
+		return false;
+	slash[slash == group ? 1 : 0] = '\0';
+	return true;
+}
+
+/**
+ * Tests @group and its ancestors upwards; finds the first that passes, or the last (so, the
+ * topmost) when @topmost is set.
+ */
+static int group_search(const struct cgroup_cpu *cpu, const char *group, group_test_fn *test,
+                        bool topmost, char *found, size_t size)
+{
+	char at[FILE_PATH_MAX];
+	bool any = false;
+	struct stat st;
+	int r = attribute_path(at, cpu, group, "");
+
+	if (r < 0)
+		return r;
+	if (stat(at, &st) < 0)
+		return -errno;
+	snprintf(at, sizeof(at), "%s", group);
+	do {
+		r = test(cpu, at);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r <= 0)
+			continue;
+		if (strlen(at) >= size)
+			return -ENAMETOOLONG;
+		memcpy(found, at, strlen(at) + 1);
+		any = true;
+	} while ((topmost || !any) && group_to_parent(at));
+	return any ? 0 : CGROUP_NOT_FOUND;
+}
+
+int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
+{
+	return group_search(cpu, group, group_has_quota, false, found, size);
+}
+
+int cgroup_rt_refusal(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
+{
+	return group_search(cpu, group, group_lacks_rt, true, found, size);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * MESSAGE_ID of the messages that an admin may want to find, count or act on. Fixed for ever: they
+ * are what systemd/pvschedd.catalog explains and what other people's filters match. One of them is
+ * never used for another meaning.
+ */
+
+/** The daemon is ready; what it can and cannot do here. */
+#define LOG_ID_DAEMON_READY "42bae50755f74f1e96265bc272434fff"
+
+/** A source of events failed: libvirt, bpf, proc connector, guardian. */
+#define LOG_ID_SOURCE_LOST "d75497f3bb2243718d5c7b4a0b9c3c83"
+
+/** That source works again. */
+#define LOG_ID_SOURCE_BACK "68800bdb30b24cb4ad4b020ccda7b7a3"
+
+/** The kernel refused a real-time class: RT_GROUP_SCHED without a budget. */
+#define LOG_ID_BOOST_REFUSED "c341a78943e54355a5af46ba2a20653f"
+
+/** Somebody else changed a thread we had changed; it is left alone. */
+#define LOG_ID_FOREIGN_CHANGE "f9e426345c1b45cda078f89af93f894f"
+
+/** The guardian gave threads back because the daemon died or hung. */
+#define LOG_ID_GUARDIAN_RESTORED "18468c5a0d044eaca7618e15b463da20"
+
+/** Threads that an earlier run left changed were given back at start. */
+#define LOG_ID_RECOVERED_AT_START "e02b24325c6a478bbe573fb9646155a3"
+
+/** A configuration was refused; the old one holds. */
+#define LOG_ID_CONFIG_REFUSED "2d0758cb557c4fe7aa7dfa9f54d7b4aa"
+
+/** A configuration was loaded. */
+#define LOG_ID_CONFIG_LOADED "e7090409f9af45d08ef961cda4ee2da8"
+
+/** What was done for one domain in the last interval. */
+#define LOG_ID_DOMAIN_SUMMARY "5263729967f14a09a1cb0a6a074bcfc1"
+
+/** Too many unclean ends: nothing is boosted until an admin enables it. */
+#define LOG_ID_CIRCUIT_BREAKER "838061fe0bc348c6a512dbdd97e172e2"
+
+/** The guardian is gone; nothing is boosted without it. */
+#define LOG_ID_GUARDIAN_LOST "45db2552bf2e41bc959ed4a98569c51a"

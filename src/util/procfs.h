@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Reading /proc: every read is bounded, and a thread that is gone is an ordinary outcome, -ENOENT
+ * or -ESRCH. Answers are as old as the read: pair a tid with its start time before believing them.
+ */
+
+#include <sys/types.h>
+
+#include "util/base.h"
+#include "util/procfs_parse.h"
+
+#define PROCFS_BOOT_ID_LEN 37 /* with the NUL */
+
+/**
+ * Reads a whole small file.
+ * Returns its size; -EFBIG when it does not fit; -errno.
+ */
+ssize_t procfs_read_file(const char *path, char *buffer, size_t size);
+
+/**
+ * Reads the stat file of thread @tid of process @pid. With @pid 0: of whatever thread has that
+ * number, which works for every thread though only processes are listed in /proc.
+ * Returns 0, or -errno: -ENOENT or -ESRCH when there is no such thread.
+ */
+int procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret);
+
+/** The start time of a thread in clock ticks since boot; otherwise like procfs_stat(). */
+int procfs_start_ticks(pid_t pid, pid_t tid, uint64_t *ret);
+
+/**
+ * The group of a thread in the hierarchy of the cpu controller. @pid as in procfs_stat().
+ * Returns 0, or -errno: see procfs_parse_cgroup().
+ */
+int procfs_cgroup(pid_t pid, pid_t tid, enum procfs_cgroup_kind *kind, char *path,
+                  size_t path_size);
+
+/**
+ * Lists the threads of a process, in the kernel's order (main thread first).
+ * @max       how many @tids there is room for
+ * @n         how many were stored
+ * @overflow  how many more there were
+ * Returns 0, or -errno.
+ */
+int procfs_list_threads(pid_t pid, pid_t *tids, size_t max, size_t *n, size_t *overflow);
+
+/** Called for each process; a value other than 0 ends the listing. */
+typedef int procfs_process_fn(pid_t pid, void *userdata);
+
+/**
+ * Calls @fn for at most @max processes.
+ * Returns 0; what @fn returned if not 0; -E2BIG when there were more than @max; -errno.
+ */
+int procfs_each_process(size_t max, procfs_process_fn *fn, void *userdata);
+
+/**
+ * The command line of a process: its arguments, each ended by a NUL, cut at @size bytes.
+ * Returns the size read, or -errno.
+ */
+ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size);
+
+/** The id of this boot in text form. Returns 0, or -errno. */
+int procfs_boot_id(char ret[static PROCFS_BOOT_ID_LEN]);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "util/procfs_parse.h"
+
+#include <errno.h>
+#include <string.h>
+
+/** A piece of a text that is not zero terminated. */
+struct span {
+	const char *at;
+	size_t size;
+};
+
+/** Takes everything up to @separator (or the end) off the front of *rest. False when it is empty.
+ */
+static bool span_take(struct span *rest, char separator, struct span *ret)
+{
+	const char *end;
+
+	if (rest->size == 0)
+		return false;
+	end = memchr(rest->at, separator, rest->size);
+	ret->at = rest->at;
+	ret->size = end ? (size_t)(end - rest->at) : rest->size;
+	rest->at += ret->size + (end ? 1 : 0);
+	rest->size -= ret->size + (end ? 1 : 0);
+	return true;
+}
+
+static bool span_is(const struct span *span, const char *word)
+{
+	return span->size == strlen(word) && memcmp(span->at, word, span->size) == 0;
+}
+
+/** Reads an unsigned decimal number that fills the whole span. */
+static bool span_number(const struct span *span, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+	size_t i;
+
+	if (span->size == 0)
+		return false;
+	for (i = 0; i < span->size; i++) {
+		unsigned int digit = (unsigned char)span->at[i] - (unsigned int)'0';
+
+		if (digit > 9 || value > (max - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*ret = value;
+	return true;
+}
+
+/** True if @word is one of the comma separated words of @list. */
+static bool span_lists(struct span list, const char *word)
+{
+	struct span one;
+
+	while (span_take(&list, ',', &one))
+		if (span_is(&one, word))
+			return true;
+	return false;
+}
+
+static void copy_cut(char *to, size_t to_size, const struct span *from)
+{
+	size_t size = MIN(from->size, to_size - 1);
+
+	memcpy(to, from->at, size);
+	to[size] = '\0';
+}
+
+/* Fields are numbered as in proc(5); the name is field 2. */
+#define FIELD_STATE 3
+#define FIELD_PPID  4
+#define FIELD_FLAGS 9
+#define FIELD_START 22
+
+static bool parse_stat_field(int field, const struct span *value, struct procfs_stat *ret)
+{
+	uint64_t number;
+
+	switch (field) {
+	case FIELD_STATE:
+		if (value->size != 1)
+			return false;
+		ret->state = value->at[0];
+		return true;
+	case FIELD_PPID:
+		if (!span_number(value, INT32_MAX, &number))
+			return false;
+		ret->ppid = (pid_t)number;
+		return true;
+	case FIELD_FLAGS:
+		if (!span_number(value, UINT32_MAX, &number))
+			return false;
+		ret->flags = (unsigned int)number;
+		return true;
+	case FIELD_START:
+		return span_number(value, UINT64_MAX, &ret->start_ticks);
+	default: /* a field of no interest */
+		return true;
+	}
+}
+
+int procfs_parse_stat(const char *text, size_t size, struct procfs_stat *ret)
+{
+	struct span rest = {text, size}, value, comm;
+	const char *open, *close;
+	uint64_t pid;
+	int field;
+
+	*ret = (struct procfs_stat){0};
+	/* The last ')' ends the name: the name itself may hold any number of them. */
+	open = size ? memchr(text, '(', size) : NULL;
+	close = size ? memrchr(text, ')', size) : NULL;
+	if (!open || !close || close < open || open == text || open[-1] != ' ')
+		return -EBADMSG;
+	value = (struct span){text, (size_t)(open - text) - 1};
+	if (!span_number(&value, INT32_MAX, &pid))
+		return -EBADMSG;
+	ret->pid = (pid_t)pid;
+	comm = (struct span){open + 1, (size_t)(close - open) - 1};
+	copy_cut(ret->comm, sizeof(ret->comm), &comm);
+	rest.size -= (size_t)(close - text) + 1;
+	rest.at = close + 1;
+	if (rest.size == 0 || rest.at[0] != ' ')
+		return -EBADMSG;
+	rest.at++;
+	rest.size--;
+	for (field = FIELD_STATE; field <= FIELD_START; field++)
+		if (!span_take(&rest, ' ', &value) || !parse_stat_field(field, &value, ret))
+			return -EBADMSG;
+	return 0;
+}
+
+/** Splits one line of a cgroup file, "ID:CONTROLLERS:PATH"; the path may hold colons. */
+static bool split_cgroup_line(struct span line, struct span *controllers, struct span *path)
+{
+	struct span id;
+	uint64_t number;
+
+	if (!span_take(&line, ':', &id) || !span_number(&id, INT32_MAX, &number))
+		return false;
+	if (!span_take(&line, ':', controllers))
+		return false;
+	*path = line;
+	return path->size > 0 && path->at[0] == '/';
+}
+
+int procfs_parse_cgroup(const char *text, size_t size, enum procfs_cgroup_kind *kind, char *path,
+                        size_t path_size)
+{
+	struct span rest = {text, size}, line, controllers, at, found = {0};
+
+	while (span_take(&rest, '\n', &line)) {
+		if (!split_cgroup_line(line, &controllers, &at))
+			return -EBADMSG;
+		if (span_lists(controllers, "cpu")) {
+			found = at;
+			*kind = PROCFS_CGROUP_V1;
+			break;
+		}
+		if (controllers.size == 0) {
+			found = at;
+			*kind = PROCFS_CGROUP_V2;
+		}
+	}
+	if (!found.at)
+		return -ENOENT;
+	if (found.size >= path_size)
+		return -ENAMETOOLONG;
+	if (memchr(found.at, '\0', found.size))
+		return -EBADMSG;
+	copy_cut(path, path_size, &found);
+	return 0;
+}
+
+/** Undoes the "\040" escapes of the kernel in place. */
+static void unescape_octal(char *text)
+{
+	char *to = text;
+	const char *from = text;
+
+	while (*from) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
+		    from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
+			*to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 +
+			               (from[3] - '0'));
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/** What one line of a mountinfo file says, see proc(5). */
+struct mount_line {
+	struct span root;
+	struct span point;
+	struct span type;
+	struct span super_options;
+};
+
+static bool split_mount_line(struct span line, struct mount_line *ret)
+{
+	struct span field;
+	int i;
+
+	for (i = 0; i < 3; i++) /* mount ID, parent ID, major:minor */
+		if (!span_take(&line, ' ', &field))
+			return false;
+	if (!span_take(&line, ' ', &ret->root) || !span_take(&line, ' ', &ret->point))
+		return false;
+	do { /* mount options, then any number of optional fields up to a "-" */
+		if (!span_take(&line, ' ', &field))
+			return false;
+	} while (!span_is(&field, "-"));
+	return span_take(&line, ' ', &ret->type) && span_take(&line, ' ', &field) &&
+	       span_take(&line, ' ', &ret->super_options);
+}
+
+static bool mount_is(const struct mount_line *mount, enum procfs_cgroup_kind kind)
+{
+	if (!span_is(&mount->root, "/"))
+		return false;
+	if (kind == PROCFS_CGROUP_V2)
+		return span_is(&mount->type, "cgroup2");
+	return span_is(&mount->type, "cgroup") && span_lists(mount->super_options, "cpu");
+}
+
+int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
+                              char *path, size_t path_size)
+{
+	struct span rest = {text, size}, line;
+
+	while (span_take(&rest, '\n', &line)) {
+		struct mount_line mount;
+
+		if (!split_mount_line(line, &mount) || !mount_is(&mount, kind))
+			continue;
+		if (mount.point.size >= path_size)
+			return -ENAMETOOLONG;
+		copy_cut(path, path_size, &mount.point);
+		unescape_octal(path);
+		return 0;
+	}
+	return -ENOENT;
+}

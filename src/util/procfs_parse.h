@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What files of /proc say, read from memory: no I/O here, so that the parsers can be fuzzed. The
+ * text comes from the kernel, but the names in it are chosen by whoever runs the process.
+ */
+
+#include <sys/types.h>
+
+#include "util/base.h"
+
+/** A thread's name with the NUL: 16 for user threads; the kernel prints up to 64 for its own. */
+#define PROCFS_COMM_MAX 64
+
+/** PF_KTHREAD of the kernel: set in `flags` of a thread that has no user side. */
+#define PROCFS_FLAG_KTHREAD 0x00200000u
+
+/** The part of /proc/PID/stat that is used. */
+struct procfs_stat {
+	pid_t pid;
+	char comm[PROCFS_COMM_MAX]; /* as the kernel prints it, cut if longer */
+	char state;                 /* 'R', 'S', 'D', 'T', 't', 'Z', 'X', ... */
+	pid_t ppid;
+	unsigned int flags;   /* field 9 */
+	uint64_t start_ticks; /* field 22: clock ticks since boot */
+};
+
+/** The hierarchy in which the cpu controller lives, and where a thread is in it. */
+enum procfs_cgroup_kind {
+	PROCFS_CGROUP_V1, /* a v1 hierarchy with the cpu controller */
+	PROCFS_CGROUP_V2, /* the unified hierarchy; no v1 hierarchy has the cpu controller */
+};
+
+/**
+ * Parses the contents of a stat file.
+ * @text  need not be zero terminated; the name in it may hold ')' and blanks
+ * Returns 0, or -EBADMSG.
+ */
+int procfs_parse_stat(const char *text, size_t size, struct procfs_stat *ret);
+
+/**
+ * Parses the contents of a cgroup file and chooses the line of the cpu controller: v1 if there is
+ * one, else v2.
+ * @path  at least @path_size bytes; gets the group's path, which begins with '/'
+ * Returns 0; -ENOENT when neither is there; -ENAMETOOLONG when the path does not fit; -EBADMSG.
+ */
+int procfs_parse_cgroup(const char *text, size_t size, enum procfs_cgroup_kind *kind, char *path,
+                        size_t path_size);
+
+/**
+ * Finds where a cgroup hierarchy is mounted, from the contents of a mountinfo file.
+ * @kind  which hierarchy
+ * @path  gets the mount point, with the kernel's octal escapes undone
+ * Returns 0; -ENOENT when it is not mounted whole (a mount of a subtree does not count);
+ * -ENAMETOOLONG.
+ */
+int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
+                              char *path, size_t path_size);

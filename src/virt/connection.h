@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * One connection to libvirt and its callbacks: the only file that knows libvirt's calls. Only those
+ * are used that neither taint a domain nor wait for its QEMU.
+ *
+ * Everything here is called on the virt thread, callbacks included: they are made by
+ * connection_run_loop().
+ */
+
+#include "model/domain.h"
+#include "util/base.h"
+#include "virt/libvirt.h"
+
+struct connection;
+
+/** What the connection tells its owner. Called from within connection_run_loop() and calls here. */
+struct connection_ops {
+	/** Something happened to a domain: @cause is one bit of enum virt_cause. */
+	void (*touched)(void *userdata, const char *uuid, enum virt_cause cause);
+	/** The connection is lost, and all that is left to do is to close it. */
+	void (*lost)(void *userdata, const char *reason);
+	/** A descriptor given to connection_loop_add() is readable. */
+	void (*readable)(void *userdata, int fd);
+	void *userdata;
+};
+
+/** What libvirt says of one domain. */
+struct connection_domain {
+	char uuid[DOMAIN_UUID_LEN];
+	const char *name; /* valid during the call; any length */
+	enum domain_state state;
+};
+
+/**
+ * Registers the event implementation, once for the whole process. Returns 0, or -ENOTSUP.
+ */
+int connection_init(void);
+
+/**
+ * Connects, read-only, and registers all callbacks. May block for as long as the daemon hangs.
+ * @error  gets libvirt's message
+ * Returns 0 and *ret, or -ENOTCONN.
+ */
+int connection_open(struct connection **ret, const char *uri, int keepalive_s,
+                    const struct connection_ops *ops, char *error, size_t error_size);
+
+/** Closes it. Takes NULL; returns NULL. */
+struct connection *connection_close(struct connection *connection);
+
+typedef void connection_domain_fn(void *userdata, const struct connection_domain *domain);
+
+/** Calls @fn for every running domain. Returns 0, or -EIO with a message in @error. */
+int connection_list(struct connection *connection, connection_domain_fn *fn, void *userdata,
+                    char *error, size_t error_size);
+
+enum {
+	CONNECTION_NOT_RUNNING = 1,
+};
+
+/**
+ * Calls @fn with what holds for the domain @uuid.
+ * Returns 0; CONNECTION_NOT_RUNNING when it does not run; -EIO when libvirt does not answer.
+ */
+int connection_look_up(struct connection *connection, const char *uuid, connection_domain_fn *fn,
+                       void *userdata);
+
+/** Runs the event loop until something happened, or for @timeout_ms. */
+void connection_run_loop(int timeout_ms);
+
+/** Watches @fd for input on the loop. Returns a handle, or -1. @ops must stay. */
+int connection_loop_add(int fd, const struct connection_ops *ops);
+
+/** Ends that. */
+void connection_loop_remove(int handle);

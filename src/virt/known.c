@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/known.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "virt/threads.h"
+
+/**
+ * A new thread gets its name within microseconds, its cgroup and its line in the status file within
+ * milliseconds of the hotplug: looks 20, 40, 80, ... ms apart see it soon, and a thread that is
+ * never confirmed costs a scan per interval.
+ */
+#define SETTLE_FIRST_NS (20 * NSEC_PER_MSEC)
+#define SETTLE_STEPS    2
+
+/** Scans without any sign of change, for what the list of threads does not show: one in so many. */
+#define FULL_INTERVALS 10
+
+/** How old the list of kernel threads may be. */
+#define VHOST_AGE_NS NSEC_PER_SEC
+
+struct known_domain *known_find(struct known_table *table, const char *uuid)
+{
+	size_t i;
+
+	for (i = 0; i < table->n; i++)
+		if (strcmp(table->domains[i]->uuid, uuid) == 0)
+			return table->domains[i];
+	return NULL;
+}
+
+struct known_domain *known_get(struct known_table *table, const char *uuid)
+{
+	struct known_domain *domain = known_find(table, uuid);
+
+	if (domain || table->n == VIRT_DOMAINS_MAX)
+		return domain;
+	domain = calloc(1, sizeof(*domain));
+	if (!domain)
+		return NULL;
+	strncpy(domain->uuid, uuid, sizeof(domain->uuid) - 1);
+	domain->look_ns = NSEC_NEVER; /* until its name is known */
+	table->domains[table->n++] = domain;
+	return domain;
+}
+
+static void known_free(struct known_domain *domain)
+{
+	domain_free(domain->last);
+	free(domain);
+}
+
+void known_remove(struct known_table *table, struct known_domain *domain)
+{
+	size_t i;
+
+	for (i = 0; i < table->n; i++) {
+		if (table->domains[i] != domain)
+			continue;
+		table->domains[i] = table->domains[--table->n];
+		known_free(domain);
+		return;
+	}
+}
+
+void known_clear(struct known_table *table)
+{
+	while (table->n > 0)
+		known_free(table->domains[--table->n]);
+}
+
+void known_hint(struct known_domain *domain, uint64_t now_ns)
+{
+	domain->look_ns = now_ns;
+	domain->full_ns = now_ns;
+	domain->step = 0;
+}
+
+int known_report_gone(struct known_domain *domain, struct event_queue *queue)
+{
+	struct virt_event event = {.type = VIRT_DOMAIN_GONE};
+	int r;
+
+	if (!domain->last)
+		return 0;
+	memcpy(event.uuid, domain->uuid, sizeof(event.uuid));
+	r = event_queue_push(queue, &event);
+	if (r < 0)
+		return r;
+	domain->last = domain_free(domain->last);
+	domain->mark = 0;
+	return 0;
+}
+
+/** Hands a copy over and keeps @now, which it takes over. On -ENOMEM the next look tries again. */
+static int report_seen(struct known_domain *domain, struct domain *now, unsigned int causes,
+                       unsigned int notes, struct event_queue *queue)
+{
+	struct virt_event event = {.type = VIRT_DOMAIN_SEEN, .causes = causes, .notes = notes};
+	int r;
+
+	memcpy(event.uuid, domain->uuid, sizeof(event.uuid));
+	event.domain = domain_copy(now);
+	r = event.domain ? event_queue_push(queue, &event) : -ENOMEM;
+	if (r < 0) {
+		domain_free(now);
+		return r;
+	}
+	domain_free(domain->last);
+	domain->last = now;
+	domain->notes = notes;
+	domain->causes = 0;
+	return 0;
+}
+
+/** When to look again after a scan: soon while things settle, else at the interval. */
+static void plan_next(struct known_domain *domain, const struct known_scan *scan, bool changed,
+                      bool unsure, unsigned int notes, uint64_t now_ns)
+{
+	unsigned int doublings;
+	uint64_t delay;
+
+	/* Once per interval: a QEMU whose threads come and go all the time is not worth more. */
+	if (changed && now_ns - domain->settle_ns >= scan->rescan_ns) {
+		domain->settle_ns = now_ns;
+		domain->step = 0;
+	}
+	doublings = MIN(domain->step, 16u);
+	delay = MIN(SETTLE_FIRST_NS << doublings, scan->rescan_ns);
+	/* Thousands of threads of which one is never confirmed are no reason to spend a CPU. */
+	if ((notes & MAPPING_TRUNCATED) && domain->step >= SETTLE_STEPS)
+		delay = FULL_INTERVALS * scan->rescan_ns;
+	if (unsure || domain->step < SETTLE_STEPS) {
+		domain->step++;
+		domain->look_ns = domain->full_ns = now_ns + delay;
+		return;
+	}
+	domain->look_ns = now_ns + scan->rescan_ns;
+	domain->full_ns = now_ns + FULL_INTERVALS * scan->rescan_ns;
+}
+
+/** Scans the threads of a domain. Returns 0 with *ret, which the caller frees, or -errno. */
+static int scan_now(const struct known_domain *domain, const struct known_scan *scan,
+                    uint64_t now_ns, struct domain **ret, unsigned int *notes)
+{
+	struct domain *now = domain_new(domain->uuid, domain->name);
+	int r;
+
+	if (!now)
+		return -ENOMEM;
+	now->state = domain->state;
+	/* Without the kernel's vhost threads the rest is still worth having. */
+	vhost_table_refresh(scan->vhosts, now_ns, VHOST_AGE_NS);
+	r = threads_scan(now, scan->run_dir, scan->vhosts, notes);
+	if (r < 0) {
+		domain_free(now);
+		return r;
+	}
+	*ret = now;
+	return 0;
+}
+
+static void look_closely(struct known_domain *domain, const struct known_scan *scan,
+                         uint64_t now_ns)
+{
+	unsigned int causes = domain->causes, notes;
+	struct domain *now;
+	bool changed;
+	int r = scan_now(domain, scan, now_ns, &now, &notes);
+
+	if (r < 0) {
+		/* Starting, ending, or ended: libvirt tells which. Out of memory: later. */
+		if (r == -ESRCH)
+			known_report_gone(domain, scan->queue);
+		plan_next(domain, scan, false, true, 0, now_ns);
+		return;
+	}
+	changed = !domain->last || !domain_equal(domain->last, now) || domain->notes != notes;
+	plan_next(domain, scan, changed, notes & MAPPING_UNCONFIRMED, notes, now_ns);
+	if (changed)
+		causes |= VIRT_CAUSE_THREADS;
+	if (!causes)
+		domain_free(now);
+	else if (report_seen(domain, now, causes, notes, scan->queue) < 0)
+		domain->full_ns = 0;
+}
+
+void known_look(struct known_domain *domain, const struct known_scan *scan, uint64_t now_ns)
+{
+	if (domain->last) {
+		int r = threads_changed(&domain->last->qemu, &domain->mark);
+
+		if (r == 0 && now_ns < domain->full_ns && domain->causes == 0) {
+			domain->look_ns = now_ns + scan->rescan_ns;
+			return;
+		}
+	}
+	look_closely(domain, scan, now_ns);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/mapping.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+
+/** Reads a vCPU number without sign, blanks or leading zeros; *end is set behind it. */
+static bool parse_index(const char *text, const char **end, unsigned int *ret)
+{
+	unsigned int value = 0;
+
+	if (*text < '0' || *text > '9' || (text[0] == '0' && text[1] >= '0' && text[1] <= '9'))
+		return false;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		value = value * 10 + (unsigned int)(*text - '0');
+		if (value >= DOMAIN_VCPUS_MAX)
+			return false;
+	}
+	*end = text;
+	*ret = value;
+	return true;
+}
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+enum thread_claim mapping_parse_name(const char *comm, unsigned int *index, bool *kvm)
+{
+	const char *end;
+
+	if (has_prefix(comm, "CPU ") && parse_index(comm + strlen("CPU "), &end, index)) {
+		*kvm = strcmp(end, "/KVM") == 0;
+		if (*kvm || strcmp(end, "/TCG") == 0)
+			return THREAD_CLAIM_VCPU;
+	}
+	if (strcmp(comm, "ALL CPUs/TCG") == 0)
+		return THREAD_CLAIM_ALL_VCPUS;
+	if (has_prefix(comm, "IO "))
+		return THREAD_CLAIM_IOTHREAD;
+	if (has_prefix(comm, "vhost-"))
+		return THREAD_CLAIM_VHOST;
+	return THREAD_CLAIM_OTHER;
+}
+
+bool mapping_parse_group(const char *path, const char *parent, size_t parent_size,
+                         unsigned int *index)
+{
+	const char *end;
+
+	if (strlen(path) <= parent_size || memcmp(path, parent, parent_size) != 0)
+		return false;
+	path += parent_size;
+	return has_prefix(path, "/vcpu") && parse_index(path + strlen("/vcpu"), &end, index) &&
+	       *end == '\0';
+}
+
+/** What the samples are judged by. */
+struct witness {
+	const char *group; /* the domain's group: the prefix of its vcpuN groups */
+	size_t group_size; /* 0 if not known */
+	const struct status_file *status;
+};
+
+/** The domain's group is the parent of ".../emulator", where libvirt puts QEMU's main thread. */
+static void find_domain_group(struct witness *witness, const struct domain *domain,
+                              const struct thread_sample *samples, size_t n)
+{
+	const size_t suffix = strlen("/emulator");
+	size_t i, size;
+
+	for (i = 0; i < n; i++) {
+		if (samples[i].id.tid != domain->qemu.tid)
+			continue;
+		size = strlen(samples[i].cgroup);
+		if (size <= suffix || strcmp(samples[i].cgroup + size - suffix, "/emulator") != 0)
+			return;
+		witness->group = samples[i].cgroup;
+		witness->group_size = size - suffix;
+		return;
+	}
+}
+
+/** Where a vCPU number comes from: present or not. */
+struct opinion {
+	bool present;
+	unsigned int index;
+};
+
+static struct opinion ask_group(const struct witness *witness, const struct thread_sample *sample)
+{
+	struct opinion opinion = {0};
+
+	if (witness->group_size > 0)
+		opinion.present = mapping_parse_group(sample->cgroup, witness->group,
+		                                      witness->group_size, &opinion.index);
+	return opinion;
+}
+
+static struct opinion ask_status(const struct witness *witness, pid_t tid)
+{
+	size_t i;
+
+	for (i = 0; witness->status && i < witness->status->n_vcpus; i++)
+		if (witness->status->vcpus[i].tid == tid)
+			return (struct opinion){true, witness->status->vcpus[i].index};
+	return (struct opinion){0};
+}
+
+/** A thread that claims to be a vCPU, and what became of the claim. */
+struct candidate {
+	const struct thread_sample *sample;
+	unsigned int index;
+	enum vcpu_proof proof;
+	bool kvm;
+};
+
+/** Confirms a candidate whose name says @candidate->index, or leaves it without proof. */
+static void confirm(struct candidate *candidate, const struct witness *witness, unsigned int *notes)
+{
+	struct opinion group = ask_group(witness, candidate->sample);
+	struct opinion status = ask_status(witness, candidate->sample->id.tid);
+	bool status_known = witness->status && witness->status->n_vcpus > 0;
+
+	candidate->proof = VCPU_PROOF_NONE;
+	if (group.present && status.present && group.index == status.index) {
+		candidate->index = group.index;
+		candidate->proof = VCPU_PROOF_CGROUP;
+		return;
+	}
+	if ((group.present && group.index != candidate->index) ||
+	    (status.present && status.index != candidate->index)) {
+		*notes |= MAPPING_CONFLICT;
+		return;
+	}
+	if (status.present)
+		candidate->proof = VCPU_PROOF_STATUS_FILE;
+	else if (group.present && !status_known)
+		candidate->proof = VCPU_PROOF_CGROUP;
+	else /* a readable status file that does not name the thread yet, or never will */
+		*notes |= MAPPING_UNCONFIRMED;
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->index != y->index)
+		return x->index < y->index ? -1 : 1;
+	return (x->proof == VCPU_PROOF_NONE) - (y->proof == VCPU_PROOF_NONE);
+}
+
+/**
+ * Of @n candidates for the same vCPU, the confirmed ones first: how many are accepted, 0 or 1. Two
+ * confirmed ones contradict each other.
+ */
+static size_t accept_of(const struct candidate *same, size_t n, unsigned int *notes)
+{
+	if (n == 1)
+		return 1;
+	*notes |= MAPPING_DUPLICATE;
+	return same[0].proof != VCPU_PROOF_NONE && same[1].proof == VCPU_PROOF_NONE;
+}
+
+static void accept_vcpu(struct domain *domain, const struct candidate *candidate)
+{
+	struct vcpu_thread *vcpu = &domain->vcpus[domain->n_vcpus++];
+
+	vcpu->index = candidate->index;
+	vcpu->id = candidate->sample->id;
+	vcpu->proof = candidate->proof;
+	vcpu->kvm = candidate->kvm;
+	memcpy(vcpu->cgroup, candidate->sample->cgroup, sizeof(vcpu->cgroup));
+}
+
+/** Decides over sorted candidates: vCPUs, and the refused ones among the helpers. */
+static int accept_vcpus(struct domain *domain, const struct candidate *candidates, size_t n,
+                        unsigned int *notes)
+{
+	size_t i, same, accepted;
+	int r;
+
+	for (i = 0; i < n; i += same) {
+		for (same = 1; i + same < n; same++)
+			if (candidates[i + same].index != candidates[i].index)
+				break;
+		accepted = accept_of(&candidates[i], same, notes);
+		if (accepted)
+			accept_vcpu(domain, &candidates[i]);
+		for (; accepted < same; accepted++) {
+			r = mapping_add_helper(domain, &candidates[i + accepted].sample->id,
+			                       HELPER_EMULATOR, notes);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int mapping_add_helper(struct domain *domain, const struct thread_id *id, enum helper_role role,
+                       unsigned int *notes)
+{
+	if (!domain->helpers) {
+		domain->helpers = calloc(DOMAIN_HELPERS_MAX, sizeof(*domain->helpers));
+		if (!domain->helpers)
+			return -ENOMEM;
+	}
+	if (domain->n_helpers == DOMAIN_HELPERS_MAX) {
+		*notes |= MAPPING_TRUNCATED;
+		return 0;
+	}
+	domain->helpers[domain->n_helpers++] = (struct helper_thread){*id, role};
+	return 0;
+}
+
+/** Sorts one thread in: as a candidate or as a helper. */
+static int sort_in(struct domain *domain, const struct thread_sample *sample,
+                   struct candidate *candidates, size_t *n_candidates, unsigned int *notes)
+{
+	struct candidate candidate = {.sample = sample};
+	enum helper_role role = HELPER_EMULATOR;
+
+	switch (mapping_parse_name(sample->comm, &candidate.index, &candidate.kvm)) {
+	case THREAD_CLAIM_VCPU:
+		candidates[(*n_candidates)++] = candidate;
+		return 0;
+	case THREAD_CLAIM_ALL_VCPUS:
+		*notes |= MAPPING_SINGLE_TCG;
+		break;
+	case THREAD_CLAIM_IOTHREAD:
+		role = HELPER_IOTHREAD;
+		break;
+	case THREAD_CLAIM_VHOST:
+		role = HELPER_VHOST;
+		break;
+	case THREAD_CLAIM_OTHER:
+		break;
+	}
+	return mapping_add_helper(domain, &sample->id, role, notes);
+}
+
+int mapping_build(struct domain *domain, const struct thread_sample *samples, size_t n,
+                  const struct status_file *status, unsigned int *notes)
+{
+	CLEANUP(cleanup_free) struct candidate *candidates = calloc(n + 1, sizeof(*candidates));
+	struct witness witness = {.status = status};
+	size_t i, n_candidates = 0;
+	int r;
+
+	if (!candidates)
+		return -ENOMEM;
+	find_domain_group(&witness, domain, samples, n);
+	for (i = 0; i < n; i++) {
+		r = sort_in(domain, &samples[i], candidates, &n_candidates, notes);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < n_candidates; i++)
+		confirm(&candidates[i], &witness, notes);
+	qsort(candidates, n_candidates, sizeof(*candidates), compare_candidates);
+	if (n_candidates > 0) {
+		domain->vcpus =
+		        calloc(MIN(n_candidates, (size_t)DOMAIN_VCPUS_MAX), sizeof(*domain->vcpus));
+		if (!domain->vcpus)
+			return -ENOMEM;
+	}
+	return accept_vcpus(domain, candidates, n_candidates, notes);
+}

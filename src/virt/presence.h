@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Whether a libvirt daemon that runs QEMU is there, found out without connecting to it: both
+ * daemons lock their pid file for as long as they live.
+ */
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "util/base.h"
+
+/** A daemon that runs. */
+struct libvirt_daemon {
+	const char *name; /* "libvirtd" or "virtqemud" */
+	pid_t pid;        /* 0 if it cannot be told (another pid namespace) */
+	char socket[108]; /* its read-only socket: sun_path of unix(7) */
+};
+
+enum {
+	PRESENCE_NONE = 1, /* neither runs */
+};
+
+/**
+ * Looks for one; libvirtd is preferred, since it serves whatever virtqemud would.
+ * Returns 0; PRESENCE_NONE; -ENAMETOOLONG for @run_dir.
+ */
+int presence_check(const char *run_dir, struct libvirt_daemon *ret);
+
+/**
+ * An inotify fd that tells of changes to the pid files. Returns the fd, or -errno (no such
+ * directory; no more watches): then the caller looks now and then.
+ */
+int presence_watch(const char *run_dir);
+
+/** Drains the fd of presence_watch(). Returns true if a pid file was touched (or events were lost).
+ */
+bool presence_touched(int fd);

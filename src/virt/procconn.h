@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The kernel's process connector as a hint that a vCPU thread was born: QEMU names it "CPU N/KVM",
+ * and a thread's new name is an event. A filter in the kernel drops everything else, so a busy host
+ * does not wake us. Events get lost in storms: whoever uses this also looks for himself now and
+ * then.
+ *
+ * For the main thread; nothing blocks but procconn_new(), for PROCCONN_PROBE_MS at most.
+ */
+
+#include <sys/types.h>
+
+#include "util/base.h"
+
+struct procconn;
+
+#define PROCCONN_PROBE_MS 200
+
+/**
+ * Opens it and makes sure that events arrive, by naming a thread of our own.
+ * Returns 0 and *ret; -EPERM without CAP_NET_ADMIN; -EPROTONOSUPPORT without CONFIG_PROC_EVENTS;
+ * -ENODATA when no event arrived (in a pid or user namespace other than the host's); -errno.
+ */
+int procconn_new(struct procconn **ret);
+
+/** Closes it. Takes NULL; returns NULL. */
+struct procconn *procconn_free(struct procconn *procconn);
+
+/** For CLEANUP(). */
+void procconn_cleanup(struct procconn **procconn);
+
+/** For EPOLLIN, level triggered. */
+int procconn_fd(const struct procconn *procconn);
+
+/** A thread of process @tgid was named like a vCPU. Any process may do that. */
+typedef void procconn_fn(void *userdata, pid_t tgid);
+
+enum {
+	PROCCONN_LOST = 1, /* events were lost: look at everything */
+};
+
+/**
+ * Calls @fn for what has arrived, for PROCCONN_BATCH_MAX events at most.
+ * Returns 0; PROCCONN_LOST; -errno when the socket is of no use any more.
+ */
+int procconn_read(struct procconn *procconn, procconn_fn *fn, void *userdata);
+
+#define PROCCONN_BATCH_MAX 256
+
+/** How often events were lost so far. */
+uint64_t procconn_lost_total(const struct procconn *procconn);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/qemu.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/procfs.h"
+
+/** The uuid stands behind memory and topology, hundreds of disks come later. */
+#define CMDLINE_MAX (256 * 1024)
+
+/** Takes the next argument off; an argument cut by the end of the buffer is none. */
+static const char *next_argument(const char **at, const char *end)
+{
+	const char *argument = *at;
+	const char *nul = argument < end ? memchr(argument, '\0', (size_t)(end - argument)) : NULL;
+
+	if (!nul)
+		return NULL;
+	*at = nul + 1;
+	return argument;
+}
+
+bool qemu_cmdline_has_uuid(const char *cmdline, size_t size, const char *uuid)
+{
+	const char *at = cmdline, *end = cmdline + size, *argument;
+
+	while ((argument = next_argument(&at, end))) {
+		if (strcmp(argument, "-uuid") != 0)
+			continue;
+		argument = next_argument(&at, end);
+		return argument && strcmp(argument, uuid) == 0;
+	}
+	return false;
+}
+
+/** The path of a file that libvirt keeps for a domain. */
+static int domain_file(char *path, const char *run_dir, const char *name, const char *suffix)
+{
+	int n;
+
+	if (*name == '\0' || strchr(name, '/'))
+		return -EINVAL;
+	n = snprintf(path, PATH_MAX, "%s/libvirt/qemu/%s%s", run_dir, name, suffix);
+	return n < PATH_MAX ? 0 : -EINVAL;
+}
+
+/** The number in NAME.pid, or 0 where it cannot be read. */
+static pid_t read_pid_file(const char *path)
+{
+	char text[32], *end;
+	ssize_t n = procfs_read_file(path, text, sizeof(text));
+	unsigned long pid;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	errno = 0;
+	pid = strtoul(text, &end, 10);
+	if (errno || end == text || (*end && *end != '\n') || pid > INT32_MAX)
+		return 0;
+	return (pid_t)pid;
+}
+
+/** Fills *qemu if @pid runs for @uuid; the start time is the same before and after the look. */
+static int verify(pid_t pid, const char *uuid, struct thread_id *qemu)
+{
+	CLEANUP(cleanup_free) char *cmdline = malloc(CMDLINE_MAX);
+	uint64_t before, after;
+	ssize_t n;
+
+	if (!cmdline)
+		return -ENOMEM;
+	if (procfs_start_ticks(pid, pid, &before) < 0)
+		return -ESRCH;
+	n = procfs_cmdline(pid, cmdline, CMDLINE_MAX);
+	if (n < 0 || !qemu_cmdline_has_uuid(cmdline, (size_t)n, uuid))
+		return -ESRCH;
+	if (procfs_start_ticks(pid, pid, &after) < 0 || before != after)
+		return -ESRCH;
+	*qemu = (struct thread_id){pid, before};
+	return 0;
+}
+
+/** Reads the status file if it is there and about @uuid; NULL is an ordinary outcome. */
+static int read_status(const char *path, const char *uuid, struct status_file **ret)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	int r = status_file_read(path, &status);
+
+	*ret = NULL;
+	if (r == -ENOMEM)
+		return r;
+	if (r == 0 && strcmp(status->uuid, uuid) == 0)
+		*ret = STEAL(status, NULL);
+	return 0;
+}
+
+int qemu_find(const char *run_dir, const char *name, const char *uuid, struct thread_id *qemu,
+              struct status_file **ret)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	char path[PATH_MAX];
+	pid_t pid;
+	int r = domain_file(path, run_dir, name, ".xml");
+
+	if (r < 0)
+		return r;
+	r = read_status(path, uuid, &status);
+	if (r < 0)
+		return r;
+	r = domain_file(path, run_dir, name, ".pid");
+	if (r < 0)
+		return r;
+	pid = read_pid_file(path);
+	if (status && status->qemu) {
+		if (pid && pid != status->qemu)
+			return -ESRCH;
+		pid = status->qemu;
+	}
+	if (pid == 0)
+		return -ESRCH;
+	r = verify(pid, uuid, qemu);
+	if (r < 0)
+		return r;
+	*ret = STEAL(status, NULL);
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * libvirt's status file of a running domain, RUN/libvirt/qemu/NAME.xml: the one place where libvirt
+ * itself writes down which thread is which vCPU. Not a public interface of libvirt, so whatever is
+ * missing in it is "not known" and never an error of the domain. Parts of the file (title,
+ * metadata) are written by whoever may define the domain.
+ */
+
+#include "model/domain.h"
+#include "util/base.h"
+
+/** A file larger than this is refused; real ones have 10 to 200 KiB. */
+#define STATUS_FILE_MAX (4 * 1024 * 1024)
+
+struct status_vcpu {
+	unsigned int index;
+	pid_t tid;
+};
+
+struct status_file {
+	char uuid[DOMAIN_UUID_LEN]; /* "" if the file does not say */
+	pid_t qemu;                 /* 0 if the file does not say */
+	size_t n_vcpus;
+	struct status_vcpu *vcpus; /* the first DOMAIN_VCPUS_MAX */
+};
+
+/**
+ * Parses a status file. Document types (and with them entities) are refused, nothing is fetched.
+ * Returns 0 and *ret; -EBADMSG when it is not a status file; -EFBIG; -ENOMEM.
+ */
+int status_file_parse(const char *text, size_t size, struct status_file **ret);
+
+/** Reads and parses the file at @path, a regular file. Returns like status_file_parse(), or -errno.
+ */
+int status_file_read(const char *path, struct status_file **ret);
+
+/** Frees it; takes NULL; returns NULL. */
+struct status_file *status_file_free(struct status_file *status);
+
+/** For CLEANUP(). */
+void status_file_cleanup(struct status_file **status);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/threads.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/procfs.h"
+#include "virt/qemu.h"
+
+/** Reads one thread; its start time before and after shows that the number was not used again. */
+static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
+{
+	enum procfs_cgroup_kind kind;
+	struct procfs_stat stat;
+	uint64_t after;
+	int r = procfs_stat(pid, tid, &stat);
+
+	if (r < 0)
+		return r;
+	ret->id = (struct thread_id){tid, stat.start_ticks};
+	memcpy(ret->comm, stat.comm, sizeof(ret->comm));
+	if (procfs_cgroup(pid, tid, &kind, ret->cgroup, sizeof(ret->cgroup)) < 0)
+		ret->cgroup[0] = '\0';
+	r = procfs_start_ticks(pid, tid, &after);
+	if (r < 0)
+		return r;
+	return after == stat.start_ticks ? 0 : -ESRCH;
+}
+
+/** Samples all threads of a process; one that ends meanwhile is left out. */
+static int sample_all(pid_t pid, struct thread_sample **ret, size_t *n, unsigned int *notes)
+{
+	CLEANUP(cleanup_free) pid_t *tids = calloc(THREADS_MAX, sizeof(*tids));
+	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
+	size_t i, n_tids, overflow;
+	int r;
+
+	if (!tids)
+		return -ENOMEM;
+	r = procfs_list_threads(pid, tids, THREADS_MAX, &n_tids, &overflow);
+	if (r < 0)
+		return -ESRCH;
+	if (overflow > 0)
+		*notes |= MAPPING_TRUNCATED;
+	samples = calloc(n_tids + 1, sizeof(*samples));
+	if (!samples)
+		return -ENOMEM;
+	for (i = *n = 0; i < n_tids; i++)
+		if (sample_thread(pid, tids[i], &samples[*n]) == 0)
+			(*n)++;
+	*ret = STEAL(samples, NULL);
+	return 0;
+}
+
+static int add_kernel_vhosts(struct domain *domain, const struct vhost_table *vhosts,
+                             unsigned int *notes)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < vhosts->n; i++) {
+		if (vhosts->threads[i].owner != domain->qemu.tid)
+			continue;
+		r = mapping_add_helper(domain, &vhosts->threads[i].id, HELPER_VHOST, notes);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_table *vhosts,
+                 unsigned int *notes)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
+	uint64_t start;
+	size_t n;
+	int r;
+
+	*notes = 0;
+	r = qemu_find(run_dir, domain->name, domain->uuid, &domain->qemu, &status);
+	if (r < 0)
+		return r;
+	r = sample_all(domain->qemu.tid, &samples, &n, notes);
+	if (r < 0)
+		return r;
+	r = mapping_build(domain, samples, n, status, notes);
+	if (r < 0)
+		return r;
+	r = add_kernel_vhosts(domain, vhosts, notes);
+	if (r < 0)
+		return r;
+	if (procfs_start_ticks(domain->qemu.tid, domain->qemu.tid, &start) < 0 ||
+	    start != domain->qemu.start_ticks)
+		return -ESRCH;
+	return 0;
+}
+
+int threads_changed(const struct thread_id *qemu, uint64_t *mark)
+{
+	CLEANUP(cleanup_free) pid_t *tids = calloc(THREADS_MAX, sizeof(*tids));
+	uint64_t sum = UINT64_C(14695981039346656037); /* FNV-1a */
+	struct procfs_stat stat;
+	size_t i, n, overflow;
+
+	if (!tids)
+		return -ENOMEM;
+	if (procfs_stat(qemu->tid, qemu->tid, &stat) < 0 || stat.start_ticks != qemu->start_ticks ||
+	    stat.state == 'Z' || stat.state == 'X')
+		return -ESRCH;
+	if (procfs_list_threads(qemu->tid, tids, THREADS_MAX, &n, &overflow) < 0)
+		return -ESRCH;
+	for (i = 0; i < n; i++)
+		sum = (sum ^ (uint64_t)tids[i]) * UINT64_C(1099511628211);
+	sum = (sum ^ overflow) | 1;
+	if (sum == *mark)
+		return 0;
+	*mark = sum;
+	return THREADS_CHANGED;
+}
+
+void threads_describe_notes(unsigned int notes, char *text, size_t size)
+{
+	static const struct {
+		enum mapping_note note;
+		const char *text;
+	} names[] = {
+	        {MAPPING_TRUNCATED, "more threads than are looked at"},
+	        {MAPPING_SINGLE_TCG, "one thread emulates all vCPUs (single-threaded TCG is not "
+	                             "supported; use KVM or thread=multi)"},
+	        {MAPPING_UNCONFIRMED, "a vCPU thread is confirmed neither by its cgroup nor by "
+	                              "libvirt's status file"},
+	        {MAPPING_CONFLICT, "thread name, cgroup and status file contradict each other"},
+	        {MAPPING_DUPLICATE, "several threads claim to be the same vCPU"},
+	};
+	size_t i, used = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		int n;
+
+		if (!(notes & names[i].note) || used >= size)
+			continue;
+		n = snprintf(text + used, size - used, "%s%s", used ? "; " : "", names[i].text);
+		used += n > 0 ? (size_t)n : 0;
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The parsers of /proc and of thread names: whatever they read, they stay within it. */
+
+#include "fuzz.h"
+#include "util/procfs_parse.h"
+#include "virt/mapping.h"
+
+static void fuzz_paths(const char *text, size_t size)
+{
+	enum procfs_cgroup_kind kind;
+	char path[128];
+
+	if (procfs_parse_cgroup(text, size, &kind, path, sizeof(path)) == 0)
+		FUZZ_CHECK(path[0] == '/' && strlen(path) < sizeof(path));
+	procfs_parse_cgroup_mount(text, size, PROCFS_CGROUP_V1, path, sizeof(path));
+	procfs_parse_cgroup_mount(text, size, PROCFS_CGROUP_V2, path, sizeof(path));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct procfs_stat stat;
+	unsigned int index = 0;
+	bool kvm;
+
+	if (procfs_parse_stat(text, size, &stat) == 0 &&
+	    mapping_parse_name(stat.comm, &index, &kvm) == THREAD_CLAIM_VCPU)
+		FUZZ_CHECK(index < DOMAIN_VCPUS_MAX);
+	fuzz_paths(text, size);
+	return 0;
+}

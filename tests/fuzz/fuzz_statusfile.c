@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* libvirt's status file, parts of which are written by whoever may define a domain. */
+
+#include "fuzz.h"
+#include "virt/status_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	size_t i;
+
+	if (status_file_parse((const char *)data, size, &status) < 0)
+		return 0;
+	for (i = 0; i < status->n_vcpus; i++)
+		FUZZ_CHECK(status->vcpus[i].index < DOMAIN_VCPUS_MAX && status->vcpus[i].tid > 0);
+	return 0;
+}

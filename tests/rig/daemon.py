@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pvschedd in the foreground with directories of its own, and pvschedctl to speak to it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from . import proc
+from .deadman import NoDeadman
+from .proc import RigError
+
+
+class Daemon:
+    """Context manager: runs BUILD_DIR/pvschedd until it says "ready"; ends it at the end.
+
+    config    what goes into its configuration file besides "version": 1
+    """
+
+    def __init__(self, build_dir, config=None, deadman=None):
+        self._build_dir = build_dir
+        self._deadman = deadman or NoDeadman()
+        self._key = None
+        self.process = None
+        self.directory = tempfile.mkdtemp(prefix="pvschedd-", dir="/run")
+        self.runtime_dir = f"{self.directory}/run"
+        self.state_dir = f"{self.directory}/state"
+        self.log_path = f"{self.directory}/log"
+        self.config_path = f"{self.directory}/pvschedd.json"
+        self._directory_key = self._deadman.add(argv=["rm", "-rf", self.directory])
+        for directory in (self.runtime_dir, self.state_dir):
+            os.mkdir(directory, 0o755)
+        self.write_config(config or {})
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def write_config(self, config):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            json.dump({"version": 1, **config}, file, indent="\t")
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [f"{self._build_dir}/pvschedd", "--config", self.config_path, "--runtime-dir", self.runtime_dir,
+                 "--state-dir", self.state_dir],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self._key = self._deadman.add(pid=self.process.pid)
+        start = os.path.getsize(self.log_path)
+        proc.wait_for(lambda: self._ready(start), 20, "pvschedd to say that it is ready")
+
+    def _ready(self, start):
+        if self.process.poll() is not None:
+            raise RigError(f"pvschedd ended with {self.process.returncode} at its start: {self.log()[-2000:]}")
+        return "ready" in self.log()[max(0, start - 1):]
+
+    def log(self):
+        return proc.read(self.log_path)
+
+    def ctl(self, *words, check=True):
+        """Output of pvschedctl as text."""
+        return proc.run(f"{self._build_dir}/pvschedctl", "--socket", f"{self.runtime_dir}/control.sock", *words,
+                        check=check)
+
+    def ctl_json(self, *words):
+        return json.loads(self.ctl(*words, "--json"))
+
+    def known_tids(self):
+        """Threads of all vCPUs that it watches."""
+        return {vcpu["tid"] for vcpu in _vcpus(self.ctl_json("status"))}
+
+    def elevated_ns(self, tids):
+        """Time that the threads TIDS together ran elevated since the daemon knows them."""
+        return sum(vcpu.get("elevated_ns", 0) for vcpu in _vcpus(self.ctl_json("status")) if vcpu["tid"] in tids)
+
+    def stop(self, sig=signal.SIGTERM, seconds=20):
+        """Ends it; returns its exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                print(f"pvschedd {self.process.pid} did not end within {seconds} s of {sig.name}: killing it")
+                self.process.kill()
+                self.process.wait()
+        status = self.process.returncode
+        self.process = None
+        self._deadman.remove(self._key)
+        return status
+
+    def close(self):
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            self._deadman.remove(self._directory_key)
+
+
+def _vcpus(tree):
+    """All objects with a "tid" and an "elevated_ns", wherever the status has them."""
+    if isinstance(tree, dict):
+        if "tid" in tree and "elevated_ns" in tree:
+            yield tree
+        tree = tree.values()
+    elif not isinstance(tree, list):
+        return
+    for branch in tree:
+        yield from _vcpus(branch)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One measurement: cyclictest in the guest and on the host at the same time, with the load running."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import proc, stats
+from .proc import RigError
+
+INTERVAL_US = 1000
+_HISTOGRAM_US = 50_000
+
+
+@dataclasses.dataclass
+class Measurement:
+    guest: stats.Latencies
+    host: stats.Latencies
+    load_permille: float      # CPU time of all spinners, in thousandths of one CPU
+    vcpu_permille: float      # CPU time of all vCPUs, likewise
+    elevated_permille: float  # the part of it that ran elevated, by elevated_ns()
+    foreign_permille: float   # CPU time of all that is neither load nor guest, likewise, on all CPUs
+
+
+def _busy_ns():
+    """CPU time that the whole machine did not idle, in steps of a clock tick."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, proc.read("/proc/stat").split("\n", 1)[0].split()[1:])
+    return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+class HostCyclictest:
+    """A SCHED_OTHER cyclictest with one thread on every CPU of the host."""
+
+    def __init__(self, seconds):
+        handle, self._report = tempfile.mkstemp(prefix="pvsched-cyclictest-")
+        os.close(handle)
+        self._process = subprocess.Popen(
+            ["cyclictest", "-q", "-a", "-t", str(os.cpu_count()), "-d", "0", "-i", str(INTERVAL_US), "-D", str(seconds),
+             "--policy=other", "--default-system", "-h", str(_HISTOGRAM_US), f"--json={self._report}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=proc.die_with_parent)
+        self._seconds = seconds
+
+    def result(self):
+        try:
+            if self._process.wait(self._seconds + 30) != 0:
+                raise RigError(f"cyclictest on the host failed with {self._process.returncode}")
+            return stats.from_json(json.loads(proc.read(self._report)))
+        finally:
+            self.close()
+
+    def close(self):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if os.path.exists(self._report):
+            os.unlink(self._report)
+
+
+class _Window:
+    """CPU times at the start of the guest's cyclictest and SECONDS later.
+
+    cyclictest needs another while to print its histogram; that is no part of what is compared.
+    """
+
+    def __init__(self, sample, seconds):
+        self._sample, self._seconds = sample, seconds
+        self._begin = self._end = None
+        self._timer = threading.Timer(seconds, self._finish)
+
+    def mark(self, text):
+        if text == "start":
+            self._begin = (time.monotonic_ns(), *self._sample())
+            self._timer.start()
+
+    def _finish(self):
+        self._end = (time.monotonic_ns(), *self._sample())
+
+    def permille(self):
+        self._timer.join()
+        if self._begin is None or self._end is None:
+            raise RigError("the load could not be read while the guest measured")
+        wall_ns = self._end[0] - self._begin[0]
+        return [1000 * (end - begin) / wall_ns for begin, end in zip(self._begin[1:], self._end[1:])]
+
+
+def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3):
+    """Runs one measurement of SECONDS. The load runs while it lasts and is paused at its end.
+
+    elevated_ns()   time that the vCPUs ran elevated so far
+    """
+    tids = list(guest.vcpu_tids().values())
+    load.resume()
+    time.sleep(settle_s)
+    window = _Window(lambda: (load.used_ns(), sum(map(proc.run_ns, tids)), elevated_ns(), _busy_ns(),
+                              sum(map(proc.run_ns, guest.helper_tids()))), seconds)
+    host = HostCyclictest(seconds)
+
+    def mark(text):
+        window.mark(text)
+        if text == "end":
+            load.pause()
+
+    try:
+        answer = guest.command(f"cyclictest {INTERVAL_US} 1000000000 {seconds}", seconds=seconds + 60, on_mark=mark)
+        host_latencies = host.result()
+    finally:
+        host.close()
+        load.pause()
+    load_permille, vcpu_permille, elevated_permille, busy_permille, helpers_permille = window.permille()
+    return Measurement(stats.from_guest(answer), host_latencies, load_permille, vcpu_permille, elevated_permille,
+                       max(0.0, busy_permille - load_permille - vcpu_permille - helpers_permille))

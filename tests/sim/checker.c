@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "checker.h"
+
+#include <stdlib.h>
+
+struct edge {
+	uint64_t at_ns;
+	int change; /* +1: an elevated run begins, -1: it ends */
+};
+
+static int edge_order(const void *a, const void *b)
+{
+	const struct edge *x = a, *y = b;
+
+	return x->at_ns < y->at_ns ? -1 : x->at_ns > y->at_ns;
+}
+
+static bool concerns(const struct run_interval *run, enum checker_key key, uint32_t number)
+{
+	switch (key) {
+	case CHECKER_VCPU:
+		return run->vcpu == (int32_t)number;
+	case CHECKER_DOMAIN:
+		return run->domain == (int32_t)number;
+	case CHECKER_CPU:
+		return run->cpu == number;
+	}
+	return false;
+}
+
+static size_t edges_collect(const struct run_interval *runs, size_t n, enum checker_key key,
+                            uint32_t number, struct edge *edges)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!runs[i].elevated || !concerns(&runs[i], key, number))
+			continue;
+		edges[used++] = (struct edge){runs[i].from_ns, 1};
+		edges[used++] = (struct edge){runs[i].to_ns, -1};
+	}
+	return used;
+}
+
+uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum checker_key key,
+                           uint32_t number, uint32_t share_permille)
+{
+	struct edge *edges = calloc(2 * n + 1, sizeof(*edges));
+	int64_t level = 0, most = 0; /* in thousandths of ns: no rounding */
+	int running = 0;
+	size_t used;
+
+	if (!edges)
+		abort();
+	used = edges_collect(runs, n, key, number, edges);
+	qsort(edges, used, sizeof(*edges), edge_order);
+	for (size_t i = 0; i < used; i++) {
+		if (i > 0)
+			level += (running * INT64_C(1000) - share_permille) *
+			         (int64_t)(edges[i].at_ns - edges[i - 1].at_ns);
+		if (level < 0)
+			level = 0;
+		if (level > most)
+			most = level;
+		running += edges[i].change;
+	}
+	free(edges);
+	return (uint64_t)(most + 999) / 1000;
+}
+
+int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,
+                            uint64_t until_ns)
+{
+	uint64_t woken = 0, served = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (runs[i].vcpu != vcpu || !runs[i].woken || runs[i].from_ns > until_ns)
+			continue;
+		woken++;
+		served += runs[i].elevated;
+	}
+	return woken ? (int)(served * 1000 / woken) : -1;
+}
+
+uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t wait = runs[i].ready_ns ? runs[i].from_ns - runs[i].ready_ns : 0;
+
+		longest = wait > longest ? wait : longest;
+	}
+	return longest;
+}
+
+uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
+                                   uint64_t lasted_ns)
+{
+	uint64_t elevated = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (runs[i].elevated && runs[i].vcpu >= 0)
+			elevated += runs[i].to_ns - runs[i].from_ns;
+	return (uint32_t)(elevated * 1000 / (n_cpus * lasted_ns));
+}
+
+const char *checker_nonsense(const struct run_interval *runs, size_t n, uint32_t n_cpus,
+                             uint32_t n_threads)
+{
+	uint64_t *cpu_until = calloc(n_cpus, sizeof(*cpu_until));
+	uint64_t *thread_until = calloc(n_threads, sizeof(*thread_until));
+	const char *wrong = cpu_until && thread_until ? NULL : "no memory";
+
+	/* they come in the order of their ends */
+	for (size_t i = 0; i < n && !wrong; i++) {
+		const struct run_interval *run = &runs[i];
+
+		if (run->cpu >= n_cpus || run->thread >= n_threads)
+			wrong = "a number out of range";
+		else if (run->to_ns < run->from_ns || run->ready_ns > run->from_ns)
+			wrong = "an interval that ends before it begins";
+		else if (run->from_ns < cpu_until[run->cpu])
+			wrong = "two threads on one CPU";
+		else if (run->from_ns < thread_until[run->thread])
+			wrong = "one thread on two CPUs";
+		else
+			cpu_until[run->cpu] = thread_until[run->thread] = run->to_ns;
+	}
+	free(cpu_until);
+	free(thread_until);
+	return wrong;
+}

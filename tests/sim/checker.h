@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What the simulated machine did, judged by itself: it knows neither the policy nor the buckets,
+ * only who ran where, from when to when, in which class, and the figures that were promised.
+ *
+ * A cap of share s and burst b holds when in *every* window W the elevated time in it is at most
+ * s * W + b. That is exact and cheap: walking through the sorted run intervals, a level that rises
+ * by the elevated time and falls by s per time, never below 0, is at each moment the largest excess
+ * of any window that ends there. Its maximum is the largest excess of all.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** One stretch of a thread on a CPU in one class. */
+struct run_interval {
+	uint32_t cpu;
+	uint32_t thread;
+	int32_t vcpu;   /* -1: not a vCPU */
+	int32_t domain; /* -1: none */
+	uint64_t from_ns;
+	uint64_t to_ns;
+	uint64_t ready_ns; /* since when it could have run; 0: it ran already (the class changed) */
+	bool elevated;     /* it has a real-time class */
+	bool woken;        /* the first one after a sleep */
+};
+
+enum checker_key {
+	CHECKER_VCPU,
+	CHECKER_DOMAIN,
+	CHECKER_CPU, /* of it all threads count, vCPU or not */
+};
+
+/** The largest excess over @share_permille of any window, in ns; by vCPU, domain or host CPU. */
+uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum checker_key key,
+                           uint32_t number, uint32_t share_permille);
+
+/** Of the wake-ups of a vCPU, until then, how many permille ran elevated from the first moment;
+ * -1: none woke.
+ */
+int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,
+                            uint64_t until_ns);
+
+/** The longest time that anyone was ready and did not run, in ns. */
+uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n);
+
+/** Elevated time of all vCPUs, in permille of the wall time of all CPUs. */
+uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
+                                   uint64_t lasted_ns);
+
+/** The record itself makes sense: nobody in two places at once, no CPU used twice. NULL, or what is
+ * wrong. */
+const char *checker_nonsense(const struct run_interval *runs, size_t n, uint32_t n_cpus,
+                             uint32_t n_threads);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The part under test, in the simulated machine: a model of the tracer (statement by statement what
+ * bpf/tracer.bpf.c does) and of the booster's loop around the real policy and the real accounts.
+ */
+
+#include "boost/accounts.h"
+#include "policy/policy.h"
+#include "pvsched/trace.h"
+
+#include "world.h"
+
+#define HOST_EVENTS_MAX 1024
+#define HOST_APPLY_NS   NSEC_PER_USEC       /* from a decision to its effect */
+#define HOST_TIMER_NS   (2 * NSEC_PER_USEC) /* a timer is late by at most this */
+
+/** Faults put in on purpose: the checker must find each. */
+enum mutation {
+	MUTATION_NONE,
+	MUTATION_NEVER_CHARGE, /* no bucket is ever charged */
+	MUTATION_NO_VCPU,      /* the vCPU's is not, nor looked at */
+	MUTATION_NO_DOMAIN,    /* the domain's */
+	MUTATION_NO_CPU,       /* the host CPU's */
+	MUTATION_NO_DEADLINE,  /* nobody says when a bucket is empty */
+	MUTATION_LATE,         /* the booster takes 20 ms */
+	MUTATION_NO_LOWER,     /* decisions to lower are not carried out */
+	_MUTATION_MAX,
+};
+
+struct host_work {
+	unsigned int slot;
+	enum policy_event event;
+};
+
+struct host {
+	struct world *world;
+	enum mutation mutation;
+	bool closed; /* no new boosts: the end of the run */
+	uint64_t delay_ns;
+	uint64_t random;
+	unsigned int n_vcpus;
+
+	/* the maps */
+	struct pvs_vcpu_account *vcpus;
+	struct pvs_domain_account *domains;
+	struct pvs_cpu_account *cpus;
+	struct pvs_bucket_rule cpu_rule;
+	uint64_t *due_ns; /* deadlines */
+	uint64_t *deadline_generation;
+	struct accounts accounts;
+
+	/* the ring buffer */
+	struct pvs_event events[HOST_EVENTS_MAX];
+	size_t first, n_events;
+	uint64_t events_lost;
+
+	/* the booster */
+	struct policy *policy;
+	uint64_t wake_ns, wake_generation; /* when it looks next */
+	struct host_work work[2 * PVS_VCPUS_MAX];
+	size_t n_work;
+	struct policy_decision decision; /* on its way to its effect */
+	int deciding;                    /* for whom; -1 */
+	struct policy_claim claims[WORLD_THREADS_MAX];
+	bool raised[WORLD_THREADS_MAX];
+	uint64_t calls; /* of the scheduler */
+	uint64_t steps_now, steps_at_ns;
+	const char *broken; /* what should not be */
+};
+
+/** Makes it; vCPUs are the threads [0, n_vcpus) of the world, slot and thread number are the same.
+ */
+struct host *host_new(struct world *world, unsigned int n_vcpus, const struct profile *profile,
+                      const struct host_caps *caps, uint64_t delay_ns, enum mutation mutation,
+                      uint64_t seed);
+struct host *host_free(struct host *host);
+
+/** HAPPENS_DEADLINE and HAPPENS_BOOSTER. */
+void host_handle(struct host *host, const struct entry *entry);
+
+/** Holds or lets go one vCPU, as the daemon's main thread does for a paused domain. */
+void host_hold(struct host *host, unsigned int vcpu, bool hold);
+
+/** Releases everything, as at the end of the daemon. */
+void host_close(struct host *host);
+
+/* between tracer.c and booster.c */
+void tracer_attach(struct host *host);
+void tracer_deadline(struct host *host, const struct entry *entry);
+void booster_notify(struct host *host, const struct pvs_event *event);

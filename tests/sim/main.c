@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sim: the policy on a simulated machine. Without --scenario it is the test: all scenarios, three
+ * delays, several seeds, and the faults put in on purpose, which the checker must find.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+struct tally {
+	unsigned int passed, failed;
+};
+
+static const char usage[] =
+        "Usage: sim [OPTION...]\n"
+        "Runs the boosting policy on a simulated machine and checks what it promises.\n\n"
+        "      --scenario NAME  this one only (--list names them); without it, the whole test\n"
+        "      --seed N         seed of everything random; in the test the first one (1)\n"
+        "      --seeds N        seeds per scenario in the test (3)\n"
+        "      --seconds N      simulated time of one run (1)\n"
+        "      --cpus N         CPUs, at most 16\n"
+        "      --vcpus N        vCPUs, at most as many as the scenario has\n"
+        "      --delay US       the booster's longest reaction (15)\n"
+        "      --mutation N     puts in a fault, 1 to 7\n"
+        "      --trace          prints what happens\n"
+        "      --list           lists the scenarios\n"
+        "  -h, --help           shows this\n";
+
+static void print_cap(const char *name, const struct sim_cap *cap)
+{
+	printf(" %s %" PRIu64 "/%" PRIu64, name, cap->excess_ns / 1000, cap->limit_ns / 1000);
+}
+
+static void print_result(const char *name, const struct sim_options *options, unsigned int seeds,
+                         const struct sim_result *r)
+{
+	printf("%s %-20s delay %3" PRIu64 " us: excess/limit us", r->failed ? "not ok" : "ok", name,
+	       options->delay_ns / 1000);
+	print_cap("vcpu", &r->vcpu);
+	print_cap("domain", &r->domain);
+	print_cap("cpu", &r->cpu);
+	printf("; elevated %u, served %d, host loss %d permille; %" PRIu64
+	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
+	       r->elevated_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
+	       r->longest_wait_ns / NSEC_PER_MSEC, r->base_wait_ns / NSEC_PER_MSEC);
+	if (seeds == 1)
+		printf("; trace %016" PRIx64, r->hash);
+	printf("%s%s\n", r->failed ? ": " : "", r->failed ? r->failed : "");
+	fflush(stdout);
+}
+
+static void worst_cap(struct sim_cap *worst, const struct sim_cap *cap)
+{
+	if (cap->excess_ns > worst->excess_ns)
+		*worst = *cap;
+}
+
+static void worst_of(struct sim_result *worst, const struct sim_result *r)
+{
+	worst_cap(&worst->vcpu, &r->vcpu);
+	worst_cap(&worst->domain, &r->domain);
+	worst_cap(&worst->cpu, &r->cpu);
+	worst->elevated_permille = MAX(worst->elevated_permille, r->elevated_permille);
+	worst->served_permille = MIN(worst->served_permille, r->served_permille);
+	worst->host_loss_permille = MAX(worst->host_loss_permille, r->host_loss_permille);
+	worst->calls_per_s = MAX(worst->calls_per_s, r->calls_per_s);
+	worst->base_wait_ns = MAX(worst->base_wait_ns, r->base_wait_ns);
+	worst->longest_wait_ns = MAX(worst->longest_wait_ns, r->longest_wait_ns);
+	worst->failed = worst->failed ? worst->failed : r->failed;
+}
+
+static void count(struct tally *tally, bool ok)
+{
+	tally->passed += ok;
+	tally->failed += !ok;
+}
+
+static void test_scenario(const struct scenario *scenario, struct sim_options options,
+                          unsigned int seeds, struct tally *tally)
+{
+	struct sim_result worst, r;
+
+	sim_run(scenario, &options, &worst);
+	for (unsigned int i = 1; i < seeds; i++) {
+		options.seed++;
+		sim_run(scenario, &options, &r);
+		worst_of(&worst, &r);
+	}
+	print_result(scenario->name, &options, seeds, &worst);
+	count(tally, !worst.failed);
+}
+
+/* The same seed gives the same history, another one another. */
+static void test_repeats(struct sim_options options, struct tally *tally)
+{
+	const struct scenario *scenario = scenario_find("mixed");
+	struct sim_result first, again, other;
+
+	options.lasts_ns = 200 * NSEC_PER_MSEC;
+	sim_run(scenario, &options, &first);
+	sim_run(scenario, &options, &again);
+	options.seed++;
+	sim_run(scenario, &options, &other);
+	count(tally, first.hash == again.hash && first.hash != other.hash);
+	printf("%s same seed, same trace: %016" PRIx64 " %016" PRIx64 ", other seed: %016" PRIx64
+	       "\n",
+	       first.hash == again.hash && first.hash != other.hash ? "ok" : "not ok", first.hash,
+	       again.hash, other.hash);
+}
+
+/* What each fault must be caught at: that the checker can fail, and fails for the right cause. */
+static const struct {
+	enum mutation mutation;
+	const char *name, *scenario, *cause;
+} mutations[] = {
+        {MUTATION_NEVER_CHARGE, "never charges", "rogue-240-5",
+         "a vCPU was elevated beyond its cap"},
+        {MUTATION_NO_VCPU, "no vCPU bucket", "rogue-490-10", "a vCPU was elevated beyond its cap"},
+        {MUTATION_NO_DOMAIN, "no domain bucket", "good-domain-of-eight",
+         "a domain was elevated beyond its cap"},
+        {MUTATION_NO_CPU, "no CPU bucket", "good-eight-per-cpu",
+         "a CPU ran real-time threads beyond its cap"},
+        {MUTATION_NO_DEADLINE, "no deadline", "rogue-full-speed",
+         "a vCPU was elevated beyond its cap"},
+        {MUTATION_LATE, "late booster", "varying", NULL},
+        {MUTATION_NO_LOWER, "never lowers", "good-alone",
+         "a vCPU was still elevated after the end"},
+};
+
+static void test_mutations(struct sim_options options, struct tally *tally)
+{
+	options.lasts_ns = 500 * NSEC_PER_MSEC;
+	for (size_t i = 0; i < ARRAY_SIZE(mutations); i++) {
+		struct sim_result r;
+		bool ok;
+
+		options.mutation = mutations[i].mutation;
+		sim_run(scenario_find(mutations[i].scenario), &options, &r);
+		ok = r.failed && (!mutations[i].cause || strcmp(r.failed, mutations[i].cause) == 0);
+		count(tally, ok);
+		printf("%s fault \"%s\" in %s is found: %s\n", ok ? "ok" : "not ok",
+		       mutations[i].name, mutations[i].scenario, r.failed ? r.failed : "no");
+	}
+}
+
+static int test_all(struct sim_options options, unsigned int seeds)
+{
+	static const uint64_t delays_us[] = {3, 15, 100};
+	struct tally tally = {0};
+
+	for (size_t d = 0; d < ARRAY_SIZE(delays_us); d++) {
+		options.delay_ns = delays_us[d] * NSEC_PER_USEC;
+		for (size_t i = 0; i < n_scenarios; i++)
+			test_scenario(&scenarios[i], options, seeds, &tally);
+	}
+	options.delay_ns = delays_us[0] * NSEC_PER_USEC;
+	test_repeats(options, &tally);
+	test_mutations(options, &tally);
+	printf("%u passed, %u failed, 0 skipped\n", tally.passed, tally.failed);
+	return tally.failed ? 1 : 0;
+}
+
+static int run_one(const char *name, const struct sim_options *options)
+{
+	const struct scenario *scenario = scenario_find(name);
+	struct sim_result r;
+
+	if (!scenario) {
+		fprintf(stderr, "sim: no scenario is called '%s'; --list names them\n", name);
+		return 2;
+	}
+	sim_run(scenario, options, &r);
+	print_result(name, options, 1, &r);
+	printf("%d passed, %d failed, 0 skipped\n", !r.failed, !!r.failed);
+	return r.failed ? 1 : 0;
+}
+
+/* An option's number, within bounds; ends the program when it is none. */
+static uint64_t number(const char *option, const char *text, uint64_t least, uint64_t most)
+{
+	char *end;
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || end == text || *text == '-' || value < least || value > most) {
+		fprintf(stderr, "sim: --%s: '%s' is not a number from %" PRIu64 " to %" PRIu64 "\n",
+		        option, text, least, most);
+		exit(2);
+	}
+	return value;
+}
+
+static const struct option longopts[] = {
+        {"scenario", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'S'},    {"seconds", required_argument, NULL, 't'},
+        {"cpus", required_argument, NULL, 'c'},     {"vcpus", required_argument, NULL, 'v'},
+        {"delay", required_argument, NULL, 'd'},    {"mutation", required_argument, NULL, 'm'},
+        {"trace", no_argument, NULL, 'T'},          {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},           {0},
+};
+
+static int list(void)
+{
+	for (size_t i = 0; i < n_scenarios; i++)
+		puts(scenarios[i].name);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct sim_options options = {
+	        .seed = 1, .lasts_ns = NSEC_PER_SEC, .delay_ns = 15 * NSEC_PER_USEC};
+	const char *name = NULL;
+	unsigned int seeds = 3;
+	int c, i = 0;
+
+	while ((c = getopt_long(argc, argv, "h", longopts, &i)) != -1) {
+		const char *option = longopts[i].name;
+
+		if (c == 'n')
+			name = optarg;
+		else if (c == 's')
+			options.seed = number(option, optarg, 0, UINT64_MAX);
+		else if (c == 'S')
+			seeds = (unsigned int)number(option, optarg, 1, 1000000);
+		else if (c == 't')
+			options.lasts_ns = number(option, optarg, 1, 3600) * NSEC_PER_SEC;
+		else if (c == 'c')
+			options.cpus = (uint32_t)number(option, optarg, 1, WORLD_CPUS_MAX);
+		else if (c == 'v')
+			options.vcpus = (uint32_t)number(option, optarg, 1, WORLD_THREADS_MAX / 2);
+		else if (c == 'd')
+			options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
+		else if (c == 'm')
+			options.mutation =
+			        (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
+		else if (c == 'T')
+			options.print = true;
+		else if (c == 'l')
+			return list();
+		else
+			return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
+	}
+	return name ? run_one(name, &options) : test_all(options, seeds);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* One run of one scenario, judged. */
+
+#include "host.h"
+#include "scenario.h"
+
+struct sim_options {
+	uint64_t seed;
+	uint64_t lasts_ns;
+	uint64_t delay_ns; /* of the booster, at most */
+	uint32_t cpus;     /* 0: as the scenario says */
+	uint32_t vcpus;    /* 0: the same; else at most so many */
+	enum mutation mutation;
+	bool print;
+};
+
+/** A cap: the largest excess over its share, and what is allowed. */
+struct sim_cap {
+	uint64_t excess_ns;
+	uint64_t limit_ns;
+};
+
+struct sim_result {
+	uint64_t hash;
+	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
+	uint32_t elevated_permille;       /* of all CPU time */
+	int served_permille;              /* the worst of the first cast; -1: none woke */
+	int host_loss_permille; /* what the spinners lost against the same without boosts */
+	uint64_t calls_per_s;
+	uint64_t longest_wait_ns;
+	uint64_t base_wait_ns; /* the same without boosts */
+	const char *failed;    /* the first promise that was broken; NULL: all kept */
+};
+
+void sim_run(const struct scenario *scenario, const struct sim_options *options,
+             struct sim_result *ret);

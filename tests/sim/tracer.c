@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bpf/tracer.bpf.c in C, on virtual time: the same functions with the same names do the same. What
+ * is missing is what a simulated machine does not have: KVM, forks, lost identities.
+ */
+#include "host.h"
+#include "rng.h"
+
+#define SAMPLE_NS 2000000
+
+static void event_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg)
+{
+	struct pvs_event event = {
+	        .at_ns = host->world->now_ns,
+	        .type = type,
+	        .slot = slot,
+	        .tid = host->vcpus[slot].tid,
+	        .arg = arg,
+	};
+
+	booster_notify(host, &event);
+}
+
+static uint64_t elevated_span(const struct pvs_vcpu_account *vcpu, uint64_t in_ns, uint64_t out_ns)
+{
+	uint64_t from = MAX(in_ns, vcpu->raised_at_ns), to = out_ns;
+
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
+		if (vcpu->lowered_at_ns <= from)
+			return 0;
+		to = MIN(to, vcpu->lowered_at_ns);
+	}
+	return to > from ? to - from : 0;
+}
+
+static void domain_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t charge)
+{
+	struct pvs_domain_account *domain = &host->domains[slot];
+
+	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_DOMAIN)
+		return;
+	domain->used_ns += charge;
+	domain->repaid_at_ns = pvs_bucket_charge(&domain->rule, domain->repaid_at_ns, now, charge);
+}
+
+static void cpu_charge(struct host *host, uint32_t cpu, uint64_t now, uint64_t charge, bool foreign)
+{
+	struct pvs_cpu_account *account = &host->cpus[cpu];
+
+	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_CPU)
+		return;
+	account->rt_run_ns += charge;
+	if (foreign)
+		account->foreign_ns += charge;
+	account->repaid_at_ns =
+	        pvs_bucket_charge(&host->cpu_rule, account->repaid_at_ns, now, charge);
+}
+
+static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64_t now,
+                        uint64_t charge)
+{
+	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_VCPU)
+		return;
+	charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
+	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
+}
+
+static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_account *vcpu,
+                           uint64_t now, uint64_t since, uint32_t *which)
+{
+	const struct pvs_domain_account *domain = &host->domains[vcpu->domain];
+	const struct pvs_cpu_account *account = &host->cpus[vcpu->cpu];
+	int64_t left = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now), other;
+
+	if (host->mutation == MUTATION_NO_VCPU)
+		left = INT64_MAX;
+	else if (vcpu->entitled_permille && vcpu->entitled_permille < vcpu->rule.share_permille &&
+	         left > 0)
+		left = (int64_t)((uint64_t)left * vcpu->entitled_permille /
+		                 vcpu->rule.share_permille);
+	*which = PVS_BUCKET_VCPU;
+	other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now);
+	if (other < left) {
+		left = other;
+		*which = PVS_BUCKET_DOMAIN;
+	}
+	other = pvs_bucket_tokens(&host->cpu_rule, account->repaid_at_ns, now);
+	if (other < left) {
+		left = other;
+		*which = PVS_BUCKET_CPU;
+	}
+	return left - (int64_t)(now - since);
+}
+
+static void deadline_start(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
+{
+	uint64_t late = rng_below(&host->random, HOST_TIMER_NS);
+
+	host->due_ns[slot] = now + delay;
+	world_plan(host->world, now + delay + late, HAPPENS_DEADLINE, slot,
+	           ++host->deadline_generation[slot]);
+}
+
+void tracer_deadline(struct host *host, const struct entry *entry)
+{
+	uint32_t slot = entry->number, which;
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint64_t now = host->world->now_ns;
+	int64_t left;
+
+	if (entry->generation != host->deadline_generation[slot])
+		return;
+	host->due_ns[slot] = 0;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+		return;
+	if (vcpu->exhausted_at_ns) {
+		if (now - vcpu->exhausted_at_ns >= PVS_OVERDUE_NS)
+			host->broken =
+			        "an exhausted vCPU stayed elevated: the guardian would be told";
+		else
+			deadline_start(host, slot, now, PVS_OVERDUE_NS / 2);
+		return;
+	}
+	if (!vcpu->in_ns)
+		return;
+	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->raised_at_ns), &which);
+	if (left > PVS_TOKENS_MIN_NS) {
+		deadline_start(host, slot, now, (uint64_t)left);
+		return;
+	}
+	vcpu->exhausted_at_ns = now;
+	event_send(host, slot, PVS_EVENT_EXHAUSTED, which);
+	deadline_start(host, slot, now, PVS_OVERDUE_NS);
+}
+
+static void entitlement_sample(struct host *host, uint32_t slot, uint64_t now)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint32_t permille;
+
+	if (now - vcpu->sampled_at_ns < SAMPLE_NS)
+		return;
+	vcpu->sampled_at_ns = now;
+	permille = world_entitled_permille(host->world, slot);
+	vcpu->entitled_permille = vcpu->entitled_permille
+	                                  ? (vcpu->entitled_permille * 3 + permille + 3) / 4
+	                                  : permille;
+}
+
+static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint32_t which;
+	int64_t left;
+
+	vcpu->cpu = cpu;
+	vcpu->switches++;
+	entitlement_sample(host, slot, now);
+	vcpu->in_ns = now;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+		return;
+	if (vcpu->out != PVS_OUT_PREEMPTED)
+		vcpu->wakeups_elevated++;
+	if (vcpu->exhausted_at_ns || host->mutation == MUTATION_NO_DEADLINE)
+		return;
+	left = tokens_left(host, vcpu, now, now, &which);
+	if (left <= PVS_TOKENS_MIN_NS) {
+		vcpu->exhausted_at_ns = now;
+		event_send(host, slot, PVS_EVENT_EXHAUSTED, which);
+		left = PVS_OVERDUE_NS;
+	}
+	if (!(host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left))
+		deadline_start(host, slot, now, (uint64_t)left);
+}
+
+static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint64_t in = vcpu->in_ns, used, charge;
+
+	if (in) {
+		vcpu->run_ns += now - in;
+		used = elevated_span(vcpu, in, now);
+		if (used) {
+			charge = MAX(used, (uint64_t)PVS_CHARGE_MIN_NS);
+			cpu_charge(host, cpu, now, charge, false);
+			domain_charge(host, vcpu->domain, now, charge);
+			vcpu->used_ns += used;
+			vcpu->charged_ns += charge;
+			vcpu_charge(host, vcpu, now, charge);
+		}
+	}
+	vcpu->in_ns = 0;
+	vcpu->out_ns = now;
+	if (!asleep) {
+		vcpu->out = PVS_OUT_PREEMPTED;
+		vcpu->preemptions++;
+		return;
+	}
+	if (!host->world->threads[slot].halted) {
+		vcpu->out = PVS_OUT_BLOCKED;
+		return;
+	}
+	vcpu->out = PVS_OUT_HALTED;
+	vcpu->halts++;
+	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED)
+		event_send(host, slot, PVS_EVENT_BLOCKED, 0);
+}
+
+static bool is_vcpu(const struct host *host, int thread)
+{
+	return thread >= 0 && (unsigned int)thread < host->n_vcpus;
+}
+
+static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int next)
+{
+	struct host *host = userdata;
+	struct pvs_cpu_account *account = &host->cpus[cpu];
+	uint64_t now = host->world->now_ns;
+
+	if (account->rt_since_ns && !is_vcpu(host, prev))
+		cpu_charge(host, cpu, now, now - account->rt_since_ns, true);
+	account->rt_since_ns =
+	        next >= 0 && !is_vcpu(host, next) && host->world->threads[next].priority > 0 ? now
+	                                                                                     : 0;
+	if (is_vcpu(host, prev))
+		vcpu_out(host, (uint32_t)prev, now, cpu, asleep);
+	if (is_vcpu(host, next))
+		vcpu_in(host, (uint32_t)next, now, cpu);
+}
+
+static void on_waking(void *userdata, int thread)
+{
+	struct host *host = userdata;
+
+	if (!is_vcpu(host, thread))
+		return;
+	host->vcpus[thread].wake_ns = host->world->now_ns;
+	host->vcpus[thread].wakeups++;
+}
+
+void tracer_attach(struct host *host)
+{
+	host->world->hooks = (struct world_hooks){on_switch, on_waking, host};
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * A simulated machine: CPUs, threads that run and sleep, a fair class (groups and threads by weight
+ * and virtual run time, slices) under a FIFO class, and an agenda of what happens when. Time is
+ * virtual; the same seed gives the same history, of which a hash is kept.
+ */
+
+#include "util/base.h"
+
+#include "checker.h"
+
+#define WORLD_SLICE_NS    (3 * NSEC_PER_MSEC) /* of the fair class */
+#define WORLD_CPUS_MAX    16
+#define WORLD_THREADS_MAX 256
+#define WORLD_GROUPS_MAX  256
+#define WORLD_PHASES_MAX  4
+
+/** A way to behave for a time: run, sleep, run, ... each length varies by +-@vary_permille. */
+struct phase {
+	uint64_t lasts_ns; /* 0: for ever */
+	uint64_t run_ns;   /* NSEC_NEVER: spins until the phase ends */
+	uint64_t sleep_ns; /* with @periodic: the period */
+	uint32_t vary_permille;
+	bool periodic;
+};
+
+struct behaviour {
+	const char *name;
+	struct phase
+	        phases[WORLD_PHASES_MAX]; /* in turn, then from the start; run_ns 0 ends the list */
+	uint32_t lock_permille; /* of the sleeps, so many are waits for a lock in QEMU: no halt */
+};
+
+struct thread {
+	const struct behaviour *behaviour;
+	int vcpu, domain; /* -1 */
+	uint32_t group;
+	uint64_t allowed; /* mask of CPUs */
+	int priority;     /* 0: fair; else FIFO */
+
+	enum { THREAD_ASLEEP, THREAD_QUEUED, THREAD_RUNNING } state;
+	uint32_t cpu;
+	bool halted;       /* asleep in a halt, not in a lock */
+	uint64_t left_ns;  /* to run until it sleeps */
+	uint64_t ready_ns; /* queued since */
+	bool woken;        /* has not run since it woke */
+	uint64_t from_ns;  /* runs in this class since */
+	uint64_t vruntime;
+	int64_t fifo_rank;  /* lowest runs first */
+	uint64_t period_ns; /* when the current period began */
+	uint64_t phase_ends_ns;
+	unsigned int phase;
+	uint64_t ran_ns; /* all CPU time */
+};
+
+struct cpu {
+	int current; /* thread, -1: idle */
+	uint64_t accounted_ns;
+	uint64_t slice_ends_ns;
+	uint64_t generation; /* of the entry in the agenda that holds */
+	uint64_t group_vruntime[WORLD_GROUPS_MAX];
+};
+
+enum happening { HAPPENS_CPU, HAPPENS_WAKE, HAPPENS_DEADLINE, HAPPENS_BOOSTER, HAPPENS_COMMAND };
+
+struct entry {
+	uint64_t at_ns;
+	uint64_t order; /* of those at the same time, first come first served */
+	enum happening what;
+	uint32_t number;
+	uint64_t generation;
+};
+
+struct agenda {
+	struct entry *heap;
+	size_t n, capacity;
+	uint64_t order;
+};
+
+struct world;
+
+/** Who watches the machine: the tracer. @asleep: prev goes to sleep; -1 is idle. */
+struct world_hooks {
+	void (*switched)(void *userdata, uint32_t cpu, int prev, bool asleep, int next);
+	void (*waking)(void *userdata, int thread);
+	void *userdata;
+};
+
+struct world {
+	uint64_t now_ns;
+	uint64_t random;
+	uint64_t hash;
+	bool print;
+	uint32_t n_cpus, n_threads;
+	struct cpu cpus[WORLD_CPUS_MAX];
+	struct thread threads[WORLD_THREADS_MAX];
+	uint32_t group_weight[WORLD_GROUPS_MAX];
+	struct agenda agenda;
+	int64_t fifo_tail, fifo_head;
+	struct world_hooks hooks;
+	struct run_interval *runs;
+	size_t n_runs, runs_capacity;
+};
+
+/** An empty machine; threads are then filled in by the caller, n_threads of them, all asleep. */
+void world_init(struct world *world, uint32_t n_cpus, uint64_t seed);
+void world_fini(struct world *world);
+
+/** Wakes all threads for the first time, within the first millisecond. */
+void world_start(struct world *world);
+
+/** Puts an entry on the agenda. */
+void world_plan(struct world *world, uint64_t at_ns, enum happening what, uint32_t number,
+                uint64_t generation);
+
+/** Takes the next entry and sets the time to it; false when there is none before @until_ns. */
+bool world_next(struct world *world, uint64_t until_ns, struct entry *ret);
+
+/** HAPPENS_CPU and HAPPENS_WAKE. */
+void world_handle(struct world *world, const struct entry *entry);
+
+/** What sched_setscheduler() does: 0 is fair. */
+void world_set_priority(struct world *world, uint32_t thread, int priority);
+
+/** Closes the intervals that are open, those of waiting threads too. */
+void world_end(struct world *world);
+
+/** The fair share of its CPU that a thread would get there now, in permille. */
+uint32_t world_entitled_permille(const struct world *world, uint32_t thread);
+
+/** Mixes something that happened into the hash; prints it when asked to. */
+void world_note(struct world *world, const char *what, uint64_t a, uint64_t b);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "control/control.h"
+#include "test.h"
+
+static void test_parses(void)
+{
+	struct control_request request;
+	char error[256];
+	static const char good[] =
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"latency\","
+	        "\"for_s\":600}";
+	static const char explain[] = "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":3}";
+
+	CHECK_INT(control_parse(good, strlen(good), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_POLICY_SET);
+	CHECK_STR(request.domain, "web");
+	CHECK_STR(request.profile, "latency");
+	CHECK_U64(request.for_ns, 600 * NSEC_PER_SEC);
+	CHECK(!request.persist);
+	CHECK_INT(request.vcpu, -1);
+	CHECK_INT(control_parse(explain, strlen(explain), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.vcpu, 3);
+	for (int verb = 0; verb < _CONTROL_VERB_MAX; verb++)
+		CHECK(control_verb_name((enum control_verb)verb));
+	CHECK(!control_verb_changes(CONTROL_EXPLAIN));
+	CHECK(control_verb_changes(CONTROL_RELOAD));
+}
+
+static void test_refuses(void)
+{
+	static const char *const bad[] = {
+	        "",
+	        "{",
+	        "[]",
+	        "null",
+	        "{}",
+	        "{\"verb\":1}",
+	        "{\"verb\":\"Status\"}",
+	        "{\"Verb\":\"status\"}",
+	        "{\"verb\":\"status\"}x",
+	        "{\"verb\":\"status\",\"verb\":\"list\"}",
+	        "{\"verb\":\"status\",\"domain\":\"web\"}",
+	        "{\"verb\":\"show\"}",
+	        "{\"verb\":\"show\",\"domain\":\"\"}",
+	        "{\"verb\":\"show\",\"domain\":7}",
+	        "{\"verb\":\"show\",\"domain\":\"a\\u0000b\"}",
+	        "{\"verb\":\"show\",\"domain\":\"\xff\"}",
+	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":-1}",
+	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":1e400}",
+	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":512}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\"}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":0}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":"
+	        "9007199254740993}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":1,"
+	        "\"persist\":true}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\","
+	        "\"profile\":\"a-name-of-more-than-thirty-two-characters\"}",
+	        "{\"verb\":\"status\",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]"
+	        "]]]]]]]]]}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct control_request request = {.vcpu = 77};
+		char error[256] = "";
+
+		CHECK_INT(control_parse(bad[i], strlen(bad[i]), &request, error, sizeof(error)),
+		          -EBADMSG);
+		CHECK_CONTAINS(error, "request");
+		CHECK_INT(request.vcpu, 77);
+	}
+}
+
+/** No cut or flipped byte of a good request may do more than be refused. */
+static void test_damaged_requests(void)
+{
+	static const char good[] =
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"latency\","
+	        "\"persist\":true}";
+	struct control_request request;
+	char copy[sizeof(good)], error[64];
+	unsigned int seed = 1;
+
+	for (size_t size = 0; size < strlen(good); size++)
+		CHECK_INT(control_parse(good, size, &request, error, sizeof(error)), -EBADMSG);
+	for (int i = 0; i < 20000; i++) {
+		memcpy(copy, good, sizeof(good));
+		for (int k = 0; k < 3; k++) {
+			seed = seed * 1103515245 + 12345;
+			copy[(seed >> 8) % strlen(good)] = (char)(seed >> 20);
+		}
+		if (control_parse(copy, strlen(good), &request, error, sizeof(error)) == 0) {
+			CHECK(strlen(request.domain) > 0);
+			CHECK(strlen(request.profile) < sizeof(request.profile));
+		}
+		CHECK(memchr(error, '\0', sizeof(error)));
+	}
+}
+
+TEST_MAIN({"parses", test_parses}, {"refuses", test_refuses},
+          {"damaged_requests", test_damaged_requests})

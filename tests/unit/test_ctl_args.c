@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "ctl/args.h"
+#include "test.h"
+
+static struct ctl_args args;
+static char error[512];
+
+/** Parses the words up to NULL, as if typed after "pvschedctl". */
+static int parse(char *const words[])
+{
+	char *argv[16] = {(char *)"pvschedctl"};
+	int argc = 1;
+
+	for (; *words; words++)
+		argv[argc++] = *words;
+	memset(&args, 0xff, sizeof(args));
+	error[0] = '\0';
+	return ctl_args_parse(argc, argv, &args, error, sizeof(error));
+}
+
+#define PARSE(...) parse((char *const[]){__VA_ARGS__, NULL})
+
+static void test_verbs(void)
+{
+	CHECK_INT(PARSE("status"), 0);
+	CHECK_INT(args.verb, CTL_STATUS);
+	CHECK(!args.json && !args.persist && !args.domain && !args.profile);
+	CHECK_INT(args.vcpu, -1);
+	CHECK_STR(args.socket, CTL_SOCKET_DEFAULT);
+	CHECK_STR(args.state_dir, CTL_STATE_DIR_DEFAULT);
+	CHECK_INT(PARSE("list", "--json"), 0);
+	CHECK(args.verb == CTL_LIST && args.json);
+	CHECK_INT(PARSE("--socket", "/tmp/s", "show", "a b:1"), 0);
+	CHECK(args.verb == CTL_SHOW);
+	CHECK_STR(args.domain, "a b:1");
+	CHECK_STR(args.socket, "/tmp/s");
+	CHECK_INT(PARSE("release"), 0);
+	CHECK(args.verb == CTL_RELEASE && !args.domain);
+	CHECK_INT(PARSE("release", "web"), 0);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("disable", "--state-dir=/tmp/x"), 0);
+	CHECK_STR(args.state_dir, "/tmp/x");
+	CHECK_INT(PARSE("doctor"), 0);
+	CHECK_INT(PARSE("reload"), 0);
+	CHECK_INT(PARSE("enable"), 0);
+	for (int verb = 0; verb < _CTL_VERB_MAX; verb++)
+		CHECK(ctl_verb_request((enum ctl_verb)verb));
+}
+
+static void test_explain(void)
+{
+	CHECK_INT(PARSE("explain", "web", "--vcpu", "3"), 0);
+	CHECK(args.verb == CTL_EXPLAIN && args.vcpu == 3);
+	CHECK_INT(PARSE("explain", "--vcpu=0", "web"), 0);
+	CHECK_INT(args.vcpu, 0);
+	CHECK_INT(PARSE("explain", "web", "--vcpu", "512"), -EINVAL);
+	CHECK_INT(PARSE("explain", "web", "--vcpu", "-1"), -EINVAL);
+	CHECK_INT(PARSE("explain", "web", "--vcpu", "1x"), -EINVAL);
+	CHECK_INT(PARSE("explain", "web", "--vcpu", ""), -EINVAL);
+	CHECK_INT(PARSE("explain", "web", "--vcpu"), -EINVAL);
+	CHECK_CONTAINS(error, "--vcpu needs a value");
+	CHECK_INT(PARSE("show", "web", "--vcpu", "1"), -EINVAL);
+	CHECK_CONTAINS(error, "--vcpu is not for \"show\"");
+}
+
+static void test_policy(void)
+{
+	CHECK_INT(PARSE("policy", "get", "web"), 0);
+	CHECK(args.verb == CTL_POLICY_GET);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("policy", "set", "web", "latency", "--for", "10m"), 0);
+	CHECK(args.verb == CTL_POLICY_SET);
+	CHECK_STR(args.profile, "latency");
+	CHECK_U64(args.for_s, 600);
+	CHECK_INT(PARSE("policy", "set", "web", "latency", "--for", "500ms"), 0);
+	CHECK_U64(args.for_s, 1);
+	CHECK_INT(PARSE("policy", "set", "--persist", "web", "off"), 0);
+	CHECK(args.persist);
+	CHECK_INT(PARSE("policy", "set", "web", "off", "--persist", "--for=1s"), -EINVAL);
+	CHECK_INT(PARSE("policy", "set", "web"), -EINVAL);
+	CHECK_CONTAINS(error, "which profile");
+	CHECK_INT(PARSE("policy", "set"), -EINVAL);
+	CHECK_CONTAINS(error, "which domain");
+	CHECK_INT(PARSE("policy"), -EINVAL);
+	CHECK_CONTAINS(error, "\"get\" or \"set\"");
+	CHECK_INT(PARSE("policy", "put", "web"), -EINVAL);
+	CHECK_INT(PARSE("policy", "set", "web", "a-name-of-more-than-thirty-two-bytes"), -EINVAL);
+}
+
+static void test_odd_names(void)
+{
+	char longest[257];
+
+	CHECK_INT(PARSE("show", "--", "--json"), 0);
+	CHECK_STR(args.domain, "--json");
+	CHECK(!args.json);
+	CHECK_INT(PARSE("show", "-"), 0);
+	CHECK_STR(args.domain, "-");
+	CHECK_INT(PARSE("show", ""), -EINVAL);
+	CHECK_INT(PARSE("show", "\xff"), -EINVAL);
+	CHECK_INT(PARSE("show", "Gr\xc3\xb6\xc3\x9f"
+	                        "e"),
+	          0);
+	memset(longest, 'x', sizeof(longest));
+	longest[256] = '\0';
+	CHECK_INT(PARSE("show", longest), -EINVAL);
+	longest[255] = '\0';
+	CHECK_INT(PARSE("show", longest), 0);
+}
+
+static void test_wrong_usage(void)
+{
+	CHECK_INT(parse((char *const[]){NULL}), -EINVAL);
+	CHECK_CONTAINS(error, "what shall be done");
+	CHECK_INT(PARSE("boost"), -EINVAL);
+	CHECK_CONTAINS(error, "no command \"boost\"");
+	CHECK_INT(PARSE("show"), -EINVAL);
+	CHECK_INT(PARSE("show", "a", "b"), -EINVAL);
+	CHECK_CONTAINS(error, "\"b\" is one argument too many");
+	CHECK_INT(PARSE("a", "b", "c", "d", "e"), -EINVAL);
+	CHECK_INT(PARSE("status", "--colour"), -EINVAL);
+	CHECK_CONTAINS(error, "no option --colour");
+	CHECK_INT(PARSE("status", "--json", "--json"), -EINVAL);
+	CHECK_INT(PARSE("status", "--json=yes"), -EINVAL);
+	CHECK_INT(PARSE("status", "-x"), -EINVAL);
+	CHECK_INT(PARSE("--socket"), -EINVAL);
+}
+
+static void test_help_and_version(void)
+{
+	CHECK_INT(PARSE("--help"), CTL_ARGS_HELP);
+	CHECK_INT(PARSE("-h", "nonsense"), CTL_ARGS_HELP);
+	CHECK_INT(PARSE("--version"), CTL_ARGS_VERSION);
+	CHECK_INT(PARSE("-V"), CTL_ARGS_VERSION);
+	CHECK_CONTAINS(ctl_help(), "policy set DOM PROFILE");
+}
+
+static void test_durations(void)
+{
+	static const char *const bad[] = {"",     "0s",   "10",    "s",     "-1s",
+	                                  "1.5s", "10 s", "1d",    "10sec", "99999999999s",
+	                                  "745h", "+1s",  "0x10s", "1S"};
+	uint64_t ns = 0;
+
+	CHECK_INT(ctl_duration_parse("500ms", &ns), 0);
+	CHECK_U64(ns, 500 * NSEC_PER_MSEC);
+	CHECK_INT(ctl_duration_parse("10s", &ns), 0);
+	CHECK_U64(ns, 10 * NSEC_PER_SEC);
+	CHECK_INT(ctl_duration_parse("10m", &ns), 0);
+	CHECK_U64(ns, 600 * NSEC_PER_SEC);
+	CHECK_INT(ctl_duration_parse("744h", &ns), 0);
+	CHECK_U64(ns, 744 * 3600 * NSEC_PER_SEC);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK_INT(ctl_duration_parse(bad[i], &ns), -EINVAL);
+}
+
+TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
+          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
+          {"help_and_version", test_help_and_version}, {"durations", test_durations})

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * pvschedctl below its main(): questions to a fake daemon, answers as text, checks on a fake root.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+#include "ctl/doctor.h"
+#include "ctl/flag.h"
+#include "ctl/render.h"
+#include "ctl/table.h"
+#include "ctl/value.h"
+#include "test.h"
+
+static const char status_json[] =
+        "{\"version\":\"0.1.0\",\"enabled\":true,\"breaker\":\"closed\",\"sources\":{\"libvirt\":"
+        "{\"ok\":true,\"detail\":\"\"},\"bpf\":{\"ok\":false,\"detail\":\"no BTF\"}},\"caps\":"
+        "{\"cpu_share_permille\":300,\"cpu_burst_us\":3000,\"domain_share_permille\":500,"
+        "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"rt_permille\":"
+        "12,"
+        "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1},\"vcpus\":[{\"domain\":"
+        "\"a "
+        "b:1\\u001b[31m\",\"uuid\":\"u\",\"vcpu\":0,\"tid\":123,\"profile\":\"latency\",\"state\":"
+        "\"armed\",\"reason\":\"within budget\",\"boosts_total\":7,\"would_boost_total\":0,"
+        "\"denied_total\":{\"budget\":2,\"rate\":1},\"elevated_ns\":12300000000,\"run_ns\":1,"
+        "\"wait_us\":{\"p50\":4,\"p99\":12,\"p999\":90,\"max\":100}}]}";
+
+static struct json_doc *parse(const char *text)
+{
+	struct json_error error;
+	struct json_doc *doc = NULL;
+
+	CHECK_INT(json_parse(text, strlen(text), &doc, &error), 0);
+	return doc;
+}
+
+/** The text of a verb's result. */
+static const char *rendered(enum ctl_verb verb, const char *json)
+{
+	static char *text;
+	struct ctl_args args = {.verb = verb};
+	struct json_doc *doc = parse(json);
+	size_t size;
+	FILE *out;
+
+	free(text);
+	text = NULL;
+	out = open_memstream(&text, &size);
+	ctl_render(&args, json_root(doc), out);
+	fclose(out);
+	json_free(doc);
+	return text;
+}
+
+static void test_status(void)
+{
+	const char *text = rendered(CTL_STATUS, status_json);
+
+	CHECK_CONTAINS(text, "pvschedd 0.1.0: boosting is enabled\n");
+	CHECK_CONTAINS(text, "Caps: a host CPU 30.0 % (burst 3.00 ms), a domain 50.0 % of one CPU "
+	                     "(burst 2.00 ms), a vCPU 500 changes/s\n");
+	CHECK_CONTAINS(text, "Events: 10 received, 1 lost\n");
+	CHECK_CONTAINS(text, "SOURCE   STATE   DETAIL\n"
+	                     "libvirt  ok      \n"
+	                     "bpf      FAILED  no BTF\n");
+	CHECK_CONTAINS(text, "CPU  RT NOW  RT TOTAL\n"
+	                     "  0   1.2 %   1.50 ms\n");
+	CHECK_CONTAINS(text, "a b:1\\x1b[31m     0  123  latency  armed       7      0       3    "
+	                     "12.3 s         4   12     90     100  within budget\n");
+}
+
+static void test_what_is_missing(void)
+{
+	CHECK_CONTAINS(rendered(CTL_STATUS, "{}"), "No vCPU is known.");
+	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"breaker\":\"open\"}"), "circuit breaker is open");
+	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"vcpus\":[{}],\"caps\":{},\"events\":{}}"), "-");
+	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"vcpus\":[3],\"caps\":1,\"sources\":[1,{}]}"), "-");
+	CHECK_CONTAINS(rendered(CTL_LIST, "{}"), "No domain");
+	CHECK_STR(rendered(CTL_SHOW, "null"), "");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{}}"), "Domain:  -\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}],\"helpers\":[{}]}}"), "-");
+	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "{\"vcpus\":[{}]}"), "vCPU");
+	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "[]"), "no vCPU");
+	CHECK_STR(rendered(CTL_RELOAD, "null"), "done\n");
+	for (int verb = 0; verb < _CTL_VERB_MAX; verb++)
+		rendered((enum ctl_verb)verb, "\"x\"");
+}
+
+static void test_other_verbs(void)
+{
+	CHECK_STR(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"Gr\xc3\xb6\xc3\x9f"
+	                             "e\",\"uuid\":\"u\","
+	                             "\"state\":\"running\",\"profile\":\"off\",\"vcpus\":2,"
+	                             "\"elevated_permille\":5,\"reason\":\"-\"}]}"),
+	          "NAME   STATE    PROFILE  VCPUS  ELEVATED  REASON  UUID\n"
+	          "Gr\xc3\xb6\xc3\x9f"
+	          "e  running  off          2     0.5 %  -       u\n");
+	CHECK_STR(rendered(CTL_EXPLAIN,
+	                   "{\"vcpus\":[{\"domain\":\"web\",\"vcpu\":1,\"state\":\"throttled\","
+	                   "\"reason\":\"debt\",\"explanation\":\"It ran more than its share.\","
+	                   "\"since_ms\":1500,\"denied_total\":{\"budget\":3,\"rate\":0},"
+	                   "\"next\":\"Armed again in 3 ms.\"}]}"),
+	          "web vCPU 1: throttled for 1.5 s: debt\n"
+	          "  It ran more than its share.\n"
+	          "  denied: budget 3\n"
+	          "  Armed again in 3 ms.\n");
+	CHECK_STR(rendered(CTL_POLICY_GET, "{\"domain\":\"web\",\"profile\":\"latency\",\"source\":"
+	                                   "\"pvschedctl\",\"expires_s\":570}"),
+	          "web: profile latency, for 9 min 30 s more, from pvschedctl\n");
+	CHECK_STR(rendered(CTL_RELEASE, "{\"message\":\"2 vCPUs released.\"}"),
+	          "2 vCPUs released.\n");
+	CHECK_CONTAINS(
+	        rendered(CTL_SHOW,
+	                 "{\"domain\":{\"name\":\"web\",\"uuid\":\"u\",\"state\":\"running\","
+	                 "\"pid\":9,\"profile\":\"latency\",\"share_permille\":200,"
+	                 "\"burst_us\":500,\"profile_source\":\"pvschedd.json:7\","
+	                 "\"helpers\":[{\"tid\":10,\"role\":\"emulator\"}],\"vcpus\":[{\"vcpu\":0,"
+	                 "\"denied_total\":{\"budget\":2}}]}}"),
+	        "Profile: latency, 20.0 % of a CPU, burst 500 us\n");
+}
+
+static void test_durations(void)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} cases[] = {{0, "0 us"},
+	             {999999, "999 us"},
+	             {1500000, "1.50 ms"},
+	             {59900000000, "59.9 s"},
+	             {61000000000, "1 min 1 s"},
+	             {7500000000000, "2 h 5 min"}};
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		format_duration(cases[i].ns, text, sizeof(text));
+		CHECK_STR(text, cases[i].text);
+	}
+}
+
+/** A daemon that answers one question with @answer, in pieces; the question goes to @question. */
+static pid_t fake_daemon(const char *path, const char *answer, const char *question)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	size_t half = strlen(answer) / 2;
+	char buffer[4096];
+	pid_t child;
+	ssize_t n;
+	int fd;
+
+	strcpy(address.sun_path, path);
+	unlink(path);
+	CHECK(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
+	CHECK(listen(listener, 1) == 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child > 0) {
+		close(listener);
+		return child;
+	}
+	fd = accept(listener, NULL, NULL);
+	n = recv(fd, buffer, sizeof(buffer) - 1, 0);
+	buffer[n > 0 ? n : 0] = '\0';
+	if (strcmp(buffer, question) != 0)
+		_exit(1);
+	send(fd, answer, half, MSG_NOSIGNAL);
+	usleep(10000);
+	send(fd, answer + half, strlen(answer) - half, MSG_NOSIGNAL);
+	_exit(0);
+}
+
+static int wait_for(pid_t child)
+{
+	int status = -1;
+
+	CHECK(waitpid(child, &status, 0) == child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int ask(const struct ctl_args *args, const char *answer, const char *question,
+               struct ctl_reply *reply)
+{
+	pid_t child = fake_daemon(args->socket, answer, question);
+	int r = ctl_ask(args, reply);
+
+	CHECK_INT(wait_for(child), 0);
+	return r;
+}
+
+static char directory[] = "/tmp/pvsched-ctl-XXXXXX";
+static char socket_path[64];
+
+static void test_asks(void)
+{
+	struct ctl_args args = {.verb = CTL_POLICY_SET,
+	                        .socket = socket_path,
+	                        .domain = "a \"b\":1",
+	                        .profile = "latency",
+	                        .vcpu = -1,
+	                        .for_s = 600};
+	static const char question[] = "{\"verb\":\"policy-set\",\"domain\":\"a \\\"b\\\":1\","
+	                               "\"profile\":\"latency\",\"for_s\":600}\n";
+	struct ctl_reply reply = CTL_REPLY_NULL;
+	const char *text;
+	size_t size;
+
+	CHECK(mkdtemp(directory));
+	snprintf(socket_path, sizeof(socket_path), "%s/sock", directory);
+	CHECK_INT(ctl_ask(&args, &reply), -ENOENT);
+	CHECK_INT(ask(&args, "{\"ok\":true,\"result\":{\"message\":\"set\", \"x\":1.50}}\n",
+	              question, &reply),
+	          0);
+	CHECK(reply.ok);
+	CHECK_STR(value_text(reply.result, "message", ""), "set");
+	text = ctl_reply_result_text(&reply, &size);
+	CHECK_INT(size, strlen("{\"message\":\"set\", \"x\":1.50}"));
+	CHECK(strncmp(text, "{\"message\":\"set\", \"x\":1.50}", size) == 0);
+	ctl_reply_cleanup(&reply);
+	CHECK_INT(ask(&args, "{\"ok\":false,\"error\":\"no\",\"code\":\"ENOENT\"}\n", question,
+	              &reply),
+	          0);
+	CHECK(!reply.ok);
+	CHECK_STR(reply.error, "no");
+	CHECK_STR(reply.code, "ENOENT");
+	ctl_reply_cleanup(&reply);
+	CHECK_INT(ask(&args, "hello\n", question, &reply), -EBADMSG);
+	CHECK_INT(ask(&args, "{\"result\":1}\n", question, &reply), -EBADMSG);
+	CHECK_INT(ask(&args, "{\"ok\":true", question, &reply), -ECONNRESET);
+	CHECK_INT(ctl_ask(&args, &reply), -ECONNREFUSED);
+	unlink(socket_path);
+	rmdir(directory);
+}
+
+static void write_file(const char *root, const char *name, const char *text)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s%s", root, name);
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(path, 0755);
+		*slash = '/';
+	}
+	file = fopen(path, "w");
+	CHECK(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static const struct check *find(const struct doctor_report *report, const char *name)
+{
+	for (size_t i = 0; i < report->n; i++)
+		if (strcmp(report->checks[i].name, name) == 0)
+			return &report->checks[i];
+	fprintf(stderr, "no check %s\n", name);
+	test_fail();
+}
+
+static struct doctor_report report;
+
+static void run_doctor(const char *root)
+{
+	const struct doctor_env env = {
+	        .root = root, .socket = "/run/sock", .state_dir = "/var/lib/pvschedd"};
+
+	report.n = 0;
+	doctor_run_local(&env, &report);
+}
+
+static void test_doctor_finds(void)
+{
+	char root[] = "/tmp/pvsched-root-XXXXXX", command[64];
+
+	CHECK(mkdtemp(root));
+	run_doctor(root);
+	CHECK_INT(find(&report, "btf")->status, CHECK_FAIL);
+	CHECK_INT(find(&report, "libvirt")->status, CHECK_FAIL);
+	CHECK_INT(find(&report, "kvm")->status, CHECK_WARN);
+	CHECK_INT(find(&report, "enabled")->status, CHECK_OK);
+	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_OK);
+	write_file(root, "/sys/kernel/btf/vmlinux", "");
+	write_file(root, "/sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
+	write_file(root, "/sys/kernel/sched_ext/state", "enabled\n");
+	write_file(root, "/sys/kernel/sched_ext/root/ops", "lavd\n");
+	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "-1\n");
+	write_file(root, "/proc/77/comm", "stalld\n");
+	write_file(root, "/run/libvirt/virtqemud-sock-ro", "");
+	write_file(root, "/var/lib/pvschedd/disabled", "");
+	write_file(root, "/sys/fs/cgroup/cpu/cpu.rt_runtime_us", "950000\n");
+	run_doctor(root);
+	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_WARN);
+	CHECK_INT(find(&report, "enabled")->status, CHECK_FAIL);
+	CHECK_STR(find(&report, "enabled")->fix, "pvschedctl enable");
+	CHECK_INT(find(&report, "btf")->status, CHECK_OK);
+	CHECK_INT(find(&report, "lockdown")->status, CHECK_FAIL);
+	CHECK_INT(find(&report, "libvirt")->status, CHECK_OK);
+	CHECK_CONTAINS(find(&report, "sched_ext")->detail, "lavd");
+	CHECK_CONTAINS(find(&report, "other_daemons")->detail, "stalld (pid 77)");
+	CHECK_INT(find(&report, "sched_rt_runtime")->status, CHECK_WARN);
+	write_file(root, "/sys/fs/cgroup/cpu/machine/cpu.rt_runtime_us", "300000\n");
+	write_file(root, "/sys/fs/cgroup/cpu/machine/web/cpu.rt_runtime_us", "0\n");
+	write_file(root, "/sys/fs/cgroup/cpu/machine/web/vcpu0/cpu.rt_runtime_us", "0\n");
+	run_doctor(root);
+	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_FAIL);
+	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "2 groups");
+	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "/machine/web;");
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	CHECK_INT(system(command), 0);
+}
+
+static void test_doctor_merges(void)
+{
+	const struct doctor_env env = {.root = "", .socket = "/s", .state_dir = "/d"};
+	struct json_doc *doc =
+	        parse("{\"checks\":[{\"name\":\"btf\",\"status\":\"fail\",\"detail\":"
+	              "\"theirs\",\"fix\":\"x\"},{\"name\":\"new\",\"status\":\"ok\"},"
+	              "{\"name\":\"new\",\"status\":\"huh\"},{},7]}");
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	report.n = 0;
+	doctor_add_daemon(&env, &report, 0);
+	doctor_add(&report, "btf", CHECK_OK);
+	CHECK_INT(doctor_worst(&report), CHECK_OK);
+	doctor_merge(&report, json_root(doc));
+	json_free(doc);
+	CHECK_INT(report.n, 6);
+	CHECK_STR(report.checks[1].detail, "theirs");
+	CHECK_INT(doctor_worst(&report), CHECK_FAIL);
+	out = open_memstream(&text, &size);
+	doctor_render(&report, out);
+	fclose(out);
+	CHECK_CONTAINS(text, "fail  btf: theirs\n      mend: x\n");
+	CHECK_CONTAINS(text, "2 ok, 3 to look at, 1 failed\n");
+	free(text);
+	out = open_memstream(&text, &size);
+	CHECK_INT(doctor_render_json(&report, out), 0);
+	fclose(out);
+	CHECK_CONTAINS(
+	        text, "{\"name\":\"btf\",\"status\":\"fail\",\"detail\":\"theirs\",\"fix\":\"x\"}");
+	free(text);
+	for (int i = 0; i < 2 * DOCTOR_CHECKS_MAX; i++)
+		doctor_add(&report, "more", CHECK_OK);
+	CHECK_INT(report.n, DOCTOR_CHECKS_MAX);
+}
+
+static void test_flag(void)
+{
+	char parent[] = "/tmp/pvsched-flag-XXXXXX", state[64], path[96];
+
+	CHECK(mkdtemp(parent));
+	snprintf(state, sizeof(state), "%s/state", parent);
+	snprintf(path, sizeof(path), "%s/disabled", state);
+	CHECK_INT(flag_clear(state), FLAG_UNCHANGED);
+	CHECK_INT(flag_set(state), 0);
+	CHECK(access(path, F_OK) == 0);
+	CHECK_INT(flag_set(state), FLAG_UNCHANGED);
+	CHECK_INT(flag_clear(state), 0);
+	CHECK_INT(flag_clear(state), FLAG_UNCHANGED);
+	CHECK(symlink("/etc/passwd", path) == 0);
+	CHECK_INT(flag_set(state), FLAG_UNCHANGED); /* nothing is written through it */
+	CHECK_INT(flag_clear(state), 0);
+	CHECK(rmdir(state) == 0 && rmdir(parent) == 0);
+}
+
+TEST_MAIN({"status", test_status}, {"what_is_missing", test_what_is_missing},
+          {"other_verbs", test_other_verbs}, {"durations", test_durations}, {"asks", test_asks},
+          {"doctor_finds", test_doctor_finds}, {"doctor_merges", test_doctor_merges},
+          {"flag", test_flag})

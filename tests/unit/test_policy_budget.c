@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the policy does about tokens: buckets that are not full, exhausted ones, back-off, the limit
+ * on changes, and the run that the tracer does not watch. Links src/policy alone.
+ */
+#include "policy_fixture.h"
+
+static void check_waits(struct policy_facts facts, uint64_t until_ns, enum policy_state state,
+                        enum policy_reason reason)
+{
+	struct policy *policy = make(0);
+	struct policy_decision decision = step(policy, POLICY_EVENT_HALTED, facts, T0);
+
+	CHECK_INT(decision.action, POLICY_NOTHING);
+	CHECK(!decision.report_halt);
+	check_view(policy, state, reason);
+	CHECK_U64(policy_next_ns(policy), until_ns);
+	CHECK_U64(policy_view(policy, 1)->denied_total[reason], 1);
+	CHECK_INT(policy_due(policy, until_ns - 1), -1);
+	CHECK_INT(policy_due(policy, until_ns), 1);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, until_ns).action, POLICY_RAISE);
+	policy_free(policy);
+}
+
+static void test_buckets(void)
+{
+	struct policy_facts facts = halted();
+
+	facts.full_at_ns = T0 + 3;
+	check_waits(facts, T0 + 3, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	facts = halted();
+	facts.domain_at_ns = T0 + 3;
+	check_waits(facts, T0 + 3, POLICY_BASE, POLICY_REASON_DOMAIN_CAP);
+	facts = halted();
+	facts.cpu_at_ns = T0 + 3;
+	check_waits(facts, T0 + 3, POLICY_BASE, POLICY_REASON_CPU_CAP);
+	/* now is not the future */
+	facts.cpu_at_ns = facts.domain_at_ns = facts.full_at_ns = T0;
+	struct policy *policy = make(0);
+
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_RAISE);
+	policy_free(policy);
+}
+
+static void check_exhausted(enum policy_event event, enum policy_reason reason, bool strike)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = running(0);
+	struct policy_decision decision;
+
+	facts.full_at_ns = T0 + 2 * MS;
+	facts.domain_at_ns = T0 + 3 * MS;
+	facts.cpu_at_ns = T0 + 1 * MS;
+	decision = step(policy, event, facts, T0 + MS);
+	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.reason, reason);
+	check_view(policy, POLICY_THROTTLED, reason);
+	CHECK_U64(policy_view(policy, 1)->denied_total[reason], 1);
+	CHECK_U64(policy_view(policy, 1)->since_ns, T0 + MS);
+	CHECK_U64(policy_next_ns(policy), strike ? T0 + MS + 2 * REFILL_NS : T0 + 3 * MS);
+	policy_free(policy);
+}
+
+static void test_exhausted(void)
+{
+	check_exhausted(POLICY_EVENT_EXHAUSTED, POLICY_REASON_BUDGET, true);
+	check_exhausted(POLICY_EVENT_DOMAIN_EXHAUSTED, POLICY_REASON_DOMAIN_CAP, false);
+	check_exhausted(POLICY_EVENT_CPU_EXHAUSTED, POLICY_REASON_CPU_CAP, false);
+	check_exhausted(POLICY_EVENT_SHED, POLICY_REASON_CPU_CAP, true);
+}
+
+static void test_exhausted_with_times_past(void)
+{
+	/* the run is charged when it ends: until then the buckets may look full */
+	struct policy *policy = make_armed();
+	struct policy_facts facts = halted();
+
+	step(policy, POLICY_EVENT_DOMAIN_EXHAUSTED, running(0), T0 + MS);
+	CHECK_U64(policy_next_ns(policy), T0 + MS + 1);
+	CHECK(step(policy, POLICY_EVENT_LOOK, running(0), T0 + MS + 1).report_halt);
+	facts.full_at_ns = T0 + 2 * MS;
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + MS + 2).action, POLICY_NOTHING);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	policy_free(policy);
+}
+
+static void test_late_exhausted_is_harmless(void)
+{
+	/* an event that was under way when the vCPU was lowered */
+	for (int event = POLICY_EVENT_EXHAUSTED; event <= POLICY_EVENT_FOREIGN; event++) {
+		struct policy *policy = make(0);
+		struct policy_decision decision =
+		        step(policy, (enum policy_event)event, running(0), T0);
+
+		CHECK_INT(decision.action, POLICY_NOTHING);
+		CHECK(decision.report_halt);
+		policy_free(policy);
+	}
+}
+
+static void test_backoff(void)
+{
+	struct policy *policy = make(0);
+	uint64_t now = T0;
+
+	/* emptied at once, again and again: 2, 4, 8, 8 times the time to refill */
+	for (unsigned int strike = 1; strike <= 5; strike++) {
+		uint64_t pause = REFILL_NS << MIN(strike, 3U);
+
+		arm(policy, now);
+		now += 500 * US;
+		step(policy, POLICY_EVENT_EXHAUSTED, running(0), now);
+		CHECK_U64(policy_next_ns(policy), now + pause);
+		CHECK_INT(step(policy, POLICY_EVENT_HALTED, halted(), now + 1).action,
+		          POLICY_NOTHING);
+		check_view(policy, POLICY_THROTTLED, POLICY_REASON_BACKOFF);
+		CHECK_U64(policy_next_ns(policy), now + pause);
+		now += pause;
+	}
+	/* a calm stretch forgives; its end is no strike */
+	arm(policy, now);
+	now += 4 * REFILL_NS + 1;
+	step(policy, POLICY_EVENT_EXHAUSTED, running(0), now);
+	CHECK_U64(policy_next_ns(policy), now + 1);
+	arm(policy, now + REFILL_NS);
+	now += REFILL_NS + 500 * US;
+	step(policy, POLICY_EVENT_EXHAUSTED, running(0), now);
+	CHECK_U64(policy_next_ns(policy), now + 2 * REFILL_NS);
+	policy_free(policy);
+}
+
+static void test_backoff_and_full(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = halted();
+
+	step(policy, POLICY_EVENT_EXHAUSTED, running(0), T0 + MS);
+	facts.full_at_ns = T0 + 100 * MS; /* whichever is later */
+	step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS);
+	CHECK_U64(policy_next_ns(policy), T0 + 100 * MS);
+	policy_free(policy);
+}
+
+static unsigned int changes_within(struct policy *policy, uint64_t from_ns, uint64_t to_ns)
+{
+	struct policy_facts facts = halted();
+	unsigned int raises = 0;
+
+	for (uint64_t now = from_ns; now < to_ns; now += MS / 2) {
+		struct policy_decision decision = step(policy, POLICY_EVENT_LOOK, facts, now);
+
+		if (decision.action != POLICY_RAISE) {
+			CHECK_INT(decision.reason, POLICY_REASON_RATE);
+			CHECK(policy_next_ns(policy) > now);
+			CHECK(policy_next_ns(policy) <= now + NSEC_PER_SEC);
+			continue;
+		}
+		raises++;
+		policy_raised(policy, 1, 0, &facts, now);
+		policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_LOWER);
+		policy_hold(policy, 1, 0, POLICY_HOLD(POLICY_REASON_PAUSED));
+	}
+	return raises;
+}
+
+static void test_rate_limit(void)
+{
+	static const uint32_t limits[] = {500, 100, 10, 9, 5, 1};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		struct host_caps caps = HOST_CAPS_INIT;
+		struct policy *policy = policy_new(2, &caps);
+		unsigned int raises;
+
+		caps.max_changes_per_s = limits[i];
+		policy_set_caps(policy, &caps);
+		policy_add(policy, 1, &latency, 0, T0);
+		raises = changes_within(policy, T0, T0 + 10 * NSEC_PER_SEC);
+		/* a tenth of a second's, or one, at once; then the rate; never none */
+		CHECK_LE(raises, 10 * limits[i] + limits[i] / 10 + 1);
+		CHECK_GE(raises, 9 * limits[i]);
+		CHECK_GE(policy_view(policy, 1)->denied_total[POLICY_REASON_RATE], 1);
+		policy_free(policy);
+	}
+}
+
+static void test_armed_keeps(void)
+{
+	static const enum policy_event events[] = {POLICY_EVENT_LOOK, POLICY_EVENT_HALTED,
+	                                           POLICY_EVENT_RESCAN};
+	struct policy *policy = make_armed();
+	struct policy_facts facts = halted();
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		CHECK_INT(step(policy, events[i], running(1), T0 + 1).action, POLICY_NOTHING);
+		/* debt while it sleeps or waits is found at the next switch-in */
+		facts.tokens_ns = -1;
+		CHECK_INT(step(policy, events[i], facts, T0 + 1).action, POLICY_NOTHING);
+		facts.whereabouts = POLICY_WAITING;
+		CHECK_INT(step(policy, events[i], facts, T0 + 1).action, POLICY_NOTHING);
+		check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
+		CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+	}
+	CHECK_U64(policy_view(policy, 1)->since_ns, T0);
+	/* running with nothing left: as if the tracer had said it */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(0), T0 + 2).action, POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	policy_free(policy);
+}
+
+static void test_raised_while_awake(void)
+{
+	struct policy *policy = make(0);
+	struct policy_facts facts = running(400 * (int64_t)US);
+
+	step(policy, POLICY_EVENT_HALTED, halted(), T0);
+	policy_raised(policy, 1, 0, &facts, T0);
+	/* the tracer has no deadline for this run: the policy has */
+	CHECK_U64(policy_next_ns(policy), T0 + 400 * US);
+	facts.tokens_ns = 100 * US; /* others took from the domain's bucket: sooner */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 10 * US).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), T0 + 110 * US);
+	facts.tokens_ns = 0;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 110 * US).action, POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	policy_free(policy);
+}
+
+static void test_raised_while_awake_then_asleep(void)
+{
+	struct policy *policy = make(0);
+	struct policy_facts facts = running(-5);
+
+	step(policy, POLICY_EVENT_HALTED, halted(), T0);
+	policy_raised(policy, 1, 0, &facts, T0);
+	CHECK_U64(policy_next_ns(policy), T0 + 1); /* never in the past, never now */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), T0 + 1).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+	/* the next run has a deadline from the tracer */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(5), T0 + 2).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+	policy_free(policy);
+}
+
+TEST_MAIN({"buckets", test_buckets}, {"exhausted", test_exhausted},
+          {"exhausted_with_times_past", test_exhausted_with_times_past},
+          {"late_exhausted_is_harmless", test_late_exhausted_is_harmless},
+          {"backoff", test_backoff}, {"backoff_and_full", test_backoff_and_full},
+          {"rate_limit", test_rate_limit}, {"armed_keeps", test_armed_keeps},
+          {"raised_while_awake", test_raised_while_awake},
+          {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep})

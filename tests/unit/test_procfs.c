@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The parsers of /proc against lines as they are and as somebody would like them to be. */
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "unit/test.h"
+#include "util/cgroup.h"
+#include "util/procfs.h"
+
+#define STAT_TAIL                                                                                  \
+	" S 1 10 10 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 131072 1000 200 18446744073709551615\n"
+
+static int parse_stat(const char *text, struct procfs_stat *ret)
+{
+	return procfs_parse_stat(text, strlen(text), ret);
+}
+
+static void test_stat(void)
+{
+	struct procfs_stat stat;
+
+	CHECK_INT(parse_stat("42 (CPU 0/KVM)" STAT_TAIL, &stat), 0);
+	CHECK_INT(stat.pid, 42);
+	CHECK_STR(stat.comm, "CPU 0/KVM");
+	CHECK_INT(stat.state, 'S');
+	CHECK_INT(stat.ppid, 1);
+	CHECK_U64(stat.flags, 4194560);
+	CHECK_U64(stat.start_ticks, 131072);
+}
+
+static void test_stat_hostile_names(void)
+{
+	struct procfs_stat stat;
+
+	CHECK_INT(parse_stat("42 (a) R 7 (b))" STAT_TAIL, &stat), 0);
+	CHECK_STR(stat.comm, "a) R 7 (b)");
+	CHECK_U64(stat.start_ticks, 131072);
+	CHECK_INT(parse_stat("42 ()" STAT_TAIL, &stat), 0);
+	CHECK_STR(stat.comm, "");
+	CHECK_INT(parse_stat("42 (\n)" STAT_TAIL, &stat), 0);
+}
+
+static void test_stat_broken(void)
+{
+	static const char *const broken[] = {
+	        "",
+	        "42",
+	        "42 (x",
+	        "42 (x)",
+	        "42 (x) ",
+	        "42 (x) S",
+	        "42x (x)" STAT_TAIL,
+	        "(x)" STAT_TAIL,
+	        "-1 (x)" STAT_TAIL,
+	        "99999999999 (x)" STAT_TAIL,
+	        ")42 (x" STAT_TAIL,
+	        "42 (x) S 1 10 10 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 99999999999999999999 1",
+	        "42 (x) SS 1 10 10 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 131072 1",
+	        "42 (x) S 1 10 10 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0",
+	};
+	struct procfs_stat stat;
+	size_t i;
+
+	for (i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		CHECK_INT(parse_stat(broken[i], &stat), -EBADMSG);
+}
+
+static int parse_cgroup(const char *text, enum procfs_cgroup_kind *kind, char *path, size_t size)
+{
+	return procfs_parse_cgroup(text, strlen(text), kind, path, size);
+}
+
+static void test_cgroup_lines(void)
+{
+	enum procfs_cgroup_kind kind;
+	char path[64];
+
+	CHECK_INT(parse_cgroup("4:cpu,cpuacct:/m/a b:1/vcpu0\n0::/x\n", &kind, path, 64), 0);
+	CHECK_INT(kind, PROCFS_CGROUP_V1);
+	CHECK_STR(path, "/m/a b:1/vcpu0");
+	CHECK_INT(parse_cgroup("5:cpuset:/y\n1:name=cpu:/z\n0::/x\n", &kind, path, 64), 0);
+	CHECK_INT(kind, PROCFS_CGROUP_V2);
+	CHECK_STR(path, "/x");
+	CHECK_INT(parse_cgroup("5:cpuset:/y\n", &kind, path, 64), -ENOENT);
+	CHECK_INT(parse_cgroup("0::relative\n", &kind, path, 64), -EBADMSG);
+	CHECK_INT(parse_cgroup("nonsense", &kind, path, 64), -EBADMSG);
+	CHECK_INT(parse_cgroup("0::/longer", &kind, path, 7), -ENAMETOOLONG);
+	CHECK_INT(parse_cgroup("0::/short", &kind, path, 7), 0);
+	CHECK_INT(parse_cgroup("", &kind, path, 64), -ENOENT);
+}
+
+static int parse_mount(const char *text, enum procfs_cgroup_kind kind, char *path)
+{
+	return procfs_parse_cgroup_mount(text, strlen(text), kind, path, 64);
+}
+
+static void test_mounts(void)
+{
+	static const char text[] = "23 1 0:1 / / rw - ext4 /dev/x rw,cpu\n"
+	                           "32 31 0:29 /sub /bound rw - cgroup cgroup rw,cpu\n"
+	                           "33 31 0:29 / /sys/fs/cgroup/cpu\\040x rw shared:1 master:2 - "
+	                           "cgroup c rw,cpu,cpuacct\n"
+	                           "34 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+	char path[64];
+
+	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V1, path), 0);
+	CHECK_STR(path, "/sys/fs/cgroup/cpu x");
+	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V2, path), 0);
+	CHECK_STR(path, "/sys/fs/cgroup/unified");
+	CHECK_INT(parse_mount("1 2 3\n- - - - -\n", PROCFS_CGROUP_V2, path), -ENOENT);
+}
+
+static void test_self(void)
+{
+	pid_t self = getpid(), tids[4], tid = (pid_t)syscall(SYS_gettid);
+	uint64_t by_process, by_thread;
+	size_t n, overflow;
+	char id[PROCFS_BOOT_ID_LEN];
+
+	CHECK_INT(procfs_start_ticks(self, tid, &by_process), 0);
+	CHECK_INT(procfs_start_ticks(0, tid, &by_thread), 0);
+	CHECK_U64(by_process, by_thread);
+	CHECK_INT(procfs_list_threads(self, tids, 4, &n, &overflow), 0);
+	CHECK_U64(n, 1);
+	CHECK_INT(tids[0], tid);
+	CHECK_INT(procfs_list_threads(self, tids, 0, &n, &overflow), 0);
+	CHECK_U64(overflow, 1);
+	CHECK_INT(procfs_boot_id(id), 0);
+	CHECK_U64(strlen(id), 36);
+	CHECK(procfs_start_ticks(self, 1, &by_thread) < 0 || self == 1);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	CHECK(file != NULL);
+	fputs(text, file);
+	fclose(file);
+}
+
+/** A tree that looks like cgroup v1: /a/b/c, with a quota in /a and RT refused in /a/b. */
+static void test_cgroup_searches(void)
+{
+	struct cgroup_cpu cpu = {.kind = PROCFS_CGROUP_V1};
+	char root[] = "/tmp/pvsched-test-XXXXXX", command[128], found[64];
+	int64_t value;
+
+	CHECK(mkdtemp(root) != NULL);
+	strcpy(cpu.mount, root);
+	snprintf(command, sizeof(command), "mkdir -p %s/a/b/c", root);
+	CHECK_INT(system(command), 0);
+	write_file(root, "cpu.rt_runtime_us", "950000\n");
+	write_file(root, "a/cpu.cfs_quota_us", "50000\n");
+	write_file(root, "a/cpu.rt_runtime_us", "10000\n");
+	write_file(root, "a/b/cpu.cfs_quota_us", "-1\n");
+	write_file(root, "a/b/cpu.rt_runtime_us", "0\n");
+	write_file(root, "a/b/c/cpu.rt_runtime_us", "0\n");
+	CHECK_INT(cgroup_find_quota(&cpu, "/a/b/c", found, sizeof(found)), 0);
+	CHECK_STR(found, "/a");
+	CHECK_INT(cgroup_rt_refusal(&cpu, "/a/b/c", found, sizeof(found)), 0);
+	CHECK_STR(found, "/a/b");
+	CHECK_INT(cgroup_rt_refusal(&cpu, "/a", found, sizeof(found)), CGROUP_NOT_FOUND);
+	CHECK_INT(cgroup_find_quota(&cpu, "/", found, sizeof(found)), CGROUP_NOT_FOUND);
+	CHECK_INT(cgroup_find_quota(&cpu, "/gone", found, sizeof(found)), -ENOENT);
+	CHECK_INT(cgroup_find_quota(&cpu, "/a/../..", found, sizeof(found)), -EINVAL);
+	CHECK_INT(cgroup_find_quota(&cpu, "a", found, sizeof(found)), -EINVAL);
+	CHECK_INT(cgroup_write_number(&cpu, "/a/b/c", "cpu.rt_runtime_us", -1), 0);
+	CHECK_INT(cgroup_read_number(&cpu, "/a/b", "cpu.rt_runtime_us", &value), 0);
+	cpu.kind = PROCFS_CGROUP_V2;
+	write_file(root, "a/cpu.max", "20000 100000\n");
+	write_file(root, "a/b/cpu.max", "max 100000\n");
+	CHECK_INT(cgroup_find_quota(&cpu, "/a/b", found, sizeof(found)), 0);
+	CHECK_STR(found, "/a");
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	CHECK_INT(system(command), 0);
+}
+
+TEST_MAIN({"stat", test_stat}, {"stat-hostile-names", test_stat_hostile_names},
+          {"stat-broken", test_stat_broken}, {"cgroup-lines", test_cgroup_lines},
+          {"mounts", test_mounts}, {"self", test_self}, {"cgroup-searches", test_cgroup_searches})

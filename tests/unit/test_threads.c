@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Which thread is which vCPU: honest libvirt, late libvirt, and a QEMU that lies. */
+
+#include <errno.h>
+
+#include "unit/test.h"
+#include "util/cleanup.h"
+#include "virt/mapping.h"
+#include "virt/qemu.h"
+#include "virt/status_file.h"
+#include "virt/threads.h"
+
+#define UUID  "6c34795f-f1f3-4451-b711-d6beefbb3011"
+#define GROUP "/machine/qemu-1-a b:1.libvirt-qemu"
+
+static void test_names(void)
+{
+	unsigned int index = 7;
+	bool kvm = false;
+
+	CHECK_INT(mapping_parse_name("CPU 0/KVM", &index, &kvm), THREAD_CLAIM_VCPU);
+	CHECK_U64(index, 0);
+	CHECK(kvm);
+	CHECK_INT(mapping_parse_name("CPU 511/TCG", &index, &kvm), THREAD_CLAIM_VCPU);
+	CHECK_U64(index, 511);
+	CHECK(!kvm);
+	CHECK_INT(mapping_parse_name("CPU 512/KVM", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("CPU 01/KVM", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("CPU -1/KVM", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("CPU /KVM", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("CPU 1/KVMx", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("CPU 4294967296/", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("ALL CPUs/TCG", &index, &kvm), THREAD_CLAIM_ALL_VCPUS);
+	CHECK_INT(mapping_parse_name("IO iothread1", &index, &kvm), THREAD_CLAIM_IOTHREAD);
+	CHECK_INT(mapping_parse_name("vhost-123", &index, &kvm), THREAD_CLAIM_VHOST);
+	CHECK_INT(mapping_parse_name("", &index, &kvm), THREAD_CLAIM_OTHER);
+}
+
+static void test_groups(void)
+{
+	unsigned int index = 0;
+
+	CHECK(mapping_parse_group("/m/vcpu12", "/m", 2, &index));
+	CHECK_U64(index, 12);
+	CHECK(!mapping_parse_group("/n/vcpu12", "/m", 2, &index));
+	CHECK(!mapping_parse_group("/m/x/vcpu12", "/m", 2, &index));
+	CHECK(!mapping_parse_group("/m/vcpu12/x", "/m", 2, &index));
+	CHECK(!mapping_parse_group("/m/vcpu", "/m", 2, &index));
+	CHECK(!mapping_parse_group("/m/emulator", "/m", 2, &index));
+	CHECK(!mapping_parse_group("/m", "/m", 2, &index));
+}
+
+/** A domain whose QEMU is thread 10, in the group of the emulator. */
+struct world {
+	struct domain *domain;
+	struct thread_sample samples[16];
+	size_t n;
+	struct status_vcpu vcpus[4];
+	struct status_file status;
+	unsigned int notes;
+};
+
+static void add_thread(struct world *world, pid_t tid, const char *comm, const char *group)
+{
+	struct thread_sample *sample = &world->samples[world->n++];
+
+	sample->id = (struct thread_id){tid, 1000 + (uint64_t)tid};
+	strcpy(sample->comm, comm);
+	if (*group)
+		snprintf(sample->cgroup, sizeof(sample->cgroup), GROUP "/%s", group);
+}
+
+static void add_status(struct world *world, unsigned int index, pid_t tid)
+{
+	world->vcpus[world->status.n_vcpus++] = (struct status_vcpu){index, tid};
+}
+
+static struct world *world_new(void)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	CHECK(world != NULL);
+	world->domain = domain_new(UUID, "a b:1");
+	world->domain->qemu = (struct thread_id){10, 1010};
+	world->status.vcpus = world->vcpus;
+	add_thread(world, 10, "qemu-system-x86", "emulator");
+	return world;
+}
+
+static void build(struct world *world, bool with_status)
+{
+	CHECK_INT(mapping_build(world->domain, world->samples, world->n,
+	                        with_status ? &world->status : NULL, &world->notes),
+	          0);
+}
+
+static void world_free(struct world *world)
+{
+	domain_free(world->domain);
+	free(world);
+}
+
+static void test_confirmed_by_both(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 12, "CPU 1/KVM", "vcpu1");
+	add_thread(world, 11, "CPU 0/KVM", "vcpu0");
+	add_thread(world, 13, "IO iothread1", "iothread1");
+	add_thread(world, 14, "vhost-10", "emulator");
+	add_status(world, 0, 11);
+	add_status(world, 1, 12);
+	build(world, true);
+	CHECK_U64(world->notes, 0);
+	CHECK_U64(world->domain->n_vcpus, 2);
+	CHECK_INT(world->domain->vcpus[0].id.tid, 11);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_CGROUP);
+	CHECK(world->domain->vcpus[0].kvm);
+	CHECK_STR(world->domain->vcpus[1].cgroup, GROUP "/vcpu1");
+	CHECK_U64(world->domain->n_helpers, 3);
+	CHECK_INT(world->domain->helpers[1].role, HELPER_IOTHREAD);
+	CHECK_INT(world->domain->helpers[2].role, HELPER_VHOST);
+	world_free(world);
+}
+
+static void test_confirmed_by_one(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 11, "CPU 0/TCG", "vcpu0");
+	build(world, false);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_CGROUP);
+	world_free(world);
+	world = world_new();
+	add_thread(world, 11, "CPU 0/TCG", "");
+	add_status(world, 0, 11);
+	build(world, true);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_STATUS_FILE);
+	CHECK_U64(world->notes, 0);
+	world_free(world);
+}
+
+static void test_not_confirmed(void)
+{
+	struct world *world = world_new();
+
+	/* Hotplugged: libvirt has not moved thread 12 yet, and not written down thread 13. */
+	add_thread(world, 11, "CPU 0/KVM", "vcpu0");
+	add_thread(world, 12, "CPU 1/KVM", "emulator");
+	add_thread(world, 13, "CPU 2/KVM", "vcpu2");
+	add_status(world, 0, 11);
+	build(world, true);
+	CHECK_U64(world->notes, MAPPING_UNCONFIRMED);
+	CHECK_U64(world->domain->n_vcpus, 3);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_CGROUP);
+	CHECK_INT(world->domain->vcpus[1].proof, VCPU_PROOF_NONE);
+	CHECK_INT(world->domain->vcpus[2].proof, VCPU_PROOF_NONE);
+	world_free(world);
+}
+
+static void test_conflicts(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 11, "CPU 0/KVM", "vcpu1");
+	add_thread(world, 12, "CPU 2/KVM", "vcpu2");
+	add_status(world, 3, 12);
+	build(world, true);
+	CHECK(world->notes & MAPPING_CONFLICT);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_NONE);
+	CHECK_INT(world->domain->vcpus[1].proof, VCPU_PROOF_NONE);
+	world_free(world);
+}
+
+static void test_libvirt_wins_over_number(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 11, "CPU 1/KVM", "vcpu3");
+	add_status(world, 3, 11);
+	build(world, true);
+	CHECK_U64(world->notes, 0);
+	CHECK_U64(world->domain->vcpus[0].index, 3);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_CGROUP);
+	world_free(world);
+}
+
+/** A thread of another domain's group, or of one made up, proves nothing. */
+static void test_foreign_group(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 11, "CPU 0/KVM", "x/vcpu0");
+	build(world, false);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_NONE);
+	world_free(world);
+}
+
+/** Threads born from a vCPU thread share its group and may take its name. */
+static void test_clones(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 20, "CPU 0/KVM", "vcpu0");
+	add_thread(world, 11, "CPU 0/KVM", "vcpu0");
+	add_status(world, 0, 11);
+	build(world, true);
+	CHECK(world->notes & MAPPING_DUPLICATE);
+	CHECK_U64(world->domain->n_vcpus, 1);
+	CHECK_INT(world->domain->vcpus[0].id.tid, 11);
+	CHECK_U64(world->domain->n_helpers, 2);
+	world_free(world);
+	world = world_new();
+	add_thread(world, 20, "CPU 0/KVM", "vcpu0");
+	add_thread(world, 11, "CPU 0/KVM", "vcpu0");
+	build(world, false); /* nothing tells the two apart: neither */
+	CHECK_U64(world->domain->n_vcpus, 0);
+	world_free(world);
+	world = world_new();
+	add_thread(world, 20, "CPU 0/KVM", "emulator");
+	add_thread(world, 21, "CPU 0/KVM", "emulator");
+	build(world, false);
+	CHECK_U64(world->domain->n_vcpus, 0);
+	world_free(world);
+}
+
+/** The clone takes the name, the real thread gives its own up: the status file knows. */
+static void test_swapped_names(void)
+{
+	struct world *world = world_new();
+
+	add_thread(world, 11, "nothing", "vcpu0");
+	add_thread(world, 20, "CPU 0/KVM", "vcpu0");
+	add_status(world, 0, 11);
+	build(world, true);
+	CHECK_U64(world->domain->n_vcpus, 1);
+	CHECK_INT(world->domain->vcpus[0].proof, VCPU_PROOF_NONE);
+	world_free(world);
+}
+
+static void test_single_tcg(void)
+{
+	struct world *world = world_new();
+	char text[256];
+
+	add_thread(world, 11, "ALL CPUs/TCG", "vcpu0");
+	build(world, false);
+	CHECK_U64(world->notes, MAPPING_SINGLE_TCG);
+	CHECK_U64(world->domain->n_vcpus, 0);
+	threads_describe_notes(world->notes, text, sizeof(text));
+	CHECK_CONTAINS(text, "not supported");
+	world_free(world);
+}
+
+static void test_many_threads(void)
+{
+	struct domain *domain = domain_new(UUID, "many");
+	struct thread_sample *samples = calloc(10000, sizeof(*samples));
+	unsigned int notes = 0;
+	int i;
+
+	CHECK(domain != NULL && samples != NULL);
+	for (i = 0; i < 10000; i++) {
+		samples[i].id = (struct thread_id){i + 1, 1};
+		snprintf(samples[i].comm, sizeof(samples[i].comm), "CPU %d/KVM", i % 600);
+	}
+	CHECK_INT(mapping_build(domain, samples, 10000, NULL, &notes), 0);
+	CHECK(notes & MAPPING_TRUNCATED);
+	CHECK_U64(domain->n_vcpus, 0);
+	CHECK_U64(domain->n_helpers, DOMAIN_HELPERS_MAX);
+	free(samples);
+	domain_free(domain);
+}
+
+#define STATUS(vcpus)                                                                              \
+	"<!--\nWARNING\n-->\n<domstatus state='running' reason='booted' pid='5879'>\n"             \
+	"<vcpus>" vcpus "</vcpus><domain type='qemu'><name>a</name><uuid>" UUID                    \
+	"</uuid></domain></domstatus>\n"
+
+static int parse_status(const char *text, struct status_file **ret)
+{
+	return status_file_parse(text, strlen(text), ret);
+}
+
+static void test_status_file(void)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+
+	CHECK_INT(parse_status(STATUS("<vcpu id='0' pid='5886'/>\n<vcpu id='3' pid='5887'/>"
+	                              "<vcpu id='1'/><vcpu id='-1' pid='2'/><vcpu id='4' pid='0'/>"
+	                              "<vcpu id='512' pid='2'/><vcpu id='5' pid='2x'/>"),
+	                       &status),
+	          0);
+	CHECK_STR(status->uuid, UUID);
+	CHECK_INT(status->qemu, 5879);
+	CHECK_U64(status->n_vcpus, 2);
+	CHECK_U64(status->vcpus[1].index, 3);
+	CHECK_INT(status->vcpus[1].tid, 5887);
+}
+
+static void test_status_file_refused(void)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+
+	CHECK_INT(parse_status("", &status), -EBADMSG);
+	CHECK_INT(parse_status("<domstatus", &status), -EBADMSG);
+	CHECK_INT(parse_status("<other/>", &status), -EBADMSG);
+	CHECK_INT(parse_status("<!DOCTYPE d [<!ENTITY a 'b'>]><domstatus pid='&a;'/>", &status),
+	          -EBADMSG);
+	CHECK_INT(parse_status("<domstatus pid='&#49;'/>", &status), 0);
+	CHECK_U64(status->n_vcpus, 0);
+	CHECK_STR(status->uuid, "");
+}
+
+static void test_cmdline(void)
+{
+	static const char line[] = "qemu\0-name\0-uuid x\0-uuid\0" UUID "\0-x";
+
+	CHECK(qemu_cmdline_has_uuid(line, sizeof(line), UUID));
+	CHECK(!qemu_cmdline_has_uuid(line, sizeof(line), "x"));
+	CHECK(!qemu_cmdline_has_uuid(line, 30, UUID));
+	CHECK(!qemu_cmdline_has_uuid("", 0, UUID));
+	CHECK(!qemu_cmdline_has_uuid("-uuid", 6, UUID));
+}
+
+static void test_domain_equal(void)
+{
+	struct world *world = world_new();
+	struct domain *copy;
+
+	add_thread(world, 11, "CPU 0/KVM", "vcpu0");
+	build(world, false);
+	copy = domain_copy(world->domain);
+	CHECK(copy != NULL);
+	CHECK(domain_equal(copy, world->domain));
+	copy->vcpus[0].proof = VCPU_PROOF_NONE;
+	CHECK(!domain_equal(copy, world->domain));
+	domain_free(copy);
+	copy = domain_copy(world->domain);
+	copy->helpers[0].id.start_ticks++;
+	CHECK(!domain_equal(copy, world->domain));
+	domain_free(copy);
+	world_free(world);
+}
+
+TEST_MAIN({"names", test_names}, {"groups", test_groups},
+          {"confirmed-by-both", test_confirmed_by_both},
+          {"confirmed-by-one", test_confirmed_by_one}, {"not-confirmed", test_not_confirmed},
+          {"conflicts", test_conflicts}, {"libvirt-wins", test_libvirt_wins_over_number},
+          {"foreign-group", test_foreign_group}, {"clones", test_clones},
+          {"swapped-names", test_swapped_names}, {"single-tcg", test_single_tcg},
+          {"many-threads", test_many_threads}, {"status-file", test_status_file},
+          {"status-file-refused", test_status_file_refused}, {"cmdline", test_cmdline},
+          {"domain-equal", test_domain_equal})
