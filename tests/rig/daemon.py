@@ -13,6 +13,14 @@ from .deadman import NoDeadman
 from .proc import RigError
 
 
+def program(build_dir, name):
+    """Path of a built program, wherever meson put it in its build directory."""
+    for path in (f"{build_dir}/{name}", f"{build_dir}/src/{name}", f"{build_dir}/src/ctl/{name}"):
+        if os.path.isfile(path):
+            return path
+    raise RigError(f"there is no {name} in {build_dir}: build it with `meson compile -C {build_dir}`")
+
+
 class Daemon:
     """Context manager: runs BUILD_DIR/pvschedd until it says "ready"; ends it at the end.
 
@@ -20,7 +28,8 @@ class Daemon:
     """
 
     def __init__(self, build_dir, config=None, deadman=None):
-        self._build_dir = build_dir
+        self._pvschedd = program(build_dir, "pvschedd")
+        self._pvschedctl = program(build_dir, "pvschedctl")
         self._deadman = deadman or NoDeadman()
         self._key = None
         self.process = None
@@ -52,7 +61,7 @@ class Daemon:
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [f"{self._build_dir}/pvschedd", "--config", self.config_path, "--runtime-dir", self.runtime_dir,
+                [self._pvschedd, "--config", self.config_path, "--runtime-dir", self.runtime_dir,
                  "--state-dir", self.state_dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._key = self._deadman.add(pid=self.process.pid)
@@ -69,8 +78,10 @@ class Daemon:
 
     def ctl(self, *words, check=True):
         """Output of pvschedctl as text."""
-        return proc.run(f"{self._build_dir}/pvschedctl", "--socket", f"{self.runtime_dir}/control.sock", *words,
-                        check=check)
+        if self.process is None or self.process.poll() is not None:
+            status = None if self.process is None else self.process.returncode
+            raise RigError(f"pvschedd does not run (exit status {status}); its last words: {self.log()[-2000:]}")
+        return proc.run(self._pvschedctl, "--socket", f"{self.runtime_dir}/control.sock", *words, check=check)
 
     def ctl_json(self, *words):
         return json.loads(self.ctl(*words, "--json"))

@@ -75,6 +75,8 @@ const struct scenario scenarios[] = {
 	 .casts = {{&locks, 2, 2, false}}},
 	{"foreign-rt", .n_cpus = 2, .spinners_per_cpu = 1, .foreign_rt = true,
 	 .casts = {{&rogue_240, 2, 1, false}, {&rogue_490, 2, 1, false}, {&good, 1, 1, false}}},
+	{"static-rt", .n_cpus = 2, .spinners_per_cpu = 1, .static_priority = 5,
+	 .casts = {{&good, 16, 1, true}, {&good, 2, 1, true}}},
 	{"pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true,
 	 .casts = {{&good, 1, 2, false}, {&vario, 2, 1, false}, {&rogue_5, 1, 1, false}}},
 };
@@ -90,18 +92,19 @@ const struct scenario *scenario_find(const char *name)
 	return NULL;
 }
 
-static void add(struct world *world, const struct behaviour *behaviour, int vcpu, int domain,
+static struct thread *add(struct world *world, const struct behaviour *behaviour, int vcpu, int domain,
                 uint32_t group, uint64_t allowed)
 {
 	if (world->n_threads == WORLD_THREADS_MAX || group >= WORLD_GROUPS_MAX)
-		return;
-	world->threads[world->n_threads++] = (struct thread){
+		return NULL;
+	world->threads[world->n_threads] = (struct thread){
 	        .behaviour = behaviour,
 	        .vcpu = vcpu,
 	        .domain = domain,
 	        .group = group,
 	        .allowed = allowed,
 	};
+	return &world->threads[world->n_threads++];
 }
 
 static void add_host(const struct scenario *scenario, struct world *world, uint32_t group)
@@ -134,6 +137,12 @@ unsigned int scenario_populate(const struct scenario *scenario, struct world *wo
 				    cast->pinned ? one : all);
 			}
 		}
+	}
+	for (uint32_t v = 0; v < n_vcpus; v++) {
+		struct thread *t = &world->threads[v];
+
+		if (scenario->static_priority && t->domain == (int)domain - 1 - (int)(v % 2))
+			t->priority = t->own_priority = scenario->static_priority;
 	}
 	add_host(scenario, world, domain);
 	return n_vcpus;

@@ -19,6 +19,7 @@ struct scenario {
 	uint32_t n_cpus;
 	uint32_t spinners_per_cpu; /* host load, each in a group like a domain's */
 	bool foreign_rt;           /* a FIFO thread on each CPU that is not a vCPU's */
+	int static_priority;	   /* of the last cast: FIFO by its owner's will; 0: none */
 	bool holds;                /* domains are paused and resumed at random */
 	int served_permille; /* the first cast's wake-ups that must run elevated at once; 0: any */
 	struct cast casts[SCENARIO_CASTS_MAX];

@@ -69,6 +69,13 @@ static void nearest(struct sim_cap *cap, uint64_t excess_ns, uint64_t limit_ns)
 	*cap = (struct sim_cap){excess_ns, limit_ns};
 }
 
+/* The first cause is the one that counts. */
+static void fail_if(struct sim_result *ret, bool broken, const char *what)
+{
+	if (broken && !ret->failed)
+		ret->failed = what;
+}
+
 static void judge_caps(const struct scenario *scenario, const struct sim_options *options,
                        const struct world *world, unsigned int n_vcpus, struct sim_result *ret)
 {
@@ -85,12 +92,12 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 	for (uint32_t i = 0; i < world->n_cpus; i++)
 		nearest(&ret->cpu, checker_excess_ns(runs, n, CHECKER_CPU, i, CPU_SHARE_PERMILLE),
 		        CPU_BURST_NS + cpu_slack_ns(scenario, options, n_vcpus));
-	if (ret->vcpu.excess_ns > ret->vcpu.limit_ns)
-		ret->failed = "a vCPU was elevated beyond its cap";
-	else if (ret->domain.excess_ns > ret->domain.limit_ns)
-		ret->failed = "a domain was elevated beyond its cap";
-	else if (ret->cpu.excess_ns > ret->cpu.limit_ns)
-		ret->failed = "a CPU ran real-time threads beyond its cap";
+	fail_if(ret, ret->vcpu.excess_ns > ret->vcpu.limit_ns,
+	        "a vCPU was elevated beyond its cap");
+	fail_if(ret, ret->domain.excess_ns > ret->domain.limit_ns,
+	        "a domain was elevated beyond its cap");
+	fail_if(ret, ret->cpu.excess_ns > ret->cpu.limit_ns,
+	        "a CPU ran real-time threads beyond its cap");
 }
 
 static void judge(const struct scenario *scenario, const struct sim_options *options,
@@ -100,6 +107,9 @@ static void judge(const struct scenario *scenario, const struct sim_options *opt
 	size_t n = world->n_runs;
 	uint64_t closed_ns = world->now_ns - SETTLE_NS;
 
+	ret->failed = checker_nonsense(runs, n, world->n_cpus, world->n_threads);
+	fail_if(ret, host->broken != NULL, host->broken);
+	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
 	judge_caps(scenario, options, world, host->n_vcpus, ret);
 	ret->elevated_permille =
 	        checker_elevated_permille(runs, n, world->n_cpus, options->lasts_ns);
@@ -112,19 +122,12 @@ static void judge(const struct scenario *scenario, const struct sim_options *opt
 		    (ret->served_permille < 0 || served < ret->served_permille))
 			ret->served_permille = served;
 	}
-	if (ret->longest_wait_ns > wait_limit_ns(scenario))
-		ret->failed = "a thread waited too long";
-	if (ret->served_permille < scenario->served_permille)
-		ret->failed = "a vCPU within its budget was not elevated when it woke";
 	for (uint32_t i = 0; i < host->n_vcpus; i++)
-		if (world->threads[i].priority)
-			ret->failed = "a vCPU was still elevated after the end";
-	if (host->events_lost)
-		ret->failed = "the ring buffer overflowed";
-	if (host->broken)
-		ret->failed = host->broken;
-	if (checker_nonsense(runs, n, world->n_cpus, world->n_threads))
-		ret->failed = checker_nonsense(runs, n, world->n_cpus, world->n_threads);
+		fail_if(ret, world->threads[i].priority > 0,
+		        "a vCPU was still elevated after the end");
+	fail_if(ret, ret->served_permille < scenario->served_permille,
+	        "a vCPU within its budget was not elevated when it woke");
+	fail_if(ret, ret->longest_wait_ns > wait_limit_ns(scenario), "a thread waited too long");
 }
 
 static void handle(struct host *host, struct world *world, const struct entry *entry)

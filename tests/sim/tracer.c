@@ -186,7 +186,6 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			cpu_charge(host, cpu, now, charge, false);
 			domain_charge(host, vcpu->domain, now, charge);
 			vcpu->used_ns += used;
-			vcpu->charged_ns += charge;
 			vcpu_charge(host, vcpu, now, charge);
 		}
 	}

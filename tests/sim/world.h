@@ -38,6 +38,7 @@ struct thread {
 	int vcpu, domain; /* -1 */
 	uint32_t group;
 	uint64_t allowed; /* mask of CPUs */
+	int own_priority; /* its owner's: real-time without our doing */
 	int priority;     /* 0: fair; else FIFO */
 
 	enum { THREAD_ASLEEP, THREAD_QUEUED, THREAD_RUNNING } state;
