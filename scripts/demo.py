@@ -122,6 +122,7 @@ class Demo:
             say(f"load: {PER_CPU} spinners on each of {os.cpu_count()} CPUs, each a VM group beside the guest's")
             say(f"measuring: {self.args.rounds} rounds of {', '.join(self.args.variants)}; {self.args.seconds} s and "
                 f"{INTERVAL_US} us interval each")
+            stack.enter_context(variants.main_thread_budget(guest, deadman))
             xml = virsh("dumpxml", DOMAIN)
             self.measure_rounds(guest, load)
             self.say_unchanged(xml)

@@ -36,6 +36,8 @@ static inline __s64 pvs_bucket_tokens(const struct pvs_bucket_rule *rule, __u64 
 {
 	__u64 owed_ns;
 
+	if (rule->share_permille == 0)
+		return 0;
 	if (repaid_at_ns <= now_ns)
 		return (__s64)rule->burst_ns;
 	owed_ns = repaid_at_ns - now_ns;
@@ -55,10 +57,14 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 	__u64 latest_ns = now_ns + PVS_BUCKET_DEBT_MAX_NS;
 	__u64 repaid_ns;
 
+	if (latest_ns < now_ns)
+		latest_ns = ~0ULL;
+	if (from_ns > latest_ns)
+		from_ns = latest_ns; /* a damaged word stays a debt, and does not wrap into credit */
 	if (charge_ns > PVS_BUCKET_DEBT_MAX_NS)
 		charge_ns = PVS_BUCKET_DEBT_MAX_NS;
 	repaid_ns = from_ns + charge_ns * 1000 / share;
-	return repaid_ns > latest_ns ? latest_ns : repaid_ns;
+	return repaid_ns > latest_ns || repaid_ns < from_ns ? latest_ns : repaid_ns;
 }
 
 /**

@@ -91,24 +91,27 @@ static int receive(int socket, int *fd)
 	return type;
 }
 
-/* Reads what the daemon sent. Returns false when it is leaving. */
-static bool serve(int socket, int *overdue_fd)
+/* Reads what the daemon sent. Returns why the guardian's work is done, or NULL while it is not. */
+static const char *serve(int socket, int *overdue_fd)
 {
 	unsigned char pong = GUARDIAN_PONG;
 	int type = receive(socket, overdue_fd);
 
-	if (type == -EAGAIN || type == -EINTR || type == GUARDIAN_OVERDUE_RING)
-		return true;
 	if (type == GUARDIAN_PING)
-		return send(socket, &pong, 1, MSG_NOSIGNAL) == 1;
-	return false;
+		send(socket, &pong, 1, MSG_NOSIGNAL);
+	if (type == GUARDIAN_BYE)
+		return "the daemon leaves";
+	/* its socket is closed a moment before its pidfd speaks */
+	return type == 0 ? "the daemon is gone" : NULL;
 }
 
 static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd, int socket)
 {
 	int overdue_fd = -1;
 
-	for (;;) {
+	const char *cause = NULL;
+
+	while (!cause) {
 		struct pollfd fds[] = {
 			{.fd = daemon_fd, .events = POLLIN},
 			{.fd = socket, .events = POLLIN},
@@ -116,20 +119,15 @@ static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd
 		};
 
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-			break;
-		if (fds[0].revents) {
-			restore_all(ledger, "the daemon is gone");
-			break;
-		}
-		if (overdue_fd >= 0 && fds[2].revents) {
-			restore_all(ledger, "the daemon does not answer");
-			break;
-		}
-		if (fds[1].revents && !serve(socket, &overdue_fd)) {
-			restore_all(ledger, "the daemon leaves");
-			break;
-		}
+			cause = "poll failed";
+		else if (fds[0].revents)
+			cause = "the daemon is gone";
+		else if (overdue_fd >= 0 && fds[2].revents)
+			cause = "the daemon does not answer";
+		else if (fds[1].revents)
+			cause = serve(socket, &overdue_fd);
 	}
+	restore_all(ledger, cause);
 	_exit(0);
 }
 

@@ -25,9 +25,13 @@ class Daemon:
     """Context manager: runs BUILD_DIR/pvschedd until it says "ready"; ends it at the end.
 
     config    what goes into its configuration file besides "version": 1
+    prefix    a command that starts it, such as setpriv
+    env       added to its environment
     """
 
-    def __init__(self, build_dir, config=None, deadman=None):
+    def __init__(self, build_dir, config=None, deadman=None, prefix=(), env=None):
+        self._prefix = list(prefix)
+        self._env = {**os.environ, **(env or {})}
         self._pvschedd = program(build_dir, "pvschedd")
         self._pvschedctl = program(build_dir, "pvschedctl")
         self._deadman = deadman or NoDeadman()
@@ -60,18 +64,19 @@ class Daemon:
 
     def start(self):
         with open(self.log_path, "ab") as log:
+            start = log.tell()
             self.process = subprocess.Popen(
-                [self._pvschedd, "--config", self.config_path, "--runtime-dir", self.runtime_dir,
+                [*self._prefix, self._pvschedd, "--config", self.config_path, "--runtime-dir", self.runtime_dir,
                  "--state-dir", self.state_dir],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=self._env)
         self._key = self._deadman.add(pid=self.process.pid)
-        start = os.path.getsize(self.log_path)
         proc.wait_for(lambda: self._ready(start), 20, "pvschedd to say that it is ready")
 
     def _ready(self, start):
         if self.process.poll() is not None:
             raise RigError(f"pvschedd ended with {self.process.returncode} at its start: {self.log()[-2000:]}")
-        return "ready" in self.log()[max(0, start - 1):]
+        return "is ready" in self.log()[start:]
 
     def log(self):
         return proc.read(self.log_path)

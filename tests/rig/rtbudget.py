@@ -24,12 +24,23 @@ def needed():
     return False
 
 
+def of(tid):
+    """Budget of the thread's group in us per second and CPU; None where the kernel has no budgets."""
+    if not needed():
+        return None
+    mount, path, _ = proc.cpu_cgroup(tid)
+    return int(proc.read(f"{mount}{path}/{_FILE}"))
+
+
 class RtBudget:
-    """Context manager: grants what is asked for, restores it at the end, last first."""
+    """Context manager: grants what is asked for, and takes it back at the end, last first.
+
+    Grants add to what is there, at each level, as pvschedd's own do: so both can have theirs at a time.
+    """
 
     def __init__(self, deadman=None):
         self._deadman = deadman or NoDeadman()
-        self._granted = []  # (file, value before, value written, key of the dead-man's entry)
+        self._granted = []  # (file, us added, key of the dead-man's entry)
 
     def __enter__(self):
         return self
@@ -37,44 +48,42 @@ class RtBudget:
     def __exit__(self, *_):
         self.restore()
 
-    def grant(self, tid, runtime_us, domain_us=900_000, machine_us=900_000):
-        """Lets the group of thread TID run real-time for runtime_us of each second and CPU.
+    def grant(self, tid, runtime_us):
+        """Lets the group of thread TID run real-time for at least runtime_us of each second and CPU.
 
-        The domain's group gets at least domain_us, those above it but the root at least machine_us; several
-        domains must share machine_us. Budgets already larger stay. Does nothing where the kernel has no budgets.
+        All groups above it, but the root, get as much more. The root has 950 000, which all grants on a host
+        share. Does nothing where the kernel has no budgets or the group's is large enough already.
         """
-        if not needed():
+        has = of(tid)
+        if has is None or has >= runtime_us:
             return
         mount, path, _ = proc.cpu_cgroup(tid)
         names = [name for name in path.split("/") if name]
-        levels = [machine_us] * max(0, len(names) - 2) + [domain_us, runtime_us]
-        for depth, level_us in zip(range(1, len(names) + 1), levels[-len(names):]):
-            self._raise(f"{mount}/{'/'.join(names[:depth])}/{_FILE}", level_us)
+        for depth in range(1, len(names) + 1):
+            self._add(f"{mount}/{'/'.join(names[:depth])}/{_FILE}", runtime_us - has)
 
-    def _raise(self, file, runtime_us):
+    def _add(self, file, added_us):
         before = int(proc.read(file))
-        if before < 0 or before >= runtime_us:
-            return
         try:
-            _write(file, runtime_us)
+            _write(file, before + added_us)
         except OSError as error:
-            raise RigError(f"cannot grant {runtime_us} us of real-time budget in {file}: {error.strerror}; "
-                           f"its siblings' budgets and its own must fit into its parent's") from error
-        restore = '! [ -e "$0" ] || [ "$(cat "$0")" != "$1" ] || echo "$2" > "$0"'
-        key = self._deadman.add(argv=["sh", "-c", restore, file, str(runtime_us), str(before)])
-        self._granted.append((file, before, runtime_us, key))
+            raise RigError(f"cannot raise the real-time budget in {file} from {before} to {before + added_us} us: "
+                           f"{error.strerror}; with its siblings' it must fit into its parent's") from error
+        take_back = '! [ -e "$0" ] || { us=$(cat "$0"); [ "$us" -lt "$1" ] || echo "$((us - $1))" >"$0"; }'
+        self._granted.append((file, added_us, self._deadman.add(argv=["sh", "-c", take_back, file, str(added_us)])))
 
     def restore(self):
-        """Puts the old values back, unless somebody else wrote another one since or the group is gone."""
-        for file, before, written, key in reversed(self._granted):
+        """Takes back what was added, unless the group is gone or somebody lowered it below that since."""
+        for file, added_us, key in reversed(self._granted):
             self._deadman.remove(key)
             try:
-                if int(proc.read(file)) == written:
-                    _write(file, before)
+                now = int(proc.read(file))
+                if now >= added_us:
+                    _write(file, now - added_us)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                print(f"cannot restore {file} to {before}: {error.strerror}")
+                print(f"cannot take {added_us} us back from {file}: {error.strerror}")
         self._granted = []
 
 

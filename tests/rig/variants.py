@@ -3,7 +3,7 @@
 
 import contextlib
 
-from . import proc
+from . import proc, rtbudget
 from .rtbudget import RtBudget
 
 PLAIN = "untouched_plain"  # under emulation only: not even QEMU's main thread is touched
@@ -12,21 +12,48 @@ STATIC = "static"
 PROFILES = ("interactive", "latency")
 ALL = (PLAIN, UNTOUCHED, *PROFILES, STATIC)
 
-# Per second and CPU, where the kernel asks for budgets: the main thread and all vCPUs together must fit into
-# the 900 ms that a domain's group is given.
+# Per second and CPU, where the kernel asks for budgets. Together with what pvschedd grants itself (its
+# profile's share and a margin), never both of the vCPUs' at a time, they fit into the root's 950 ms.
 MAIN_THREAD_US = 400_000
 VCPUS_US = 450_000
 
 
 @contextlib.contextmanager
-def fifo(tids, total_us, deadman=None):
-    """The threads run FIFO 1 while this lasts, with budgets that sum to total_us; all is put back after."""
-    with RtBudget(deadman) as budget, contextlib.ExitStack() as undo:
+def fifo(tids):
+    """The threads run FIFO 1 while this lasts; what they were is put back after."""
+    with contextlib.ExitStack() as undo:
         for tid in tids:
-            budget.grant(tid, total_us // len(tids))
             undo.callback(proc.restore_policy, tid, proc.rt_policy(tid))
             proc.set_fifo(tid)
         yield
+
+
+@contextlib.contextmanager
+def budget(tids, total_us, deadman=None):
+    """The groups of the threads together have a real-time budget of total_us while this lasts."""
+    with RtBudget(deadman) as granted:
+        for tid in tids:
+            granted.grant(tid, total_us // len(tids))
+        yield
+
+
+def main_thread_budget(guest, deadman=None):
+    """To be held while any variant is applied to a guest under emulation."""
+    return budget([guest.pid] if guest.type == "qemu" else [], MAIN_THREAD_US, deadman)
+
+
+@contextlib.contextmanager
+def profile(name, guest, daemon):
+    """pvschedd's profile NAME holds while this lasts; waits until everything is given back after."""
+    tids = list(guest.vcpu_tids().values())
+    before = [(proc.rt_policy(tid), rtbudget.of(tid)) for tid in tids]
+    daemon.ctl("policy", "set", guest.name, name)
+    try:
+        yield
+    finally:
+        daemon.ctl("policy", "set", guest.name, "observe")
+        proc.wait_for(lambda: before == [(proc.rt_policy(tid), rtbudget.of(tid)) for tid in tids], 5,
+                      f"pvschedd to give back what the vCPUs of {guest.name} had before the profile {name}")
 
 
 @contextlib.contextmanager
@@ -36,12 +63,13 @@ def applied(variant, guest, daemon=None, deadman=None):
     daemon    a running rig.daemon.Daemon, whose policy for every domain is observe by default; None where
               none of PROFILES is asked for
     """
+    vcpus = list(guest.vcpu_tids().values())
     with contextlib.ExitStack() as undo:
         if guest.type == "qemu" and variant != PLAIN:
-            undo.enter_context(fifo([guest.pid], MAIN_THREAD_US, deadman))
+            undo.enter_context(fifo([guest.pid]))
         if variant in PROFILES:
-            daemon.ctl("policy", "set", guest.name, variant)
-            undo.callback(daemon.ctl, "policy", "set", guest.name, "observe")
+            undo.enter_context(profile(variant, guest, daemon))
         if variant == STATIC:
-            undo.enter_context(fifo(list(guest.vcpu_tids().values()), VCPUS_US, deadman))
+            undo.enter_context(budget(vcpus, VCPUS_US, deadman))
+            undo.enter_context(fifo(vcpus))
         yield

@@ -230,7 +230,9 @@ static void add_vcpu(struct host *host, unsigned int slot, const struct profile 
 	host->vcpus[slot].flags &= ~PVS_FLAG_IMAGINED;
 	host->domains[t->domain].rule = (struct pvs_bucket_rule){
 	        .burst_ns = caps->domain_burst_ns, .share_permille = caps->domain_share_permille};
-	policy_add(host->policy, slot, profile, 0, host->world->now_ns);
+	policy_add(host->policy, slot, profile,
+	           t->own_priority ? POLICY_HOLD(POLICY_REASON_ALREADY_RT) : 0,
+	           host->world->now_ns);
 	add_work(host, slot, POLICY_EVENT_LOOK);
 }
 

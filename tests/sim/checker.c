@@ -69,12 +69,13 @@ uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum check
 }
 
 int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,
-                            uint64_t until_ns)
+                            uint64_t from_ns, uint64_t until_ns)
 {
 	uint64_t woken = 0, served = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (runs[i].vcpu != vcpu || !runs[i].woken || runs[i].from_ns > until_ns)
+		if (runs[i].vcpu != vcpu || !runs[i].woken || runs[i].from_ns < from_ns ||
+		    runs[i].from_ns > until_ns)
 			continue;
 		woken++;
 		served += runs[i].elevated;

@@ -38,11 +38,11 @@ enum checker_key {
 uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum checker_key key,
                            uint32_t number, uint32_t share_permille);
 
-/** Of the wake-ups of a vCPU, until then, how many permille ran elevated from the first moment;
- * -1: none woke.
+/** Of the wake-ups of a vCPU between two times, how many permille ran elevated from the first
+ * moment; -1: none woke.
  */
 int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,
-                            uint64_t until_ns);
+                            uint64_t from_ns, uint64_t until_ns);
 
 /** The longest time that anyone was ready and did not run, in ns. */
 uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n);

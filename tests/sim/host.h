@@ -26,7 +26,8 @@ enum mutation {
 	MUTATION_NO_DEADLINE,  /* nobody says when a bucket is empty */
 	MUTATION_LATE,         /* the booster takes 20 ms */
 	MUTATION_NO_LOWER,     /* decisions to lower are not carried out */
-	MUTATION_STATIC_FREE,  /* a vCPU that is real-time by its owner's will is not charged to its CPU */
+	MUTATION_STATIC_FREE,  /* a vCPU that is real-time by its owner's will is not charged to its
+	                          CPU */
 	_MUTATION_MAX,
 };
 

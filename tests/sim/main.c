@@ -26,7 +26,7 @@ static const char usage[] =
         "      --cpus N         CPUs, at most 16\n"
         "      --vcpus N        vCPUs, at most as many as the scenario has\n"
         "      --delay US       the booster's longest reaction (15)\n"
-        "      --mutation N     puts in a fault, 1 to 7\n"
+        "      --mutation N     puts in a fault, 1 to 8\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "  -h, --help           shows this\n";
@@ -128,6 +128,8 @@ static const struct {
         {MUTATION_NO_DEADLINE, "no deadline", "rogue-full-speed",
          "a vCPU was elevated beyond its cap"},
         {MUTATION_LATE, "late booster", "varying", NULL},
+        {MUTATION_STATIC_FREE, "a static RT vCPU is free", "static-rt",
+         "a CPU ran real-time threads beyond its cap"},
         {MUTATION_NO_LOWER, "never lowers", "good-alone",
          "a vCPU was still elevated after the end"},
 };

@@ -75,8 +75,8 @@ const struct scenario scenarios[] = {
 	 .casts = {{&locks, 2, 2, false}}},
 	{"foreign-rt", .n_cpus = 2, .spinners_per_cpu = 1, .foreign_rt = true,
 	 .casts = {{&rogue_240, 2, 1, false}, {&rogue_490, 2, 1, false}, {&good, 1, 1, false}}},
-	{"static-rt", .n_cpus = 2, .spinners_per_cpu = 1, .static_priority = 5,
-	 .casts = {{&good, 16, 1, true}, {&good, 2, 1, true}}},
+	{"static-rt", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&good, 16, 1, true}, {&good, 2, 1, true, 5}}},
 	{"pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true,
 	 .casts = {{&good, 1, 2, false}, {&vario, 2, 1, false}, {&rogue_5, 1, 1, false}}},
 };
@@ -92,30 +92,29 @@ const struct scenario *scenario_find(const char *name)
 	return NULL;
 }
 
-static struct thread *add(struct world *world, const struct behaviour *behaviour, int vcpu, int domain,
-                uint32_t group, uint64_t allowed)
+static void add(struct world *world, const struct behaviour *behaviour, int vcpu, int domain,
+                uint32_t group, uint64_t allowed, int priority)
 {
 	if (world->n_threads == WORLD_THREADS_MAX || group >= WORLD_GROUPS_MAX)
-		return NULL;
-	world->threads[world->n_threads] = (struct thread){
+		return;
+	world->threads[world->n_threads++] = (struct thread){
 	        .behaviour = behaviour,
 	        .vcpu = vcpu,
 	        .domain = domain,
 	        .group = group,
 	        .allowed = allowed,
+	        .priority = priority,
+	        .own_priority = priority,
 	};
-	return &world->threads[world->n_threads++];
 }
 
 static void add_host(const struct scenario *scenario, struct world *world, uint32_t group)
 {
 	for (uint32_t cpu = 0; cpu < world->n_cpus; cpu++) {
 		for (uint32_t i = 0; i < scenario->spinners_per_cpu; i++)
-			add(world, &spinner, -1, -1, group++, UINT64_C(1) << cpu);
-		if (!scenario->foreign_rt)
-			continue;
-		add(world, &foreign, -1, -1, group++, UINT64_C(1) << cpu);
-		world->threads[world->n_threads - 1].priority = FOREIGN_PRIORITY;
+			add(world, &spinner, -1, -1, group++, UINT64_C(1) << cpu, 0);
+		if (scenario->foreign_rt)
+			add(world, &foreign, -1, -1, group++, UINT64_C(1) << cpu, FOREIGN_PRIORITY);
 	}
 }
 
@@ -134,15 +133,9 @@ unsigned int scenario_populate(const struct scenario *scenario, struct world *wo
 				if (vcpus && n_vcpus >= vcpus)
 					break;
 				add(world, cast->behaviour, (int)n_vcpus++, (int)domain, domain,
-				    cast->pinned ? one : all);
+				    cast->pinned ? one : all, cast->priority);
 			}
 		}
-	}
-	for (uint32_t v = 0; v < n_vcpus; v++) {
-		struct thread *t = &world->threads[v];
-
-		if (scenario->static_priority && t->domain == (int)domain - 1 - (int)(v % 2))
-			t->priority = t->own_priority = scenario->static_priority;
 	}
 	add_host(scenario, world, domain);
 	return n_vcpus;

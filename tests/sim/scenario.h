@@ -10,6 +10,7 @@ struct cast {
 	uint32_t domains; /* so many ... */
 	uint32_t vcpus;   /* ... with so many vCPUs each */
 	bool pinned;      /* each vCPU to one CPU, in turn */
+	int priority;     /* FIFO by its owner\'s will, not ours; 0: fair */
 };
 
 #define SCENARIO_CASTS_MAX 8
@@ -19,7 +20,6 @@ struct scenario {
 	uint32_t n_cpus;
 	uint32_t spinners_per_cpu; /* host load, each in a group like a domain's */
 	bool foreign_rt;           /* a FIFO thread on each CPU that is not a vCPU's */
-	int static_priority;	   /* of the last cast: FIFO by its owner's will; 0: none */
 	bool holds;                /* domains are paused and resumed at random */
 	int served_permille; /* the first cast's wake-ups that must run elevated at once; 0: any */
 	struct cast casts[SCENARIO_CASTS_MAX];

@@ -27,6 +27,8 @@ static uint64_t wait_limit_ns(const struct scenario *scenario)
 }
 
 #define SETTLE_NS (5 * NSEC_PER_MSEC) /* after the end: everything is lowered */
+#define WARM_NS                                                                                    \
+	(100 * NSEC_PER_MSEC) /* before it, who is served is not judged: some are not armed yet */
 
 /*
  * The slacks. An emptied bucket is overdrawn by what runs until the change has its effect: the
@@ -82,13 +84,19 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 	const struct run_interval *runs = world->runs;
 	size_t n = world->n_runs;
 
-	for (uint32_t i = 0; i < n_vcpus; i++)
+	for (uint32_t i = 0; i < n_vcpus; i++) {
+		uint32_t domain = (uint32_t)world->threads[i].domain;
+
+		if (world->threads[i].own_priority)
+			continue; /* its owner set no cap */
 		nearest(&ret->vcpu, checker_excess_ns(runs, n, CHECKER_VCPU, i, SHARE_PERMILLE),
 		        BURST_NS + reaction_ns(options, n_vcpus));
-	for (uint32_t i = 0; n_vcpus && (int)i <= world->threads[n_vcpus - 1].domain; i++)
+		if (i > 0 && world->threads[i - 1].domain == (int)domain)
+			continue;
 		nearest(&ret->domain,
-		        checker_excess_ns(runs, n, CHECKER_DOMAIN, i, DOMAIN_SHARE_PERMILLE),
-		        DOMAIN_BURST_NS + domain_slack_ns(options, world, n_vcpus, i));
+		        checker_excess_ns(runs, n, CHECKER_DOMAIN, domain, DOMAIN_SHARE_PERMILLE),
+		        DOMAIN_BURST_NS + domain_slack_ns(options, world, n_vcpus, domain));
+	}
 	for (uint32_t i = 0; i < world->n_cpus; i++)
 		nearest(&ret->cpu, checker_excess_ns(runs, n, CHECKER_CPU, i, CPU_SHARE_PERMILLE),
 		        CPU_BURST_NS + cpu_slack_ns(scenario, options, n_vcpus));
@@ -106,6 +114,7 @@ static void judge(const struct scenario *scenario, const struct sim_options *opt
 	const struct run_interval *runs = world->runs;
 	size_t n = world->n_runs;
 	uint64_t closed_ns = world->now_ns - SETTLE_NS;
+	uint64_t warm_ns = world->now_ns - options->lasts_ns + WARM_NS;
 
 	ret->failed = checker_nonsense(runs, n, world->n_cpus, world->n_threads);
 	fail_if(ret, host->broken != NULL, host->broken);
@@ -116,14 +125,14 @@ static void judge(const struct scenario *scenario, const struct sim_options *opt
 	ret->longest_wait_ns = checker_longest_wait_ns(runs, n);
 	ret->served_permille = -1;
 	for (int i = 0; i < (int)host->n_vcpus; i++) {
-		int served = checker_served_permille(runs, n, i, closed_ns);
+		int served = checker_served_permille(runs, n, i, warm_ns, closed_ns);
 
 		if (world->threads[i].behaviour == scenario->casts[0].behaviour &&
 		    (ret->served_permille < 0 || served < ret->served_permille))
 			ret->served_permille = served;
 	}
 	for (uint32_t i = 0; i < host->n_vcpus; i++)
-		fail_if(ret, world->threads[i].priority > 0,
+		fail_if(ret, world->threads[i].priority != world->threads[i].own_priority,
 		        "a vCPU was still elevated after the end");
 	fail_if(ret, ret->served_permille < scenario->served_permille,
 	        "a vCPU within its budget was not elevated when it woke");

@@ -211,17 +211,29 @@ static bool is_vcpu(const struct host *host, int thread)
 	return thread >= 0 && (unsigned int)thread < host->n_vcpus;
 }
 
+/*
+ * Does a real-time thread run that is not from us? A vCPU may have its class from its owner
+ * (<vcpusched>), and then vcpu_out() does not charge it.
+ */
+static bool is_foreign_rt(const struct host *host, int thread)
+{
+	if (thread < 0 || host->world->threads[thread].priority == 0)
+		return false;
+	if (!is_vcpu(host, thread))
+		return true;
+	return host->mutation != MUTATION_STATIC_FREE &&
+	       !(host->vcpus[thread].flags & PVS_FLAG_ELEVATED);
+}
+
 static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int next)
 {
 	struct host *host = userdata;
 	struct pvs_cpu_account *account = &host->cpus[cpu];
 	uint64_t now = host->world->now_ns;
 
-	if (account->rt_since_ns && !is_vcpu(host, prev))
+	if (account->rt_since_ns)
 		cpu_charge(host, cpu, now, now - account->rt_since_ns, true);
-	account->rt_since_ns =
-	        next >= 0 && !is_vcpu(host, next) && host->world->threads[next].priority > 0 ? now
-	                                                                                     : 0;
+	account->rt_since_ns = is_foreign_rt(host, next) ? now : 0;
 	if (is_vcpu(host, prev))
 		vcpu_out(host, (uint32_t)prev, now, cpu, asleep);
 	if (is_vcpu(host, next))

@@ -329,13 +329,14 @@ static void wake(struct world *world, uint32_t number)
 
 void world_handle(struct world *world, const struct entry *entry)
 {
-	struct cpu *c = &world->cpus[entry->number];
+	struct cpu *c;
 	struct thread *t;
 
 	if (entry->what == HAPPENS_WAKE) {
 		wake(world, entry->number);
 		return;
 	}
+	c = &world->cpus[entry->number];
 	if (entry->generation != c->generation || c->current < 0)
 		return;
 	account(world, entry->number);

@@ -243,7 +243,32 @@ static void test_raised_while_awake_then_asleep(void)
 	policy_free(policy);
 }
 
-TEST_MAIN({"buckets", test_buckets}, {"exhausted", test_exhausted},
+/* The halt that was reported is over before anybody looked: it is asked about ever less often. */
+static void test_short_halts(void)
+{
+	static const uint64_t pauses[] = {MS, 2 * MS, 4 * MS, 8 * MS, 16 * MS, 16 * MS};
+	struct policy *policy = make(0);
+	uint64_t now = T0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pauses); i++) {
+		CHECK(step(policy, POLICY_EVENT_LOOK, running(MS), now).report_halt);
+		CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+		CHECK(!step(policy, POLICY_EVENT_HALTED, running(MS), now + 1).report_halt);
+		CHECK_U64(policy_next_ns(policy), now + 1 + pauses[i]);
+		now += 1 + pauses[i];
+	}
+	/* one that lasted is forgiven the others */
+	arm(policy, now);
+	policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
+	step(policy, POLICY_EVENT_LOOK, halted(), now);
+	policy_hold(policy, 1, 0, POLICY_HOLD(POLICY_REASON_PAUSED));
+	step(policy, POLICY_EVENT_HALTED, running(MS), now);
+	CHECK_U64(policy_next_ns(policy), now + MS);
+	policy_free(policy);
+}
+
+TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
+          {"exhausted", test_exhausted},
           {"exhausted_with_times_past", test_exhausted_with_times_past},
           {"late_exhausted_is_harmless", test_late_exhausted_is_harmless},
           {"backoff", test_backoff}, {"backoff_and_full", test_backoff_and_full},

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "unit/test.h"
+#include "test.h"
 #include "util/cgroup.h"
 #include "util/procfs.h"
 

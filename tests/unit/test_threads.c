@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "unit/test.h"
+#include "test.h"
 #include "util/cleanup.h"
 #include "virt/mapping.h"
 #include "virt/qemu.h"

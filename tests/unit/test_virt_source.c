@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "unit/test.h"
+#include "test.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "virt/event_queue.h"

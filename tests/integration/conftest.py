@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures. Run by scripts/test, or by hand as root:
+
+    /usr/bin/python3 -m pytest tests/integration --build-dir build [-k WORD]
+"""
+
+import os
+import statistics
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
+
+# pylint: disable=wrong-import-position
+from rig.deadman import Deadman  # noqa: E402
+from rig.libvirtd import Libvirtd  # noqa: E402
+from scene import Scene  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build-dir", default=os.path.join(os.path.dirname(os.path.dirname(HERE)), "build"),
+                     help="where pvschedd, pvschedctl and sched-snapshot were built")
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="only root can start domains and real-time threads"))
+
+
+@pytest.fixture(scope="session")
+def build_dir(request):
+    return os.path.abspath(request.config.getoption("--build-dir"))
+
+
+@pytest.fixture(scope="session")
+def checker(build_dir):
+    for path in (f"{build_dir}/tests/checker/sched-snapshot", f"{build_dir}/sched-snapshot"):
+        if os.path.isfile(path):
+            return path
+    pytest.fail(f"there is no sched-snapshot in {build_dir}: nothing could be compared")
+    return None
+
+
+@pytest.fixture(scope="session")
+def deadman():
+    with Deadman() as undo:
+        yield undo
+
+
+@pytest.fixture(scope="session")
+def libvirtd(deadman):
+    with Libvirtd(deadman) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def figures(request):
+    """{name: [value, ...]}: told at the end of the run."""
+    request.config.pvsched_figures = {}
+    return request.config.pvsched_figures
+
+
+@pytest.fixture
+def scene(build_dir, checker, deadman, libvirtd, figures):
+    if not libvirtd.pid():
+        libvirtd.start()  # a test before this one ended without it
+    built = Scene(build_dir, checker, deadman, libvirtd, figures)
+    yield built
+    built.close()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for name, values in getattr(config, "pvsched_figures", {}).items():
+        terminalreporter.write_line(
+            f"{name}: n={len(values)} p50={statistics.median(values):.1f} max={max(values):.1f}")

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Domains that are there, that come, that go; vCPUs that are plugged in."""
+
+import os
+import signal
+import time
+
+from rig import proc
+from rig.libvirtd import virsh
+
+
+def test_running_before_and_started_later(scene):
+    before = scene.domain("pvsched-it-before")
+    daemon = scene.daemon()
+    daemon.wait_boosted(before)
+    later = scene.domain("pvsched-it-later")
+    daemon.wait_boosted(later)
+    assert {before.name, later.name} <= daemon.names()
+    assert daemon.vcpu(later)["tid"] == later.tid
+
+
+def test_name_with_space_and_colon(scene):
+    domain = scene.domain("a b:1")
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    assert daemon.call("policy", "set", "a b:1", "latency").returncode == 0
+    daemon.wait_boosted(domain)
+    assert daemon.ctl_json("show", "a b:1")["domain"]["uuid"] == domain.uuid
+    assert "a b:1" in daemon.ctl("explain", "a b:1")
+
+
+def test_helpers_are_recorded(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    helpers = daemon.ctl_json("show", domain.name)["domain"]["helpers"]
+    assert {"tid": domain.pid, "role": "emulator"} in helpers
+    assert domain.tid not in [helper["tid"] for helper in helpers]
+
+
+def test_destroyed(scene):
+    domain, daemon = scene.boosted()
+    virsh("destroy", domain.uuid)
+    proc.wait_for(lambda: domain.name not in daemon.names(), 5, "the destroyed domain to be forgotten")
+    assert not [vcpu for vcpu in daemon.status()["vcpus"] if vcpu["domain"] == domain.name]
+
+
+def test_qemu_killed_and_others_stay_boosted(scene):
+    victim = scene.domain("pvsched-it-victim")
+    other, daemon = scene.boosted(name="pvsched-it-other")
+    daemon.wait_boosted(victim)
+    begin = time.monotonic()
+    os.kill(victim.pid, signal.SIGKILL)
+    proc.wait_for(lambda: victim.name not in daemon.names(), 1, "the killed domain to be forgotten within 1 s")
+    scene.figures.setdefault("QEMU killed to forgotten, ms", []).append(1000 * (time.monotonic() - begin))
+    daemon.wait_boosted(other)
+    assert daemon.status()["events"]["elevated_now"] == 1
+
+
+def test_hotplug(scene):
+    domain = scene.domain(vcpus=1, max_vcpus=2)
+    daemon = scene.daemon()
+    daemon.wait_boosted(domain)
+    virsh("setvcpus", domain.uuid, "2", "--live")
+    begin = time.monotonic()
+    assert len(domain.tids()) == 2
+    proc.wait_for(lambda: daemon.vcpu(domain, 1), 1, "the new vCPU to be noticed within 1 s")
+    scene.figures.setdefault("hotplug to noticed, ms", []).append(1000 * (time.monotonic() - begin))
+    assert daemon.vcpu(domain, 1)["tid"] == domain.tids()[1]
+    daemon.wait_boosted(domain, 1)
+    assert daemon.vcpu(domain, 0)["tid"] == domain.tids()[0]
+
+
+def test_qemu_stopped_is_given_back_all_the_same(scene):
+    domain, daemon = scene.boosted()
+    os.kill(domain.pid, signal.SIGSTOP)
+    begin = time.monotonic()
+    assert daemon.call("release", domain.name).returncode == 0
+    assert time.monotonic() - begin < 1
+    scene.assert_pristine()
+    os.kill(domain.pid, signal.SIGCONT)

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/admission.h"
+
+#include "test.h"
+
+/* Sets as bit masks of up to 32 CPUs. */
+static bool within(unsigned int inner, unsigned int outer, const void *userdata)
+{
+	const uint32_t *masks = userdata;
+
+	return (masks[inner] & ~masks[outer]) == 0;
+}
+
+static void scale(struct admission_claim *claims, size_t n, const uint32_t *masks, size_t n_masks,
+		  uint32_t cap)
+{
+	unsigned int cpus[8];
+	struct admission_sets sets = {n_masks, cpus, within, masks};
+
+	for (size_t i = 0; i < n_masks; i++)
+		cpus[i] = (unsigned int)__builtin_popcount(masks[i]);
+	admission_scale(claims, n, &sets, cap);
+}
+
+static void test_what_fits_is_untouched(void)
+{
+	uint32_t masks[] = {0x3};
+	struct admission_claim claims[] = {{0, 200}, {0, 200}, {0, 200}};
+
+	scale(claims, 3, masks, 1, 300);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(claims[i].share_permille, 200);
+}
+
+static void test_scaled_down_alike(void)
+{
+	uint32_t masks[] = {0x1};
+	struct admission_claim claims[] = {{0, 200}, {0, 200}, {0, 100}};
+
+	scale(claims, 3, masks, 1, 250);
+	CHECK_INT(claims[0].share_permille, 100);
+	CHECK_INT(claims[1].share_permille, 100);
+	CHECK_INT(claims[2].share_permille, 50);
+}
+
+static void test_pinned_ones_do_not_starve_the_free(void)
+{
+	uint32_t masks[] = {0x1, 0x3};
+	struct admission_claim claims[] = {{0, 200}, {0, 200}, {1, 200}};
+
+	scale(claims, 3, masks, 2, 300);
+	CHECK_INT(claims[0].share_permille, 150);
+	CHECK_INT(claims[2].share_permille, 200);
+}
+
+static void test_no_cpu_no_share(void)
+{
+	uint32_t masks[] = {0};
+	struct admission_claim claims[] = {{0, 200}};
+
+	scale(claims, 1, masks, 1, 300);
+	CHECK_INT(claims[0].share_permille, 0);
+}
+
+/* For every set, whatever the order and the numbers: what is given is what there is, at most. */
+static void test_never_above_the_cap(void)
+{
+	uint64_t seed = 42;
+
+	for (int round = 0; round < 2000; round++) {
+		uint32_t masks[6];
+		struct admission_claim claims[40];
+		size_t n = 1 + (size_t)(round % 40);
+
+		for (int i = 0; i < 6; i++) {
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			masks[i] = (uint32_t)(seed >> 40) & 0xff;
+		}
+		for (size_t i = 0; i < n; i++) {
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			claims[i].set = (unsigned int)(seed >> 33) % 6;
+			claims[i].share_permille = (uint32_t)(seed >> 45) % 1000;
+		}
+		scale(claims, n, masks, 6, 300);
+		for (unsigned int set = 0; set < 6; set++) {
+			uint64_t sum = 0;
+
+			for (size_t i = 0; i < n; i++)
+				if (within(claims[i].set, set, masks))
+					sum += claims[i].share_permille;
+			CHECK(sum <= 300u * (unsigned int)__builtin_popcount(masks[set]));
+		}
+	}
+}
+
+TEST_MAIN({"what_fits_is_untouched", test_what_fits_is_untouched},
+	  {"scaled_down_alike", test_scaled_down_alike},
+	  {"pinned_ones_do_not_starve_the_free", test_pinned_ones_do_not_starve_the_free},
+	  {"no_cpu_no_share", test_no_cpu_no_share},
+	  {"never_above_the_cap", test_never_above_the_cap})

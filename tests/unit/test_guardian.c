@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The guardian process, real; where it must raise threads to give them back, as root only. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "boost/guardian.h"
+#include "util/clock.h"
+#include "util/procfs.h"
+
+#include "test.h"
+
+#define WAIT_NS (5 * NSEC_PER_SEC)
+
+static char path[] = "/tmp/pvsched-guardian-ledger";
+
+static struct ledger *fresh_ledger(void)
+{
+	struct ledger *ledger;
+
+	unlink(path);
+	CHECK_INT(ledger_open(path, &ledger), 0);
+	return ledger;
+}
+
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	CHECK(pid > 0);
+	return pid;
+}
+
+/* Raises a thread with its record, as the actuator does. False: the kernel does not allow it here. */
+static bool boost(struct ledger *ledger, pid_t pid)
+{
+	struct ledger_thread record = {.tid = pid, .given = {SCHED_FIFO, 1}};
+	int fd = sched_open(pid);
+
+	CHECK(fd >= 0);
+	CHECK_INT(sched_get(pid, fd, &record.before), 0);
+	CHECK_INT(procfs_start_ticks(0, pid, &record.start_ticks), 0);
+	ledger_put_thread(ledger, 0, &record);
+	close(fd);
+	return sched_raise(pid, &record.given) == 0;
+}
+
+static void wait_until_given_back(const struct ledger *ledger, pid_t pid)
+{
+	uint64_t end_ns = clock_now_ns() + WAIT_NS;
+
+	while (sched_getscheduler(pid) != SCHED_OTHER || ledger_count(ledger) > 0)
+		CHECK(clock_now_ns() < end_ns);
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void test_answers_and_leaves(void)
+{
+	struct ledger *ledger = fresh_ledger();
+	struct guardian *guardian;
+
+	CHECK_INT(guardian_start(&guardian, ledger, 3), 0);
+	CHECK_INT(guardian_ping(guardian), 0);
+	CHECK_INT(guardian_ping(guardian), 0);
+	guardian_stop(guardian);
+	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+	ledger_close(ledger);
+	unlink(path);
+}
+
+static void test_stopped_one_does_not_answer(void)
+{
+	struct ledger *ledger = fresh_ledger();
+	struct guardian *guardian;
+
+	CHECK_INT(guardian_start(&guardian, ledger, 3), 0);
+	kill(guardian_pid(guardian), SIGSTOP);
+	CHECK_INT(guardian_ping(guardian), -ETIMEDOUT);
+	kill(guardian_pid(guardian), SIGCONT);
+	/* the late answer to the first question is not taken for one to the second */
+	CHECK_INT(guardian_ping(guardian), 0);
+	kill(guardian_pid(guardian), SIGSTOP);
+	guardian_stop(guardian); /* does not hang */
+	ledger_close(ledger);
+	unlink(path);
+}
+
+static void test_ignores_signals(void)
+{
+	struct ledger *ledger = fresh_ledger();
+	struct guardian *guardian;
+
+	CHECK_INT(guardian_start(&guardian, ledger, 3), 0);
+	kill(guardian_pid(guardian), SIGTERM);
+	kill(guardian_pid(guardian), SIGINT);
+	kill(guardian_pid(guardian), SIGHUP);
+	CHECK_INT(guardian_ping(guardian), 0);
+	guardian_stop(guardian);
+	ledger_close(ledger);
+	unlink(path);
+}
+
+/* A process that plays the daemon: starts a guardian, boosts @victim, tells, and waits for its end. */
+static pid_t daemon_with_boost(struct ledger *ledger, pid_t victim, int *told)
+{
+	int fds[2];
+	pid_t pid;
+
+	CHECK(pipe(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		struct guardian *guardian;
+		char ok = guardian_start(&guardian, ledger, 3) == 0 && boost(ledger, victim);
+
+		if (write(fds[1], &ok, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(fds[1]);
+	*told = fds[0];
+	return pid;
+}
+
+static void test_gives_back_when_the_daemon_is_killed(void)
+{
+	struct ledger *ledger = fresh_ledger();
+	pid_t victim = sleeper(), daemon;
+	char ok = 0;
+	int told;
+
+	daemon = daemon_with_boost(ledger, victim, &told);
+	CHECK(read(told, &ok, 1) == 1);
+	if (ok) {
+		CHECK_INT(sched_getscheduler(victim), SCHED_FIFO | SCHED_RESET_ON_FORK);
+		end(daemon);
+		wait_until_given_back(ledger, victim);
+	} else {
+		end(daemon);
+	}
+	close(told);
+	end(victim);
+	ledger_close(ledger);
+	unlink(path);
+	if (!ok)
+		TEST_SKIP("no real-time priority here");
+}
+
+/* The tracer's ring is any descriptor that becomes readable. */
+static void test_gives_back_when_a_boost_is_overdue(void)
+{
+	struct ledger *ledger = fresh_ledger();
+	struct guardian *guardian;
+	pid_t victim = sleeper();
+	int ring[2];
+	bool ok;
+
+	CHECK(pipe(ring) == 0);
+	CHECK_INT(guardian_start(&guardian, ledger, 3), 0);
+	CHECK_INT(guardian_watch_overdue(guardian, ring[0]), 0);
+	ok = boost(ledger, victim);
+	CHECK_INT(ledger_guardian_acts(ledger), 0);
+	CHECK(write(ring[1], "x", 1) == 1);
+	if (ok)
+		wait_until_given_back(ledger, victim);
+	CHECK(waitpid(guardian_pid(guardian), NULL, 0) == guardian_pid(guardian));
+	CHECK_INT(ledger_guardian_acts(ledger), 1);
+	guardian_forget(guardian);
+	close(ring[0]);
+	close(ring[1]);
+	end(victim);
+	ledger_close(ledger);
+	unlink(path);
+	if (!ok)
+		TEST_SKIP("no real-time priority here");
+}
+
+TEST_MAIN({"answers_and_leaves", test_answers_and_leaves},
+	  {"stopped_one_does_not_answer", test_stopped_one_does_not_answer},
+	  {"ignores_signals", test_ignores_signals},
+	  {"gives_back_when_the_daemon_is_killed", test_gives_back_when_the_daemon_is_killed},
+	  {"gives_back_when_a_boost_is_overdue", test_gives_back_when_a_boost_is_overdue})

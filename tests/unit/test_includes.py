@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The direction of includes: the table of ARCHITECTURE.md, enforced.
+
+Each room may include itself, what the table allows, and the libraries it owns. The table is read from
+ARCHITECTURE.md, so that picture and rule can't drift apart.
+"""
+
+import pathlib
+import re
+import sys
+
+LIBRARIES = {  # header prefix -> the only places that may include it
+    "libvirt/": ("src/virt/",),
+    "libxml/": ("src/virt/",),
+    "netlink/": ("src/virt/",),
+    "bpf/": ("src/trace/", "bpf/"),
+    "liburing": ("src/boost/",),
+    "cjson/": ("src/util/json", "src/control/", "src/daemon/", "src/ctl/"),
+}
+# Files that are the only ones of their room with a kind of system call.
+CALLS = {
+    r"\bSYS_sched_(set|get)attr\b|\bsched_setscheduler\(|\bsched_setparam\(": ("src/boost/sched.c",),
+    r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
+}
+PURE = "src/policy/"
+
+
+def table(architecture):
+    rooms = {}
+    for line in architecture.read_text(encoding="utf-8").splitlines():
+        match = re.match(r"\| `([^`]+)` \|[^|]*\| ([^|]*) \|$", line)
+        if match:
+            rooms[match.group(1)] = [word.strip("` ") for word in match.group(2).split(",")]
+    return rooms
+
+
+def room_of(path, rooms):
+    return max((room for room in rooms if path.startswith(room)), key=len, default=None)
+
+
+def check_include(path, number, line, rooms, errors):
+    match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+    if not match:
+        return
+    kind, name = match.groups()
+    for prefix, owners in LIBRARIES.items():
+        if kind == "<" and name.startswith(prefix) and not path.startswith(owners):
+            errors.append(f"{path}:{number}: <{name}> belongs to {', '.join(owners)}")
+    if kind == "<" or name.endswith(".skel.h"):
+        return
+    room = room_of(path, rooms)
+    target = f"include/{name}" if name.startswith("pvsched/") else f"src/{name}"
+    if room == "bpf/" and "/" not in name:
+        target = f"bpf/{name}"
+    elif "/" not in name:
+        errors.append(f"{path}:{number}: \"{name}\" is not qualified by its room")
+        return
+    allowed = rooms[room]
+    if target.startswith(room) or "everything" in allowed:
+        return
+    if not any(target.startswith(prefix) for prefix in allowed):
+        errors.append(f"{path}:{number}: {room} may not include {target} (allowed: {', '.join(allowed)})")
+
+
+def check_calls(path, number, line, errors):
+    for pattern, owners in CALLS.items():
+        if not re.search(pattern, line) or line.lstrip().startswith(("*", "/*", "//")):
+            continue
+        if owners and path not in owners:
+            errors.append(f"{path}:{number}: scheduling calls are {', '.join(owners)}'s alone")
+        if not owners and path.startswith(PURE):
+            errors.append(f"{path}:{number}: the policy has no clock")
+
+
+def check_self(rooms):
+    """That the check can fail: an upward include and a foreign library must be found."""
+    errors = []
+    check_include("src/policy/x.c", 1, '#include "boost/booster.h"', rooms, errors)
+    check_include("src/boost/x.c", 1, "#include <libvirt/libvirt.h>", rooms, errors)
+    check_calls("src/policy/x.c", 1, "now = clock_now_ns();", errors)
+    check_calls("src/boost/x.c", 1, "syscall(SYS_sched_setattr, 0);", errors)
+    return len(errors) == 4
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    rooms = table(root / "ARCHITECTURE.md")
+    errors, files = [], 0
+    if not check_self(rooms):
+        errors.append("the check itself finds nothing")
+    for folder in ("src", "include", "bpf"):
+        for file in sorted((root / folder).rglob("*.[ch]")):
+            path = file.relative_to(root).as_posix()
+            if room_of(path, rooms) is None:
+                errors.append(f"{path}: in no room of ARCHITECTURE.md")
+                continue
+            files += 1
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+                check_include(path, number, line, rooms, errors)
+                check_calls(path, number, line, errors)
+    for error in errors:
+        print(error)
+    print(f"{files} files, {len(rooms)} rooms")
+    print(f"{0 if errors else 1} passed, {1 if errors else 0} failed, 0 skipped")
+    return 1 if errors or files < 40 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
