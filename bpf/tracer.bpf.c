@@ -193,10 +193,7 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 	__s64 left = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now);
 	__s64 other;
 
-	/* a poor vCPU pays more for each ns: what it has lasts as much shorter */
-	if (vcpu->entitled_permille && vcpu->entitled_permille < vcpu->rule.share_permille &&
-	    left > 0)
-		left = (__s64)((__u64)left * vcpu->entitled_permille / vcpu->rule.share_permille);
+	left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
 	if (domain) {
 		other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now);
@@ -453,17 +450,22 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 		event_send(vcpu, slot, PVS_EVENT_BLOCKED, 0);
 }
 
-/* Real-time threads of others: their time on this CPU counts against what vCPUs may have of it. */
-static __always_inline void foreign_rt(struct task_struct *prev, bool prev_vcpu,
-				       struct task_struct *next, bool next_vcpu, __u64 now, __u32 cpu)
+/*
+ * Real-time threads of others, and vCPUs to which somebody else gave a real-time class: their time on
+ * this CPU counts against what we may give of it.
+ */
+static __always_inline void foreign_rt(struct task_struct *next,
+				       const struct pvs_vcpu_account *next_vcpu, __u64 now,
+				       __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	bool ours = next_vcpu && (next_vcpu->flags & PVS_FLAG_ELEVATED);
 
 	if (!account)
 		return;
-	if (account->rt_since_ns && !prev_vcpu)
+	if (account->rt_since_ns)
 		cpu_charge(cpu, now, now - account->rt_since_ns, true);
-	account->rt_since_ns = next->prio < MAX_RT_PRIO && !next_vcpu ? now : 0;
+	account->rt_since_ns = next->prio < MAX_RT_PRIO && !ours ? now : 0;
 }
 
 SEC("tp_btf/sched_switch")
@@ -481,7 +483,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	in = vcpu_find(next->pid, &in_slot);
 	now = bpf_ktime_get_ns();
 	cpu = bpf_get_smp_processor_id();
-	foreign_rt(prev, out, next, in, now, cpu);
+	foreign_rt(next, in, now, cpu);
 	if (out)
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);
 	if (in)

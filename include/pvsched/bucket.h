@@ -25,8 +25,11 @@ struct pvs_bucket_rule {
 	__u32 pad;
 };
 
-/** No charge moves repaid_at further than this from now: a debt is bounded, whatever went wrong. */
-#define PVS_BUCKET_DEBT_MAX_NS (10ULL * 1000 * 1000 * 1000)
+/**
+ * No charge moves repaid_at further than this from now: a debt is bounded, whatever went wrong. Ten
+ * times what the largest burst takes to repay at the smallest share.
+ */
+#define PVS_BUCKET_DEBT_MAX_NS (100ULL * 1000 * 1000 * 1000)
 
 /**
  * What is left at @now_ns, in ns: burst_ns when full, 0 or less when empty. Negative is debt.
@@ -63,7 +66,7 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 		from_ns = latest_ns; /* a damaged word stays a debt, and does not wrap into credit */
 	if (charge_ns > PVS_BUCKET_DEBT_MAX_NS)
 		charge_ns = PVS_BUCKET_DEBT_MAX_NS;
-	repaid_ns = from_ns + charge_ns * 1000 / share;
+	repaid_ns = from_ns + (charge_ns * 1000 + share - 1) / share;
 	return repaid_ns > latest_ns || repaid_ns < from_ns ? latest_ns : repaid_ns;
 }
 
@@ -79,6 +82,15 @@ static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 u
 	if (entitled_permille == 0 || entitled_permille >= rule->share_permille)
 		return used_ns;
 	return used_ns * rule->share_permille / entitled_permille;
+}
+
+/** The other way round: how long a vCPU may run for @tokens_ns, at that price. */
+static inline __s64 pvs_bucket_worth(const struct pvs_bucket_rule *rule, __s64 tokens_ns,
+				     __u32 entitled_permille)
+{
+	if (tokens_ns <= 0 || entitled_permille == 0 || entitled_permille >= rule->share_permille)
+		return tokens_ns;
+	return (__s64)((__u64)tokens_ns * entitled_permille / rule->share_permille);
 }
 
 /**

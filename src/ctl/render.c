@@ -79,7 +79,7 @@ static void render_sources(const struct json_value *sources, FILE *out)
 static void render_cpus(const struct json_value *cpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"CPU", true}, {"RT NOW", true}, {"RT TOTAL", true}};
+	        {"CPU", true}, {"BURST USED", true}, {"RT SHARE", true}, {"RT TOTAL", true}};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
 	if (!cpus || !json_first(cpus))
@@ -87,6 +87,7 @@ static void render_cpus(const struct json_value *cpus, FILE *out)
 	JSON_FOREACH(cpu, cpus)
 	{
 		cell_number(table, cpu, "cpu");
+		cell_share(table, cpu, "burst_used_permille");
 		cell_share(table, cpu, "rt_permille");
 		cell_duration(table, cpu, "rt_run_ns");
 	}

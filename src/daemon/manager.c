@@ -349,6 +349,7 @@ int manager_new(struct manager **ret, const struct options *options)
 	if (!m)
 		return -ENOMEM;
 	m->options = *options;
+	m->started_ns = clock_now_ns();
 	r = construct(m);
 	if (r >= 0)
 		r = construct_loop(m);

@@ -67,6 +67,7 @@ struct manager {
 	struct config *config;
 	struct state *state;
 	struct ledger *ledger;
+	uint64_t started_ns;
 	unsigned int recovered; /* given back at start */
 
 	struct guardian *guardian;

@@ -186,7 +186,7 @@ static void add_caps(const struct manager *m, cJSON *root)
 	add_integer(object, "max_changes_per_s", caps->max_changes_per_s);
 }
 
-/* Use of the CPUs' RT share: of what the cap and its burst allow now, how much is taken. */
+/* Use of the CPUs' RT share: of the burst, how much is taken now; and of all time since the start. */
 static void add_cpus(const struct manager *m, cJSON *root)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "cpus");
@@ -203,7 +203,8 @@ static void add_cpus(const struct manager *m, cJSON *root)
 		add_integer(object, "cpu", i);
 		add_integer(object, "burst_used_permille", (burst_ns - left_ns) * 1000 / burst_ns);
 		add_integer(object, "rt_permille",
-			    (int64_t)(cpu->rt_run_ns / MAX(now_ns / 1000, UINT64_C(1))));
+			    (int64_t)(cpu->rt_run_ns /
+				      MAX((now_ns - m->started_ns) / 1000, UINT64_C(1))));
 		add_integer(object, "rt_run_ns", (int64_t)cpu->rt_run_ns);
 		add_integer(object, "foreign_rt_ns", (int64_t)cpu->foreign_ns);
 		cJSON_AddItemToArray(array, object);

@@ -158,8 +158,8 @@ void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event eve
 		 struct policy_decision *ret);
 
 /**
- * What came of a RAISE. @hold is 0 when the thread is elevated now; else the hold that keeps it from
- * it, which stays set until POLICY_EVENT_RESCAN.
+ * What came of a RAISE. @hold is 0 when the thread is elevated now; else the hold that keeps it
+ * from it. POLICY_EVENT_RESCAN clears those that are worth another try: RT_REFUSED, ALREADY_RT, FAILED.
  * @facts as they are after it. A vCPU that was caught awake is looked at again when its tokens end,
  * since the tracer starts its deadline only at the next switch-in.
  */

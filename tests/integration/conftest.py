@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures. Run by scripts/test, or by hand as root:
 
-    /usr/bin/python3 -m pytest tests/integration --build-dir build [-k WORD]
+    /usr/bin/python3 -m pytest tests/integration --build-dir=build [-k WORD]
 """
 
 import os
@@ -22,6 +22,8 @@ from scene import Scene  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--build-dir", default=os.path.join(os.path.dirname(os.path.dirname(HERE)), "build"),
                      help="where pvschedd, pvschedctl and sched-snapshot were built")
+    parser.addoption("--shared-machine", action="store_true",
+                     help="others change threads here too: compare only those of the tests' own domains")
 
 
 def pytest_collection_modifyitems(items):
@@ -64,10 +66,10 @@ def figures(request):
 
 
 @pytest.fixture
-def scene(build_dir, checker, deadman, libvirtd, figures):
+def scene(request, build_dir, checker, deadman, libvirtd, figures):
     if not libvirtd.pid():
         libvirtd.start()  # a test before this one ended without it
-    built = Scene(build_dir, checker, deadman, libvirtd, figures)
+    built = Scene(build_dir, checker, deadman, libvirtd, figures, request.config.getoption("--shared-machine"))
     yield built
     built.close()
 

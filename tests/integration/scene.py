@@ -26,8 +26,17 @@ def rt_budgets():
     return {path: int(proc.read(path)) for path in files}
 
 
+def _is_dead(difference):
+    """A process that was killed and is not waited for yet has lost its cgroup."""
+    try:
+        return "tid" in difference and proc.read(f"/proc/{difference['tid']}/stat").rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Scene:
-    def __init__(self, build_dir, checker, deadman, libvirtd, figures):
+    def __init__(self, build_dir, checker, deadman, libvirtd, figures, shared_machine):
+        self._shared_machine = shared_machine
         self.build_dir, self.deadman, self.libvirtd, self.figures = build_dir, deadman, libvirtd, figures
         self._checker = checker
         self._domains, self._daemons = [], []
@@ -92,8 +101,15 @@ class Scene:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode not in (0, 1):
             raise proc.RigError(f"{' '.join(argv)} failed with {done.returncode}: {done.stderr}")
-        found = [json.dumps(difference) for difference in json.loads(done.stdout)["differences"]]
-        return found + self._changed_budgets() + self._elevated_threads()
+        found = json.loads(done.stdout)["differences"]
+        if self._shared_machine:
+            ours = {domain.pid for domain in self._domains}
+            found = [difference for difference in found if difference.get("pid", -1) in ours]
+        return [json.dumps(difference) for difference in found if not _is_dead(difference)]
+
+    def left(self):
+        """All that is not as it was before, when no daemon runs any more."""
+        return self.differences() + self._changed_budgets() + self._elevated_threads()
 
     def _changed_budgets(self):
         """Also of groups that did not exist yet: libvirt makes them with 0."""
@@ -111,7 +127,15 @@ class Scene:
         return found
 
     def assert_pristine(self):
-        left = self.differences()
+        """No daemon runs any more: nothing of it is left."""
+        left = self.left()
+        assert not left, f"not as it was before: {left}; last words of the daemon: {self.logs()[-3000:]}"
+
+    def assert_given_back(self):
+        """Daemon or not: every thread of every domain is as it was."""
+        tids = {tid for domain in self._domains if os.path.isdir(f"/proc/{domain.pid}/task")
+                for tid in proc.threads(domain.pid)}
+        left = [text for text in self.differences() if json.loads(text).get("tid") in tids] + self._elevated_threads()
         assert not left, f"not as it was before: {left}; last words of the daemon: {self.logs()[-3000:]}"
 
     def logs(self):
@@ -126,7 +150,7 @@ class Scene:
             for daemon in self._daemons:
                 daemon.stop()
             if self._file is not None:
-                left = self.differences()
+                left = self.left()
                 assert not left, f"not as it was before: {left}; log: {logs[-3000:]}"
         finally:
             for daemon in self._daemons:

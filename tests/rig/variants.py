@@ -4,6 +4,7 @@
 import contextlib
 
 from . import proc, rtbudget
+from .proc import RigError
 from .rtbudget import RtBudget
 
 PLAIN = "untouched_plain"  # under emulation only: not even QEMU's main thread is touched
@@ -46,14 +47,21 @@ def main_thread_budget(guest, deadman=None):
 def profile(name, guest, daemon):
     """pvschedd's profile NAME holds while this lasts; waits until everything is given back after."""
     tids = list(guest.vcpu_tids().values())
-    before = [(proc.rt_policy(tid), rtbudget.of(tid)) for tid in tids]
+
+    def state():
+        return [(tid, *proc.rt_policy(tid), rtbudget.of(tid)) for tid in tids]
+
+    before = state()
     daemon.ctl("policy", "set", guest.name, name)
     try:
         yield
     finally:
         daemon.ctl("policy", "set", guest.name, "observe")
-        proc.wait_for(lambda: before == [(proc.rt_policy(tid), rtbudget.of(tid)) for tid in tids], 5,
-                      f"pvschedd to give back what the vCPUs of {guest.name} had before the profile {name}")
+        try:
+            proc.wait_for(lambda: state() == before, 5, "")
+        except RigError:
+            raise RigError(f"5 s after the profile {name} ended, pvschedd has not given back what it changed: (thread, "
+                           f"policy, priority, timer slack, budget of its group) were {before} and are {state()}") from None
 
 
 @contextlib.contextmanager

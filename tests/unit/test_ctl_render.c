@@ -24,7 +24,7 @@ static const char status_json[] =
         "{\"version\":\"0.1.0\",\"enabled\":true,\"breaker\":\"closed\",\"sources\":{\"libvirt\":"
         "{\"ok\":true,\"detail\":\"\"},\"bpf\":{\"ok\":false,\"detail\":\"no BTF\"}},\"caps\":"
         "{\"cpu_share_permille\":300,\"cpu_burst_us\":3000,\"domain_share_permille\":500,"
-        "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"rt_permille\":"
+        "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"burst_used_permille\":250,\"rt_permille\":"
         "12,"
         "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1},\"vcpus\":[{\"domain\":"
         "\"a "
@@ -71,8 +71,8 @@ static void test_status(void)
 	CHECK_CONTAINS(text, "SOURCE   STATE   DETAIL\n"
 	                     "libvirt  ok      \n"
 	                     "bpf      FAILED  no BTF\n");
-	CHECK_CONTAINS(text, "CPU  RT NOW  RT TOTAL\n"
-	                     "  0   1.2 %   1.50 ms\n");
+	CHECK_CONTAINS(text, "CPU  BURST USED  RT SHARE  RT TOTAL\n"
+	                     "  0      25.0 %     1.2 %   1.50 ms\n");
 	CHECK_CONTAINS(text, "a b:1\\x1b[31m     0  123  latency  armed       7      0       3    "
 	                     "12.3 s         4   12     90     100  within budget\n");
 }
