@@ -167,7 +167,7 @@ class Demo:
         tids = list(guest.vcpu_tids().values())
         elevated_ns = (lambda: self.daemon.elevated_ns(tids)) if self.daemon else (lambda: 0)
         with variants.applied(variant, guest, self.daemon, self.deadman):
-            result = measure(guest, load, self.args.seconds, elevated_ns)
+            result = measure(guest, load, self.args.seconds, elevated_ns, loaded=variant != variants.IDLE)
             if variant == "latency" and not self.shown:
                 self.shown = True
                 say(f"--- pvschedctl show {DOMAIN}, with the profile latency ---")
@@ -208,7 +208,7 @@ class Report:
         columns = ("avg_us", "p50_us", "p99_us", "p999_us", "max_us")
         head = ("avg", "p50", "p99", "p99.9", "max")
         say()
-        say("wake-up latency in us; elevated: permille of one CPU's time that vCPUs ran as real-time threads;")
+        say("wake-up latency in us of all rounds together; elevated: permille of one CPU's time that vCPUs ran as real-time threads;")
         say("load: CPU time that the spinners got, permille of untouched")
         say(f"{'':16}|{'cyclictest in the guest':^43}|{'cyclictest on the host (SCHED_OTHER)':^43}|{'ele-':>7}{'':>6}")
         say(f"{'':16}|{''.join(f'{name:>8}' for name in head)}   |{''.join(f'{name:>8}' for name in head)}   "
@@ -233,17 +233,27 @@ class Report:
     def verdict(self):
         if variants.UNTOUCHED not in self.names:
             return "verdict: none, since untouched was not measured"
-        parts = [self._verdict_of(name) for name in self.names if name not in (variants.PLAIN, variants.UNTOUCHED)]
+        parts = [self._verdict_of(name) for name in self.names if name in (*variants.PROFILES, variants.STATIC)]
         return "verdict: " + "; ".join(parts)
 
+    def _gain(self, name, figure):
+        """How many times less than untouched, as the median over the rounds."""
+        return stats.median_ratio([figure(latencies) for latencies in self._of(variants.UNTOUCHED, "guest")],
+                                  [figure(latencies) for latencies in self._of(name, "guest")])
+
     def _verdict_of(self, name):
-        untouched = [latencies.avg_us() for latencies in self._of(variants.UNTOUCHED, "guest")]
-        gain = stats.median_ratio(untouched, [latencies.avg_us() for latencies in self._of(name, "guest")])
+        average = self._gain(name, stats.Latencies.avg_us)
+        tail = self._gain(name, lambda latencies: latencies.percentile(990))
         loss = (1000 - self.rows[name]["load_permille_of_untouched"]) / 10
         cost = f"costs the load {loss:.1f} % of its CPU time" if loss > 0 else "costs the load nothing measurable"
-        if gain >= 1.1:
-            return f"{name}: {gain:.1f} times less average wake-up latency in the guest than untouched, {cost}"
-        return f"{name}: no less average wake-up latency in the guest than untouched ({gain:.2f} times), {cost}"
+        if average < 1.1:
+            return f"{name}: no less average wake-up latency in the guest than untouched ({average:.2f} times), {cost}"
+        text = f"{name}: {average:.1f} times less average wake-up latency in the guest than untouched, {tail:.1f} times less p99"
+        if variants.IDLE in self.names:
+            floor = self.rows[variants.IDLE]["guest"]["avg_us"]
+            before, after = (self.rows[row]["guest"]["avg_us"] - floor for row in (variants.UNTOUCHED, name))
+            text += f" (above the {floor:.0f} us of an idle host: {before:.0f} us, now {max(0, after):.0f})"
+        return f"{text}, {cost}"
 
 
 def main():

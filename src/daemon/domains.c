@@ -167,6 +167,9 @@ static int vcpus_update(struct manager *m, struct managed_domain *d)
 		struct managed_vcpu *known =
 			find_thread(d->vcpus, d->n_vcpus, &d->seen->vcpus[i]);
 
+		/* a plugged-in vCPU is born in the emulator's group and moved a moment later */
+		if (known && strcmp(known->thread.cgroup, d->seen->vcpus[i].cgroup) != 0)
+			terms_moved(m, known);
 		now[i] = known ? *known : (struct managed_vcpu){.slot = SLOT_NONE};
 		now[i].thread = d->seen->vcpus[i];
 		if (known)

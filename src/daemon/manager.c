@@ -16,6 +16,7 @@
 #include "daemon/runtime_lock.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/procfs.h"
 #include "util/log_ids.h"
 
 /*
@@ -212,6 +213,21 @@ static int open_tracer(struct manager *m)
 	return m->accounts.vcpus && m->accounts.domains && m->accounts.cpus ? 0 : -ENOMEM;
 }
 
+/*
+ * On PREEMPT_RT soft timers and ring-buffer wake-ups run in threads at low priority: below a boosted
+ * vCPU, which would so keep away the very thing that ends its boost.
+ */
+static void check_preempt_rt(struct manager *m)
+{
+	char text[8];
+	ssize_t n = procfs_read_file("/sys/kernel/realtime", text, sizeof(text));
+
+	if (n < 1 || text[0] != '1')
+		return;
+	log_warning("this is a PREEMPT_RT kernel: everything is observed, nothing boosted");
+	manager_hold(m, POLICY_REASON_PREEMPT_RT, true);
+}
+
 static int drain(void *source, booster_event_fn *fn, void *userdata)
 {
 	return tracer_drain(source, fn, userdata);
@@ -323,6 +339,7 @@ static int construct_loop(struct manager *m)
 	int r;
 
 	m->has_cgroup = cgroup_cpu_find(&m->cgroup) == 0;
+	check_preempt_rt(m);
 	r = start_loop(m);
 	if (r == 0)
 		r = open_tracer(m);

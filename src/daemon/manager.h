@@ -138,6 +138,9 @@ void terms_apply(struct manager *m);
 int terms_override(struct manager *m, struct managed_domain *d, const char *profile,
 		   uint64_t for_ns);
 
+/** Its thread is in another cgroup now: what the old one was granted is withdrawn. Before the new is known. */
+void terms_moved(struct manager *m, struct managed_vcpu *v);
+
 /** Ends the care for a vCPU: lowered, not traced any more, its RT budget withdrawn. */
 void terms_end(struct manager *m, struct managed_vcpu *v);
 

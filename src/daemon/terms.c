@@ -151,7 +151,7 @@ static void budget_grant(struct manager *m, const struct managed_domain *d, stru
 	int r;
 
 	if (v->granted || !config_host(m->config)->grant_rt_budget || !m->has_cgroup ||
-	    !v->thread.cgroup[0])
+	    !v->thread.cgroup[0] || v->thread.proof == VCPU_PROOF_NONE)
 		return;
 	r = rt_budget_grant(m->ledger, &m->cgroup, v->thread.cgroup, share, failed);
 	if (r == 0)
@@ -183,6 +183,11 @@ static uint32_t holds_with_admission(const struct managed_vcpu *v)
 	uint32_t admission = POLICY_HOLD(POLICY_REASON_ADMISSION);
 
 	return share_too_small(v) ? v->holds | admission : v->holds & ~admission;
+}
+
+void terms_moved(struct manager *m, struct managed_vcpu *v)
+{
+	budget_withdraw(m, v);
 }
 
 void terms_end(struct manager *m, struct managed_vcpu *v)

@@ -28,6 +28,9 @@ static const struct {
 					      "breaker; look at the journal, then `pvschedctl enable`."},
 	[POLICY_REASON_GUARDIAN] = {"guardian", "No guardian process answers that could give "
 						"everything back; it is started again by itself."},
+	[POLICY_REASON_PREEMPT_RT] = {"preempt-rt", "This is a PREEMPT_RT kernel: what ends a boost runs "
+						    "in threads there that a boosted vCPU would starve. "
+						    "Observed only."},
 	[POLICY_REASON_NO_TRACER] = {"no-tracer", "The BPF tracer could not be loaded, so nobody could "
 						  "tell when a budget ends; see `pvschedctl doctor`."},
 	[POLICY_REASON_PAUSED] = {"paused", "The domain is paused, saved or being migrated."},

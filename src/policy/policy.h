@@ -40,6 +40,7 @@ enum policy_reason {
 	POLICY_REASON_DISABLED,	    /* the global switch */
 	POLICY_REASON_BREAKER,	    /* the circuit breaker: too many unclean ends */
 	POLICY_REASON_GUARDIAN,	    /* no guardian answers */
+	POLICY_REASON_PREEMPT_RT,   /* a PREEMPT_RT kernel: deadlines run in threads a boost would starve */
 	POLICY_REASON_NO_TRACER,    /* nobody could tell when the budget ends */
 	POLICY_REASON_RELEASED,	    /* released by command, until it is set again */
 	POLICY_REASON_PAUSED,	    /* the domain is paused, saved or migrated */

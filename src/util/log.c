@@ -15,13 +15,25 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/escape.h"
 
 /** Longer messages are cut: the longest of ours carry one file name and one JSON path. */
 #define LOG_MESSAGE_MAX 2048
 #define LOG_FIELD_MAX   1024
 
+/** So many lines within so long; what is beyond is counted, and the count is told. */
+#define LOG_LINES_MAX 300
+#define LOG_WINDOW_NS (10 * NSEC_PER_SEC)
+
 static atomic_int log_max_level = LOG_INFO;
+
+/** Whoever can make us write a line may try to make us write a million. */
+static struct {
+	atomic_uint_least64_t begin_ns;
+	atomic_uint lines;
+	atomic_uint suppressed;
+} log_window;
 
 void log_set_level(int level)
 {
@@ -100,15 +112,39 @@ static int write_journal(int level, const struct log_context *ctx, const char *e
 	return sd_journal_sendv(record.iov, record.n);
 }
 
+/**
+ * True if a line may be written now. @suppressed gets how many were not in the window that has ended
+ * with it, else 0. Two threads that end a window at once may let a few more through: no harm.
+ */
+static bool log_admit(unsigned int *suppressed)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	*suppressed = 0;
+	if (now_ns - atomic_load(&log_window.begin_ns) >= LOG_WINDOW_NS) {
+		atomic_store(&log_window.begin_ns, now_ns);
+		atomic_store(&log_window.lines, 0);
+		*suppressed = atomic_exchange(&log_window.suppressed, 0);
+	}
+	if (atomic_fetch_add(&log_window.lines, 1) < LOG_LINES_MAX)
+		return true;
+	atomic_fetch_add(&log_window.suppressed, 1);
+	return false;
+}
+
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
 {
 	static const struct log_context none = {.vcpu = -1};
 	char message[LOG_MESSAGE_MAX], escaped[ESCAPE_SIZE(LOG_MESSAGE_MAX)];
 	int saved = errno; /* callers log first and return -errno after */
+	unsigned int suppressed;
 	va_list args;
 
-	if (level > atomic_load(&log_max_level))
+	if (level > atomic_load(&log_max_level) || !log_admit(&suppressed))
 		return;
+	if (suppressed)
+		log_write(LOG_WARNING, NULL, "%u messages were not written, there were too many",
+			  suppressed);
 	va_start(args, format);
 	if (vsnprintf(message, sizeof(message), format, args) < 0)
 		message[0] = '\0';

@@ -26,7 +26,7 @@ void log_set_level(int level);
 
 /**
  * Writes one message. Control characters in it are escaped, since names come from outside.
- * @ctx may be NULL.
+ * @ctx may be NULL. More than 300 lines in 10 s are counted instead, and the count is written after.
  */
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
 	PRINTF_FORMAT(3, 4);

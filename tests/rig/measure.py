@@ -88,13 +88,15 @@ class _Window:
         return [1000 * (end - begin) / wall_ns for begin, end in zip(self._begin[1:], self._end[1:])]
 
 
-def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3):
+def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=True):
     """Runs one measurement of SECONDS. The load runs while it lasts and is paused at its end.
 
     elevated_ns()   time that the vCPUs ran elevated so far
+    loaded          False: the load stays paused, for the floor that no scheduling can get below
     """
     tids = list(guest.vcpu_tids().values())
-    load.resume()
+    if loaded:
+        load.resume()
     time.sleep(settle_s)
     window = _Window(lambda: (load.used_ns(), sum(map(proc.run_ns, tids)), elevated_ns(), _busy_ns(),
                               sum(map(proc.run_ns, guest.helper_tids()))), seconds)

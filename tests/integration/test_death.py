@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Daemon, guardian or both die or hang in mid-boost: every thread gets back what it had."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import attributes
+from rig import proc
+from rig.load import Load
+
+REPETITIONS = 10  # in each of two tests
+LIMIT_S = 0.1
+
+
+def poll_until(tids, before, seconds=5):
+    """Reads the attributes of the threads without a pause until all are as before; seconds that took."""
+    begin = time.monotonic()
+    while True:
+        if all(attributes.read(tid) == before[tid] for tid in tids):
+            return time.monotonic() - begin
+        if time.monotonic() - begin > seconds:
+            now = {tid: attributes.read(tid) for tid in tids}
+            raise AssertionError(f"not as before {seconds} s later: {now}, before: {before}")
+
+
+def kill_in_mid_boost(scene, domain, before, name):
+    """A daemon of its own: the circuit breaker does not count it."""
+    daemon = scene.daemon()
+    for index in range(len(before)):
+        daemon.wait_boosted(domain, index)
+    guardian = daemon.guardian()
+    begin = time.monotonic()
+    daemon.kill()
+    taken = poll_until(list(before), before)
+    scene.figures.setdefault(name, []).append(1000 * (time.monotonic() - begin))
+    daemon.reap()
+    proc.wait_for(lambda: proc.start_ticks(guardian) is None, 5, "the guardian to leave")
+    return taken
+
+
+@pytest.mark.parametrize("loaded", [False, True], ids=["idle-host", "busy-host"])
+def test_kill_9_of_the_daemon(scene, loaded):
+    domain = scene.domain(vcpus=1, hz=1000)
+    before = {tid: attributes.read(tid) for tid in domain.tids()}
+    name = f"kill -9 of the daemon to all given back, {'busy' if loaded else 'idle'} host, ms"
+    if loaded:
+        with Load(domain.tid, deadman=scene.deadman):
+            times = [kill_in_mid_boost(scene, domain, before, name) for _ in range(REPETITIONS)]
+    else:
+        times = [kill_in_mid_boost(scene, domain, before, name) for _ in range(REPETITIONS)]
+    assert max(times) < LIMIT_S, times
+    scene.assert_pristine()
+
+
+def test_kill_9_of_the_daemon_gives_back_every_domain(scene):
+    domains = [scene.domain(f"pvsched-it-{n}") for n in range(3)]
+    daemon = scene.daemon(config={"profiles": {"interactive": {"share_permille": 60}}}, profile="interactive")
+    for domain in domains:
+        daemon.wait_boosted(domain)
+    daemon.kill()
+    daemon.reap()
+    proc.wait_for(lambda: not scene.left(), 2, "all threads and groups to be as they were")
+
+
+def test_stopped_daemon_is_taken_for_dead(scene):
+    """SIGSTOP while the vCPU computes: its budget ends and nobody answers."""
+    domain = scene.domain(busy=20, idle=20, hz=100)
+    daemon = scene.daemon()
+    daemon.wait_boosted(domain)
+    tid = domain.tid
+    before_stop = time.monotonic()
+    daemon.kill(signal.SIGSTOP)
+    # armed or not at this moment: if it is, the next burst ends its budget
+    proc.wait_for(lambda: not attributes.elevated(tid), 2, "the guardian to take back what nobody watches", step=0.001)
+    scene.figures.setdefault("daemon stopped to given back, ms", []).append(1000 * (time.monotonic() - before_stop))
+    scene.assert_given_back()
+    daemon.kill(signal.SIGCONT)
+    # alive after all: it says what happened, and an admin may go on
+    assert daemon.call("enable").returncode == 0
+    daemon.wait_boosted(domain)
+
+
+def test_kill_9_of_the_guardian(scene):
+    domain, daemon = scene.boosted()
+    guardian = daemon.guardian()
+    os.kill(guardian, signal.SIGKILL)
+    other = proc.wait_for(lambda: (daemon.guardian() or guardian) != guardian and daemon.guardian(), 5, "a new guardian")
+    assert proc.start_ticks(other) is not None
+    daemon.wait_log("the guardian is gone")
+    daemon.wait_boosted(domain)
+    # and the new one does its work
+    daemon.kill()
+    daemon.reap()
+    proc.wait_for(lambda: not scene.left(), 2, "all threads and groups to be as they were")
+
+
+def test_stopped_guardian_releases(scene):
+    domain, daemon = scene.boosted()
+    os.kill(daemon.guardian(), signal.SIGSTOP)
+    try:
+        daemon.wait_reason(domain, "guardian", seconds=5)
+        scene.assert_given_back()
+    finally:
+        for pid in proc.pids_by_name("pvschedd-guard"):
+            if os.getpgid(pid) == os.getpgid(daemon.process.pid):
+                os.kill(pid, signal.SIGCONT)
+    daemon.wait_boosted(domain)
+
+
+def kill_both(daemon):
+    """The guardian must not see the daemon die: it is stopped first, and so is the daemon."""
+    guardian = daemon.guardian()
+    daemon.kill(signal.SIGSTOP)
+    os.kill(guardian, signal.SIGKILL)
+    daemon.kill()
+    daemon.reap()
+
+
+def test_kill_9_of_both_then_restore(scene):
+    domain = scene.domain()
+    attributes.set_slack(domain.tid, 7777)
+    daemon = scene.daemon()
+    daemon.wait_boosted(domain)
+    kill_both(daemon)
+    assert attributes.elevated(domain.tid)
+    done = daemon.restore()
+    assert done.returncode == 0, done.stderr
+    assert "1 given back" in done.stdout or "4 given back" in done.stdout, done.stdout
+    scene.assert_pristine()
+    assert daemon.restore().stdout.startswith("0 given back")
+
+
+def test_kill_9_of_both_then_start(scene):
+    domain, daemon = scene.boosted()
+    kill_both(daemon)
+    assert attributes.elevated(domain.tid)
+    assert daemon.call("disable").returncode == 0  # so that what is seen below is not a new boost
+    daemon.start()
+    assert daemon.status()["recovered_at_start"] >= 1
+    scene.assert_given_back()
+    assert "left by an earlier run" in daemon.log()
+
+
+def test_restore_refuses_beside_a_daemon(scene):
+    domain, daemon = scene.boosted()
+    done = daemon.restore()
+    assert done.returncode == 1
+    assert "a pvschedd runs" in done.stderr
+    daemon.wait_boosted(domain)
+
+
+def test_restore_without_anything(scene):
+    daemon = scene.daemon(start=False)
+    done = daemon.restore()
+    assert done.returncode == 0, done.stderr
+
+
+def test_damaged_ledger_is_put_aside(scene):
+    domain, daemon = scene.boosted()
+    assert daemon.stop() == 0
+    with open(f"{daemon.runtime_dir}/ledger", "r+b") as file:
+        file.write(os.urandom(4096))
+    daemon.start()
+    assert os.path.exists(f"{daemon.runtime_dir}/ledger.bad")
+    daemon.wait_boosted(domain)
+
+
+def test_second_daemon_is_refused(scene):
+    _, daemon = scene.boosted()
+    with pytest.raises(proc.RigError, match="another pvschedd runs"):
+        second = scene.daemon(start=False)
+        second.runtime_dir = daemon.runtime_dir
+        second.start()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_clean_end(scene, sig):
+    _, daemon = scene.boosted()
+    assert daemon.stop(sig) == 0
+    scene.assert_pristine()
+    assert not os.path.exists(f"{daemon.runtime_dir}/running")
+
+
+def test_circuit_breaker(scene):
+    domain = scene.domain()
+    daemon = scene.daemon()
+    for _ in range(3):
+        daemon.wait_boosted(domain)
+        daemon.kill()
+        daemon.reap()
+        daemon.start()
+    assert daemon.status()["breaker"] == "open"
+    daemon.wait_reason(domain, "breaker")
+    scene.assert_given_back()
+    assert "breaker" in [check["name"] for check in json_checks(daemon) if check["status"] == "fail"]
+    assert daemon.call("enable").returncode == 0
+    assert daemon.status()["breaker"] == "closed"
+    daemon.wait_boosted(domain)
+
+
+def json_checks(daemon):
+    import json  # pylint: disable=import-outside-toplevel
+    return json.loads(daemon.call("doctor", "--json").stdout)["checks"]
