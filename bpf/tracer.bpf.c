@@ -316,6 +316,47 @@ static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __
 	}
 }
 
+/*
+ * ksoftirqd has something to do and an elevated vCPU has the CPU. Up to Linux 6.3 no softirq runs on a
+ * CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch this run
+ * by a timer of its own.
+ */
+static __always_inline void softirqd_watch(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 cpu)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+
+	if (account && account->softirqd_since_ns)
+		event_send(vcpu, slot, PVS_EVENT_SOFTIRQD, 0);
+}
+
+static __always_inline void softirqd_switch(struct task_struct *prev, bool prev_runnable,
+					    struct task_struct *next, __u64 now, __u32 cpu)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+
+	if (!account || !account->softirqd_tid)
+		return;
+	if (next->pid == account->softirqd_tid)
+		account->softirqd_since_ns = 0;
+	else if (prev->pid == account->softirqd_tid)
+		account->softirqd_since_ns = prev_runnable ? now : 0;
+}
+
+/* ksoftirqd is only ever woken on its own CPU. */
+static __always_inline void softirqd_waking(struct task_struct *p)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), slot = 0;
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	struct pvs_vcpu_account *vcpu;
+
+	if (!account || p->pid != account->softirqd_tid)
+		return;
+	account->softirqd_since_ns = bpf_ktime_get_ns();
+	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
+	if (vcpu && (vcpu->flags & PVS_FLAG_ELEVATED) && vcpu->in_ns)
+		softirqd_watch(vcpu, slot, cpu);
+}
+
 static __always_inline void wait_record(struct pvs_vcpu_account *vcpu, __u64 wait)
 {
 	__u64 bucket = pvs_wait_bucket(wait);
@@ -383,6 +424,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		event_send(vcpu, slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns)
 		return; /* told already */
+	softirqd_watch(vcpu, slot, cpu);
 	left = tokens_left(vcpu, now, now, &which);
 	if (left <= PVS_TOKENS_MIN_NS) {
 		vcpu->exhausted_at_ns = now;
@@ -484,6 +526,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	now = bpf_ktime_get_ns();
 	cpu = bpf_get_smp_processor_id();
 	foreign_rt(next, in, now, cpu);
+	softirqd_switch(prev, preempt || !prev_state, next, now, cpu);
 	if (out)
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);
 	if (in)
@@ -497,6 +540,9 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	struct pvs_vcpu_account *vcpu;
 	__u32 slot = 0;
 
+	if (!tid_listed(p->pid))
+		return 0;
+	softirqd_waking(p);
 	vcpu = vcpu_find(p->pid, &slot);
 	if (!vcpu)
 		return 0;

@@ -108,6 +108,9 @@ struct pvs_cpu_account {
 	__u64 rt_since_ns;  /* tracer: a real-time thread that is not a vCPU's runs since */
 	__u64 rt_run_ns;    /* tracer: all of it, ours and foreign */
 	__u64 foreign_ns;   /* tracer: of that, what was not a boosted vCPU */
+	__u64 softirqd_since_ns; /* tracer: its ksoftirqd waits to run since; 0: it does not */
+	__u32 softirqd_tid; /* daemon: its ksoftirqd; 0: none known */
+	__u32 pad;
 } __attribute__((aligned(64)));
 
 enum pvs_event_type {
@@ -117,6 +120,7 @@ enum pvs_event_type {
 	PVS_EVENT_QUOTA = 4,	 /* a CFS quota appeared over an elevated vCPU, or went */
 	PVS_EVENT_FORK = 5,	 /* an elevated vCPU thread made a thread: @arg is its tid */
 	PVS_EVENT_EXIT = 6,	 /* a registered thread is gone */
+	PVS_EVENT_SOFTIRQD = 7,	 /* ksoftirqd waits behind a running, elevated vCPU */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */

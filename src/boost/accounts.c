@@ -108,6 +108,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	*ret = (struct policy_facts){
 		.whereabouts = whereabouts(a, in_ns),
 		.quota = READ(a->quota) != 0,
+		.softirqd_since_ns = READ(cpu->softirqd_since_ns),
 		.full_at_ns = READ(a->repaid_at_ns),
 	};
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);

@@ -216,6 +216,9 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	case PVS_EVENT_EXHAUSTED:
 		exhausted(b, event->slot, event->arg);
 		break;
+	case PVS_EVENT_SOFTIRQD:
+		step(b, event->slot, POLICY_EVENT_SOFTIRQD);
+		break;
 	case PVS_EVENT_FOREIGN:
 		step(b, event->slot, POLICY_EVENT_FOREIGN);
 		break;

@@ -10,10 +10,14 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
+#include "util/procfs.h"
 
 /* Where hints arrive, the threads are looked at all the same, this often: the hint is not the truth. */
 #define RESCAN_WITH_HINTS_NS (60 * NSEC_PER_SEC)
 #define RESCAN_ALONE_NS	     (1 * NSEC_PER_SEC)
+
+/* A bound for one look at /proc; kernel threads have the lowest numbers. */
+#define PROCESSES_MAX 100000
 
 /* ---- libvirt ---- */
 
@@ -142,6 +146,31 @@ static int procconn_start(struct manager *m)
 			       on_procconn, m);
 }
 
+/* ---- ksoftirqd, whose waiting the tracer watches ---- */
+
+static int on_process(pid_t pid, void *userdata)
+{
+	struct manager *m = userdata;
+	struct procfs_stat stat;
+	unsigned int cpu;
+
+	if (procfs_stat(0, pid, &stat) == 0 && (stat.flags & PROCFS_FLAG_KTHREAD) &&
+	    sscanf(stat.comm, "ksoftirqd/%u", &cpu) == 1)
+		tracer_set_softirqd(m->tracer, cpu, pid);
+	return 0;
+}
+
+static void softirqd_find(struct manager *m)
+{
+	int r;
+
+	if (!m->tracer)
+		return;
+	r = procfs_each_process(PROCESSES_MAX, on_process, m);
+	if (r < 0)
+		log_notice("the kernel's softirq threads were not all found: %s", strerror(-r));
+}
+
 /* ---- notes of the booster ---- */
 
 static void say_refused(struct manager *m, struct managed_domain *d, struct managed_vcpu *v)
@@ -252,6 +281,7 @@ int sources_start(struct manager *m)
 {
 	int r = sd_event_add_io(m->event, NULL, booster_notes_fd(m->booster), EPOLLIN, on_notes, m);
 
+	softirqd_find(m);
 	if (r >= 0)
 		r = procconn_start(m);
 	if (r >= 0)

@@ -59,6 +59,8 @@ static const struct {
 						    "host.domain_share_permille."},
 	[POLICY_REASON_CPU_CAP] = {"cpu-cap", "All real-time threads of its CPU together, foreign ones "
 					      "included, reached host.cpu_share_permille."},
+	[POLICY_REASON_SOFTIRQ] = {"softirq", "The kernel's ksoftirqd had to wait behind it for a "
+					      "millisecond; network or disk load on that CPU."},
 	[POLICY_REASON_RATE] = {"rate", "More changes in a second than host.max_changes_per_s."},
 	[POLICY_REASON_AWAKE] = {"awake", "It is armed the next time its guest is idle."},
 	[POLICY_REASON_WITHIN] = {"within-budget", "It is elevated; its next wake-ups are served at once "

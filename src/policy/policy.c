@@ -22,6 +22,9 @@
 #define SHORT_HALT_NS	 (1 * NSEC_PER_MSEC)
 #define SHORT_HALT_SHIFT_MAX 4
 
+/* How long ksoftirqd may wait behind an elevated vCPU. */
+#define SOFTIRQD_WAIT_NS (1 * NSEC_PER_MSEC)
+
 /* A tenth of a second's changes may come at once. */
 #define RATE_BURST_NS (NSEC_PER_SEC / 10)
 
@@ -273,15 +276,29 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 	look_at(policy, vcpu, until_ns);
 }
 
-/* A vCPU that was raised while it ran is watched until it leaves its CPU. */
+/*
+ * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in, and
+ * those during which ksoftirqd waits.
+ */
 static void watch_run(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
 		      uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	bool running = facts->whereabouts == POLICY_RUNNING;
+	uint64_t left_ns = facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1;
 
-	v->caught_awake = v->caught_awake && facts->whereabouts == POLICY_RUNNING;
-	if (v->caught_awake)
-		look_at(policy, vcpu, now_ns + (uint64_t)MAX(facts->tokens_ns, INT64_C(1)));
+	v->caught_awake = v->caught_awake && running;
+	if (running && facts->softirqd_since_ns)
+		left_ns = MIN(left_ns, SOFTIRQD_WAIT_NS);
+	else if (!v->caught_awake)
+		return;
+	look_at(policy, vcpu, now_ns + left_ns);
+}
+
+static bool starves_softirqd(const struct policy_facts *facts, uint64_t now_ns)
+{
+	return facts->whereabouts == POLICY_RUNNING && facts->softirqd_since_ns &&
+	       now_ns - facts->softirqd_since_ns >= SOFTIRQD_WAIT_NS;
 }
 
 /* Still allowed to be elevated? */
@@ -300,6 +317,8 @@ static void reconsider(struct policy *policy, unsigned int vcpu, const struct po
 		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_QUOTA, now_ns, ret);
 	else if (facts->whereabouts == POLICY_RUNNING && facts->tokens_ns <= 0)
 		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
+	else if (starves_softirqd(facts, now_ns))
+		exhausted(policy, vcpu, POLICY_REASON_SOFTIRQ, false, facts, now_ns, ret);
 	else
 		watch_run(policy, vcpu, facts, now_ns);
 }
@@ -314,6 +333,7 @@ static void step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	case POLICY_EVENT_LOOK:
 	case POLICY_EVENT_HALTED:
 	case POLICY_EVENT_RESCAN:
+	case POLICY_EVENT_SOFTIRQD:
 		reconsider(policy, vcpu, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_EXHAUSTED:

@@ -59,6 +59,7 @@ enum policy_reason {
 	POLICY_REASON_BACKOFF,	    /* it emptied its bucket too often in a row */
 	POLICY_REASON_DOMAIN_CAP,   /* its domain's bucket */
 	POLICY_REASON_CPU_CAP,	    /* its CPU's bucket */
+	POLICY_REASON_SOFTIRQ,	    /* the kernel's softirq thread waited behind it for too long */
 	POLICY_REASON_RATE,	    /* too many changes in a second */
 	POLICY_REASON_AWAKE,	    /* armed at its next halt, not while it runs */
 	POLICY_REASON_WITHIN,	    /* armed: within its budget */
@@ -82,6 +83,7 @@ struct policy_facts {
 	enum policy_whereabouts whereabouts;
 	bool quota;		 /* a CFS quota was seen over it */
 	int64_t tokens_ns;	 /* least of its own, its domain's and its CPU's, the current run taken off */
+	uint64_t softirqd_since_ns; /* since when ksoftirqd waits on its CPU; 0: it does not */
 	uint64_t full_at_ns;	 /* when its own bucket is full; in the past: it is */
 	uint64_t domain_at_ns;	 /* when its domain's bucket holds a burst of the vCPU */
 	uint64_t cpu_at_ns;	 /* when its CPU's bucket does */
@@ -93,6 +95,7 @@ enum policy_event {
 	POLICY_EVENT_EXHAUSTED, /* its own bucket is empty */
 	POLICY_EVENT_DOMAIN_EXHAUSTED,
 	POLICY_EVENT_CPU_EXHAUSTED,
+	POLICY_EVENT_SOFTIRQD, /* ksoftirqd waits while it runs: the tracer's deadline may not fire */
 	POLICY_EVENT_SHED,    /* it owes most on a CPU whose bucket is empty */
 	POLICY_EVENT_FOREIGN, /* it has other attributes than we gave it */
 	POLICY_EVENT_RESCAN,  /* look again at what was believed foreign or refused */

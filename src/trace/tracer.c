@@ -236,6 +236,14 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 	list(tracer, tid, -1);
 }
 
+void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid)
+{
+	if (cpu >= PVS_CPUS_MAX || tracer->cpus[cpu].softirqd_tid)
+		return;
+	tracer->cpus[cpu].softirqd_tid = (uint32_t)tid;
+	list(tracer, tid, 1);
+}
+
 int tracer_events_fd(const struct tracer *tracer)
 {
 	return bpf_map__fd(tracer->bpf->maps.events);

@@ -46,6 +46,9 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
 /** Ends it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
 
+/** Tells it which thread is the ksoftirqd of @cpu. */
+void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid);
+
 /** Readable when there are events. */
 int tracer_events_fd(const struct tracer *tracer);
 

@@ -92,7 +92,7 @@ def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=Tr
     """Runs one measurement of SECONDS. The load runs while it lasts and is paused at its end.
 
     elevated_ns()   time that the vCPUs ran elevated so far
-    loaded          False: the load stays paused, for the floor that no scheduling can get below
+    loaded          False: the load stays paused
     """
     tids = list(guest.vcpu_tids().values())
     if loaded:

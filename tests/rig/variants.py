@@ -8,11 +8,12 @@ from .proc import RigError
 from .rtbudget import RtBudget
 
 PLAIN = "untouched_plain"  # under emulation only: not even QEMU's main thread is touched
-IDLE = "idle"  # untouched without the load: the floor
+IDLE = "idle"  # untouched and without the load
 UNTOUCHED = "untouched"
 STATIC = "static"
 PROFILES = ("interactive", "latency")
 ALL = (IDLE, PLAIN, UNTOUCHED, *PROFILES, STATIC)
+DEFAULT = ALL[1:]
 
 # Per second and CPU, where the kernel asks for budgets. Together with what pvschedd grants itself (its
 # profile's share and a margin), never both of the vCPUs' at a time, they fit into the root's 950 ms.
