@@ -57,15 +57,20 @@ static uint32_t vcpu_holds(const struct manager *m, const struct managed_domain 
 	 POLICY_HOLD(POLICY_REASON_UNPROVEN) | POLICY_HOLD(POLICY_REASON_QUOTA) |                  \
 	 POLICY_HOLD(POLICY_REASON_HOUSEKEEPING))
 
-static void holds_update(struct manager *m, struct managed_domain *d)
+static void affinities_read(struct managed_domain *d)
+{
+	for (size_t i = 0; i < d->n_vcpus; i++)
+		affinity_read(d->vcpus[i].thread.id.tid, &d->vcpus[i].affinity);
+}
+
+/* @fresh: only those that the booster does not know yet. */
+static void holds_update(struct manager *m, struct managed_domain *d, bool fresh)
 {
 	for (size_t i = 0; i < d->n_vcpus; i++) {
 		struct managed_vcpu *v = &d->vcpus[i];
-		uint32_t holds;
+		uint32_t holds = (v->holds & ~HOLDS_OF_DOMAINS) | vcpu_holds(m, d, v);
 
-		affinity_read(v->thread.id.tid, &v->affinity);
-		holds = (v->holds & ~HOLDS_OF_DOMAINS) | vcpu_holds(m, d, v);
-		if (holds == v->holds)
+		if (holds == v->holds || (fresh && v->slot != SLOT_NONE))
 			continue;
 		if (v->slot != SLOT_NONE)
 			booster_hold(m->booster, v->slot, holds, ~holds & HOLDS_OF_DOMAINS);
@@ -217,8 +222,11 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 		d->migrating = false;
 	if (vcpus_update(m, d) < 0)
 		return;
-	holds_update(m, d);
+	affinities_read(d);
+	holds_update(m, d, true);
+	/* shares and RT budgets before a hold ends, or the first raise would be refused */
 	terms_apply(m);
+	holds_update(m, d, false);
 	if (causes & (VIRT_CAUSE_TUNABLE | VIRT_CAUSE_LIFECYCLE | VIRT_CAUSE_REBOOT))
 		domains_rescan(m, d);
 	log_debug("domain \"%s\": %zu vCPUs, profile %s (%s)", d->seen->name, d->n_vcpus,
@@ -271,7 +279,8 @@ struct managed_vcpu *domains_by_slot(struct manager *m, unsigned int slot,
 
 void domains_rescan(struct manager *m, struct managed_domain *d)
 {
-	holds_update(m, d);
+	affinities_read(d);
+	holds_update(m, d, false);
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		if (d->vcpus[i].slot != SLOT_NONE)
 			booster_rescan(m->booster, d->vcpus[i].slot);

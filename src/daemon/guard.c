@@ -61,8 +61,10 @@ int guard_attach(struct manager *m)
 	if (!m->guardian)
 		return 0;
 	r = watch_child(m);
-	if (r >= 0 && m->tracer)
+	if (r >= 0 && m->tracer) {
+		tracer_forget_overdue(m->tracer);
 		r = guardian_watch_overdue(m->guardian, tracer_overdue_fd(m->tracer));
+	}
 	return r < 0 ? r : 0;
 }
 

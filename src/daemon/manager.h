@@ -141,6 +141,9 @@ int terms_override(struct manager *m, struct managed_domain *d, const char *prof
 /** Its thread is in another cgroup now: what the old one was granted is withdrawn. Before the new is known. */
 void terms_moved(struct manager *m, struct managed_vcpu *v);
 
+/** A guardian gave everything back, RT budgets too: grants them again. */
+void terms_grant_again(struct manager *m);
+
 /** Ends the care for a vCPU: lowered, not traced any more, its RT budget withdrawn. */
 void terms_end(struct manager *m, struct managed_vcpu *v);
 

@@ -288,6 +288,16 @@ void terms_apply(struct manager *m)
 			vcpu_apply(m, d, &d->vcpus[v], &before[i++]);
 }
 
+void terms_grant_again(struct manager *m)
+{
+	for (struct managed_domain *d = m->domains; d; d = d->next)
+		for (size_t i = 0; i < d->n_vcpus; i++)
+			d->vcpus[i].granted = false;
+	terms_apply(m);
+	for (struct managed_domain *d = m->domains; d; d = d->next)
+		domains_rescan(m, d);
+}
+
 /* ---- by command ---- */
 
 static int on_override_end(sd_event_source *source, uint64_t usec, void *userdata)

@@ -18,6 +18,7 @@
 struct tracer {
 	struct tracer_bpf *bpf;
 	struct ring_buffer *ring;
+	struct ring_buffer *overdue; /* only to empty it */
 	struct bpf_link *inj_virq;
 	struct bpf_link *apicv_accept_irq;
 	struct tracer_sources sources;
@@ -69,6 +70,14 @@ static int on_sample(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+static int on_overdue(void *ctx, void *data, size_t size)
+{
+	(void)ctx;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
 static int attach_sched(struct tracer *tracer)
 {
 	struct tracer_bpf *bpf = tracer->bpf;
@@ -102,8 +111,9 @@ static int map_all(struct tracer *tracer)
 	tracer->cpus = map_accounts(bpf->maps.cpus, PVS_CPUS_MAX * sizeof(*tracer->cpus));
 	tracer->listed_users = calloc(LISTED_BITS, sizeof(*tracer->listed_users));
 	tracer->ring = ring_buffer__new(bpf_map__fd(bpf->maps.events), on_sample, tracer, NULL);
+	tracer->overdue = ring_buffer__new(bpf_map__fd(bpf->maps.overdue), on_overdue, NULL, NULL);
 	if (!tracer->vcpus || !tracer->domains || !tracer->cpus || !tracer->listed_users ||
-	    !tracer->ring)
+	    !tracer->ring || !tracer->overdue)
 		return errno ? -errno : -ENOMEM;
 	return 0;
 }
@@ -151,6 +161,7 @@ struct tracer *tracer_free(struct tracer *tracer)
 	bpf_link__destroy(tracer->inj_virq);
 	bpf_link__destroy(tracer->apicv_accept_irq);
 	ring_buffer__free(tracer->ring);
+	ring_buffer__free(tracer->overdue);
 	if (tracer->vcpus)
 		munmap(tracer->vcpus, PVS_VCPUS_MAX * sizeof(*tracer->vcpus));
 	if (tracer->domains)
@@ -254,6 +265,11 @@ int tracer_drain(struct tracer *tracer, tracer_event_fn *fn, void *userdata)
 	tracer->fn = fn;
 	tracer->userdata = userdata;
 	return ring_buffer__consume(tracer->ring);
+}
+
+void tracer_forget_overdue(struct tracer *tracer)
+{
+	ring_buffer__consume(tracer->overdue);
 }
 
 int tracer_overdue_fd(const struct tracer *tracer)

@@ -60,6 +60,9 @@ int tracer_drain(struct tracer *tracer, tracer_event_fn *fn, void *userdata);
 /** The ring that says that the daemon does not answer: readable by poll(), for the guardian. */
 int tracer_overdue_fd(const struct tracer *tracer);
 
+/** Empties that ring: what was said to one guardian, which acted on it, is not said to the next. */
+void tracer_forget_overdue(struct tracer *tracer);
+
 struct tracer_totals {
 	uint64_t events_lost;
 	uint64_t injections; /* into any vCPU of the host */

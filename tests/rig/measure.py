@@ -80,6 +80,9 @@ class _Window:
     def _finish(self):
         self._end = (time.monotonic_ns(), *self._sample())
 
+    def cancel(self):
+        self._timer.cancel()
+
     def permille(self):
         self._timer.join()
         if self._begin is None or self._end is None:
@@ -110,6 +113,9 @@ def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=Tr
     try:
         answer = guest.command(f"cyclictest {INTERVAL_US} 1000000000 {seconds}", seconds=seconds + 60, on_mark=mark)
         host_latencies = host.result()
+    except BaseException:
+        window.cancel()
+        raise
     finally:
         host.close()
         load.pause()
