@@ -8,8 +8,8 @@
  * should know goes to the main thread as a note.
  *
  * All functions are for the main thread. A command is answered within microseconds; one that is not
- * answered in BOOSTER_TIMEOUT_MS means that the thread hangs: -ETIMEDOUT, and the caller gives up so
- * that the guardian can act.
+ * answered in BOOSTER_TIMEOUT_MS means that the thread hangs: the process aborts, so that the guardian
+ * acts.
  */
 
 #include "boost/accounts.h"

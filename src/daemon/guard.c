@@ -47,10 +47,11 @@ int guard_start(struct manager *m)
 	r = guardian_start(&m->guardian, m->ledger, priority);
 	if (r < 0)
 		return r;
-	if (!guardian_realtime(m->guardian))
+	if (!guardian_realtime(m->guardian)) {
 		log_warning("the kernel refuses the guardian a real-time priority: nothing is boosted; "
 			    "run pvschedd in a cgroup with an RT budget, with CAP_SYS_NICE");
-	manager_hold(m, POLICY_REASON_GUARDIAN, !guardian_realtime(m->guardian));
+		manager_hold(m, POLICY_REASON_GUARDIAN, true);
+	}
 	return 0;
 }
 
@@ -81,9 +82,12 @@ static void guardian_lost(struct manager *m)
 	r = guard_start(m);
 	if (r == 0)
 		r = guard_attach(m);
-	if (r == 0)
+	if (r == 0) {
+		/* before the hold ends, or the first raise would be refused */
+		terms_grant_again(m);
+		manager_hold(m, POLICY_REASON_GUARDIAN, !guardian_realtime(m->guardian));
 		return;
-	manager_hold(m, POLICY_REASON_GUARDIAN, true);
+	}
 	log_error("no new guardian could be started: %s; nothing is boosted until pvschedd "
 			  "is started again",
 			  strerror(-r));

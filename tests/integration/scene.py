@@ -93,6 +93,12 @@ class Scene:
             subprocess.run([self._checker, "save", self._file], check=True, timeout=60)
             self._budgets = rt_budgets()
 
+    def watch_again(self):
+        """The test itself changed something for good: what is now must be there at the end."""
+        os.unlink(self._file)
+        self._file = None
+        self.watch()
+
     def differences(self):
         """What the checker finds different now; a list of texts."""
         argv = [self._checker, "compare", self._file, "--json"]

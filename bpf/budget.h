@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * Charging what ran to the three buckets, and the timer that speaks when one of them is empty.
+ */
+
+#include "tables.h"
+
+#define MAX_RT_PRIO   100
+
+/* How long of [in_ns, out_ns] the vCPU was elevated. */
+static __always_inline __u64 elevated_span(const struct pvs_vcpu_account *vcpu, __u64 in_ns,
+					   __u64 out_ns)
+{
+	__u64 from = in_ns > vcpu->raised_at_ns ? in_ns : vcpu->raised_at_ns;
+	__u64 to = out_ns;
+
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
+		/* lowered while it ran: charge what was before */
+		if (vcpu->lowered_at_ns <= from)
+			return 0;
+		if (vcpu->lowered_at_ns < to)
+			to = vcpu->lowered_at_ns;
+	}
+	return to > from ? to - from : 0;
+}
+
+static __always_inline void domain_charge(__u32 slot, __u64 now, __u64 charge)
+{
+	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &slot);
+
+	if (!domain)
+		return;
+	__sync_fetch_and_add(&domain->used_ns, charge);
+	/* Sixteen failures in a row would take sixteen CPUs charging within nanoseconds. */
+	for (int i = 0; i < 16; i++) {
+		__u64 old = domain->repaid_at_ns;
+		__u64 new = pvs_bucket_charge(&domain->rule, old, now, charge);
+
+		if (__sync_val_compare_and_swap(&domain->repaid_at_ns, old, new) == old)
+			break;
+	}
+}
+
+static __always_inline void cpu_charge(__u32 cpu, __u64 now, __u64 charge, bool foreign)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	struct pvs_bucket_rule rule = cpu_rule;
+
+	if (!account)
+		return;
+	account->rt_run_ns += charge;
+	if (foreign)
+		account->foreign_ns += charge;
+	account->repaid_at_ns = pvs_bucket_charge(&rule, account->repaid_at_ns, now, charge);
+}
+
+/*
+ * What is left to an elevated vCPU that runs since @since: the least of its own, its domain's and its
+ * CPU's tokens. The run itself is not charged yet, so it is taken off here.
+ */
+static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __u64 now,
+					 __u64 since, __u32 *which)
+{
+	__u32 domain_slot = vcpu->domain, cpu = vcpu->cpu;
+	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &domain_slot);
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	struct pvs_bucket_rule rule = cpu_rule;
+	__s64 ran = (__s64)(now - since);
+	__s64 left = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now);
+	__s64 other;
+
+	left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
+	*which = PVS_BUCKET_VCPU;
+	if (domain) {
+		other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now);
+		if (other < left) {
+			left = other;
+			*which = PVS_BUCKET_DOMAIN;
+		}
+	}
+	if (account) {
+		other = pvs_bucket_tokens(&rule, account->repaid_at_ns, now);
+		if (other < left) {
+			left = other;
+			*which = PVS_BUCKET_CPU;
+		}
+	}
+	return left - ran;
+}
+
+static int deadline_fired(void *map, int *key, struct deadline *deadline);
+
+static __always_inline void deadline_start(struct deadline *deadline, __u64 now, __u64 delay)
+{
+	long r;
+
+	if (bpf_timer_set_callback(&deadline->timer, deadline_fired))
+		return;
+	deadline->due_ns = now + delay;
+	r = bpf_timer_start(&deadline->timer, delay, 0);
+	if (r) {
+		deadline->due_ns = 0;
+		deadline_error = (int)r;
+	}
+}
+
+/* In softirq context when the timer is due: look again, since it was started with an older view. */
+static int deadline_fired(void *map, int *key, struct deadline *deadline)
+{
+	__u32 slot = *key, which;
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	__u64 now = bpf_ktime_get_ns(), in, since;
+	__s64 left;
+
+	deadline->due_ns = 0;
+	if (!vcpu || !(vcpu->flags & PVS_FLAG_ELEVATED))
+		return 0;
+	if (vcpu->exhausted_at_ns) {
+		/* told, and still elevated */
+		if (now - vcpu->exhausted_at_ns >= PVS_OVERDUE_NS) {
+			struct pvs_event event = {.at_ns = now, .slot = slot, .tid = vcpu->tid};
+
+			bpf_ringbuf_output(&overdue, &event, sizeof(event), BPF_RB_FORCE_WAKEUP);
+			return 0;
+		}
+		deadline_start(deadline, now, PVS_OVERDUE_NS / 2);
+		return 0;
+	}
+	in = vcpu->in_ns;
+	if (!in)
+		return 0; /* asleep: the next switch-in starts it anew */
+	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
+	left = tokens_left(vcpu, now, since, &which);
+	if (left > PVS_TOKENS_MIN_NS) {
+		deadline_start(deadline, now, left);
+		return 0;
+	}
+	vcpu->exhausted_at_ns = now;
+	event_send(vcpu, slot, PVS_EVENT_EXHAUSTED, which);
+	deadline_start(deadline, now, PVS_OVERDUE_NS);
+	return 0;
+}
+
+/*
+ * Real-time threads of others, and vCPUs to which somebody else gave a real-time class: their time on
+ * this CPU counts against what we may give of it.
+ */
+static __always_inline void foreign_rt(struct task_struct *next,
+				       const struct pvs_vcpu_account *next_vcpu, __u64 now,
+				       __u32 cpu)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	bool ours = next_vcpu && (next_vcpu->flags & PVS_FLAG_ELEVATED);
+
+	if (!account)
+		return;
+	if (account->rt_since_ns)
+		cpu_charge(cpu, now, now - account->rt_since_ns, true);
+	account->rt_since_ns = next->prio < MAX_RT_PRIO && !ours ? now : 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * The kernel's softirq threads: whether one waits behind an elevated vCPU.
+ */
+
+#include "tables.h"
+
+/*
+ * ksoftirqd has something to do and an elevated vCPU has the CPU. Up to Linux 6.3 no softirq runs on a
+ * CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch this run
+ * by a timer of its own.
+ */
+static __always_inline void softirqd_watch(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 cpu)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+
+	if (account && account->softirqd_since_ns)
+		event_send(vcpu, slot, PVS_EVENT_SOFTIRQD, 0);
+}
+
+static __always_inline void softirqd_switch(struct task_struct *prev, bool prev_runnable,
+					    struct task_struct *next, __u64 now, __u32 cpu)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+
+	if (!account || !account->softirqd_tid)
+		return;
+	if (next->pid == account->softirqd_tid)
+		account->softirqd_since_ns = 0;
+	else if (prev->pid == account->softirqd_tid)
+		account->softirqd_since_ns = prev_runnable ? now : 0;
+}
+
+/* ksoftirqd is only ever woken on its own CPU. */
+static __always_inline void softirqd_waking(struct task_struct *p)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), slot = 0;
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	struct pvs_vcpu_account *vcpu;
+
+	if (!account || p->pid != account->softirqd_tid)
+		return;
+	account->softirqd_since_ns = bpf_ktime_get_ns();
+	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
+	if (vcpu && (vcpu->flags & PVS_FLAG_ELEVATED) && vcpu->in_ns)
+		softirqd_watch(vcpu, slot, cpu);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * What the tracer keeps: the accounts it shares with the daemon, who is registered, the rings of events.
+ */
+
+#include <linux/bpf.h>
+
+#include "kernel.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "pvsched/trace.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVS_VCPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_vcpu_account);
+} vcpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVS_DOMAINS_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_domain_account);
+} domains SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVS_CPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_cpu_account);
+} cpus SEC(".maps");
+
+/* tid -> slot */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PVS_VCPUS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} slots SEC(".maps");
+
+struct deadline {
+	struct bpf_timer timer;
+	__u64 due_ns; /* when it fires; 0: not running */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_VCPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct deadline);
+} deadlines SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PVS_EVENTS_BYTES);
+} events SEC(".maps");
+
+/* Read by the guardian alone: anything in here means that the daemon does not answer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} overdue SEC(".maps");
+
+/*
+ * One bit for each value of the low 16 bits of a tid: clear means surely not registered. A word of it
+ * is loaded at every switch of every thread of the host, so it must be small enough to stay cached.
+ */
+__u64 listed[1024];
+
+/* Written by the daemon. */
+struct pvs_bucket_rule cpu_rule;
+
+/* Written by the tracer: the first failure to start a deadline, a negative errno. */
+int deadline_error;
+__u64 events_lost;
+/* Interrupts injected into any vCPU, also unregistered ones; by KVM tracepoint. */
+__u64 injections_total;
+
+static __always_inline bool tid_listed(__u32 tid)
+{
+	return listed[(tid >> 6) & 1023] & (1ULL << (tid & 63));
+}
+
+static __always_inline struct pvs_vcpu_account *vcpu_find(__u32 tid, __u32 *slot)
+{
+	__u32 *found;
+
+	if (!tid_listed(tid))
+		return NULL;
+	found = bpf_map_lookup_elem(&slots, &tid);
+	if (!found)
+		return NULL;
+	*slot = *found;
+	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+static __always_inline void event_send(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 type,
+				       __u32 arg)
+{
+	struct pvs_event event = {
+		.at_ns = bpf_ktime_get_ns(),
+		.type = type,
+		.slot = slot,
+		.tid = vcpu->tid,
+		.arg = arg,
+	};
+
+	/* Each of these is rare and wanted now: no batching. */
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP)) {
+		vcpu->events_lost++;
+		__sync_fetch_and_add(&events_lost, 1);
+	}
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The booster thread: no allocation, no lock, no log. */
+#include "boost/booster_thread.h"
+
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+
+#include "util/clock.h"
+
+
+static void note(struct booster *b, enum booster_note_type type, unsigned int slot, int error)
+{
+	struct booster_note n = {.type = type, .slot = slot, .error = error};
+
+	mailbox_note(&b->mailbox, &n);
+}
+
+static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
+{
+	account_facts(b->options.accounts, slot, now_ns, ret);
+}
+
+/* Which hold says why a raise did not come off; 0 when it did. */
+static uint32_t elevate(struct booster *b, unsigned int slot)
+{
+	int r;
+
+	/* charged from before the change: nobody is ever elevated for nothing */
+	account_raised(b->options.accounts, slot, clock_now_ns());
+	r = actuator_raise(b->actuator, slot);
+	if (r == 0) {
+		b->slots[slot].raised = true;
+		b->totals.elevated++;
+		return 0;
+	}
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	if (r == ACTUATOR_ALREADY_RT)
+		return POLICY_HOLD(POLICY_REASON_ALREADY_RT);
+	if (r == ACTUATOR_REFUSED) {
+		note(b, BOOSTER_NOTE_REFUSED, slot, 0);
+		return POLICY_HOLD(POLICY_REASON_RT_REFUSED);
+	}
+	note(b, r == ACTUATOR_GONE ? BOOSTER_NOTE_GONE : BOOSTER_NOTE_FAILED, slot, r);
+	return POLICY_HOLD(POLICY_REASON_FAILED);
+}
+
+static void lower(struct booster *b, unsigned int slot)
+{
+	int r = actuator_lower(b->actuator, slot);
+
+	if (r < 0) {
+		/* still elevated, still charged: the tracer will call the guardian */
+		note(b, BOOSTER_NOTE_FAILED, slot, r);
+		return;
+	}
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	if (b->slots[slot].raised)
+		b->totals.elevated--;
+	b->slots[slot].raised = false;
+	if (r == ACTUATOR_FOREIGN)
+		note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
+	else if (r == ACTUATOR_GONE)
+		note(b, BOOSTER_NOTE_GONE, slot, 0);
+}
+
+static void forget(struct booster *b, unsigned int slot)
+{
+	actuator_forget(b->actuator, slot);
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	if (b->slots[slot].raised)
+		b->totals.elevated--;
+	b->slots[slot].raised = false;
+	note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
+}
+
+static void step(struct booster *b, unsigned int slot, enum policy_event event);
+
+/* Carries a decision out. */
+static void apply(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+{
+	struct policy_facts f;
+	uint64_t now_ns;
+	uint32_t hold;
+
+	account_report_halt(b->options.accounts, slot, decision->report_halt);
+	switch (decision->action) {
+	case POLICY_NOTHING:
+		return;
+	case POLICY_RAISE:
+		hold = elevate(b, slot);
+		now_ns = clock_now_ns();
+		facts(b, slot, now_ns, &f);
+		policy_raised(b->policy, slot, hold, &f, now_ns);
+		return;
+	case POLICY_LOWER:
+		lower(b, slot);
+		return;
+	case POLICY_FORGET:
+		forget(b, slot);
+		return;
+	}
+}
+
+static void step(struct booster *b, unsigned int slot, enum policy_event event)
+{
+	struct policy_decision decision;
+	struct policy_facts f;
+	uint64_t now_ns = clock_now_ns();
+
+	facts(b, slot, now_ns, &f);
+	policy_step(b->policy, slot, event, &f, now_ns, &decision);
+	apply(b, slot, &decision);
+	if (!decision.report_halt)
+		return;
+	/* It may have gone to sleep between the look and the request to be told. */
+	now_ns = clock_now_ns();
+	facts(b, slot, now_ns, &f);
+	if (f.whereabouts != POLICY_HALTED)
+		return;
+	policy_step(b->policy, slot, POLICY_EVENT_HALTED, &f, now_ns, &decision);
+	apply(b, slot, &decision);
+}
+
+/*
+ * A CPU's bucket is empty. The vCPU that runs there stops being elevated whoever owes most: the cap
+ * holds now. The largest debtor of that CPU waits longer, so that the others have its tokens first.
+ */
+static void shed(struct booster *b, unsigned int running)
+{
+	const struct accounts *accounts = b->options.accounts;
+	uint32_t cpu = accounts->vcpus[running].cpu;
+	uint64_t now_ns = clock_now_ns();
+	size_t n = 0;
+	int most;
+
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
+		if (!b->slots[i].raised || accounts->vcpus[i].cpu != cpu)
+			continue;
+		b->claims[n++] = (struct policy_claim){
+			.vcpu = i,
+			.owed_ns = account_owed_ns(accounts, i, now_ns),
+		};
+	}
+	most = policy_debtor(b->claims, n);
+	if (most >= 0 && b->claims[most].vcpu != running)
+		step(b, b->claims[most].vcpu, POLICY_EVENT_SHED);
+	step(b, running, most >= 0 && b->claims[most].vcpu == running ? POLICY_EVENT_SHED
+								      : POLICY_EVENT_CPU_EXHAUSTED);
+}
+
+static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
+{
+	if (which == PVS_BUCKET_CPU)
+		shed(b, slot);
+	else if (which == PVS_BUCKET_DOMAIN)
+		step(b, slot, POLICY_EVENT_DOMAIN_EXHAUSTED);
+	else
+		step(b, slot, POLICY_EVENT_EXHAUSTED);
+}
+
+static void delay_record(struct booster_delays *delays, uint64_t delay_ns)
+{
+	delays->counts[pvs_wait_bucket(delay_ns)]++;
+	delays->max_ns = MAX(delays->max_ns, delay_ns);
+}
+
+static void on_event(void *userdata, const struct pvs_event *event)
+{
+	struct booster *b = userdata;
+	bool raised;
+	uint64_t now_ns;
+
+	/* what comes from another slot's past life is not about this thread */
+	if (event->slot >= PVS_VCPUS_MAX || !b->slots[event->slot].used ||
+	    b->options.accounts->vcpus[event->slot].tid != event->tid)
+		return;
+	b->totals.events++;
+	raised = b->slots[event->slot].raised;
+	switch (event->type) {
+	case PVS_EVENT_BLOCKED:
+		step(b, event->slot, POLICY_EVENT_HALTED);
+		break;
+	case PVS_EVENT_EXHAUSTED:
+		exhausted(b, event->slot, event->arg);
+		break;
+	case PVS_EVENT_SOFTIRQD:
+		step(b, event->slot, POLICY_EVENT_SOFTIRQD);
+		break;
+	case PVS_EVENT_FOREIGN:
+		step(b, event->slot, POLICY_EVENT_FOREIGN);
+		break;
+	case PVS_EVENT_QUOTA:
+		step(b, event->slot, POLICY_EVENT_LOOK);
+		note(b, BOOSTER_NOTE_QUOTA, event->slot, (int)event->arg);
+		break;
+	case PVS_EVENT_FORK:
+		if (actuator_mend_child(b->actuator, event->slot, (pid_t)event->arg) == 0)
+			b->slots[event->slot].children_mended++;
+		break;
+	case PVS_EVENT_EXIT:
+		note(b, BOOSTER_NOTE_GONE, event->slot, 0);
+		break;
+	}
+	now_ns = clock_now_ns();
+	if (raised != b->slots[event->slot].raised && now_ns > event->at_ns)
+		delay_record(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
+}
+
+static void step_all(struct booster *b, enum policy_event event)
+{
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+		if (b->slots[i].used)
+			step(b, i, event);
+}
+
+/* Were we taken for dead? Then everything was given back; start over with what the daemon decides. */
+static void check_guardian(struct booster *b)
+{
+	uint32_t acts = ledger_guardian_acts(b->options.ledger);
+
+	if (acts == b->guardian_acts)
+		return;
+	b->guardian_acts = acts;
+	b->options.holds |= POLICY_HOLD(POLICY_REASON_GUARDIAN);
+	policy_hold_all(b->policy, b->options.holds);
+	step_all(b, POLICY_EVENT_LOOK);
+	/* also what could not be lowered before */
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+		if (b->slots[i].raised)
+			lower(b, i);
+	note(b, BOOSTER_NOTE_GUARDIAN, 0, 0);
+}
+
+static void slot_remove(struct booster *b, unsigned int slot)
+{
+	if (b->slots[slot].raised)
+		lower(b, slot);
+	account_report_halt(b->options.accounts, slot, false);
+	policy_remove(b->policy, slot);
+	b->slots[slot] = (struct booster_slot){0};
+}
+
+static void slot_read(struct booster *b, unsigned int slot, struct booster_vcpu *ret)
+{
+	ret->view = *policy_view(b->policy, slot);
+	ret->holds = policy_holds(b->policy, slot);
+	ret->request_to_applied = b->slots[slot].request_to_applied;
+	ret->children_mended = b->slots[slot].children_mended;
+}
+
+static void slot_add(struct booster *b, const struct command *c)
+{
+	account_reset(b->options.accounts, c->slot);
+	account_set_terms(b->options.accounts, c->slot, c->terms);
+	b->slots[c->slot] = (struct booster_slot){.used = true};
+	policy_add(b->policy, c->slot, &c->terms->profile, c->set, clock_now_ns());
+	step(b, c->slot, POLICY_EVENT_LOOK);
+}
+
+/* Returns false when the thread is to end. */
+static bool serve(struct booster *b)
+{
+	struct command *c = mailbox_take(&b->mailbox);
+	bool stop;
+
+	if (!c)
+		return true;
+	stop = c->type == COMMAND_STOP;
+	switch (c->type) {
+	case COMMAND_PING:
+		break;
+	case COMMAND_ADD:
+		slot_add(b, c);
+		break;
+	case COMMAND_REMOVE:
+		slot_remove(b, c->slot);
+		break;
+	case COMMAND_TERMS:
+		account_set_terms(b->options.accounts, c->slot, c->terms);
+		policy_set_profile(b->policy, c->slot, &c->terms->profile);
+		step(b, c->slot, POLICY_EVENT_LOOK);
+		break;
+	case COMMAND_HOLD:
+		policy_hold(b->policy, c->slot, c->set, c->clear);
+		step(b, c->slot, POLICY_EVENT_LOOK);
+		break;
+	case COMMAND_HOLD_ALL:
+		b->options.holds = c->set;
+		policy_hold_all(b->policy, c->set);
+		step_all(b, POLICY_EVENT_LOOK);
+		break;
+	case COMMAND_RESCAN:
+		step(b, c->slot, POLICY_EVENT_RESCAN);
+		break;
+	case COMMAND_CAPS:
+		policy_set_caps(b->policy, c->caps);
+		break;
+	case COMMAND_READ:
+		slot_read(b, c->slot, c->vcpu);
+		break;
+	case COMMAND_TOTALS:
+		b->totals.notes_lost = b->mailbox.notes_lost;
+		*c->totals = b->totals;
+		break;
+	case COMMAND_STOP:
+		for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+			if (b->slots[i].used)
+				slot_remove(b, i);
+		break;
+	}
+	mailbox_answer(&b->mailbox, c, 0);
+	return !stop;
+}
+
+static void wait_for_work(struct booster *b)
+{
+	uint64_t next_ns = policy_next_ns(b->policy), now_ns = clock_now_ns();
+	struct timespec timeout, *deadline = NULL;
+	struct epoll_event events[2];
+
+	if (next_ns != NSEC_NEVER) {
+		uint64_t delay_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+
+		timeout.tv_sec = (time_t)(delay_ns / NSEC_PER_SEC);
+		timeout.tv_nsec = (long)(delay_ns % NSEC_PER_SEC);
+		deadline = &timeout;
+	}
+	epoll_pwait2(b->epoll_fd, events, ARRAY_SIZE(events), deadline, NULL);
+	b->totals.wakeups++;
+}
+
+static void run_due(struct booster *b)
+{
+	/* Bounded: a step that asks to be looked at again at once must not keep the commands out. */
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
+		int vcpu = policy_due(b->policy, clock_now_ns());
+
+		if (vcpu < 0)
+			return;
+		step(b, (unsigned int)vcpu, POLICY_EVENT_LOOK);
+	}
+}
+
+static void touch_stack(void)
+{
+	volatile char page[BOOSTER_STACK_BYTES / 2];
+
+	for (size_t i = 0; i < sizeof(page); i += 4096)
+		page[i] = 0;
+}
+
+void *booster_main(void *userdata)
+{
+	struct booster *b = userdata;
+
+	prctl(PR_SET_NAME, "booster");
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	touch_stack();
+	b->start_result = sched_make_self_fifo(b->options.boost.priority + 1);
+	while (serve(b)) {
+		wait_for_work(b);
+		check_guardian(b);
+		if (b->options.source.drain)
+			b->options.source.drain(b->options.source.source, on_event, b);
+		run_due(b);
+	}
+	return NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The booster's insides: private to booster.c, which is the main thread's side, and booster_thread.c.
+ */
+
+#include <pthread.h>
+
+#include "boost/booster.h"
+#include "boost/mailbox.h"
+
+/* Enough for its deepest call chain, and touched at the start so that it never faults. */
+#define BOOSTER_STACK_BYTES (256 * 1024)
+
+struct booster_slot {
+	bool used;
+	bool raised;
+	struct booster_delays request_to_applied;
+	uint64_t children_mended;
+};
+
+struct booster {
+	pthread_t thread;
+	struct booster_options options;
+	struct mailbox mailbox;
+	int epoll_fd;
+	int start_result; /* of making itself real-time */
+	uint32_t guardian_acts;
+	struct policy *policy;
+	struct actuator *actuator;
+	struct booster_slot *slots;
+	struct policy_claim *claims; /* room for shed() */
+	struct booster_totals totals;
+};
+
+/** The thread; @userdata is the struct booster. */
+void *booster_main(void *userdata);

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A vCPU that wants more than its budget gets its budget. Measured from outside, by the kernel's figures."""
+
+import time
+
+import pytest
+
+import attributes
+from rig import proc
+
+SECONDS = 4
+MARGIN_PERMILLE = 10
+
+
+def sample(tid, seconds):
+    """(permille of the wall time in which the thread ran with a real-time class, permille that it ran).
+
+    What it ran between two looks counts as elevated when it was so at either end.
+    """
+    begin = last = time.monotonic()
+    ran = first = proc.run_ns(tid)
+    was, elevated_ns = attributes.elevated(tid), 0
+    while last - begin < seconds:
+        now, is_now = proc.run_ns(tid), attributes.elevated(tid)
+        if was and is_now:
+            elevated_ns += now - ran
+        ran, was, last = now, is_now, time.monotonic()
+    wall_ns = (last - begin) * 1e9
+    return 1000 * elevated_ns / wall_ns, 1000 * (ran - first) / wall_ns
+
+
+def by_status(daemon, domain, seconds):
+    """Elevated permille by the daemon's own account, on which each switch is exact."""
+    first, begin = daemon.vcpu(domain)["elevated_ns"], time.monotonic_ns()
+    outside, ran = sample(domain.tid, seconds)
+    last, end = daemon.vcpu(domain)["elevated_ns"], time.monotonic_ns()
+    return 1000 * (last - first) / (end - begin), outside, ran
+
+
+@pytest.mark.parametrize("busy, idle, hz", [(1, 1, 1000), (10, 1, 1000), (1, 4, 1000), (30, 1, 1000)],
+                         ids=["1ms-1ms", "10ms-1ms", "1ms-4ms", "30ms-1ms"])
+def test_share_of_the_profile(scene, busy, idle, hz):
+    domain = scene.domain(busy=busy, idle=idle, hz=hz)
+    daemon = scene.daemon()
+    daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
+    inside, outside, ran = by_status(daemon, domain, SECONDS)
+    scene.figures.setdefault("elevated permille under latency (share 200)", []).append(max(inside, outside))
+    assert ran > 100, "the vCPU did not even try"
+    # a burst may stand in the bucket at the start
+    burst_permille = 0.5 / SECONDS
+    assert inside <= 200 + MARGIN_PERMILLE + burst_permille, (inside, outside, ran)
+    assert outside <= 200 + MARGIN_PERMILLE + burst_permille, (inside, outside, ran)
+
+
+def test_full_speed_is_never_boosted_for_long(scene):
+    domain = scene.domain(busy=1000, idle=0, hz=100)
+    daemon = scene.daemon()
+    daemon.wait_known(domain)
+    inside, outside, ran = by_status(daemon, domain, 2)
+    assert ran > 200
+    assert inside <= 200 + MARGIN_PERMILLE and outside <= 200 + MARGIN_PERMILLE
+
+
+def test_cap_of_the_domain(scene):
+    """Two vCPUs with 200 each under a domain's cap of 100."""
+    domain = scene.domain(busy=1, idle=2, hz=1000, vcpus=1)
+    daemon = scene.daemon(config={"host": {"domain_share_permille": 100, "domain_burst_us": 500}})
+    daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
+    inside, outside, ran = by_status(daemon, domain, SECONDS)
+    assert ran > 100
+    assert max(inside, outside) <= 100 + MARGIN_PERMILLE, (inside, outside, ran)
+
+
+def test_rogue_guest(scene):
+    """240 us of work, 5 us of sleep, for ever, in a real guest."""
+    guest = scene.linux()
+    daemon = scene.daemon()
+    daemon.wait_boosted(guest)
+    guest.command("background busy 240 245 60")
+    guest.tid = list(guest.vcpu_tids().values())[0]
+    inside, outside, ran = by_status(daemon, guest, SECONDS)
+    assert ran > 300
+    assert max(inside, outside) <= 200 + MARGIN_PERMILLE, (inside, outside, ran)

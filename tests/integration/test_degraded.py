@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Less than it needs, and no systemd: the daemon runs, says what is missing, and observes."""
+
+import json
+import os
+import select
+import signal
+import socket
+
+import pytest
+
+from rig import proc
+
+
+def without(*capabilities):
+    """A command prefix that takes capabilities away for good."""
+    drop = ",".join(f"-{name}" for name in capabilities)
+    return ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}"]
+
+
+def test_no_bpf(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(prefix=without("sys_admin", "bpf", "perfmon"))
+    vcpu = daemon.wait_known(domain)
+    assert vcpu["reason"] == "no-tracer"
+    source = daemon.status()["sources"]["bpf"]
+    assert source["ok"] is False and "CAP_BPF" in source["detail"]
+    check = next(check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]
+                 if check["name"] == "tracer")
+    assert check["status"] == "fail" and "CAP_BPF" in check["detail"] + check["fix"]
+    scene.assert_given_back()
+
+
+def test_no_proc_connector(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(prefix=without("net_admin"))
+    daemon.wait_boosted(domain)
+    source = daemon.status()["sources"]["proc_connector"]
+    assert source["ok"] is False and "CAP_NET_ADMIN" in source["detail"]
+
+
+def test_no_proc_connector_and_hotplug(scene):
+    from rig.libvirtd import virsh  # pylint: disable=import-outside-toplevel
+    domain = scene.domain(max_vcpus=2)
+    daemon = scene.daemon(profile="observe", prefix=without("net_admin"))
+    daemon.wait_known(domain)
+    virsh("setvcpus", domain.uuid, "2", "--live")
+    proc.wait_for(lambda: daemon.vcpu(domain, 1), 1.5, "the new vCPU to be noticed by the rescan")
+
+
+def test_no_sys_nice(scene):
+    """No real-time class for guardian and booster: nothing is boosted."""
+    domain = scene.domain()
+    daemon = scene.daemon(prefix=without("sys_nice"))
+    vcpu = daemon.wait_known(domain)
+    assert vcpu["state"] == "base" and vcpu["reason"] in ("guardian", "failed")
+    done = daemon.call("doctor", "--json")
+    assert done.returncode == 1
+    assert any(check["status"] == "fail" and "CAP_SYS_NICE" in check["fix"] + check["detail"]
+               for check in json.loads(done.stdout)["checks"])
+    scene.assert_given_back()
+
+
+@pytest.fixture
+def notify_socket(tmp_path):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        yield listener, path
+
+
+def messages(listener, seconds, wanted, times=1):
+    """Reads messages until WANTED came TIMES times; all of them."""
+    seen = []
+    while sum(wanted in message.split("\n") for message in seen) < times:
+        if not select.select([listener], [], [], seconds)[0]:
+            raise AssertionError(f"no {wanted} within {seconds} s; came: {seen}")
+        seen.append(listener.recv(4096).decode())
+    return seen
+
+
+def test_ready_and_watchdog(scene, notify_socket):
+    listener, path = notify_socket
+    domain = scene.domain()
+    daemon = scene.daemon(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+    assert "READY=1" in messages(listener, 5, "READY=1")[-1].split("\n")
+    daemon.wait_boosted(domain)
+    messages(listener, 2, "WATCHDOG=1", times=4)
+    # stopped it says nothing; systemd would end it
+    daemon.kill(signal.SIGSTOP)
+    while select.select([listener], [], [], 0)[0]:
+        listener.recv(4096)
+    assert not select.select([listener], [], [], 1)[0]
+    daemon.kill(signal.SIGCONT)
+    messages(listener, 2, "WATCHDOG=1")
+    daemon.kill(signal.SIGHUP)
+    seen = messages(listener, 5, "READY=1")
+    assert any("RELOADING=1" in message for message in seen)
+    daemon.kill(signal.SIGTERM)
+    messages(listener, 10, "STOPPING=1")
+    assert daemon.reap() == 0
+
+
+def test_few_descriptors(scene):
+    """EMFILE: no crash, nothing left behind."""
+    domain = scene.domain()
+    daemon = scene.daemon(prefix=["prlimit", "--nofile=64"])
+    assert daemon.wait_known(domain)["state"] != ""
+    assert daemon.call("release").returncode in (0, 3)
+    scene.assert_given_back()
+
+
+def test_state_directory_is_made(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(start=False)
+    os.rmdir(daemon.state_dir)
+    daemon.start()
+    daemon.wait_boosted(domain)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every verb of pvschedctl, its JSON, its exit statuses, who may use it."""
+
+import concurrent.futures
+import json
+import os
+import socket
+import time
+
+import pytest
+
+from rig import proc
+
+NOBODY = 65534
+NO_DAEMON, NOT_PERMITTED, NO_DOMAIN, USAGE = 3, 4, 5, 2
+
+VCPU_MEMBERS = {"domain": str, "vcpu": int, "tid": int, "profile": str, "state": str, "reason": str,
+                "boosts_total": int, "would_boost_total": int, "denied_total": dict, "elevated_ns": int,
+                "wait_us": dict, "request_to_applied_us": dict}
+
+
+def test_status_has_all_members(scene):
+    domain, daemon = scene.boosted()
+    status = daemon.status()
+    assert isinstance(status["version"], str)
+    for source in ("libvirt", "bpf", "proc_connector", "guardian"):
+        assert status["sources"][source]["ok"] is True, source
+        assert isinstance(status["sources"][source]["detail"], str)
+    assert status["caps"]["cpu_share_permille"] == 300
+    assert status["caps"]["domain_share_permille"] == 500
+    assert len(status["cpus"]) == os.cpu_count()
+    assert {"rt_permille", "burst_used_permille"} <= set(status["cpus"][0])
+    vcpu = daemon.vcpu(domain)
+    for member, kind in VCPU_MEMBERS.items():
+        assert isinstance(vcpu[member], kind), member
+    for percentiles in ("wait_us", "request_to_applied_us"):
+        assert {"p50", "p99", "p999", "max"} <= set(vcpu[percentiles])
+    assert vcpu["boosts_total"] >= 1
+    proc.wait_for(lambda: daemon.vcpu(domain)["elevated_ns"] > 0, 5, "elevated time to be counted")
+
+
+def test_observe_says_what_it_would_have_done(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    vcpu = daemon.wait_vcpu(domain, lambda v: v["would_boost_total"] > 5, "imagined boosts to be counted")
+    assert vcpu["boosts_total"] == 0 and vcpu["elevated_ns"] == 0
+    scene.assert_given_back()
+
+
+@pytest.mark.parametrize("words", [("status",), ("list",), ("show", "pvsched-it"), ("explain", "pvsched-it"),
+                                   ("explain", "pvsched-it", "--vcpu", "0"), ("policy", "get", "pvsched-it"),
+                                   ("policy", "set", "pvsched-it", "latency"), ("release", "pvsched-it"), ("release",),
+                                   ("disable",), ("enable",), ("reload",)], ids=" ".join)
+def test_every_verb(scene, words):
+    _, daemon = scene.boosted()
+    plain = daemon.call(*words)
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout.strip() and not plain.stderr
+    as_json = daemon.call(*words, "--json")
+    assert as_json.returncode == 0
+    assert isinstance(json.loads(as_json.stdout), dict)
+
+
+def test_uuid_stands_for_the_name(scene):
+    domain, daemon = scene.boosted()
+    assert daemon.ctl_json("show", domain.uuid)["domain"]["name"] == domain.name
+
+
+def test_policy_get_names_the_source(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    policy = daemon.ctl_json("policy", "get", domain.name)
+    assert policy["profile"] == "observe" and "default" in policy["source"]
+    daemon.ctl("policy", "set", domain.name, "interactive")
+    assert daemon.ctl_json("policy", "get", domain.name) == {
+        "domain": domain.name, "profile": "interactive", "source": "pvschedctl policy set"}
+
+
+def test_policy_for_a_time(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    daemon.ctl("policy", "set", domain.name, "latency", "--for", "1s")
+    daemon.wait_boosted(domain)
+    assert daemon.ctl_json("policy", "get", domain.name).get("expires_s") is not None
+    daemon.wait_vcpu(domain, lambda v: v["profile"] == "observe", "the time to be over", seconds=5)
+    scene.assert_given_back()
+
+
+def test_policy_persists(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    daemon.ctl("policy", "set", domain.name, "latency", "--persist")
+    daemon.wait_boosted(domain)
+    assert daemon.stop() == 0
+    scene.assert_pristine()
+    daemon.start()
+    daemon.wait_boosted(domain)
+    assert "persist" in daemon.ctl_json("policy", "get", domain.name)["source"]
+    daemon.ctl("policy", "set", domain.name, "observe", "--persist")
+    assert daemon.stop() == 0
+    daemon.start()
+    assert daemon.wait_known(domain)["profile"] == "observe"
+
+
+def test_policy_without_persist_does_not(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    daemon.ctl("policy", "set", domain.name, "latency")
+    assert daemon.stop() == 0
+    daemon.start()
+    assert daemon.wait_known(domain)["profile"] == "observe"
+
+
+def test_disable_persists(scene):
+    domain, daemon = scene.boosted()
+    assert daemon.call("disable").returncode == 0
+    daemon.wait_reason(domain, "disabled")
+    scene.assert_given_back()
+    assert daemon.stop() == 0
+    daemon.start()
+    daemon.wait_reason(domain, "disabled")
+    assert daemon.status()["enabled"] is False
+    assert daemon.call("enable").returncode == 0
+    daemon.wait_boosted(domain)
+
+
+def test_disable_and_enable_without_a_daemon(scene):
+    domain, daemon = scene.boosted()
+    assert daemon.stop() == 0
+    assert daemon.call("disable").returncode == 0
+    assert os.path.exists(f"{daemon.state_dir}/disabled")
+    daemon.start()
+    daemon.wait_reason(domain, "disabled")
+    assert daemon.stop() == 0
+    assert daemon.call("enable").returncode == 0
+    assert not os.path.exists(f"{daemon.state_dir}/disabled")
+    daemon.start()
+    daemon.wait_boosted(domain)
+
+
+def test_release_until_policy_set(scene):
+    domain, daemon = scene.boosted()
+    assert daemon.call("release", domain.name).returncode == 0
+    assert daemon.wait_reason(domain, "released")["state"] == "base"
+    scene.assert_given_back()
+    daemon.ctl("policy", "set", domain.name, "latency")
+    daemon.wait_boosted(domain)
+
+
+def test_explain_one_vcpu(scene):
+    domain = scene.domain(vcpus=2)
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain, 1)
+    one = daemon.ctl_json("explain", domain.name, "--vcpu", "1")["vcpus"]
+    assert [vcpu["vcpu"] for vcpu in one] == [1]
+    assert len(daemon.ctl_json("explain", domain.name)["vcpus"]) == 2
+    assert one[0]["explanation"].endswith(".") and one[0]["next"].endswith(".")
+    assert daemon.call("explain", domain.name, "--vcpu", "7").returncode == 1
+
+
+def test_doctor(scene):
+    _, daemon = scene.boosted()
+    done = daemon.call("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["daemon"]["status"] == "ok" and checks["guardian"]["status"] == "ok"
+    assert done.returncode == (1 if any(check["status"] == "fail" for check in checks.values()) else 0)
+
+
+def test_exit_statuses(scene):
+    daemon = scene.daemon(profile="observe")
+    for words in (("show", "nobody"), ("explain", "nobody"), ("policy", "get", "nobody"),
+                  ("policy", "set", "nobody", "latency"), ("release", "nobody")):
+        done = daemon.call(*words)
+        assert done.returncode == NO_DOMAIN, (words, done)
+        assert "nobody" in done.stderr and not done.stdout
+    assert daemon.call("policy", "set").returncode == USAGE
+    assert daemon.call("frobnicate").returncode == USAGE
+    assert daemon.stop() == 0
+    for words in (("status",), ("list",), ("reload",), ("release",)):
+        done = daemon.call(*words)
+        assert done.returncode == NO_DAEMON and "no daemon answers" in done.stderr
+    assert daemon.call("doctor").returncode == NO_DAEMON
+
+
+def test_unknown_profile(scene):
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    done = daemon.call("policy", "set", domain.name, "fast")
+    assert done.returncode == 1 and 'no profile "fast"' in done.stderr
+
+
+@pytest.mark.parametrize("words", [("status",), ("disable",), ("policy", "set", "pvsched-it", "off"), ("release",)],
+                         ids=" ".join)
+def test_unprivileged_user(scene, words):
+    domain, daemon = scene.boosted()
+    done = daemon.call(*words, user=NOBODY)
+    assert done.returncode == NOT_PERMITTED, done
+    assert not done.stdout and "root" in done.stderr.lower()
+    daemon.wait_boosted(domain)
+
+
+def test_unprivileged_user_without_a_daemon(scene):
+    daemon = scene.daemon(profile="observe")
+    assert daemon.stop() == 0
+    done = daemon.call("disable", user=NOBODY)
+    assert done.returncode in (NO_DAEMON, NOT_PERMITTED), done
+    assert not os.path.exists(f"{daemon.state_dir}/disabled")
+
+
+def connection(daemon):
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(10)
+    client.connect(f"{daemon.runtime_dir}/control.sock")
+    return client
+
+
+def ask(daemon, data):
+    """What the daemon answers to raw bytes; b"" when it hangs up."""
+    with connection(daemon) as client:
+        try:
+            client.sendall(data)
+            return client.recv(65536)
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+
+
+@pytest.mark.parametrize("data", [
+    b"\n", b"{}\n", b"[]\n", b'{"verb":"frobnicate"}\n', b'{"Verb":"status"}\n', b'{"verb":"status","verb":"enable"}\n',
+    b'{"verb":"status"} x\n', b'{"verb":"show","domain":"\xff"}\n', b'{"verb":"show","domain":"a\\u0000b"}\n',
+    b'{"verb":"policy-set","domain":"pvsched-it","profile":"off","for_s":-1}\n', b"[" * 4000 + b"\n", b"x" * 100_000,
+], ids=range(12))
+def test_hostile_requests(scene, data):
+    domain, daemon = scene.boosted()
+    answer = ask(daemon, data)
+    assert not answer or json.loads(answer.split(b"\n")[0])["ok"] is False
+    daemon.wait_boosted(domain)
+
+
+def test_slow_and_many_clients(scene):
+    """Half a request each, and readers that do not read: others are served all the same."""
+    domain, daemon = scene.boosted()
+    clients = []
+    try:
+        for number in range(300):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            client.setblocking(False)
+            try:
+                client.connect(f"{daemon.runtime_dir}/control.sock")
+                client.send(b'{"verb":"sta' if number % 2 else b'{"verb":"status"}\n' * 50)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                pass
+            clients.append(client)
+        taken = []
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            def one(_):
+                begin = time.monotonic()
+                code = daemon.call("list").returncode
+                taken.append(time.monotonic() - begin)
+                return code
+            codes = list(pool.map(one, range(8)))
+        assert codes.count(0) + codes.count(NO_DAEMON) == 8
+    finally:
+        for client in clients:
+            client.close()
+    assert daemon.call("list").returncode == 0
+    daemon.wait_boosted(domain)
