@@ -5,6 +5,8 @@ The code is a boot sector. It makes the PC's timer tick HZ times a second, and i
 `busy` ticks and halts for `idle` ticks, for ever: a vCPU that wakes, works and sleeps as it is told.
 """
 
+import contextlib
+import glob
 import os
 import subprocess
 import tempfile
@@ -71,7 +73,7 @@ class Firmware:
         self.uuid = str(uuids.uuid4())
         self.pid = None
         self._deadman = deadman
-        self._key = None
+        self._key = self._pid_key = None
         os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
         self.directory = tempfile.mkdtemp(prefix="firmware-", dir=RUN_DIR)
         os.chmod(self.directory, 0o755)
@@ -111,6 +113,15 @@ class Firmware:
     def alive(self):
         return self.pid is not None and proc.start_ticks(self.pid) is not None
 
+    def _remove_groups(self):
+        """libvirt forgets the groups of a QEMU that died while libvirtd was away."""
+        name = glob.escape(self.name)
+        for pattern in ("/sys/fs/cgroup/*/machine*/qemu-*-", "/sys/fs/cgroup/machine*/qemu-*-"):
+            for top in glob.glob(f"{pattern}{name}.libvirt-qemu"):
+                for directory, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
+
     def destroy(self):
         if self._key is not None:
             if self.alive():
@@ -123,5 +134,6 @@ class Firmware:
             self._deadman.remove(self._key)
             self._deadman.remove(self._pid_key)
             self._key = None
+        self._remove_groups()
         subprocess.run(["rm", "-rf", self.directory], check=True)
         self._deadman.remove(self._directory_key)

@@ -71,13 +71,20 @@ def test_cap_of_the_domain(scene):
     assert max(inside, outside) <= 100 + MARGIN_PERMILLE, (inside, outside, ran)
 
 
-def test_rogue_guest(scene):
-    """240 us of work, 5 us of sleep, for ever, in a real guest."""
+ROGUES = {"240-5": (240, 245, 0), "490-10": (490, 500, 0), "5-20": (5, 25, 0), "150-850": (150, 1000, 50)}
+
+
+@pytest.mark.parametrize("name", ROGUES)
+def test_rogue_guest(scene, name):
+    """So many us of work and of sleep, for ever, in a real guest. The last one is no rogue: it gets boosts."""
+    work, period, least = ROGUES[name]
     guest = scene.linux()
+    guest.tid = list(guest.vcpu_tids().values())[0]
     daemon = scene.daemon()
     daemon.wait_boosted(guest)
-    guest.command("background busy 240 245 60")
-    guest.tid = list(guest.vcpu_tids().values())[0]
+    guest.command(f"background busy {work} {period} 60")
     inside, outside, ran = by_status(daemon, guest, SECONDS)
-    assert ran > 300
-    assert max(inside, outside) <= 200 + MARGIN_PERMILLE, (inside, outside, ran)
+    scene.figures.setdefault("elevated permille of guests with steady work (share 200)", []).append(inside)
+    assert ran > 100
+    assert least <= inside <= 200 + MARGIN_PERMILLE, (inside, outside, ran)
+    assert outside <= 200 + MARGIN_PERMILLE, (inside, outside, ran)

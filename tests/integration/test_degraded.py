@@ -12,6 +12,10 @@ import pytest
 from rig import proc
 
 
+# The proc connector answers in the first network namespace only; newer kernels do not ask for CAP_NET_ADMIN.
+NO_CONNECTOR = ["unshare", "--net"]
+
+
 def without(*capabilities):
     """A command prefix that takes capabilities away for good."""
     drop = ",".join(f"-{name}" for name in capabilities)
@@ -33,16 +37,16 @@ def test_no_bpf(scene):
 
 def test_no_proc_connector(scene):
     domain = scene.domain()
-    daemon = scene.daemon(prefix=without("net_admin"))
+    daemon = scene.daemon(prefix=NO_CONNECTOR)
     daemon.wait_boosted(domain)
     source = daemon.status()["sources"]["proc_connector"]
-    assert source["ok"] is False and "CAP_NET_ADMIN" in source["detail"]
+    assert source["ok"] is False and source["detail"]
 
 
 def test_no_proc_connector_and_hotplug(scene):
     from rig.libvirtd import virsh  # pylint: disable=import-outside-toplevel
     domain = scene.domain(max_vcpus=2)
-    daemon = scene.daemon(profile="observe", prefix=without("net_admin"))
+    daemon = scene.daemon(profile="observe", prefix=NO_CONNECTOR)
     daemon.wait_known(domain)
     virsh("setvcpus", domain.uuid, "2", "--live")
     proc.wait_for(lambda: daemon.vcpu(domain, 1), 1.5, "the new vCPU to be noticed by the rescan")
@@ -52,8 +56,8 @@ def test_no_sys_nice(scene):
     """No real-time class for guardian and booster: nothing is boosted."""
     domain = scene.domain()
     daemon = scene.daemon(prefix=without("sys_nice"))
-    vcpu = daemon.wait_known(domain)
-    assert vcpu["state"] == "base" and vcpu["reason"] in ("guardian", "failed")
+    daemon.wait_vcpu(domain, lambda v: v["state"] == "base" and v["reason"] in ("guardian", "failed"),
+                     "the missing guardian to be the reason")
     done = daemon.call("doctor", "--json")
     assert done.returncode == 1
     assert any(check["status"] == "fail" and "CAP_SYS_NICE" in check["fix"] + check["detail"]

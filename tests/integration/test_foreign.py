@@ -143,4 +143,4 @@ def test_real_time_by_chrt_is_left_alone(scene):
         assert daemon.stop() == 0
         assert attributes.read(tid)[:2] == (attributes.FIFO, 3)
         attributes.write(tid)
-        scene.watch_again()
+    scene.watch_again()
