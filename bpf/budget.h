@@ -92,18 +92,41 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 
 static int deadline_fired(void *map, int *key, struct deadline *deadline);
 
-static __always_inline void deadline_start(struct deadline *deadline, __u64 now, __u64 delay)
+static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now,
+				      __u32 which)
 {
-	long r;
+	vcpu->exhausted_at_ns = now;
+	event_send(vcpu, slot, PVS_EVENT_EXHAUSTED, which);
+}
 
-	if (bpf_timer_set_callback(&deadline->timer, deadline_fired))
-		return;
-	deadline->due_ns = now + delay;
-	r = bpf_timer_start(&deadline->timer, delay, 0);
-	if (r) {
-		deadline->due_ns = 0;
-		deadline_error = (int)r;
+/* A boost whose end nobody would see ends now. */
+static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 slot,
+					   struct deadline *deadline, __u64 now, __u64 delay)
+{
+	long r = bpf_timer_set_callback(&deadline->timer, deadline_fired);
+
+	if (!r) {
+		deadline->due_ns = now + delay;
+		r = bpf_timer_start(&deadline->timer, delay, 0);
 	}
+	if (!r)
+		return;
+	deadline->due_ns = 0;
+	deadline_error = (int)r;
+	if (!vcpu->exhausted_at_ns)
+		exhausted(vcpu, slot, now, PVS_BUCKET_NONE);
+}
+
+/* Told, and still elevated: after a while the guardian is told. */
+static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u32 slot,
+					     struct deadline *deadline, __u64 now)
+{
+	struct pvs_event event = {.at_ns = now, .slot = slot, .tid = vcpu->tid};
+
+	if (now - vcpu->exhausted_at_ns < PVS_OVERDUE_NS)
+		deadline_start(vcpu, slot, deadline, now, PVS_OVERDUE_NS / 2);
+	else
+		bpf_ringbuf_output(&overdue, &event, sizeof(event), BPF_RB_FORCE_WAKEUP);
 }
 
 /* In softirq context when the timer is due: look again, since it was started with an older view. */
@@ -114,18 +137,12 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	__u64 now = bpf_ktime_get_ns(), in, since;
 	__s64 left;
 
-	deadline->due_ns = 0;
+	/* a full barrier: either we see the switch-in, or it sees that no timer is due (vcpu_in()) */
+	__sync_lock_test_and_set(&deadline->due_ns, 0);
 	if (!vcpu || !(vcpu->flags & PVS_FLAG_ELEVATED))
 		return 0;
 	if (vcpu->exhausted_at_ns) {
-		/* told, and still elevated */
-		if (now - vcpu->exhausted_at_ns >= PVS_OVERDUE_NS) {
-			struct pvs_event event = {.at_ns = now, .slot = slot, .tid = vcpu->tid};
-
-			bpf_ringbuf_output(&overdue, &event, sizeof(event), BPF_RB_FORCE_WAKEUP);
-			return 0;
-		}
-		deadline_start(deadline, now, PVS_OVERDUE_NS / 2);
+		deadline_overdue(vcpu, slot, deadline, now);
 		return 0;
 	}
 	in = vcpu->in_ns;
@@ -134,12 +151,11 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		deadline_start(deadline, now, left);
+		deadline_start(vcpu, slot, deadline, now, left);
 		return 0;
 	}
-	vcpu->exhausted_at_ns = now;
-	event_send(vcpu, slot, PVS_EVENT_EXHAUSTED, which);
-	deadline_start(deadline, now, PVS_OVERDUE_NS);
+	exhausted(vcpu, slot, now, which);
+	deadline_start(vcpu, slot, deadline, now, PVS_OVERDUE_NS);
 	return 0;
 }
 
@@ -147,7 +163,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
  * Real-time threads of others, and vCPUs to which somebody else gave a real-time class: their time on
  * this CPU counts against what we may give of it.
  */
-static __always_inline void foreign_rt(struct task_struct *next,
+static __always_inline void foreign_rt(struct task_struct *prev, struct task_struct *next,
 				       const struct pvs_vcpu_account *next_vcpu, __u64 now,
 				       __u32 cpu)
 {
@@ -156,7 +172,12 @@ static __always_inline void foreign_rt(struct task_struct *next,
 
 	if (!account)
 		return;
-	if (account->rt_since_ns)
+	/*
+	 * One that was made fair while it ran left its CPU unseen: when is not known, and the time since
+	 * is not its own. Better nothing than seconds of others' time.
+	 */
+	if (account->rt_since_ns && account->rt_tid == prev->pid)
 		cpu_charge(cpu, now, now - account->rt_since_ns, true);
 	account->rt_since_ns = next->prio < MAX_RT_PRIO && !ours ? now : 0;
+	account->rt_tid = next->pid;
 }

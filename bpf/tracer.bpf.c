@@ -63,6 +63,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	struct deadline *deadline;
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
 	__u32 which;
+	__u64 due;
 	__s64 left;
 
 	if (ready && ready < vcpu->out_ns)
@@ -87,8 +88,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	softirqd_watch(vcpu, slot, cpu);
 	left = tokens_left(vcpu, now, now, &which);
 	if (left <= PVS_TOKENS_MIN_NS) {
-		vcpu->exhausted_at_ns = now;
-		event_send(vcpu, slot, PVS_EVENT_EXHAUSTED, which);
+		exhausted(vcpu, slot, now, which);
 		left = PVS_OVERDUE_NS;
 	}
 	/*
@@ -96,8 +96,11 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	 * thousand times a second costs a timer per emptied bucket's time, not one per wake-up.
 	 */
 	deadline = bpf_map_lookup_elem(&deadlines, &slot);
-	if (deadline && !(deadline->due_ns > now && deadline->due_ns <= now + left))
-		deadline_start(deadline, now, left);
+	if (!deadline)
+		return;
+	due = __sync_fetch_and_add(&deadline->due_ns, 0); /* a full barrier after in_ns */
+	if (due <= now || due > now + left)
+		deadline_start(vcpu, slot, deadline, now, left);
 }
 
 static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct task_struct *p)
@@ -167,7 +170,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	in = vcpu_find(next->pid, &in_slot);
 	now = bpf_ktime_get_ns();
 	cpu = bpf_get_smp_processor_id();
-	foreign_rt(next, in, now, cpu);
+	foreign_rt(prev, next, in, now, cpu);
 	softirqd_switch(prev, preempt || !prev_state, next, now, cpu);
 	if (out)
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);

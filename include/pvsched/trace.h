@@ -110,7 +110,7 @@ struct pvs_cpu_account {
 	__u64 foreign_ns;   /* tracer: of that, what was not a boosted vCPU */
 	__u64 softirqd_since_ns; /* tracer: its ksoftirqd waits to run since; 0: it does not */
 	__u32 softirqd_tid; /* daemon: its ksoftirqd; 0: none known */
-	__u32 pad;
+	__u32 rt_tid;	    /* tracer: the thread of rt_since_ns */
 } __attribute__((aligned(64)));
 
 enum pvs_event_type {
@@ -125,6 +125,7 @@ enum pvs_event_type {
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */
 enum pvs_bucket {
+	PVS_BUCKET_NONE = 0, /* none is: the deadline could not be started */
 	PVS_BUCKET_VCPU = 1,
 	PVS_BUCKET_DOMAIN = 2,
 	PVS_BUCKET_CPU = 3,

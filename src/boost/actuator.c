@@ -11,6 +11,7 @@ struct actuator_slot {
 	struct thread_id thread;
 	int fd; /* see sched_open(); -1 when the slot is unused */
 	bool raised;
+	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
 
 struct actuator {
@@ -95,18 +96,24 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 		return r == -ESRCH ? ACTUATOR_GONE : r;
 	if (sched_is_realtime(&record.before))
 		return ACTUATOR_ALREADY_RT;
+	s->before = record.before;
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = sched_raise(s->thread.tid, &actuator->boost);
-	if (r == 0 && sched_alive(s->fd)) {
+	if (r == 0 && !sched_alive(s->fd)) {
+		undo_if_reused(s, &actuator->boost, &record.before);
+		r = -ESRCH;
+	}
+	/* a guardian that acted in between has dropped the record: nothing is raised without one */
+	if (r == 0 && ledger_get_thread(actuator->ledger, slot, &record) < 0) {
+		r = sched_restore(s->thread.tid, s->fd, &s->before);
+		return r < 0 ? r : -ECANCELED;
+	}
+	if (r == 0) {
 		s->raised = true;
 		return 0;
 	}
-	if (r == 0)
-		undo_if_reused(s, &actuator->boost, &record.before);
 	ledger_drop_thread(actuator->ledger, slot);
-	if (r == -EPERM)
-		return ACTUATOR_REFUSED;
-	return r == 0 || r == -ESRCH ? ACTUATOR_GONE : r;
+	return r == -EPERM ? ACTUATOR_REFUSED : r == -ESRCH ? ACTUATOR_GONE : r;
 }
 
 int actuator_lower(struct actuator *actuator, unsigned int slot)
@@ -115,22 +122,29 @@ int actuator_lower(struct actuator *actuator, unsigned int slot)
 	struct ledger_thread record;
 	int r;
 
-	s->raised = false;
-	/* the guardian may have been quicker */
-	if (ledger_get_thread(actuator->ledger, slot, &record) < 0)
+	if (!s->raised)
 		return 0;
-	r = sched_is_raised(s->thread.tid, &record.given);
+	r = sched_is_raised(s->thread.tid, &actuator->boost);
 	if (r == 1 && !sched_alive(s->fd))
 		r = -ESRCH;
 	if (r == 1)
-		r = sched_restore(s->thread.tid, s->fd, &record.before);
-	else if (r == 0)
-		r = ACTUATOR_FOREIGN;
+		r = sched_restore(s->thread.tid, s->fd, &s->before);
+	else if (r == 0) /* changed by others, unless the guardian was quicker */
+		r = ledger_get_thread(actuator->ledger, slot, &record) == 0 ? ACTUATOR_FOREIGN : 0;
 	if (r == -ESRCH)
 		r = ACTUATOR_GONE;
-	if (r >= 0)
-		ledger_drop_thread(actuator->ledger, slot);
+	if (r < 0)
+		return r;
+	ledger_drop_thread(actuator->ledger, slot);
+	s->raised = false;
 	return r;
+}
+
+bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
+{
+	const struct actuator_slot *s = &actuator->slots[slot];
+
+	return s->raised && sched_is_raised(s->thread.tid, &actuator->boost) == 1;
 }
 
 void actuator_forget(struct actuator *actuator, unsigned int slot)
@@ -141,9 +155,5 @@ void actuator_forget(struct actuator *actuator, unsigned int slot)
 
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)
 {
-	struct ledger_thread record;
-
-	if (ledger_get_thread(actuator->ledger, slot, &record) < 0)
-		return 0;
-	return sched_mend_child(tid, &record.before);
+	return sched_mend_child(tid, &actuator->slots[slot].before);
 }

@@ -42,12 +42,15 @@ int actuator_raise(struct actuator *actuator, unsigned int slot);
 
 /**
  * Gives back what it had. Returns 0, ACTUATOR_GONE or ACTUATOR_FOREIGN: in all three the record is
- * gone; or -errno, and the record stays for the guardian.
+ * gone; or -errno: it is still raised, and the record stays for the guardian.
  */
 int actuator_lower(struct actuator *actuator, unsigned int slot);
 
-/** Drops the record without touching the thread. */
+/** Has the thread now what actuator_raise() gave it? */
+bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
+
+/** Drops the record without touching the thread, which must not have our boost any more. */
 void actuator_forget(struct actuator *actuator, unsigned int slot);
 
-/** A boosted thread of @slot made thread @tid: see sched_mend_child(). Returns 0, or -errno. */
+/** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno. */
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid);

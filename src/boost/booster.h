@@ -47,6 +47,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_GONE,	  /* a thread is gone: look at the domain again */
 	BOOSTER_NOTE_FAILED,	  /* a scheduler call failed: @error */
 	BOOSTER_NOTE_GUARDIAN,	  /* the guardian gave everything back while we were away */
+	BOOSTER_NOTE_DEADLINE,	  /* the tracer could not start a deadline: nothing may be boosted */
 	BOOSTER_NOTE_QUOTA,	  /* a CFS quota appeared over a vCPU, or went */
 };
 
@@ -104,7 +105,10 @@ bool booster_next_note(struct booster *booster, struct booster_note *ret);
 int booster_add(struct booster *booster, unsigned int slot, const struct thread_id *thread,
 		const struct account_terms *terms, uint32_t holds);
 
-/** Lowers it and lets go of it; afterwards the slot may be used again. */
+/**
+ * Lowers it and lets go of it; afterwards the slot may be used again.
+ * Returns 0; -EBUSY when the thread can't be lowered: the slot must not be used again.
+ */
 int booster_remove(struct booster *booster, unsigned int slot);
 
 /** Another profile, or another slot's domain. */

@@ -2,6 +2,7 @@
 /* The booster thread: no allocation, no lock, no log. */
 #include "boost/booster_thread.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 
@@ -18,30 +19,6 @@ static void note(struct booster *b, enum booster_note_type type, unsigned int sl
 static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
 {
 	account_facts(b->options.accounts, slot, now_ns, ret);
-}
-
-/* Which hold says why a raise did not come off; 0 when it did. */
-static uint32_t elevate(struct booster *b, unsigned int slot)
-{
-	int r;
-
-	/* charged from before the change: nobody is ever elevated for nothing */
-	account_raised(b->options.accounts, slot, clock_now_ns());
-	r = actuator_raise(b->actuator, slot);
-	if (r == 0) {
-		b->slots[slot].raised = true;
-		b->totals.elevated++;
-		return 0;
-	}
-	account_lowered(b->options.accounts, slot, clock_now_ns());
-	if (r == ACTUATOR_ALREADY_RT)
-		return POLICY_HOLD(POLICY_REASON_ALREADY_RT);
-	if (r == ACTUATOR_REFUSED) {
-		note(b, BOOSTER_NOTE_REFUSED, slot, 0);
-		return POLICY_HOLD(POLICY_REASON_RT_REFUSED);
-	}
-	note(b, r == ACTUATOR_GONE ? BOOSTER_NOTE_GONE : BOOSTER_NOTE_FAILED, slot, r);
-	return POLICY_HOLD(POLICY_REASON_FAILED);
 }
 
 static void lower(struct booster *b, unsigned int slot)
@@ -61,6 +38,36 @@ static void lower(struct booster *b, unsigned int slot)
 		note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
 	else if (r == ACTUATOR_GONE)
 		note(b, BOOSTER_NOTE_GONE, slot, 0);
+}
+
+/* Which hold says why a raise did not come off; 0 when it did. */
+static uint32_t elevate(struct booster *b, unsigned int slot)
+{
+	int r;
+
+	if (b->slots[slot].raised) {
+		/* it could not be lowered before: not without that first */
+		lower(b, slot);
+		if (b->slots[slot].raised)
+			return POLICY_HOLD(POLICY_REASON_FAILED);
+	}
+	/* charged from before the change: nobody is ever elevated for nothing */
+	account_raised(b->options.accounts, slot, clock_now_ns());
+	r = actuator_raise(b->actuator, slot);
+	if (r == 0) {
+		b->slots[slot].raised = true;
+		b->totals.elevated++;
+		return 0;
+	}
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	if (r == ACTUATOR_ALREADY_RT)
+		return POLICY_HOLD(POLICY_REASON_ALREADY_RT);
+	if (r == ACTUATOR_REFUSED) {
+		note(b, BOOSTER_NOTE_REFUSED, slot, 0);
+		return POLICY_HOLD(POLICY_REASON_RT_REFUSED);
+	}
+	note(b, r == ACTUATOR_GONE ? BOOSTER_NOTE_GONE : BOOSTER_NOTE_FAILED, slot, r);
+	return POLICY_HOLD(POLICY_REASON_FAILED);
 }
 
 static void forget(struct booster *b, unsigned int slot)
@@ -150,6 +157,8 @@ static void shed(struct booster *b, unsigned int running)
 
 static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 {
+	if (which == PVS_BUCKET_NONE)
+		note(b, BOOSTER_NOTE_DEADLINE, slot, 0);
 	if (which == PVS_BUCKET_CPU)
 		shed(b, slot);
 	else if (which == PVS_BUCKET_DOMAIN)
@@ -187,7 +196,9 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		step(b, event->slot, POLICY_EVENT_SOFTIRQD);
 		break;
 	case PVS_EVENT_FOREIGN:
-		step(b, event->slot, POLICY_EVENT_FOREIGN);
+		/* may be of a moment before the raise took effect: forget nothing unverified */
+		if (!actuator_has_boost(b->actuator, event->slot))
+			step(b, event->slot, POLICY_EVENT_FOREIGN);
 		break;
 	case PVS_EVENT_QUOTA:
 		step(b, event->slot, POLICY_EVENT_LOOK);
@@ -231,13 +242,17 @@ static void check_guardian(struct booster *b)
 	note(b, BOOSTER_NOTE_GUARDIAN, 0, 0);
 }
 
-static void slot_remove(struct booster *b, unsigned int slot)
+/* Returns -EBUSY when the thread can't be lowered: the slot stays in use, its record in the ledger. */
+static int slot_remove(struct booster *b, unsigned int slot)
 {
 	if (b->slots[slot].raised)
 		lower(b, slot);
 	account_report_halt(b->options.accounts, slot, false);
 	policy_remove(b->policy, slot);
+	if (b->slots[slot].raised)
+		return -EBUSY;
 	b->slots[slot] = (struct booster_slot){0};
+	return 0;
 }
 
 static void slot_read(struct booster *b, unsigned int slot, struct booster_vcpu *ret)
@@ -262,6 +277,7 @@ static bool serve(struct booster *b)
 {
 	struct command *c = mailbox_take(&b->mailbox);
 	bool stop;
+	int r = 0;
 
 	if (!c)
 		return true;
@@ -273,7 +289,7 @@ static bool serve(struct booster *b)
 		slot_add(b, c);
 		break;
 	case COMMAND_REMOVE:
-		slot_remove(b, c->slot);
+		r = slot_remove(b, c->slot);
 		break;
 	case COMMAND_TERMS:
 		account_set_terms(b->options.accounts, c->slot, c->terms);
@@ -308,7 +324,7 @@ static bool serve(struct booster *b)
 				slot_remove(b, i);
 		break;
 	}
-	mailbox_answer(&b->mailbox, c, 0);
+	mailbox_answer(&b->mailbox, c, r);
 	return !stop;
 }
 

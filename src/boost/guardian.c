@@ -40,13 +40,15 @@ static void say(const char *text)
 	(void)n;
 }
 
-static void restore_all(struct ledger *ledger, const char *cause)
+static void restore_all(struct ledger *ledger, uint32_t owner, const char *cause)
 {
 	struct ledger_result result, total = {0};
 	char text[256];
 
+	if (ledger_owner(ledger) != owner)
+		return; /* another daemon has it, with a guardian of its own */
 	ledger_count_guardian_act(ledger);
-	for (int i = 0; i < RETRIES_MAX; i++) {
+	for (int i = 0; i < RETRIES_MAX && ledger_owner(ledger) == owner; i++) {
 		ledger_restore(ledger, &result);
 		total.restored += result.restored;
 		total.foreign += result.foreign;
@@ -110,6 +112,7 @@ static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd
 	int overdue_fd = -1;
 
 	const char *cause = NULL;
+	uint32_t owner = ledger_owner(ledger);
 
 	while (!cause) {
 		struct pollfd fds[] = {
@@ -127,7 +130,7 @@ static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd
 		else if (fds[1].revents)
 			cause = serve(socket, &overdue_fd);
 	}
-	restore_all(ledger, cause);
+	restore_all(ledger, owner, cause);
 	_exit(0);
 }
 

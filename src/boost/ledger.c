@@ -29,21 +29,36 @@ static uint32_t checksum(const void *data, size_t size)
 	return sum;
 }
 
-static bool live(const struct ledger_mark *mark, const void *record, size_t size)
+/* The number of the record that is there, if it is whole; else LEDGER_FREE. */
+static uint32_t live(const struct ledger_mark *mark, const void *record, size_t size)
 {
-	return atomic_load_explicit(&mark->state, memory_order_acquire) == LEDGER_LIVE &&
-	       mark->checksum == checksum(record, size);
+	uint32_t state = atomic_load_explicit(&mark->state, memory_order_acquire);
+
+	if (state == LEDGER_FREE || mark->checksum != checksum(record, size))
+		return LEDGER_FREE;
+	return state;
 }
 
-static void set_live(struct ledger_mark *mark, const void *record, size_t size)
+static void set_live(struct ledger *ledger, struct ledger_mark *mark, const void *record,
+		     size_t size)
 {
+	uint32_t number = atomic_fetch_add(&ledger->file->sequence, 1) + 1;
+
+	if (number == LEDGER_FREE)
+		number = atomic_fetch_add(&ledger->file->sequence, 1) + 1;
 	mark->checksum = checksum(record, size);
-	atomic_store_explicit(&mark->state, LEDGER_LIVE, memory_order_release);
+	atomic_store_explicit(&mark->state, number, memory_order_release);
 }
 
 static void set_free(struct ledger_mark *mark)
 {
 	atomic_store_explicit(&mark->state, LEDGER_FREE, memory_order_release);
+}
+
+/* Drops that very record; not one that was written meanwhile. */
+static void set_free_if(struct ledger_mark *mark, uint32_t number)
+{
+	atomic_compare_exchange_strong(&mark->state, &number, LEDGER_FREE);
 }
 
 static int header_init(struct ledger_file *file)
@@ -163,7 +178,7 @@ void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct le
 	s->thread.start_ticks = thread->start_ticks;
 	s->thread.before = thread->before;
 	s->thread.given = thread->given;
-	set_live(&s->mark, &s->thread, sizeof(s->thread));
+	set_live(ledger, &s->mark, &s->thread, sizeof(s->thread));
 }
 
 void ledger_drop_thread(struct ledger *ledger, unsigned int slot)
@@ -175,9 +190,12 @@ int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct led
 {
 	const struct ledger_thread_slot *s = &ledger->file->threads[slot];
 
-	if (!live(&s->mark, &s->thread, sizeof(s->thread)))
+	struct ledger_thread copy = s->thread;
+
+	/* the copy is judged: the guardian may drop the record at any time */
+	if (!live(&s->mark, &copy, sizeof(copy)))
 		return -ENOENT;
-	*ret = s->thread;
+	*ret = copy;
 	return 0;
 }
 
@@ -228,7 +246,7 @@ int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
 	s->group.before = before;
 	s->group.written = group->written;
 	s->group.was = group->was;
-	set_live(&s->mark, &s->group, sizeof(s->group));
+	set_live(ledger, &s->mark, &s->group, sizeof(s->group));
 	return 0;
 }
 
@@ -263,15 +281,25 @@ unsigned int ledger_count(const struct ledger *ledger)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++)
-		n += atomic_load(&ledger->file->threads[i].mark.state) == LEDGER_LIVE;
+		n += atomic_load(&ledger->file->threads[i].mark.state) != LEDGER_FREE;
 	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++)
-		n += atomic_load(&ledger->file->groups[i].mark.state) == LEDGER_LIVE;
+		n += atomic_load(&ledger->file->groups[i].mark.state) != LEDGER_FREE;
 	return n;
 }
 
 uint32_t ledger_guardian_acts(const struct ledger *ledger)
 {
 	return atomic_load(&ledger->file->guardian_acts);
+}
+
+uint32_t ledger_owner(const struct ledger *ledger)
+{
+	return atomic_load(&ledger->file->owner);
+}
+
+void ledger_take_over(struct ledger *ledger)
+{
+	atomic_fetch_add(&ledger->file->owner, 1);
 }
 
 void ledger_count_guardian_act(struct ledger *ledger)
@@ -285,6 +313,12 @@ enum {
 	OUTCOME_GONE,
 };
 
+/* No descriptor left, no permission: that is no reason to believe that the thread is gone. */
+static int gone_or(int r)
+{
+	return r == -ENOENT || r == -ESRCH ? OUTCOME_GONE : r;
+}
+
 static int restore_thread(const struct ledger_thread *thread)
 {
 	CLEANUP(cleanup_fd) int fd = sched_open(thread->tid);
@@ -292,17 +326,18 @@ static int restore_thread(const struct ledger_thread *thread)
 	int r;
 
 	if (fd < 0)
-		return OUTCOME_GONE;
+		return gone_or(fd);
 	r = procfs_start_ticks(0, thread->tid, &start_ticks);
-	if (r < 0 || start_ticks != thread->start_ticks)
+	if (r < 0)
+		return gone_or(r);
+	if (start_ticks != thread->start_ticks)
 		return OUTCOME_GONE;
 	r = sched_is_raised(thread->tid, &thread->given);
 	if (r <= 0)
-		return r == 0 ? OUTCOME_FOREIGN : r == -ESRCH ? OUTCOME_GONE : r;
+		return r == 0 ? OUTCOME_FOREIGN : gone_or(r);
 	if (!sched_alive(fd))
 		return OUTCOME_GONE;
-	r = sched_restore(thread->tid, fd, &thread->before);
-	return r == -ESRCH ? OUTCOME_GONE : r;
+	return gone_or(sched_restore(thread->tid, fd, &thread->before));
 }
 
 static int read_number(int fd, int64_t *ret)
@@ -352,13 +387,14 @@ static bool group_valid(const struct ledger_group *group)
 	       strncmp(group->path, "/sys/fs/cgroup/", 15) == 0 && !strstr(group->path, "/../");
 }
 
-static void count(struct ledger_result *result, struct ledger_mark *mark, int outcome)
+static void count(struct ledger_result *result, struct ledger_mark *mark, uint32_t number,
+		  int outcome)
 {
 	if (outcome < 0) {
 		result->failed++;
 		return;
 	}
-	set_free(mark);
+	set_free_if(mark, number);
 	if (outcome == OUTCOME_FOREIGN)
 		result->foreign++;
 	else if (outcome == OUTCOME_GONE)
@@ -367,20 +403,25 @@ static void count(struct ledger_result *result, struct ledger_mark *mark, int ou
 		result->restored++;
 }
 
+static void drop_invalid(struct ledger_result *result, struct ledger_mark *mark, uint32_t number)
+{
+	set_free_if(mark, number);
+	result->invalid++;
+}
+
 static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
 {
 	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++) {
 		struct ledger_thread_slot *s = &ledger->file->threads[i];
-		struct ledger_thread thread = s->thread;
+		uint32_t number = atomic_load(&s->mark.state);
+		struct ledger_thread copy = s->thread;
 
-		if (atomic_load(&s->mark.state) == LEDGER_FREE)
+		if (number == LEDGER_FREE)
 			continue;
-		if (!live(&s->mark, &s->thread, sizeof(s->thread)) || !thread_valid(&thread)) {
-			set_free(&s->mark);
-			ret->invalid++;
-			continue;
-		}
-		count(ret, &s->mark, restore_thread(&thread));
+		if (live(&s->mark, &copy, sizeof(copy)) != number || !thread_valid(&copy))
+			drop_invalid(ret, &s->mark, number);
+		else
+			count(ret, &s->mark, number, restore_thread(&copy));
 	}
 }
 
@@ -390,15 +431,15 @@ static unsigned int restore_groups(struct ledger *ledger, struct ledger_result *
 	ret->failed = 0;
 	for (unsigned int i = LEDGER_GROUPS_MAX; i > 0; i--) {
 		struct ledger_group_slot *s = &ledger->file->groups[i - 1];
+		uint32_t number = atomic_load(&s->mark.state);
+		struct ledger_group copy = s->group;
 
-		if (atomic_load(&s->mark.state) == LEDGER_FREE)
+		if (number == LEDGER_FREE)
 			continue;
-		if (!live(&s->mark, &s->group, sizeof(s->group)) || !group_valid(&s->group)) {
-			set_free(&s->mark);
-			ret->invalid++;
-			continue;
-		}
-		count(ret, &s->mark, restore_group(&s->group));
+		if (live(&s->mark, &copy, sizeof(copy)) != number || !group_valid(&copy))
+			drop_invalid(ret, &s->mark, number);
+		else
+			count(ret, &s->mark, number, restore_group(&copy));
 	}
 	return ret->failed;
 }

@@ -96,6 +96,13 @@ void ledger_restore(struct ledger *ledger, struct ledger_result *ret);
 /** Gives one group back. Returns 0 (given back, foreign or gone: the record is dropped), or -errno. */
 int ledger_restore_group(struct ledger *ledger, const char *path);
 
+/**
+ * Whose ledger it is: a daemon takes it over at its start, and a guardian of an earlier one, which may
+ * have been stopped meanwhile, sees that it must not act on it any more.
+ */
+uint32_t ledger_owner(const struct ledger *ledger);
+void ledger_take_over(struct ledger *ledger);
+
 /** How often a guardian has acted, to tell a daemon that was taken for dead and was not. */
 uint32_t ledger_guardian_acts(const struct ledger *ledger);
 void ledger_count_guardian_act(struct ledger *ledger);

@@ -12,13 +12,14 @@
 #define LEDGER_MAGIC   "pvsledg"
 #define LEDGER_VERSION 1
 
-enum {
-	LEDGER_FREE = 0,
-	LEDGER_LIVE = 0x4c495645,
-};
+#define LEDGER_FREE 0
 
 struct ledger_mark {
-	_Atomic uint32_t state; /* written last when a record is made, first when it is dropped */
+	/*
+	 * LEDGER_FREE, or a number that no record had before: written last when a record is made, first
+	 * when it is dropped. Who has given a record back drops that one, not its successor.
+	 */
+	_Atomic uint32_t state;
 	uint32_t checksum;
 };
 
@@ -36,6 +37,8 @@ struct ledger_file {
 	char magic[8];
 	uint32_t version;
 	_Atomic uint32_t guardian_acts;
+	_Atomic uint32_t sequence; /* the last number given to a record */
+	_Atomic uint32_t owner;	   /* counts the daemons that had it */
 	char boot_id[48];
 	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
 	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];

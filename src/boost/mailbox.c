@@ -50,9 +50,17 @@ int mailbox_call(struct mailbox *mailbox, struct command *command)
 	if (!atomic_compare_exchange_strong(&mailbox->command, &expected, command))
 		return -ETIMEDOUT; /* the last one was never answered */
 	ring(mailbox->request_fd);
-	do
-		r = poll(&pfd, 1, BOOSTER_TIMEOUT_MS);
-	while (r < 0 && errno == EINTR);
+	/*
+	 * Twice: after the whole process was stopped for a while the first one is over at once, with a
+	 * booster that is about to answer.
+	 */
+	for (int i = 0; i < 2; i++) {
+		do
+			r = poll(&pfd, 1, BOOSTER_TIMEOUT_MS);
+		while (r < 0 && errno == EINTR);
+		if (r != 0)
+			break;
+	}
 	if (r <= 0)
 		return r < 0 ? -errno : -ETIMEDOUT;
 	quiet(mailbox->reply_fd);

@@ -127,12 +127,12 @@ int rt_budget_grant(struct ledger *ledger, const struct cgroup_cpu *cpu, const c
 	if (r < 0)
 		return r == -ENOENT ? RT_BUDGET_NOT_NEEDED : r;
 	added = period * share_permille / 1000 - has;
-	if (added <= 0)
+	if (has < 0 || added <= 0) /* less than 0: unlimited */
 		return 0;
 	for (unsigned int i = 0; i < n; i++) {
 		level(group, i, failed);
 		r = cgroup_read_number(cpu, failed, RUNTIME, &now);
-		if (r == 0)
+		if (r == 0 && now >= 0)
 			r = change(ledger, cpu, failed, now, now + added);
 		if (r < 0) {
 			reduce_levels(ledger, cpu, group, i, added);

@@ -12,6 +12,10 @@
 
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/procfs.h"
+
+/* Iterations of a large VM's migration may take this long. */
+#define MIGRATION_SILENCE_US (60 * NSEC_PER_SEC / NSEC_PER_USEC)
 
 static bool same_thread(const struct thread_id *a, const struct thread_id *b)
 {
@@ -93,15 +97,41 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
 static void watch_death(struct manager *m, struct managed_domain *d)
 {
 	int fd = (int)syscall(SYS_pidfd_open, d->seen->qemu.tid, 0);
+	uint64_t start_ticks;
 
 	if (fd < 0)
 		return; /* gone already: libvirt will say so, and the threads answer ESRCH */
+	if (procfs_start_ticks(0, d->seen->qemu.tid, &start_ticks) < 0 ||
+	    start_ticks != d->seen->qemu.start_ticks) {
+		close_fd(fd); /* somebody else's number by now */
+		return;
+	}
 	if (sd_event_add_io(m->event, &d->death, fd, EPOLLIN, on_death, d) < 0) {
 		close_fd(fd);
 		return;
 	}
 	sd_event_source_set_io_fd_own(d->death, true);
 	sd_event_source_set_description(d->death, "qemu-death");
+}
+
+static int on_migration_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct managed_domain *d = userdata;
+
+	(void)source;
+	(void)usec;
+	d->migrating = false;
+	domains_rescan(d->manager, d);
+	return 0;
+}
+
+/* A migration that is cancelled says nothing more: it is taken for over when no news of it comes. */
+static void migration_begin(struct manager *m, struct managed_domain *d)
+{
+	sd_event_source_disable_unref(d->migration_timer);
+	d->migration_timer = NULL;
+	d->migrating = sd_event_add_time_relative(m->event, &d->migration_timer, CLOCK_MONOTONIC,
+						  MIGRATION_SILENCE_US, 0, on_migration_over, d) >= 0;
 }
 
 /* Frees what a domain owns and takes it out of the list. */
@@ -118,6 +148,7 @@ static void domain_drop(struct manager *m, struct managed_domain *d)
 	slot_give(m->domain_slots, d->slot);
 	sd_event_source_disable_unref(d->death);
 	sd_event_source_disable_unref(d->override_timer);
+	sd_event_source_disable_unref(d->migration_timer);
 	domain_free(d->seen);
 	free(d->vcpus);
 	free(d);
@@ -217,9 +248,10 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 	if (is_new)
 		watch_death(m, d);
 	if (causes & VIRT_CAUSE_MIGRATION)
-		d->migrating = true;
+		migration_begin(m, d);
 	else if (causes & VIRT_CAUSE_LIFECYCLE)
 		d->migrating = false;
+	sched_learn_default_slice(); /* it changes with the number of CPUs */
 	if (vcpus_update(m, d) < 0)
 		return;
 	affinities_read(d);

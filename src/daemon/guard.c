@@ -39,7 +39,7 @@ static int watch_child(struct manager *m)
 
 int guard_start(struct manager *m)
 {
-	uint32_t priority = (uint32_t)config_host(m->config)->rt_priority + GUARDIAN_ABOVE_BOOST;
+	uint32_t priority = m->boost.priority + GUARDIAN_ABOVE_BOOST;
 	int r;
 
 	if (m->guardian_starts++ >= GUARDIAN_STARTS_MAX)
@@ -119,6 +119,8 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	if (m->guardian && guardian_ping(m->guardian) < 0) {
 		log_warning("the guardian does not answer: nothing is boosted");
 		manager_hold(m, POLICY_REASON_GUARDIAN, true);
+	} else if (m->guardian) {
+		manager_hold(m, POLICY_REASON_GUARDIAN, !guardian_realtime(m->guardian));
 	}
 	sd_notify(0, "WATCHDOG=1");
 	sd_watchdog_enabled(0, &period_us);

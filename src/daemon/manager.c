@@ -68,6 +68,10 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		for (struct managed_domain *d = m->domains; d; d = d->next)
 			domains_rescan(m, d);
 		log_write(LOG_INFO, &ctx, "%s: loaded", m->options.config_path);
+		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||
+		    (m->boost.policy == SCHED_RR) != config_host(config)->round_robin)
+			log_notice("host.rt_priority and host.rt_policy take effect when pvschedd is "
+				   "started again");
 	}
 	sd_notify(0, "READY=1");
 	return r;
@@ -150,6 +154,7 @@ static int open_ledger(struct manager *m)
 	}
 	if (r == LEDGER_REPLACED)
 		log_warning("%s was not valid and was put aside as %s.bad", path, path);
+	ledger_take_over(m->ledger);
 	ledger_restore(m->ledger, &result);
 	m->recovered = result.restored;
 	if (result.restored + result.foreign + result.gone + result.failed + result.invalid)
@@ -239,8 +244,7 @@ static int start_booster(struct manager *m)
 	struct booster_options options = {
 		.accounts = &m->accounts,
 		.ledger = m->ledger,
-		.boost = {.policy = host->round_robin ? SCHED_RR : SCHED_FIFO,
-			  .priority = (uint32_t)host->rt_priority},
+		.boost = m->boost,
 		.caps = host->caps,
 		.holds = m->holds,
 	};
@@ -319,6 +323,8 @@ static int construct(struct manager *m)
 		r = load_config(m);
 	if (r < 0)
 		return r;
+	m->boost.policy = config_host(m->config)->round_robin ? SCHED_RR : SCHED_FIFO;
+	m->boost.priority = (uint32_t)config_host(m->config)->rt_priority;
 	sched_learn_default_slice();
 	r = open_ledger(m);
 	if (r == 0)

@@ -36,7 +36,7 @@ struct managed_vcpu {
 	unsigned int slot;	/* SLOT_NONE: not traced, its profile is off */
 	uint32_t holds;		/* its own, as the booster was told */
 	struct account_terms terms;
-	bool granted;		/* its cgroup has an RT budget from us */
+	uint32_t granted_permille; /* RT budget its cgroup has from us; 0: none */
 	bool refusal_logged;
 	struct {
 		uint64_t boosts, used_ns, run_ns;
@@ -50,6 +50,7 @@ struct managed_domain {
 	struct domain *seen;
 	unsigned int slot; /* of its account */
 	bool migrating;
+	sd_event_source *migration_timer; /* ends that, should nothing else */
 	bool released;			/* by command */
 	char override[PROFILE_NAME_MAX]; /* profile set by command for now; "" if none */
 	uint64_t override_until_ns;	/* 0: until changed */
@@ -78,6 +79,7 @@ struct manager {
 	char tracer_why[512];
 	struct accounts accounts;
 	struct booster *booster;
+	struct sched_boost boost; /* what it gives: fixed at its start */
 	bool booster_realtime;
 
 	struct virt_source *virt;

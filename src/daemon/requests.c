@@ -44,19 +44,22 @@ static int policy_set(struct manager *m, struct managed_domain *d,
 	char name[DOMAIN_NAME_MAX * 4];
 	int r;
 
-	r = terms_override(m, d, request->profile, request->for_ns);
-	if (r == -ENOENT)
+	if (!config_profile(m->config, request->profile))
 		return refuse(error, size, -EINVAL,
 			      "there is no profile \"%s\"; there are off, observe, interactive, "
 			      "latency and those of the configuration",
 			      request->profile);
+	d->released = false;
+	domains_rescan(m, d);
+	r = terms_override(m, d, request->profile, request->for_ns);
+	if (r < 0)
+		return refuse(error, size, r, "the policy could not be set: %s", strerror(-r));
+	domains_rescan(m, d); /* with the RT budget it may have now */
 	if (request->persist) {
 		r = state_set_override(m->state, d->seen->uuid, request->profile);
 		if (r < 0)
 			return refuse(error, size, r, "set, but not for ever: %s", strerror(-r));
 	}
-	d->released = false;
-	domains_rescan(m, d);
 	report_name(d, name, sizeof(name));
 	log_info("domain \"%s\": profile %s set by command", d->seen->name, request->profile);
 	*result = sentence("%s: profile %s%s", name, request->profile,
@@ -74,6 +77,7 @@ static int release(struct manager *m, struct managed_domain *d, struct cJSON **r
 		i->released = true;
 		domains_rescan(m, i);
 	}
+	terms_apply(m); /* RT budgets go, too */
 	log_info("%s%s%s released by command", d ? "domain \"" : "all domains",
 		 d ? d->seen->name : "", d ? "\"" : "");
 	*result = sentence("everything was given back%s; `pvschedctl policy set` boosts it again",
@@ -93,10 +97,11 @@ static int enable(struct manager *m, bool on, struct cJSON **result, char *error
 		manager_hold(m, POLICY_REASON_GUARDIAN, !guard_answers(m));
 	}
 	manager_hold(m, POLICY_REASON_DISABLED, !on || !config_host(m->config)->enabled);
-	for (struct managed_domain *d = m->domains; on && d; d = d->next) {
+	for (struct managed_domain *d = m->domains; on && d; d = d->next)
 		d->released = false;
+	terms_apply(m); /* RT budgets come and go with it */
+	for (struct managed_domain *d = m->domains; on && d; d = d->next)
 		domains_rescan(m, d);
-	}
 	log_notice("boosting is switched %s by command", on ? "on" : "off");
 	if (on && !config_host(m->config)->enabled)
 		*result = sentence("switched on, but \"enabled\" is false in the configuration");

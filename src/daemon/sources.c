@@ -254,6 +254,10 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
 			  v->thread.index, v->thread.id.tid, strerror(-note->error));
 		break;
+	case BOOSTER_NOTE_DEADLINE:
+		log_error("the kernel refuses the tracer's deadlines: nothing is boosted");
+		manager_hold(m, POLICY_REASON_NO_TRACER, true);
+		break;
 	case BOOSTER_NOTE_QUOTA:
 		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
 			 note->error ? "holds now: it is not boosted" : "holds no longer");

@@ -150,12 +150,12 @@ static void budget_grant(struct manager *m, const struct managed_domain *d, stru
 	};
 	int r;
 
-	if (v->granted || !config_host(m->config)->grant_rt_budget || !m->has_cgroup ||
+	if (v->granted_permille >= share || !config_host(m->config)->grant_rt_budget || !m->has_cgroup ||
 	    !v->thread.cgroup[0] || v->thread.proof == VCPU_PROOF_NONE)
 		return;
 	r = rt_budget_grant(m->ledger, &m->cgroup, v->thread.cgroup, share, failed);
 	if (r == 0)
-		v->granted = true;
+		v->granted_permille = share;
 	else if (r < 0)
 		log_write(LOG_WARNING, &ctx,
 			  "domain \"%s\", vCPU %u: the RT budget of %u permille does not fit in "
@@ -165,9 +165,9 @@ static void budget_grant(struct manager *m, const struct managed_domain *d, stru
 
 static void budget_withdraw(struct manager *m, struct managed_vcpu *v)
 {
-	if (v->granted)
+	if (v->granted_permille)
 		rt_budget_withdraw(m->ledger, &m->cgroup, v->thread.cgroup);
-	v->granted = false;
+	v->granted_permille = 0;
 }
 
 /* ---- telling the booster ---- */
@@ -192,12 +192,16 @@ void terms_moved(struct manager *m, struct managed_vcpu *v)
 
 void terms_end(struct manager *m, struct managed_vcpu *v)
 {
-	if (v->slot != SLOT_NONE) {
-		if (m->tracer)
-			tracer_unregister(m->tracer, v->slot, v->thread.id.tid);
-		booster_remove(m->booster, v->slot);
-		v->slot = slot_give(m->vcpu_slots, v->slot);
+	/* lowered first: what is elevated is traced */
+	if (v->slot != SLOT_NONE && booster_remove(m->booster, v->slot) < 0) {
+		log_error("vCPU %u: thread %d can't be given back; its record stays in the ledger",
+			  v->thread.index, v->thread.id.tid);
+		v->slot = SLOT_NONE; /* and is not used again */
+		return;
 	}
+	if (v->slot != SLOT_NONE && m->tracer)
+		tracer_unregister(m->tracer, v->slot, v->thread.id.tid);
+	v->slot = slot_give(m->vcpu_slots, v->slot);
 	budget_withdraw(m, v);
 }
 
@@ -211,7 +215,7 @@ static void vcpu_begin(struct manager *m, struct managed_domain *d, struct manag
 	v->terms.tid = v->thread.id.tid;
 	v->terms.kvm = v->thread.kvm;
 	v->terms.domain = d->slot;
-	v->terms.priority = (uint32_t)config_host(m->config)->rt_priority;
+	v->terms.priority = m->boost.priority;
 	r = booster_add(m->booster, slot, &v->thread.id, &v->terms, v->holds);
 	if (r != 0) {
 		slot_give(m->vcpu_slots, slot);
@@ -228,7 +232,9 @@ static void vcpu_begin(struct manager *m, struct managed_domain *d, struct manag
 		return;
 	log_warning("domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
 		    d->seen->name, v->thread.index, strerror(-r));
-	terms_end(m, v);
+	booster_remove(m->booster, slot); /* never raised: the tracer has it held at its first halt */
+	v->slot = slot_give(m->vcpu_slots, slot);
+	budget_withdraw(m, v);
 }
 
 /* Brings one vCPU in line with its terms. @before is what the booster was told. */
@@ -236,7 +242,9 @@ static void vcpu_apply(struct manager *m, struct managed_domain *d, struct manag
 		       const struct profile *before)
 {
 	uint32_t holds = holds_with_admission(v);
-	bool boosts = v->terms.profile.mode == PROFILE_BOOST && !share_too_small(v);
+	bool off = (m->holds & POLICY_HOLD(POLICY_REASON_DISABLED)) ||
+		   (v->holds & POLICY_HOLD(POLICY_REASON_RELEASED));
+	bool boosts = v->terms.profile.mode == PROFILE_BOOST && !share_too_small(v) && !off;
 
 	if (v->terms.profile.mode == PROFILE_OFF) {
 		terms_end(m, v);
@@ -292,7 +300,7 @@ void terms_grant_again(struct manager *m)
 {
 	for (struct managed_domain *d = m->domains; d; d = d->next)
 		for (size_t i = 0; i < d->n_vcpus; i++)
-			d->vcpus[i].granted = false;
+			d->vcpus[i].granted_permille = 0;
 	terms_apply(m);
 	for (struct managed_domain *d = m->domains; d; d = d->next)
 		domains_rescan(m, d);
@@ -323,9 +331,14 @@ int terms_override(struct manager *m, struct managed_domain *d, const char *prof
 	if (profile[0] && for_ns) {
 		uint64_t for_us = for_ns / NSEC_PER_USEC;
 
+		int r = sd_event_add_time_relative(m->event, &d->override_timer, CLOCK_BOOTTIME,
+						   for_us, 0, on_override_end, d);
+
+		if (r < 0) {
+			d->override[0] = '\0'; /* no policy "for a time" without its end */
+			return r;
+		}
 		d->override_until_ns = clock_now_ns() + for_ns;
-		sd_event_add_time_relative(m->event, &d->override_timer, CLOCK_BOOTTIME, for_us, 0,
-					   on_override_end, d);
 	}
 	terms_apply(m);
 	return 0;
