@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The actuator on real threads of other processes; as root, else skipped. */
+#include "boost/actuator.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/procfs.h"
+
+#include "test.h"
+
+static char path[] = "/tmp/pvsched-actuator-ledger";
+
+struct scene {
+	struct ledger *ledger;
+	struct actuator *actuator;
+	pid_t pid;
+};
+
+/* A process that sleeps, with the timer slack @slack_ns. */
+static pid_t sleeper(unsigned long slack_ns)
+{
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	CHECK(pipe(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_TIMERSLACK, slack_ns);
+		if (write(fds[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	CHECK(pid > 0 && read(fds[0], &byte, 1) == 1);
+	close(fds[0]);
+	close(fds[1]);
+	return pid;
+}
+
+/* False: no real-time priority here. */
+static bool begin(struct scene *scene)
+{
+	struct sched_boost boost = {SCHED_FIFO, 1};
+	struct sched_param param = {.sched_priority = 1}, none = {0};
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+		return false;
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	sched_learn_default_slice();
+	unlink(path);
+	CHECK_INT(ledger_open(path, &scene->ledger), 0);
+	scene->actuator = actuator_new(scene->ledger, 4, &boost);
+	CHECK(scene->actuator);
+	scene->pid = sleeper(1234);
+	return true;
+}
+
+static void take_on(struct scene *scene)
+{
+	struct thread_id id = {.tid = scene->pid};
+
+	CHECK_INT(procfs_start_ticks(0, id.tid, &id.start_ticks), 0);
+	CHECK_INT(actuator_open(scene->actuator, 2, &id), 0);
+}
+
+static void end(struct scene *scene)
+{
+	CHECK_INT(ledger_count(scene->ledger), 0);
+	kill(scene->pid, SIGKILL);
+	waitpid(scene->pid, NULL, 0);
+	actuator_free(scene->actuator);
+	ledger_close(scene->ledger);
+	unlink(path);
+}
+
+static struct sched_state state_of(pid_t pid)
+{
+	struct sched_state state;
+	int fd = sched_open(pid);
+
+	CHECK(fd >= 0);
+	CHECK_INT(sched_get(pid, fd, &state), 0);
+	close(fd);
+	return state;
+}
+
+static void check_same(const struct sched_state *a, const struct sched_state *b)
+{
+	CHECK_INT(a->policy, b->policy);
+	CHECK_INT(a->priority, b->priority);
+	CHECK_INT(a->nice, b->nice);
+	CHECK_INT(a->reset_on_fork, b->reset_on_fork);
+	CHECK_U64(a->slice_ns, b->slice_ns);
+	CHECK_U64(a->slack_ns, b->slack_ns);
+}
+
+static void set_policy(pid_t pid, int policy, int priority)
+{
+	struct sched_param param = {.sched_priority = priority};
+
+	CHECK(sched_setscheduler(pid, policy, &param) == 0);
+}
+
+static void test_restores_exactly(void)
+{
+	static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE,
+				       SCHED_OTHER | SCHED_RESET_ON_FORK,
+				       SCHED_BATCH | SCHED_RESET_ON_FORK};
+	static const int nices[] = {0, 7, -5, 19};
+
+	for (size_t i = 0; i < 5 * 4; i++) {
+		struct sched_state before, after;
+		struct scene scene;
+
+		if (!begin(&scene))
+			TEST_SKIP("no real-time priority here");
+		CHECK(setpriority(PRIO_PROCESS, (id_t)scene.pid, nices[i % 4]) == 0);
+		set_policy(scene.pid, policies[i / 4], 0);
+		take_on(&scene);
+		before = state_of(scene.pid);
+		for (int n = 0; n < 3; n++) {
+			CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+			CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
+			CHECK(actuator_has_boost(scene.actuator, 2));
+			CHECK_INT(ledger_count(scene.ledger), 1);
+			CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+			CHECK(!actuator_has_boost(scene.actuator, 2));
+		}
+		after = state_of(scene.pid);
+		check_same(&after, &before);
+		end(&scene);
+	}
+}
+
+static void test_custom_slice(void)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} slice = {.size = 48, .runtime = 200000};
+	struct sched_state before, after;
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	CHECK(syscall(SYS_sched_setattr, scene.pid, &slice, 0) == 0);
+	before = state_of(scene.pid);
+	if (before.slice_ns != 200000) {
+		end(&scene);
+		TEST_SKIP("this kernel has no custom slices");
+	}
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	after = state_of(scene.pid);
+	check_same(&after, &before);
+	end(&scene);
+}
+
+static void test_renice_meanwhile_wins(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK(setpriority(PRIO_PROCESS, (id_t)scene.pid, 11) == 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(state_of(scene.pid).nice, 11);
+	end(&scene);
+}
+
+static void test_foreign_is_left_alone(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	set_policy(scene.pid, SCHED_RR, 5);
+	CHECK(!actuator_has_boost(scene.actuator, 2));
+	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_FOREIGN);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
+	CHECK_INT(actuator_raise(scene.actuator, 2), ACTUATOR_ALREADY_RT);
+	end(&scene);
+}
+
+static void test_guardian_was_quicker(void)
+{
+	struct ledger_result result;
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	ledger_restore(scene.ledger, &result);
+	CHECK_INT(result.restored, 1);
+	CHECK_INT(state_of(scene.pid).policy, SCHED_OTHER);
+	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
+	end(&scene);
+}
+
+/* A record that went though the thread is still raised: given back all the same. */
+static void test_record_was_lost(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	ledger_drop_thread(scene.ledger, 2);
+	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(state_of(scene.pid).policy, SCHED_OTHER);
+	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
+	end(&scene);
+}
+
+static void test_gone(void)
+{
+	struct scene scene;
+	struct thread_id id;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	id = (struct thread_id){.tid = scene.pid, .start_ticks = 1};
+	CHECK_INT(actuator_open(scene.actuator, 3, &id), ACTUATOR_GONE);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	kill(scene.pid, SIGKILL);
+	waitpid(scene.pid, NULL, 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_GONE);
+	CHECK_INT(actuator_raise(scene.actuator, 2), ACTUATOR_GONE);
+	end(&scene);
+}
+
+/* No descriptor left for the one who gives back: the record stays, it is tried again. */
+static void test_no_descriptor_is_not_gone(void)
+{
+	struct rlimit none = {0}, limit;
+	struct ledger_result result;
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	none.rlim_max = limit.rlim_max;
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	ledger_restore(scene.ledger, &result);
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	CHECK_INT(result.failed, 1);
+	CHECK_INT(ledger_count(scene.ledger), 1);
+	ledger_restore(scene.ledger, &result);
+	CHECK_INT(result.restored, 1);
+	end(&scene);
+}
+
+TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_custom_slice},
+	  {"renice_meanwhile_wins", test_renice_meanwhile_wins},
+	  {"foreign_is_left_alone", test_foreign_is_left_alone},
+	  {"guardian_was_quicker", test_guardian_was_quicker},
+	  {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
+	  {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone})
