@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The daemon under test: rig.daemon.Daemon with what tests want to know and do."""
 
-import json
 import os
 import re
 import signal
@@ -70,8 +69,8 @@ class Pvschedd(Daemon):
                               f"{domain.name}, vCPU {index}, to be boosted", index, seconds)
 
     def wait_reason(self, domain, reason, index=0, seconds=10):
-        return self.wait_vcpu(domain, lambda v: v["reason"] == reason, f"{domain.name} to have the reason {reason}", index,
-                              seconds)
+        return self.wait_vcpu(domain, lambda v: v["reason"] == reason, f"{domain.name} to have the reason {reason}",
+                              index, seconds)
 
     def wait_log(self, pattern, seconds=10):
         return proc.wait_for(lambda: re.search(pattern, self.log()), seconds, f"/{pattern}/ in the daemon's log")
@@ -107,6 +106,3 @@ class Pvschedd(Daemon):
         config = dict(config)
         config["host"] = {"grant_rt_budget": True, **config.get("host", {})}
         self.write_config(config)
-
-    def ledger_is_empty(self):
-        return json.dumps(self.restore().stdout)

@@ -29,12 +29,15 @@ def rt_budgets():
 def _is_dead(difference):
     """A process that was killed and is not waited for yet has lost its cgroup."""
     try:
-        return "tid" in difference and proc.read(f"/proc/{difference['tid']}/stat").rpartition(")")[2].split()[0] in "ZX"
+        stat = proc.read(f"/proc/{difference['tid']}/stat") if "tid" in difference else ") R"
+        return stat.rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return True
 
 
 class Scene:
+    """`close()` at the end of the test fails it when something is left."""
+
     def __init__(self, build_dir, checker, deadman, libvirtd, figures, shared_machine):
         self._shared_machine = shared_machine
         self.build_dir, self.deadman, self.libvirtd, self.figures = build_dir, deadman, libvirtd, figures

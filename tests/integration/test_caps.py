@@ -62,8 +62,8 @@ def test_full_speed_is_never_boosted_for_long(scene):
 
 
 def test_cap_of_the_domain(scene):
-    """Two vCPUs with 200 each under a domain's cap of 100."""
-    domain = scene.domain(busy=1, idle=2, hz=1000, vcpus=1)
+    """A profile's share of 200 under a domain's cap of 100."""
+    domain = scene.domain(busy=1, idle=2, hz=1000)
     daemon = scene.daemon(config={"host": {"domain_share_permille": 100, "domain_burst_us": 500}})
     daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
     inside, outside, ran = by_status(daemon, domain, SECONDS)

@@ -2,12 +2,14 @@
 """The configuration: what is refused and how it is said; reload swaps or keeps."""
 
 import os
+import re
 import signal
+import subprocess
 
 import pytest
 
-from rig.daemon import program
 from rig import proc
+from rig.daemon import program
 
 BAD = {
     "unknown-key": ('{\n"version": 1,\n"host": {"cpu_share": 1}\n}', r":3: \.host\.cpu_share: unknown key"),
@@ -38,7 +40,6 @@ def check(build_dir, tmp_path):
         path = tmp_path / "pvschedd.json"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         path.chmod(mode)
-        import subprocess  # pylint: disable=import-outside-toplevel
         return subprocess.run([program(build_dir, "pvschedd"), "--check-config", "--config", str(path)],
                               capture_output=True, text=True, timeout=30, check=False), str(path)
     return run
@@ -50,7 +51,6 @@ def test_bad(check, name):
     done, path = check(text)
     assert done.returncode == 1, done
     assert path in done.stderr, done.stderr
-    import re  # pylint: disable=import-outside-toplevel
     assert re.search(pattern, done.stderr), done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr) < 1500
 
@@ -63,7 +63,6 @@ def test_world_writable(check):
 
 def test_not_a_file(build_dir, tmp_path, check):
     os.mkfifo(tmp_path / "fifo")
-    import subprocess  # pylint: disable=import-outside-toplevel
     for path in (tmp_path / "fifo", tmp_path, tmp_path / "absent"):
         done = subprocess.run([program(build_dir, "pvschedd"), "--check-config", "--config", str(path)],
                               capture_output=True, text=True, timeout=10, check=False)

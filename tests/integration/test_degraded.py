@@ -10,6 +10,7 @@ import socket
 import pytest
 
 from rig import proc
+from rig.libvirtd import virsh
 
 
 # The proc connector answers in the first network namespace only; newer kernels do not ask for CAP_NET_ADMIN.
@@ -44,7 +45,6 @@ def test_no_proc_connector(scene):
 
 
 def test_no_proc_connector_and_hotplug(scene):
-    from rig.libvirtd import virsh  # pylint: disable=import-outside-toplevel
     domain = scene.domain(max_vcpus=2)
     daemon = scene.daemon(profile="observe", prefix=NO_CONNECTOR)
     daemon.wait_known(domain)

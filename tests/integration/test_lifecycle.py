@@ -83,5 +83,6 @@ def test_same_name_again(scene):
 def test_metadata_change_does_not_hurt(scene):
     domain, daemon = scene.boosted()
     for number in range(20):
-        virsh("metadata", domain.uuid, "--live", "--uri", "urn:pvsched:test", "--key", "p", "--set", f"<x n='{number}'/>")
+        virsh("metadata", domain.uuid, "--live", "--uri", "urn:pvsched:test", "--key", "p",
+              "--set", f"<x n='{number}'/>")
     daemon.wait_boosted(domain)
