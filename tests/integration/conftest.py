@@ -4,6 +4,7 @@
     /usr/bin/python3 -m pytest tests/integration --build-dir=build [-k WORD]
 """
 
+import fcntl
 import os
 import statistics
 import sys
@@ -15,6 +16,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 # pylint: disable=wrong-import-position
 from rig.deadman import Deadman  # noqa: E402
+from rig.guest import RUN_DIR  # noqa: E402
 from rig.libvirtd import Libvirtd  # noqa: E402
 from scene import Scene  # noqa: E402
 
@@ -53,7 +55,16 @@ def deadman():
 
 
 @pytest.fixture(scope="session")
-def libvirtd(deadman):
+def machine():
+    """One run at a time on one machine: RT budgets and libvirtd are there once."""
+    os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
+    with open(f"{RUN_DIR}/lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def libvirtd(machine, deadman):
     with Libvirtd(deadman) as daemon:
         yield daemon
 

@@ -88,6 +88,6 @@ def test_hotplug_in_a_real_guest(scene):
     daemon.wait_boosted(guest)
     virsh("setvcpus", guest.name, "2", "--live")
     proc.wait_for(lambda: daemon.vcpu(guest, 1), 1, "the new vCPU to be noticed within 1 s")
-    assert guest.command("cpus")["cpus"] == 2
+    proc.wait_for(lambda: guest.command("cpus")["cpus"] == 2, 10, "the guest to bring the new CPU online")
     guest.command("background busy 100 10000 20 1")
     daemon.wait_boosted(guest, 1)
