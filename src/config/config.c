@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "config/match.h"
 #include "config/tables.h"
-#include "util/cleanup.h"
 
 #define SUMMARY_INTERVAL_DEFAULT_NS (300 * NSEC_PER_SEC)
 
 /* --- The struct --- */
 
-struct config *config_new(const char *name, size_t n_more)
+static bool copy_names(struct config *config, const struct config_text *files, size_t n)
 {
-	const struct profile built_in[] = {
+	config->files = calloc(n, sizeof(*config->files));
+	if (!config->files)
+		return false;
+	for (; config->n_files < n; config->n_files++) {
+		config->files[config->n_files] = strdup(files[config->n_files].name);
+		if (!config->files[config->n_files])
+			return false;
+	}
+	return true;
+}
+
+struct config *config_new(const struct config_text *files, size_t n_files, size_t n_more)
+{
+	const struct profile built_in[CONFIG_BUILT_IN] = {
 	        PROFILE_OFF_INIT,
 	        PROFILE_OBSERVE_INIT,
 	        PROFILE_INTERACTIVE_INIT,
@@ -26,11 +35,11 @@ struct config *config_new(const char *name, size_t n_more)
 	};
 	struct config *config CLEANUP(config_cleanup) = calloc(1, sizeof(*config));
 
-	if (!config)
+	if (!config || !copy_names(config, files, n_files))
 		return NULL;
-	config->name = strdup(name);
 	config->profiles = calloc(ARRAY_SIZE(built_in) + n_more, sizeof(*config->profiles));
-	if (!config->name || !config->profiles)
+	config->figures = calloc(ARRAY_SIZE(built_in) + n_more, sizeof(*config->figures));
+	if (!config->profiles || !config->figures)
 		return NULL;
 	memcpy(config->profiles, built_in, sizeof(built_in));
 	config->n_profiles = ARRAY_SIZE(built_in);
@@ -39,6 +48,7 @@ struct config *config_new(const char *name, size_t n_more)
 	        .enabled = true,
 	        .caps = HOST_CAPS_INIT,
 	        .rt_priority = 1,
+	        .metadata = CONFIG_METADATA_HONOUR,
 	        .summary_interval_ns = SUMMARY_INTERVAL_DEFAULT_NS,
 	};
 	return STEAL(config, NULL);
@@ -46,7 +56,9 @@ struct config *config_new(const char *name, size_t n_more)
 
 struct config *config_default(void)
 {
-	return config_new("built-in configuration", 0);
+	const struct config_text none = {.name = "built-in configuration"};
+
+	return config_new(&none, 1, 0);
 }
 
 static void entries_free(struct config_entries *entries)
@@ -64,8 +76,11 @@ struct config *config_free(struct config *config)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(config->by_match); i++)
 		entries_free(&config->by_match[i]);
+	for (size_t i = 0; i < config->n_files; i++)
+		free(config->files[i]);
+	free(config->files);
 	free(config->profiles);
-	free(config->name);
+	free(config->figures);
 	free(config);
 	return NULL;
 }
@@ -143,132 +158,102 @@ static const struct config_entry *find_entry(const struct config *config, const 
 	return entry;
 }
 
+size_t config_n_files(const struct config *config)
+{
+	return config->n_files;
+}
+
+/* --- Who says so --- */
+
+/* "FILE:LINE: PATH.KEY"; @key NULL for the path alone. */
+static void say_where(const struct config *config, const struct config_where *where,
+                      const char *path, const char *key, char text[CONFIG_SOURCE_MAX])
+{
+	snprintf(text, CONFIG_SOURCE_MAX, "%s:%u: %s%s%s", config->files[where->file], where->line,
+	         path, key ? "." : "", key ? key : "");
+}
+
+/* A figure of a profile: of its own, or what every profile or this built-in one begins with. */
+static void say_figure(const struct config *config, size_t profile,
+                       const struct config_where *where, const char *key,
+                       char text[CONFIG_SOURCE_MAX])
+{
+	char path[sizeof(".profiles.") + PROFILE_NAME_MAX];
+
+	snprintf(path, sizeof(path), ".profiles.%s", config->profiles[profile].name);
+	if (where->line > 0)
+		say_where(config, where, path, key, text);
+	else
+		snprintf(text, CONFIG_SOURCE_MAX, "built in: profile %s",
+		         profile < CONFIG_BUILT_IN ? config->profiles[profile].name : "observe");
+}
+
+static void say_figures(const struct config *config, size_t profile, struct config_choice *choice)
+{
+	const struct config_figures *figures = &config->figures[profile];
+
+	say_figure(config, profile, &figures->share_permille, "share_permille",
+	           choice->share_source);
+	say_figure(config, profile, &figures->burst, "burst_us", choice->burst_source);
+}
+
+static void say_default(const struct config *config, char text[CONFIG_SOURCE_MAX])
+{
+	if (config->default_where.line > 0)
+		say_where(config, &config->default_where, ".default_profile", NULL, text);
+	else
+		snprintf(text, CONFIG_SOURCE_MAX, "%s: no entry, built-in default",
+		         config->files[0]);
+}
+
+static void choose_entry(const struct config *config, const struct config_entry *entry,
+                         struct config_choice *ret)
+{
+	ret->profile = entry->profile;
+	say_where(config, &entry->where, entry->path, NULL, ret->source);
+	if (entry->profile_where.line > 0)
+		say_where(config, &entry->profile_where, entry->path, "profile",
+		          ret->profile_source);
+	else
+		say_default(config, ret->profile_source);
+	say_figures(config, entry->base, ret);
+	if (entry->figures.share_permille.line > 0)
+		say_where(config, &entry->figures.share_permille, entry->path, "share_permille",
+		          ret->share_source);
+	if (entry->figures.burst.line > 0)
+		say_where(config, &entry->figures.burst, entry->path, "burst_us",
+		          ret->burst_source);
+}
+
+/* --- The choice --- */
+
 void config_choose(const struct config *config, const char *uuid, const char *name,
                    struct config_choice *ret)
 {
 	enum config_match match;
 	const struct config_entry *entry = find_entry(config, uuid, name, &match);
 
-	*ret = (struct config_choice){.match = CONFIG_MATCH_DEFAULT};
+	*ret = (struct config_choice){.match = entry ? match : CONFIG_MATCH_DEFAULT};
 	if (entry) {
-		ret->match = match;
-		ret->profile = entry->profile;
-		snprintf(ret->source, sizeof(ret->source), "%s:%u: %s", config->name, entry->line,
-		         entry->path);
+		choose_entry(config, entry, ret);
 		return;
 	}
 	ret->profile = config->profiles[config->default_profile];
-	if (config->default_line > 0)
-		snprintf(ret->source, sizeof(ret->source), "%s:%u: .default_profile", config->name,
-		         config->default_line);
-	else
-		snprintf(ret->source, sizeof(ret->source), "%s: no entry, built-in default",
-		         config->name);
+	say_default(config, ret->source);
+	say_default(config, ret->profile_source);
+	say_figures(config, config->default_profile, ret);
 }
 
-/* --- Files --- */
-
-struct complaint {
-	char *buffer;
-	size_t size;
-	const char *path;
-};
-
-static int PRINTF_FORMAT(3, 4) complain(const struct complaint *c, int r, const char *format, ...)
+bool config_choose_profile(const struct config *config, const char *name, const char *source,
+                           struct config_choice *choice)
 {
-	va_list args;
-	int n = snprintf(c->buffer, c->size, "%s: ", c->path);
+	long profile = config_find_profile(config, name);
 
-	if (n < 0 || (size_t)n >= c->size)
-		return r;
-	va_start(args, format);
-	vsnprintf(c->buffer + n, c->size - (size_t)n, format, args);
-	va_end(args);
-	return r;
-}
-
-static int check_file(int fd, struct stat *st, const struct complaint *c)
-{
-	if (fstat(fd, st) < 0)
-		return complain(c, -errno, "cannot be examined: %s", strerror(errno));
-	if (!S_ISREG(st->st_mode))
-		return complain(c, -EINVAL, "is not a regular file");
-	if (st->st_mode & S_IWOTH)
-		return complain(c, -EPERM,
-		                "every user may write this file, so it is not trusted; "
-		                "check it, then: chmod o-w '%s'",
-		                c->path);
-	if (st->st_size > CONFIG_FILE_MAX)
-		return complain(c, -EFBIG, "is larger than %d bytes", CONFIG_FILE_MAX);
-	return 0;
-}
-
-/* Reads until the end or until the buffer is full. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-	size_t length = 0;
-
-	while (length < size) {
-		ssize_t n = read(fd, buffer + length, size - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
-}
-
-static bool same_version(const struct stat *a, const struct stat *b, ssize_t length)
-{
-	return a->st_size == b->st_size && b->st_size == length &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* Reads the file once and whole: the caller frees *ret. */
-static int read_file(const char *path, char **ret, size_t *size, const struct complaint *c)
-{
-	char *text CLEANUP(cleanup_free) = NULL;
-	int fd CLEANUP(cleanup_fd) = -1;
-	struct stat before, after;
-	ssize_t n;
-	int r;
-
-	/* O_NONBLOCK: a FIFO of this name must not stop the daemon. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return complain(c, -errno, "cannot be opened: %s", strerror(errno));
-	r = check_file(fd, &before, c);
-	if (r < 0)
-		return r;
-	text = malloc(CONFIG_FILE_MAX + 1);
-	if (!text)
-		return complain(c, -ENOMEM, "out of memory");
-	n = read_all(fd, text, CONFIG_FILE_MAX + 1);
-	if (n < 0)
-		return complain(c, (int)n, "cannot be read: %s", strerror((int)-n));
-	r = check_file(fd, &after, c);
-	if (r < 0)
-		return r;
-	if (!same_version(&before, &after, n))
-		return complain(c, -EBUSY, "was written while it was read; try again");
-	*ret = STEAL(text, NULL);
-	*size = (size_t)n;
-	return 0;
-}
-
-int config_load(const char *path, struct config **ret, char *error, size_t error_size)
-{
-	const struct complaint c = {error, error_size, path};
-	char *text CLEANUP(cleanup_free) = NULL;
-	size_t size = 0;
-	int r;
-
-	r = read_file(path, &text, &size, &c);
-	if (r < 0)
-		return r;
-	return config_parse(path, text, size, ret, error, error_size);
+	if (profile < 0)
+		return false;
+	choice->profile = config->profiles[profile];
+	snprintf(choice->source, sizeof(choice->source), "%s", source);
+	snprintf(choice->profile_source, sizeof(choice->profile_source), "%s", source);
+	say_figures(config, (size_t)profile, choice);
+	return true;
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The configuration: /etc/pvschedd/pvschedd.json parsed anew into a fresh struct, validated whole,
- * and only then handed over. Whoever holds an old one keeps it when the new one is refused.
+ * The configuration: /etc/pvschedd/pvschedd.json and its drop-ins parsed anew into a fresh struct,
+ * validated whole, and only then handed over. Whoever holds an old one keeps it when the new one is
+ * refused.
  */
 
 #include "policy/profile.h"
@@ -20,40 +21,69 @@ enum config_match {
 	CONFIG_MATCH_DEFAULT, /* no entry: default_profile */
 };
 
+/** What becomes of a domain's own <metadata>, see struct domain_metadata. */
+enum config_metadata {
+	CONFIG_METADATA_IGNORE,
+	CONFIG_METADATA_OBSERVE, /* it is shown, and followed by nobody */
+	CONFIG_METADATA_HONOUR,
+};
+
 /** What holds for all domains. */
 struct config_host {
 	bool enabled; /* the global switch: false observes only */
 	struct host_caps caps;
-	bool round_robin;             /* SCHED_RR instead of SCHED_FIFO */
-	int rt_priority;              /* of boosted vCPUs: 1..10; the booster is one above */
-	bool grant_rt_budget;         /* raise cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
+	bool round_robin;     /* SCHED_RR instead of SCHED_FIFO */
+	int rt_priority;      /* of boosted vCPUs: 1..10; the booster is one above */
+	bool grant_rt_budget; /* raise cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
+	enum config_metadata metadata;
 	uint64_t summary_interval_ns; /* per-domain summaries in the journal; 0: none */
 	char housekeeping_cpus[256];  /* CPU list; no vCPU whose affinity is within it is boosted */
 	struct cpu_set_bits housekeeping; /* the same, parsed; empty: none */
 };
 
-/** The outcome of a look-up: the profile with the entry's own figures applied. */
+/** "FILE:LINE: JSON path", or words where no file says it. */
+#define CONFIG_SOURCE_MAX 512
+
+/** The outcome of a look-up: the profile with the entry's own figures applied, and who says so. */
 struct config_choice {
 	struct profile profile;
 	enum config_match match;
-	char source[256]; /* "FILE:LINE: JSON path" of the deciding entry, for `show` and messages
-	                   */
+	char source[CONFIG_SOURCE_MAX]; /* the deciding entry, for `show` and messages */
+	char profile_source[CONFIG_SOURCE_MAX];
+	char share_source[CONFIG_SOURCE_MAX];
+	char burst_source[CONFIG_SOURCE_MAX];
+};
+
+/** The text of one file. */
+struct config_text {
+	const char *name; /* for messages */
+	const char *text;
+	size_t size;
 };
 
 /**
- * Reads a configuration file.
- * @path   the file; at most CONFIG_FILE_MAX bytes, a regular file, not writable by others
+ * Reads a configuration: the file @path and its drop-ins, the files "pvschedd.d/<name>.json" in the
+ * directory of @path, in the order of their names (strcmp()). Names that begin with a dot are
+ * ignored. Each file is checked as it stands, and then all of them are merged by key, the later
+ * ones going before. @path may be missing where there are drop-ins.
+ * @path   of each file at most CONFIG_FILE_MAX bytes, of all together CONFIG_TOTAL_MAX; regular
+ *         files, not writable by others; the directory, too, and it is root's or the caller's own
  * @error  where a message for people goes ("FILE:LINE: JSON path: what is wrong; what to do"), at
  *         least 512 bytes; set on every failure
- * Returns 0 and *ret, which config_free() frees; -errno when it cannot be read (-EPERM: others may
- * write it; -EBUSY: it changed meanwhile; -EFBIG; -EINVAL: not a regular file); -EBADMSG when it is
- * not a valid configuration. *ret is changed on success only.
+ * Returns 0 and *ret, which config_free() frees; -errno when a file cannot be read (-ENOENT: there
+ * is none at all; -EPERM: others may write it; -EBUSY: it changed meanwhile; -EFBIG; -E2BIG: too
+ * many; -EINVAL: not a regular file); -EBADMSG when they are not a valid configuration. *ret is
+ * changed on success only.
  */
 int config_load(const char *path, struct config **ret, char *error, size_t error_size);
 
 /** The same from memory; @name stands for the file in messages. For tests and the fuzz target. */
 int config_parse(const char *name, const char *text, size_t size, struct config **ret, char *error,
                  size_t error_size);
+
+/** The same from several, @n >= 1, the later ones going before. */
+int config_parse_all(const struct config_text *files, size_t n, struct config **ret, char *error,
+                     size_t error_size);
 
 /** What holds with no file at all: everything observed, nothing boosted. NULL if memory is out. */
 struct config *config_default(void);
@@ -77,4 +107,17 @@ void config_choose(const struct config *config, const char *uuid, const char *na
 /** A profile by its name. Outcomes: NULL when there is none of that name. */
 const struct profile *config_profile(const struct config *config, const char *name);
 
-#define CONFIG_FILE_MAX (1024 * 1024)
+/**
+ * Puts another profile into a choice, by its name, with the figures of the profile.
+ * @source  who says so
+ * Outcomes: false when there is none of that name; the choice stays.
+ */
+bool config_choose_profile(const struct config *config, const char *name, const char *source,
+                           struct config_choice *choice);
+
+/** Number of files it was made of. */
+size_t config_n_files(const struct config *config);
+
+#define CONFIG_FILE_MAX     (1024 * 1024)
+#define CONFIG_TOTAL_MAX    (4 * 1024 * 1024)
+#define CONFIG_DROP_INS_MAX 256

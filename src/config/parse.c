@@ -1,291 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From JSON to struct config: config_parse() of config/config.h. Each object is checked for keys
- * that are not known before its values are looked at, so that a misspelt key is never silently a
- * default.
+ * From JSON to struct config: config_parse_all() of config/config.h. Each object is checked for
+ * keys that are not known before its values are looked at, so that a misspelt key is never silently
+ * a default.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/match.h"
 #include "config/parse.h"
 #include "config/tables.h"
-#include "model/domain.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 
 #define CONFIG_VERSION 1
 
 #define SUMMARY_INTERVAL_S_MAX 86400
-#define BURST_US_MAX           ((int64_t)(PROFILE_BURST_NS_MAX / NSEC_PER_USEC))
 
-static int out_of_memory(struct json_error *error)
+int config_out_of_memory(struct json_error *error)
 {
 	json_fail(NULL, error, "out of memory");
 	return -ENOMEM;
 }
 
-/* --- "profiles" --- */
-
-static int parse_figures(const struct json_value *value, struct profile *profile,
-                         struct json_error *error)
-{
-	int r;
-
-	r = config_get_u32(value, "share_permille", 1, PROFILE_SHARE_PERMILLE_MAX,
-	                   &profile->share_permille, error);
-	if (r < 0)
-		return r;
-	return config_get_duration(value, "burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
-	                           BURST_US_MAX, &profile->burst_ns, error);
-}
-
-static bool is_profile_name(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 0 && n < PROFILE_NAME_MAX &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-}
-
-/* The profile that a key means: a built-in one to be changed, or a new one like "observe". */
-static int open_profile(const struct json_value *value, struct config *config, struct profile **ret,
-                        bool *built_in, struct json_error *error)
-{
-	const char *name = json_key(value);
-	long i = config_find_profile(config, name);
-	struct profile *profile = NULL;
-
-	if (!is_profile_name(name))
-		return json_fail(value, error,
-		                 "a profile's name has 1 to %d characters out of a-z, 0-9 and -",
-		                 PROFILE_NAME_MAX - 1);
-	*built_in = i >= 0;
-	if (i >= 0 && config->profiles[i].mode == PROFILE_OFF)
-		return json_fail(value, error, "is built in and cannot be changed");
-	if (i >= 0) {
-		*ret = &config->profiles[i];
-		return 0;
-	}
-	profile = &config->profiles[config->n_profiles++];
-	*profile = PROFILE_OBSERVE_INIT;
-	memcpy(profile->name, name, strlen(name) + 1);
-	*ret = profile;
-	return 0;
-}
-
-static int parse_profile(const struct json_value *value, struct config *config,
-                         struct json_error *error)
-{
-	static const char *const keys[] = {"mode", "share_permille", "burst_us"};
-	static const char *const modes[] = {
-	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
-	struct profile *profile = NULL;
-	bool built_in = false;
-	size_t mode;
-	int r;
-
-	r = open_profile(value, config, &profile, &built_in, error);
-	if (r < 0)
-		return r;
-	r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
-	if (r < 0)
-		return r;
-	mode = profile->mode;
-	r = json_get_word(value, "mode", modes, ARRAY_SIZE(modes), &mode, error);
-	if (r < 0)
-		return r;
-	if (built_in && mode != profile->mode)
-		return json_fail(json_member(value, "mode"), error,
-		                 "the built-in profile %s keeps its mode \"%s\"; for another mode "
-		                 "make a profile of another name",
-		                 profile->name, modes[profile->mode]);
-	profile->mode = (enum profile_mode)mode;
-	return parse_figures(value, profile, error);
-}
-
-static int parse_profiles(const struct json_value *value, struct config *config,
-                          struct json_error *error)
-{
-	int r;
-
-	JSON_FOREACH(member, value)
-	{
-		if (json_is_annotation(member))
-			continue;
-		r = parse_profile(member, config, error);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* Looks up the profile that a string names. */
-static int find_profile(const struct json_value *value, const struct config *config, size_t *ret,
-                        struct json_error *error)
-{
-	char known[256] = "", quoted[128];
-	const char *name;
-	size_t length = 0;
-	long i;
-	int r;
-
-	r = json_as_string(value, &name, error);
-	if (r < 0)
-		return r;
-	i = config_find_profile(config, name);
-	if (i >= 0) {
-		*ret = (size_t)i;
-		return 0;
-	}
-	for (size_t p = 0; p < config->n_profiles && length < sizeof(known); p++)
-		length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
-		                           p ? ", " : "", config->profiles[p].name);
-	json_quote(name, quoted, sizeof(quoted));
-	return json_fail(value, error, "there is no profile %s; profiles: %s", quoted, known);
-}
-
-/* --- "domains" --- */
-
-/* Checks the key of an entry, and writes it as it will be looked up. */
-static int check_key(const struct json_value *value, enum config_match match,
-                     char ret[DOMAIN_NAME_MAX], struct json_error *error)
-{
-	const char *key = json_key(value);
-	const char *problem;
-
-	switch (match) {
-	case CONFIG_MATCH_UUID:
-		if (!uuid_canonical(key, ret))
-			return json_fail(value, error,
-			                 "is not a uuid such as "
-			                 "\"6695eb01-f6a4-8304-79aa-97f2502e193f\"; `virsh domuuid "
-			                 "NAME` shows it");
-		return 0;
-	case CONFIG_MATCH_GLOB:
-		problem = glob_problem(key);
-		if (problem)
-			return json_fail(value, error, "%s", problem);
-		break;
-	case CONFIG_MATCH_NAME:
-	case CONFIG_MATCH_DEFAULT:
-		if (!key[0] || strlen(key) >= DOMAIN_NAME_MAX)
-			return json_fail(value, error, "a domain's name has 1 to %d bytes",
-			                 DOMAIN_NAME_MAX - 1);
-		break;
-	}
-	memcpy(ret, key, strlen(key) + 1);
-	return 0;
-}
-
-static int parse_entry(const struct json_value *value, const struct config *config,
-                       enum config_match match, struct config_entry *entry,
-                       struct json_error *error)
-{
-	static const char *const keys[] = {"profile", "share_permille", "burst_us"};
-	const struct json_value *name = json_member(value, "profile");
-	char key[DOMAIN_NAME_MAX], path[JSON_PATH_MAX];
-	size_t profile = config->default_profile;
-	int r;
-
-	r = check_key(value, match, key, error);
-	if (r < 0)
-		return r;
-	r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
-	if (r < 0)
-		return r;
-	r = name ? find_profile(name, config, &profile, error) : 0;
-	if (r < 0)
-		return r;
-	entry->profile = config->profiles[profile];
-	r = parse_figures(value, &entry->profile, error);
-	if (r < 0)
-		return r;
-	json_path(value, path, sizeof(path));
-	entry->line = json_line(value);
-	entry->literals = match == CONFIG_MATCH_GLOB ? glob_literals(key) : 0;
-	entry->key = strdup(key);
-	entry->path = strdup(path);
-	return entry->key && entry->path ? 0 : out_of_memory(error);
-}
-
-/* JSON has no two equal keys, but two spellings of one uuid are two keys. */
-static int check_unique(const struct config_entries *entries, struct json_error *error)
-{
-	for (size_t i = 1; i < entries->n; i++) {
-		const struct config_entry *a = &entries->entries[i - 1], *b = &entries->entries[i];
-
-		if (strcmp(a->key, b->key) != 0)
-			continue;
-		json_fail(NULL, error, "the same uuid is already on line %u",
-		          MIN(a->line, b->line));
-		error->line = MAX(a->line, b->line);
-		snprintf(error->path, sizeof(error->path), "%s",
-		         a->line > b->line ? a->path : b->path);
-		return -EBADMSG;
-	}
-	return 0;
-}
-
-static size_t count_members(const struct json_value *value)
+size_t config_count_members(const struct json_value *value)
 {
 	size_t n = 0;
 
 	JSON_FOREACH(member, value)
 	n += !json_is_annotation(member);
 	return n;
-}
-
-static int parse_entries(const struct json_value *value, struct config *config,
-                         enum config_match match, struct json_error *error)
-{
-	struct config_entries *entries = &config->by_match[match];
-	size_t n;
-	int r;
-
-	r = json_check_object(value, error);
-	if (r < 0)
-		return r;
-	n = count_members(value);
-	if (n == 0)
-		return 0;
-	entries->entries = calloc(n, sizeof(*entries->entries));
-	if (!entries->entries)
-		return out_of_memory(error);
-	JSON_FOREACH(member, value)
-	{
-		if (json_is_annotation(member))
-			continue;
-		/* Counted first, so that what it has got is freed on failure. */
-		r = parse_entry(member, config, match, &entries->entries[entries->n++], error);
-		if (r < 0)
-			return r;
-	}
-	qsort(entries->entries, entries->n, sizeof(*entries->entries), config_compare_keys);
-	return check_unique(entries, error);
-}
-
-static int parse_domains(const struct json_value *value, struct config *config,
-                         struct json_error *error)
-{
-	static const char *const kinds[] = {[CONFIG_MATCH_UUID] = "uuid",
-	                                    [CONFIG_MATCH_NAME] = "name",
-	                                    [CONFIG_MATCH_GLOB] = "glob"};
-	int r;
-
-	r = json_check_keys(value, kinds, ARRAY_SIZE(kinds), error);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		const struct json_value *entries = json_member(value, kinds[i]);
-
-		r = entries ? parse_entries(entries, config, (enum config_match)i, error) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
 }
 
 /* --- The whole --- */
@@ -324,8 +69,8 @@ static int parse_switches(const struct json_value *root, struct config *config,
 	                        &config->host.summary_interval_ns, error);
 	if (r < 0 || !profile)
 		return r;
-	config->default_line = json_line(profile);
-	return find_profile(profile, config, &config->default_profile, error);
+	config->default_where = config_where(profile);
+	return config_get_profile(profile, config, &config->default_profile, error);
 }
 
 static int check_root(const struct json_value *root, struct json_error *error)
@@ -346,65 +91,146 @@ static int check_root(const struct json_value *root, struct json_error *error)
 }
 
 /* Profiles come before what refers to them, wherever they stand in the file. */
-static int parse_root(const struct json_value *root, const struct json_value *profiles,
-                      struct config *config, struct json_error *error)
+static int parse_root(const struct json_value *root, struct config *config,
+                      struct json_error *error)
 {
 	const struct json_value *host = json_member(root, "host");
+	const struct json_value *profiles = json_member(root, "profiles");
 	const struct json_value *domains = json_member(root, "domains");
 	int r;
 
 	r = host ? config_parse_host(host, &config->host, error) : 0;
 	if (r < 0)
 		return r;
-	r = profiles ? parse_profiles(profiles, config, error) : 0;
+	r = profiles ? config_parse_profiles(profiles, config, error) : 0;
 	if (r < 0)
 		return r;
 	r = parse_switches(root, config, error);
 	if (r < 0)
 		return r;
-	return domains ? parse_domains(domains, config, error) : 0;
+	return domains ? config_parse_domains(domains, config, error) : 0;
 }
 
-static int parse_document(const char *name, const struct json_value *root, struct config **ret,
-                          struct json_error *error)
+/* --- Several files --- */
+
+struct input {
+	const struct config_text *files;
+	struct json_doc **docs; /* of the files */
+	size_t n;
+	struct json_doc *merged; /* NULL: there is one file */
+};
+
+static void input_finish(struct input *input)
 {
-	struct config *config CLEANUP(config_cleanup) = NULL;
-	const struct json_value *profiles;
+	json_free(input->merged);
+	for (size_t i = 0; input->docs && i < input->n; i++)
+		json_free(input->docs[i]);
+	free(input->docs);
+}
+
+static const struct json_value *whole_root(const struct input *input)
+{
+	return json_root(input->merged ? input->merged : input->docs[0]);
+}
+
+static int parse_file(const struct config_text *file, unsigned int place, struct json_doc **ret,
+                      struct json_error *error)
+{
+	int r = -EBADMSG;
+
+	if (file->size > CONFIG_FILE_MAX)
+		json_fail(NULL, error, "is larger than %d bytes", CONFIG_FILE_MAX);
+	else
+		r = json_parse(file->text, file->size, ret, error);
+	if (r < 0)
+		error->file = place;
+	else
+		json_set_file(*ret, place);
+	return r;
+}
+
+static int parse_files(struct input *input, struct json_error *error)
+{
 	int r;
 
-	r = check_root(root, error);
-	if (r < 0)
-		return r;
-	profiles = json_member(root, "profiles");
-	r = profiles ? json_check_object(profiles, error) : 0;
-	if (r < 0)
-		return r;
-	config = config_new(name, profiles ? count_members(profiles) : 0);
+	input->docs = calloc(input->n, sizeof(*input->docs));
+	if (!input->docs)
+		return config_out_of_memory(error);
+	for (size_t i = 0; i < input->n; i++) {
+		r = parse_file(&input->files[i], (unsigned int)i, &input->docs[i], error);
+		if (r == 0)
+			r = check_root(json_root(input->docs[i]), error);
+		if (r < 0)
+			return r;
+	}
+	if (input->n == 1)
+		return 0;
+	return json_merge((const struct json_doc *const *)input->docs, input->n, &input->merged,
+	                  error);
+}
+
+/*
+ * What another file replaces is checked all the same. Its references are to the profiles of all
+ * files.
+ */
+static int check_alone(const struct input *input, const struct json_value *root,
+                       struct json_error *error)
+{
+	struct config *config CLEANUP(config_cleanup) = NULL;
+	const struct json_value *all = json_member(whole_root(input), "profiles");
+	const struct json_value *own = json_member(root, "profiles");
+	int r;
+
+	config = config_new(input->files, input->n,
+	                    (all ? config_count_members(all) : 0) +
+	                            (own ? config_count_members(own) : 0));
 	if (!config)
-		return out_of_memory(error);
-	r = parse_root(root, profiles, config, error);
+		return config_out_of_memory(error);
+	r = all ? config_parse_profiles(all, config, error) : 0;
+	return r < 0 ? r : parse_root(root, config, error);
+}
+
+static int parse_whole(const struct input *input, struct config **ret, struct json_error *error)
+{
+	struct config *config CLEANUP(config_cleanup) = NULL;
+	const struct json_value *profiles = json_member(whole_root(input), "profiles");
+	int r;
+
+	config = config_new(input->files, input->n, profiles ? config_count_members(profiles) : 0);
+	if (!config)
+		return config_out_of_memory(error);
+	r = parse_root(whole_root(input), config, error);
 	if (r < 0)
 		return r;
 	*ret = STEAL(config, NULL);
 	return 0;
 }
 
+static int parse_all(struct input *input, struct config **ret, struct json_error *error)
+{
+	int r = parse_files(input, error);
+
+	for (size_t i = 0; r == 0 && input->merged && i < input->n; i++)
+		r = check_alone(input, json_root(input->docs[i]), error);
+	return r < 0 ? r : parse_whole(input, ret, error);
+}
+
+int config_parse_all(const struct config_text *files, size_t n, struct config **ret, char *error,
+                     size_t error_size)
+{
+	struct input input CLEANUP(input_finish) = {.files = files, .n = n};
+	struct json_error json_error = JSON_ERROR_NULL;
+	int r = parse_all(&input, ret, &json_error);
+
+	if (r < 0)
+		json_error_format(&json_error, files[json_error.file].name, error, error_size);
+	return r;
+}
+
 int config_parse(const char *name, const char *text, size_t size, struct config **ret, char *error,
                  size_t error_size)
 {
-	struct json_doc *doc CLEANUP(json_cleanup) = NULL;
-	struct json_error json_error;
-	int r;
+	const struct config_text file = {.name = name, .text = text, .size = size};
 
-	if (size > CONFIG_FILE_MAX) {
-		json_fail(NULL, &json_error, "is larger than %d bytes", CONFIG_FILE_MAX);
-		r = -EBADMSG;
-	} else {
-		r = json_parse(text, size, &doc, &json_error);
-	}
-	if (r == 0)
-		r = parse_document(name, json_root(doc), ret, &json_error);
-	if (r < 0)
-		json_error_format(&json_error, name, error, error_size);
-	return r;
+	return config_parse_all(&file, 1, ret, error, error_size);
 }

@@ -124,13 +124,29 @@ static int parse_housekeeping(const struct json_value *value, struct config_host
 	return 0;
 }
 
+static int parse_metadata(const struct json_value *value, enum config_metadata *ret,
+                          struct json_error *error)
+{
+	static const char *const words[] = {
+	        [CONFIG_METADATA_IGNORE] = "ignore",
+	        [CONFIG_METADATA_OBSERVE] = "observe",
+	        [CONFIG_METADATA_HONOUR] = "honour",
+	};
+	size_t word = *ret;
+	int r = json_get_word(value, "metadata", words, ARRAY_SIZE(words), &word, error);
+
+	if (r == 0)
+		*ret = (enum config_metadata)word;
+	return r;
+}
+
 int config_parse_host(const struct json_value *value, struct config_host *host,
                       struct json_error *error)
 {
 	static const char *const keys[] = {
-	        "cpu_share_permille", "cpu_burst_us",      "domain_share_permille",
-	        "domain_burst_us",    "max_changes_per_s", "rt_policy",
-	        "rt_priority",        "grant_rt_budget",   "housekeeping_cpus",
+	        "cpu_share_permille", "cpu_burst_us", "domain_share_permille", "domain_burst_us",
+	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
+	        "housekeeping_cpus",  "metadata",
 	};
 	int r;
 
@@ -141,6 +157,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	if (r < 0)
 		return r;
 	r = parse_rt(value, host, error);
+	if (r < 0)
+		return r;
+	r = parse_metadata(value, &host->metadata, error);
 	if (r < 0)
 		return r;
 	return parse_housekeeping(value, host, error);

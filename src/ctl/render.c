@@ -195,6 +195,44 @@ void render_list(const struct json_value *result, FILE *out)
 	table_print(table, out, 0);
 }
 
+/* Which file and line each of the three values comes from. */
+static void render_choice_sources(const struct json_value *sources, FILE *out)
+{
+	static const char *const keys[] = {"profile", "share_permille", "burst_us"};
+
+	for (size_t i = 0; sources && i < ARRAY_SIZE(keys); i++) {
+		fprintf(out, "         %-14s  ", keys[i]);
+		print_escaped(out, value_text(sources, keys[i], "-"));
+		fputs("\n", out);
+	}
+}
+
+/* What the domain asks for itself, and what became of it; nothing for most. */
+static void render_metadata(const struct json_value *metadata, FILE *out)
+{
+	static const char *const keys[] = {"share_permille", "burst_us"};
+	const char *state = metadata ? value_text(metadata, "state", "none") : "none";
+
+	if (strcmp(state, "none") == 0)
+		return;
+	fputs("Asks:    ", out);
+	if (json_member(metadata, "profile")) {
+		fputs("profile ", out);
+		print_escaped(out, value_text(metadata, "profile", "-"));
+		fputs(", ", out);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_member(metadata, keys[i]))
+			fprintf(out, "%s %" PRId64 ", ", keys[i], value_number(metadata, keys[i]));
+	fputs("in its metadata: ", out);
+	print_escaped(out, state);
+	if (json_member(metadata, "error")) {
+		fputs(": ", out);
+		print_escaped(out, value_text(metadata, "error", "-"));
+	}
+	fputs("\n", out);
+}
+
 static void render_domain(const struct json_value *domain, FILE *out)
 {
 	fputs("Domain:  ", out);
@@ -212,6 +250,8 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	fputs("\nFrom:    ", out);
 	print_escaped(out, value_text(domain, "profile_source", "-"));
 	fputs("\n", out);
+	render_choice_sources(json_member(domain, "sources"), out);
+	render_metadata(json_member(domain, "metadata"), out);
 }
 
 static void render_show_vcpus(const struct json_value *vcpus, FILE *out)

@@ -24,7 +24,7 @@ static int check_config(const struct options *options)
 		fprintf(stderr, "pvschedd: %s\n", error);
 		return EXIT_FAILURE;
 	}
-	printf("%s: valid\n", options->config_path);
+	printf("%s: valid, %zu file(s)\n", options->config_path, config_n_files(config));
 	config_free(config);
 	return EXIT_SUCCESS;
 }

@@ -67,7 +67,8 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		terms_apply(m);
 		for (struct managed_domain *d = m->domains; d; d = d->next)
 			domains_rescan(m, d);
-		log_write(LOG_INFO, &ctx, "%s: loaded", m->options.config_path);
+		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
+			  config_n_files(config));
 		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||
 		    (m->boost.policy == SCHED_RR) != config_host(config)->round_robin)
 			log_notice("host.rt_priority and host.rt_policy take effect when pvschedd is "

@@ -6,7 +6,8 @@
  * each of its concerns:
  *   manager.c   construction, the loop, the end
  *   domains.c   what virt/ has seen -> slots, terms and holds of the booster
- *   terms.c     which profile and which share a domain's vCPUs get
+ *   choose.c    which profile a domain gets, and who says so
+ *   terms.c     which share a domain's vCPUs get
  *   sources.c   tracer, libvirt, proc connector, notes of the booster
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
@@ -44,6 +45,16 @@ struct managed_vcpu {
 	} last_summary;
 };
 
+/** What became of what a domain's metadata asks for. */
+enum metadata_use {
+	METADATA_USE_NONE,	/* it asks for nothing */
+	METADATA_USE_IGNORED,	/* host.metadata says so */
+	METADATA_USE_INVALID,	/* managed_domain::metadata_error */
+	METADATA_USE_OBSERVED,	/* host.metadata says so */
+	METADATA_USE_OVERRULED, /* by command or by an entry of the configuration */
+	METADATA_USE_HONOURED,
+};
+
 /** A domain we look after. */
 struct managed_domain {
 	struct managed_domain *next; /* manager::domains */
@@ -56,6 +67,8 @@ struct managed_domain {
 	uint64_t override_until_ns;	/* 0: until changed */
 	sd_event_source *override_timer;
 	struct config_choice choice;	/* what holds, and why */
+	enum metadata_use metadata_use;
+	char metadata_error[192]; /* METADATA_USE_INVALID: why; else "" */
 	sd_event_source *death;		/* pidfd of QEMU */
 	struct manager *manager;	/* for the two event sources */
 	size_t n_vcpus;
@@ -130,6 +143,13 @@ void domains_free_all(struct manager *m);
 
 /** Looks again at what was believed foreign or refused in a domain. */
 void domains_rescan(struct manager *m, struct managed_domain *d);
+
+/* choose.c */
+
+/** Chooses the profile of a domain anew: fills in choice and what became of its metadata. */
+void domain_choose(struct manager *m, struct managed_domain *d);
+
+const char *metadata_use_name(enum metadata_use use);
 
 /* terms.c */
 

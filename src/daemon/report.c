@@ -315,6 +315,34 @@ static void add_helpers(const struct managed_domain *d, cJSON *object)
 	}
 }
 
+static void add_choice_sources(const struct config_choice *choice, cJSON *object)
+{
+	cJSON *sources = cJSON_AddObjectToObject(object, "sources");
+
+	cJSON_AddStringToObject(sources, "profile", choice->profile_source);
+	cJSON_AddStringToObject(sources, "share_permille", choice->share_source);
+	cJSON_AddStringToObject(sources, "burst_us", choice->burst_source);
+}
+
+/* What the domain asks for, and what became of that. */
+static void add_metadata(const struct managed_domain *d, cJSON *object)
+{
+	const struct domain_metadata *metadata = &d->seen->metadata;
+	cJSON *member = cJSON_AddObjectToObject(object, "metadata");
+
+	cJSON_AddStringToObject(member, "state", metadata_use_name(d->metadata_use));
+	if (d->metadata_error[0])
+		cJSON_AddStringToObject(member, "error", d->metadata_error);
+	if (metadata->state != DOMAIN_METADATA_VALID)
+		return;
+	if (metadata->profile[0])
+		cJSON_AddStringToObject(member, "profile", metadata->profile);
+	if (metadata->share_permille)
+		add_integer(member, "share_permille", metadata->share_permille);
+	if (metadata->burst_us)
+		add_integer(member, "burst_us", metadata->burst_us);
+}
+
 struct cJSON *report_show(struct manager *m, struct managed_domain *d)
 {
 	cJSON *root = cJSON_CreateObject();
@@ -328,6 +356,8 @@ struct cJSON *report_show(struct manager *m, struct managed_domain *d)
 	cJSON_AddStringToObject(object, "profile_source", d->choice.source);
 	add_integer(object, "share_permille", d->choice.profile.share_permille);
 	add_integer(object, "burst_us", (int64_t)(d->choice.profile.burst_ns / NSEC_PER_USEC));
+	add_choice_sources(&d->choice, object);
+	add_metadata(d, object);
 	add_helpers(d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++)

@@ -118,7 +118,8 @@ static int reload(struct manager *m, struct cJSON **result, char *error, size_t 
 
 	if (r == 0)
 		*result = sentence("the configuration was loaded");
-	return r;
+	/* of a file, not of the one who asks, and not of a domain */
+	return r == -EPERM || r == -EACCES || r == -ENOENT ? -EBADMSG : r;
 }
 
 static bool wants_domain(enum control_verb verb)

@@ -22,30 +22,6 @@
 /* A smaller share of a CPU is not worth a real-time class. */
 #define SHARE_PERMILLE_MIN 10
 
-/* ---- which profile ---- */
-
-static void choose(struct manager *m, struct managed_domain *d)
-{
-	const char *persistent = state_override(m->state, d->seen->uuid);
-	const struct profile *profile;
-
-	config_choose(m->config, d->seen->uuid, d->seen->name, &d->choice);
-	if (d->override[0]) {
-		profile = config_profile(m->config, d->override);
-		if (profile) {
-			d->choice.profile = *profile;
-			snprintf(d->choice.source, sizeof(d->choice.source),
-				 "pvschedctl policy set");
-			return;
-		}
-	}
-	if (persistent && (profile = config_profile(m->config, persistent))) {
-		d->choice.profile = *profile;
-		snprintf(d->choice.source, sizeof(d->choice.source),
-			 "pvschedctl policy set --persist");
-	}
-}
-
 /* ---- admission ---- */
 
 /* All vCPUs that want a share, with the distinct sets of CPUs they may run on. */
@@ -281,7 +257,7 @@ void terms_apply(struct manager *m)
 		return;
 	}
 	for (struct managed_domain *d = m->domains; d; d = d->next) {
-		choose(m, d);
+		domain_choose(m, d);
 		m->accounts.domains[d->slot].rule = (struct pvs_bucket_rule){
 			.burst_ns = caps->domain_burst_ns,
 			.share_permille = caps->domain_share_permille,

@@ -74,6 +74,13 @@ static bool vcpu_equal(const struct vcpu_thread *a, const struct vcpu_thread *b)
 	       thread_equal(&a->id, &b->id) && strcmp(a->cgroup, b->cgroup) == 0;
 }
 
+bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_metadata *b)
+{
+	return a->state == b->state && a->share_permille == b->share_permille &&
+	       a->burst_us == b->burst_us && strcmp(a->profile, b->profile) == 0 &&
+	       strcmp(a->error, b->error) == 0;
+}
+
 bool domain_equal(const struct domain *a, const struct domain *b)
 {
 	size_t i;
@@ -82,7 +89,7 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 		return false;
 	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
 		return false;
-	if (!thread_equal(&a->qemu, &b->qemu))
+	if (!thread_equal(&a->qemu, &b->qemu) || !domain_metadata_equal(&a->metadata, &b->metadata))
 		return false;
 	for (i = 0; i < a->n_vcpus; i++)
 		if (!vcpu_equal(&a->vcpus[i], &b->vcpus[i]))

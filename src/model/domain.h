@@ -55,11 +55,39 @@ enum domain_state {
 	DOMAIN_PAUSED,	 /* suspended, being saved, migrated, or crashed but present */
 };
 
+/** What is known of the policy in a domain's <metadata>. */
+enum domain_metadata_state {
+	DOMAIN_METADATA_NONE = 0, /* there is none */
+	DOMAIN_METADATA_VALID,
+	DOMAIN_METADATA_INVALID,  /* it counts for nothing */
+};
+
+#define DOMAIN_METADATA_PROFILE_MAX  32
+#define DOMAIN_METADATA_SHARE_MIN    1
+#define DOMAIN_METADATA_SHARE_MAX    1000
+#define DOMAIN_METADATA_BURST_US_MIN 50
+#define DOMAIN_METADATA_BURST_US_MAX 10000
+
+/**
+ * What a domain's <metadata> asks for: a wish of whoever defines the domain, checked to be well
+ * formed and no more. Whether the profile exists is not known here.
+ */
+struct domain_metadata {
+	enum domain_metadata_state state;
+	char profile[DOMAIN_METADATA_PROFILE_MAX]; /* [a-z0-9-]; "": not given */
+	uint32_t share_permille;		   /* 0: not given */
+	uint32_t burst_us;			   /* 0: not given */
+	char error[128]; /* DOMAIN_METADATA_INVALID: why, printable ASCII */
+};
+
+#define DOMAIN_METADATA_NULL ((struct domain_metadata){0})
+
 /** One running domain, whole: a new one replaces the old. */
 struct domain {
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
 	enum domain_state state;
+	struct domain_metadata metadata;
 	struct thread_id qemu;
 	size_t n_vcpus;
 	struct vcpu_thread *vcpus; /* sorted by index */
@@ -76,8 +104,11 @@ void domain_cleanup(struct domain **domain);
 /** A domain without threads. Outcomes: NULL when memory is out. */
 struct domain *domain_new(const char *uuid, const char *name);
 
-/** True if both have the same threads in the same roles and the same state and name. */
+/** True if both have the same threads in the same roles and the same state, name and metadata. */
 bool domain_equal(const struct domain *a, const struct domain *b);
+
+/** True if both ask for the same. */
+bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_metadata *b);
 
 /** A copy with its own arrays, so that two threads never share one. NULL when memory is out. */
 struct domain *domain_copy(const struct domain *domain);

@@ -14,12 +14,6 @@
 /* Longer keys and strings are cut in messages: a line must stay readable. */
 #define QUOTE_MAX 64
 
-struct json_doc {
-	cJSON *tree;
-	struct json_value *values; /* in the order of the text; the root first */
-	size_t n_values;
-};
-
 /* A string built up to a limit: what does not fit is dropped. */
 struct text {
 	char *buffer;
@@ -150,6 +144,7 @@ int json_fail(const struct json_value *value, struct json_error *error, const ch
 
 	*error = JSON_ERROR_NULL;
 	if (value) {
+		error->file = value->file;
 		error->line = value->line;
 		json_path(value, error->path, sizeof(error->path));
 	}
@@ -244,6 +239,7 @@ static int tie_values(struct json_doc *doc, const cJSON *item, size_t parent, si
 		return json_fail(NULL, error, "cJSON reads this text differently");
 	value->index = (uint32_t)index;
 	value->parent = (uint32_t)parent;
+	value->file = 0;
 	value->item = item;
 	(*next)++;
 	for (const cJSON *child = item->child; child; child = child->next, n++) {
@@ -316,6 +312,17 @@ enum json_type json_type(const struct json_value *value)
 unsigned int json_line(const struct json_value *value)
 {
 	return value->line;
+}
+
+unsigned int json_file(const struct json_value *value)
+{
+	return value->file;
+}
+
+void json_set_file(struct json_doc *doc, unsigned int file)
+{
+	for (size_t i = 0; i < doc->n_values; i++)
+		doc->values[i].file = file;
 }
 
 const char *json_key(const struct json_value *value)

@@ -42,6 +42,7 @@ enum json_type {
 };
 
 struct json_error {
+	unsigned int file;        /* of the value, see json_set_file(); 0 unless set */
 	unsigned int line;        /* from 1; 0: the text as a whole */
 	char path[JSON_PATH_MAX]; /* ".domains.name.web"; "" where the text is not even JSON */
 	char message[512];
@@ -75,6 +76,21 @@ enum json_type json_type(const struct json_value *value);
 
 /** The line on which a value begins, from 1. */
 unsigned int json_line(const struct json_value *value);
+
+/** Gives all values of a document a number of the caller's, which tells them apart once merged. */
+void json_set_file(struct json_doc *doc, unsigned int file);
+
+/** That number; 0 unless set. */
+unsigned int json_file(const struct json_value *value);
+
+/**
+ * One document out of @n >= 1, the later ones going before: objects are merged by key at every
+ * level, any other value replaces the earlier one whole. Members come in the order of their keys. A
+ * merged object stands where the last document that has it says.
+ * Returns 0 and *ret, to be freed before @docs, of which it is made; -ENOMEM with an error.
+ */
+int json_merge(const struct json_doc *const docs[], size_t n, struct json_doc **ret,
+               struct json_error *error);
 
 /** The key of a member of an object, NULL for others. */
 const char *json_key(const struct json_value *value);

@@ -29,7 +29,14 @@ struct json_value {
 	uint32_t parent;   /* its place; the root is its own parent */
 	uint32_t end;      /* place behind the last value inside this one */
 	uint32_t position; /* among the elements of an array */
+	uint32_t file;     /* see json_set_file() */
 	const struct cJSON *item;
+};
+
+struct json_doc {
+	struct cJSON *tree;        /* NULL for a merged one: its values are of the trees of others */
+	struct json_value *values; /* in the order of the text; the root first */
+	size_t n_values;
 };
 
 /**

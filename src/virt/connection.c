@@ -11,6 +11,9 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
+#include "util/cleanup.h"
+#include "virt/metadata.h"
+
 /** Lost answers that end a connection. */
 #define KEEPALIVE_COUNT 3
 
@@ -224,6 +227,35 @@ struct connection *connection_close(struct connection *connection)
 	return NULL;
 }
 
+/**
+ * The policy in a running domain's metadata. libvirt answers from what it knows: QEMU is not asked.
+ * Returns 0, or -EIO when libvirt does not answer; that there is none is no error.
+ */
+static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
+{
+	CLEANUP(cleanup_free) char *text = virDomainGetMetadata(
+	        domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI, VIR_DOMAIN_AFFECT_LIVE);
+	const virError *error;
+	char why[128];
+
+	*ret = DOMAIN_METADATA_NULL;
+	if (text) {
+		metadata_parse(text, strnlen(text, METADATA_MAX + 1), ret);
+		return 0;
+	}
+	error = virGetLastError();
+	/* A driver that has no metadata, or a domain that has just ended: the state tells. */
+	if (!error || error->code == VIR_ERR_NO_DOMAIN_METADATA ||
+	    error->code == VIR_ERR_NO_SUPPORT || error->code == VIR_ERR_NO_DOMAIN ||
+	    error->code == VIR_ERR_OPERATION_INVALID)
+		return 0;
+	last_error(why, sizeof(why)); /* the next call forgets it */
+	if (virConnectIsAlive(virDomainGetConnect(domain)) != 1)
+		return -EIO;
+	metadata_unreadable(why, ret);
+	return 0;
+}
+
 /** Returns 0; CONNECTION_NOT_RUNNING; -EIO. */
 static int look(virDomainPtr domain, struct connection_domain *ret)
 {
@@ -243,7 +275,7 @@ static int look(virDomainPtr domain, struct connection_domain *ret)
 	                     ? DOMAIN_RUNNING
 	                     : DOMAIN_PAUSED;
 	ret->name = virDomainGetName(domain);
-	return ret->name ? 0 : CONNECTION_NOT_RUNNING;
+	return ret->name ? look_at_metadata(domain, &ret->metadata) : CONNECTION_NOT_RUNNING;
 }
 
 int connection_list(struct connection *connection, connection_domain_fn *fn, void *userdata,

@@ -31,6 +31,7 @@ struct connection_domain {
 	char uuid[DOMAIN_UUID_LEN];
 	const char *name; /* valid during the call; any length */
 	enum domain_state state;
+	struct domain_metadata metadata;
 };
 
 /**

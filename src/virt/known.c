@@ -152,6 +152,7 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 	if (!now)
 		return -ENOMEM;
 	now->state = domain->state;
+	now->metadata = domain->metadata;
 	/* Without the kernel's vhost threads the rest is still worth having. */
 	vhost_table_refresh(scan->vhosts, now_ns, VHOST_AGE_NS);
 	r = threads_scan(now, scan->run_dir, scan->vhosts, notes);

@@ -16,8 +16,10 @@ struct known_domain {
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
 	enum domain_state state;
+	struct domain_metadata metadata;
 	bool ask;            /* libvirt has to be asked about it */
 	uint64_t ask_ns;     /* not before */
+	uint64_t asked_ns;   /* when it was asked last */
 	bool listed;         /* seen by the enumeration that runs */
 	unsigned int causes; /* to be reported whether it changed or not */
 	struct domain *last; /* as reported; NULL: nothing, or gone */

@@ -36,6 +36,12 @@
 /** libvirt answered something odd about a domain: ask again after. */
 #define ASK_AGAIN_NS NSEC_PER_SEC
 
+/**
+ * Metadata may change a thousand times a second, by anybody's script: it is read, and with it the
+ * threads are scanned, this often at most. The last change is always read.
+ */
+#define METADATA_INTERVAL_NS (100 * NSEC_PER_MSEC)
+
 /** The known domain, new or old; NULL, and said so once, where there are too many. */
 static struct known_domain *get_domain(struct watch *watch, const char *uuid)
 {
@@ -57,8 +63,11 @@ static void on_touched(void *userdata, const char *uuid, enum virt_cause cause)
 	if (!domain)
 		return;
 	domain->causes |= cause;
+	if (cause != VIRT_CAUSE_METADATA)
+		domain->ask_ns = 0;
+	else if (!domain->ask)
+		domain->ask_ns = domain->asked_ns ? domain->asked_ns + METADATA_INTERVAL_NS : 0;
 	domain->ask = true;
-	domain->ask_ns = 0;
 }
 
 static void on_lost(void *userdata, const char *reason)
@@ -165,6 +174,7 @@ static void on_domain(void *userdata, const struct connection_domain *seen)
 	}
 	strcpy(domain->name, seen->name);
 	domain->state = seen->state;
+	domain->metadata = seen->metadata;
 	known_hint(domain, clock_now_ns());
 }
 
@@ -301,6 +311,7 @@ static void ask(struct watch *watch, struct known_domain *domain, uint64_t now_n
 	int r;
 
 	domain->ask = false;
+	domain->asked_ns = now_ns;
 	r = connection_look_up(watch->connection, domain->uuid, on_domain, watch);
 	if (r == CONNECTION_NOT_RUNNING) {
 		forget(watch, domain, now_ns);

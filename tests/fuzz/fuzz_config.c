@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration: whatever is accepted stays within the limits, for every domain. */
+/*
+ * The configuration: whatever is accepted stays within the limits, for every domain. A NUL, which
+ * no JSON has, separates files.
+ */
 #include <errno.h>
 
 #include "config/config.h"
@@ -28,6 +31,26 @@ static void check_host(const struct config_host *host)
 	FUZZ_CHECK(host->summary_interval_ns <= 86400 * NSEC_PER_SEC);
 }
 
+#define FILES_MAX 8
+
+static size_t split(const char *text, size_t size, struct config_text files[FILES_MAX])
+{
+	static const char *const names[FILES_MAX] = {"f", "g", "h", "i", "j", "k", "l", "m"};
+	size_t n = 0;
+
+	for (;;) {
+		const char *nul = n + 1 < FILES_MAX && size > 0 ? memchr(text, 0, size) : NULL;
+		size_t length = nul ? (size_t)(nul - text) : size;
+
+		files[n] = (struct config_text){names[n], text, length};
+		n++;
+		if (!nul)
+			return n;
+		text = nul + 1;
+		size -= length + 1;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const names[] = {
@@ -37,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct config *config = NULL;
 	struct config_choice choice;
 	char error[1024] = "";
-	int r = config_parse("f", (const char *)data, size, &config, error, sizeof(error));
+	struct config_text files[FILES_MAX];
+	size_t n = split((const char *)data, size, files);
+	int r = config_parse_all(files, n, &config, error, sizeof(error));
 
 	FUZZ_CHECK(r == 0 || r == -EBADMSG);
 	if (r < 0) {
@@ -51,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		              names[i], &choice);
 		check_profile(&choice.profile);
 		FUZZ_CHECK(memchr(choice.source, '\0', sizeof(choice.source)));
+		FUZZ_CHECK(choice.source[0] && choice.profile_source[0]);
+		FUZZ_CHECK(choice.share_source[0] && choice.burst_source[0]);
 	}
 	FUZZ_CHECK(config_profile(config, "off")->mode == PROFILE_OFF);
 	FUZZ_CHECK(config_profile(config, "observe")->mode == PROFILE_OBSERVE);

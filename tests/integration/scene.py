@@ -123,7 +123,10 @@ class Scene:
     def _changed_budgets(self):
         """Also of groups that did not exist yet: libvirt makes them with 0."""
         return [f"{path} is {value}, was {self._budgets.get(path, 0)}" for path, value in rt_budgets().items()
-                if value != self._budgets.get(path, 0)]
+                if value != self._budgets.get(path, 0) and self._is_ours(path)]
+
+    def _is_ours(self, path):
+        return not self._shared_machine or any(f"-{domain.name}." in path for domain in self._domains)
 
     def _elevated_threads(self):
         found = []

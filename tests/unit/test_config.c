@@ -57,6 +57,7 @@ static void test_defaults(void)
 	CHECK(built_in);
 	CHECK(memcmp(config_host(built_in), host, sizeof(*host)) == 0);
 	CHECK(host->enabled && !host->round_robin && !host->grant_rt_budget);
+	CHECK_INT(host->metadata, CONFIG_METADATA_HONOUR);
 	CHECK_INT(host->rt_priority, 1);
 	CHECK_INT(host->caps.cpu_share_permille, 300);
 	CHECK_INT(host->caps.cpu_burst_ns, 3 * NSEC_PER_MSEC);
@@ -83,7 +84,8 @@ static void test_host(void)
 	              "\"cpu_share_permille\":500,\"cpu_burst_us\":20000,"
 	              "\"domain_share_permille\":512000,\"domain_burst_us\":50,"
 	              "\"max_changes_per_s\":10000,\"rt_policy\":\"rr\",\"rt_priority\":10,"
-	              "\"grant_rt_budget\":true,\"housekeeping_cpus\":\"0,2-3\"}}");
+	              "\"grant_rt_budget\":true,\"housekeeping_cpus\":\"0,2-3\","
+	              "\"metadata\":\"ignore\"}}");
 	const struct config_host *host = config_host(config);
 
 	CHECK(!host->enabled && host->round_robin && host->grant_rt_budget);
@@ -94,6 +96,7 @@ static void test_host(void)
 	CHECK_INT(host->caps.domain_burst_ns, 50 * NSEC_PER_USEC);
 	CHECK_INT(host->caps.max_changes_per_s, 10000);
 	CHECK_INT(host->summary_interval_ns, 0);
+	CHECK_INT(host->metadata, CONFIG_METADATA_IGNORE);
 	CHECK_STR(host->housekeeping_cpus, "0,2-3");
 	CHECK_INT(cpu_set_bits_count(&host->housekeeping), 3);
 }
@@ -126,7 +129,9 @@ static void test_host_refused(void)
 	refuse_host("cpu_share_permile", "1",
 	            "unknown key; known keys: cpu_share_permille, cpu_burst_us, "
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
-	            "rt_priority, grant_rt_budget, housekeeping_cpus");
+	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata");
+	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
+	refuse_host("metadata", "true", "must be a string, not true or false");
 }
 
 static void test_version(void)

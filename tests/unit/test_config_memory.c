@@ -57,12 +57,18 @@ static const char text[] =
         "\"domains\":{\"name\":{\"a\":{},\"b\":{\"profile\":\"off\"}},\"glob\":{\"c*\":{}},"
         "\"uuid\":{\"6695eb01-f6a4-8304-79aa-97f2502e193f\":{}}}}";
 
+static const char drop_in[] = "{\"version\":1,\"domains\":{\"name\":{\"a\":{\"burst_us\":60}}}}";
+
 static int parse_with(long allocations, struct config **ret, char *error, size_t size)
 {
+	const struct config_text files[] = {
+	        {"f", text, strlen(text)},
+	        {"g", drop_in, strlen(drop_in)},
+	};
 	int r;
 
 	allocations_left = allocations;
-	r = config_parse("f", text, strlen(text), ret, error, size);
+	r = config_parse_all(files, ARRAY_SIZE(files), ret, error, size);
 	allocations_left = -1;
 	return r;
 }

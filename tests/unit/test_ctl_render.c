@@ -127,6 +127,26 @@ static void test_other_verbs(void)
 	        "Profile: latency, 20.0 % of a CPU, burst 500 us\n");
 }
 
+static void test_show_sources(void)
+{
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"profile_source\":\"f:1: .x\",\"sources\":{"
+	                        "\"profile\":\"f:1: .a\",\"burst_us\":\"g:2: .b\\u001b\"},"
+	                        "\"metadata\":{\"state\":\"none\"}}}"),
+	               "From:    f:1: .x\n"
+	               "         profile         f:1: .a\n"
+	               "         share_permille  -\n"
+	               "         burst_us        g:2: .b\\x1b\n");
+	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"none\"}}}"),
+	              "Asks:"));
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"honoured\","
+	                                  "\"profile\":\"latency\",\"burst_us\":300}}}"),
+	               "Asks:    profile latency, burst_us 300, in its metadata: honoured\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"invalid\","
+	                                  "\"error\":\"is empty\"}}}"),
+	               "Asks:    in its metadata: invalid: is empty\n");
+}
+
 static void test_durations(void)
 {
 	static const struct {
@@ -374,7 +394,7 @@ static void test_flag(void)
 	CHECK(rmdir(state) == 0 && rmdir(parent) == 0);
 }
 
-TEST_MAIN({"status", test_status}, {"what_is_missing", test_what_is_missing},
+TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"what_is_missing", test_what_is_missing},
           {"other_verbs", test_other_verbs}, {"durations", test_durations}, {"asks", test_asks},
           {"doctor_finds", test_doctor_finds}, {"doctor_merges", test_doctor_merges},
           {"flag", test_flag})

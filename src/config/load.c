@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From files to texts: config_load() of config/config.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+#include "config/drop_ins.h"
+#include "util/cleanup.h"
+
+int config_complain(const struct complaint *c, int r, const char *format, ...)
+{
+	va_list args;
+	int n = snprintf(c->buffer, c->size, "%s: ", c->path);
+
+	if (n < 0 || (size_t)n >= c->size)
+		return r;
+	va_start(args, format);
+	vsnprintf(c->buffer + n, c->size - (size_t)n, format, args);
+	va_end(args);
+	return r;
+}
+
+static int check_file(int fd, struct stat *st, const struct complaint *c)
+{
+	if (fstat(fd, st) < 0)
+		return config_complain(c, -errno, "cannot be examined: %s", strerror(errno));
+	if (!S_ISREG(st->st_mode))
+		return config_complain(c, -EINVAL, "is not a regular file");
+	if (st->st_mode & S_IWOTH)
+		return config_complain(c, -EPERM,
+		                       "every user may write this file, so it is not trusted; "
+		                       "check it, then: chmod o-w '%s'",
+		                       c->path);
+	if (st->st_size > CONFIG_FILE_MAX)
+		return config_complain(c, -EFBIG, "is larger than %d bytes", CONFIG_FILE_MAX);
+	return 0;
+}
+
+/* Reads until the end or until the buffer is full. */
+static ssize_t read_all(int fd, char *buffer, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size) {
+		ssize_t n = read(fd, buffer + length, size - length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		length += (size_t)n;
+	}
+	return (ssize_t)length;
+}
+
+static bool same_version(const struct stat *a, const struct stat *b, ssize_t length)
+{
+	return a->st_size == b->st_size && b->st_size == length &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Reads the file once and whole: the caller frees *ret. */
+static int read_file(const char *path, char **ret, size_t *size, const struct complaint *c)
+{
+	char *text CLEANUP(cleanup_free) = NULL;
+	int fd CLEANUP(cleanup_fd) = -1;
+	struct stat before, after;
+	ssize_t n;
+	int r;
+
+	/* O_NONBLOCK: a FIFO of this name must not stop the daemon. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return config_complain(c, -errno, "cannot be opened: %s", strerror(errno));
+	r = check_file(fd, &before, c);
+	if (r < 0)
+		return r;
+	text = malloc(CONFIG_FILE_MAX + 1);
+	if (!text)
+		return config_complain(c, -ENOMEM, "out of memory");
+	n = read_all(fd, text, CONFIG_FILE_MAX + 1);
+	if (n < 0)
+		return config_complain(c, (int)n, "cannot be read: %s", strerror((int)-n));
+	r = check_file(fd, &after, c);
+	if (r < 0)
+		return r;
+	if (!same_version(&before, &after, n))
+		return config_complain(c, -EBUSY, "was written while it was read; try again");
+	*ret = STEAL(text, NULL);
+	*size = (size_t)n;
+	return 0;
+}
+
+/* --- All of them --- */
+
+/* What is read, all of it owned. */
+struct reading {
+	struct config_text *files;
+	size_t n;
+	size_t total;
+};
+
+static void reading_finish(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->n; i++) {
+		free((char *)reading->files[i].name);
+		free((char *)reading->files[i].text);
+	}
+	free(reading->files);
+}
+
+static int add_file(struct reading *reading, const char *path, const struct complaint *c)
+{
+	struct config_text *file = &reading->files[reading->n];
+	char *text = NULL;
+	size_t size = 0;
+	int r;
+
+	r = read_file(path, &text, &size, c);
+	if (r < 0)
+		return r;
+	*file = (struct config_text){.name = strdup(path), .text = text, .size = size};
+	reading->n++;
+	reading->total += size;
+	if (!file->name)
+		return config_complain(c, -ENOMEM, "out of memory");
+	if (reading->total > CONFIG_TOTAL_MAX)
+		return config_complain(c, -EFBIG, "with it, all files are larger than %d bytes",
+		                       CONFIG_TOTAL_MAX);
+	return 0;
+}
+
+static int add_drop_in(struct reading *reading, const char *path, char *error, size_t error_size)
+{
+	const struct complaint c = {error, error_size, path};
+	int r = add_file(reading, path, &c);
+
+	/* Listed a moment ago, or a link to nowhere: not the -ENOENT of "no configuration". */
+	return r == -ENOENT ? -EBUSY : r;
+}
+
+int config_load(const char *path, struct config **ret, char *error, size_t error_size)
+{
+	const struct complaint c = {error, error_size, path};
+	struct drop_ins drop_ins CLEANUP(drop_ins_finish) = DROP_INS_NULL;
+	struct reading reading CLEANUP(reading_finish) = {0};
+	int r;
+
+	r = drop_ins_list(&drop_ins, path, error, error_size);
+	if (r < 0)
+		return r;
+	reading.files = calloc(drop_ins.n + 1, sizeof(*reading.files));
+	if (!reading.files)
+		return config_complain(&c, -ENOMEM, "out of memory");
+	r = add_file(&reading, path, &c);
+	if (r < 0 && (r != -ENOENT || drop_ins.n == 0))
+		return r;
+	for (size_t i = 0; i < drop_ins.n; i++) {
+		r = add_drop_in(&reading, drop_ins.paths[i], error, error_size);
+		if (r < 0)
+			return r;
+	}
+	return config_parse_all(reading.files, reading.n, ret, error, error_size);
+}

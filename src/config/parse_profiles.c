@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The object "profiles" of the configuration, and what entries have in common with it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/parse.h"
+#include "config/tables.h"
+
+#define BURST_US_MAX ((int64_t)(PROFILE_BURST_NS_MAX / NSEC_PER_USEC))
+
+struct config_where config_where(const struct json_value *value)
+{
+	if (!value)
+		return (struct config_where){0};
+	return (struct config_where){.file = json_file(value), .line = json_line(value)};
+}
+
+static void note_where(const struct json_value *object, const char *key, struct config_where *where)
+{
+	const struct json_value *value = json_member(object, key);
+
+	if (value)
+		*where = config_where(value);
+}
+
+int config_parse_figures(const struct json_value *value, struct profile *profile,
+                         struct config_figures *figures, struct json_error *error)
+{
+	int r;
+
+	note_where(value, "share_permille", &figures->share_permille);
+	note_where(value, "burst_us", &figures->burst);
+	r = config_get_u32(value, "share_permille", 1, PROFILE_SHARE_PERMILLE_MAX,
+	                   &profile->share_permille, error);
+	if (r < 0)
+		return r;
+	return config_get_duration(value, "burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
+	                           BURST_US_MAX, &profile->burst_ns, error);
+}
+
+static bool is_profile_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n < PROFILE_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+/* The profile that a key means: one to be changed, or a new one like "observe". */
+static int open_profile(const struct json_value *value, struct config *config, size_t *ret,
+                        struct json_error *error)
+{
+	const char *name = json_key(value);
+	long i = config_find_profile(config, name);
+	struct profile *profile;
+
+	if (!is_profile_name(name))
+		return json_fail(value, error,
+		                 "a profile's name has 1 to %d characters out of a-z, 0-9 and -",
+		                 PROFILE_NAME_MAX - 1);
+	if (i >= 0 && i < CONFIG_BUILT_IN && config->profiles[i].mode == PROFILE_OFF)
+		return json_fail(value, error, "is built in and cannot be changed");
+	if (i >= 0) {
+		*ret = (size_t)i;
+		return 0;
+	}
+	*ret = config->n_profiles++;
+	profile = &config->profiles[*ret];
+	*profile = PROFILE_OBSERVE_INIT;
+	memcpy(profile->name, name, strlen(name) + 1);
+	return 0;
+}
+
+static int parse_profile(const struct json_value *value, struct config *config,
+                         struct json_error *error)
+{
+	static const char *const keys[] = {"mode", "share_permille", "burst_us"};
+	static const char *const modes[] = {
+	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
+	struct profile *profile;
+	size_t place = 0, mode;
+	int r;
+
+	r = open_profile(value, config, &place, error);
+	if (r < 0)
+		return r;
+	profile = &config->profiles[place];
+	r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
+	if (r < 0)
+		return r;
+	mode = profile->mode;
+	r = json_get_word(value, "mode", modes, ARRAY_SIZE(modes), &mode, error);
+	if (r < 0)
+		return r;
+	if (place < CONFIG_BUILT_IN && mode != profile->mode)
+		return json_fail(json_member(value, "mode"), error,
+		                 "the built-in profile %s keeps its mode \"%s\"; for another mode "
+		                 "make a profile of another name",
+		                 profile->name, modes[profile->mode]);
+	profile->mode = (enum profile_mode)mode;
+	return config_parse_figures(value, profile, &config->figures[place], error);
+}
+
+int config_parse_profiles(const struct json_value *value, struct config *config,
+                          struct json_error *error)
+{
+	int r = json_check_object(value, error);
+
+	if (r < 0)
+		return r;
+	JSON_FOREACH(member, value)
+	{
+		if (json_is_annotation(member))
+			continue;
+		r = parse_profile(member, config, error);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int config_get_profile(const struct json_value *value, const struct config *config, size_t *ret,
+                       struct json_error *error)
+{
+	char known[256] = "", quoted[128];
+	const char *name;
+	size_t length = 0;
+	long i;
+	int r;
+
+	r = json_as_string(value, &name, error);
+	if (r < 0)
+		return r;
+	i = config_find_profile(config, name);
+	if (i >= 0) {
+		*ret = (size_t)i;
+		return 0;
+	}
+	for (size_t p = 0; p < config->n_profiles && length < sizeof(known); p++)
+		length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
+		                           p ? ", " : "", config->profiles[p].name);
+	json_quote(name, quoted, sizeof(quoted));
+	return json_fail(value, error, "there is no profile %s; profiles: %s", quoted, known);
+}
