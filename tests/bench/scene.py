@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a benchmark happens: a vCPU's group as libvirt makes it, real-time budget, load, clean-up."""
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+
+from rig import proc, rtbudget
+from rig.deadman import Deadman
+from rig.load import Load
+from rig.proc import RigError
+from rig.rtbudget import RtBudget
+
+# Per second and CPU. What pvschedd would grant for its largest profile, with room; and all that a
+# kernel's 950 ms leave beside it, for FIFO for ever.
+BOOST_BUDGET_US = 450_000
+STATIC_BUDGETS_US = (940_000, 800_000, 600_000)
+
+
+class Scene:
+    """Context manager: the group machine/bench.libvirt-qemu/vcpu0 with nobody but a sleeper in it."""
+
+    def __init__(self, build):
+        self._build = build
+        self._undo = contextlib.ExitStack()
+        self.directory = self.group = self._deadman = self._anchor = None
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            raise RigError("the benchmarks change scheduling classes and load BPF programs: run them as root")
+        with contextlib.ExitStack() as undo:
+            self._deadman = undo.enter_context(Deadman())
+            # on tmpfs: a ledger's home
+            self.directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="pvsched-bench-", dir="/run"))
+            self._make_groups(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._undo.close()
+
+    def _make_groups(self, undo):
+        mount, _, version = proc.cpu_cgroup("self")
+        names = ("machine", f"bench{os.getpid()}.libvirt-qemu", "vcpu0")
+        path = mount
+        for name in names:
+            if version == 2:
+                _write(f"{path}/cgroup.subtree_control", "+cpu")
+            path = f"{path}/{name}"
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                continue
+            key = self._deadman.add(argv=["rmdir", path])
+            undo.callback(self._remove_group, path, key)
+        self.group = path
+        self._anchor = subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL,
+                                        preexec_fn=proc.die_with_parent)
+        undo.callback(self._end_anchor)
+        _write(self.procs_file(), str(self._anchor.pid))
+
+    def _end_anchor(self):
+        self._anchor.kill()
+        self._anchor.wait()
+
+    def _remove_group(self, path, key):
+        def removed():
+            try:
+                os.rmdir(path)
+                return True
+            except OSError:  # a killed task leaves its group a moment later
+                return False
+        with contextlib.suppress(RigError):  # /machine may be in use by others by now
+            proc.wait_for(removed, 1, path)
+        self._deadman.remove(key)
+
+    def procs_file(self):
+        return f"{self.group}/cgroup.procs"
+
+    def load(self, layout, per_cpu=3):
+        """Spinners, paused."""
+        return Load(self._anchor.pid, per_cpu=per_cpu, deadman=self._deadman, layout=layout)
+
+    @contextlib.contextmanager
+    def budget(self, runtimes_us):
+        """The first of the budgets that fits, while this lasts. None where the kernel knows no budgets."""
+        if not runtimes_us or not rtbudget.needed():
+            yield None
+            return
+        for runtime_us in runtimes_us:
+            with RtBudget(self._deadman) as granted:
+                try:
+                    granted.grant(self._anchor.pid, runtime_us)
+                except RigError:
+                    if runtime_us == runtimes_us[-1]:
+                        raise
+                    continue
+                yield runtime_us
+                return
+
+    def path(self, name):
+        return f"{self.directory}/{name}"
+
+    def program(self, name, *args, timeout=120):
+        """Runs a program of tests/bench; its JSON, or None if it prints none."""
+        file = f"{self._build}/tests/bench/{name}"
+        if not os.path.exists(file):
+            raise RigError(f"{file} is not there: build with `ninja -C {self._build}`, or name the build with --build")
+        text = proc.run(file, *map(str, args), timeout=timeout, preexec_fn=proc.die_with_parent)
+        return json.loads(text) if text.strip() else None
+
+
+def _write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
