@@ -34,6 +34,7 @@ class Scene:
             self._deadman = undo.enter_context(Deadman())
             # on tmpfs: a ledger's home
             self.directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="pvsched-bench-", dir="/run"))
+            undo.callback(self._deadman.remove, self._deadman.add(argv=["rm", "-rf", self.directory]))
             self._make_groups(undo)
             self._undo = undo.pop_all()
         return self

@@ -139,29 +139,43 @@ static int slice_set(pid_t pid)
 	return syscall(SYS_sched_setattr, pid, &attr, 0) < 0 ? fail("a slice of 0.1 ms") : 0;
 }
 
+static int fifo_set(pid_t pid)
+{
+	struct sched_boost fifo = {SCHED_FIFO, STACK_PRIORITY};
+	int r = sched_raise(pid, &fifo);
+
+	errno = r < 0 ? -r : 0;
+	return r < 0 ? fail("FIFO for the victim") : 0;
+}
+
+static int profile_set(const struct options *o, pid_t pid, const struct profile *profile,
+                       struct stack *stack)
+{
+	if (stack_open(stack, o->ledger) < 0 || stack_trace(stack) < 0 ||
+	    stack_start(stack, NULL) < 0)
+		return -1;
+	return stack_add(stack, 0, 0, pid, profile);
+}
+
 static int variant_apply(const struct options *o, pid_t pid, struct stack *stack)
 {
 	struct profile latency = PROFILE_LATENCY_INIT, interactive = PROFILE_INTERACTIVE_INIT;
-	struct sched_boost fifo = {SCHED_FIFO, STACK_PRIORITY};
-	int r;
+	struct profile observe = PROFILE_OBSERVE_INIT;
 
 	if (strcmp(o->variant, "untouched") == 0)
 		return 0;
 	if (strcmp(o->variant, "slice") == 0)
 		return slice_set(pid);
-	if (strcmp(o->variant, "static") == 0) {
-		r = sched_raise(pid, &fifo);
-		errno = r < 0 ? -r : 0;
-		return r < 0 ? fail("FIFO for the victim") : 0;
-	}
-	if (strcmp(o->variant, "latency") != 0 && strcmp(o->variant, "interactive") != 0) {
-		errno = EINVAL;
-		return fail(o->variant);
-	}
-	if (stack_open(stack, o->ledger) < 0 || stack_trace(stack) < 0 ||
-	    stack_start(stack, NULL) < 0)
-		return -1;
-	return stack_add(stack, 0, 0, pid, o->variant[0] == 'l' ? &latency : &interactive);
+	if (strcmp(o->variant, "static") == 0)
+		return fifo_set(pid);
+	if (strcmp(o->variant, "static-observed") == 0)
+		return profile_set(o, pid, &observe, stack) < 0 ? -1 : fifo_set(pid);
+	if (strcmp(o->variant, "latency") == 0)
+		return profile_set(o, pid, &latency, stack);
+	if (strcmp(o->variant, "interactive") == 0)
+		return profile_set(o, pid, &interactive, stack);
+	errno = EINVAL;
+	return fail(o->variant);
 }
 
 static void print_boosts(struct stack *stack, uint64_t since_ns)
