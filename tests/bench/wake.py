@@ -9,7 +9,7 @@ from rig import load as rig_load
 from rig.proc import RigError
 
 from . import figures
-from .scene import BOOST_BUDGET_US, STATIC_BUDGETS_US
+from .scene import BOOST_BUDGETS_US, STATIC_BUDGETS_US
 
 # name: (CPU time of a burst, period, sleep) in us; 0: not of that kind
 DUTIES = {
@@ -19,7 +19,7 @@ DUTIES = {
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
 EXTRA_VARIANTS = ("static-observed",)
-_BUDGETS = {"interactive": (BOOST_BUDGET_US,), "latency": (BOOST_BUDGET_US,), "static": STATIC_BUDGETS_US,
+_BUDGETS = {"interactive": BOOST_BUDGETS_US, "latency": BOOST_BUDGETS_US, "static": STATIC_BUDGETS_US,
             "static-observed": STATIC_BUDGETS_US}
 SHARE_PERMILLE = {"interactive": 100, "latency": 200}  # the built-in profiles
 
@@ -62,25 +62,25 @@ def measure(scene, options):
     """{(variant, duty): [one dict per round]}, rounds outermost so that all share a noise that lasts."""
     duties, variants = options.duty or list(DUTIES), list(options.variant or VARIANTS)
     seconds = options.seconds or (1 if options.quick else 2)
-    rounds = {}
+    rounds, refused = {}, set()
     with scene.load(options.layout) as spinners:
         spinners.pause()
         for number in range(options.rounds):
+            turn = number % len(variants)
             for duty in duties:
-                for variant in variants[number % len(variants):] + variants[:number % len(variants)]:
-                    if variant == "slice" and "slice" in rounds.get("refused", ()):
+                for variant in variants[turn:] + variants[:turn]:
+                    if variant in refused:
                         continue
                     try:
                         figure = _measure(scene, spinners, variant, duty, seconds)
                     except RigError as error:
-                        if variant != "slice" or number:
+                        if variant != "slice" or (variant, duty) in rounds:
                             raise
-                        rounds.setdefault("refused", []).append("slice")
+                        refused.add(variant)
                         print(f"bench: this kernel has no custom slice: {error}", file=sys.stderr)
                         continue
                     rounds.setdefault((variant, duty), []).append(figure)
             print(f"bench: wake: round {number + 1} of {options.rounds}", file=sys.stderr)
-    rounds.pop("refused", None)
     return rounds
 
 
