@@ -13,11 +13,12 @@ from rig.load import Load
 from rig.proc import RigError
 from rig.rtbudget import RtBudget
 
-# Per second and CPU. What pvschedd would grant for its largest profile, with room; and all that a
-# kernel's 950 ms leave beside it, for FIFO for ever.
-BOOST_BUDGETS_US = (450_000, 300_000)
-STATIC_BUDGETS_US = (940_000, 800_000, 600_000)
-_BUDGET_WAIT_S = 120  # others on the host may hold some of it for a while
+BOOST_BUDGETS_US = (450_000, 300_000)  # per second and CPU; what pvschedd grants for its largest profile, with room
+_BUDGET_WAIT_S = 5  # others on the host may hold some of it for a while
+
+
+class NoBudget(RigError):
+    """The others hold too much of the real-time budget just now."""
 
 
 class Scene:
@@ -92,8 +93,12 @@ class Scene:
             yield None
             return
         with RtBudget(self._deadman) as granted:
-            yield proc.wait_for(lambda: self._grant(granted, runtimes_us), _BUDGET_WAIT_S,
-                                f"a real-time budget of {runtimes_us[-1]} us for {self.group}; others hold it", step=1)
+            try:
+                budget_us = proc.wait_for(lambda: self._grant(granted, runtimes_us), _BUDGET_WAIT_S,
+                                          f"a real-time budget of {runtimes_us[-1]} us; others hold it", step=0.5)
+            except RigError as error:
+                raise NoBudget(str(error)) from None
+            yield budget_us
 
     def _grant(self, granted, runtimes_us):
         for runtime_us in runtimes_us:
