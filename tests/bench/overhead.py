@@ -22,11 +22,11 @@ def _pingpong(scene, variant, cpu, ms):
     return figures.summary(samples) | {"samples": samples}
 
 
-def measure(scene, options):
+def measure(scene, options, rounds):
     cpu = options.cpu if options.cpu is not None else max(os.sched_getaffinity(0))
     ms = 300 if options.quick else 700
     seconds = 2 if options.quick else 5
-    rounds = {name: [] for name in VARIANTS} | {"cpu": cpu}
+    rounds |= {name: [] for name in VARIANTS} | {"cpu": cpu}
     for number in range(options.rounds):
         for variant in VARIANTS[number % 3:] + VARIANTS[:number % 3]:
             rounds[variant].append(_pingpong(scene, variant, cpu, ms))
@@ -35,7 +35,11 @@ def measure(scene, options):
                        for who in ("bystanders", "registered")}
     rounds["idle"] = scene.program("bench-overhead", "idle", seconds * 1000, scene.path("ledger"))
     rounds["cycles"] = [scene.program("bench-cycles", rate, seconds, scene.path("ledger")) for rate in RATES]
-    return rounds
+
+
+def usable(rounds):
+    """Is there something to report, should the run have been cut short?"""
+    return "cycles" in rounds
 
 
 def report(rounds, _options):

@@ -37,14 +37,12 @@ def _measure(scene, variant, cycles):
     }
 
 
-def measure(scene, options):
-    rounds = {}
+def measure(scene, options, rounds):
     with scene.load(SIBLINGS):
         for number in range(options.rounds):
             for variant in VARIANTS:
                 rounds.setdefault(variant, []).append(_measure(scene, variant, 30 if options.quick else 100))
             print(f"bench: request: round {number + 1} of {options.rounds}", file=sys.stderr)
-    return rounds
 
 
 def _pooled(ones, name):
@@ -63,6 +61,11 @@ def _summary(ones, variant):
         "last": _pooled(ones, "last"),
         "us_per_request": round(statistics.median(service) / 1000, 3) if service else None,
     }
+
+
+def usable(rounds):
+    """Is there something to report, should the run have been cut short?"""
+    return VARIANTS.keys() <= rounds.keys()
 
 
 def report(rounds, _options):

@@ -67,11 +67,10 @@ def _measure(scene, spinners, variant, duty, seconds):
     return figure | figures.summary(samples) | {"samples": samples, "budget_us": budget_us}
 
 
-def measure(scene, options):
-    """{(variant, duty): [one dict per round]}, rounds outermost so that all share a noise that lasts."""
+def measure(scene, options, rounds):
+    """Fills {(variant, duty): [one dict per round]}; rounds outermost so that all share a noise that lasts."""
     duties, variants = options.duty or list(DUTIES), list(options.variant or VARIANTS)
     seconds = options.seconds or (1 if options.quick else 2)
-    rounds = {}
     with scene.load(options.layout) as spinners:
         spinners.pause()
         variants = [variant for variant in variants if variant != "slice" or _has_slices(scene, spinners)]
@@ -89,7 +88,6 @@ def measure(scene, options):
             print(f"bench: wake: round {number + 1} of {options.rounds}", file=sys.stderr)
     if not rounds:
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
-    return rounds
 
 
 def _has_slices(scene, spinners):
@@ -169,6 +167,11 @@ def _targets(variants, duties):
     return rows
 
 
+def usable(rounds):
+    """Is there something to report, should the run have been cut short?"""
+    return bool(rounds)
+
+
 def report(rounds, options):
     """(JSON, Markdown)."""
     duties = options.duty or list(DUTIES)
@@ -186,9 +189,10 @@ def report(rounds, options):
     head = ["duty", "variant", "rounds", "avg us", "p50", "p99", "p99.9", "max", "victim permille",
             "host permille of untouched", "calls / 1000 wake-ups", "elevated permille", "avg / untouched", "verdict"]
     targets = _targets(variants, duties)
+    done = min(one["rounds"] for one in variants.values())
     foreign = statistics.mean(one["foreign_permille"] for one in variants.values())
-    text = f"layout {options.layout}, {options.rounds} rounds, foreign CPU use {foreign:.0f} permille of one CPU\n\n"
+    text = f"layout {options.layout}, {done} rounds, foreign CPU use {foreign:.0f} permille of one CPU\n\n"
     text += figures.table(head, rows) + "\n\n" + figures.table(["target", "measured", "verdict"], targets)
-    extra = {"layout": options.layout, "foreign_permille": round(foreign, 1),
+    extra = {"rounds": done, "layout": options.layout, "foreign_permille": round(foreign, 1),
              "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}
     return {"variants": variants} | extra, text
