@@ -15,6 +15,7 @@ from . import proc
 from .deadman import NoDeadman
 
 PER_CPU = 3
+SIBLINGS, ONE, OWN = LAYOUTS = "siblings", "one", "own"  # groups of their own; one other group; the vCPU's
 _SPIN = "while True:\n    pass\n"
 
 
@@ -24,9 +25,11 @@ class Load:
     Their throughput is the CPU time they got, exact to the nanosecond: used_ns().
     """
 
-    def __init__(self, vcpu_tid, per_cpu=PER_CPU, deadman=None):
+    def __init__(self, vcpu_tid, per_cpu=PER_CPU, deadman=None, layout=SIBLINGS):
         self._deadman = deadman or NoDeadman()
+        self._layout = layout
         self._mount, domain, self._version = proc.domain_cgroup(vcpu_tid)
+        self._vcpu_dir = self._mount + proc.cpu_cgroup(vcpu_tid)[1]
         self._domain_dir = self._mount + domain
         self._machine_dir = os.path.dirname(self._domain_dir)
         self._count = per_cpu * len(os.sched_getaffinity(0))
@@ -50,17 +53,26 @@ class Load:
         spinner = subprocess.Popen(["/usr/bin/python3", "-S", "-c", _SPIN], stdin=subprocess.DEVNULL,
                                    preexec_fn=proc.die_with_parent)
         self._spinners.append(spinner)
+        group = self._group(n)
+        self._keys.append(self._deadman.add(pid=spinner.pid))
+        _write(f"{group}/cgroup.procs", str(spinner.pid))
+
+    def _group(self, n):
+        """The directory in which spinner N runs."""
+        if self._layout == OWN:
+            return self._vcpu_dir
+        if self._layout == ONE and n > 0:
+            return self._groups[-1]
         group = f"{self._machine_dir}/pvsched-spin{os.getpid()}-{n}.libvirt-qemu"
         for directory in (group, f"{group}/vcpu0"):
             os.mkdir(directory)
             self._groups.append(directory)
             self._keys.append(self._deadman.add(argv=["rmdir", directory]))
-        self._keys.append(self._deadman.add(pid=spinner.pid))
         weight = "cpu.shares" if self._version == 1 else "cpu.weight"
         if self._version == 2:
             _write(f"{group}/cgroup.subtree_control", "+cpu")
         _write(f"{group}/{weight}", proc.read(f"{self._domain_dir}/{weight}").strip())
-        _write(f"{group}/vcpu0/cgroup.procs", str(spinner.pid))
+        return f"{group}/vcpu0"
 
     def pids(self):
         return [spinner.pid for spinner in self._spinners]

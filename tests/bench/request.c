@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One measurement of tests/bench/run request: from an event in the ring buffer to the return of the
+ * scheduler call that it asked for. The threads sleep; what varies is who serves the events: a bare
+ * FIFO thread with nothing but the call (floor), or the daemon's booster with policy, identity
+ * checks and ledger.
+ *
+ * A cycle fires a halt of every vCPU at once (each is raised), and later an empty bucket of every
+ * vCPU at once (each is lowered). Writes triples of 64-bit words: type of the event, its place in
+ * the queue, delay in ns.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "fire.h"
+#include "sleepers.h"
+#include "stack.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define VCPUS_PER_DOMAIN 4
+#define GAP_US           3000 /* between firings: longer than any back-off of the profile below */
+#define SERVE_MS         2000 /* and then it is a failure */
+
+struct sample {
+	uint64_t type, place, delay_ns;
+};
+
+struct bench {
+	unsigned int n_vcpus, cycles;
+	struct sleepers sleepers;
+	struct fire *fire;
+	struct stack stack;
+	struct sample *samples;
+	atomic_size_t n_samples;
+	size_t firing_from; /* samples before this firing */
+	bool floor;
+	atomic_bool stop;
+	pthread_t thread; /* floor's */
+};
+
+static int fail(const char *what, int error)
+{
+	fprintf(stderr, "bench-request: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	return -1;
+}
+
+static void sample_add(struct bench *b, const struct pvs_event *event)
+{
+	uint64_t now_ns = clock_now_ns();
+	size_t n = atomic_load_explicit(&b->n_samples, memory_order_relaxed);
+
+	b->samples[n] = (struct sample){event->type, n - b->firing_from, now_ns - event->at_ns};
+	atomic_store_explicit(&b->n_samples, n + 1, memory_order_release);
+}
+
+/* ---- served by the booster: its own handler, and a stamp when that is back ---- */
+
+struct wrapped {
+	struct bench *bench;
+	booster_event_fn *fn;
+	void *userdata;
+};
+
+static void serve_and_stamp(void *userdata, const struct pvs_event *event)
+{
+	struct wrapped *w = userdata;
+
+	w->fn(w->userdata, event);
+	sample_add(w->bench, event);
+}
+
+static int drain(void *source, booster_event_fn *fn, void *userdata)
+{
+	struct wrapped w = {.bench = source, .fn = fn, .userdata = userdata};
+
+	return fire_drain(w.bench->fire, serve_and_stamp, &w);
+}
+
+/* Accounts of our own: nothing runs, so nothing is charged, and every bucket is full. */
+static int accounts_make(struct accounts *accounts)
+{
+	static struct pvs_bucket_rule cpu_rule = {3 * NSEC_PER_MSEC, 300, 0};
+
+	accounts->vcpus = calloc(PVS_VCPUS_MAX, sizeof(*accounts->vcpus));
+	accounts->domains = calloc(PVS_DOMAINS_MAX, sizeof(*accounts->domains));
+	accounts->cpus = calloc(PVS_CPUS_MAX, sizeof(*accounts->cpus));
+	accounts->cpu_rule = &cpu_rule;
+	return accounts->vcpus && accounts->domains && accounts->cpus ? 0 : -ENOMEM;
+}
+
+static int booster_begin(struct bench *b, const char *ledger)
+{
+	/* the shortest back-off there is, so that every cycle finds every vCPU ready */
+	struct profile profile = {"bench", PROFILE_BOOST, 1000, PROFILE_BURST_NS_MIN};
+	struct booster_source source = {fire_fd(b->fire), drain, b};
+
+	if (stack_open(&b->stack, ledger) < 0)
+		return -1;
+	b->stack.caps.max_changes_per_s = 100000;
+	if (accounts_make(&b->stack.accounts) < 0 || stack_start(&b->stack, &source) < 0)
+		return -1;
+	for (unsigned int i = 0; i < b->n_vcpus; i++)
+		if (stack_add(&b->stack, i, i / VCPUS_PER_DOMAIN, b->sleepers.tids[i], &profile) <
+		    0)
+			return -1;
+	return 0;
+}
+
+/* ---- floor: nothing but the call ---- */
+
+static void floor_serve(void *userdata, const struct pvs_event *event)
+{
+	struct bench *b = userdata;
+	bool raise = event->type == PVS_EVENT_BLOCKED;
+	struct sched_param param = {raise ? STACK_PRIORITY : 0};
+
+	sched_setscheduler((pid_t)event->tid, raise ? SCHED_FIFO : SCHED_OTHER, &param);
+	sample_add(b, event);
+}
+
+static void *floor_main(void *userdata)
+{
+	struct bench *b = userdata;
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	sched_make_self_fifo(STACK_PRIORITY + 1);
+	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fire_fd(b->fire), &event);
+	while (!atomic_load(&b->stop)) {
+		epoll_wait(epoll_fd, &event, 1, 100);
+		fire_drain(b->fire, floor_serve, b);
+	}
+	close(epoll_fd);
+	return NULL;
+}
+
+/* ---- cycles ---- */
+
+static void whereabouts_set(struct bench *b, uint32_t out)
+{
+	for (unsigned int i = 0; !b->floor && i < b->n_vcpus; i++)
+		__atomic_store_n(&b->stack.accounts.vcpus[i].out, out, __ATOMIC_RELEASE);
+}
+
+static int fire_and_wait(struct bench *b, enum pvs_event_type type)
+{
+	uint64_t until_ns = clock_now_ns() + SERVE_MS * NSEC_PER_MSEC;
+	int r;
+
+	b->firing_from = atomic_load(&b->n_samples);
+	r = fire_at_once(b->fire, type, 0, b->n_vcpus);
+	if (r != 0)
+		return fail("events were lost", r < 0 ? r : ENOBUFS);
+	while (atomic_load_explicit(&b->n_samples, memory_order_acquire) <
+	       b->firing_from + b->n_vcpus) {
+		if (clock_now_ns() > until_ns)
+			return fail("not all events were served", ETIMEDOUT);
+		usleep(200);
+	}
+	usleep(GAP_US);
+	return 0;
+}
+
+static int cycles_run(struct bench *b)
+{
+	for (unsigned int i = 0; i < b->cycles; i++) {
+		whereabouts_set(b, PVS_OUT_HALTED);
+		if (fire_and_wait(b, PVS_EVENT_BLOCKED) < 0)
+			return -1;
+		whereabouts_set(b, PVS_OUT_PREEMPTED);
+		if (fire_and_wait(b, PVS_EVENT_EXHAUSTED) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Every event must have been a scheduler call, or the figures are of something else. */
+static int boosts_check(struct bench *b)
+{
+	struct booster_vcpu vcpu;
+
+	for (unsigned int i = 0; i < b->n_vcpus; i++) {
+		booster_read(b->stack.booster, i, &vcpu);
+		if (vcpu.view.boosts_total >= b->cycles)
+			continue;
+		fprintf(stderr, "bench-request: vCPU %u was boosted %lu times of %u: %s\n", i,
+		        vcpu.view.boosts_total, b->cycles, policy_reason_name(vcpu.view.reason));
+		return -1;
+	}
+	return 0;
+}
+
+static int measure(struct bench *b, const char *ledger)
+{
+	int r;
+
+	if (b->floor) {
+		r = pthread_create(&b->thread, NULL, floor_main, b);
+		if (r)
+			return fail("a thread", r);
+		r = cycles_run(b);
+		atomic_store(&b->stop, true);
+		pthread_join(b->thread, NULL);
+		return r;
+	}
+	r = booster_begin(b, ledger);
+	if (r == 0)
+		r = cycles_run(b);
+	if (r == 0)
+		r = boosts_check(b);
+	if (b->stack.booster)
+		for (unsigned int i = 0; i < b->n_vcpus; i++)
+			stack_remove(&b->stack, i, b->sleepers.tids[i]);
+	stack_close(&b->stack);
+	return r;
+}
+
+static int save(const struct bench *b, const char *path)
+{
+	CLEANUP(cleanup_file) FILE *file = fopen(path, "we");
+	size_t n = b->n_samples;
+
+	if (!file || fwrite(b->samples, sizeof(*b->samples), n, file) != n)
+		return fail(path, errno);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {0};
+	size_t n;
+	int r;
+
+	if (argc != 6 || atoi(argv[2]) < 1 || atoi(argv[2]) > FIRE_MAX || atoi(argv[3]) < 1) {
+		fputs("usage: bench-request floor|booster VCPUS CYCLES LEDGER FILE\n", stderr);
+		return 2;
+	}
+	b.floor = strcmp(argv[1], "floor") == 0;
+	b.n_vcpus = (unsigned int)atoi(argv[2]);
+	b.cycles = (unsigned int)atoi(argv[3]);
+	n = (size_t)b.n_vcpus * b.cycles * 2;
+	b.samples = calloc(n, sizeof(*b.samples));
+	b.fire = fire_new();
+	if (!b.samples || !b.fire)
+		return 1;
+	memset(b.samples, 0xff, n * sizeof(*b.samples)); /* no fault later */
+	r = sleepers_start(&b.sleepers, b.n_vcpus);
+	if (r < 0)
+		return fail("threads", r) ? 1 : 0;
+	for (unsigned int i = 0; i < b.n_vcpus; i++)
+		fire_set_tid(b.fire, i, b.sleepers.tids[i]);
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+	r = measure(&b, argv[4]);
+	if (r == 0)
+		r = save(&b, argv[5]);
+	sleepers_stop(&b.sleepers);
+	fire_free(b.fire);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""request: from the tracer's event to the return of the scheduler call it asked for."""
+
+import statistics
+import sys
+
+from rig.load import SIBLINGS
+
+from . import figures
+
+# name: (who serves, vCPUs that fire at once). "1", "8" and "64" are domains of 4 vCPUs; a floor of as
+# many events as one domain has, and one of a single event beside a single vCPU, to compare like with like.
+VARIANTS = {
+    "floor": ("floor", 4), "1": ("booster", 4), "8": ("booster", 32), "64": ("booster", 256),
+    "floor-single": ("floor", 1), "single": ("booster", 1), "floor-64": ("floor", 256),
+}
+_RAISE, _LOWER = 1, 2  # PVS_EVENT_BLOCKED, PVS_EVENT_EXHAUSTED
+
+
+def arguments(parser):
+    pass
+
+
+def _measure(scene, variant, cycles):
+    who, vcpus = VARIANTS[variant]
+    out = scene.path("delays")
+    scene.program("bench-request", who, vcpus, cycles, scene.path("ledger"), out)
+    words = figures.load(out, "Q")
+    types, places, delays = words[0::3], words[1::3], words[2::3]
+    last = [delay for place, delay in zip(places, delays) if place == vcpus - 1]
+    first = [delay for place, delay in zip(places, delays) if place == 0]
+    service = (statistics.median(last) - statistics.median(first)) / (vcpus - 1) if vcpus > 1 else None
+    return figures.summary(delays) | {
+        "samples": delays, "first": first, "last": last, "service_ns": service,
+        "raise": [delay for kind, delay in zip(types, delays) if kind == _RAISE],
+        "lower": [delay for kind, delay in zip(types, delays) if kind == _LOWER],
+    }
+
+
+def measure(scene, options, rounds):
+    with scene.load(SIBLINGS):
+        for number in range(options.rounds):
+            for variant in VARIANTS:
+                rounds.setdefault(variant, []).append(_measure(scene, variant, 30 if options.quick else 100))
+            print(f"bench: request: round {number + 1} of {options.rounds}", file=sys.stderr)
+
+
+def _pooled(ones, name):
+    return figures.summary([sample for one in ones for sample in one[name]])
+
+
+def _against(rounds, variant, floor, name):
+    return figures.ratio([one[name] for one in rounds[variant]], [one[name] for one in rounds[floor]])
+
+
+def _summary(ones, variant):
+    service = [one["service_ns"] for one in ones if one["service_ns"] is not None]
+    return _pooled(ones, "samples") | {
+        "host_permille_of_untouched": None, "sched_calls_per_1000": 1000, "at_once": VARIANTS[variant][1],
+        "raise": _pooled(ones, "raise"), "lower": _pooled(ones, "lower"), "first": _pooled(ones, "first"),
+        "last": _pooled(ones, "last"),
+        "us_per_request": round(statistics.median(service) / 1000, 3) if service else None,
+    }
+
+
+def usable(rounds):
+    """Is there something to report, should the run have been cut short?"""
+    return VARIANTS.keys() <= rounds.keys()
+
+
+def report(rounds, _options):
+    variants = {variant: _summary(ones, variant) for variant, ones in rounds.items()}
+    rows = [[name, one["at_once"], one["p50_us"], one["p99_us"], one["max_us"], one["first"]["p50_us"],
+             one["last"]["p50_us"], one["last"]["p99_us"], one["us_per_request"], one["raise"]["p50_us"],
+             one["lower"]["p50_us"]] for name, one in variants.items()]
+    head = ["variant", "at once", "p50 us", "p99", "max", "first served p50", "last served p50", "last served p99",
+            "us per request in the queue", "raise p50", "lower p50"]
+    targets = []
+    for variant, floor in (("1", "floor"), ("single", "floor-single")):
+        for name, limit in (("p50_us", 1.2), ("p99_us", 1.5)):
+            compared = _against(rounds, variant, floor, name)
+            targets.append([f"{variant} {name[:-3]} <= {limit} x {floor}", compared, figures.target(compared, limit)])
+    growth = figures.ratio([one["service_ns"] for one in rounds["64"]], [one["service_ns"] for one in rounds["8"]])
+    targets.append(["growth at most linear: us per request, 64 / 8 domains <= 1.1", growth,
+                    figures.target(growth, 1.1)])
+    text = figures.table(head, rows) + "\n\n" + figures.table(["target", "measured", "verdict"], targets)
+    return {"variants": variants,
+            "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}, text

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One measurement of tests/bench/run wake: a victim process in the group of a vCPU, under one
+ * variant of scheduling. Prints one line of JSON; the latencies go to a file as 64-bit words, in
+ * ns.
+ *
+ * The victim is a child of its own, so that it can be moved to a group by process on cgroup v1 and
+ * v2, while booster and guardian stay where they may be real-time. It takes the stamps of the load
+ * itself: whoever else did it would have to be scheduled first.
+ */
+#include <errno.h>
+#include <linux/types.h>
+#include <signal.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "duty.h"
+#include "stack.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define SPINNERS_MAX 256
+#define SLICE_NS     (100 * NSEC_PER_USEC)
+#define RTTIME_US    400000 /* on one CPU without a sleep: then the kernel ends the victim */
+#define SAMPLES_MAX  (8U << 20)
+
+struct options {
+	const char *variant, *ledger, *out, *group;
+	struct duty duty;
+	uint64_t for_ns, warm_ns;
+	pid_t spinners[SPINNERS_MAX];
+	size_t n_spinners;
+};
+
+/* CPU times at one moment. */
+struct stamp {
+	uint64_t at_ns, load_ns, victim_ns, bench_ns, busy_ns;
+};
+
+/* Shared with the victim. */
+struct results {
+	struct stamp begin, end;
+	size_t n;
+	uint64_t dropped;
+	uint64_t latency_ns[];
+};
+
+static uint64_t cpu_time_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* What the whole machine did not idle, in steps of a clock tick. */
+static uint64_t busy_ns(void)
+{
+	unsigned long long user, nice, system, idle, iowait, irq, softirq;
+	CLEANUP(cleanup_file) FILE *file = fopen("/proc/stat", "re");
+
+	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system,
+	                    &idle, &iowait, &irq, &softirq) != 7)
+		return 0;
+	return (user + nice + system + irq + softirq) *
+	       (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static void stamp_take(const struct options *o, struct stamp *ret)
+{
+	*ret = (struct stamp){.busy_ns = busy_ns()};
+	for (size_t i = 0; i < o->n_spinners; i++)
+		ret->load_ns += cpu_time_ns(o->spinners[i]);
+	ret->victim_ns = cpu_time_ns(0);
+	ret->bench_ns = cpu_time_ns(getppid());
+	ret->at_ns = clock_now_ns();
+}
+
+static void victim(const struct options *o, struct results *results, size_t max, int go_fd,
+                   int done_fd)
+{
+	struct rlimit limit = {RTTIME_US, RTTIME_US};
+	struct duty_record record = {.latency_ns = results->latency_ns, .max = max};
+	char byte = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	setrlimit(RLIMIT_RTTIME, &limit);
+	memset(results->latency_ns, 0, max * sizeof(*results->latency_ns)); /* no fault later */
+	mlockall(MCL_CURRENT);
+	if (write(done_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 1)
+		_exit(1);
+	duty_live(&o->duty, o->warm_ns, NULL);
+	stamp_take(o, &results->begin);
+	duty_live(&o->duty, o->for_ns, &record);
+	stamp_take(o, &results->end);
+	results->n = record.n;
+	results->dropped = record.dropped;
+	if (write(done_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 1)
+		_exit(1);
+	_exit(0);
+}
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "bench-victim: %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
+static int group_enter(const char *procs_file, pid_t pid)
+{
+	CLEANUP(cleanup_file) FILE *file = fopen(procs_file, "we");
+
+	if (!file || fprintf(file, "%d", pid) < 0 || fflush(file) != 0)
+		return fail(procs_file);
+	return 0;
+}
+
+static int slice_set(pid_t pid)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = {.size = sizeof(attr), .policy = SCHED_OTHER, .runtime = SLICE_NS};
+
+	return syscall(SYS_sched_setattr, pid, &attr, 0) < 0 ? fail("a slice of 0.1 ms") : 0;
+}
+
+static int fifo_set(pid_t pid)
+{
+	struct sched_boost fifo = {SCHED_FIFO, STACK_PRIORITY};
+	int r = sched_raise(pid, &fifo);
+
+	errno = r < 0 ? -r : 0;
+	return r < 0 ? fail("FIFO for the victim") : 0;
+}
+
+static int profile_set(const struct options *o, pid_t pid, const struct profile *profile,
+                       struct stack *stack)
+{
+	if (stack_open(stack, o->ledger) < 0 || stack_trace(stack) < 0 ||
+	    stack_start(stack, NULL) < 0)
+		return -1;
+	return stack_add(stack, 0, 0, pid, profile);
+}
+
+static int variant_apply(const struct options *o, pid_t pid, struct stack *stack)
+{
+	struct profile latency = PROFILE_LATENCY_INIT, interactive = PROFILE_INTERACTIVE_INIT;
+	struct profile observe = PROFILE_OBSERVE_INIT;
+
+	if (strcmp(o->variant, "untouched") == 0)
+		return 0;
+	if (strcmp(o->variant, "slice") == 0)
+		return slice_set(pid);
+	if (strcmp(o->variant, "static") == 0)
+		return fifo_set(pid);
+	if (strcmp(o->variant, "static-observed") == 0)
+		return profile_set(o, pid, &observe, stack) < 0 ? -1 : fifo_set(pid);
+	if (strcmp(o->variant, "latency") == 0)
+		return profile_set(o, pid, &latency, stack);
+	if (strcmp(o->variant, "interactive") == 0)
+		return profile_set(o, pid, &interactive, stack);
+	errno = EINVAL;
+	return fail(o->variant);
+}
+
+static void print_boosts(struct stack *stack, uint64_t since_ns)
+{
+	const struct pvs_vcpu_account *a = stack->accounts.vcpus;
+	struct booster_totals totals;
+	struct booster_vcpu vcpu;
+	struct tracer_totals traced;
+	uint64_t lowers, wakeups = a->wakeups ?: 1;
+
+	booster_read(stack->booster, 0, &vcpu);
+	booster_read_totals(stack->booster, &totals);
+	tracer_totals(stack->tracer, &traced);
+	lowers = vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
+	printf(",\"boosts\":%lu,\"lowers\":%lu,\"wakeups\":%llu,\"wakeups_elevated\":%llu,"
+	       "\"calls_per_1000\":%.3f,\"elevated_permille\":%.2f,\"entitled_permille\":%u,"
+	       "\"booster_wakeups\":%lu,\"deadline_error\":%d,\"state\":\"%s\",\"reason\":\"%s\"",
+	       vcpu.view.boosts_total, lowers, a->wakeups, a->wakeups_elevated,
+	       1000.0 * (double)(vcpu.view.boosts_total + lowers) / (double)wakeups,
+	       1000.0 * (double)a->used_ns / (double)(clock_now_ns() - since_ns),
+	       a->entitled_permille, totals.wakeups, traced.deadline_error,
+	       policy_state_name(vcpu.view.state), policy_reason_name(vcpu.view.reason));
+}
+
+static void print_results(const struct results *results)
+{
+	const struct stamp *b = &results->begin, *e = &results->end;
+	double wall_ns = (double)(e->at_ns - b->at_ns);
+	double load = (double)(e->load_ns - b->load_ns) / wall_ns * 1000;
+	double self = (double)(e->victim_ns - b->victim_ns) / wall_ns * 1000;
+	double bench = (double)(e->bench_ns - b->bench_ns) / wall_ns * 1000;
+	double busy = (double)(e->busy_ns - b->busy_ns) / wall_ns * 1000;
+
+	printf("{\"bursts\":%zu,\"dropped\":%lu,\"wall_ms\":%.1f,\"load_permille\":%.2f,"
+	       "\"victim_permille\":%.2f,\"daemon_permille\":%.2f,\"foreign_permille\":%.1f",
+	       results->n, results->dropped, wall_ns / 1e6, load, self, bench,
+	       MAX(0.0, busy - load - self - bench));
+}
+
+static int save(const struct results *results, const char *path)
+{
+	CLEANUP(cleanup_file) FILE *file = fopen(path, "we");
+
+	if (!file || fwrite(results->latency_ns, sizeof(uint64_t), results->n, file) != results->n)
+		return fail(path);
+	return 0;
+}
+
+static int measure(const struct options *o)
+{
+	uint64_t step_ns = o->duty.period_ns ?: o->duty.run_ns + o->duty.sleep_ns, since_ns;
+	size_t max = MIN(o->for_ns / step_ns + 1000, (uint64_t)SAMPLES_MAX);
+	struct results *results = mmap(NULL, sizeof(*results) + max * sizeof(uint64_t),
+	                               PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct stack stack = {0};
+	int go[2], done[2], r;
+	char byte = 0;
+	pid_t pid;
+
+	if (results == MAP_FAILED || pipe(go) < 0 || pipe(done) < 0)
+		return fail("memory for the results");
+	pid = fork();
+	if (pid < 0)
+		return fail("fork");
+	if (pid == 0) {
+		close(go[1]);
+		close(done[0]);
+		victim(o, results, max, go[0], done[1]);
+	}
+	close(done[1]);
+	r = group_enter(o->group, pid);
+	if (r == 0 && read(done[0], &byte, 1) != 1)
+		r = fail("the victim does not start");
+	if (r == 0)
+		r = variant_apply(o, pid, &stack);
+	since_ns = clock_now_ns();
+	if (r == 0 && (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1))
+		r = fail("the victim died: the real-time limit of 400 ms, or a signal");
+	if (r == 0) {
+		print_results(results);
+		if (stack.booster)
+			print_boosts(&stack, since_ns);
+		puts("}");
+		r = save(results, o->out);
+	}
+	if (stack.booster)
+		stack_remove(&stack, 0, pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	stack_close(&stack);
+	return r;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:")) != -1) {
+		switch (c) {
+		case 'v':
+			o->variant = optarg;
+			break;
+		case 'r':
+			o->duty.run_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'p':
+			o->duty.period_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 's':
+			o->duty.sleep_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'd':
+			o->for_ns = (uint64_t)atol(optarg) * NSEC_PER_MSEC;
+			break;
+		case 'w':
+			o->warm_ns = (uint64_t)atol(optarg) * NSEC_PER_MSEC;
+			break;
+		case 'l':
+			o->ledger = optarg;
+			break;
+		case 'o':
+			o->out = optarg;
+			break;
+		case 'g':
+			o->group = optarg;
+			break;
+		default:
+			return false;
+		}
+	}
+	for (; optind < argc && o->n_spinners < SPINNERS_MAX; optind++)
+		o->spinners[o->n_spinners++] = atoi(argv[optind]);
+	return o->variant && o->ledger && o->out && o->group && o->for_ns && o->duty.run_ns &&
+	       (o->duty.period_ns || o->duty.sleep_ns);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+
+	if (!parse(argc, argv, &options)) {
+		fputs("usage: bench-victim -v VARIANT -r RUN_US (-p PERIOD_US | -s SLEEP_US) -d MS "
+		      "-w MS "
+		      "-l LEDGER -o FILE -g PROCS_FILE [SPINNER_PID...]\n",
+		      stderr);
+		return 2;
+	}
+	return measure(&options) < 0 ? 1 : 0;
+}

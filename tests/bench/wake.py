@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wake: how late a vCPU runs that is due, and what the rest of the host gets done meanwhile."""
+
+import statistics
+import sys
+import time
+
+from rig import load as rig_load
+from rig.proc import RigError
+
+from . import figures
+from .scene import BOOST_BUDGETS_US, NoBudget
+
+# name: (CPU time of a burst, period, sleep) in us; 0: not of that kind
+DUTIES = {
+    "10": (100, 1000, 0), "30": (300, 1000, 0), "49": (490, 1000, 0), "90": (900, 1000, 0),
+    "490/10": (490, 0, 10), "5/20": (5, 0, 20),
+}
+VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
+# static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
+EXTRA_VARIANTS = ("static-observed",)
+SHARE_PERMILLE = {"interactive": 100, "latency": 200}  # the built-in profiles
+
+
+def arguments(parser):
+    parser.add_argument("--duty", action="append", choices=DUTIES, help="wake: one demand only; may be repeated")
+    parser.add_argument("--variant", action="append", choices=VARIANTS + EXTRA_VARIANTS,
+                        help="wake: one variant only; may be repeated")
+    parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
+                        help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
+                             "(default), all in one other group, or in the vCPU's own")
+    parser.add_argument("--seconds", type=float, help="wake: of each measurement")
+
+
+def key(variant, duty):
+    """Its name in the JSON: the demand within budget that the targets are about has the plain names."""
+    return variant if duty == "10" else f"{variant}/{duty}"
+
+
+def _budgets(variant, duty):
+    """Real-time budgets to try, best first: none of them may ever stop the victim."""
+    if variant in SHARE_PERMILLE:
+        return BOOST_BUDGETS_US
+    if not variant.startswith("static"):
+        return ()
+    run, period, sleep = DUTIES[duty]
+    demand_us = 1_000_000 * run // (period or run + sleep)
+    return tuple(min(940_000, demand_us + room_us) for room_us in (300_000, 150_000))
+
+
+def _measure(scene, spinners, variant, duty, seconds):
+    run_us, period_us, sleep_us = DUTIES[duty]
+    out = scene.path("latencies")
+    with scene.budget(_budgets(variant, duty)) as budget_us:
+        spinners.resume()
+        try:
+            time.sleep(0.05)
+            figure = scene.program(
+                "bench-victim", "-v", variant, "-r", run_us, *(("-p", period_us) if period_us else ("-s", sleep_us)),
+                "-d", int(seconds * 1000), "-w", 300, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
+                *spinners.pids())
+        finally:
+            spinners.pause()
+    samples = figures.load(out, "Q")
+    if not samples:
+        raise RigError(f"{variant} at {duty}: no latencies; the victim was starved: give --seconds more")
+    return figure | figures.summary(samples) | {"samples": samples, "budget_us": budget_us}
+
+
+def measure(scene, options, rounds):
+    """Fills {(variant, duty): [one dict per round]}; rounds outermost so that all share a noise that lasts."""
+    duties, variants = options.duty or list(DUTIES), list(options.variant or VARIANTS)
+    seconds = options.seconds or (1 if options.quick else 2)
+    with scene.load(options.layout) as spinners:
+        spinners.pause()
+        variants = [variant for variant in variants if variant != "slice" or _has_slices(scene, spinners)]
+        for number in range(options.rounds):
+            turn = number % len(variants)
+            for duty in duties:
+                try:
+                    ones = {variant: _measure(scene, spinners, variant, duty, seconds)
+                            for variant in variants[turn:] + variants[:turn]}
+                except NoBudget as error:  # a round counts whole or not at all
+                    print(f"bench: wake: {duty}: round {number + 1} is left out: {error}", file=sys.stderr)
+                    continue
+                for variant, one in ones.items():
+                    rounds.setdefault((variant, duty), []).append(one)
+            print(f"bench: wake: round {number + 1} of {options.rounds}", file=sys.stderr)
+    if not rounds:
+        raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
+
+
+def _has_slices(scene, spinners):
+    try:
+        _measure(scene, spinners, "slice", "10", 0.1)
+        return True
+    except RigError as error:
+        print(f"bench: slice is left out, it needs Linux 6.12: {error}", file=sys.stderr)
+        return False
+
+
+def _column(rounds, variant, duty, name):
+    return [one[name] for one in rounds.get((variant, duty), [])]
+
+
+def _host(rounds, variant, duty):
+    return figures.ratio(_column(rounds, variant, duty, "load_permille"),
+                         _column(rounds, "untouched", duty, "load_permille"))
+
+
+def _summary(rounds, variant, duty):
+    ones = rounds[variant, duty]
+    samples = [sample for one in ones for sample in one["samples"]]
+    host = _host(rounds, variant, duty)
+    boosted = "calls_per_1000" in ones[0]
+    mean = {name: round(statistics.mean(one[name] for one in ones), 2)
+            for name in ("victim_permille", "load_permille", "daemon_permille", "foreign_permille")}
+    return figures.summary(samples) | {
+        "host_permille_of_untouched": round(host["ratio"] * 1000, 1) if host else None,
+        "sched_calls_per_1000": round(statistics.median(one["calls_per_1000"] for one in ones), 3) if boosted else 0,
+        "elevated_permille": round(statistics.mean(one["elevated_permille"] for one in ones), 2) if boosted else
+        (mean["victim_permille"] if variant.startswith("static") else 0),
+        "rounds": len(ones), "host_ratio": host, "samples": len(samples),
+        "avg_vs_static": figures.ratio(_column(rounds, variant, duty, "avg_us"),
+                                       _column(rounds, "static", duty, "avg_us")),
+        "p99_vs_static": figures.ratio(_column(rounds, variant, duty, "p99_us"),
+                                       _column(rounds, "static", duty, "p99_us")),
+        "untouched_by_it": figures.ratio(_column(rounds, "untouched", duty, "avg_us"),
+                                         _column(rounds, variant, duty, "avg_us")),
+        "avg_vs_untouched": figures.ratio(_column(rounds, variant, duty, "avg_us"),
+                                          _column(rounds, "untouched", duty, "avg_us")),
+        "budget_us": ones[0]["budget_us"],
+        "entitled_permille": round(statistics.mean(one["entitled_permille"] for one in ones)) if boosted else None,
+        "reasons": sorted({one["reason"] for one in ones}) if boosted else None,
+    } | mean
+
+
+def _limit(variant, duty, entitled_permille):
+    """(the least share of the untouched host's throughput that the target leaves, why)."""
+    run, period, sleep = DUTIES[duty]
+    demand_permille = 1000 * run / (period or run + sleep)
+    if demand_permille <= entitled_permille:
+        return 0.95, f"demand {demand_permille:.0f} <= entitlement {entitled_permille} permille: 5 %"
+    share = SHARE_PERMILLE[variant]
+    return 1 - (share + 10) / 1000, f"demand {demand_permille:.0f} > entitlement: share {share / 10:g} % + 1"
+
+
+def _targets(variants, duties):
+    rows = []
+    for duty in duties:
+        for variant in ("interactive", "latency"):
+            one = variants.get(key(variant, duty))
+            if one is None:
+                continue
+            if variant == "latency" and duty == "10":
+                rows.append(["latency avg <= 1.2 x static", one["avg_vs_static"],
+                             figures.target(one["avg_vs_static"], 1.2)])
+                rows.append(["latency p99 <= 1.5 x static", one["p99_vs_static"],
+                             figures.target(one["p99_vs_static"], 1.5)])
+                rows.append(["untouched / latency >= 100", one["untouched_by_it"],
+                             figures.target(one["untouched_by_it"], 100, at_most=False)])
+                rows.append(["calls per 1,000 wake-ups <= 10", one["sched_calls_per_1000"],
+                             "met" if one["sched_calls_per_1000"] <= 10 else "missed"])
+            limit, why = _limit(variant, duty, one["entitled_permille"])
+            rows.append([f"{key(variant, duty)}: host >= {limit:.2f} of untouched ({why})", one["host_ratio"],
+                         figures.target(one["host_ratio"], limit, at_most=False)])
+    return rows
+
+
+def usable(rounds):
+    """Is there something to report, should the run have been cut short?"""
+    return bool(rounds)
+
+
+def report(rounds, options):
+    """(JSON, Markdown)."""
+    duties = options.duty or list(DUTIES)
+    variants = {key(variant, duty): _summary(rounds, variant, duty) for variant, duty in rounds}
+    rows = []
+    for duty in duties:
+        for variant in VARIANTS + EXTRA_VARIANTS:
+            one = variants.get(key(variant, duty))
+            if one is None:
+                continue
+            rows.append([duty, variant, one["rounds"], one["avg_us"], one["p50_us"], one["p99_us"], one["p999_us"], one["max_us"],
+                         one["victim_permille"], one["host_permille_of_untouched"], one["sched_calls_per_1000"],
+                         one["elevated_permille"], one["avg_vs_untouched"],
+                         "-" if variant == "untouched" else figures.verdict(one["avg_vs_untouched"])])
+    head = ["duty", "variant", "rounds", "avg us", "p50", "p99", "p99.9", "max", "victim permille",
+            "host permille of untouched", "calls / 1000 wake-ups", "elevated permille", "avg / untouched", "verdict"]
+    targets = _targets(variants, duties)
+    done = min(one["rounds"] for one in variants.values())
+    foreign = statistics.mean(one["foreign_permille"] for one in variants.values())
+    text = f"layout {options.layout}, {done} rounds, foreign CPU use {foreign:.0f} permille of one CPU\n\n"
+    text += figures.table(head, rows) + "\n\n" + figures.table(["target", "measured", "verdict"], targets)
+    extra = {"rounds": done, "layout": options.layout, "foreign_permille": round(foreign, 1),
+             "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}
+    return {"variants": variants} | extra, text
