@@ -7,11 +7,11 @@
 
 #include "tables.h"
 
-#define MAX_RT_PRIO   100
+#define MAX_RT_PRIO 100
 
 /* How long of [in_ns, out_ns] the vCPU was elevated. */
 static __always_inline __u64 elevated_span(const struct pvs_vcpu_account *vcpu, __u64 in_ns,
-					   __u64 out_ns)
+                                           __u64 out_ns)
 {
 	__u64 from = in_ns > vcpu->raised_at_ns ? in_ns : vcpu->raised_at_ns;
 	__u64 to = out_ns;
@@ -57,11 +57,11 @@ static __always_inline void cpu_charge(__u32 cpu, __u64 now, __u64 charge, bool 
 }
 
 /*
- * What is left to an elevated vCPU that runs since @since: the least of its own, its domain's and its
- * CPU's tokens. The run itself is not charged yet, so it is taken off here.
+ * What is left to an elevated vCPU that runs since @since: the least of its own, its domain's and
+ * its CPU's tokens. The run itself is not charged yet, so it is taken off here.
  */
 static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __u64 now,
-					 __u64 since, __u32 *which)
+                                         __u64 since, __u32 *which)
 {
 	__u32 domain_slot = vcpu->domain, cpu = vcpu->cpu;
 	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &domain_slot);
@@ -93,7 +93,7 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 static int deadline_fired(void *map, int *key, struct deadline *deadline);
 
 static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now,
-				      __u32 which)
+                                      __u32 which)
 {
 	vcpu->exhausted_at_ns = now;
 	event_send(vcpu, slot, PVS_EVENT_EXHAUSTED, which);
@@ -101,7 +101,7 @@ static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot,
 
 /* A boost whose end nobody would see ends now. */
 static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 slot,
-					   struct deadline *deadline, __u64 now, __u64 delay)
+                                           struct deadline *deadline, __u64 now, __u64 delay)
 {
 	long r = bpf_timer_set_callback(&deadline->timer, deadline_fired);
 
@@ -119,7 +119,7 @@ static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 
 
 /* Told, and still elevated: after a while the guardian is told. */
 static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u32 slot,
-					     struct deadline *deadline, __u64 now)
+                                             struct deadline *deadline, __u64 now)
 {
 	struct pvs_event event = {.at_ns = now, .slot = slot, .tid = vcpu->tid};
 
@@ -137,7 +137,8 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	__u64 now = bpf_ktime_get_ns(), in, since;
 	__s64 left;
 
-	/* a full barrier: either we see the switch-in, or it sees that no timer is due (vcpu_in()) */
+	/* a full barrier: either we see the switch-in, or it sees that no timer is due (vcpu_in())
+	 */
 	__sync_lock_test_and_set(&deadline->due_ns, 0);
 	if (!vcpu || !(vcpu->flags & PVS_FLAG_ELEVATED))
 		return 0;
@@ -160,12 +161,12 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 }
 
 /*
- * Real-time threads of others, and vCPUs to which somebody else gave a real-time class: their time on
- * this CPU counts against what we may give of it.
+ * Real-time threads of others, and vCPUs to which somebody else gave a real-time class: their time
+ * on this CPU counts against what we may give of it.
  */
 static __always_inline void foreign_rt(struct task_struct *prev, struct task_struct *next,
-				       const struct pvs_vcpu_account *next_vcpu, __u64 now,
-				       __u32 cpu)
+                                       const struct pvs_vcpu_account *next_vcpu, __u64 now,
+                                       __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	bool ours = next_vcpu && (next_vcpu->flags & PVS_FLAG_ELEVATED);
@@ -173,8 +174,8 @@ static __always_inline void foreign_rt(struct task_struct *prev, struct task_str
 	if (!account)
 		return;
 	/*
-	 * One that was made fair while it ran left its CPU unseen: when is not known, and the time since
-	 * is not its own. Better nothing than seconds of others' time.
+	 * One that was made fair while it ran left its CPU unseen: when is not known, and the time
+	 * since is not its own. Better nothing than seconds of others' time.
 	 */
 	if (account->rt_since_ns && account->rt_tid == prev->pid)
 		cpu_charge(cpu, now, now - account->rt_since_ns, true);

@@ -11,12 +11,12 @@
 #define SAMPLE_NS     2000000 /* the entitlement is measured at most this often per vCPU */
 
 /*
- * The fair share of its CPU that @p would get if it competed there now, in permille: at each level of
- * the cgroup tree its weight against all that is queued. Exact, where a measurement of the past would
- * know nothing of a vCPU that is always boosted. Says also whether any level has a quota.
+ * The fair share of its CPU that @p would get if it competed there now, in permille: at each level
+ * of the cgroup tree its weight against all that is queued. Exact, where a measurement of the past
+ * would know nothing of a vCPU that is always boosted. Says also whether any level has a quota.
  */
 static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __u32 slot,
-					       struct task_struct *p, __u64 now)
+                                               struct task_struct *p, __u64 now)
 {
 	struct sched_entity *se = &p->se;
 	__u64 share = 1 << 20;
@@ -53,8 +53,9 @@ static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __
 	permille = (__u32)((share * 1000) >> 20);
 	if (permille == 0)
 		permille = 1;
-	vcpu->entitled_permille =
-		vcpu->entitled_permille ? (vcpu->entitled_permille * 3 + permille + 3) / 4 : permille;
+	vcpu->entitled_permille = vcpu->entitled_permille
+	                                  ? (vcpu->entitled_permille * 3 + permille + 3) / 4
+	                                  : permille;
 	if (quota != vcpu->quota) {
 		vcpu->quota = quota;
 		event_send(vcpu, slot, PVS_EVENT_QUOTA, quota);

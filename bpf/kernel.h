@@ -33,7 +33,8 @@ struct sched_entity {
 	struct cfs_rq *my_q;   /* the queue of a group's own; NULL for a task */
 };
 
-/* Linux 6.12 made on_rq of this struct a byte after a bool-sized gap; the size is CO-RE's business. */
+/* Linux 6.12 made on_rq of this struct a byte after a bool-sized gap; the size is CO-RE's business.
+ */
 
 struct task_struct {
 	int pid;

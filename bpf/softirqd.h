@@ -8,9 +8,9 @@
 #include "tables.h"
 
 /*
- * ksoftirqd has something to do and an elevated vCPU has the CPU. Up to Linux 6.3 no softirq runs on a
- * CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch this run
- * by a timer of its own.
+ * ksoftirqd has something to do and an elevated vCPU has the CPU. Up to Linux 6.3 no softirq runs
+ * on a CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch
+ * this run by a timer of its own.
  */
 static __always_inline void softirqd_watch(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 cpu)
 {
@@ -21,7 +21,7 @@ static __always_inline void softirqd_watch(struct pvs_vcpu_account *vcpu, __u32 
 }
 
 static __always_inline void softirqd_switch(struct task_struct *prev, bool prev_runnable,
-					    struct task_struct *next, __u64 now, __u32 cpu)
+                                            struct task_struct *next, __u64 now, __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 

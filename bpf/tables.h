@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What the tracer keeps: the accounts it shares with the daemon, who is registered, the rings of events.
+ * What the tracer keeps: the accounts it shares with the daemon, who is registered, the rings of
+ * events.
  */
 
 #include <linux/bpf.h>
@@ -71,8 +72,9 @@ struct {
 } overdue SEC(".maps");
 
 /*
- * One bit for each value of the low 16 bits of a tid: clear means surely not registered. A word of it
- * is loaded at every switch of every thread of the host, so it must be small enough to stay cached.
+ * One bit for each value of the low 16 bits of a tid: clear means surely not registered. A word of
+ * it is loaded at every switch of every thread of the host, so it must be small enough to stay
+ * cached.
  */
 __u64 listed[1024];
 
@@ -104,14 +106,14 @@ static __always_inline struct pvs_vcpu_account *vcpu_find(__u32 tid, __u32 *slot
 }
 
 static __always_inline void event_send(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 type,
-				       __u32 arg)
+                                       __u32 arg)
 {
 	struct pvs_event event = {
-		.at_ns = bpf_ktime_get_ns(),
-		.type = type,
-		.slot = slot,
-		.tid = vcpu->tid,
-		.arg = arg,
+	        .at_ns = bpf_ktime_get_ns(),
+	        .type = type,
+	        .slot = slot,
+	        .tid = vcpu->tid,
+	        .arg = arg,
 	};
 
 	/* Each of these is rare and wanted now: no batching. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host tracer: stamps the switches of registered vCPU threads, charges the buckets with what ran,
- * and wakes the daemon when something must be done. It observes; it changes no thread.
+ * The host tracer: stamps the switches of registered vCPU threads, charges the buckets with what
+ * ran, and wakes the daemon when something must be done. It observes; it changes no thread.
  *
  * Cost to everybody else: two loads and a test per switch (see `listed`), no map look-up.
  */
@@ -12,8 +12,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define EEXIST	      17
-#define EBUSY	      16
+#define EEXIST          17
+#define EBUSY           16
 #define CLOCK_MONOTONIC 1
 #define NR_IOCTL_X86_64 16
 
@@ -58,7 +58,7 @@ static __always_inline void imagine_out(struct pvs_vcpu_account *vcpu, __u64 now
 }
 
 static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
-				    struct task_struct *p, __u64 now, __u32 cpu)
+                                    struct task_struct *p, __u64 now, __u32 cpu)
 {
 	struct deadline *deadline;
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
@@ -92,8 +92,9 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		left = PVS_OVERDUE_NS;
 	}
 	/*
-	 * A timer that is due sooner looks for itself and starts again: so a vCPU that wakes a
-	 * thousand times a second costs a timer per emptied bucket's time, not one per wake-up.
+	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a
+	 * timer per time it takes to empty its bucket, however often it wakes, and one per wake-up
+	 * when it sleeps for longer than that.
 	 */
 	deadline = bpf_map_lookup_elem(&deadlines, &slot);
 	if (!deadline)
@@ -118,7 +119,7 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 }
 
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
-				     struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
+                                     struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
 	__u64 in = vcpu->in_ns, ran, used, charge;
 
@@ -134,8 +135,8 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 			domain_charge(vcpu->domain, now, charge);
 			vcpu->used_ns += used;
 			charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
-			vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now,
-							       charge);
+			vcpu->repaid_at_ns =
+			        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
 		}
 	}
 	vcpu->in_ns = 0;
@@ -157,7 +158,7 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
-	     unsigned int prev_state)
+             unsigned int prev_state)
 {
 	struct pvs_vcpu_account *out, *in;
 	__u32 out_slot = 0, in_slot = 0, cpu;

@@ -2,26 +2,29 @@
 #pragma once
 
 /*
- * The token bucket, one word wide. Shared by the tracer, which charges what ran, by the policy, which
- * decides on what is left, and by the simulator: one arithmetic, so that they cannot disagree.
+ * The token bucket, one word wide. Shared by the tracer, which charges what ran, by the policy,
+ * which decides on what is left, and by the simulator: one arithmetic, so that they cannot
+ * disagree.
  *
  * Instead of a level and the time it was valid at, a bucket holds the time at which all that was
  * charged will have been paid for (`repaid_at`, ns on the monotonic clock). A charge of c ns at a
- * share of r permille takes c * 1000 / r ns to repay, and moves repaid_at that far from now, or from
- * where it was if that is later. A bucket whose repaid_at lies in the past is full.
+ * share of r permille takes c * 1000 / r ns to repay, and moves repaid_at that far from now, or
+ * from where it was if that is later. A bucket whose repaid_at lies in the past is full.
  *
  * Over any window W the sum of charges is at most burst + share * W, plus what was overdrawn, which
  * stays a debt and is paid before anything else.
  *
- * One word because several CPUs charge a domain's bucket at once: a compare-and-swap is all it takes.
+ * One word because several CPUs charge a domain's bucket at once: a compare-and-swap is all it
+ * takes.
  */
 
 #include <linux/types.h>
 
 /** What a bucket allows. */
 struct pvs_bucket_rule {
-	__u64 burst_ns;	      /* capacity */
-	__u32 share_permille; /* refill, in thousandths of wall time; 1..1000, 0 refuses everything */
+	__u64 burst_ns;       /* capacity */
+	__u32 share_permille; /* refill, in thousandths of wall time; 1..1000, 0 refuses everything
+	                       */
 	__u32 pad;
 };
 
@@ -35,7 +38,7 @@ struct pvs_bucket_rule {
  * What is left at @now_ns, in ns: burst_ns when full, 0 or less when empty. Negative is debt.
  */
 static inline __s64 pvs_bucket_tokens(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
-				      __u64 now_ns)
+                                      __u64 now_ns)
 {
 	__u64 owed_ns;
 
@@ -53,7 +56,7 @@ static inline __s64 pvs_bucket_tokens(const struct pvs_bucket_rule *rule, __u64 
  * The new repaid_at after @charge_ns were used up until @now_ns. The caller stores it.
  */
 static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
-				      __u64 now_ns, __u64 charge_ns)
+                                      __u64 now_ns, __u64 charge_ns)
 {
 	__u64 share = rule->share_permille ? rule->share_permille : 1;
 	__u64 from_ns = repaid_at_ns > now_ns ? repaid_at_ns : now_ns;
@@ -63,7 +66,8 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 	if (latest_ns < now_ns)
 		latest_ns = ~0ULL;
 	if (from_ns > latest_ns)
-		from_ns = latest_ns; /* a damaged word stays a debt, and does not wrap into credit */
+		from_ns =
+		        latest_ns; /* a damaged word stays a debt, and does not wrap into credit */
 	if (charge_ns > PVS_BUCKET_DEBT_MAX_NS)
 		charge_ns = PVS_BUCKET_DEBT_MAX_NS;
 	repaid_ns = from_ns + (charge_ns * 1000 + share - 1) / share;
@@ -72,12 +76,12 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 
 /**
  * What a use of @used_ns costs a vCPU whose fair entitlement is @entitled_permille of a CPU (0: not
- * known). Real-time run time is free in the fair class, so a vCPU that competes with many is charged
- * as much more as its fair share is less than the share of its profile: in the long run it is never
- * elevated for more than it could have had anyway.
+ * known). Real-time run time is free in the fair class, so a vCPU that competes with many is
+ * charged as much more as its fair share is less than the share of its profile: in the long run it
+ * is never elevated for more than it could have had anyway.
  */
 static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 used_ns,
-				     __u32 entitled_permille)
+                                     __u32 entitled_permille)
 {
 	if (entitled_permille == 0 || entitled_permille >= rule->share_permille)
 		return used_ns;
@@ -86,7 +90,7 @@ static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 u
 
 /** The other way round: how long a vCPU may run for @tokens_ns, at that price. */
 static inline __s64 pvs_bucket_worth(const struct pvs_bucket_rule *rule, __s64 tokens_ns,
-				     __u32 entitled_permille)
+                                     __u32 entitled_permille)
 {
 	if (tokens_ns <= 0 || entitled_permille == 0 || entitled_permille >= rule->share_permille)
 		return tokens_ns;
@@ -94,11 +98,11 @@ static inline __s64 pvs_bucket_worth(const struct pvs_bucket_rule *rule, __s64 t
 }
 
 /**
- * The earliest time at which @want_ns tokens are left (at most the burst), if nothing is charged until
- * then; a time in the past when they are there already.
+ * The earliest time at which @want_ns tokens are left (at most the burst), if nothing is charged
+ * until then; a time in the past when they are there already.
  */
 static inline __u64 pvs_bucket_ready_at(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
-					__u64 want_ns)
+                                        __u64 want_ns)
 {
 	__u64 share = rule->share_permille ? rule->share_permille : 1;
 	__u64 spare_ns = rule->burst_ns > want_ns ? (rule->burst_ns - want_ns) * 1000 / share : 0;

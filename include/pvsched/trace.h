@@ -3,8 +3,8 @@
 
 /*
  * The contract between the host tracer (bpf/) and the daemon: the accounts they share by mapped
- * memory, and the few events that are worth waking somebody for. Both are built from this header, so
- * it carries no version; sizes are asserted so that neither compiler can lay it out its own way.
+ * memory, and the few events that are worth waking somebody for. Both are built from this header,
+ * so it carries no version; sizes are asserted so that neither compiler can lay it out its own way.
  *
  * Every word has one writer, named here. Times are CLOCK_MONOTONIC in ns; 0 is never.
  */
@@ -13,16 +13,16 @@
 
 #include "pvsched/bucket.h"
 
-#define PVS_VCPUS_MAX	  4096 /* slots; a slot is a registered vCPU thread */
-#define PVS_DOMAINS_MAX	  1024
-#define PVS_CPUS_MAX	  1024
-#define PVS_WAIT_BUCKETS  80   /* see pvs_wait_bucket() */
-#define PVS_EVENTS_BYTES  (256 * 1024)
+#define PVS_VCPUS_MAX    4096 /* slots; a slot is a registered vCPU thread */
+#define PVS_DOMAINS_MAX  1024
+#define PVS_CPUS_MAX     1024
+#define PVS_WAIT_BUCKETS 80 /* see pvs_wait_bucket() */
+#define PVS_EVENTS_BYTES (256 * 1024)
 
 /**
- * The least a boost is charged for each time the vCPU is switched in while elevated, ns. It is about
- * what a preemption costs the preempted: without it a vCPU that runs for 1 us at a time would cause
- * hundreds of thousands of them for nothing.
+ * The least a boost is charged for each time the vCPU is switched in while elevated, ns. It is
+ * about what a preemption costs the preempted: without it a vCPU that runs for 1 us at a time would
+ * cause hundreds of thousands of them for nothing.
  */
 #define PVS_CHARGE_MIN_NS 30000
 
@@ -31,15 +31,16 @@
 
 /**
  * An emptied bucket that is still elevated this much later has a daemon behind it that does not
- * answer: the guardian is told. Far above the 10-100 us of a release, below what a user would notice.
+ * answer: the guardian is told. Far above the 10-100 us of a release, below what a user would
+ * notice.
  */
 #define PVS_OVERDUE_NS 10000000
 
 /* pvs_vcpu_account::flags, written by the daemon */
-#define PVS_FLAG_ELEVATED	(1U << 0) /* the thread has a real-time class from us */
-#define PVS_FLAG_IMAGINED	(1U << 1) /* observe: act in the counters as if it had */
+#define PVS_FLAG_ELEVATED       (1U << 0) /* the thread has a real-time class from us */
+#define PVS_FLAG_IMAGINED       (1U << 1) /* observe: act in the counters as if it had */
 #define PVS_FLAG_REPORT_BLOCKED (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
-#define PVS_FLAG_KVM		(1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
+#define PVS_FLAG_KVM            (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
 
 /** How a vCPU thread left its CPU last. */
 enum pvs_out {
@@ -54,28 +55,28 @@ struct pvs_vcpu_account {
 	/* written by the daemon; rules only while the slot is not in the tracer's table */
 	__u32 tid;
 	__u32 flags;
-	__u32 domain; /* slot in the table of domains */
+	__u32 domain;   /* slot in the table of domains */
 	__u32 priority; /* real-time priority while ELEVATED: another one is a foreign change */
 	struct pvs_bucket_rule rule;
-	__u64 raised_at_ns; /* when ELEVATED was last set */
+	__u64 raised_at_ns;  /* when ELEVATED was last set */
 	__u64 lowered_at_ns; /* when it was last cleared */
 	__u64 reserved0[2];
 
 	/* written by the tracer in sched_switch, on one CPU at a time */
-	__u64 in_ns;	     /* switched in at; 0 while it does not run */
-	__u64 out_ns;	     /* switched out at */
-	__u64 repaid_at_ns;  /* the bucket */
-	__u64 used_ns;	     /* elevated run time, as it ran */
-	__u64 imagined_ns;   /* what it would have been */
-	__u64 run_ns;	     /* all run time */
-	__u64 wait_ns;	     /* runnable and not running */
-	__u64 sampled_at_ns; /* when the entitlement was last measured */
-	__u32 out;	     /* enum pvs_out */
-	__u32 cpu;	     /* where it runs or ran last */
+	__u64 in_ns;             /* switched in at; 0 while it does not run */
+	__u64 out_ns;            /* switched out at */
+	__u64 repaid_at_ns;      /* the bucket */
+	__u64 used_ns;           /* elevated run time, as it ran */
+	__u64 imagined_ns;       /* what it would have been */
+	__u64 run_ns;            /* all run time */
+	__u64 wait_ns;           /* runnable and not running */
+	__u64 sampled_at_ns;     /* when the entitlement was last measured */
+	__u32 out;               /* enum pvs_out */
+	__u32 cpu;               /* where it runs or ran last */
 	__u32 entitled_permille; /* fair share of that CPU it would get now; 0: not known yet */
-	__u32 quota;	     /* 1: a CFS bandwidth limit holds for its group or an ancestor */
-	__u32 empty;	     /* 1: imagined bucket ran empty and is not full again */
-	__u32 events_lost;   /* the ring buffer was full */
+	__u32 quota;             /* 1: a CFS bandwidth limit holds for its group or an ancestor */
+	__u32 empty;             /* 1: imagined bucket ran empty and is not full again */
+	__u32 events_lost;       /* the ring buffer was full */
 	__u64 switches;
 	__u64 preemptions;
 	__u64 halts;
@@ -98,29 +99,30 @@ struct pvs_vcpu_account {
 /** One domain: the bucket all its vCPUs share, charged by compare-and-swap from any CPU. */
 struct pvs_domain_account {
 	struct pvs_bucket_rule rule; /* daemon */
-	__u64 repaid_at_ns;	     /* tracer */
-	__u64 used_ns;		     /* tracer */
+	__u64 repaid_at_ns;          /* tracer */
+	__u64 used_ns;               /* tracer */
 } __attribute__((aligned(64)));
 
-/** One host CPU: its bucket is charged for all real-time run time, whoever's, by its own switches. */
+/** One host CPU: its bucket is charged for all real-time run time, whoever's, by its own switches.
+ */
 struct pvs_cpu_account {
-	__u64 repaid_at_ns; /* tracer */
-	__u64 rt_since_ns;  /* tracer: a real-time thread that is not a vCPU's runs since */
-	__u64 rt_run_ns;    /* tracer: all of it, ours and foreign */
-	__u64 foreign_ns;   /* tracer: of that, what was not a boosted vCPU */
+	__u64 repaid_at_ns;      /* tracer */
+	__u64 rt_since_ns;       /* tracer: a real-time thread that is not a vCPU's runs since */
+	__u64 rt_run_ns;         /* tracer: all of it, ours and foreign */
+	__u64 foreign_ns;        /* tracer: of that, what was not a boosted vCPU */
 	__u64 softirqd_since_ns; /* tracer: its ksoftirqd waits to run since; 0: it does not */
-	__u32 softirqd_tid; /* daemon: its ksoftirqd; 0: none known */
-	__u32 rt_tid;	    /* tracer: the thread of rt_since_ns */
+	__u32 softirqd_tid;      /* daemon: its ksoftirqd; 0: none known */
+	__u32 rt_tid;            /* tracer: the thread of rt_since_ns */
 } __attribute__((aligned(64)));
 
 enum pvs_event_type {
-	PVS_EVENT_BLOCKED = 1,	 /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
+	PVS_EVENT_BLOCKED = 1,   /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
 	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, elevated vCPU */
-	PVS_EVENT_FOREIGN = 3,	 /* an elevated vCPU has another class or priority than we gave it */
-	PVS_EVENT_QUOTA = 4,	 /* a CFS quota appeared over an elevated vCPU, or went */
-	PVS_EVENT_FORK = 5,	 /* an elevated vCPU thread made a thread: @arg is its tid */
-	PVS_EVENT_EXIT = 6,	 /* a registered thread is gone */
-	PVS_EVENT_SOFTIRQD = 7,	 /* ksoftirqd waits behind a running, elevated vCPU */
+	PVS_EVENT_FOREIGN = 3,  /* an elevated vCPU has another class or priority than we gave it */
+	PVS_EVENT_QUOTA = 4,    /* a CFS quota appeared over an elevated vCPU, or went */
+	PVS_EVENT_FORK = 5,     /* an elevated vCPU thread made a thread: @arg is its tid */
+	PVS_EVENT_EXIT = 6,     /* a registered thread is gone */
+	PVS_EVENT_SOFTIRQD = 7, /* ksoftirqd waits behind a running, elevated vCPU */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */

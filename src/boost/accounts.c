@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* BPF programs on other CPUs write these: one load, one store each, never torn or repeated. */
-#define READ(word)	   __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define READ(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define WRITE(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELEASE)
 
 void account_reset(const struct accounts *accounts, unsigned int slot)
@@ -18,7 +18,7 @@ static void flags_change(struct pvs_vcpu_account *a, uint32_t set, uint32_t clea
 }
 
 void account_set_terms(const struct accounts *accounts, unsigned int slot,
-		       const struct account_terms *terms)
+                       const struct account_terms *terms)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 	uint32_t set = 0;
@@ -56,8 +56,7 @@ void account_report_halt(const struct accounts *accounts, unsigned int slot, boo
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 
-	flags_change(a, report ? PVS_FLAG_REPORT_BLOCKED : 0,
-		     report ? 0 : PVS_FLAG_REPORT_BLOCKED);
+	flags_change(a, report ? PVS_FLAG_REPORT_BLOCKED : 0, report ? 0 : PVS_FLAG_REPORT_BLOCKED);
 }
 
 static enum policy_whereabouts whereabouts(const struct pvs_vcpu_account *a, uint64_t in_ns)
@@ -78,14 +77,14 @@ static enum policy_whereabouts whereabouts(const struct pvs_vcpu_account *a, uin
 static struct pvs_bucket_rule rule_read(const struct pvs_bucket_rule *rule)
 {
 	return (struct pvs_bucket_rule){
-		.burst_ns = READ(rule->burst_ns),
-		.share_permille = READ(rule->share_permille),
+	        .burst_ns = READ(rule->burst_ns),
+	        .share_permille = READ(rule->share_permille),
 	};
 }
 
 /* A shared bucket: when it holds a burst of the vCPU, and what it has now, if that is less. */
 static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
-			       uint64_t want_ns, uint64_t now_ns, int64_t *tokens_ns)
+                               uint64_t want_ns, uint64_t now_ns, int64_t *tokens_ns)
 {
 	int64_t left_ns = pvs_bucket_tokens(rule, repaid_at_ns, now_ns);
 
@@ -95,7 +94,7 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 }
 
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
-		   struct policy_facts *ret)
+                   struct policy_facts *ret)
 {
 	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 	const struct pvs_domain_account *domain = &accounts->domains[READ(a->domain)];
@@ -106,17 +105,17 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	uint64_t in_ns = READ(a->in_ns), raised_ns = READ(a->raised_at_ns), since_ns;
 
 	*ret = (struct policy_facts){
-		.whereabouts = whereabouts(a, in_ns),
-		.quota = READ(a->quota) != 0,
-		.softirqd_since_ns = READ(cpu->softirqd_since_ns),
-		.full_at_ns = READ(a->repaid_at_ns),
+	        .whereabouts = whereabouts(a, in_ns),
+	        .quota = READ(a->quota) != 0,
+	        .softirqd_since_ns = READ(cpu->softirqd_since_ns),
+	        .full_at_ns = READ(a->repaid_at_ns),
 	};
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, READ(a->entitled_permille));
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,
-					   now_ns, &ret->tokens_ns);
+	                                   now_ns, &ret->tokens_ns);
 	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns, now_ns,
-					&ret->tokens_ns);
+	                                &ret->tokens_ns);
 	since_ns = MAX(in_ns, raised_ns);
 	if (in_ns && now_ns > since_ns)
 		ret->tokens_ns -= (int64_t)(now_ns - since_ns);

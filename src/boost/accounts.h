@@ -3,8 +3,8 @@
 
 /*
  * The accounts the tracer keeps, as the booster uses them: switching what is traced of a vCPU, and
- * taking a snapshot of facts for the policy. Plain memory, shared with BPF programs; the tracer room
- * provides it, tests and benchmarks may provide their own.
+ * taking a snapshot of facts for the policy. Plain memory, shared with BPF programs; the tracer
+ * room provides it, tests and benchmarks may provide their own.
  */
 
 #include <sys/types.h>
@@ -14,9 +14,9 @@
 #include "util/base.h"
 
 struct accounts {
-	struct pvs_vcpu_account *vcpus;	    /* PVS_VCPUS_MAX */
+	struct pvs_vcpu_account *vcpus;     /* PVS_VCPUS_MAX */
 	struct pvs_domain_account *domains; /* PVS_DOMAINS_MAX */
-	struct pvs_cpu_account *cpus;	    /* PVS_CPUS_MAX */
+	struct pvs_cpu_account *cpus;       /* PVS_CPUS_MAX */
 	struct pvs_bucket_rule *cpu_rule;   /* the same for every CPU */
 };
 
@@ -34,7 +34,7 @@ void account_reset(const struct accounts *accounts, unsigned int slot);
 
 /** Applies terms; keeps the bucket, so that a change of profile forgives no debt. */
 void account_set_terms(const struct accounts *accounts, unsigned int slot,
-		       const struct account_terms *terms);
+                       const struct account_terms *terms);
 
 /** To be called before the thread is raised: from now on it is charged. */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
@@ -47,7 +47,7 @@ void account_report_halt(const struct accounts *accounts, unsigned int slot, boo
 
 /** A snapshot for the policy: each shared word is read once. */
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
-		   struct policy_facts *ret);
+                   struct policy_facts *ret);
 
 /** What the vCPU has taken and not repaid at @now_ns. */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);

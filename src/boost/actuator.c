@@ -22,7 +22,7 @@ struct actuator {
 };
 
 struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
-			      const struct sched_boost *boost)
+                              const struct sched_boost *boost)
 {
 	CLEANUP(cleanup_free) struct actuator *actuator = calloc(1, sizeof(*actuator));
 
@@ -73,7 +73,7 @@ void actuator_close(struct actuator *actuator, unsigned int slot)
 
 /* The number may have passed to another thread as we changed it: put that one back. */
 static void undo_if_reused(const struct actuator_slot *s, const struct sched_boost *boost,
-			   const struct sched_state *before)
+                           const struct sched_state *before)
 {
 	CLEANUP(cleanup_fd) int fd = sched_open(s->thread.tid);
 
@@ -85,9 +85,9 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
-		.tid = s->thread.tid,
-		.start_ticks = s->thread.start_ticks,
-		.given = actuator->boost,
+	        .tid = s->thread.tid,
+	        .start_ticks = s->thread.start_ticks,
+	        .given = actuator->boost,
 	};
 	int r;
 

@@ -19,12 +19,12 @@ enum {
 	ACTUATOR_GONE = 1,   /* the thread is gone */
 	ACTUATOR_FOREIGN,    /* it does not have what we gave it: left alone */
 	ACTUATOR_ALREADY_RT, /* it has a real-time class that is not from us: not touched */
-	ACTUATOR_REFUSED,    /* the kernel said EPERM: no RT budget in its group, or no capability */
+	ACTUATOR_REFUSED, /* the kernel said EPERM: no RT budget in its group, or no capability */
 };
 
 /** With room for @n_slots threads. NULL when memory is out. @ledger must outlive it. */
 struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
-			      const struct sched_boost *boost);
+                              const struct sched_boost *boost);
 
 /** Takes NULL; returns NULL. Nothing may be raised any more. */
 struct actuator *actuator_free(struct actuator *actuator);
@@ -52,5 +52,6 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 /** Drops the record without touching the thread, which must not have our boost any more. */
 void actuator_forget(struct actuator *actuator, unsigned int slot);
 
-/** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno. */
+/** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno.
+ */
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid);

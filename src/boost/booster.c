@@ -11,7 +11,6 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
-
 static struct booster *booster_free(struct booster *b)
 {
 	if (!b)
@@ -105,7 +104,7 @@ static int call(struct booster *b, struct command command)
 	if (r != -ETIMEDOUT)
 		return r;
 	log_error("the booster thread does not answer: aborting, so that the guardian gives "
-		  "everything back");
+	          "everything back");
 	abort();
 }
 
@@ -129,18 +128,18 @@ bool booster_next_note(struct booster *booster, struct booster_note *ret)
 }
 
 int booster_add(struct booster *booster, unsigned int slot, const struct thread_id *thread,
-		const struct account_terms *terms, uint32_t holds)
+                const struct account_terms *terms, uint32_t holds)
 {
 	int r = actuator_open(booster->actuator, slot, thread);
 
 	if (r != 0)
 		return r;
 	return call(booster, (struct command){
-				     .type = COMMAND_ADD,
-				     .slot = slot,
-				     .terms = terms,
-				     .set = holds,
-			     });
+	                             .type = COMMAND_ADD,
+	                             .slot = slot,
+	                             .terms = terms,
+	                             .set = holds,
+	                     });
 }
 
 int booster_remove(struct booster *booster, unsigned int slot)
@@ -154,18 +153,17 @@ int booster_remove(struct booster *booster, unsigned int slot)
 
 int booster_set_terms(struct booster *booster, unsigned int slot, const struct account_terms *terms)
 {
-	return call(booster,
-		    (struct command){.type = COMMAND_TERMS, .slot = slot, .terms = terms});
+	return call(booster, (struct command){.type = COMMAND_TERMS, .slot = slot, .terms = terms});
 }
 
 int booster_hold(struct booster *booster, unsigned int slot, uint32_t set, uint32_t clear)
 {
 	return call(booster, (struct command){
-				     .type = COMMAND_HOLD,
-				     .slot = slot,
-				     .set = set,
-				     .clear = clear,
-			     });
+	                             .type = COMMAND_HOLD,
+	                             .slot = slot,
+	                             .set = set,
+	                             .clear = clear,
+	                     });
 }
 
 int booster_hold_all(struct booster *booster, uint32_t holds)

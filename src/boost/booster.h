@@ -8,8 +8,8 @@
  * should know goes to the main thread as a note.
  *
  * All functions are for the main thread. A command is answered within microseconds; one that is not
- * answered in BOOSTER_TIMEOUT_MS means that the thread hangs: the process aborts, so that the guardian
- * acts.
+ * answered in BOOSTER_TIMEOUT_MS means that the thread hangs: the process aborts, so that the
+ * guardian acts.
  */
 
 #include "boost/accounts.h"
@@ -42,13 +42,13 @@ struct booster_options {
 
 /** What a person or the main thread may want to know. */
 enum booster_note_type {
-	BOOSTER_NOTE_FOREIGN,	  /* somebody changed a boosted thread: left alone */
-	BOOSTER_NOTE_REFUSED,	  /* the kernel refused RT */
-	BOOSTER_NOTE_GONE,	  /* a thread is gone: look at the domain again */
-	BOOSTER_NOTE_FAILED,	  /* a scheduler call failed: @error */
-	BOOSTER_NOTE_GUARDIAN,	  /* the guardian gave everything back while we were away */
-	BOOSTER_NOTE_DEADLINE,	  /* the tracer could not start a deadline: nothing may be boosted */
-	BOOSTER_NOTE_QUOTA,	  /* a CFS quota appeared over a vCPU, or went */
+	BOOSTER_NOTE_FOREIGN,  /* somebody changed a boosted thread: left alone */
+	BOOSTER_NOTE_REFUSED,  /* the kernel refused RT */
+	BOOSTER_NOTE_GONE,     /* a thread is gone: look at the domain again */
+	BOOSTER_NOTE_FAILED,   /* a scheduler call failed: @error */
+	BOOSTER_NOTE_GUARDIAN, /* the guardian gave everything back while we were away */
+	BOOSTER_NOTE_DEADLINE, /* the tracer could not start a deadline: nothing may be boosted */
+	BOOSTER_NOTE_QUOTA,    /* a CFS quota appeared over a vCPU, or went */
 };
 
 struct booster_note {
@@ -67,21 +67,22 @@ struct booster_delays {
 struct booster_vcpu {
 	struct policy_view view;
 	uint32_t holds;
-	struct booster_delays request_to_applied; /* event of the tracer -> scheduler call returned */
+	struct booster_delays
+	        request_to_applied; /* event of the tracer -> scheduler call returned */
 	uint64_t children_mended;
 };
 
 struct booster_totals {
-	uint64_t events;      /* of the tracer, handled */
-	uint64_t notes_lost;  /* the main thread did not read them in time */
-	uint64_t wakeups;     /* returns from the wait */
+	uint64_t events;       /* of the tracer, handled */
+	uint64_t notes_lost;   /* the main thread did not read them in time */
+	uint64_t wakeups;      /* returns from the wait */
 	unsigned int elevated; /* now */
 };
 
 /**
  * Starts the thread, at SCHED_FIFO one above boost.priority.
- * Returns 0 and *ret; +BOOSTER_NOT_REALTIME likewise, when the kernel refused that class: then holds
- * must keep every vCPU from being boosted; -errno.
+ * Returns 0 and *ret; +BOOSTER_NOT_REALTIME likewise, when the kernel refused that class: then
+ * holds must keep every vCPU from being boosted; -errno.
  */
 int booster_start(struct booster **ret, const struct booster_options *options);
 
@@ -103,7 +104,7 @@ bool booster_next_note(struct booster *booster, struct booster_note *ret);
  * Returns 0; ACTUATOR_GONE; -errno.
  */
 int booster_add(struct booster *booster, unsigned int slot, const struct thread_id *thread,
-		const struct account_terms *terms, uint32_t holds);
+                const struct account_terms *terms, uint32_t holds);
 
 /**
  * Lowers it and lets go of it; afterwards the slot may be used again.
@@ -112,7 +113,8 @@ int booster_add(struct booster *booster, unsigned int slot, const struct thread_
 int booster_remove(struct booster *booster, unsigned int slot);
 
 /** Another profile, or another slot's domain. */
-int booster_set_terms(struct booster *booster, unsigned int slot, const struct account_terms *terms);
+int booster_set_terms(struct booster *booster, unsigned int slot,
+                      const struct account_terms *terms);
 
 /** Sets and clears holds of one slot. */
 int booster_hold(struct booster *booster, unsigned int slot, uint32_t set, uint32_t clear);

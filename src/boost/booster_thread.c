@@ -8,7 +8,6 @@
 
 #include "util/clock.h"
 
-
 static void note(struct booster *b, enum booster_note_type type, unsigned int slot, int error)
 {
 	struct booster_note n = {.type = type, .slot = slot, .error = error};
@@ -144,15 +143,16 @@ static void shed(struct booster *b, unsigned int running)
 		if (!b->slots[i].raised || accounts->vcpus[i].cpu != cpu)
 			continue;
 		b->claims[n++] = (struct policy_claim){
-			.vcpu = i,
-			.owed_ns = account_owed_ns(accounts, i, now_ns),
+		        .vcpu = i,
+		        .owed_ns = account_owed_ns(accounts, i, now_ns),
 		};
 	}
 	most = policy_debtor(b->claims, n);
 	if (most >= 0 && b->claims[most].vcpu != running)
 		step(b, b->claims[most].vcpu, POLICY_EVENT_SHED);
-	step(b, running, most >= 0 && b->claims[most].vcpu == running ? POLICY_EVENT_SHED
-								      : POLICY_EVENT_CPU_EXHAUSTED);
+	step(b, running,
+	     most >= 0 && b->claims[most].vcpu == running ? POLICY_EVENT_SHED
+	                                                  : POLICY_EVENT_CPU_EXHAUSTED);
 }
 
 static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
@@ -224,7 +224,8 @@ static void step_all(struct booster *b, enum policy_event event)
 			step(b, i, event);
 }
 
-/* Were we taken for dead? Then everything was given back; start over with what the daemon decides. */
+/* Were we taken for dead? Then everything was given back; start over with what the daemon decides.
+ */
 static void check_guardian(struct booster *b)
 {
 	uint32_t acts = ledger_guardian_acts(b->options.ledger);
@@ -242,7 +243,8 @@ static void check_guardian(struct booster *b)
 	note(b, BOOSTER_NOTE_GUARDIAN, 0, 0);
 }
 
-/* Returns -EBUSY when the thread can't be lowered: the slot stays in use, its record in the ledger. */
+/* Returns -EBUSY when the thread can't be lowered: the slot stays in use, its record in the ledger.
+ */
 static int slot_remove(struct booster *b, unsigned int slot)
 {
 	if (b->slots[slot].raised)
@@ -347,7 +349,8 @@ static void wait_for_work(struct booster *b)
 
 static void run_due(struct booster *b)
 {
-	/* Bounded: a step that asks to be looked at again at once must not keep the commands out. */
+	/* Bounded: a step that asks to be looked at again at once must not keep the commands out.
+	 */
 	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
 		int vcpu = policy_due(b->policy, clock_now_ns());
 

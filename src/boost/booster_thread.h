@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The booster's insides: private to booster.c, which is the main thread's side, and booster_thread.c.
+ * The booster's insides: private to booster.c, which is the main thread's side, and
+ * booster_thread.c.
  */
 
 #include <pthread.h>

@@ -62,9 +62,9 @@ static void restore_all(struct ledger *ledger, uint32_t owner, const char *cause
 	if (total.restored + total.foreign + total.gone + total.invalid + total.failed == 0)
 		return;
 	snprintf(text, sizeof(text),
-		 "<4>pvschedd-guardian: %s: %u given back, %u changed by others, %u gone, %u not "
-		 "valid, %u failed\n",
-		 cause, total.restored, total.foreign, total.gone, total.invalid, total.failed);
+	         "<4>pvschedd-guardian: %s: %u given back, %u changed by others, %u gone, %u not "
+	         "valid, %u failed\n",
+	         cause, total.restored, total.foreign, total.gone, total.invalid, total.failed);
 	say(text);
 }
 
@@ -75,10 +75,10 @@ static int receive(int socket, int *fd)
 	unsigned char type = 0;
 	struct iovec iov = {.iov_base = &type, .iov_len = 1};
 	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
+	        .msg_iov = &iov,
+	        .msg_iovlen = 1,
+	        .msg_control = control,
+	        .msg_controllen = sizeof(control),
 	};
 	const struct cmsghdr *c;
 	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -116,9 +116,9 @@ static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd
 
 	while (!cause) {
 		struct pollfd fds[] = {
-			{.fd = daemon_fd, .events = POLLIN},
-			{.fd = socket, .events = POLLIN},
-			{.fd = overdue_fd, .events = POLLIN},
+		        {.fd = daemon_fd, .events = POLLIN},
+		        {.fd = socket, .events = POLLIN},
+		        {.fd = overdue_fd, .events = POLLIN},
 		};
 
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
@@ -134,7 +134,8 @@ static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd
 	_exit(0);
 }
 
-/* All but standard error and what it needs: a descriptor kept open would keep others' sockets alive. */
+/* All but standard error and what it needs: a descriptor kept open would keep others' sockets
+ * alive. */
 static void close_others(const int *keep, size_t n)
 {
 	unsigned int from = STDERR_FILENO + 1;
@@ -160,7 +161,8 @@ guardian_main(struct ledger *ledger, int daemon_fd, int socket, uint32_t priorit
 	unsigned char hello = GUARDIAN_HELLO;
 	sigset_t all;
 
-	/* Whoever stops the service stops the daemon; the guardian follows when its work is done. */
+	/* Whoever stops the service stops the daemon; the guardian follows when its work is done.
+	 */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NAME, "pvschedd-guard");
@@ -241,10 +243,10 @@ int guardian_watch_overdue(struct guardian *guardian, int ring_fd)
 	unsigned char type = GUARDIAN_OVERDUE_RING;
 	struct iovec iov = {.iov_base = &type, .iov_len = 1};
 	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
+	        .msg_iov = &iov,
+	        .msg_iovlen = 1,
+	        .msg_control = control,
+	        .msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 

@@ -17,7 +17,8 @@
 struct guardian;
 
 /**
- * Forks it. Best called before any thread exists; after that the child still only makes system calls.
+ * Forks it. Best called before any thread exists; after that the child still only makes system
+ * calls.
  * @priority  its SCHED_FIFO priority; where the kernel refuses one it goes on without and says so
  *            (see guardian_realtime())
  * Returns 0 and *ret, or -errno.
@@ -36,8 +37,8 @@ int guardian_ping(struct guardian *guardian);
 pid_t guardian_pid(const struct guardian *guardian);
 
 /**
- * Tells it to leave, waits for it, frees. It gives back what it finds in the ledger, which is nothing
- * after a clean end. Takes NULL; returns NULL.
+ * Tells it to leave, waits for it, frees. It gives back what it finds in the ledger, which is
+ * nothing after a clean end. Takes NULL; returns NULL.
  */
 struct guardian *guardian_stop(struct guardian *guardian);
 

@@ -40,7 +40,7 @@ static uint32_t live(const struct ledger_mark *mark, const void *record, size_t 
 }
 
 static void set_live(struct ledger *ledger, struct ledger_mark *mark, const void *record,
-		     size_t size)
+                     size_t size)
 {
 	uint32_t number = atomic_fetch_add(&ledger->file->sequence, 1) + 1;
 
@@ -251,7 +251,7 @@ int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
 }
 
 int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int index,
-		     struct ledger_group *ret)
+                     struct ledger_group *ret)
 {
 	const struct ledger_group_slot *s = NULL;
 
@@ -388,7 +388,7 @@ static bool group_valid(const struct ledger_group *group)
 }
 
 static void count(struct ledger_result *result, struct ledger_mark *mark, uint32_t number,
-		  int outcome)
+                  int outcome)
 {
 	if (outcome < 0) {
 		result->failed++;

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The ledger: what we changed and what it was before, in a file on tmpfs that outlives us. A record is
- * complete before the change is made and goes after it was undone, so whoever reads it at any moment,
- * the guardian, `pvschedd --restore` or the next daemon, can give everything back.
+ * The ledger: what we changed and what it was before, in a file on tmpfs that outlives us. A record
+ * is complete before the change is made and goes after it was undone, so whoever reads it at any
+ * moment, the guardian, `pvschedd --restore` or the next daemon, can give everything back.
  *
- * A foreign change wins: what does not have the value we wrote is left alone, and its record dropped.
+ * A foreign change wins: what does not have the value we wrote is left alone, and its record
+ * dropped.
  *
  * Mapped shared by daemon and guardian. Everything but open and close allocates nothing.
  */
@@ -18,7 +19,7 @@
 
 #define LEDGER_THREADS_MAX 4096 /* one for each vCPU slot */
 #define LEDGER_GROUPS_MAX  512
-#define LEDGER_PATH_MAX	   1280
+#define LEDGER_PATH_MAX    1280
 
 struct ledger;
 
@@ -33,7 +34,7 @@ struct ledger_thread {
 /** A cgroup attribute that holds one integer: an RT budget. */
 struct ledger_group {
 	char path[LEDGER_PATH_MAX]; /* of the attribute's file */
-	uint64_t inode;		    /* of its directory: a new group of that name is another one */
+	uint64_t inode;             /* of its directory: a new group of that name is another one */
 	int64_t before;
 	int64_t written;
 	int64_t was; /* what it had just before `written`: as much ours, should we die in between */
@@ -63,7 +64,8 @@ enum {
 struct ledger *ledger_close(struct ledger *ledger);
 
 /** Writes the record of slot @slot: before the change. */
-void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct ledger_thread *thread);
+void ledger_put_thread(struct ledger *ledger, unsigned int slot,
+                       const struct ledger_thread *thread);
 
 /** Drops it: after the change was undone. */
 void ledger_drop_thread(struct ledger *ledger, unsigned int slot);
@@ -79,7 +81,7 @@ int ledger_put_group(struct ledger *ledger, const struct ledger_group *group);
 
 /** The record with this path, if @path is not NULL, or the @index-th one. Returns 0, or -ENOENT. */
 int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int index,
-		     struct ledger_group *ret);
+                     struct ledger_group *ret);
 
 /** Drops the record with this path, if there is one. */
 void ledger_drop_group(struct ledger *ledger, const char *path);
@@ -93,12 +95,13 @@ unsigned int ledger_count(const struct ledger *ledger);
  */
 void ledger_restore(struct ledger *ledger, struct ledger_result *ret);
 
-/** Gives one group back. Returns 0 (given back, foreign or gone: the record is dropped), or -errno. */
+/** Gives one group back. Returns 0 (given back, foreign or gone: the record is dropped), or -errno.
+ */
 int ledger_restore_group(struct ledger *ledger, const char *path);
 
 /**
- * Whose ledger it is: a daemon takes it over at its start, and a guardian of an earlier one, which may
- * have been stopped meanwhile, sees that it must not act on it any more.
+ * Whose ledger it is: a daemon takes it over at its start, and a guardian of an earlier one, which
+ * may have been stopped meanwhile, sees that it must not act on it any more.
  */
 uint32_t ledger_owner(const struct ledger *ledger);
 void ledger_take_over(struct ledger *ledger);

@@ -16,8 +16,8 @@
 
 struct ledger_mark {
 	/*
-	 * LEDGER_FREE, or a number that no record had before: written last when a record is made, first
-	 * when it is dropped. Who has given a record back drops that one, not its successor.
+	 * LEDGER_FREE, or a number that no record had before: written last when a record is made,
+	 * first when it is dropped. Who has given a record back drops that one, not its successor.
 	 */
 	_Atomic uint32_t state;
 	uint32_t checksum;
@@ -38,7 +38,7 @@ struct ledger_file {
 	uint32_t version;
 	_Atomic uint32_t guardian_acts;
 	_Atomic uint32_t sequence; /* the last number given to a record */
-	_Atomic uint32_t owner;	   /* counts the daemons that had it */
+	_Atomic uint32_t owner;    /* counts the daemons that had it */
 	char boot_id[48];
 	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
 	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];

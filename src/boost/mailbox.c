@@ -51,8 +51,8 @@ int mailbox_call(struct mailbox *mailbox, struct command *command)
 		return -ETIMEDOUT; /* the last one was never answered */
 	ring(mailbox->request_fd);
 	/*
-	 * Twice: after the whole process was stopped for a while the first one is over at once, with a
-	 * booster that is about to answer.
+	 * Twice: after the whole process was stopped for a while the first one is over at once,
+	 * with a booster that is about to answer.
 	 */
 	for (int i = 0; i < 2; i++) {
 		do

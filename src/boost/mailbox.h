@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * How the main thread talks to the booster without locks or allocation: one command at a time, posted
- * and waited for; and a ring of notes the other way that is never waited for.
+ * How the main thread talks to the booster without locks or allocation: one command at a time,
+ * posted and waited for; and a ring of notes the other way that is never waited for.
  */
 
 #include <stdatomic.h>
@@ -41,12 +41,12 @@ struct command {
 
 struct mailbox {
 	int request_fd; /* eventfd: a command is posted */
-	int reply_fd;	/* eventfd: it is answered */
-	int notes_fd;	/* eventfd: there are notes */
+	int reply_fd;   /* eventfd: it is answered */
+	int notes_fd;   /* eventfd: there are notes */
 	_Atomic(struct command *) command;
 	_Atomic uint32_t notes_head; /* written by the booster */
 	_Atomic uint32_t notes_tail; /* written by the main thread */
-	uint64_t notes_lost;	     /* booster's */
+	uint64_t notes_lost;         /* booster's */
 	struct booster_note notes[MAILBOX_NOTES];
 };
 

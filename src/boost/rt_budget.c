@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #define RUNTIME "cpu.rt_runtime_us"
-#define PERIOD	"cpu.rt_period_us"
+#define PERIOD  "cpu.rt_period_us"
 
 static int record_path(const struct cgroup_cpu *cpu, const char *group, char *path)
 {
@@ -31,7 +31,7 @@ static int group_inode(const struct cgroup_cpu *cpu, const char *group, uint64_t
 
 /* Changes one group's budget, its record first. */
 static int change(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
-		  int64_t now, int64_t value)
+                  int64_t now, int64_t value)
 {
 	struct ledger_group record = {.before = now, .written = value, .was = now};
 	int r = record_path(cpu, group, record.path);
@@ -57,14 +57,13 @@ static int change(struct ledger *ledger, const struct cgroup_cpu *cpu, const cha
 
 /* Undoes @added us in one group, if what we wrote still stands. */
 static void reduce(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
-		   int64_t added)
+                   int64_t added)
 {
 	struct ledger_group record;
 	char path[LEDGER_PATH_MAX];
 	int64_t now;
 
-	if (record_path(cpu, group, path) < 0 ||
-	    ledger_get_group(ledger, path, 0, &record) < 0)
+	if (record_path(cpu, group, path) < 0 || ledger_get_group(ledger, path, 0, &record) < 0)
 		return;
 	if (cgroup_read_number(cpu, group, RUNTIME, &now) < 0 || now != record.written ||
 	    record.written - added <= record.before) {
@@ -78,7 +77,8 @@ static void reduce(struct ledger *ledger, const struct cgroup_cpu *cpu, const ch
 	cgroup_write_number(cpu, group, RUNTIME, record.written);
 }
 
-/* The ancestor of @group that ends at its @n-th slash, or the group itself. Returns false past it. */
+/* The ancestor of @group that ends at its @n-th slash, or the group itself. Returns false past it.
+ */
 static bool level(const char *group, unsigned int n, char *ret)
 {
 	const char *p = group;
@@ -93,7 +93,7 @@ static bool level(const char *group, unsigned int n, char *ret)
 }
 
 static void reduce_levels(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
-			  unsigned int n, int64_t added)
+                          unsigned int n, int64_t added)
 {
 	char name[CGROUP_GROUP_MAX];
 
@@ -113,7 +113,7 @@ static unsigned int levels(const char *group)
 }
 
 int rt_budget_grant(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
-		    uint32_t share_permille, char *failed)
+                    uint32_t share_permille, char *failed)
 {
 	int64_t has, period, now, added;
 	unsigned int n = levels(group);

@@ -21,11 +21,11 @@ enum {
 /**
  * Gives @group a budget of at least @share_permille per CPU.
  * @failed  on failure: the group that the kernel refused, CGROUP_GROUP_MAX bytes
- * Returns 0; RT_BUDGET_NOT_NEEDED; -EINVAL when it does not fit under the parent's; -ENOSPC when the
- * ledger is full; -errno. What was raised before a failure is withdrawn again.
+ * Returns 0; RT_BUDGET_NOT_NEEDED; -EINVAL when it does not fit under the parent's; -ENOSPC when
+ * the ledger is full; -errno. What was raised before a failure is withdrawn again.
  */
 int rt_budget_grant(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
-		    uint32_t share_permille, char *failed);
+                    uint32_t share_permille, char *failed);
 
 /**
  * Takes back what was granted to @group, which may be gone by now, from it and its ancestors. No

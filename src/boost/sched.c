@@ -23,7 +23,7 @@ struct attributes {
 };
 
 #define FLAG_RESET_ON_FORK 1
-#define NUMBER_LEN	   24
+#define NUMBER_LEN         24
 
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -121,16 +121,15 @@ int sched_get(pid_t tid, int fd, struct sched_state *ret)
 	if (r < 0)
 		return r;
 	*ret = (struct sched_state){
-		.policy = attributes.policy,
-		.priority = attributes.priority,
-		.reset_on_fork = attributes.flags & FLAG_RESET_ON_FORK ? 1 : 0,
+	        .policy = attributes.policy,
+	        .priority = attributes.priority,
+	        .reset_on_fork = attributes.flags & FLAG_RESET_ON_FORK ? 1 : 0,
 	};
 	/*
-	 * From Linux 6.12 a fair thread reports a slice whether it asked for one or not, and setting
-	 * the default one would freeze it for ever.
+	 * From Linux 6.12 a fair thread reports a slice whether it asked for one or not, and
+	 * setting the default one would freeze it for ever.
 	 */
-	if (default_slice_ns && attributes.runtime != default_slice_ns &&
-	    !sched_is_realtime(ret))
+	if (default_slice_ns && attributes.runtime != default_slice_ns && !sched_is_realtime(ret))
 		ret->slice_ns = attributes.runtime;
 	errno = 0;
 	ret->nice = getpriority(PRIO_PROCESS, (id_t)tid);
@@ -148,9 +147,9 @@ bool sched_is_realtime(const struct sched_state *state)
 int sched_raise(pid_t tid, const struct sched_boost *boost)
 {
 	struct attributes attributes = {
-		.policy = boost->policy,
-		.priority = boost->priority,
-		.flags = FLAG_RESET_ON_FORK,
+	        .policy = boost->policy,
+	        .priority = boost->priority,
+	        .flags = FLAG_RESET_ON_FORK,
 	};
 
 	return attributes_set(tid, &attributes);
@@ -170,10 +169,10 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost)
 int sched_restore(pid_t tid, int fd, const struct sched_state *state)
 {
 	struct attributes attributes = {
-		.policy = state->policy,
-		.priority = state->priority,
-		.flags = state->reset_on_fork ? FLAG_RESET_ON_FORK : 0,
-		.runtime = state->slice_ns,
+	        .policy = state->policy,
+	        .priority = state->priority,
+	        .flags = state->reset_on_fork ? FLAG_RESET_ON_FORK : 0,
+	        .runtime = state->slice_ns,
 	};
 	uint64_t slack_ns;
 	int r;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Scheduling attributes of a thread: the only file with scheduling system calls. Allocates nothing and
- * uses no stdio, so that the guardian may call all of it.
+ * Scheduling attributes of a thread: the only file with scheduling system calls. Allocates nothing
+ * and uses no stdio, so that the guardian may call all of it.
  */
 
 #include <sys/types.h>
@@ -12,12 +12,12 @@
 
 /** What a boost changes, and what is put back. */
 struct sched_state {
-	uint32_t policy;	/* SCHED_OTHER, ... without SCHED_RESET_ON_FORK */
-	uint32_t priority;	/* of a real-time policy; else 0 */
-	int32_t nice;		/* also known for a real-time thread: what it falls back to */
+	uint32_t policy;        /* SCHED_OTHER, ... without SCHED_RESET_ON_FORK */
+	uint32_t priority;      /* of a real-time policy; else 0 */
+	int32_t nice;           /* also known for a real-time thread: what it falls back to */
 	uint32_t reset_on_fork; /* 0 or 1 */
-	uint64_t slice_ns;	/* custom slice (Linux 6.12); 0: the kernel's */
-	uint64_t slack_ns;	/* timer slack */
+	uint64_t slice_ns;      /* custom slice (Linux 6.12); 0: the kernel's */
+	uint64_t slack_ns;      /* timer slack */
 };
 
 /** The class and priority a boost gives. */
@@ -33,8 +33,8 @@ struct sched_boost {
 void sched_learn_default_slice(void);
 
 /**
- * Opens what stays with one thread: /proc/TID/timerslack_ns, which answers -ESRCH for ever once that
- * very thread is gone, whoever has its number then. Returns the fd, or -errno.
+ * Opens what stays with one thread: /proc/TID/timerslack_ns, which answers -ESRCH for ever once
+ * that very thread is gone, whoever has its number then. Returns the fd, or -errno.
  */
 int sched_open(pid_t tid);
 
@@ -57,9 +57,9 @@ int sched_raise(pid_t tid, const struct sched_boost *boost);
 int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 
 /**
- * Puts a state back. The nice value is the one it has now, which was kept aside by the kernel while it
- * was real-time and which a renice in between has changed: the later one wins.
- * Returns 0, or -errno.
+ * Puts a state back. The nice value is the one it has now, which was kept aside by the kernel while
+ * it was real-time and which a renice in between has changed: the later one wins. Returns 0, or
+ * -errno.
  */
 int sched_restore(pid_t tid, int fd, const struct sched_state *state);
 

@@ -34,7 +34,7 @@ static void affinity_read(pid_t tid, struct cpu_set_bits *ret)
 
 /* What stands against boosting a vCPU, as far as it is known from outside. */
 static uint32_t vcpu_holds(const struct manager *m, const struct managed_domain *d,
-			   const struct managed_vcpu *v)
+                           const struct managed_vcpu *v)
 {
 	const struct config_host *host = config_host(m->config);
 	char group[CGROUP_GROUP_MAX];
@@ -125,13 +125,15 @@ static int on_migration_over(sd_event_source *source, uint64_t usec, void *userd
 	return 0;
 }
 
-/* A migration that is cancelled says nothing more: it is taken for over when no news of it comes. */
+/* A migration that is cancelled says nothing more: it is taken for over when no news of it comes.
+ */
 static void migration_begin(struct manager *m, struct managed_domain *d)
 {
 	sd_event_source_disable_unref(d->migration_timer);
 	d->migration_timer = NULL;
-	d->migrating = sd_event_add_time_relative(m->event, &d->migration_timer, CLOCK_MONOTONIC,
-						  MIGRATION_SILENCE_US, 0, on_migration_over, d) >= 0;
+	d->migrating =
+	        sd_event_add_time_relative(m->event, &d->migration_timer, CLOCK_MONOTONIC,
+	                                   MIGRATION_SILENCE_US, 0, on_migration_over, d) >= 0;
 }
 
 /* Frees what a domain owns and takes it out of the list. */
@@ -162,7 +164,7 @@ static struct managed_domain *domain_take(struct manager *m)
 	if (slot == SLOT_NONE) {
 		if (m->domains_refused++ == 0)
 			log_warning("more than %d domains run: the others are not looked after",
-				    PVS_DOMAINS_MAX);
+			            PVS_DOMAINS_MAX);
 		return NULL;
 	}
 	d = calloc(1, sizeof(*d));
@@ -179,7 +181,7 @@ static struct managed_domain *domain_take(struct manager *m)
 }
 
 static struct managed_vcpu *find_thread(struct managed_vcpu *vcpus, size_t n,
-					const struct vcpu_thread *thread)
+                                        const struct vcpu_thread *thread)
 {
 	for (size_t i = 0; i < n; i++)
 		if (same_thread(&vcpus[i].thread.id, &thread->id) &&
@@ -189,8 +191,8 @@ static struct managed_vcpu *find_thread(struct managed_vcpu *vcpus, size_t n,
 }
 
 /*
- * The threads changed: keeps what is still there, drops what is gone, and leaves what is new without
- * a slot, for terms_apply() to begin with.
+ * The threads changed: keeps what is still there, drops what is gone, and leaves what is new
+ * without a slot, for terms_apply() to begin with.
  */
 static int vcpus_update(struct manager *m, struct managed_domain *d)
 {
@@ -200,8 +202,7 @@ static int vcpus_update(struct manager *m, struct managed_domain *d)
 	if (!now)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		struct managed_vcpu *known =
-			find_thread(d->vcpus, d->n_vcpus, &d->seen->vcpus[i]);
+		struct managed_vcpu *known = find_thread(d->vcpus, d->n_vcpus, &d->seen->vcpus[i]);
 
 		/* a plugged-in vCPU is born in the emulator's group and moved a moment later */
 		if (known && strcmp(known->thread.cgroup, d->seen->vcpus[i].cgroup) != 0)
@@ -235,7 +236,8 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 	bool is_new = !d;
 
 	if (d && !same_thread(&d->seen->qemu, &domain->qemu)) {
-		domain_drop(m, d); /* restarted or restored: another process, nothing carries over */
+		domain_drop(m,
+		            d); /* restarted or restored: another process, nothing carries over */
 		d = NULL;
 		is_new = true;
 	}
@@ -262,7 +264,7 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 	if (causes & (VIRT_CAUSE_TUNABLE | VIRT_CAUSE_LIFECYCLE | VIRT_CAUSE_REBOOT))
 		domains_rescan(m, d);
 	log_debug("domain \"%s\": %zu vCPUs, profile %s (%s)", d->seen->name, d->n_vcpus,
-		  d->choice.profile.name, d->choice.source);
+	          d->choice.profile.name, d->choice.source);
 }
 
 void domains_gone(struct manager *m, const char *uuid)
@@ -296,7 +298,7 @@ struct managed_domain *domains_by_qemu(struct manager *m, pid_t pid)
 }
 
 struct managed_vcpu *domains_by_slot(struct manager *m, unsigned int slot,
-				     struct managed_domain **ret_domain)
+                                     struct managed_domain **ret_domain)
 {
 	for (struct managed_domain *d = m->domains; d; d = d->next) {
 		for (size_t i = 0; i < d->n_vcpus; i++) {

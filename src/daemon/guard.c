@@ -30,7 +30,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
 static int watch_child(struct manager *m)
 {
 	int r = sd_event_add_child(m->event, &m->guardian_child, guardian_pid(m->guardian),
-				   WEXITED | WSTOPPED | WCONTINUED, on_child, m);
+	                           WEXITED | WSTOPPED | WCONTINUED, on_child, m);
 
 	if (r >= 0)
 		sd_event_source_set_description(m->guardian_child, "guardian");
@@ -48,8 +48,9 @@ int guard_start(struct manager *m)
 	if (r < 0)
 		return r;
 	if (!guardian_realtime(m->guardian)) {
-		log_warning("the kernel refuses the guardian a real-time priority: nothing is boosted; "
-			    "run pvschedd in a cgroup with an RT budget, with CAP_SYS_NICE");
+		log_warning(
+		        "the kernel refuses the guardian a real-time priority: nothing is boosted; "
+		        "run pvschedd in a cgroup with an RT budget, with CAP_SYS_NICE");
 		manager_hold(m, POLICY_REASON_GUARDIAN, true);
 	}
 	return 0;
@@ -78,7 +79,7 @@ static void guardian_lost(struct manager *m)
 	m->guardian_child = sd_event_source_disable_unref(m->guardian_child);
 	m->guardian = guardian_forget(m->guardian);
 	log_write(LOG_WARNING, &ctx,
-		  "the guardian is gone: everything was given back; a new one is started");
+	          "the guardian is gone: everything was given back; a new one is started");
 	r = guard_start(m);
 	if (r == 0)
 		r = guard_attach(m);
@@ -89,8 +90,8 @@ static void guardian_lost(struct manager *m)
 		return;
 	}
 	log_error("no new guardian could be started: %s; nothing is boosted until pvschedd "
-			  "is started again",
-			  strerror(-r));
+	          "is started again",
+	          strerror(-r));
 }
 
 static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata)
@@ -136,5 +137,5 @@ int guard_watchdog(struct manager *m)
 	if (r <= 0)
 		return r;
 	return sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, period_us / 2, 0,
-					  on_watchdog, m);
+	                                  on_watchdog, m);
 }

@@ -43,9 +43,9 @@ static int restore(const struct options *options)
 	}
 	if (r < 0) {
 		fprintf(stderr, "pvschedd: %s\n",
-			r == -EWOULDBLOCK ? "a pvschedd runs and looks after its boosts itself; "
-					    "`pvschedctl release` gives them back"
-					  : strerror(-r));
+		        r == -EWOULDBLOCK ? "a pvschedd runs and looks after its boosts itself; "
+		                            "`pvschedctl release` gives them back"
+		                          : strerror(-r));
 		return EXIT_FAILURE;
 	}
 	snprintf(path, sizeof(path), "%s/ledger", options->runtime_dir);

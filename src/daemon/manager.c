@@ -23,7 +23,7 @@
  * A thread of ours that computes this long at real-time priority without a sleep is ended by the
  * kernel (SIGXCPU, then SIGKILL), and the guardian gives everything back.
  */
-#define RT_RUN_MAX_US	   200000
+#define RT_RUN_MAX_US      200000
 #define RT_RUN_HARD_MAX_US 400000
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
@@ -44,7 +44,7 @@ int manager_reload(struct manager *m, char *error, size_t size)
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(clock_now_ns() / NSEC_PER_USEC));
+	           (unsigned long long)(clock_now_ns() / NSEC_PER_USEC));
 	r = config_load(m->options.config_path, &config, error, size);
 	if (r == -ENOENT && !m->options.config_given) {
 		config = config_default();
@@ -58,24 +58,26 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		config_free(m->config);
 		m->config = config;
 		*m->accounts.cpu_rule = (struct pvs_bucket_rule){
-			.burst_ns = config_host(config)->caps.cpu_burst_ns,
-			.share_permille = config_host(config)->caps.cpu_share_permille,
+		        .burst_ns = config_host(config)->caps.cpu_burst_ns,
+		        .share_permille = config_host(config)->caps.cpu_share_permille,
 		};
 		booster_set_caps(m->booster, &config_host(config)->caps);
-		manager_hold(m, POLICY_REASON_DISABLED,
-			     state_disabled(m->state) || !config_host(config)->enabled);
-		terms_apply(m);
-		for (struct managed_domain *d = m->domains; d; d = d->next)
-			domains_rescan(m, d);
+		manager_apply(m);
 		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
-			  config_n_files(config));
+		          config_n_files(config));
 		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||
 		    (m->boost.policy == SCHED_RR) != config_host(config)->round_robin)
-			log_notice("host.rt_priority and host.rt_policy take effect when pvschedd is "
-				   "started again");
+			log_notice(
+			        "host.rt_priority and host.rt_policy take effect when pvschedd is "
+			        "started again");
 	}
 	sd_notify(0, "READY=1");
 	return r;
+}
+
+bool manager_switched_off(const struct manager *m)
+{
+	return state_disabled(m->state) || !config_host(m->config)->enabled;
 }
 
 void manager_hold(struct manager *m, enum policy_reason reason, bool on)
@@ -91,10 +93,24 @@ void manager_hold(struct manager *m, enum policy_reason reason, bool on)
 		struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_CIRCUIT_BREAKER};
 
 		log_write(LOG_ERR, &ctx,
-			  "%d unclean ends in ten minutes: nothing is boosted until "
-			  "`pvschedctl enable`",
-			  STATE_BREAKER_ENDS);
+		          "%d unclean ends in ten minutes: nothing is boosted until "
+		          "`pvschedctl enable`",
+		          STATE_BREAKER_ENDS);
 	}
+}
+
+void manager_apply(struct manager *m)
+{
+	bool off = manager_switched_off(m);
+
+	/* lowered before RT budgets are withdrawn, raised after they were granted */
+	if (off)
+		manager_hold(m, POLICY_REASON_DISABLED, true);
+	terms_apply(m);
+	if (!off)
+		manager_hold(m, POLICY_REASON_DISABLED, false);
+	for (struct managed_domain *d = m->domains; d; d = d->next)
+		domains_rescan(m, d);
 }
 
 /* ---- construction, in the order in which the parts need each other ---- */
@@ -113,7 +129,7 @@ static int lock_runtime(const struct options *options)
 
 	if (r < 0)
 		log_error("%s/lock: %s", options->runtime_dir,
-			  r == -EWOULDBLOCK ? "another pvschedd runs" : strerror(-r));
+		          r == -EWOULDBLOCK ? "another pvschedd runs" : strerror(-r));
 	return r;
 }
 
@@ -126,7 +142,7 @@ static int load_config(struct manager *m)
 		return 0;
 	if (r == -ENOENT && !m->options.config_given) {
 		log_notice("%s does not exist: everything is observed, nothing boosted",
-			   m->options.config_path);
+		           m->options.config_path);
 	} else if (m->options.config_given) {
 		log_error("%s", error);
 		return r;
@@ -160,10 +176,10 @@ static int open_ledger(struct manager *m)
 	m->recovered = result.restored;
 	if (result.restored + result.foreign + result.gone + result.failed + result.invalid)
 		log_write(LOG_WARNING, &ctx,
-			  "left by an earlier run: %u given back, %u changed by others since, %u "
-			  "gone, %u failed, %u not valid",
-			  result.restored, result.foreign, result.gone, result.failed,
-			  result.invalid);
+		          "left by an earlier run: %u given back, %u changed by others since, %u "
+		          "gone, %u failed, %u not valid",
+		          result.restored, result.foreign, result.gone, result.failed,
+		          result.invalid);
 	return 0;
 }
 
@@ -171,7 +187,7 @@ static int open_state(struct manager *m)
 {
 	char warning[512];
 	int r = state_open(&m->state, m->options.runtime_dir, m->options.state_dir, warning,
-			   sizeof(warning));
+	                   sizeof(warning));
 
 	if (r < 0) {
 		log_error("%s can't be read: %s", m->options.state_dir, strerror(-r));
@@ -182,8 +198,7 @@ static int open_state(struct manager *m)
 	if (state_begin(m->state, clock_now_ns()))
 		log_notice("the last pvschedd did not end by itself");
 	manager_hold(m, POLICY_REASON_BREAKER, state_breaker_open(m->state));
-	manager_hold(m, POLICY_REASON_DISABLED,
-		     state_disabled(m->state) || !config_host(m->config)->enabled);
+	manager_hold(m, POLICY_REASON_DISABLED, manager_switched_off(m));
 	return 0;
 }
 
@@ -193,35 +208,35 @@ static int open_tracer(struct manager *m)
 	static struct pvs_bucket_rule unused_rule;
 	const struct host_caps *caps = &config_host(m->config)->caps;
 	struct pvs_bucket_rule rule = {
-		.burst_ns = caps->cpu_burst_ns,
-		.share_permille = caps->cpu_share_permille,
+	        .burst_ns = caps->cpu_burst_ns,
+	        .share_permille = caps->cpu_share_permille,
 	};
 
 	if (tracer_new(&m->tracer, &rule, m->tracer_why, sizeof(m->tracer_why)) == 0) {
 		m->accounts = (struct accounts){
-			.vcpus = tracer_vcpus(m->tracer),
-			.domains = tracer_domains(m->tracer),
-			.cpus = tracer_cpus(m->tracer),
-			.cpu_rule = tracer_cpu_rule(m->tracer),
+		        .vcpus = tracer_vcpus(m->tracer),
+		        .domains = tracer_domains(m->tracer),
+		        .cpus = tracer_cpus(m->tracer),
+		        .cpu_rule = tracer_cpu_rule(m->tracer),
 		};
 		return 0;
 	}
 	log_error("no tracer: %s; domains are listed, nothing is measured or boosted",
-		  m->tracer_why);
+	          m->tracer_why);
 	manager_hold(m, POLICY_REASON_NO_TRACER, true);
 	unused_rule = rule;
 	m->accounts = (struct accounts){
-		.vcpus = calloc(PVS_VCPUS_MAX, sizeof(*m->accounts.vcpus)),
-		.domains = calloc(PVS_DOMAINS_MAX, sizeof(*m->accounts.domains)),
-		.cpus = calloc(PVS_CPUS_MAX, sizeof(*m->accounts.cpus)),
-		.cpu_rule = &unused_rule,
+	        .vcpus = calloc(PVS_VCPUS_MAX, sizeof(*m->accounts.vcpus)),
+	        .domains = calloc(PVS_DOMAINS_MAX, sizeof(*m->accounts.domains)),
+	        .cpus = calloc(PVS_CPUS_MAX, sizeof(*m->accounts.cpus)),
+	        .cpu_rule = &unused_rule,
 	};
 	return m->accounts.vcpus && m->accounts.domains && m->accounts.cpus ? 0 : -ENOMEM;
 }
 
 /*
- * On PREEMPT_RT soft timers and ring-buffer wake-ups run in threads at low priority: below a boosted
- * vCPU, which would so keep away the very thing that ends its boost.
+ * On PREEMPT_RT soft timers and ring-buffer wake-ups run in threads at low priority: below a
+ * boosted vCPU, which would so keep away the very thing that ends its boost.
  */
 static void check_preempt_rt(struct manager *m)
 {
@@ -243,19 +258,19 @@ static int start_booster(struct manager *m)
 {
 	const struct config_host *host = config_host(m->config);
 	struct booster_options options = {
-		.accounts = &m->accounts,
-		.ledger = m->ledger,
-		.boost = m->boost,
-		.caps = host->caps,
-		.holds = m->holds,
+	        .accounts = &m->accounts,
+	        .ledger = m->ledger,
+	        .boost = m->boost,
+	        .caps = host->caps,
+	        .holds = m->holds,
 	};
 	int r;
 
 	if (m->tracer)
 		options.source = (struct booster_source){
-			.fd = tracer_events_fd(m->tracer),
-			.drain = drain,
-			.source = m->tracer,
+		        .fd = tracer_events_fd(m->tracer),
+		        .drain = drain,
+		        .source = m->tracer,
 		};
 	r = booster_start(&m->booster, &options);
 	if (r < 0) {
@@ -265,7 +280,8 @@ static int start_booster(struct manager *m)
 	m->booster_realtime = r != BOOSTER_NOT_REALTIME;
 	if (!m->booster_realtime) {
 		log_error("the kernel refuses the booster a real-time priority; give pvschedd "
-			  "CAP_SYS_NICE and, with RT_GROUP_SCHED, its cgroup a budget; observing only");
+		          "CAP_SYS_NICE and, with RT_GROUP_SCHED, its cgroup a budget; observing "
+		          "only");
 		manager_hold(m, POLICY_REASON_FAILED, true);
 	}
 	return 0;
@@ -309,7 +325,7 @@ static void limit_self(void)
 	/* what the booster touches is touched now; what comes later is the main thread's */
 	if (mlockall(MCL_CURRENT) < 0)
 		log_notice("memory can't be locked (%s): a boost may wait for the disk",
-			   strerror(errno));
+		           strerror(errno));
 }
 
 static int construct(struct manager *m)
@@ -392,9 +408,10 @@ int manager_run(struct manager *m)
 	int r;
 
 	log_write(LOG_NOTICE, &ctx,
-		  "pvschedd %s is ready: tracer %s, guardian %s, proc connector %s, boosting %s",
-		  PVSCHEDD_VERSION, m->tracer ? "ok" : "missing", guard_answers(m) ? "ok" : "missing",
-		  m->procconn ? "ok" : "missing", m->holds ? "off" : "on");
+	          "pvschedd %s is ready: tracer %s, guardian %s, proc connector %s, boosting %s",
+	          PVSCHEDD_VERSION, m->tracer ? "ok" : "missing",
+	          guard_answers(m) ? "ok" : "missing", m->procconn ? "ok" : "missing",
+	          m->holds ? "off" : "on");
 	sd_notify(0, "READY=1\nSTATUS=Looking after the vCPUs of running domains");
 	r = sd_event_loop(m->event);
 	sd_notify(0, "STOPPING=1");

@@ -34,8 +34,8 @@
 struct managed_vcpu {
 	struct vcpu_thread thread;
 	struct cpu_set_bits affinity;
-	unsigned int slot;	/* SLOT_NONE: not traced, its profile is off */
-	uint32_t holds;		/* its own, as the booster was told */
+	unsigned int slot; /* SLOT_NONE: not traced, its profile is off */
+	uint32_t holds;    /* its own, as the booster was told */
 	struct account_terms terms;
 	uint32_t granted_permille; /* RT budget its cgroup has from us; 0: none */
 	bool refusal_logged;
@@ -47,10 +47,10 @@ struct managed_vcpu {
 
 /** What became of what a domain's metadata asks for. */
 enum metadata_use {
-	METADATA_USE_NONE,	/* it asks for nothing */
-	METADATA_USE_IGNORED,	/* host.metadata says so */
-	METADATA_USE_INVALID,	/* managed_domain::metadata_error */
-	METADATA_USE_OBSERVED,	/* host.metadata says so */
+	METADATA_USE_NONE,      /* it asks for nothing */
+	METADATA_USE_IGNORED,   /* host.metadata says so */
+	METADATA_USE_INVALID,   /* managed_domain::metadata_error */
+	METADATA_USE_OBSERVED,  /* host.metadata says so */
 	METADATA_USE_OVERRULED, /* by command or by an entry of the configuration */
 	METADATA_USE_HONOURED,
 };
@@ -62,15 +62,15 @@ struct managed_domain {
 	unsigned int slot; /* of its account */
 	bool migrating;
 	sd_event_source *migration_timer; /* ends that, should nothing else */
-	bool released;			/* by command */
-	char override[PROFILE_NAME_MAX]; /* profile set by command for now; "" if none */
-	uint64_t override_until_ns;	/* 0: until changed */
+	bool released;                    /* by command */
+	char override[PROFILE_NAME_MAX];  /* profile set by command for now; "" if none */
+	uint64_t override_until_ns;       /* 0: until changed */
 	sd_event_source *override_timer;
-	struct config_choice choice;	/* what holds, and why */
+	struct config_choice choice; /* what holds, and why */
 	enum metadata_use metadata_use;
 	char metadata_error[192]; /* METADATA_USE_INVALID: why; else "" */
-	sd_event_source *death;		/* pidfd of QEMU */
-	struct manager *manager;	/* for the two event sources */
+	sd_event_source *death;   /* pidfd of QEMU */
+	struct manager *manager;  /* for the two event sources */
 	size_t n_vcpus;
 	struct managed_vcpu *vcpus;
 };
@@ -127,6 +127,12 @@ struct manager *manager_free(struct manager *m);
 /** Reads the configuration anew. On an error the old one stays; @error, 512 bytes, says why. */
 int manager_reload(struct manager *m, char *error, size_t size);
 
+/** Is boosting switched off, by command or in the configuration? */
+bool manager_switched_off(const struct manager *m);
+
+/** Brings all domains in line with the configuration and the switch. */
+void manager_apply(struct manager *m);
+
 /** Sets or clears a hold of everybody. */
 void manager_hold(struct manager *m, enum policy_reason reason, bool on);
 
@@ -138,7 +144,7 @@ void domains_gone(struct manager *m, const char *uuid);
 struct managed_domain *domains_find(struct manager *m, const char *name_or_uuid);
 struct managed_domain *domains_by_qemu(struct manager *m, pid_t pid);
 struct managed_vcpu *domains_by_slot(struct manager *m, unsigned int slot,
-				     struct managed_domain **ret_domain);
+                                     struct managed_domain **ret_domain);
 void domains_free_all(struct manager *m);
 
 /** Looks again at what was believed foreign or refused in a domain. */
@@ -158,9 +164,10 @@ void terms_apply(struct manager *m);
 
 /** Sets or ends a policy by command. @profile "" ends it. Returns 0, -ENOENT: no such profile. */
 int terms_override(struct manager *m, struct managed_domain *d, const char *profile,
-		   uint64_t for_ns);
+                   uint64_t for_ns);
 
-/** Its thread is in another cgroup now: what the old one was granted is withdrawn. Before the new is known. */
+/** Its thread is in another cgroup now: what the old one was granted is withdrawn. Before the new
+ * is known. */
 void terms_moved(struct manager *m, struct managed_vcpu *v);
 
 /** A guardian gave everything back, RT budgets too: grants them again. */
@@ -185,7 +192,7 @@ bool guard_answers(const struct manager *m);
 
 /* requests.c */
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
-		    char *error, size_t error_size);
+                    char *error, size_t error_size);
 
 /* report.c, report_doctor.c */
 struct cJSON *report_status(struct manager *m);

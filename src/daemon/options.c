@@ -16,16 +16,16 @@ enum {
 };
 
 static const struct option table[] = {
-	{"config", required_argument, NULL, OPTION_CONFIG},
-	{"runtime-dir", required_argument, NULL, OPTION_RUNTIME_DIR},
-	{"state-dir", required_argument, NULL, OPTION_STATE_DIR},
-	{"libvirt-uri", required_argument, NULL, OPTION_URI},
-	{"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
-	{"restore", no_argument, NULL, OPTION_RESTORE},
-	{"verbose", no_argument, NULL, 'v'},
-	{"version", no_argument, NULL, OPTION_VERSION},
-	{"help", no_argument, NULL, 'h'},
-	{0},
+        {"config", required_argument, NULL, OPTION_CONFIG},
+        {"runtime-dir", required_argument, NULL, OPTION_RUNTIME_DIR},
+        {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
+        {"libvirt-uri", required_argument, NULL, OPTION_URI},
+        {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
+        {"restore", no_argument, NULL, OPTION_RESTORE},
+        {"verbose", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, 'h'},
+        {0},
 };
 
 int options_parse(int argc, char **argv, struct options *ret)
@@ -33,9 +33,9 @@ int options_parse(int argc, char **argv, struct options *ret)
 	int c;
 
 	*ret = (struct options){
-		.config_path = "/etc/pvschedd/pvschedd.json",
-		.runtime_dir = "/run/pvschedd",
-		.state_dir = "/var/lib/pvschedd",
+	        .config_path = "/etc/pvschedd/pvschedd.json",
+	        .runtime_dir = "/run/pvschedd",
+	        .state_dir = "/var/lib/pvschedd",
 	};
 	while ((c = getopt_long(argc, argv, "vh", table, NULL)) >= 0) {
 		if (c == OPTION_CONFIG) {

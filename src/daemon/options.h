@@ -19,7 +19,7 @@ struct options {
 	const char *runtime_dir;
 	const char *state_dir;
 	const char *libvirt_uri; /* NULL: the system's */
-	bool config_given;	 /* a file that was asked for must exist */
+	bool config_given;       /* a file that was asked for must exist */
 	bool verbose;
 };
 

@@ -71,7 +71,7 @@ static void news_read(struct manager *m, const struct managed_vcpu *v, struct vc
 static const char *state_name(const struct vcpu_news *news)
 {
 	bool awake = news->facts.whereabouts == POLICY_RUNNING ||
-		     news->facts.whereabouts == POLICY_WAITING;
+	             news->facts.whereabouts == POLICY_WAITING;
 
 	if (!news->traced)
 		return "off";
@@ -92,12 +92,12 @@ static cJSON *denied(const struct vcpu_news *news)
 	for (int r = 0; r < _POLICY_REASON_MAX; r++)
 		if (news->booster.view.denied_total[r])
 			add_integer(object, policy_reason_name((enum policy_reason)r),
-				    (int64_t)news->booster.view.denied_total[r]);
+			            (int64_t)news->booster.view.denied_total[r]);
 	return object;
 }
 
 static cJSON *vcpu_report(struct manager *m, const struct managed_domain *d,
-			  const struct managed_vcpu *v)
+                          const struct managed_vcpu *v)
 {
 	cJSON *object = cJSON_CreateObject();
 	struct vcpu_news news;
@@ -119,13 +119,13 @@ static cJSON *vcpu_report(struct manager *m, const struct managed_domain *d,
 	add_integer(object, "wait_ns", (int64_t)news.account.wait_ns);
 	add_delays(object, "wait_us", news.account.wait_counts, news.account.wait_max_ns);
 	add_delays(object, "request_to_applied_us", news.booster.request_to_applied.counts,
-		   news.booster.request_to_applied.max_ns);
+	           news.booster.request_to_applied.max_ns);
 	return object;
 }
 
 /* What `show` adds to it. */
 static cJSON *vcpu_detail(struct manager *m, const struct managed_domain *d,
-			  const struct managed_vcpu *v)
+                          const struct managed_vcpu *v)
 {
 	cJSON *object = vcpu_report(m, d, v);
 	struct vcpu_news news;
@@ -161,17 +161,17 @@ static void add_sources(struct manager *m, cJSON *root)
 	add_source(sources, "libvirt", virt_source_describe(m->virt, text, sizeof(text)), text);
 	if (kvm)
 		snprintf(text, sizeof(text), "switches, wake-ups%s%s",
-			 kvm->inj_virq ? ", injections by KVM" : "",
-			 kvm->apicv_accept_irq ? " and by hardware" : "");
+		         kvm->inj_virq ? ", injections by KVM" : "",
+		         kvm->apicv_accept_irq ? " and by hardware" : "");
 	add_source(sources, "bpf", m->tracer != NULL, m->tracer ? text : m->tracer_why);
 	add_source(sources, "proc_connector", m->procconn != NULL, m->procconn_why);
 	snprintf(text, sizeof(text), "pid %d", m->guardian ? guardian_pid(m->guardian) : 0);
 	add_source(sources, "guardian",
-		   guard_answers(m) && !(m->holds & POLICY_HOLD(POLICY_REASON_GUARDIAN)),
-		   !m->guardian				 ? "none runs"
-		   : !guardian_realtime(m->guardian)	 ? "without a real-time priority"
-		   : m->holds & POLICY_HOLD(POLICY_REASON_GUARDIAN) ? "it acted, or does not answer"
-								    : text);
+	           guard_answers(m) && !(m->holds & POLICY_HOLD(POLICY_REASON_GUARDIAN)),
+	           !m->guardian                                     ? "none runs"
+	           : !guardian_realtime(m->guardian)                ? "without a real-time priority"
+	           : m->holds & POLICY_HOLD(POLICY_REASON_GUARDIAN) ? "it acted, or does not answer"
+	                                                            : text);
 }
 
 static void add_caps(const struct manager *m, cJSON *root)
@@ -186,7 +186,8 @@ static void add_caps(const struct manager *m, cJSON *root)
 	add_integer(object, "max_changes_per_s", caps->max_changes_per_s);
 }
 
-/* Use of the CPUs' RT share: of the burst, how much is taken now; and of all time since the start. */
+/* Use of the CPUs' RT share: of the burst, how much is taken now; and of all time since the start.
+ */
 static void add_cpus(const struct manager *m, cJSON *root)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "cpus");
@@ -203,8 +204,8 @@ static void add_cpus(const struct manager *m, cJSON *root)
 		add_integer(object, "cpu", i);
 		add_integer(object, "burst_used_permille", (burst_ns - left_ns) * 1000 / burst_ns);
 		add_integer(object, "rt_permille",
-			    (int64_t)(cpu->rt_run_ns /
-				      MAX((now_ns - m->started_ns) / 1000, UINT64_C(1))));
+		            (int64_t)(cpu->rt_run_ns /
+		                      MAX((now_ns - m->started_ns) / 1000, UINT64_C(1))));
 		add_integer(object, "rt_run_ns", (int64_t)cpu->rt_run_ns);
 		add_integer(object, "foreign_rt_ns", (int64_t)cpu->foreign_ns);
 		cJSON_AddItemToArray(array, object);
@@ -227,7 +228,7 @@ static void add_events(struct manager *m, cJSON *root)
 	add_integer(object, "booster_wakeups", (int64_t)booster.wakeups);
 	add_integer(object, "elevated_now", booster.elevated);
 	add_integer(object, "proc_connector_lost",
-		    m->procconn ? (int64_t)procconn_lost_total(m->procconn) : 0);
+	            m->procconn ? (int64_t)procconn_lost_total(m->procconn) : 0);
 }
 
 struct cJSON *report_status(struct manager *m)
@@ -274,7 +275,7 @@ static void add_domain_use(struct manager *m, const struct managed_domain *d, cJ
 	add_integer(object, "elevated_ns", (int64_t)used_ns);
 	add_integer(object, "run_ns", (int64_t)run_ns);
 	add_integer(object, "elevated_permille",
-		    run_ns ? (int64_t)(used_ns / MAX(run_ns / 1000, UINT64_C(1))) : 0);
+	            run_ns ? (int64_t)(used_ns / MAX(run_ns / 1000, UINT64_C(1))) : 0);
 	cJSON_AddStringToObject(object, "reason", reason);
 }
 
@@ -300,9 +301,9 @@ struct cJSON *report_list(struct manager *m)
 static void add_helpers(const struct managed_domain *d, cJSON *object)
 {
 	static const char *const roles[] = {
-		[HELPER_EMULATOR] = "emulator",
-		[HELPER_IOTHREAD] = "iothread",
-		[HELPER_VHOST] = "vhost",
+	        [HELPER_EMULATOR] = "emulator",
+	        [HELPER_IOTHREAD] = "iothread",
+	        [HELPER_VHOST] = "vhost",
 	};
 	cJSON *array = cJSON_AddArrayToObject(object, "helpers");
 
@@ -371,10 +372,10 @@ static void next_sentence(const struct vcpu_news *news, uint64_t now_ns, char *t
 
 	if (news->traced && next_ns != NSEC_NEVER)
 		snprintf(text, size, "It is looked at again in %.1f ms.",
-			 next_ns > now_ns ? (double)(next_ns - now_ns) / NSEC_PER_MSEC : 0.0);
+		         next_ns > now_ns ? (double)(next_ns - now_ns) / NSEC_PER_MSEC : 0.0);
 	else if (news->traced && news->booster.view.state == POLICY_ARMED)
 		snprintf(text, size, "It is lowered when its tokens (%.1f us now) are used up.",
-			 (double)news->facts.tokens_ns / NSEC_PER_USEC);
+		         (double)news->facts.tokens_ns / NSEC_PER_USEC);
 	else
 		snprintf(text, size, "Nothing happens until the cause is gone.");
 }
@@ -401,12 +402,12 @@ struct cJSON *report_explain(struct manager *m, struct managed_domain *d, int vc
 		cJSON_AddStringToObject(object, "state", state_name(&news));
 		cJSON_AddStringToObject(object, "reason", reason_name(&news));
 		cJSON_AddStringToObject(object, "explanation",
-					policy_reason_text(news.traced ? news.booster.view.reason
-								       : POLICY_REASON_PROFILE));
+		                        policy_reason_text(news.traced ? news.booster.view.reason
+		                                                       : POLICY_REASON_PROFILE));
 		add_integer(object, "since_ms",
-			    news.traced ? (int64_t)((now_ns - news.booster.view.since_ns) /
-						    NSEC_PER_MSEC)
-					: 0);
+		            news.traced ? (int64_t)((now_ns - news.booster.view.since_ns) /
+		                                    NSEC_PER_MSEC)
+		                        : 0);
 		cJSON_AddItemToObject(object, "denied_total", denied(&news));
 		cJSON_AddStringToObject(object, "next", next);
 		cJSON_AddItemToArray(array, object);
@@ -429,6 +430,6 @@ struct cJSON *report_policy(struct manager *m, struct managed_domain *d)
 	cJSON_AddStringToObject(root, "source", d->choice.source);
 	if (d->override_until_ns > now_ns)
 		add_integer(root, "expires_s",
-			    (int64_t)((d->override_until_ns - now_ns) / NSEC_PER_SEC));
+		            (int64_t)((d->override_until_ns - now_ns) / NSEC_PER_SEC));
 	return root;
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 static void check(cJSON *array, const char *name, const char *status, const char *fix,
-		  const char *format, ...) PRINTF_FORMAT(5, 6);
+                  const char *format, ...) PRINTF_FORMAT(5, 6);
 
 static void check(cJSON *array, const char *name, const char *status, const char *fix,
-		  const char *format, ...)
+                  const char *format, ...)
 {
 	cJSON *object = cJSON_CreateObject();
 	char text[1024];
@@ -63,8 +63,9 @@ static void check_parts(struct manager *m, cJSON *array)
 		      (unsigned long long)totals.events_lost);
 	check(array, "booster", m->booster_realtime ? "ok" : "fail",
 	      m->booster_realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",
-	      m->booster_realtime ? "it has its real-time priority"
-				  : "the kernel refuses it a real-time priority: nothing is boosted");
+	      m->booster_realtime
+	              ? "it has its real-time priority"
+	              : "the kernel refuses it a real-time priority: nothing is boosted");
 	check(array, "guardian", guard_answers(m) ? "ok" : "fail",
 	      guard_answers(m) ? "" : "systemctl restart pvschedd",
 	      guard_answers(m) ? "it answers" : "there is none: nothing is boosted");
@@ -73,8 +74,8 @@ static void check_parts(struct manager *m, cJSON *array)
 	else
 		check(array, "libvirt", "warn", "systemctl start libvirtd", "%s", text);
 	check(array, "proc_connector", m->procconn ? "ok" : "warn",
-	      m->procconn ? "" : "give pvschedd CAP_NET_ADMIN",
-	      "%s", m->procconn ? "new vCPUs are seen at once" : m->procconn_why);
+	      m->procconn ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
+	      m->procconn ? "new vCPUs are seen at once" : m->procconn_why);
 }
 
 /* What keeps single domains from being boosted though their profile wants it. */

@@ -38,23 +38,22 @@ static struct cJSON *sentence(const char *format, ...)
 }
 
 static int policy_set(struct manager *m, struct managed_domain *d,
-		      const struct control_request *request, struct cJSON **result, char *error,
-		      size_t size)
+                      const struct control_request *request, struct cJSON **result, char *error,
+                      size_t size)
 {
 	char name[DOMAIN_NAME_MAX * 4];
 	int r;
 
 	if (!config_profile(m->config, request->profile))
 		return refuse(error, size, -EINVAL,
-			      "there is no profile \"%s\"; there are off, observe, interactive, "
-			      "latency and those of the configuration",
-			      request->profile);
+		              "there is no profile \"%s\"; there are off, observe, interactive, "
+		              "latency and those of the configuration",
+		              request->profile);
 	d->released = false;
-	domains_rescan(m, d);
 	r = terms_override(m, d, request->profile, request->for_ns);
 	if (r < 0)
 		return refuse(error, size, r, "the policy could not be set: %s", strerror(-r));
-	domains_rescan(m, d); /* with the RT budget it may have now */
+	domains_rescan(m, d); /* ends the hold, with the RT budget there */
 	if (request->persist) {
 		r = state_set_override(m->state, d->seen->uuid, request->profile);
 		if (r < 0)
@@ -63,9 +62,9 @@ static int policy_set(struct manager *m, struct managed_domain *d,
 	report_name(d, name, sizeof(name));
 	log_info("domain \"%s\": profile %s set by command", d->seen->name, request->profile);
 	*result = sentence("%s: profile %s%s", name, request->profile,
-			   request->persist  ? ", also after a restart"
-			   : request->for_ns ? " for the time given"
-					     : " until pvschedd is started again");
+	                   request->persist  ? ", also after a restart"
+	                   : request->for_ns ? " for the time given"
+	                                     : " until pvschedd is started again");
 	return 0;
 }
 
@@ -79,9 +78,9 @@ static int release(struct manager *m, struct managed_domain *d, struct cJSON **r
 	}
 	terms_apply(m); /* RT budgets go, too */
 	log_info("%s%s%s released by command", d ? "domain \"" : "all domains",
-		 d ? d->seen->name : "", d ? "\"" : "");
+	         d ? d->seen->name : "", d ? "\"" : "");
 	*result = sentence("everything was given back%s; `pvschedctl policy set` boosts it again",
-			   d ? " to the domain" : "");
+	                   d ? " to the domain" : "");
 	return 0;
 }
 
@@ -96,19 +95,17 @@ static int enable(struct manager *m, bool on, struct cJSON **result, char *error
 		manager_hold(m, POLICY_REASON_BREAKER, false);
 		manager_hold(m, POLICY_REASON_GUARDIAN, !guard_answers(m));
 	}
-	manager_hold(m, POLICY_REASON_DISABLED, !on || !config_host(m->config)->enabled);
 	for (struct managed_domain *d = m->domains; on && d; d = d->next)
 		d->released = false;
-	terms_apply(m); /* RT budgets come and go with it */
-	for (struct managed_domain *d = m->domains; on && d; d = d->next)
-		domains_rescan(m, d);
+	manager_apply(m);
 	log_notice("boosting is switched %s by command", on ? "on" : "off");
 	if (on && !config_host(m->config)->enabled)
 		*result = sentence("switched on, but \"enabled\" is false in the configuration");
 	else
-		*result = sentence(on ? "boosting is on, also after a restart"
-				      : "boosting is off, also after a restart; everything was given "
-					"back");
+		*result =
+		        sentence(on ? "boosting is on, also after a restart"
+		                    : "boosting is off, also after a restart; everything was given "
+		                      "back");
 	return 0;
 }
 
@@ -129,7 +126,7 @@ static bool wants_domain(enum control_verb verb)
 }
 
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
-		    char *error, size_t error_size)
+                    char *error, size_t error_size)
 {
 	struct manager *m = userdata;
 	struct managed_domain *d = NULL;
@@ -138,8 +135,8 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 		d = domains_find(m, request->domain);
 		if (!d)
 			return refuse(error, error_size, -ENOENT,
-				      "no running domain has the name or uuid \"%s\"",
-				      request->domain);
+			              "no running domain has the name or uuid \"%s\"",
+			              request->domain);
 	} else if (wants_domain(request->verb)) {
 		return refuse(error, error_size, -EINVAL, "which domain?");
 	}
@@ -156,8 +153,8 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 	case CONTROL_EXPLAIN:
 		*result = report_explain(m, d, request->vcpu);
 		return *result ? 0
-			       : refuse(error, error_size, -EINVAL, "the domain has no vCPU %d",
-					request->vcpu);
+		               : refuse(error, error_size, -EINVAL, "the domain has no vCPU %d",
+		                        request->vcpu);
 	case CONTROL_DOCTOR:
 		*result = report_doctor(m);
 		return 0;

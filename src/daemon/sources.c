@@ -12,9 +12,10 @@
 #include "util/log_ids.h"
 #include "util/procfs.h"
 
-/* Where hints arrive, the threads are looked at all the same, this often: the hint is not the truth. */
+/* Where hints arrive, the threads are looked at all the same, this often: the hint is not the
+ * truth. */
 #define RESCAN_WITH_HINTS_NS (60 * NSEC_PER_SEC)
-#define RESCAN_ALONE_NS	     (1 * NSEC_PER_SEC)
+#define RESCAN_ALONE_NS      (1 * NSEC_PER_SEC)
 
 /* A bound for one look at /proc; kernel threads have the lowest numbers. */
 #define PROCESSES_MAX 100000
@@ -24,8 +25,8 @@
 static void source_news(struct manager *m, bool up, const char *why)
 {
 	struct log_context ctx = {
-		.vcpu = -1,
-		.message_id = up ? LOG_ID_SOURCE_BACK : LOG_ID_SOURCE_LOST,
+	        .vcpu = -1,
+	        .message_id = up ? LOG_ID_SOURCE_BACK : LOG_ID_SOURCE_LOST,
 	};
 
 	if (m->virt_up == up && strcmp(m->virt_why, why) == 0)
@@ -34,8 +35,8 @@ static void source_news(struct manager *m, bool up, const char *why)
 		log_write(LOG_INFO, &ctx, "libvirt answers");
 	else
 		log_write(LOG_NOTICE, &ctx,
-			  "libvirt does not answer: %s; known domains are looked after as before",
-			  why);
+		          "libvirt does not answer: %s; known domains are looked after as before",
+		          why);
 	m->virt_up = up;
 	snprintf(m->virt_why, sizeof(m->virt_why), "%s", why);
 }
@@ -46,16 +47,17 @@ static void domain_notes(const struct domain *domain, unsigned int notes)
 
 	if (notes & MAPPING_SINGLE_TCG)
 		log_write(LOG_NOTICE, &ctx,
-			  "domain \"%s\": one thread emulates all vCPUs; there is nothing to boost",
-			  domain->name);
+		          "domain \"%s\": one thread emulates all vCPUs; there is nothing to boost",
+		          domain->name);
 	if (notes & (MAPPING_CONFLICT | MAPPING_DUPLICATE))
-		log_write(LOG_WARNING, &ctx,
-			  "domain \"%s\": threads claim to be vCPUs that they are not proven to be; "
-			  "they are left alone",
-			  domain->name);
+		log_write(
+		        LOG_WARNING, &ctx,
+		        "domain \"%s\": threads claim to be vCPUs that they are not proven to be; "
+		        "they are left alone",
+		        domain->name);
 	if (notes & MAPPING_TRUNCATED)
 		log_write(LOG_WARNING, &ctx, "domain \"%s\" has more threads than are looked at",
-			  domain->name);
+		          domain->name);
 }
 
 static int on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -124,7 +126,7 @@ static int on_procconn(sd_event_source *source, int fd, uint32_t revents, void *
 	if (r >= 0)
 		return 0;
 	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
-		    strerror(-r));
+	            strerror(-r));
 	snprintf(m->procconn_why, sizeof(m->procconn_why), "lost: %s", strerror(-r));
 	m->procconn_io = sd_event_source_disable_unref(m->procconn_io);
 	m->procconn = procconn_free(m->procconn);
@@ -137,13 +139,13 @@ static int procconn_start(struct manager *m)
 
 	if (r < 0) {
 		snprintf(m->procconn_why, sizeof(m->procconn_why), "%s%s", strerror(-r),
-			 r == -EPERM ? "; it needs CAP_NET_ADMIN" : "");
+		         r == -EPERM ? "; it needs CAP_NET_ADMIN" : "");
 		log_notice("no proc connector (%s): threads are looked at every second instead",
-			   m->procconn_why);
+		           m->procconn_why);
 		return 0;
 	}
 	return sd_event_add_io(m->event, &m->procconn_io, procconn_fd(m->procconn), EPOLLIN,
-			       on_procconn, m);
+	                       on_procconn, m);
 }
 
 /* ---- ksoftirqd, whose waiting the tracer watches ---- */
@@ -177,10 +179,10 @@ static void say_refused(struct manager *m, struct managed_domain *d, struct mana
 {
 	char group[CGROUP_GROUP_MAX] = "";
 	struct log_context ctx = {
-		.domain = d->seen->name,
-		.vcpu = (int)v->thread.index,
-		.reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
-		.message_id = LOG_ID_BOOST_REFUSED,
+	        .domain = d->seen->name,
+	        .vcpu = (int)v->thread.index,
+	        .reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
+	        .message_id = LOG_ID_BOOST_REFUSED,
 	};
 
 	if (v->refusal_logged)
@@ -188,43 +190,46 @@ static void say_refused(struct manager *m, struct managed_domain *d, struct mana
 	v->refusal_logged = true;
 	if (m->has_cgroup &&
 	    cgroup_rt_refusal(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
-		log_write(LOG_WARNING, &ctx,
-			  "domain \"%s\", vCPU %u: the kernel refuses real-time classes there: group "
-			  "%s has no budget (cpu.rt_runtime_us is 0); set host.grant_rt_budget to "
-			  "true, or give it one; observed only",
-			  d->seen->name, v->thread.index, group);
+		log_write(
+		        LOG_WARNING, &ctx,
+		        "domain \"%s\", vCPU %u: the kernel refuses real-time classes there: group "
+		        "%s has no budget (cpu.rt_runtime_us is 0); set host.grant_rt_budget to "
+		        "true, or give it one; observed only",
+		        d->seen->name, v->thread.index, group);
 	else
 		log_write(LOG_WARNING, &ctx,
-			  "domain \"%s\", vCPU %u: the kernel refuses a real-time class; does pvschedd "
-			  "have CAP_SYS_NICE? Observed only",
-			  d->seen->name, v->thread.index);
+		          "domain \"%s\", vCPU %u: the kernel refuses a real-time class; does "
+		          "pvschedd "
+		          "have CAP_SYS_NICE? Observed only",
+		          d->seen->name, v->thread.index);
 }
 
 static void say_foreign(struct managed_domain *d, struct managed_vcpu *v)
 {
 	struct log_context ctx = {
-		.domain = d->seen->name,
-		.vcpu = (int)v->thread.index,
-		.reason = policy_reason_name(POLICY_REASON_FOREIGN),
-		.message_id = LOG_ID_FOREIGN_CHANGE,
+	        .domain = d->seen->name,
+	        .vcpu = (int)v->thread.index,
+	        .reason = policy_reason_name(POLICY_REASON_FOREIGN),
+	        .message_id = LOG_ID_FOREIGN_CHANGE,
 	};
 
-	log_write(LOG_NOTICE, &ctx,
-		  "domain \"%s\", vCPU %u: somebody else changed the scheduling of thread %d; it is "
-		  "left alone until `pvschedctl policy set`",
-		  d->seen->name, v->thread.index, v->thread.id.tid);
+	log_write(
+	        LOG_NOTICE, &ctx,
+	        "domain \"%s\", vCPU %u: somebody else changed the scheduling of thread %d; it is "
+	        "left alone until `pvschedctl policy set`",
+	        d->seen->name, v->thread.index, v->thread.id.tid);
 }
 
 /*
- * We were taken for dead and everything was given back: that is an end, too. The guardian left after
- * that; guard.c sees it go and starts another one, which ends the booster's hold.
+ * We were taken for dead and everything was given back: that is an end, too. The guardian left
+ * after that; guard.c sees it go and starts another one, which ends the booster's hold.
  */
 static void guardian_acted(struct manager *m)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_GUARDIAN_RESTORED};
 
 	log_write(LOG_WARNING, &ctx,
-		  "the guardian gave everything back because pvschedd did not answer in time");
+	          "the guardian gave everything back because pvschedd did not answer in time");
 	state_count_unclean(m->state, clock_now_ns());
 	manager_hold(m, POLICY_REASON_BREAKER, state_breaker_open(m->state));
 }
@@ -252,7 +257,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		break;
 	case BOOSTER_NOTE_FAILED:
 		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
-			  v->thread.index, v->thread.id.tid, strerror(-note->error));
+		          v->thread.index, v->thread.id.tid, strerror(-note->error));
 		break;
 	case BOOSTER_NOTE_DEADLINE:
 		log_error("the kernel refuses the tracer's deadlines: nothing is boosted");
@@ -260,7 +265,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		break;
 	case BOOSTER_NOTE_QUOTA:
 		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
-			 note->error ? "holds now: it is not boosted" : "holds no longer");
+		         note->error ? "holds now: it is not boosted" : "holds no longer");
 		domains_rescan(m, d);
 		break;
 	case BOOSTER_NOTE_GUARDIAN:

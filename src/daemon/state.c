@@ -70,7 +70,7 @@ static int override_add(struct state *state, const char *uuid, const char *profi
 }
 
 static int overrides_parse(struct state *state, const char *text, size_t size,
-			   struct json_error *error)
+                           struct json_error *error)
 {
 	struct json_doc *doc CLEANUP(json_cleanup) = NULL;
 	static const char *const keys[] = {"version", "policies"};
@@ -88,12 +88,13 @@ static int overrides_parse(struct state *state, const char *text, size_t size,
 	policies = json_member(json_root(doc), "policies");
 	if (!policies)
 		return 0;
-	JSON_FOREACH (member, policies) {
+	JSON_FOREACH(member, policies)
+	{
 		const char *profile;
 
 		r = json_as_string(member, &profile, error);
 		if (r == 0 && (strlen(json_key(member)) != DOMAIN_UUID_LEN - 1 ||
-			       strlen(profile) >= PROFILE_NAME_MAX))
+		               strlen(profile) >= PROFILE_NAME_MAX))
 			r = json_fail(member, error, "not a uuid and a profile's name");
 		if (r == 0)
 			r = override_add(state, json_key(member), profile);
@@ -134,13 +135,14 @@ static int overrides_save(const struct state *state)
 	policies = cJSON_AddObjectToObject(root, "policies");
 	for (size_t i = 0; i < state->n_overrides; i++)
 		cJSON_AddStringToObject(policies, state->overrides[i].uuid,
-					state->overrides[i].profile);
+		                        state->overrides[i].profile);
 	text = cJSON_Print(root);
 	cJSON_Delete(root);
 	return text ? write_file(state->overrides_path, text) : -ENOMEM;
 }
 
-/* The breaker's file: "open" or "closed", then the times of unclean ends. Of this boot: /run is new. */
+/* The breaker's file: "open" or "closed", then the times of unclean ends. Of this boot: /run is
+ * new. */
 static void breaker_load(struct state *state)
 {
 	CLEANUP(cleanup_file) FILE *f = fopen(state->breaker_path, "re");
@@ -157,8 +159,8 @@ static void breaker_load(struct state *state)
 static void breaker_save(const struct state *state)
 {
 	char text[256];
-	size_t n = (size_t)snprintf(text, sizeof(text), "%s",
-				    state->breaker_open ? "open" : "closed");
+	size_t n =
+	        (size_t)snprintf(text, sizeof(text), "%s", state->breaker_open ? "open" : "closed");
 
 	for (size_t i = 0; i < ENDS_KEPT; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " %" PRIu64, state->ends_ns[i]);
@@ -166,7 +168,7 @@ static void breaker_save(const struct state *state)
 }
 
 int state_open(struct state **ret, const char *runtime_dir, const char *state_dir, char *warning,
-	       size_t warning_size)
+               size_t warning_size)
 {
 	struct state *state = calloc(1, sizeof(*state));
 	int r;
@@ -230,7 +232,8 @@ void state_count_unclean(struct state *state, uint64_t now_ns)
 {
 	uint64_t oldest_ns = state->ends_ns[ENDS_KEPT - 2];
 
-	memmove(&state->ends_ns[1], &state->ends_ns[0], sizeof(state->ends_ns[0]) * (ENDS_KEPT - 1));
+	memmove(&state->ends_ns[1], &state->ends_ns[0],
+	        sizeof(state->ends_ns[0]) * (ENDS_KEPT - 1));
 	state->ends_ns[0] = now_ns;
 	if (oldest_ns && now_ns - oldest_ns < STATE_BREAKER_WINDOW_NS)
 		state->breaker_open = true;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What outlives the daemon: the persistent switch, the persistent policies of `policy set --persist`,
- * and, until the next boot, how it ended the last times.
+ * What outlives the daemon: the persistent switch, the persistent policies of `policy set
+ * --persist`, and, until the next boot, how it ended the last times.
  */
 
 #include "model/domain.h"
@@ -14,7 +14,7 @@ struct state;
 
 /** Unclean ends within this time that open the circuit breaker, and how many it takes. */
 #define STATE_BREAKER_WINDOW_NS (600 * NSEC_PER_SEC)
-#define STATE_BREAKER_ENDS	3
+#define STATE_BREAKER_ENDS      3
 
 /**
  * Reads what there is in both directories, which exist. A file that is not valid is put aside as
@@ -22,7 +22,7 @@ struct state;
  * Returns 0 and *ret, or -errno.
  */
 int state_open(struct state **ret, const char *runtime_dir, const char *state_dir, char *warning,
-	       size_t warning_size);
+               size_t warning_size);
 
 /** Takes NULL; returns NULL. Does not count as a clean end: see state_end_cleanly(). */
 struct state *state_free(struct state *state);

@@ -17,7 +17,7 @@ struct change {
 };
 
 static void vcpu_change(struct manager *m, struct managed_vcpu *v, uint64_t now_ns,
-			struct change *sum)
+                        struct change *sum)
 {
 	const struct pvs_vcpu_account *account = &m->accounts.vcpus[v->slot];
 	struct booster_vcpu booster;
@@ -39,9 +39,9 @@ static void vcpu_change(struct manager *m, struct managed_vcpu *v, uint64_t now_
 static void domain_summary(struct manager *m, struct managed_domain *d)
 {
 	struct log_context ctx = {
-		.domain = d->seen->name,
-		.vcpu = -1,
-		.message_id = LOG_ID_DOMAIN_SUMMARY,
+	        .domain = d->seen->name,
+	        .vcpu = -1,
+	        .message_id = LOG_ID_DOMAIN_SUMMARY,
 	};
 	struct change sum = {0};
 	uint64_t now_ns = clock_now_ns(), elapsed_ms;
@@ -53,13 +53,13 @@ static void domain_summary(struct manager *m, struct managed_domain *d)
 	if (sum.used_ns == 0 || elapsed_ms == 0)
 		return;
 	log_write(LOG_INFO, &ctx,
-		  "domain \"%s\", profile %s: %" PRIu64 " boosts in %" PRIu64
-		  " s; %selevated for %" PRIu64 " permille of a CPU; ran %" PRIu64
-		  " permille; wait p99 %" PRIu64 " us",
-		  d->seen->name, d->choice.profile.name, sum.boosts, elapsed_ms / 1000,
-		  d->choice.profile.mode == PROFILE_OBSERVE ? "would have been " : "",
-		  sum.used_ns / NSEC_PER_USEC / elapsed_ms, sum.run_ns / NSEC_PER_USEC / elapsed_ms,
-		  sum.wait_p99_us);
+	          "domain \"%s\", profile %s: %" PRIu64 " boosts in %" PRIu64
+	          " s; %selevated for %" PRIu64 " permille of a CPU; ran %" PRIu64
+	          " permille; wait p99 %" PRIu64 " us",
+	          d->seen->name, d->choice.profile.name, sum.boosts, elapsed_ms / 1000,
+	          d->choice.profile.mode == PROFILE_OBSERVE ? "would have been " : "",
+	          sum.used_ns / NSEC_PER_USEC / elapsed_ms, sum.run_ns / NSEC_PER_USEC / elapsed_ms,
+	          sum.wait_p99_us);
 }
 
 static int on_interval(sd_event_source *source, uint64_t usec, void *userdata)
@@ -83,5 +83,5 @@ int summary_start(struct manager *m)
 		return 0;
 	/* nobody waits for it: let it come with another wake-up */
 	return sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, interval_us,
-					  interval_us / 10, on_interval, m);
+	                                  interval_us / 10, on_interval, m);
 }

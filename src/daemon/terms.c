@@ -14,8 +14,9 @@
 #include "util/log_ids.h"
 
 /*
- * A group whose threads spend its RT budget is stopped even on an idle CPU. So it gets more than the
- * token bucket will ever let pass in a period of 1 s: the share, a burst, and the reaction to it.
+ * A group whose threads spend its RT budget is stopped even on an idle CPU. So it gets more than
+ * the token bucket will ever let pass in a period of 1 s: the share, a burst, and the reaction to
+ * it.
  */
 #define BUDGET_MARGIN_PERMILLE 50
 
@@ -102,10 +103,10 @@ static void shares_assign(struct manager *m)
 	if (applicants_collect(m, &a) < 0)
 		return; /* as before; the caps of the CPUs hold all the same */
 	sets = (struct admission_sets){
-		.n = a.n_sets,
-		.cpus = a.cpus,
-		.within = set_within,
-		.userdata = &a,
+	        .n = a.n_sets,
+	        .cpus = a.cpus,
+	        .within = set_within,
+	        .userdata = &a,
 	};
 	admission_scale(a.claims, a.n, &sets, config_host(m->config)->caps.cpu_share_permille);
 	for (size_t i = 0; i < a.n; i++)
@@ -119,24 +120,24 @@ static void budget_grant(struct manager *m, const struct managed_domain *d, stru
 	char failed[CGROUP_GROUP_MAX] = "";
 	uint32_t share = v->terms.profile.share_permille + BUDGET_MARGIN_PERMILLE;
 	struct log_context ctx = {
-		.domain = d->seen->name,
-		.vcpu = (int)v->thread.index,
-		.reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
-		.message_id = LOG_ID_BOOST_REFUSED,
+	        .domain = d->seen->name,
+	        .vcpu = (int)v->thread.index,
+	        .reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
+	        .message_id = LOG_ID_BOOST_REFUSED,
 	};
 	int r;
 
-	if (v->granted_permille >= share || !config_host(m->config)->grant_rt_budget || !m->has_cgroup ||
-	    !v->thread.cgroup[0] || v->thread.proof == VCPU_PROOF_NONE)
+	if (v->granted_permille >= share || !config_host(m->config)->grant_rt_budget ||
+	    !m->has_cgroup || !v->thread.cgroup[0] || v->thread.proof == VCPU_PROOF_NONE)
 		return;
 	r = rt_budget_grant(m->ledger, &m->cgroup, v->thread.cgroup, share, failed);
 	if (r == 0)
 		v->granted_permille = share;
 	else if (r < 0)
 		log_write(LOG_WARNING, &ctx,
-			  "domain \"%s\", vCPU %u: the RT budget of %u permille does not fit in "
-			  "group %s: %s; lower what its siblings have, or boost fewer vCPUs",
-			  d->seen->name, v->thread.index, share, failed, strerror(-r));
+		          "domain \"%s\", vCPU %u: the RT budget of %u permille does not fit in "
+		          "group %s: %s; lower what its siblings have, or boost fewer vCPUs",
+		          d->seen->name, v->thread.index, share, failed, strerror(-r));
 }
 
 static void budget_withdraw(struct manager *m, struct managed_vcpu *v)
@@ -171,7 +172,7 @@ void terms_end(struct manager *m, struct managed_vcpu *v)
 	/* lowered first: what is elevated is traced */
 	if (v->slot != SLOT_NONE && booster_remove(m->booster, v->slot) < 0) {
 		log_error("vCPU %u: thread %d can't be given back; its record stays in the ledger",
-			  v->thread.index, v->thread.id.tid);
+		          v->thread.index, v->thread.id.tid);
 		v->slot = SLOT_NONE; /* and is not used again */
 		return;
 	}
@@ -197,7 +198,7 @@ static void vcpu_begin(struct manager *m, struct managed_domain *d, struct manag
 		slot_give(m->vcpu_slots, slot);
 		if (r < 0)
 			log_warning("domain \"%s\", vCPU %u: not looked after: %s", d->seen->name,
-				    v->thread.index, strerror(-r));
+			            v->thread.index, strerror(-r));
 		return;
 	}
 	v->slot = slot;
@@ -207,19 +208,20 @@ static void vcpu_begin(struct manager *m, struct managed_domain *d, struct manag
 	if (r == 0)
 		return;
 	log_warning("domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
-		    d->seen->name, v->thread.index, strerror(-r));
-	booster_remove(m->booster, slot); /* never raised: the tracer has it held at its first halt */
+	            d->seen->name, v->thread.index, strerror(-r));
+	booster_remove(m->booster,
+	               slot); /* never raised: the tracer has it held at its first halt */
 	v->slot = slot_give(m->vcpu_slots, slot);
 	budget_withdraw(m, v);
 }
 
 /* Brings one vCPU in line with its terms. @before is what the booster was told. */
 static void vcpu_apply(struct manager *m, struct managed_domain *d, struct managed_vcpu *v,
-		       const struct profile *before)
+                       const struct profile *before)
 {
 	uint32_t holds = holds_with_admission(v);
-	bool off = (m->holds & POLICY_HOLD(POLICY_REASON_DISABLED)) ||
-		   (v->holds & POLICY_HOLD(POLICY_REASON_RELEASED));
+	/* what is wanted, not the holds: budgets come before these end, and go after they began */
+	bool off = manager_switched_off(m) || d->released;
 	bool boosts = v->terms.profile.mode == PROFILE_BOOST && !share_too_small(v) && !off;
 
 	if (v->terms.profile.mode == PROFILE_OFF) {
@@ -235,7 +237,7 @@ static void vcpu_apply(struct manager *m, struct managed_domain *d, struct manag
 	}
 	if (holds != v->holds)
 		booster_hold(m->booster, v->slot, holds,
-			     ~holds & POLICY_HOLD(POLICY_REASON_ADMISSION));
+		             ~holds & POLICY_HOLD(POLICY_REASON_ADMISSION));
 	v->holds = holds;
 	if (memcmp(before, &v->terms.profile, sizeof(*before)) != 0) {
 		booster_set_terms(m->booster, v->slot, &v->terms);
@@ -259,8 +261,8 @@ void terms_apply(struct manager *m)
 	for (struct managed_domain *d = m->domains; d; d = d->next) {
 		domain_choose(m, d);
 		m->accounts.domains[d->slot].rule = (struct pvs_bucket_rule){
-			.burst_ns = caps->domain_burst_ns,
-			.share_permille = caps->domain_share_permille,
+		        .burst_ns = caps->domain_burst_ns,
+		        .share_permille = caps->domain_share_permille,
 		};
 		for (size_t v = 0; v < d->n_vcpus; v++)
 			before[i++] = d->vcpus[v].terms.profile;
@@ -292,12 +294,12 @@ static int on_override_end(sd_event_source *source, uint64_t usec, void *userdat
 	(void)usec;
 	terms_override(d->manager, d, "", 0);
 	log_info("domain \"%s\": the policy set for a time has ended; profile %s again",
-		 d->seen->name, d->choice.profile.name);
+	         d->seen->name, d->choice.profile.name);
 	return 0;
 }
 
 int terms_override(struct manager *m, struct managed_domain *d, const char *profile,
-		   uint64_t for_ns)
+                   uint64_t for_ns)
 {
 	if (profile[0] && !config_profile(m->config, profile))
 		return -ENOENT;
@@ -308,7 +310,7 @@ int terms_override(struct manager *m, struct managed_domain *d, const char *prof
 		uint64_t for_us = for_ns / NSEC_PER_USEC;
 
 		int r = sd_event_add_time_relative(m->event, &d->override_timer, CLOCK_BOOTTIME,
-						   for_us, 0, on_override_end, d);
+		                                   for_us, 0, on_override_end, d);
 
 		if (r < 0) {
 			d->override[0] = '\0'; /* no policy "for a time" without its end */

@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * Percentiles out of the tracer's delay buckets (pvs_wait_bucket() in include/pvsched/trace.h). Pure.
+ * Percentiles out of the tracer's delay buckets (pvs_wait_bucket() in include/pvsched/trace.h).
+ * Pure.
  */
 
 #include "pvsched/trace.h"
 #include "util/base.h"
 
 /**
- * The delay in us that @permille of the entries do not exceed: the upper limit of the bucket it lies
- * in, so at most a quarter too high, never too low. 0 when there are no entries.
+ * The delay in us that @permille of the entries do not exceed: the upper limit of the bucket it
+ * lies in, so at most a quarter too high, never too low. 0 when there are no entries.
  */
 uint64_t delays_percentile_us(const uint32_t counts[PVS_WAIT_BUCKETS], uint32_t permille);
 

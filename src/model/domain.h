@@ -11,11 +11,11 @@
 #include "util/base.h"
 
 /** Bounds on what is believed of the outside. A domain beyond them is refused and said so. */
-#define DOMAIN_NAME_MAX	   256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
+#define DOMAIN_NAME_MAX    256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
 #define DOMAIN_VCPUS_MAX   512
 #define DOMAIN_HELPERS_MAX 256
-#define DOMAIN_UUID_LEN	   37 /* canonical text form with the NUL */
-#define CGROUP_PATH_MAX	   1024
+#define DOMAIN_UUID_LEN    37 /* canonical text form with the NUL */
+#define CGROUP_PATH_MAX    1024
 
 /** A thread, named so that a reused number is never taken for it: (tid, start time). */
 struct thread_id {
@@ -27,7 +27,7 @@ struct thread_id {
 enum helper_role {
 	HELPER_EMULATOR, /* QEMU's main loop and all threads of no other role */
 	HELPER_IOTHREAD, /* "IO ..." threads */
-	HELPER_VHOST,	 /* "vhost-PID": a thread of QEMU from Linux 6.4, of the kernel before */
+	HELPER_VHOST,    /* "vhost-PID": a thread of QEMU from Linux 6.4, of the kernel before */
 };
 
 struct helper_thread {
@@ -37,29 +37,29 @@ struct helper_thread {
 
 /** How the mapping of a vCPU to its thread was confirmed, the thread's name being only a claim. */
 enum vcpu_proof {
-	VCPU_PROOF_NONE = 0,	/* not confirmed: never boosted */
-	VCPU_PROOF_CGROUP,	/* the thread is in the cgroup .../vcpuN of the domain */
+	VCPU_PROOF_NONE = 0,    /* not confirmed: never boosted */
+	VCPU_PROOF_CGROUP,      /* the thread is in the cgroup .../vcpuN of the domain */
 	VCPU_PROOF_STATUS_FILE, /* libvirt's status file names this tid for this vCPU */
 };
 
 struct vcpu_thread {
-	unsigned int index;   /* as in `virsh vcpuinfo`: N of "CPU N/KVM" */
+	unsigned int index; /* as in `virsh vcpuinfo`: N of "CPU N/KVM" */
 	struct thread_id id;
 	enum vcpu_proof proof;
-	bool kvm;	      /* KVM runs it, not TCG */
+	bool kvm;                     /* KVM runs it, not TCG */
 	char cgroup[CGROUP_PATH_MAX]; /* path in the cpu controller's hierarchy (v1) or v2, or "" */
 };
 
 enum domain_state {
 	DOMAIN_RUNNING,
-	DOMAIN_PAUSED,	 /* suspended, being saved, migrated, or crashed but present */
+	DOMAIN_PAUSED, /* suspended, being saved, migrated, or crashed but present */
 };
 
 /** What is known of the policy in a domain's <metadata>. */
 enum domain_metadata_state {
 	DOMAIN_METADATA_NONE = 0, /* there is none */
 	DOMAIN_METADATA_VALID,
-	DOMAIN_METADATA_INVALID,  /* it counts for nothing */
+	DOMAIN_METADATA_INVALID, /* it counts for nothing */
 };
 
 #define DOMAIN_METADATA_PROFILE_MAX  32
@@ -75,8 +75,8 @@ enum domain_metadata_state {
 struct domain_metadata {
 	enum domain_metadata_state state;
 	char profile[DOMAIN_METADATA_PROFILE_MAX]; /* [a-z0-9-]; "": not given */
-	uint32_t share_permille;		   /* 0: not given */
-	uint32_t burst_us;			   /* 0: not given */
+	uint32_t share_permille;                   /* 0: not given */
+	uint32_t burst_us;                         /* 0: not given */
 	char error[128]; /* DOMAIN_METADATA_INVALID: why, printable ASCII */
 };
 

@@ -3,7 +3,7 @@
 
 /* What is wanted by those who may run in @set only. */
 static uint64_t demand(const struct admission_claim *claims, size_t n,
-		       const struct admission_sets *sets, unsigned int set)
+                       const struct admission_sets *sets, unsigned int set)
 {
 	uint64_t sum = 0;
 
@@ -14,7 +14,7 @@ static uint64_t demand(const struct admission_claim *claims, size_t n,
 }
 
 void admission_scale(struct admission_claim *claims, size_t n, const struct admission_sets *sets,
-		     uint32_t cap_permille)
+                     uint32_t cap_permille)
 {
 	/* One set after the other: scaling for one only lowers what the next one finds wanted. */
 	for (unsigned int set = 0; set < sets->n; set++) {
@@ -25,7 +25,7 @@ void admission_scale(struct admission_claim *claims, size_t n, const struct admi
 			continue;
 		for (size_t i = 0; i < n; i++)
 			if (sets->within(claims[i].set, set, sets->userdata))
-				claims[i].share_permille = (uint32_t)(claims[i].share_permille *
-								      capacity / wanted);
+				claims[i].share_permille =
+				        (uint32_t)(claims[i].share_permille * capacity / wanted);
 	}
 }

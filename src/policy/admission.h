@@ -2,16 +2,16 @@
 #pragma once
 
 /*
- * Admission: shares are promises, and the shares promised to the vCPUs of a set of CPUs must not sum
- * above what those CPUs may give to real time. Where they would, all of them are scaled down alike.
- * Pure.
+ * Admission: shares are promises, and the shares promised to the vCPUs of a set of CPUs must not
+ * sum above what those CPUs may give to real time. Where they would, all of them are scaled down
+ * alike. Pure.
  */
 
 #include "util/base.h"
 
 /** One vCPU that wants a share. */
 struct admission_claim {
-	unsigned int set;	 /* index of the set of CPUs it may run on */
+	unsigned int set;        /* index of the set of CPUs it may run on */
 	uint32_t share_permille; /* wanted; becomes what it gets, which may be 0 */
 };
 
@@ -31,4 +31,4 @@ struct admission_sets {
  * @cap_permille of each of its CPUs.
  */
 void admission_scale(struct admission_claim *claims, size_t n, const struct admission_sets *sets,
-		     uint32_t cap_permille);
+                     uint32_t cap_permille);

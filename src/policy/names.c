@@ -22,54 +22,68 @@ static const struct {
 	const char *name;
 	const char *text;
 } reasons[_POLICY_REASON_MAX] = {
-	[POLICY_REASON_DISABLED] = {"disabled", "Boosting is switched off for the whole host; "
-						"`pvschedctl enable` switches it on."},
-	[POLICY_REASON_BREAKER] = {"breaker", "Too many unclean ends in ten minutes opened the circuit "
-					      "breaker; look at the journal, then `pvschedctl enable`."},
-	[POLICY_REASON_GUARDIAN] = {"guardian", "No guardian process answers that could give "
-						"everything back; it is started again by itself."},
-	[POLICY_REASON_PREEMPT_RT] = {"preempt-rt", "This is a PREEMPT_RT kernel: what ends a boost runs "
-						    "in threads there that a boosted vCPU would starve. "
-						    "Observed only."},
-	[POLICY_REASON_NO_TRACER] = {"no-tracer", "The BPF tracer could not be loaded, so nobody could "
-						  "tell when a budget ends; see `pvschedctl doctor`."},
-	[POLICY_REASON_PAUSED] = {"paused", "The domain is paused, saved or being migrated."},
-	[POLICY_REASON_UNPROVEN] = {"unproven", "The thread has the name of a vCPU, but neither its "
-						"cgroup nor libvirt confirms it."},
-	[POLICY_REASON_QUOTA] = {"quota", "A CFS quota holds for the domain or a group above it; "
-					  "real-time run time would escape it. Remove the quota "
-					  "(virsh schedinfo) or leave the domain unboosted."},
-	[POLICY_REASON_RT_REFUSED] = {"rt-refused", "The kernel refuses real-time classes in the vCPU's "
-						    "cgroup (RT_GROUP_SCHED without budget); see "
-						    "`pvschedctl doctor` and host.grant_rt_budget."},
-	[POLICY_REASON_ALREADY_RT] = {"already-rt", "The thread has a real-time class that is not from "
-						    "pvschedd (<vcpusched>, chrt); it is left alone."},
-	[POLICY_REASON_HOUSEKEEPING] = {"housekeeping", "The vCPU may only run on housekeeping CPUs."},
-	[POLICY_REASON_ADMISSION] = {"admission", "All real-time share of the CPUs it may run on is "
-						  "given to others already."},
-	[POLICY_REASON_FAILED] = {"failed", "The scheduler call failed; the journal says why."},
-	[POLICY_REASON_PROFILE] = {"profile", "Its profile does not boost; "
-					      "`pvschedctl policy set DOM latency` would."},
-	[POLICY_REASON_BUDGET] = {"budget", "It used up its burst; it is armed again when the bucket is "
-					    "full and the guest idle."},
-	[POLICY_REASON_BACKOFF] = {"backoff", "It used up its burst several times in a row: its demand "
-					      "is steady and wants throughput, which boosts do not "
-					      "give."},
-	[POLICY_REASON_DOMAIN_CAP] = {"domain-cap", "All vCPUs of the domain together reached "
-						    "host.domain_share_permille."},
-	[POLICY_REASON_CPU_CAP] = {"cpu-cap", "All real-time threads of its CPU together, foreign ones "
-					      "included, reached host.cpu_share_permille."},
-	[POLICY_REASON_SOFTIRQ] = {"softirq", "The kernel's ksoftirqd had to wait behind it for a "
-					      "millisecond; network or disk load on that CPU."},
-	[POLICY_REASON_RATE] = {"rate", "More changes in a second than host.max_changes_per_s."},
-	[POLICY_REASON_AWAKE] = {"awake", "It is armed the next time its guest is idle."},
-	[POLICY_REASON_WITHIN] = {"within-budget", "It is elevated; its next wake-ups are served at once "
-						   "while its tokens last."},
-	[POLICY_REASON_FOREIGN] = {"foreign", "Somebody else changed the thread's scheduling; it is left "
-					      "alone until `pvschedctl policy set` or a rescan."},
-	[POLICY_REASON_RELEASED] = {"released", "Released by `pvschedctl release`; `policy set` boosts "
-						"it again."},
-	[POLICY_REASON_GONE] = {"gone", "The thread is gone."},
+        [POLICY_REASON_DISABLED] = {"disabled", "Boosting is switched off for the whole host; "
+                                                "`pvschedctl enable` switches it on."},
+        [POLICY_REASON_BREAKER] = {"breaker",
+                                   "Too many unclean ends in ten minutes opened the circuit "
+                                   "breaker; look at the journal, then `pvschedctl enable`."},
+        [POLICY_REASON_GUARDIAN] = {"guardian", "No guardian process answers that could give "
+                                                "everything back; it is started again by itself."},
+        [POLICY_REASON_PREEMPT_RT] = {"preempt-rt",
+                                      "This is a PREEMPT_RT kernel: what ends a boost runs "
+                                      "in threads there that a boosted vCPU would starve. "
+                                      "Observed only."},
+        [POLICY_REASON_NO_TRACER] = {"no-tracer",
+                                     "The BPF tracer could not be loaded, so nobody could "
+                                     "tell when a budget ends; see `pvschedctl doctor`."},
+        [POLICY_REASON_PAUSED] = {"paused", "The domain is paused, saved or being migrated."},
+        [POLICY_REASON_UNPROVEN] = {"unproven",
+                                    "The thread has the name of a vCPU, but neither its "
+                                    "cgroup nor libvirt confirms it."},
+        [POLICY_REASON_QUOTA] = {"quota", "A CFS quota holds for the domain or a group above it; "
+                                          "real-time run time would escape it. Remove the quota "
+                                          "(virsh schedinfo) or leave the domain unboosted."},
+        [POLICY_REASON_RT_REFUSED] = {"rt-refused",
+                                      "The kernel refuses real-time classes in the vCPU's "
+                                      "cgroup (RT_GROUP_SCHED without budget); see "
+                                      "`pvschedctl doctor` and host.grant_rt_budget."},
+        [POLICY_REASON_ALREADY_RT] = {"already-rt",
+                                      "The thread has a real-time class that is not from "
+                                      "pvschedd (<vcpusched>, chrt); it is left alone."},
+        [POLICY_REASON_HOUSEKEEPING] = {"housekeeping",
+                                        "The vCPU may only run on housekeeping CPUs."},
+        [POLICY_REASON_ADMISSION] = {"admission",
+                                     "All real-time share of the CPUs it may run on is "
+                                     "given to others already."},
+        [POLICY_REASON_FAILED] = {"failed", "The scheduler call failed; the journal says why."},
+        [POLICY_REASON_PROFILE] = {"profile", "Its profile does not boost; "
+                                              "`pvschedctl policy set DOM latency` would."},
+        [POLICY_REASON_BUDGET] = {"budget",
+                                  "It used up its burst; it is armed again when the bucket is "
+                                  "full and the guest idle."},
+        [POLICY_REASON_BACKOFF] = {"backoff",
+                                   "It used up its burst several times in a row: its demand "
+                                   "is steady and wants throughput, which boosts do not "
+                                   "give."},
+        [POLICY_REASON_DOMAIN_CAP] = {"domain-cap", "All vCPUs of the domain together reached "
+                                                    "host.domain_share_permille."},
+        [POLICY_REASON_CPU_CAP] = {"cpu-cap",
+                                   "All real-time threads of its CPU together, foreign ones "
+                                   "included, reached host.cpu_share_permille."},
+        [POLICY_REASON_SOFTIRQ] = {"softirq", "The kernel's ksoftirqd had to wait behind it for a "
+                                              "millisecond; network or disk load on that CPU."},
+        [POLICY_REASON_RATE] = {"rate", "More changes in a second than host.max_changes_per_s."},
+        [POLICY_REASON_AWAKE] = {"awake", "It is armed the next time its guest is idle."},
+        [POLICY_REASON_WITHIN] = {"within-budget",
+                                  "It is elevated; its next wake-ups are served at once "
+                                  "while its tokens last."},
+        [POLICY_REASON_FOREIGN] = {"foreign",
+                                   "Somebody else changed the thread's scheduling; it is left "
+                                   "alone until `pvschedctl policy set` or a rescan."},
+        [POLICY_REASON_RELEASED] = {"released",
+                                    "Released by `pvschedctl release`; `policy set` boosts "
+                                    "it again."},
+        [POLICY_REASON_GONE] = {"gone", "The thread is gone."},
 };
 
 const char *policy_reason_name(enum policy_reason reason)

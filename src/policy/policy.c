@@ -16,10 +16,11 @@
 #define BACKOFF_SHIFT_MAX 3
 
 /*
- * A halt that is over before the booster has looked is too short to arm in. One that does nothing else
- * would wake the booster thousands of times a second for nothing: it is asked about ever less often.
+ * A halt that is over before the booster has looked is too short to arm in. One that does nothing
+ * else would wake the booster thousands of times a second for nothing: it is asked about ever less
+ * often.
  */
-#define SHORT_HALT_NS	 (1 * NSEC_PER_MSEC)
+#define SHORT_HALT_NS        (1 * NSEC_PER_MSEC)
 #define SHORT_HALT_SHIFT_MAX 4
 
 /* How long ksoftirqd may wait behind an elevated vCPU. */
@@ -32,9 +33,9 @@ struct policy_vcpu {
 	bool present;
 	struct profile profile;
 	uint32_t holds;
-	bool caught_awake;	  /* raised while it ran: nobody but us watches this run's end */
+	bool caught_awake;        /* raised while it ran: nobody but us watches this run's end */
 	unsigned int short_halts; /* in a row */
-	unsigned int strikes;	  /* buckets emptied in a row by steady demand */
+	unsigned int strikes;     /* buckets emptied in a row by steady demand */
 	uint64_t raised_at_ns;
 	uint64_t backoff_until_ns;
 	uint64_t rate_repaid_at_ns; /* bucket of changes */
@@ -85,16 +86,16 @@ void policy_hold_all(struct policy *policy, uint32_t holds)
 }
 
 void policy_add(struct policy *policy, unsigned int vcpu, const struct profile *profile,
-		uint32_t holds, uint64_t now_ns)
+                uint32_t holds, uint64_t now_ns)
 {
 	policy->vcpus[vcpu] = (struct policy_vcpu){
-		.present = true,
-		.profile = *profile,
-		.holds = holds,
-		.view = {.state = POLICY_BASE,
-			 .reason = POLICY_REASON_PROFILE,
-			 .since_ns = now_ns,
-			 .next_ns = NSEC_NEVER},
+	        .present = true,
+	        .profile = *profile,
+	        .holds = holds,
+	        .view = {.state = POLICY_BASE,
+	                 .reason = POLICY_REASON_PROFILE,
+	                 .since_ns = now_ns,
+	                 .next_ns = NSEC_NEVER},
 	};
 	timers_set(policy->timers, vcpu, NSEC_NEVER);
 }
@@ -128,7 +129,7 @@ static void look_at(struct policy *policy, unsigned int vcpu, uint64_t at_ns)
 }
 
 static void enter(struct policy_vcpu *v, enum policy_state state, enum policy_reason reason,
-		  uint64_t now_ns)
+                  uint64_t now_ns)
 {
 	if (v->view.state != state)
 		v->view.since_ns = now_ns;
@@ -165,8 +166,8 @@ static struct pvs_bucket_rule rate_rule(const struct policy *policy)
  * POLICY_REASON_WITHIN when it may.
  */
 static enum policy_reason obstacle(const struct policy *policy, const struct policy_vcpu *v,
-				   uint32_t holds, const struct policy_facts *facts,
-				   uint64_t now_ns, uint64_t *until_ns)
+                                   uint32_t holds, const struct policy_facts *facts,
+                                   uint64_t now_ns, uint64_t *until_ns)
 {
 	struct pvs_bucket_rule rate = rate_rule(policy);
 	int64_t changes_ns = pvs_bucket_tokens(&rate, v->rate_repaid_at_ns, now_ns);
@@ -205,19 +206,19 @@ static enum policy_reason obstacle(const struct policy *policy, const struct pol
 
 /* In base or throttled: arm it if nothing is in the way, else wait for what is. */
 static void consider(struct policy *policy, unsigned int vcpu, enum policy_event event,
-		     const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
+                     const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 	struct pvs_bucket_rule rate = rate_rule(policy);
 	bool owes;
 	uint64_t until_ns;
 	enum policy_reason reason =
-		obstacle(policy, v, policy_holds(policy, vcpu), facts, now_ns, &until_ns);
+	        obstacle(policy, v, policy_holds(policy, vcpu), facts, now_ns, &until_ns);
 
 	ret->reason = reason;
 	if (reason == POLICY_REASON_WITHIN) {
 		v->rate_repaid_at_ns = pvs_bucket_charge(&rate, v->rate_repaid_at_ns, now_ns,
-							 change_cost_ns(policy));
+		                                         change_cost_ns(policy));
 		v->raised_at_ns = now_ns;
 		v->short_halts = 0;
 		ret->action = POLICY_RAISE;
@@ -239,14 +240,15 @@ static void consider(struct policy *policy, unsigned int vcpu, enum policy_event
 }
 
 static void lower(struct policy *policy, unsigned int vcpu, enum policy_state state,
-		  enum policy_reason reason, uint64_t now_ns, struct policy_decision *ret)
+                  enum policy_reason reason, uint64_t now_ns, struct policy_decision *ret)
 {
 	ret->action = POLICY_LOWER;
 	ret->reason = reason;
 	enter(&policy->vcpus[vcpu], state, reason, now_ns);
 }
 
-/* Its own bucket was emptied: by a burst, or by steady demand, which is made to wait ever longer. */
+/* Its own bucket was emptied: by a burst, or by steady demand, which is made to wait ever longer.
+ */
 static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
 {
 	uint64_t refill = refill_ns(&v->profile);
@@ -260,8 +262,8 @@ static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
 }
 
 static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reason reason,
-		      bool strike, const struct policy_facts *facts, uint64_t now_ns,
-		      struct policy_decision *ret)
+                      bool strike, const struct policy_facts *facts, uint64_t now_ns,
+                      struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 	uint64_t until_ns = MAX(facts->full_at_ns, now_ns + 1);
@@ -277,11 +279,11 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 }
 
 /*
- * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in, and
- * those during which ksoftirqd waits.
+ * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
+ * and those during which ksoftirqd waits.
  */
 static void watch_run(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
-		      uint64_t now_ns)
+                      uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 	bool running = facts->whereabouts == POLICY_RUNNING;
@@ -303,7 +305,7 @@ static bool starves_softirqd(const struct policy_facts *facts, uint64_t now_ns)
 
 /* Still allowed to be elevated? */
 static void reconsider(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
-		       uint64_t now_ns, struct policy_decision *ret)
+                       uint64_t now_ns, struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 	uint32_t holds = policy_holds(policy, vcpu);
@@ -324,8 +326,8 @@ static void reconsider(struct policy *policy, unsigned int vcpu, const struct po
 }
 
 static void step_elevated(struct policy *policy, unsigned int vcpu, enum policy_event event,
-			  const struct policy_facts *facts, uint64_t now_ns,
-			  struct policy_decision *ret)
+                          const struct policy_facts *facts, uint64_t now_ns,
+                          struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 
@@ -366,7 +368,7 @@ static void step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
 void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event event,
-		 const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
+                 const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 
@@ -398,7 +400,7 @@ void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event eve
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
-		   const struct policy_facts *facts, uint64_t now_ns)
+                   const struct policy_facts *facts, uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 

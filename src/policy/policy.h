@@ -6,9 +6,9 @@
  * out, time is a parameter. It makes no system call, allocates only in policy_new(), logs nothing.
  *
  * A vCPU is *armed* while it sleeps, so that its next wake-up is already fast and nobody has to be
- * woken on its way; it stays elevated while its tokens last. The tracer charges the buckets and says
- * when one ran empty; then the vCPU is lowered at once and latched until its bucket is full again and
- * it sleeps. A burst within the budget costs no decision at all.
+ * woken on its way; it stays elevated while its tokens last. The tracer charges the buckets and
+ * says when one ran empty; then the vCPU is lowered at once and latched until its bucket is full
+ * again and it sleeps. A burst within the budget costs no decision at all.
  *
  *            halted, bucket full, caps free, no hold
  *     BASE ------------------------------------------> ARMED
@@ -24,47 +24,48 @@
 struct policy;
 
 enum policy_state {
-	POLICY_BASE,	  /* as its owner made it */
-	POLICY_ARMED,	  /* elevated by us */
+	POLICY_BASE,      /* as its owner made it */
+	POLICY_ARMED,     /* elevated by us */
 	POLICY_THROTTLED, /* lowered for want of tokens; debt to repay */
-	POLICY_FOREIGN,	  /* somebody else changed the thread: hands off */
+	POLICY_FOREIGN,   /* somebody else changed the thread: hands off */
 	_POLICY_STATE_MAX,
 };
 
 /**
- * Why a vCPU is as it is, or why a boost was denied. The first ones are also the bits of a hold mask,
- * strongest first: the lowest bit that is set is the reason given.
+ * Why a vCPU is as it is, or why a boost was denied. The first ones are also the bits of a hold
+ * mask, strongest first: the lowest bit that is set is the reason given.
  */
 enum policy_reason {
 	/* holds: set and cleared from outside, by POLICY_HOLD() */
-	POLICY_REASON_DISABLED,	    /* the global switch */
-	POLICY_REASON_BREAKER,	    /* the circuit breaker: too many unclean ends */
-	POLICY_REASON_GUARDIAN,	    /* no guardian answers */
-	POLICY_REASON_PREEMPT_RT,   /* a PREEMPT_RT kernel: deadlines run in threads a boost would starve */
+	POLICY_REASON_DISABLED,     /* the global switch */
+	POLICY_REASON_BREAKER,      /* the circuit breaker: too many unclean ends */
+	POLICY_REASON_GUARDIAN,     /* no guardian answers */
+	POLICY_REASON_PREEMPT_RT,   /* a PREEMPT_RT kernel: deadlines run in threads a boost would
+	                               starve */
 	POLICY_REASON_NO_TRACER,    /* nobody could tell when the budget ends */
-	POLICY_REASON_RELEASED,	    /* released by command, until it is set again */
-	POLICY_REASON_PAUSED,	    /* the domain is paused, saved or migrated */
-	POLICY_REASON_UNPROVEN,	    /* the thread is not proven to be the vCPU */
-	POLICY_REASON_QUOTA,	    /* a CFS quota holds for the domain: RT time would escape it */
+	POLICY_REASON_RELEASED,     /* released by command, until it is set again */
+	POLICY_REASON_PAUSED,       /* the domain is paused, saved or migrated */
+	POLICY_REASON_UNPROVEN,     /* the thread is not proven to be the vCPU */
+	POLICY_REASON_QUOTA,        /* a CFS quota holds for the domain: RT time would escape it */
 	POLICY_REASON_RT_REFUSED,   /* the kernel refuses RT in its cgroup (RT_GROUP_SCHED) */
 	POLICY_REASON_ALREADY_RT,   /* it has a real-time class that is not from us */
 	POLICY_REASON_HOUSEKEEPING, /* it may only run on housekeeping CPUs */
 	POLICY_REASON_ADMISSION,    /* the shares on its CPUs are given away */
-	POLICY_REASON_FAILED,	    /* the scheduler call failed for another cause */
+	POLICY_REASON_FAILED,       /* the scheduler call failed for another cause */
 	_POLICY_REASON_HOLD_MAX,
 
 	/* decided here */
 	POLICY_REASON_PROFILE = _POLICY_REASON_HOLD_MAX, /* its profile does not boost */
-	POLICY_REASON_BUDGET,	    /* its bucket is not full again */
-	POLICY_REASON_BACKOFF,	    /* it emptied its bucket too often in a row */
-	POLICY_REASON_DOMAIN_CAP,   /* its domain's bucket */
-	POLICY_REASON_CPU_CAP,	    /* its CPU's bucket */
-	POLICY_REASON_SOFTIRQ,	    /* the kernel's softirq thread waited behind it for too long */
-	POLICY_REASON_RATE,	    /* too many changes in a second */
-	POLICY_REASON_AWAKE,	    /* armed at its next halt, not while it runs */
-	POLICY_REASON_WITHIN,	    /* armed: within its budget */
-	POLICY_REASON_FOREIGN,	    /* changed by others */
-	POLICY_REASON_GONE,	    /* the thread is gone */
+	POLICY_REASON_BUDGET,                            /* its bucket is not full again */
+	POLICY_REASON_BACKOFF,    /* it emptied its bucket too often in a row */
+	POLICY_REASON_DOMAIN_CAP, /* its domain's bucket */
+	POLICY_REASON_CPU_CAP,    /* its CPU's bucket */
+	POLICY_REASON_SOFTIRQ,    /* the kernel's softirq thread waited behind it for too long */
+	POLICY_REASON_RATE,       /* too many changes in a second */
+	POLICY_REASON_AWAKE,      /* armed at its next halt, not while it runs */
+	POLICY_REASON_WITHIN,     /* armed: within its budget */
+	POLICY_REASON_FOREIGN,    /* changed by others */
+	POLICY_REASON_GONE,       /* the thread is gone */
 	_POLICY_REASON_MAX,
 };
 
@@ -75,30 +76,32 @@ enum policy_whereabouts {
 	POLICY_RUNNING,
 	POLICY_WAITING, /* runnable, not running */
 	POLICY_BLOCKED, /* asleep in QEMU */
-	POLICY_HALTED,	/* asleep because its guest is idle */
+	POLICY_HALTED,  /* asleep because its guest is idle */
 };
 
 /** What the sensors know of a vCPU at one moment; a copy, taken by the caller. */
 struct policy_facts {
 	enum policy_whereabouts whereabouts;
-	bool quota;		 /* a CFS quota was seen over it */
-	int64_t tokens_ns;	 /* least of its own, its domain's and its CPU's, the current run taken off */
+	bool quota;        /* a CFS quota was seen over it */
+	int64_t tokens_ns; /* least of its own, its domain's and its CPU's, the current run taken
+	                      off */
 	uint64_t softirqd_since_ns; /* since when ksoftirqd waits on its CPU; 0: it does not */
-	uint64_t full_at_ns;	 /* when its own bucket is full; in the past: it is */
-	uint64_t domain_at_ns;	 /* when its domain's bucket holds a burst of the vCPU */
-	uint64_t cpu_at_ns;	 /* when its CPU's bucket does */
+	uint64_t full_at_ns;        /* when its own bucket is full; in the past: it is */
+	uint64_t domain_at_ns;      /* when its domain's bucket holds a burst of the vCPU */
+	uint64_t cpu_at_ns;         /* when its CPU's bucket does */
 };
 
 enum policy_event {
-	POLICY_EVENT_LOOK,	/* its timer is due, or something about it changed */
-	POLICY_EVENT_HALTED,	/* the tracer reports the halt it was asked to report */
+	POLICY_EVENT_LOOK,      /* its timer is due, or something about it changed */
+	POLICY_EVENT_HALTED,    /* the tracer reports the halt it was asked to report */
 	POLICY_EVENT_EXHAUSTED, /* its own bucket is empty */
 	POLICY_EVENT_DOMAIN_EXHAUSTED,
 	POLICY_EVENT_CPU_EXHAUSTED,
-	POLICY_EVENT_SOFTIRQD, /* ksoftirqd waits while it runs: the tracer's deadline may not fire */
-	POLICY_EVENT_SHED,    /* it owes most on a CPU whose bucket is empty */
-	POLICY_EVENT_FOREIGN, /* it has other attributes than we gave it */
-	POLICY_EVENT_RESCAN,  /* look again at what was believed foreign or refused */
+	POLICY_EVENT_SOFTIRQD, /* ksoftirqd waits while it runs: the tracer's deadline may not fire
+	                        */
+	POLICY_EVENT_SHED,     /* it owes most on a CPU whose bucket is empty */
+	POLICY_EVENT_FOREIGN,  /* it has other attributes than we gave it */
+	POLICY_EVENT_RESCAN,   /* look again at what was believed foreign or refused */
 	_POLICY_EVENT_MAX,
 };
 
@@ -139,7 +142,7 @@ void policy_hold_all(struct policy *policy, uint32_t holds);
 
 /** A new vCPU in BASE, held by @holds. Any old one of that number is forgotten. */
 void policy_add(struct policy *policy, unsigned int vcpu, const struct profile *profile,
-		uint32_t holds, uint64_t now_ns);
+                uint32_t holds, uint64_t now_ns);
 
 /** It is gone; nothing is decided for it any more. */
 void policy_remove(struct policy *policy, unsigned int vcpu);
@@ -158,17 +161,17 @@ uint32_t policy_holds(const struct policy *policy, unsigned int vcpu);
  * confirmed with policy_raised(), LOWER and FORGET are final (the actuator answers for them).
  */
 void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event event,
-		 const struct policy_facts *facts, uint64_t now_ns,
-		 struct policy_decision *ret);
+                 const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret);
 
 /**
  * What came of a RAISE. @hold is 0 when the thread is elevated now; else the hold that keeps it
- * from it. POLICY_EVENT_RESCAN clears those that are worth another try: RT_REFUSED, ALREADY_RT, FAILED.
+ * from it. POLICY_EVENT_RESCAN clears those that are worth another try: RT_REFUSED, ALREADY_RT,
+ * FAILED.
  * @facts as they are after it. A vCPU that was caught awake is looked at again when its tokens end,
  * since the tracer starts its deadline only at the next switch-in.
  */
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
-		   const struct policy_facts *facts, uint64_t now_ns);
+                   const struct policy_facts *facts, uint64_t now_ns);
 
 /** What one elevated vCPU of a CPU has taken and not yet repaid. */
 struct policy_claim {
@@ -176,7 +179,8 @@ struct policy_claim {
 	uint64_t owed_ns;
 };
 
-/** Who must make room when their CPU's bucket is empty: index of the largest debtor, -1 if n is 0. */
+/** Who must make room when their CPU's bucket is empty: index of the largest debtor, -1 if n is 0.
+ */
 int policy_debtor(const struct policy_claim *claims, size_t n);
 
 /** When the next vCPU wants a LOOK; NSEC_NEVER when none does. */

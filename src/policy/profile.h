@@ -10,9 +10,9 @@
 
 /** What is done at all for the vCPUs of a profile. */
 enum profile_mode {
-	PROFILE_OFF,	 /* not even traced */
+	PROFILE_OFF,     /* not even traced */
 	PROFILE_OBSERVE, /* traced; what a boost would have done is counted, nothing is changed */
-	PROFILE_BOOST,	 /* armed: boosted while asleep, so that the next wake-up is fast */
+	PROFILE_BOOST,   /* armed: boosted while asleep, so that the next wake-up is fast */
 };
 
 #define PROFILE_NAME_MAX 32
@@ -26,7 +26,7 @@ struct profile {
 	char name[PROFILE_NAME_MAX]; /* [a-z0-9-], zero terminated */
 	enum profile_mode mode;
 	uint32_t share_permille; /* 1..1000 */
-	uint64_t burst_ns;	 /* 50 us .. 10 ms */
+	uint64_t burst_ns;       /* 50 us .. 10 ms */
 };
 
 /** What binds whatever a domain asks for. */
@@ -39,30 +39,31 @@ struct host_caps {
 };
 
 #define PROFILE_SHARE_PERMILLE_MAX 1000
-#define PROFILE_BURST_NS_MIN	   (50 * NSEC_PER_USEC)
-#define PROFILE_BURST_NS_MAX	   (10 * NSEC_PER_MSEC)
+#define PROFILE_BURST_NS_MIN       (50 * NSEC_PER_USEC)
+#define PROFILE_BURST_NS_MAX       (10 * NSEC_PER_MSEC)
 
 /**
  * The figures of the built-in profiles: what the configuration starts from.
- * 500 us covers an interrupt, its handler and a short real-time task behind it; 20 % is less than the
- * fair share of a vCPU that competes with three others, so that a boost within it takes nothing the
- * guest could not have had anyway, only sooner.
+ * 500 us covers an interrupt, its handler and a short real-time task behind it; 20 % is less than
+ * the fair share of a vCPU that competes with three others, so that a boost within it takes nothing
+ * the guest could not have had anyway, only sooner.
  */
-#define PROFILE_OFF_INIT     ((struct profile){"off", PROFILE_OFF, 0, 0})
-#define PROFILE_OBSERVE_INIT ((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC})
+#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0})
+#define PROFILE_OBSERVE_INIT                                                                       \
+	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
 	((struct profile){"interactive", PROFILE_BOOST, 100, 200 * NSEC_PER_USEC})
 #define PROFILE_LATENCY_INIT ((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC})
 
 /**
- * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian, which
- * it would stop too. The bursts allow several vCPUs that wake on one CPU at once.
+ * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian,
+ * which it would stop too. The bursts allow several vCPUs that wake on one CPU at once.
  */
 #define HOST_CAPS_INIT                                                                             \
 	((struct host_caps){                                                                       \
-		.cpu_share_permille = 300,                                                         \
-		.cpu_burst_ns = 3 * NSEC_PER_MSEC,                                                 \
-		.domain_share_permille = 500,                                                      \
-		.domain_burst_ns = 2 * NSEC_PER_MSEC,                                              \
-		.max_changes_per_s = 500,                                                          \
+	        .cpu_share_permille = 300,                                                         \
+	        .cpu_burst_ns = 3 * NSEC_PER_MSEC,                                                 \
+	        .domain_share_permille = 500,                                                      \
+	        .domain_burst_ns = 2 * NSEC_PER_MSEC,                                              \
+	        .max_changes_per_s = 500,                                                          \
 	})

@@ -8,7 +8,7 @@
 struct timers {
 	unsigned int n;
 	unsigned int capacity;
-	uint32_t *heap;	 /* ids, earliest first */
+	uint32_t *heap;  /* ids, earliest first */
 	uint32_t *place; /* by id: index in heap, or NOWHERE */
 	uint64_t *at_ns; /* by id */
 };

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Which vCPU is to be looked at next: a binary heap over small integers, each with at most one time.
- * All memory is taken at the start.
+ * Which vCPU is to be looked at next: a binary heap over small integers, each with at most one
+ * time. All memory is taken at the start.
  */
 
 #include "util/base.h"

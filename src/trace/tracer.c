@@ -26,7 +26,7 @@ struct tracer {
 	struct pvs_domain_account *domains;
 	struct pvs_cpu_account *cpus;
 	uint16_t *listed_users; /* how many tids share a bit of `listed` */
-	tracer_event_fn *fn;	/* during tracer_drain() */
+	tracer_event_fn *fn;    /* during tracer_drain() */
 	void *userdata;
 };
 
@@ -50,7 +50,7 @@ static int fail(char *why, size_t why_size, const char *what, int error)
 	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		hint = "; the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
 	snprintf(why, why_size, "%s: %s%s%s%s", what, strerror(-error), hint,
-		 complaint[0] ? "; libbpf: " : "", complaint);
+	         complaint[0] ? "; libbpf: " : "", complaint);
 	return error;
 }
 
@@ -107,7 +107,7 @@ static int map_all(struct tracer *tracer)
 
 	tracer->vcpus = map_accounts(bpf->maps.vcpus, PVS_VCPUS_MAX * sizeof(*tracer->vcpus));
 	tracer->domains =
-		map_accounts(bpf->maps.domains, PVS_DOMAINS_MAX * sizeof(*tracer->domains));
+	        map_accounts(bpf->maps.domains, PVS_DOMAINS_MAX * sizeof(*tracer->domains));
 	tracer->cpus = map_accounts(bpf->maps.cpus, PVS_CPUS_MAX * sizeof(*tracer->cpus));
 	tracer->listed_users = calloc(LISTED_BITS, sizeof(*tracer->listed_users));
 	tracer->ring = ring_buffer__new(bpf_map__fd(bpf->maps.events), on_sample, tracer, NULL);
@@ -119,7 +119,7 @@ static int map_all(struct tracer *tracer)
 }
 
 int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
-	       size_t why_size)
+               size_t why_size)
 {
 	struct tracer *tracer = calloc(1, sizeof(*tracer));
 	int r;
@@ -282,8 +282,8 @@ void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
 	const struct tracer_bpf *bpf = tracer->bpf;
 
 	*ret = (struct tracer_totals){
-		.events_lost = bpf->bss->events_lost,
-		.injections = bpf->bss->injections_total,
-		.deadline_error = bpf->bss->deadline_error,
+	        .events_lost = bpf->bss->events_lost,
+	        .injections = bpf->bss->injections_total,
+	        .deadline_error = bpf->bss->deadline_error,
 	};
 }

@@ -17,8 +17,8 @@ struct tracer;
 
 /** What could be attached beyond the scheduler's tracepoints, which are a must. */
 struct tracer_sources {
-	bool inj_virq;		/* kvm_inj_virq: interrupts injected by KVM itself */
-	bool apicv_accept_irq;	/* kvm_apicv_accept_irq: those the hardware injects */
+	bool inj_virq;         /* kvm_inj_virq: interrupts injected by KVM itself */
+	bool apicv_accept_irq; /* kvm_apicv_accept_irq: those the hardware injects */
 };
 
 /**
@@ -27,14 +27,15 @@ struct tracer_sources {
  * Returns 0 and *ret; -errno.
  */
 int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
-	       size_t why_size);
+               size_t why_size);
 
 /** Detaches and unloads. Takes NULL; returns NULL. */
 struct tracer *tracer_free(struct tracer *tracer);
 
 const struct tracer_sources *tracer_sources(const struct tracer *tracer);
 
-/** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX and PVS_CPUS_MAX of them, shared with the programs. */
+/** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX and PVS_CPUS_MAX of them, shared with the programs.
+ */
 struct pvs_vcpu_account *tracer_vcpus(struct tracer *tracer);
 struct pvs_domain_account *tracer_domains(struct tracer *tracer);
 struct pvs_cpu_account *tracer_cpus(struct tracer *tracer);

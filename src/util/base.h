@@ -5,8 +5,8 @@
  * Base vocabulary: what every room may use, including the pure policy. Nothing here does I/O, logs,
  * or reads a clock.
  *
- * Return values, in the whole tree: 0 is success, a negative errno is a failure the caller forwards,
- * a positive value is a documented outcome of that one function which its caller handles.
+ * Return values, in the whole tree: 0 is success, a negative errno is a failure the caller
+ * forwards, a positive value is a documented outcome of that one function which its caller handles.
  */
 
 #include <stdbool.h>
@@ -38,7 +38,7 @@
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define PRINTF_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
-#define CLEANUP(function)	  __attribute__((cleanup(function)))
+#define CLEANUP(function)        __attribute__((cleanup(function)))
 
 /**
  * Hands a value over: evaluates to *p and leaves `empty` behind, so that a cleanup attribute on the

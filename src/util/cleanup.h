@@ -13,7 +13,8 @@
 
 #include "util/base.h"
 
-/** Closes *fd if it is open, keeps errno. Returns -1, so that callers can write fd = close_fd(fd). */
+/** Closes *fd if it is open, keeps errno. Returns -1, so that callers can write fd = close_fd(fd).
+ */
 static inline int close_fd(int fd)
 {
 	if (fd >= 0) {

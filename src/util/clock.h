@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The one clock of the daemon: CLOCK_MONOTONIC, which is also what bpf_ktime_get_ns() reads, so that
- * stamps of the tracer and of the daemon can be subtracted. It stands still while the host is
+ * The one clock of the daemon: CLOCK_MONOTONIC, which is also what bpf_ktime_get_ns() reads, so
+ * that stamps of the tracer and of the daemon can be subtracted. It stands still while the host is
  * suspended. The policy never includes this file: time is a parameter there.
  */
 

@@ -34,7 +34,7 @@ struct json_value {
 };
 
 struct json_doc {
-	struct cJSON *tree;        /* NULL for a merged one: its values are of the trees of others */
+	struct cJSON *tree; /* NULL for a merged one: its values are of the trees of others */
 	struct json_value *values; /* in the order of the text; the root first */
 	size_t n_values;
 };

@@ -113,8 +113,8 @@ static int write_journal(int level, const struct log_context *ctx, const char *e
 }
 
 /**
- * True if a line may be written now. @suppressed gets how many were not in the window that has ended
- * with it, else 0. Two threads that end a window at once may let a few more through: no harm.
+ * True if a line may be written now. @suppressed gets how many were not in the window that has
+ * ended with it, else 0. Two threads that end a window at once may let a few more through: no harm.
  */
 static bool log_admit(unsigned int *suppressed)
 {
@@ -144,7 +144,7 @@ void log_write(int level, const struct log_context *ctx, const char *format, ...
 		return;
 	if (suppressed)
 		log_write(LOG_WARNING, NULL, "%u messages were not written, there were too many",
-			  suppressed);
+		          suppressed);
 	va_start(args, format);
 	if (vsnprintf(message, sizeof(message), format, args) < 0)
 		message[0] = '\0';

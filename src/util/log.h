@@ -13,9 +13,9 @@
 
 /** What a message is about; NULL (or -1) members are left out of the record. */
 struct log_context {
-	const char *domain;	/* PVSCHED_DOMAIN; escaped before it is printed */
-	int vcpu;		/* PVSCHED_VCPU, or -1 */
-	const char *reason;	/* PVSCHED_REASON */
+	const char *domain;     /* PVSCHED_DOMAIN; escaped before it is printed */
+	int vcpu;               /* PVSCHED_VCPU, or -1 */
+	const char *reason;     /* PVSCHED_REASON */
 	const char *message_id; /* MESSAGE_ID: 32 hex digits, see log_ids.h */
 };
 
@@ -26,13 +26,14 @@ void log_set_level(int level);
 
 /**
  * Writes one message. Control characters in it are escaped, since names come from outside.
- * @ctx may be NULL. More than 300 lines in 10 s are counted instead, and the count is written after.
+ * @ctx may be NULL. More than 300 lines in 10 s are counted instead, and the count is written
+ * after.
  */
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
-	PRINTF_FORMAT(3, 4);
+        PRINTF_FORMAT(3, 4);
 
-#define log_error(...)	 log_write(LOG_ERR, NULL, __VA_ARGS__)
+#define log_error(...)   log_write(LOG_ERR, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, NULL, __VA_ARGS__)
-#define log_notice(...)	 log_write(LOG_NOTICE, NULL, __VA_ARGS__)
-#define log_info(...)	 log_write(LOG_INFO, NULL, __VA_ARGS__)
-#define log_debug(...)	 log_write(LOG_DEBUG, NULL, __VA_ARGS__)
+#define log_notice(...)  log_write(LOG_NOTICE, NULL, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_INFO, NULL, __VA_ARGS__)
+#define log_debug(...)   log_write(LOG_DEBUG, NULL, __VA_ARGS__)

@@ -233,8 +233,9 @@ struct connection *connection_close(struct connection *connection)
  */
 static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 {
-	CLEANUP(cleanup_free) char *text = virDomainGetMetadata(
-	        domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI, VIR_DOMAIN_AFFECT_LIVE);
+	CLEANUP(cleanup_free)
+	char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI,
+	                                  VIR_DOMAIN_AFFECT_LIVE);
 	const virError *error;
 	char why[128];
 

@@ -114,8 +114,8 @@ static void set_policy(pid_t pid, int policy, int priority)
 static void test_restores_exactly(void)
 {
 	static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE,
-				       SCHED_OTHER | SCHED_RESET_ON_FORK,
-				       SCHED_BATCH | SCHED_RESET_ON_FORK};
+	                               SCHED_OTHER | SCHED_RESET_ON_FORK,
+	                               SCHED_BATCH | SCHED_RESET_ON_FORK};
 	static const int nices[] = {0, 7, -5, 19};
 
 	for (size_t i = 0; i < 5 * 4; i++) {
@@ -275,8 +275,8 @@ static void test_no_descriptor_is_not_gone(void)
 }
 
 TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_custom_slice},
-	  {"renice_meanwhile_wins", test_renice_meanwhile_wins},
-	  {"foreign_is_left_alone", test_foreign_is_left_alone},
-	  {"guardian_was_quicker", test_guardian_was_quicker},
-	  {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
-	  {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone})
+          {"renice_meanwhile_wins", test_renice_meanwhile_wins},
+          {"foreign_is_left_alone", test_foreign_is_left_alone},
+          {"guardian_was_quicker", test_guardian_was_quicker},
+          {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
+          {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone})

@@ -12,7 +12,7 @@ static bool within(unsigned int inner, unsigned int outer, const void *userdata)
 }
 
 static void scale(struct admission_claim *claims, size_t n, const uint32_t *masks, size_t n_masks,
-		  uint32_t cap)
+                  uint32_t cap)
 {
 	unsigned int cpus[8];
 	struct admission_sets sets = {n_masks, cpus, within, masks};
@@ -94,7 +94,7 @@ static void test_never_above_the_cap(void)
 }
 
 TEST_MAIN({"what_fits_is_untouched", test_what_fits_is_untouched},
-	  {"scaled_down_alike", test_scaled_down_alike},
-	  {"pinned_ones_do_not_starve_the_free", test_pinned_ones_do_not_starve_the_free},
-	  {"no_cpu_no_share", test_no_cpu_no_share},
-	  {"never_above_the_cap", test_never_above_the_cap})
+          {"scaled_down_alike", test_scaled_down_alike},
+          {"pinned_ones_do_not_starve_the_free", test_pinned_ones_do_not_starve_the_free},
+          {"no_cpu_no_share", test_no_cpu_no_share},
+          {"never_above_the_cap", test_never_above_the_cap})

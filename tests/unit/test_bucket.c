@@ -71,7 +71,8 @@ static void test_debt_is_bounded(void)
 	for (int i = 0; i < 1000; i++)
 		repaid = pvs_bucket_charge(&latency, repaid, S, S);
 	CHECK_U64(repaid, S + PVS_BUCKET_DEBT_MAX_NS);
-	CHECK_INT(pvs_bucket_tokens(&latency, repaid, S), (int64_t)(500 * US) - (int64_t)(PVS_BUCKET_DEBT_MAX_NS / 5));
+	CHECK_INT(pvs_bucket_tokens(&latency, repaid, S),
+	          (int64_t)(500 * US) - (int64_t)(PVS_BUCKET_DEBT_MAX_NS / 5));
 
 	/* whatever stands in the word: no overflow, an empty bucket */
 	CHECK_INT(pvs_bucket_tokens(&latency, UINT64_MAX, 0),

@@ -24,7 +24,8 @@ static const char status_json[] =
         "{\"version\":\"0.1.0\",\"enabled\":true,\"breaker\":\"closed\",\"sources\":{\"libvirt\":"
         "{\"ok\":true,\"detail\":\"\"},\"bpf\":{\"ok\":false,\"detail\":\"no BTF\"}},\"caps\":"
         "{\"cpu_share_permille\":300,\"cpu_burst_us\":3000,\"domain_share_permille\":500,"
-        "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"burst_used_permille\":250,\"rt_permille\":"
+        "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"burst_used_"
+        "permille\":250,\"rt_permille\":"
         "12,"
         "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1},\"vcpus\":[{\"domain\":"
         "\"a "
@@ -394,7 +395,7 @@ static void test_flag(void)
 	CHECK(rmdir(state) == 0 && rmdir(parent) == 0);
 }
 
-TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"what_is_missing", test_what_is_missing},
-          {"other_verbs", test_other_verbs}, {"durations", test_durations}, {"asks", test_asks},
-          {"doctor_finds", test_doctor_finds}, {"doctor_merges", test_doctor_merges},
-          {"flag", test_flag})
+TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status},
+          {"what_is_missing", test_what_is_missing}, {"other_verbs", test_other_verbs},
+          {"durations", test_durations}, {"asks", test_asks}, {"doctor_finds", test_doctor_finds},
+          {"doctor_merges", test_doctor_merges}, {"flag", test_flag})

@@ -38,7 +38,8 @@ static pid_t sleeper(void)
 	return pid;
 }
 
-/* Raises a thread with its record, as the actuator does. False: the kernel does not allow it here. */
+/* Raises a thread with its record, as the actuator does. False: the kernel does not allow it here.
+ */
 static bool boost(struct ledger *ledger, pid_t pid)
 {
 	struct ledger_thread record = {.tid = pid, .given = {SCHED_FIFO, 1}};
@@ -118,7 +119,8 @@ static void test_ignores_signals(void)
 	unlink(path);
 }
 
-/* A process that plays the daemon: starts a guardian, boosts @victim, tells, and waits for its end. */
+/* A process that plays the daemon: starts a guardian, boosts @victim, tells, and waits for its end.
+ */
 static pid_t daemon_with_boost(struct ledger *ledger, pid_t victim, int *told)
 {
 	int fds[2];
@@ -194,7 +196,7 @@ static void test_gives_back_when_a_boost_is_overdue(void)
 }
 
 TEST_MAIN({"answers_and_leaves", test_answers_and_leaves},
-	  {"stopped_one_does_not_answer", test_stopped_one_does_not_answer},
-	  {"ignores_signals", test_ignores_signals},
-	  {"gives_back_when_the_daemon_is_killed", test_gives_back_when_the_daemon_is_killed},
-	  {"gives_back_when_a_boost_is_overdue", test_gives_back_when_a_boost_is_overdue})
+          {"stopped_one_does_not_answer", test_stopped_one_does_not_answer},
+          {"ignores_signals", test_ignores_signals},
+          {"gives_back_when_the_daemon_is_killed", test_gives_back_when_the_daemon_is_killed},
+          {"gives_back_when_a_boost_is_overdue", test_gives_back_when_a_boost_is_overdue})

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The ledger, with real threads of this process where it gives back: no privilege is needed for that. */
+/* The ledger, with real threads of this process where it gives back: no privilege is needed for
+ * that. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -34,9 +35,9 @@ static void end(void)
 static struct ledger_thread record_of(pid_t tid)
 {
 	struct ledger_thread record = {
-		.tid = tid,
-		.before = {.policy = SCHED_BATCH, .nice = 7, .slack_ns = 1234},
-		.given = {.policy = SCHED_FIFO, .priority = 1},
+	        .tid = tid,
+	        .before = {.policy = SCHED_BATCH, .nice = 7, .slack_ns = 1234},
+	        .given = {.policy = SCHED_FIFO, .priority = 1},
 	};
 
 	CHECK_INT(procfs_start_ticks(0, tid, &record.start_ticks), 0);
@@ -79,7 +80,8 @@ static void test_survives_reopening(void)
 	end();
 }
 
-/* A thread that does not have what we gave is somebody else's by now: not touched, record dropped. */
+/* A thread that does not have what we gave is somebody else's by now: not touched, record dropped.
+ */
 static void test_foreign_is_left_alone(void)
 {
 	struct ledger *ledger;
@@ -214,9 +216,9 @@ static void test_symlink_is_not_followed(void)
 static void test_groups_keep_the_first_value(void)
 {
 	struct ledger_group group = {
-		.path = "/sys/fs/cgroup/x/cpu.rt_runtime_us",
-		.before = 0,
-		.written = 100,
+	        .path = "/sys/fs/cgroup/x/cpu.rt_runtime_us",
+	        .before = 0,
+	        .written = 100,
 	};
 	struct ledger_group out;
 	struct ledger *ledger;
@@ -231,7 +233,8 @@ static void test_groups_keep_the_first_value(void)
 	CHECK_INT(out.before, 0);
 	CHECK_INT(out.written, 200);
 	CHECK_INT(ledger_count(ledger), 1);
-	CHECK_INT(ledger_restore_group(ledger, group.path), 0); /* the group does not exist: dropped */
+	CHECK_INT(ledger_restore_group(ledger, group.path),
+	          0); /* the group does not exist: dropped */
 	CHECK_INT(ledger_count(ledger), 0);
 	ledger_close(ledger);
 	end();
@@ -271,13 +274,12 @@ static void test_groups_are_bounded(void)
 	end();
 }
 
-TEST_MAIN({"put_get_drop", test_put_get_drop},
-	  {"survives_reopening", test_survives_reopening},
-	  {"foreign_is_left_alone", test_foreign_is_left_alone},
-	  {"another_thread_of_that_number", test_another_thread_of_that_number},
-	  {"damaged_records", test_damaged_records},
-	  {"other_files_are_put_aside", test_other_files_are_put_aside},
-	  {"symlink_is_not_followed", test_symlink_is_not_followed},
-	  {"groups_keep_the_first_value", test_groups_keep_the_first_value},
-	  {"group_outside_cgroups_is_invalid", test_group_outside_cgroups_is_invalid},
-	  {"groups_are_bounded", test_groups_are_bounded})
+TEST_MAIN({"put_get_drop", test_put_get_drop}, {"survives_reopening", test_survives_reopening},
+          {"foreign_is_left_alone", test_foreign_is_left_alone},
+          {"another_thread_of_that_number", test_another_thread_of_that_number},
+          {"damaged_records", test_damaged_records},
+          {"other_files_are_put_aside", test_other_files_are_put_aside},
+          {"symlink_is_not_followed", test_symlink_is_not_followed},
+          {"groups_keep_the_first_value", test_groups_keep_the_first_value},
+          {"group_outside_cgroups_is_invalid", test_group_outside_cgroups_is_invalid},
+          {"groups_are_bounded", test_groups_are_bounded})

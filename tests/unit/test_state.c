@@ -10,7 +10,7 @@
 
 static char directory[64];
 static const char *const files[] = {"disabled", "policies.json", "policies.json.bad", "running",
-				    "breaker"};
+                                    "breaker"};
 
 static void begin(void)
 {
@@ -81,8 +81,12 @@ static void test_policies_persist(void)
 static void test_damaged_policies_are_put_aside(void)
 {
 	static const char *const damaged[] = {
-		"", "{", "[]", "{\"version\":2}", "{\"version\":1,\"policies\":{\"x\":\"latency\"}}",
-		"{\"version\":1,\"policies\":{\"" UUID "\":7}}",
+	        "",
+	        "{",
+	        "[]",
+	        "{\"version\":2}",
+	        "{\"version\":1,\"policies\":{\"x\":\"latency\"}}",
+	        "{\"version\":1,\"policies\":{\"" UUID "\":7}}",
 	};
 	char path[128], warning[512];
 	struct state *state;
@@ -147,5 +151,5 @@ static void test_breaker_forgets(void)
 }
 
 TEST_MAIN({"switch_persists", test_switch_persists}, {"policies_persist", test_policies_persist},
-	  {"damaged_policies_are_put_aside", test_damaged_policies_are_put_aside},
-	  {"breaker", test_breaker}, {"breaker_forgets", test_breaker_forgets})
+          {"damaged_policies_are_put_aside", test_damaged_policies_are_put_aside},
+          {"breaker", test_breaker}, {"breaker_forgets", test_breaker_forgets})
