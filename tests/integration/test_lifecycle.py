@@ -86,3 +86,11 @@ def test_metadata_change_does_not_hurt(scene):
         virsh("metadata", domain.uuid, "--live", "--uri", "urn:pvsched:test", "--key", "p",
               "--set", f"<x n='{number}'/>")
     daemon.wait_boosted(domain)
+
+
+def test_summary_in_the_log(scene):
+    """One line per domain and interval, for a domain in which something happened."""
+    domain = scene.domain(name="pvsched-it a b:1")
+    daemon = scene.daemon(config={"summary_interval_s": 1})
+    daemon.wait_boosted(domain)
+    daemon.wait_log(r'domain "pvsched-it a b:1", profile latency: \d+ boosts in \d+ s; elevated for \d+ permille')
