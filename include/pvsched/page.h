@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * The guest page: what a guest and its host tell each other about one vCPU, through memory that
+ * both see. This header is the contract, version 1; pvsched-protocol(7) explains it. It stands
+ * alone, so that any guest, kernel or program may use it.
+ *
+ * A region is one header page, written by the host, and then one page for each vCPU. Everything is
+ * little-endian and without bit-fields; each word is read and written as one aligned atomic; each
+ * 64-byte line has one writer, but for the first, where each word has one.
+ *
+ * The offsets up to 192 and their meanings are those of the pvsched v3 draft.
+ */
+
+#if defined(__linux__) || defined(__bpf__)
+#include <linux/types.h>
+#else
+#include <stdint.h>
+typedef uint8_t __u8;
+typedef int8_t __s8;
+typedef uint16_t __u16;
+typedef uint32_t __u32;
+typedef uint64_t __u64;
+#endif
+
+#define PVSCHED_PAGE_SIZE 4096
+
+/* ---- the region ---- */
+
+#define PVSCHED_REGION_MAGIC     0x6464656863737670ULL /* the bytes "pvschedd" */
+#define PVSCHED_REGION_VERSION   1
+#define PVSCHED_REGION_PAGES_MAX 512
+#define PVSCHED_REGION_SIZE_MIN  (1024 * 1024)      /* what libvirt's <shmem> takes at least */
+#define PVSCHED_REGION_SIZE_MAX  (16 * 1024 * 1024) /* a larger object is not one of ours */
+
+/** No APIC id: this machine has none, and the page is the one of the guest's CPU of that index. */
+#define PVSCHED_APIC_ID_NONE 0xffffffffU
+
+/**
+ * The first page. The host writes all of it, @generation last, with release; a guest may take no
+ * word of it for true before it has seen @magic and a generation other than 0.
+ */
+struct pvsched_region {
+	__u64 magic;
+	__u32 version;
+	__u32 page_count; /* pages of vCPUs that follow */
+	__u32 page_size;  /* PVSCHED_PAGE_SIZE */
+	__u32 reserved0;
+	__u64 generation; /* another one at each start of host or guest; 0: no host is here */
+	__u8 reserved1[992];
+	__u32 apic_id[PVSCHED_REGION_PAGES_MAX]; /* page 1 + i is of the vCPU with this APIC id */
+	__u8 reserved2[1024];
+};
+
+/* ---- one vCPU ---- */
+
+#define PVSCHED_ABI_VERSION    1
+#define PVSCHED_POLICY_NAME    "pvschedd"
+#define PVSCHED_POLICY_VERSION 1
+#define PVSCHED_PROTOCOL       0
+#define PVSCHED_MODE           0
+
+enum pvsched_status {
+	PVSCHED_STATUS_DISABLED = 0, /* no hello yet, or the host does not want to */
+	PVSCHED_STATUS_ENABLED = 1,
+	PVSCHED_STATUS_UNKNOWN_POLICY = 2,
+	PVSCHED_STATUS_ABI = 3,            /* abi_version: see host_abi_version */
+	PVSCHED_STATUS_POLICY_VERSION = 4, /* policy_version */
+	PVSCHED_STATUS_PROTOCOL = 5,       /* protocol_id, or another CPU's APIC id */
+	PVSCHED_STATUS_MODE = 6,           /* requested_mode: see accepted_mode */
+};
+
+/** How the host runs the vCPU: byte 5 of applied_state. */
+enum pvsched_boost {
+	PVSCHED_BOOST_BASE = 0,
+	PVSCHED_BOOST_TASK = 1,     /* elevated: armed, or for a task */
+	PVSCHED_BOOST_CRITICAL = 2, /* elevated for a critical section */
+};
+
+/* byte 4 of applied_state */
+#define PVSCHED_THROTTLED_BURST (1U << 0) /* it used its burst up */
+#define PVSCHED_THROTTLED_SHARE (1U << 1) /* its domain or its host CPU used its share up */
+
+/* host_flags */
+#define PVSCHED_HOST_PREEMPTED (1U << 0) /* runnable on the host, and does not run */
+#define PVSCHED_HOST_AVOID     (1U << 1) /* reserved for hints to move work away; never set yet */
+#define PVSCHED_HOST_ARMED     (1U << 2) /* its next wake-up will be served at once */
+
+/* cs_state */
+#define PVSCHED_CS_NMI     (1ULL << 0)
+#define PVSCHED_CS_HARDIRQ (1ULL << 1)
+#define PVSCHED_CS_SOFTIRQ (1ULL << 2)
+#define PVSCHED_CS_PREEMPT (1ULL << 3) /* preemption is off */
+#define PVSCHED_CS_ALL     0xfULL
+
+/* task_intent, byte 6 */
+#define PVSCHED_INTENT_PENDING 1U /* bytes 3-5 are valid */
+#define PVSCHED_INTENT_IDLE    2U
+
+struct pvsched_page {
+	/* the hello: the guest writes these, then its generation_echo, with release */
+	__u32 abi_version;
+	__u32 policy_version;
+	char policy_name[32]; /* zero padded */
+	__u32 protocol_id;
+	__u32 requested_mode;
+	/* the host's answer, status last, with release */
+	__u32 status; /* enum pvsched_status */
+	__u32 host_abi_version;
+	__u32 accepted_mode;
+	__u32 reserved0;
+
+	/* the guest's scheduler, where agent_generation says that somebody keeps them up to date */
+	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending one */
+	__u64 cs_state;      /* PVSCHED_CS_* */
+	__u64 interrupt_ack; /* reserved: echo of interrupt_ticket */
+	__u64 reserved1[5];
+
+	/* host */
+	__u64 applied_state;    /* see pvsched_applied() */
+	__u64 interrupt_ticket; /* reserved: 0 */
+	__u64 reserved2[6];
+
+	/* host: all at one moment, a snapshot and no lock */
+	__u64 generation;   /* as in the region's header */
+	__u64 run_delay_ns; /* total time runnable and not running */
+	__u64 elevated_ns;  /* total time it ran elevated */
+	__u32 host_cpu;     /* where it runs or ran last */
+	__u32 host_flags;   /* PVSCHED_HOST_* */
+	__u64 boosts;       /* how often it was made elevated */
+	__u64 throttles;    /* how often that ended for want of budget */
+	__u64 published_ns; /* host's monotonic time of this snapshot */
+	__u64 reserved3;
+
+	/* guest */
+	__u64 request;          /* of an application: see pvsched_request() */
+	__u64 expect;           /* with it, when it ends: see pvsched_expect() */
+	__u64 generation_echo;  /* the generation that this guest said hello to */
+	__u64 nonce;            /* any number; for carriers that must prove a page's address */
+	__u32 apic_id;          /* of the CPU this page is of; PVSCHED_APIC_ID_NONE */
+	__u32 cpu_index;        /* its number in the guest, for people */
+	__u32 agent_generation; /* not 0: an agent keeps task_intent and cs_state up to date */
+	__u32 reserved4;
+	__u64 reserved5[2];
+
+	__u8 reserved6[3776];
+};
+
+_Static_assert(sizeof(struct pvsched_region) == PVSCHED_PAGE_SIZE, "region header");
+_Static_assert(__builtin_offsetof(struct pvsched_region, generation) == 24, "generation");
+_Static_assert(__builtin_offsetof(struct pvsched_region, apic_id) == 1024, "apic_id");
+_Static_assert(sizeof(struct pvsched_page) == PVSCHED_PAGE_SIZE, "page");
+_Static_assert(__builtin_offsetof(struct pvsched_page, policy_name) == 8, "policy_name");
+_Static_assert(__builtin_offsetof(struct pvsched_page, protocol_id) == 40, "protocol_id");
+_Static_assert(__builtin_offsetof(struct pvsched_page, status) == 48, "status");
+_Static_assert(__builtin_offsetof(struct pvsched_page, task_intent) == 64, "task_intent");
+_Static_assert(__builtin_offsetof(struct pvsched_page, cs_state) == 72, "cs_state");
+_Static_assert(__builtin_offsetof(struct pvsched_page, applied_state) == 128, "applied_state");
+_Static_assert(__builtin_offsetof(struct pvsched_page, generation) == 192, "host line");
+_Static_assert(__builtin_offsetof(struct pvsched_page, request) == 256, "guest line");
+_Static_assert(__builtin_offsetof(struct pvsched_page, generation_echo) == 272, "echo");
+_Static_assert(__builtin_offsetof(struct pvsched_page, apic_id) == 288, "apic id");
+_Static_assert(__builtin_offsetof(struct pvsched_page, reserved6) == 320, "reserved");
+
+/* ---- words ---- */
+
+/* Linux's numbers, whatever the guest is. */
+enum pvsched_policy {
+	PVSCHED_POLICY_NORMAL = 0,
+	PVSCHED_POLICY_FIFO = 1,
+	PVSCHED_POLICY_RR = 2,
+	PVSCHED_POLICY_BATCH = 3,
+	PVSCHED_POLICY_IDLE = 5,
+};
+
+/**
+ * A task, in three bytes: scheduling policy, nice value, real-time priority. NORMAL and BATCH have
+ * nice -20 to 19 and priority 0, FIFO and RR nice 0 and priority 1 to 99, IDLE all zero.
+ */
+static inline __u64 pvsched_tuple(__u32 policy, int nice, __u32 rt_priority)
+{
+	return (policy & 0xff) | (__u64)(__u8)nice << 8 | (__u64)(rt_priority & 0xff) << 16;
+}
+
+/** What a guest wants of its host for one vCPU, now. */
+enum pvsched_ask {
+	PVSCHED_ASK_NONE = 0,     /* it has no opinion: the host goes by what it sees itself */
+	PVSCHED_ASK_ORDINARY = 1, /* what runs there can wait like everybody's */
+	PVSCHED_ASK_URGENT =
+	        2, /* a real-time task runs there, or waits to, or a critical section */
+	PVSCHED_ASK_INVALID = 3, /* the word has no meaning: as if nothing was said, and counted */
+};
+
+static inline enum pvsched_ask pvsched_tuple_ask(__u64 tuple)
+{
+	__u32 policy = tuple & 0xff, rt_priority = (tuple >> 16) & 0xff;
+	int nice = (__s8)(tuple >> 8);
+
+	if (policy == PVSCHED_POLICY_FIFO || policy == PVSCHED_POLICY_RR)
+		return nice == 0 && rt_priority >= 1 && rt_priority <= 99 ? PVSCHED_ASK_URGENT
+		                                                          : PVSCHED_ASK_INVALID;
+	if (policy == PVSCHED_POLICY_NORMAL || policy == PVSCHED_POLICY_BATCH)
+		return nice >= -20 && nice <= 19 && rt_priority == 0 ? PVSCHED_ASK_ORDINARY
+		                                                     : PVSCHED_ASK_INVALID;
+	if (policy == PVSCHED_POLICY_IDLE)
+		return nice == 0 && rt_priority == 0 ? PVSCHED_ASK_ORDINARY : PVSCHED_ASK_INVALID;
+	return PVSCHED_ASK_INVALID;
+}
+
+/**
+ * An application's request: a tuple and a sequence number. Another number renews it; 0 is none. A
+ * request is in force until the next one, and dies when it is not renewed for
+ * PVSCHED_REQUEST_LEASE_NS.
+ */
+#define PVSCHED_REQUEST_LEASE_NS 1000000000ULL
+
+static inline __u64 pvsched_request(__u64 tuple, __u32 sequence)
+{
+	return (tuple & 0xffffff) | (__u64)sequence << 32;
+}
+
+static inline __u32 pvsched_request_sequence(__u64 request)
+{
+	return (__u32)(request >> 32);
+}
+
+static inline enum pvsched_ask pvsched_request_ask(__u64 request)
+{
+	if (pvsched_request_sequence(request) == 0)
+		return request == 0 ? PVSCHED_ASK_NONE : PVSCHED_ASK_INVALID;
+	if (request & 0xff000000U)
+		return PVSCHED_ASK_INVALID;
+	return pvsched_tuple_ask(request & 0xffffff);
+}
+
+/**
+ * With an ordinary request of the same sequence number: that it will be urgent again in @us, from
+ * when it was written. Written before the request. 0: not known.
+ */
+static inline __u64 pvsched_expect(__u32 us, __u32 sequence)
+{
+	return us | (__u64)sequence << 32;
+}
+
+/** In how many us it will be urgent again; 0: not known. */
+static inline __u32 pvsched_expect_us(__u64 expect, __u64 request)
+{
+	return expect >> 32 == request >> 32 ? (__u32)expect : 0;
+}
+
+/** What the guest's scheduler says. */
+static inline enum pvsched_ask pvsched_intent_ask(__u64 task_intent, __u64 cs_state)
+{
+	__u32 flags = (task_intent >> 48) & 0xff;
+	enum pvsched_ask current = pvsched_tuple_ask(task_intent & 0xffffff);
+	enum pvsched_ask pending = pvsched_tuple_ask((task_intent >> 24) & 0xffffff);
+
+	if ((cs_state & ~PVSCHED_CS_ALL) || task_intent >> 56 ||
+	    (flags & ~(PVSCHED_INTENT_PENDING | PVSCHED_INTENT_IDLE)))
+		return PVSCHED_ASK_INVALID;
+	if (current == PVSCHED_ASK_INVALID ||
+	    ((flags & PVSCHED_INTENT_PENDING) && pending == PVSCHED_ASK_INVALID))
+		return PVSCHED_ASK_INVALID;
+	if (cs_state || current == PVSCHED_ASK_URGENT ||
+	    ((flags & PVSCHED_INTENT_PENDING) && pending == PVSCHED_ASK_URGENT))
+		return PVSCHED_ASK_URGENT;
+	return PVSCHED_ASK_ORDINARY;
+}
+
+/** Several voices of one guest: whoever is urgent counts; what is invalid is not heard. */
+static inline enum pvsched_ask pvsched_ask_merge(enum pvsched_ask a, enum pvsched_ask b)
+{
+	if (a == PVSCHED_ASK_INVALID)
+		return b == PVSCHED_ASK_INVALID ? PVSCHED_ASK_NONE : b;
+	if (b == PVSCHED_ASK_INVALID)
+		return a;
+	return a > b ? a : b;
+}
+
+/** The word applied_state. */
+static inline __u64 pvsched_applied(enum pvsched_boost boost, __u32 throttled)
+{
+	return (__u64)(throttled & 0xff) << 32 | (__u64)(boost & 0xff) << 40;
+}
+
+static inline enum pvsched_boost pvsched_applied_boost(__u64 applied)
+{
+	return (enum pvsched_boost)((applied >> 40) & 0xff);
+}
+
+static inline __u32 pvsched_applied_throttled(__u64 applied)
+{
+	return (applied >> 32) & 0xff;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The carrier of a domain's guest pages: the shared-memory object behind its ivshmem device, found
+ * through its QEMU process, proven to be safe to touch, and opened. Two kinds are known:
+ *
+ * - a memfd of QEMU (`-object memory-backend-memfd,id=pvsched,...,share=on`, seal=on): sealed
+ *   against shrinking, so it is mapped;
+ * - libvirt's <shmem name='pvsched-...'> with role='master': a file in /dev/shm. It cannot be
+ *   sealed, so it is never mapped, but read and written with pread() and pwrite(), which a
+ *   truncated file answers with an error and not with SIGBUS.
+ *
+ * Nothing that stands in the memory is believed here; see guest/page.h.
+ */
+
+#include <sys/types.h>
+
+#include "pvsched/page.h"
+#include "util/base.h"
+
+struct carrier;
+
+enum carrier_kind {
+	CARRIER_MEMFD,
+	CARRIER_SHMEM,
+};
+
+/** Why a domain has no usable carrier: positive outcomes of carrier_find(). */
+enum carrier_problem {
+	CARRIER_ABSENT = 1, /* it has none: an ordinary domain */
+	CARRIER_AMBIGUOUS,  /* several objects could be it: which one is not proven */
+	CARRIER_NOT_REGULAR, /* a FIFO, a device, ... */
+	CARRIER_NOT_TMPFS,   /* neither on tmpfs nor on hugetlbfs */
+	CARRIER_WRONG_SIZE,  /* not the size QEMU was told, too small for its vCPUs, or absurd */
+	CARRIER_READ_ONLY,   /* QEMU's descriptor, or a seal, forbids writing */
+	CARRIER_UNSEALED_HUGE, /* on hugetlbfs and not sealed: could only be mapped, and must not be */
+	CARRIER_CHANGED,       /* QEMU's descriptors changed while they were looked at */
+	_CARRIER_PROBLEM_MAX,
+};
+
+/**
+ * Looks for the carrier of the QEMU process @pid (its start time is checked by the caller, before
+ * and after) and opens it. @n_pages is how many vCPU pages it must hold at least. Reads
+ * /proc/PID/{cmdline,maps,fd}; takes the descriptor over with pidfd_getfd(), so that nothing is
+ * ever opened by name. Never blocks, whatever the descriptors are.
+ * Returns 0 and *ret; an enum carrier_problem; -errno (-EPERM: CAP_SYS_PTRACE is missing).
+ */
+int carrier_find(pid_t pid, size_t n_pages, struct carrier **ret);
+
+/**
+ * The same for a descriptor at hand: validates it and takes it over, also on failure. @expected is
+ * the size it must have, 0: any that is allowed. @address is where QEMU has it mapped, 0: unknown.
+ */
+int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t address,
+                 size_t n_pages, struct carrier **ret);
+
+/** Unmaps and closes; the memory itself is left as it is. Takes NULL; returns NULL. */
+struct carrier *carrier_free(struct carrier *carrier);
+
+/** For CLEANUP(). */
+void carrier_cleanup(struct carrier **carrier);
+
+enum carrier_kind carrier_kind(const struct carrier *carrier);
+
+/** What it is: no two domains may have the same. */
+dev_t carrier_device(const struct carrier *carrier);
+ino_t carrier_inode(const struct carrier *carrier);
+
+/** Bytes of the object. */
+uint64_t carrier_size(const struct carrier *carrier);
+
+/** Sealed against shrinking, so mapped. */
+bool carrier_sealed(const struct carrier *carrier);
+
+/** Where QEMU has the first byte of it mapped, in its own address space; 0: not known. */
+uint64_t carrier_address(const struct carrier *carrier);
+
+/** The memory, readable and writable, carrier_size() bytes; NULL when it is not mapped. */
+void *carrier_memory(const struct carrier *carrier);
+
+/** Its descriptor, for pread() and pwrite() when it is not mapped; stays the carrier's. */
+int carrier_fd(const struct carrier *carrier);
+
+/** "memfd", "shmem". */
+const char *carrier_kind_name(enum carrier_kind kind);
+
+/** A short name as in JSON ("wrong-size") and a sentence for people that says what to do. */
+const char *carrier_problem_name(enum carrier_problem problem);
+const char *carrier_problem_text(enum carrier_problem problem);
