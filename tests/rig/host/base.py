@@ -20,7 +20,8 @@ _MASKED = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
     "fstrim.timer", "logrotate.timer", "man-db.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
     "systemd-pstore.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
-    "systemd-hwdb-update.service", "systemd-journal-flush.service", "systemd-binfmt.service",
+    "systemd-hwdb-update.service", "systemd-journal-flush.service", "systemd-binfmt.service", "systemd-logind.service",
+    "libvirt-guests.service", "modprobe@configfs.service", "modprobe@drm.service", "modprobe@fuse.service",
 )
 
 # Documentation of hundreds of packages would be half of the files. Man pages of ours are looked at.
