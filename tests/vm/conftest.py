@@ -16,7 +16,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 # pylint: disable=wrong-import-position
 from host import GUEST, Host  # noqa: E402
 
-# An emulated kernel dies now and then (scripts/rig --help): its test is repeated this often.
+# An emulated kernel may die or hang: its test is repeated this often.
 DEATHS_MAX = 2
 
 

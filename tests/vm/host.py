@@ -148,9 +148,10 @@ class Host:
         self.run("sched-snapshot save /run/snapshot")
 
     def differences(self):
-        """What is not as it was at snapshot()."""
+        """What is not as it was at snapshot(). The daemon's own threads, which are new, are none of it."""
         text = self.run("sched-snapshot compare /run/snapshot --json; [ $? -le 1 ]")
-        return json.loads(text[text.index("{"):])["differences"]
+        own = {int(pid) for pid in self.run("pgrep -f '^/usr/sbin/pvschedd'; true").split()}
+        return [found for found in json.loads(text[text.index("{"):])["differences"] if found.get("pid") not in own]
 
 
 __all__ = ["GUEST", "Host", "MESSAGE_IDS", "PACKAGES", "CommandFailed", "RigError"]

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from . import initramfs, recipe
+from . import emulator, initramfs, recipe
 from ..proc import RigError
 
 DISK_GIB = 8
@@ -89,6 +89,8 @@ def _build(directory, kernels):
         os.chmod(work, 0o755)
         root, image = f"{work}/root", f"{work}/image"
         os.mkdir(image)
+        os.mkdir(f"{work}/emulator")
+        emulator.fetch(f"{work}/emulator", f"{image}/emulator")
         _bootstrap(root, work)
         say(f"packages installed after {time.monotonic() - begin:.0f} s")
         _configure(root, image)

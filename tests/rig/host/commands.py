@@ -36,8 +36,7 @@ its packages. Where hardware can nest KVM, that is used; else all is emulated, a
   --kernel 6.1|6.12    boots that one (6.1)
   --plain              boots the host without pvschedd
   --retries N          how often `run` boots again when the emulated host died, and repeats the command
-                       (2). Rarely an emulated kernel dies of a race in QEMU's emulation of a kernel that
-                       patches its own code on one CPU while another runs it; this is said each time.
+                       (2); it is said each time, with the cause
   --timeout SECONDS    how long `run` waits for the command (no limit)
   --offline            build: downloads nothing; fails without an image
   -h, --help           this text

@@ -12,7 +12,7 @@ import subprocess
 import time
 import uuid
 
-from . import recipe
+from . import emulator, recipe
 from .base import newest, say
 from .remote import Remote
 from ..kvm import kvm_works
@@ -157,7 +157,7 @@ class Machine:
             ["-accel", "tcg,thread=multi", "-cpu", "max,+svm"]
         disk_format = "raw" if disk.endswith(".img") else "qcow2"
         return [
-            "qemu-system-x86_64", "-name", f"pvschedd-rig-{self.name}", *accelerator, "-machine", "pc",
+            *emulator.argv(f"{base}/emulator"), "-name", f"pvschedd-rig-{self.name}", *accelerator, "-machine", "pc",
             "-smp", "2", "-m", str(MEMORY_MIB), "-uuid", str(identity), "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", f"{base}/vmlinuz-{kernel}", "-initrd", f"{base}/initrd-{kernel}",
             "-append", f"{_CMDLINE} systemd.hostname={self.name} systemd.machine_id={identity.hex} "
@@ -231,13 +231,25 @@ class Machine:
             done = self.remote().call(command, timeout=timeout, **kwargs)
         except subprocess.TimeoutExpired:
             self._raise_if_dead()
+            self._raise_if_hung()
             raise
         if done.returncode == 255:
             # The command may say 255 itself. A dying QEMU takes a moment to be gone.
             for _ in range(20):
                 self._raise_if_dead()
                 time.sleep(0.1)
+            self._raise_if_hung()
         return done
+
+    def _raise_if_hung(self):
+        """A host that does not even answer is as good as dead: it is ended."""
+        try:
+            if self.remote().call("true", stdin=subprocess.DEVNULL, timeout=60).returncode == 0:
+                return
+        except subprocess.TimeoutExpired:
+            pass
+        self._end_process()
+        raise HostDied(f"the emulated host '{self.name}' hung: {self.cause_of_death()}")
 
     def _raise_if_dead(self):
         if not self.running():
@@ -247,7 +259,7 @@ class Machine:
 
     def power_off(self):
         """An orderly end, so that all is on the disk."""
-        self.call("systemctl poweroff --no-block", stdin=subprocess.DEVNULL)
+        self.call("systemctl --no-block start poweroff.target", stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while self.running():
             if time.monotonic() > deadline:

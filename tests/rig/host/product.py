@@ -19,7 +19,7 @@ CHECKER = os.path.join(recipe.REPOSITORY, "tests", "checker")
 # Where things are inside.
 GUEST_INSIDE = "/opt/pvschedd-rig/guest"
 PACKAGES_INSIDE = "/opt/pvschedd-rig/packages"
-# An emulated kernel may die while it starts (see `scripts/rig --help`).
+# An emulated kernel may die while it starts.
 ATTEMPTS = 3
 
 _INSTALL = f"""set -e

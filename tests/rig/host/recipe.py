@@ -17,7 +17,7 @@ SUITE = "bookworm"
 KERNELS = {"6.1": "linux-image-cloud-amd64", "6.12": "linux-image-6.12-cloud-amd64"}
 
 # The files of the recipe: whatever they become, the image is another one.
-_FILES = [os.path.join(HERE, name) for name in ("recipe.py", "base.py", "initramfs.py")]
+_FILES = [os.path.join(HERE, name) for name in ("recipe.py", "base.py", "initramfs.py", "emulator.py")]
 
 
 def packages(purpose):
