@@ -125,7 +125,7 @@ class Host:
         """{vCPU index: tid} of a running guest with two vCPUs that work a little all the time."""
         name = shlex.quote(GUEST)
         if self.code(f"virsh domid {name}") != 0:
-            self.run(f"rig-guest start {name} --vcpus 2", timeout=240)
+            self.run(f"rig-guest start {name} --vcpus 2", timeout=400)
             for cpu in (0, 1):
                 # 500 us of every 20 ms, for an hour.
                 self.run(f"rig-guest ask {name} background busy 500 20000 3600 {cpu}")
