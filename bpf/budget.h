@@ -5,6 +5,7 @@
  * Charging what ran to the three buckets, and the timer that speaks when one of them is empty.
  */
 
+#include "ask.h"
 #include "tables.h"
 
 #define MAX_RT_PRIO 100
@@ -92,6 +93,15 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 
 static int deadline_fired(void *map, int *key, struct deadline *deadline);
 
+/* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
+static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 left)
+{
+	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY) &&
+	    left > PVS_ASK_GRACE_NS)
+		return PVS_ASK_GRACE_NS;
+	return left;
+}
+
 static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now,
                                       __u32 which)
 {
@@ -152,7 +162,8 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		deadline_start(vcpu, slot, deadline, now, left);
+		ask_check_running(vcpu, slot, now);
+		deadline_start(vcpu, slot, deadline, now, next_look(vcpu, left));
 		return 0;
 	}
 	exhausted(vcpu, slot, now, which);

@@ -5,6 +5,7 @@
  *
  * Cost to everybody else: two loads and a test per switch (see `listed`), no map look-up.
  */
+#include "ask.h"
 #include "budget.h"
 #include "entitlement.h"
 #include "softirqd.h"
@@ -76,6 +77,8 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (vcpu->flags & PVS_FLAG_IMAGINED)
 		imagine_in(vcpu, now);
 	vcpu->in_ns = now;
+	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
+		event_send(vcpu, slot, PVS_EVENT_RUN, 0);
 	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
 		return;
 
@@ -90,6 +93,8 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (left <= PVS_TOKENS_MIN_NS) {
 		exhausted(vcpu, slot, now, which);
 		left = PVS_OVERDUE_NS;
+	} else {
+		left = next_look(vcpu, left);
 	}
 	/*
 	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a
@@ -139,11 +144,14 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 			        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
 		}
 	}
+	ask_read(vcpu, now);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
+		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT))
+			event_send(vcpu, slot, PVS_EVENT_URGENT, 0);
 		return;
 	}
 	if (!is_halt(vcpu, p)) {

@@ -19,6 +19,7 @@ static struct booster *booster_free(struct booster *b)
 	close_fd(b->epoll_fd);
 	actuator_free(b->actuator);
 	policy_free(b->policy);
+	pages_free(b->pages);
 	free(b->slots);
 	free(b->claims);
 	free(b);
@@ -44,9 +45,10 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	b->guardian_acts = ledger_guardian_acts(options->ledger);
 	b->policy = policy_new(PVS_VCPUS_MAX, &options->caps);
 	b->actuator = actuator_new(options->ledger, PVS_VCPUS_MAX, &options->boost);
+	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts);
 	b->slots = calloc(PVS_VCPUS_MAX, sizeof(*b->slots));
 	b->claims = calloc(PVS_VCPUS_MAX, sizeof(*b->claims));
-	if (!b->policy || !b->actuator || !b->slots || !b->claims)
+	if (!b->policy || !b->actuator || !b->pages || !b->slots || !b->claims)
 		return -ENOMEM;
 	policy_hold_all(b->policy, options->holds);
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -174,6 +176,26 @@ int booster_hold_all(struct booster *booster, uint32_t holds)
 int booster_rescan(struct booster *booster, unsigned int slot)
 {
 	return call(booster, (struct command){.type = COMMAND_RESCAN, .slot = slot});
+}
+
+int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
+                     bool poll)
+{
+	return call(booster, (struct command){
+	                             .type = COMMAND_PAGE,
+	                             .slot = slot,
+	                             .page = page,
+	                             .poll = poll,
+	                     });
+}
+
+int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
+{
+	return call(booster, (struct command){
+	                             .type = COMMAND_BOOST,
+	                             .slot = slot,
+	                             .until_ns = until_ns,
+	                     });
 }
 
 int booster_set_caps(struct booster *booster, const struct host_caps *caps)

@@ -30,6 +30,7 @@ struct booster {
 	uint32_t guardian_acts;
 	struct policy *policy;
 	struct actuator *actuator;
+	struct pages *pages;
 	struct booster_slot *slots;
 	struct policy_claim *claims; /* room for shed() */
 	struct booster_totals totals;

@@ -63,6 +63,7 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		};
 		booster_set_caps(m->booster, &config_host(config)->caps);
 		manager_apply(m);
+		carriers_configure(m);
 		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
 		          config_n_files(config));
 		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||

@@ -28,13 +28,14 @@ enum carrier_kind {
 
 /** Why a domain has no usable carrier: positive outcomes of carrier_find(). */
 enum carrier_problem {
-	CARRIER_ABSENT = 1, /* it has none: an ordinary domain */
-	CARRIER_AMBIGUOUS,  /* several objects could be it: which one is not proven */
-	CARRIER_NOT_REGULAR, /* a FIFO, a device, ... */
-	CARRIER_NOT_TMPFS,   /* neither on tmpfs nor on hugetlbfs */
-	CARRIER_WRONG_SIZE,  /* not the size QEMU was told, too small for its vCPUs, or absurd */
-	CARRIER_READ_ONLY,   /* QEMU's descriptor, or a seal, forbids writing */
-	CARRIER_UNSEALED_HUGE, /* on hugetlbfs and not sealed: could only be mapped, and must not be */
+	CARRIER_ABSENT = 1,    /* it has none: an ordinary domain */
+	CARRIER_AMBIGUOUS,     /* several objects could be it: which one is not proven */
+	CARRIER_NOT_REGULAR,   /* a FIFO, a device, ... */
+	CARRIER_NOT_TMPFS,     /* neither on tmpfs nor on hugetlbfs */
+	CARRIER_WRONG_SIZE,    /* not the size QEMU was told, too small for its vCPUs, or absurd */
+	CARRIER_READ_ONLY,     /* QEMU's descriptor, or a seal, forbids writing */
+	CARRIER_UNSEALED_HUGE, /* on hugetlbfs and not sealed: could only be mapped, and must not be
+	                        */
 	CARRIER_CHANGED,       /* QEMU's descriptors changed while they were looked at */
 	_CARRIER_PROBLEM_MAX,
 };
