@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/manager.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
-#include "util/procfs.h"
 
 /* A guest may change what it says of itself as often as it likes: one line of it in a minute. */
 #define LOG_INTERVAL_NS (60 * NSEC_PER_SEC)
-
-#define CMDLINE_MAX (256 * 1024)
 
 static bool may_say(struct managed_carrier *c, unsigned int *skipped)
 {
@@ -65,14 +60,6 @@ static bool is_shared(struct manager *m, struct managed_domain *d, const struct 
 	return shared;
 }
 
-static struct topology topology_read(pid_t pid)
-{
-	CLEANUP(cleanup_free) char *cmdline = malloc(CMDLINE_MAX);
-	ssize_t n = cmdline ? procfs_cmdline(pid, cmdline, CMDLINE_MAX) : -ENOMEM;
-
-	return n > 0 ? topology_of_cmdline(cmdline, (size_t)n) : TOPOLOGY_FLAT;
-}
-
 /* Begins a new generation, or lets go of memory that can't be written. */
 static void begin(struct manager *m, struct managed_domain *d)
 {
@@ -87,52 +74,61 @@ static void begin(struct manager *m, struct managed_domain *d)
 	say(d, -1, LOG_WARNING, "the memory can't be written: not used");
 }
 
-static bool is_qemu_still(const struct managed_domain *d)
+/* A search is over: its result counts if it is still about the QEMU of a domain that wants it. */
+static void on_found(void *userdata, const struct carrier_found *found)
 {
-	uint64_t start_ticks;
+	struct manager *m = userdata;
+	struct managed_domain *d = domains_by_qemu(m, found->qemu.tid);
+	struct managed_carrier *c = d ? &d->pages : NULL;
 
-	return procfs_start_ticks(0, d->seen->qemu.tid, &start_ticks) == 0 &&
-	       start_ticks == d->seen->qemu.start_ticks;
-}
-
-void carriers_find(struct manager *m, struct managed_domain *d, bool again)
-{
-	struct managed_carrier *c = &d->pages;
-	uint32_t n_pages = d->n_vcpus ? d->seen->vcpus[d->n_vcpus - 1].index + 1 : 0;
-	int r;
-
-	if (config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
-		if (c->carrier)
-			carriers_drop(m, d);
+	if (!d || d->seen->qemu.start_ticks != found->qemu.start_ticks ||
+	    config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
+		carrier_free(found->carrier);
 		return;
 	}
-	if (c->carrier && n_pages <= c->n_pages)
+	carriers_drop(m, d);
+	c->error = MIN(found->result, 0);
+	c->problem = MAX(found->result, 0);
+	if (found->result > CARRIER_ABSENT)
+		say(d, -1, LOG_WARNING, carrier_problem_text((enum carrier_problem)found->result));
+	if (!found->carrier)
 		return;
-	if (!again && !c->carrier)
-		return;
-	if (c->carrier)
-		carriers_drop(m, d); /* a vCPU was plugged in: its page is to be told of, too */
-	c->error = 0;
-	c->problem = 0;
-	r = carrier_find(d->seen->qemu.tid, n_pages, &c->carrier);
-	if (r == 0 && !is_qemu_still(d)) {
-		c->carrier = carrier_free(c->carrier);
-		r = -ESRCH;
-	}
-	if (r != 0) {
-		c->error = MIN(r, 0);
-		c->problem = MAX(r, 0);
-		if (r > CARRIER_ABSENT)
-			say(d, -1, LOG_WARNING, carrier_problem_text((enum carrier_problem)r));
-		return;
-	}
+	c->carrier = found->carrier;
+	c->topology = found->topology;
+	c->n_pages = found->n_pages;
 	c->shared = is_shared(m, d, c->carrier);
-	c->topology = topology_read(d->seen->qemu.tid);
-	c->n_pages = MIN(n_pages, (uint32_t)PVSCHED_REGION_PAGES_MAX);
 	if (c->shared)
 		say(d, -1, LOG_WARNING, "another domain has the same memory: not used");
 	else
 		begin(m, d);
+	carriers_apply(m);
+}
+
+int carriers_start(struct manager *m)
+{
+	return carrier_search_new(&m->carrier_search, m->event, on_found, m);
+}
+
+void carriers_find(struct manager *m, struct managed_domain *d, bool again)
+{
+	uint32_t n_pages = d->n_vcpus ? d->seen->vcpus[d->n_vcpus - 1].index + 1 : 0;
+	int r;
+
+	if (config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
+		carriers_drop(m, d);
+		return;
+	}
+	n_pages = MIN(n_pages, (uint32_t)PVSCHED_REGION_PAGES_MAX);
+	if (n_pages == 0)
+		return; /* its threads are not known yet */
+	/* a vCPU was plugged in: its page is to be told of, too */
+	if (d->pages.wanted_pages >= n_pages && (d->pages.carrier || !again))
+		return;
+	r = carrier_search_begin(m->carrier_search, &d->seen->qemu, n_pages);
+	if (r < 0)
+		d->pages.error = r;
+	else
+		d->pages.wanted_pages = n_pages;
 }
 
 void carriers_reset(struct manager *m, struct managed_domain *d)

@@ -374,7 +374,9 @@ static int construct_loop(struct manager *m)
 	if (r < 0)
 		return r;
 	limit_self();
-	r = sources_start(m);
+	r = carriers_start(m);
+	if (r >= 0)
+		r = sources_start(m);
 	if (r >= 0)
 		r = summary_start(m);
 	if (r >= 0)
@@ -430,6 +432,7 @@ struct manager *manager_free(struct manager *m)
 	m->booster = booster_stop(m->booster);
 	if (m->virt || m->procconn)
 		sources_stop(m);
+	m->carrier_search = carrier_search_free(m->carrier_search);
 	m->guardian_child = sd_event_source_disable_unref(m->guardian_child);
 	m->guardian = guardian_stop(m->guardian);
 	if (m->tracer) {

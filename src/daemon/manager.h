@@ -8,7 +8,7 @@
  *   domains.c   what virt/ has seen -> slots, terms and holds of the booster
  *   choose.c    which profile a domain gets, and who says so
  *   terms.c     which share a domain's vCPUs get
- *   carriers.c  the guest pages of domains that have some
+ *   carriers.c  the guest pages of domains that have some; carrier_search.c: looking for them
  *   sources.c   tracer, libvirt, proc connector, notes of the booster
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
@@ -23,6 +23,7 @@
 #include "boost/guardian.h"
 #include "config/config.h"
 #include "control/control.h"
+#include "daemon/carrier_search.h"
 #include "daemon/options.h"
 #include "daemon/slots.h"
 #include "daemon/state.h"
@@ -67,6 +68,7 @@ struct managed_carrier {
 	bool shared;             /* another domain has the same: nobody may use it */
 	struct topology topology;
 	uint32_t n_pages;
+	uint32_t wanted_pages; /* that a search was begun for */
 	uint64_t generation;
 	uint64_t losses_total;    /* it was cut off under us */
 	uint64_t log_ns;          /* of the last line about it */
@@ -117,6 +119,7 @@ struct manager {
 	struct virt_source *virt;
 	bool virt_up;
 	char virt_why[256];
+	struct carrier_search *carrier_search;
 	struct procconn *procconn; /* NULL: procconn_why */
 	sd_event_source *procconn_io;
 	char procconn_why[128];
@@ -196,6 +199,9 @@ void terms_grant_again(struct manager *m);
 void terms_end(struct manager *m, struct managed_vcpu *v);
 
 /* carriers.c */
+
+/** Once the loop is there. Returns 0, or -errno. */
+int carriers_start(struct manager *m);
 
 /** Looks for the carrier of a domain that has none yet; @again: also where there was none before.
  */

@@ -20,7 +20,7 @@ from rig.libvirtd import URI, virsh
 PIT_HZ = 1193182
 FLOPPY_BYTES = 1474560
 
-_XML = """<domain type='qemu'>
+_XML = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
   <uuid>{uuid}</uuid>
   <memory unit='MiB'>64</memory>
@@ -38,9 +38,20 @@ _XML = """<domain type='qemu'>
     </disk>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
+    {devices}
   </devices>
+  {arguments}
 </domain>
 """
+
+# The two carriers of guest pages, as `pvschedctl attach` makes them.
+_MEMFD = """<qemu:commandline>
+    <qemu:arg value='-object'/>
+    <qemu:arg value='memory-backend-memfd,id=pvsched,size=1M,share=on,seal=on'/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='ivshmem-plain,id=pvsched,memdev=pvsched,master=on,addr=0x10'/>
+  </qemu:commandline>"""
+_SHMEM = """<shmem name='{name}' role='master'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>"""
 
 
 def boot_sector(busy, idle, hz):
@@ -66,9 +77,10 @@ class Firmware:
     name      may hold blanks and colons
     busy, idle  ticks of 1/HZ s; busy=0: it only wakes and halts; idle=0: it never sleeps
     tuning    XML below <domain>, such as <cputune>
+    page      carrier of guest pages: "memfd", or the name of a file in /dev/shm
     """
 
-    def __init__(self, name, vcpus=1, max_vcpus=None, busy=0, idle=1, hz=100, tuning="", deadman=None):
+    def __init__(self, name, vcpus=1, max_vcpus=None, busy=0, idle=1, hz=100, tuning="", page=None, deadman=None):
         self.name = name
         self.uuid = str(uuids.uuid4())
         self.pid = None
@@ -82,7 +94,12 @@ class Firmware:
         with open(image, "wb") as file:
             file.write(boot_sector(busy, idle, hz))
             file.truncate(FLOPPY_BYTES)
-        self.xml = _XML.format(name=escape(name), uuid=self.uuid, vcpus=vcpus, max_vcpus=max_vcpus or vcpus,
+        self.shm_path = f"/dev/shm/{page}" if page and page != "memfd" else None
+        if self.shm_path:
+            deadman.add(argv=["rm", "-f", self.shm_path])
+        self.xml = _XML.format(devices=_SHMEM.format(name=page) if self.shm_path else "",
+                               arguments=_MEMFD if page == "memfd" else "",
+                               name=escape(name), uuid=self.uuid, vcpus=vcpus, max_vcpus=max_vcpus or vcpus,
                                tuning=tuning, image=image)
 
     def create(self):
@@ -135,5 +152,7 @@ class Firmware:
             self._deadman.remove(self._pid_key)
             self._key = None
         self._remove_groups()
+        if self.shm_path and os.path.exists(self.shm_path):
+            os.unlink(self.shm_path)
         subprocess.run(["rm", "-rf", self.directory], check=True)
         self._deadman.remove(self._directory_key)
