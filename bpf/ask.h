@@ -53,35 +53,38 @@ static __always_inline void ask_note_change(struct pvs_vcpu_account *vcpu,
 }
 
 /*
- * Reads what the guest of @vcpu says now. Only while the vCPU thread is the current task: its
- * memory is QEMU's. A page that is not resident can't be waited for here; what was known stays.
+ * Reads what the guest of the vCPU in @slot says now. Only while the vCPU thread is the current
+ * task: its memory is QEMU's. A page that is not resident can't be waited for here; what was known
+ * stays.
  */
-static __always_inline void ask_read(struct pvs_vcpu_account *vcpu, __u64 now)
+__noinline int ask_read(__u32 slot, __u64 now)
 {
-	__u64 address = vcpu->page_address;
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
 	struct intent_line intent = {};
-	struct guest_line line;
+	struct guest_line line = {};
 	enum pvsched_ask ask;
+	__u64 address;
 
-	if (!address)
-		return;
+	if (!vcpu)
+		return 0;
+	address = vcpu->page_address;
 	if (bpf_probe_read_user(
 	            &line, sizeof(line),
 	            (void *)(address + __builtin_offsetof(struct pvsched_page, request)))) {
 		vcpu->ask_faults++;
-		return;
+		return 0;
 	}
 	if (line.generation_echo != vcpu->page_generation) {
 		vcpu->ask_stale++;
 		vcpu->ask = PVSCHED_ASK_NONE;
-		return;
+		return 0;
 	}
 	if ((vcpu->flags & PVS_FLAG_AGENT) &&
 	    bpf_probe_read_user(
 	            &intent, sizeof(intent),
 	            (void *)(address + __builtin_offsetof(struct pvsched_page, task_intent)))) {
 		vcpu->ask_faults++;
-		return;
+		return 0;
 	}
 	ask_note_change(vcpu, &line, &intent, now);
 	ask = ask_valid(vcpu, pvsched_request_ask(line.request));
@@ -94,6 +97,7 @@ static __always_inline void ask_read(struct pvs_vcpu_account *vcpu, __u64 now)
 	vcpu->ask_read_ns = now;
 	if (ask <= PVSCHED_ASK_URGENT)
 		vcpu->ask_counts[ask]++;
+	return 0;
 }
 
 /* In the deadline's callback: may it be given back before its tokens end? */
@@ -102,7 +106,8 @@ static __always_inline void ask_check_running(struct pvs_vcpu_account *vcpu, __u
 	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
 		return; /* the timer's CPU is not the thread's any more: its next switch will tell
 		         */
-	ask_read(vcpu, now);
+	if (vcpu->page_address)
+		ask_read(slot, now);
 	if (vcpu->ask == PVSCHED_ASK_ORDINARY && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
-		event_send(vcpu, slot, PVS_EVENT_ORDINARY, 0);
+		event_send(slot, PVS_EVENT_ORDINARY, 0);
 }
