@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What libpvsched writes into a region, and what it reads there. */
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "region_fixture.h"
 
@@ -367,8 +371,53 @@ static void test_threads(void)
 	scene_end(&scene);
 }
 
+/* A child that is killed by any system call but its end. */
+static void work_without_calls(struct pvsched *host)
+{
+	struct pvsched_lease lease = PVSCHED_LEASE_INIT;
+	struct pvsched_account account;
+	struct pvsched_report report;
+	int r = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+
+	if (r < 0)
+		syscall(SYS_exit, 2);
+	for (current_cpu = 0; current_cpu < 3; current_cpu++) {
+		r |= pvsched_lease_request(host, &lease, SCHED_FIFO, 80);
+		r |= pvsched_lease_renew(host, &lease);
+		r |= pvsched_lease_account(host, &lease, &account);
+		r |= pvsched_query(host, PVSCHED_CPU_CURRENT, &report);
+		r |= pvsched_lease_release(host, &lease, 100);
+		r |= pvsched_lease_request(host, &lease, SCHED_FIFO, 80);
+	}
+	syscall(SYS_exit, r ? 1 : 0);
+}
+
+static void test_no_system_calls(void)
+{
+	struct scene scene;
+	int status;
+	pid_t pid;
+
+	scene_negotiated(&scene);
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0)
+		work_without_calls(scene.host);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2) {
+		scene_end(&scene);
+		TEST_SKIP("no seccomp here");
+	}
+	CHECK_INT(WEXITSTATUS(status), 0);
+	CHECK_U64(page_of(&scene, 2)->request, URGENT(4));
+	scene_end(&scene);
+}
+
 TEST_MAIN({"hello", test_hello}, {"words", test_words}, {"arguments", test_arguments},
           {"sequence_wraps", test_sequence_wraps}, {"two_leases", test_two_leases},
           {"migration", test_migration}, {"generation_changes", test_generation_changes},
           {"states", test_states}, {"account", test_account},
-          {"without_answer", test_without_answer}, {"threads", test_threads})
+          {"without_answer", test_without_answer}, {"threads", test_threads},
+          {"no_system_calls", test_no_system_calls})
