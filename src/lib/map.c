@@ -18,7 +18,7 @@
 
 int pvsched_map_open(struct pvsched_map *map, const char *path)
 {
-	/* O_NONBLOCK: a FIFO must not make us wait for its other end. */
+	/* O_NONBLOCK, O_NOCTTY: a path that is a terminal must do nothing to us. */
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
 	struct stat st;
 	void *memory;

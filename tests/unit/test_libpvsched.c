@@ -299,6 +299,12 @@ static void test_account(void)
 	CHECK_INT(pvsched_lease_account(scene.host, &lease, &account), 0);
 	CHECK(account.boosted);
 	CHECK_U64(account.waited_ns, 0);
+	/* On another CPU it begins anew. */
+	page_of(&scene, 1)->run_delay_ns = 7777;
+	current_cpu = 1;
+	CHECK_INT(pvsched_lease_renew(scene.host, &lease), 0);
+	CHECK_INT(pvsched_lease_account(scene.host, &lease, &account), 0);
+	CHECK_U64(account.waited_ns, 0);
 	scene_end(&scene);
 }
 

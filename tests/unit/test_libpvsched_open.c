@@ -183,12 +183,57 @@ static void test_devices(void)
 	CHECK_INT(scene.host->n_maps, 1);
 	for (size_t i = 0; i < REGION_SIZE; i++)
 		CHECK(((uint8_t *)other.header)[i] == 0x55);
+	/* In whatever order they are met, the one with the magic is the only one. */
+	pvsched_close(scene.host);
+	memcpy(other.header, scene.header, PVSCHED_PAGE_SIZE);
+	scene.header->magic = 0;
+	CHECK_INT(pvsched_open_places(&scene.places, NULL, &scene.host), 0);
+	CHECK_INT(scene.host->n_maps, 1);
 	device_remove(&scene, "0000:00:01.0");
 	device_remove(&scene, "0000:00:02.0");
 	device_remove(&scene, "0000:00:03.0");
 	device_remove(&scene, "0000:00:04.0");
 	scene_end(&other);
 	scene_end(&scene);
+}
+
+/* A page that was found in a large region is behind the end of a small one. */
+static void test_smaller_region(void)
+{
+	struct pvsched_lease lease = PVSCHED_LEASE_INIT, copy;
+	struct pvsched_account account;
+	struct scene large, small;
+	struct pvsched_map *map;
+	uint32_t n_pages;
+
+	unsetenv(PVSCHED_REGION_ENV);
+	scene_setup(&large);
+	scene_setup(&small);
+	CHECK_INT(ftruncate(large.fd, 2 * REGION_SIZE), 0);
+	device_add(&small, "0000:00:01.0", "0x1110\n", small.path);
+	device_add(&small, "0000:00:02.0", "0x1110\n", large.path);
+	CHECK_INT(pvsched_open_places(&small.places, NULL, &small.host), PVSCHED_NO_HOST);
+	host_comes(&large, 5);
+	large.header->generation = 0;
+	large.header->page_count = 400;
+	for (int i = 0; i < 399; i++)
+		large.header->apic_id[i] = 1000;
+	large.header->apic_id[399] = 0; /* CPU 0 */
+	large.header->generation = 5;
+	CHECK_INT(pvsched_lease_request(small.host, &lease, SCHED_FIFO, 80), 0);
+	CHECK_U64(lease.page, 400);
+	large.header->generation = 0;
+	host_comes(&small, 5);
+	CHECK_U64(pvsched_current(small.host, &map, &n_pages), 5);
+	CHECK_INT(pvsched_lease_account(small.host, &lease, &account), PVSCHED_NOT_OURS);
+	copy = lease;
+	CHECK_INT(pvsched_lease_release(small.host, &copy, 1), PVSCHED_NOT_OURS);
+	CHECK_INT(pvsched_lease_renew(small.host, &lease), 0);
+	CHECK_U64(page_of(&small, 0)->request, URGENT(1));
+	device_remove(&small, "0000:00:01.0");
+	device_remove(&small, "0000:00:02.0");
+	scene_end(&small);
+	scene_end(&large);
 }
 
 static void test_environment(void)
@@ -220,4 +265,5 @@ static void test_null(void)
 
 TEST_MAIN({"files", test_files}, {"fifo", test_fifo}, {"bad_headers", test_bad_headers},
           {"by_index", test_by_index}, {"hotplug", test_hotplug}, {"devices", test_devices},
-          {"environment", test_environment}, {"null", test_null})
+          {"smaller_region", test_smaller_region}, {"environment", test_environment},
+          {"null", test_null})
