@@ -160,7 +160,8 @@ struct pvsched *pvsched_close(struct pvsched *host);
  * at pvsched_open() (/proc/cpuinfo is read again).
  *
  * Returns 0: written, whether or not the host listens (pvsched_negotiated()). An outcome:
- * NO_DEVICE, NO_HOST, NO_PAGE. -EINVAL: such a task is not urgent.
+ * NO_DEVICE, NO_HOST, NO_PAGE. -EINVAL: such a task is not urgent. -EAGAIN: the
+ * word changes too fast to be written.
  */
 int pvsched_lease_request(struct pvsched *host, struct pvsched_lease *lease, int policy,
                           int rt_priority);
