@@ -119,10 +119,20 @@ void pvsched_page_hello(struct pvsched_page *page, uint64_t generation, uint32_t
 	__u64 *words = (__u64 *)(void *)page->policy_name;
 	uint64_t name[sizeof(page->policy_name) / sizeof(uint64_t)] = {0};
 	struct timespec now = {0};
+	/*
+	 * Read before the echo: who says hello at the same time writes its own request after it, so
+	 * that what is read here was either left by an earlier generation, or its hello is seen.
+	 */
+	__u64 request = __atomic_load_n(&page->request, __ATOMIC_ACQUIRE);
+	__u32 agent = __atomic_load_n(&page->agent_generation, __ATOMIC_ACQUIRE);
 
 	memcpy(name, PVSCHED_POLICY_NAME, sizeof(PVSCHED_POLICY_NAME));
 	if (hello_stands(page, name, generation, cpu, apic_id))
 		return;
+	__atomic_compare_exchange_n(&page->request, &request, 0, 0, __ATOMIC_RELAXED,
+	                            __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(&page->agent_generation, &agent, 0, 0, __ATOMIC_RELAXED,
+	                            __ATOMIC_RELAXED);
 	STORE(&page->abi_version, PVSCHED_ABI_VERSION);
 	STORE(&page->policy_version, PVSCHED_POLICY_VERSION);
 	for (size_t i = 0; i < sizeof(name) / sizeof(*name); i++)

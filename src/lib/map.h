@@ -47,8 +47,8 @@ uint32_t pvsched_map_find(const struct pvsched_map *map, uint32_t n_pages, uint3
 struct pvsched_page *pvsched_map_page(const struct pvsched_map *map, uint32_t page);
 
 /**
- * Says hello on a page, unless that very hello stands there already. Other words of the guest's are
- * left alone, since an agent or another process may have written them.
+ * Says hello on a page, unless that very hello stands there already. Takes back the request and the
+ * agent's sign that an earlier generation left, so that what the host finds behind a hello is new.
  */
 void pvsched_page_hello(struct pvsched_page *page, uint64_t generation, uint32_t cpu,
                         uint32_t apic_id);

@@ -16,7 +16,8 @@ static void test_hello(void)
 
 	scene_setup(&scene);
 	host_comes(&scene, 0x1122334455667788);
-	page_of(&scene, 1)->agent_generation = 9; /* another voice's words are not ours to change */
+	page_of(&scene, 1)->agent_generation = 9; /* left by an earlier boot */
+	page_of(&scene, 1)->request = URGENT(5);
 	page_of(&scene, 1)->cs_state = 3;
 	CHECK_INT(open_here(&scene), 0);
 	CHECK_U64(page_of(&scene, 1)->generation_echo, 0); /* nothing before somebody asks */
@@ -31,10 +32,12 @@ static void test_hello(void)
 	expected.apic_id = 4;
 	expected.cpu_index = 1;
 	expected.generation_echo = 0x1122334455667788;
-	expected.agent_generation = 9;
-	expected.cs_state = 3;
+	expected.cs_state = 3; /* the agent's alone */
 	expected.nonce = page_of(&scene, 1)->nonce;
 	CHECK(memcmp(&expected, page_of(&scene, 1), sizeof(expected)) == 0);
+	/* What came after it stays. */
+	page_of(&scene, 1)->agent_generation = 10;
+	page_of(&scene, 1)->request = URGENT(6);
 	/* Said once; and again where somebody overwrote it under another generation. */
 	page_of(&scene, 1)->nonce = 5;
 	CHECK_INT(pvsched_query(scene.host, 1, &report), 0);
@@ -45,6 +48,8 @@ static void test_hello(void)
 	CHECK_INT(pvsched_query(other, 1, &report), 0);
 	CHECK_U64(page_of(&scene, 1)->nonce, 5);
 	pvsched_close(other);
+	CHECK_U64(page_of(&scene, 1)->agent_generation, 10);
+	CHECK_U64(page_of(&scene, 1)->request, URGENT(6));
 	for (uint32_t page = 2; page <= 3; page++) {
 		expected = (struct pvsched_page){0};
 		CHECK(memcmp(&expected, (struct pvsched_page *)scene.header + page,
@@ -190,7 +195,7 @@ static void test_generation_changes(void)
 	CHECK_U64(page->generation_echo, 7);
 	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_FIFO, 80), 0);
 	CHECK_U64(page->generation_echo, 8);
-	CHECK_U64(page->request, URGENT(2));
+	CHECK_U64(page->request, URGENT(1)); /* the old one was taken back */
 	CHECK_U64(page_of(&scene, 1)->generation_echo, 7);
 	CHECK_INT(pvsched_negotiated(scene.host, 0), PVSCHED_STATE_WAITING);
 	host_answers(&scene, 0, PVSCHED_STATUS_ENABLED);
@@ -199,16 +204,16 @@ static void test_generation_changes(void)
 	scene.header->generation = 9;
 	CHECK_INT(pvsched_lease_renew(scene.host, &lease), 0);
 	CHECK_U64(page->generation_echo, 9);
-	CHECK_U64(page->request, URGENT(3));
+	CHECK_U64(page->request, URGENT(1));
 	/* The host goes, and another one comes with fewer pages in another order. */
 	scene.header->generation = 0;
 	CHECK_INT(pvsched_lease_renew(scene.host, &lease), PVSCHED_NO_HOST);
-	CHECK_U64(page->request, URGENT(3));
+	CHECK_U64(page->request, URGENT(1));
 	scene.header->page_count = 1;
 	scene.header->apic_id[0] = 0;
 	scene.header->generation = 1;
 	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_FIFO, 80), 0);
-	CHECK_U64(page->request, URGENT(3));
+	CHECK_U64(page->request, URGENT(1));
 	CHECK_U64(page_of(&scene, 1)->request, URGENT(1)); /* the first page */
 	CHECK_INT(pvsched_negotiated(scene.host, 1), PVSCHED_STATE_NO_PAGE);
 	scene_end(&scene);
@@ -377,6 +382,60 @@ static void test_threads(void)
 	scene_end(&scene);
 }
 
+#define GENERATIONS 3000
+
+struct greeter {
+	struct pvsched *host;
+	pthread_barrier_t *barrier;
+	int result;
+};
+
+static void *greet(void *argument)
+{
+	struct greeter *greeter = argument;
+
+	current_cpu = 0;
+	for (int i = 0; i < GENERATIONS; i++) {
+		struct pvsched_lease lease = PVSCHED_LEASE_INIT;
+
+		pthread_barrier_wait(greeter->barrier); /* the generation changed */
+		greeter->result |= pvsched_lease_request(greeter->host, &lease, SCHED_FIFO, 80);
+		pthread_barrier_wait(greeter->barrier);
+	}
+	return NULL;
+}
+
+/* Several processes say hello at once: none takes back what another one requested after its own. */
+static void test_hello_race(void)
+{
+	struct greeter greeters[THREADS];
+	pthread_t threads[THREADS];
+	pthread_barrier_t barrier;
+	struct scene scene;
+
+	scene_negotiated(&scene);
+	CHECK_INT(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
+	for (int i = 0; i < THREADS; i++) {
+		greeters[i] = (struct greeter){.barrier = &barrier};
+		CHECK_INT(pvsched_open_places(&scene.places, scene.path, &greeters[i].host), 0);
+		CHECK_INT(pthread_create(&threads[i], NULL, greet, &greeters[i]), 0);
+	}
+	for (int i = 0; i < GENERATIONS; i++) {
+		scene.header->generation++;
+		pthread_barrier_wait(&barrier);
+		pthread_barrier_wait(&barrier);
+		CHECK_U64(page_of(&scene, 0)->request, URGENT(THREADS));
+		CHECK_U64(page_of(&scene, 0)->generation_echo, scene.header->generation);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		CHECK_INT(pthread_join(threads[i], NULL), 0);
+		CHECK_INT(greeters[i].result, 0);
+		pvsched_close(greeters[i].host);
+	}
+	pthread_barrier_destroy(&barrier);
+	scene_end(&scene);
+}
+
 /* A child that is killed by any system call but its end. */
 static void work_without_calls(struct pvsched *host)
 {
@@ -426,4 +485,4 @@ TEST_MAIN({"hello", test_hello}, {"words", test_words}, {"arguments", test_argum
           {"migration", test_migration}, {"generation_changes", test_generation_changes},
           {"states", test_states}, {"account", test_account},
           {"without_answer", test_without_answer}, {"threads", test_threads},
-          {"no_system_calls", test_no_system_calls})
+          {"hello_race", test_hello_race}, {"no_system_calls", test_no_system_calls})
