@@ -382,60 +382,6 @@ static void test_threads(void)
 	scene_end(&scene);
 }
 
-#define GENERATIONS 3000
-
-struct greeter {
-	struct pvsched *host;
-	pthread_barrier_t *barrier;
-	int result;
-};
-
-static void *greet(void *argument)
-{
-	struct greeter *greeter = argument;
-
-	current_cpu = 0;
-	for (int i = 0; i < GENERATIONS; i++) {
-		struct pvsched_lease lease = PVSCHED_LEASE_INIT;
-
-		pthread_barrier_wait(greeter->barrier); /* the generation changed */
-		greeter->result |= pvsched_lease_request(greeter->host, &lease, SCHED_FIFO, 80);
-		pthread_barrier_wait(greeter->barrier);
-	}
-	return NULL;
-}
-
-/* Several processes say hello at once: none takes back what another one requested after its own. */
-static void test_hello_race(void)
-{
-	struct greeter greeters[THREADS];
-	pthread_t threads[THREADS];
-	pthread_barrier_t barrier;
-	struct scene scene;
-
-	scene_negotiated(&scene);
-	CHECK_INT(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
-	for (int i = 0; i < THREADS; i++) {
-		greeters[i] = (struct greeter){.barrier = &barrier};
-		CHECK_INT(pvsched_open_places(&scene.places, scene.path, &greeters[i].host), 0);
-		CHECK_INT(pthread_create(&threads[i], NULL, greet, &greeters[i]), 0);
-	}
-	for (int i = 0; i < GENERATIONS; i++) {
-		scene.header->generation++;
-		pthread_barrier_wait(&barrier);
-		pthread_barrier_wait(&barrier);
-		CHECK_U64(page_of(&scene, 0)->request, URGENT(THREADS));
-		CHECK_U64(page_of(&scene, 0)->generation_echo, scene.header->generation);
-	}
-	for (int i = 0; i < THREADS; i++) {
-		CHECK_INT(pthread_join(threads[i], NULL), 0);
-		CHECK_INT(greeters[i].result, 0);
-		pvsched_close(greeters[i].host);
-	}
-	pthread_barrier_destroy(&barrier);
-	scene_end(&scene);
-}
-
 /* A child that is killed by any system call but its end. */
 static void work_without_calls(struct pvsched *host)
 {
@@ -485,4 +431,4 @@ TEST_MAIN({"hello", test_hello}, {"words", test_words}, {"arguments", test_argum
           {"migration", test_migration}, {"generation_changes", test_generation_changes},
           {"states", test_states}, {"account", test_account},
           {"without_answer", test_without_answer}, {"threads", test_threads},
-          {"hello_race", test_hello_race}, {"no_system_calls", test_no_system_calls})
+          {"no_system_calls", test_no_system_calls})
