@@ -22,6 +22,8 @@ enum ctl_verb {
 	CTL_DISABLE,
 	CTL_RELOAD,
 	CTL_DOCTOR,
+	CTL_ATTACH,
+	CTL_DETACH,
 	_CTL_VERB_MAX,
 };
 
@@ -36,6 +38,8 @@ struct ctl_args {
 	int vcpu;            /* -1: all */
 	uint64_t for_s;      /* 0: until changed; less than a second is rounded up */
 	bool persist;
+	bool live;
+	bool dry_run;
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */
