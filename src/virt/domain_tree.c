@@ -225,6 +225,26 @@ static void read_arguments(struct domain_tree *tree)
 	}
 }
 
+/** Parses what is well-formed, namespaces included: libxml2 alone lets undeclared prefixes pass. */
+static xmlDoc *parse(const char *text, size_t size)
+{
+	xmlParserCtxt *parser = xmlNewParserCtxt();
+	xmlDoc *doc = NULL;
+
+	if (!parser)
+		return NULL;
+	/* UTF-8 is what libvirt sends; another encoding would hide a DOCTYPE from the look before.
+	 */
+	doc = xmlCtxtReadMemory(parser, text, (int)size, NULL, "UTF-8",
+	                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	if (doc && !parser->nsWellFormed) {
+		xmlFreeDoc(doc);
+		doc = NULL;
+	}
+	xmlFreeParserCtxt(parser);
+	return doc;
+}
+
 bool domain_tree_parse(const char *text, size_t size, struct domain_tree *tree)
 {
 	*tree = (struct domain_tree){.type = ""};
@@ -232,10 +252,7 @@ bool domain_tree_parse(const char *text, size_t size, struct domain_tree *tree)
 	if (size == 0 || size > DOMAIN_XML_MAX ||
 	    memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE")))
 		return false;
-	/* UTF-8 is what libvirt sends; another encoding would hide a DOCTYPE from the look above.
-	 */
-	tree->doc = xmlReadMemory(text, (int)size, NULL, "UTF-8",
-	                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	tree->doc = parse(text, size);
 	if (!tree->doc)
 		return false;
 	tree->root = xmlDocGetRootElement(tree->doc);
