@@ -337,12 +337,13 @@ const char *ctl_help(void)
 	       "                            takes it away\n"
 	       "\n"
 	       "Options:\n"
-	       "  --json                    the answer as the daemon gave it\n"
+	       "  --json                    the answer as JSON, on one line\n"
 	       "  --socket PATH             instead of " CTL_SOCKET_DEFAULT "\n"
 	       "  --state-dir DIR           instead of " CTL_STATE_DIR_DEFAULT "\n"
 	       "  -h, --help                this text\n"
 	       "  -V, --version             the version\n"
 	       "\n"
-	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers;\n"
-	       "4 not permitted; 5 no such domain. See pvschedctl(8).\n";
+	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon (or, of\n"
+	       "attach and detach, no libvirt) answers; 4 not permitted; 5 no such domain.\n"
+	       "See pvschedctl(8).\n";
 }

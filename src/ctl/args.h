@@ -37,8 +37,8 @@ struct ctl_args {
 	const char *profile; /* NULL if none was given; else 1..31 bytes of UTF-8 */
 	int vcpu;            /* -1: all */
 	uint64_t for_s;      /* 0: until changed; less than a second is rounded up */
-	bool persist;
-	bool live;
+	bool persist;        /* of attach and detach: the definition, also meant when !live */
+	bool live;           /* of attach and detach: the running domain */
 	bool dry_run;
 };
 

@@ -86,6 +86,8 @@ static int fail_libvirt(struct message error, const char *what)
 	if (last && (last->code == VIR_ERR_AUTH_FAILED || last->code == VIR_ERR_AUTH_UNAVAILABLE ||
 	             last->code == VIR_ERR_AUTH_CANCELLED || last->code == VIR_ERR_ACCESS_DENIED ||
 	             last->code == VIR_ERR_OPERATION_DENIED ||
+	             /* polkit, which decides about those who are not root, was not reached */
+	             last->domain == VIR_FROM_DBUS || last->domain == VIR_FROM_POLKIT ||
 	             (last->code == VIR_ERR_SYSTEM_ERROR && last->int1 == EACCES)))
 		outcome = ATTACH_NOT_PERMITTED;
 	else if (last && last->code == VIR_ERR_NO_DOMAIN)
