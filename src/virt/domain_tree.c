@@ -431,17 +431,33 @@ int domain_tree_add_memfd(struct domain_tree *tree, const struct domain_memfd *m
 	return r == 0 ? add_argument(commandline, memfd->device_text) : r;
 }
 
+/** A copy without the indentation that it has where it stands; the caller's. */
+static xmlNode *copy_bare(const struct domain_tree *tree, xmlNode *node)
+{
+	xmlNode *copy = xmlDocCopyNode(node, tree->doc, 1), *next;
+
+	for (xmlNode *child = copy ? copy->children : NULL; child; child = next) {
+		next = child->next;
+		if (xmlIsBlankNode(child))
+			remove_node(child);
+	}
+	return copy;
+}
+
 int domain_tree_print(const struct domain_tree *tree, xmlNode *node, char **ret)
 {
+	xmlNode *copy = node ? copy_bare(tree, node) : NULL;
 	xmlBuffer *buffer = xmlBufferCreate();
 	int r = -ENOMEM;
 
-	if (!buffer)
-		return r;
-	if (xmlNodeDump(buffer, tree->doc, node ? node : tree->root, 0, 0) >= 0) {
+	if (buffer && (copy || !node) &&
+	    xmlNodeDump(buffer, tree->doc, copy ? copy : tree->root, 0, copy != NULL) >= 0) {
 		*ret = strdup((const char *)xmlBufferContent(buffer));
 		r = *ret ? 0 : -ENOMEM;
 	}
-	xmlBufferFree(buffer);
+	if (buffer)
+		xmlBufferFree(buffer);
+	if (copy)
+		xmlFreeNode(copy);
 	return r;
 }

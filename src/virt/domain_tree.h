@@ -58,5 +58,6 @@ int domain_tree_add_memfd(struct domain_tree *tree, const struct domain_memfd *m
 
 void domain_tree_remove_shmem(struct domain_tree *tree);
 
-/** The text of a node, NULL: of the root. Returns 0 and *ret, or -ENOMEM. */
+/** The text of a node, indented for people; NULL: of the whole, as it is. Returns 0 and *ret, or
+ * -ENOMEM. */
 int domain_tree_print(const struct domain_tree *tree, xmlNode *node, char **ret);

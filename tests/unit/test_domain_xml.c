@@ -215,7 +215,9 @@ static void test_shmem(void)
 	          DOMAIN_XML_UNCHANGED);
 	CHECK_CONTAINS(edit.note, "detach it first");
 	CHECK_INT(run(domain_xml_unplug, BEGIN PC SHMEM("pvsched-" UUID, "master") END), 0);
-	CHECK_CONTAINS(edit.removed, "<shmem name=\"pvsched-" UUID "\" role=\"master\"><model");
+	CHECK_STR(edit.removed, "<shmem name=\"pvsched-" UUID
+	                        "\" role=\"master\">\n  <model type=\"ivshmem-plain\"/>\n  <size "
+	                        "unit=\"M\">1</size>\n</shmem>\n");
 	CHECK(!edit.xml);
 	CHECK_INT(run(domain_xml_unplug, BEGIN PC END), DOMAIN_XML_UNCHANGED);
 	CHECK_INT(run(domain_xml_detach, BEGIN PC SHMEM("pvsched-" UUID, "master") END), 0);
