@@ -270,13 +270,16 @@ static int remove_old_file(struct attach *attach, struct message error)
 static int plug(struct attach *attach, struct message error)
 {
 	int r = remove_old_file(attach, error);
+	struct message unused = {NULL, 0};
 
 	if (r != 0)
 		return r;
-	if (virDomainAttachDeviceFlags(attach->domain, attach->live.added, VIR_DOMAIN_AFFECT_LIVE) <
-	    0)
-		return fail_libvirt(error, "libvirt refuses to plug the device in");
-	return 0;
+	if (virDomainAttachDeviceFlags(attach->domain, attach->live.added,
+	                               VIR_DOMAIN_AFFECT_LIVE) == 0)
+		return 0;
+	r = fail_libvirt(error, "libvirt refuses to plug the device in");
+	remove_old_file(attach, unused); /* QEMU may have made it already */
+	return r;
 }
 
 /** True when the running domain has no such device any more, or is gone itself. */

@@ -225,8 +225,8 @@ int domain_xml_plug(const char *text, size_t size, struct domain_xml_edit *ret)
 		return say(
 		        ret, DOMAIN_XML_REFUSED,
 		        "it is a PCIe machine without a bridge to PCI, so this PCI device cannot "
-		        "be plugged in while it runs; use --persist, or give it <controller "
-		        "type='pci' model='pcie-to-pci-bridge'/> and start it cold");
+		        "be plugged in while it runs; use --persist, or give it a "
+		        "PCI controller of the model pcie-to-pci-bridge and start it cold");
 	if (!tree.uuid[0])
 		return say(ret, DOMAIN_XML_REFUSED, "its XML has no valid uuid");
 	return print_to(&ret->added,

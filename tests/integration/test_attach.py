@@ -22,11 +22,12 @@ DEVICE = "PCI device 1af4:1110"
 class Defined(Guest):
     """A guest with a persistent definition, which goes with it."""
 
-    def __init__(self, name, deadman, vcpus=1, **kwargs):
+    def __init__(self, name, deadman, vcpus=1, devices="", **kwargs):
         super().__init__(name, type="qemu", deadman=deadman, vcpus=vcpus, **kwargs)
         self.id = str(uuids.uuid4())
         self.shm = f"/dev/shm/pvsched-{self.id}"
         self.xml = self.xml.replace("</name>", f"</name>\n  <uuid>{self.id}</uuid>")
+        self.xml = self.xml.replace("</devices>", f"{devices}</devices>")
         self._defined_key = None
 
     def define(self):
@@ -326,12 +327,37 @@ def test_guest_that_does_not_let_go(scene, ctl):
 
 def test_pcie_without_a_bridge(domains, ctl):
     domain = domains(machine="q35").start()
-    assert "pcie-to-pci-bridge" in ctl("attach", domain.name, "--live", status=FAILED)
+    assert "model pcie-to-pci-bridge" in ctl("attach", domain.name, "--live", status=FAILED)
     assert not os.path.exists(domain.shm)
     # neither is anything done in the definition then
     before = domain.definition()
     ctl("attach", domain.name, "--live", "--persist", status=FAILED)
     assert domain.definition() == before
+
+
+def test_pcie_with_a_bridge(domains, ctl):
+    bridge = "".join(f"<controller type='pci' {more}/>" for more in (
+        "index='0' model='pcie-root'", "model='pcie-root-port'", "model='pcie-to-pci-bridge'"))
+    domain = domains(machine="q35", devices=bridge).start()
+    domain.wait_ready()
+    ctl("attach", domain.name, "--live")
+    proc.wait_for(domain.maps_device, 20, "the guest to give the device an address")
+    assert "is removed." in ctl("detach", domain.name, "--live")
+
+
+def test_refused_by_libvirt(domains, ctl):
+    domain = domains().start()
+    domain.wait_ready()
+    path = f"{domain._dir}/rng.xml"  # pylint: disable=protected-access
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>")
+    for _ in range(32):  # the bus has 32 slots
+        virsh("attach-device", domain.id, path, "--live", check=False)
+    os.unlink(path)
+    before = domain.definition()
+    error = ctl("attach", domain.name, "--live", "--persist", status=FAILED)
+    assert "libvirt refuses to plug the device in: " in error and "No more available PCI slots" in error
+    assert domain.definition() == before and not os.path.exists(domain.shm)
 
 
 def test_errors(domains, ctl):
