@@ -36,6 +36,8 @@ static const struct verb {
         [CTL_DISABLE] = {"disable", NULL, "disable", false, false, false},
         [CTL_RELOAD] = {"reload", NULL, "reload", false, false, false},
         [CTL_DOCTOR] = {"doctor", NULL, "doctor", false, false, false},
+        [CTL_ATTACH] = {"attach", NULL, "attach", true, false, false},
+        [CTL_DETACH] = {"detach", NULL, "detach", true, false, false},
 };
 
 enum option_id {
@@ -47,25 +49,31 @@ enum option_id {
 	OPTION_VCPU,
 	OPTION_FOR,
 	OPTION_PERSIST,
+	OPTION_LIVE,
+	OPTION_DRY_RUN,
 	_OPTION_MAX,
 };
 
-#define EVERY_VERB (-1)
+#define EVERY_VERB UINT32_MAX
+#define OF(verb)   (UINT32_C(1) << (verb))
+#define OF_ATTACH  (OF(CTL_ATTACH) | OF(CTL_DETACH))
 
 static const struct option_entry {
 	const char *name;
 	const char *letter; /* or NULL */
 	bool value;
-	int verb; /* the only enum ctl_verb that has it, or EVERY_VERB */
+	uint32_t verbs; /* those that have it: OF() of each, or EVERY_VERB */
 } options[_OPTION_MAX] = {
         [OPTION_SOCKET] = {"--socket", NULL, true, EVERY_VERB},
         [OPTION_STATE_DIR] = {"--state-dir", NULL, true, EVERY_VERB},
         [OPTION_JSON] = {"--json", NULL, false, EVERY_VERB},
         [OPTION_HELP] = {"--help", "-h", false, EVERY_VERB},
         [OPTION_VERSION] = {"--version", "-V", false, EVERY_VERB},
-        [OPTION_VCPU] = {"--vcpu", NULL, true, CTL_EXPLAIN},
-        [OPTION_FOR] = {"--for", NULL, true, CTL_POLICY_SET},
-        [OPTION_PERSIST] = {"--persist", NULL, false, CTL_POLICY_SET},
+        [OPTION_VCPU] = {"--vcpu", NULL, true, OF(CTL_EXPLAIN)},
+        [OPTION_FOR] = {"--for", NULL, true, OF(CTL_POLICY_SET)},
+        [OPTION_PERSIST] = {"--persist", NULL, false, OF(CTL_POLICY_SET) | OF_ATTACH},
+        [OPTION_LIVE] = {"--live", NULL, false, OF_ATTACH},
+        [OPTION_DRY_RUN] = {"--dry-run", NULL, false, OF_ATTACH},
 };
 
 /** What the arguments are before the verb is known: which options, which other words. */
@@ -240,8 +248,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	uint64_t for_ns = 0;
 
 	for (size_t i = 0; i < _OPTION_MAX; i++)
-		if (scan->given[i] && options[i].verb != EVERY_VERB &&
-		    options[i].verb != (int)args->verb)
+		if (scan->given[i] && !(options[i].verbs & OF(args->verb)))
 			return fail(error, size, "%s is not for \"%s\"", options[i].name,
 			            verbs[args->verb].word);
 	if (scan->given[OPTION_SOCKET])
@@ -262,6 +269,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->for_s = (for_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 	args->json = scan->given[OPTION_JSON];
 	args->persist = scan->given[OPTION_PERSIST];
+	args->live = scan->given[OPTION_LIVE];
+	args->dry_run = scan->given[OPTION_DRY_RUN];
 	if (args->persist && args->for_s > 0)
 		return fail(error, size,
 		            "--for and --persist exclude each other: what ends by itself is not "
@@ -321,14 +330,20 @@ const char *ctl_help(void)
 	       "  enable, disable           allow or forbid boosts, also after a restart\n"
 	       "  reload                    read the configuration again\n"
 	       "  doctor                    what hinders boosting here, and what mends it\n"
+	       "  attach DOM [--live] [--persist] [--dry-run]\n"
+	       "                            shared memory by which the guest can ask for boosts:\n"
+	       "                            from its next start (--persist, the default), or now\n"
+	       "  detach DOM [--live] [--persist] [--dry-run]\n"
+	       "                            takes it away\n"
 	       "\n"
 	       "Options:\n"
-	       "  --json                    the answer as the daemon gave it\n"
+	       "  --json                    the answer as JSON, on one line\n"
 	       "  --socket PATH             instead of " CTL_SOCKET_DEFAULT "\n"
 	       "  --state-dir DIR           instead of " CTL_STATE_DIR_DEFAULT "\n"
 	       "  -h, --help                this text\n"
 	       "  -V, --version             the version\n"
 	       "\n"
-	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers;\n"
-	       "4 not permitted; 5 no such domain. See pvschedctl(8).\n";
+	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon (or, of\n"
+	       "attach and detach, no libvirt) answers; 4 not permitted; 5 no such domain.\n"
+	       "See pvschedctl(8).\n";
 }

@@ -22,6 +22,8 @@ enum ctl_verb {
 	CTL_DISABLE,
 	CTL_RELOAD,
 	CTL_DOCTOR,
+	CTL_ATTACH,
+	CTL_DETACH,
 	_CTL_VERB_MAX,
 };
 
@@ -35,7 +37,9 @@ struct ctl_args {
 	const char *profile; /* NULL if none was given; else 1..31 bytes of UTF-8 */
 	int vcpu;            /* -1: all */
 	uint64_t for_s;      /* 0: until changed; less than a second is rounded up */
-	bool persist;
+	bool persist;        /* of attach and detach: the definition, also meant when !live */
+	bool live;           /* of attach and detach: the running domain */
+	bool dry_run;
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */

@@ -440,6 +440,8 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_RELOAD:
 		render_message(result, out);
 		break;
+	case CTL_ATTACH: /* print by themselves: see attach.h */
+	case CTL_DETACH:
 	case CTL_DOCTOR: /* has checks of its own to add: see doctor.h */
 	case _CTL_VERB_MAX:
 		break;

@@ -89,6 +89,27 @@ static void test_policy(void)
 	CHECK_INT(PARSE("policy", "set", "web", "a-name-of-more-than-thirty-two-bytes"), -EINVAL);
 }
 
+static void test_attach(void)
+{
+	CHECK_INT(PARSE("attach", "web"), 0);
+	CHECK(args.verb == CTL_ATTACH && !args.live && !args.persist && !args.dry_run);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("attach", "--live", "web", "--persist", "--dry-run", "--json"), 0);
+	CHECK(args.live && args.persist && args.dry_run && args.json);
+	CHECK_INT(PARSE("detach", "--live", "--", "-x"), 0);
+	CHECK(args.verb == CTL_DETACH && args.live && !args.persist);
+	CHECK_STR(args.domain, "-x");
+	CHECK_INT(PARSE("attach"), -EINVAL);
+	CHECK_CONTAINS(error, "which domain");
+	CHECK_INT(PARSE("attach", "web", "db"), -EINVAL);
+	CHECK_INT(PARSE("attach", "web", "--live=1"), -EINVAL);
+	CHECK_INT(PARSE("attach", "web", "--for", "1s"), -EINVAL);
+	CHECK_CONTAINS(error, "--for is not for \"attach\"");
+	CHECK_INT(PARSE("show", "web", "--live"), -EINVAL);
+	CHECK_CONTAINS(error, "--live is not for \"show\"");
+	CHECK_INT(PARSE("policy", "set", "web", "off", "--dry-run"), -EINVAL);
+}
+
 static void test_odd_names(void)
 {
 	char longest[257];
@@ -157,5 +178,5 @@ static void test_durations(void)
 }
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
-          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
+          {"attach", test_attach}, {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
           {"help_and_version", test_help_and_version}, {"durations", test_durations})
