@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "boost/booster_thread.h"
+#include "boost/page_writer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -20,6 +21,7 @@ static struct booster *booster_free(struct booster *b)
 	actuator_free(b->actuator);
 	policy_free(b->policy);
 	pages_free(b->pages);
+	page_writer_free(b->page_writer);
 	free(b->slots);
 	free(b->claims);
 	free(b);
@@ -45,10 +47,11 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	b->guardian_acts = ledger_guardian_acts(options->ledger);
 	b->policy = policy_new(PVS_VCPUS_MAX, &options->caps);
 	b->actuator = actuator_new(options->ledger, PVS_VCPUS_MAX, &options->boost);
-	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts);
+	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
+	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
 	b->slots = calloc(PVS_VCPUS_MAX, sizeof(*b->slots));
 	b->claims = calloc(PVS_VCPUS_MAX, sizeof(*b->claims));
-	if (!b->policy || !b->actuator || !b->pages || !b->slots || !b->claims)
+	if (!b->policy || !b->actuator || !b->page_writer || !b->pages || !b->slots || !b->claims)
 		return -ENOMEM;
 	policy_hold_all(b->policy, options->holds);
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -150,6 +153,7 @@ int booster_remove(struct booster *booster, unsigned int slot)
 
 	if (r == 0)
 		actuator_close(booster->actuator, slot);
+	page_writer_set(booster->page_writer, slot, &GUEST_PAGE_NULL);
 	return r;
 }
 
@@ -181,6 +185,12 @@ int booster_rescan(struct booster *booster, unsigned int slot)
 int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
                      bool poll)
 {
+	const struct guest_page none = GUEST_PAGE_NULL;
+	bool by_file = page->fd >= 0 && !page->memory;
+	int r = page_writer_set(booster->page_writer, slot, by_file ? page : &none);
+
+	if (r < 0)
+		page = &none;
 	return call(booster, (struct command){
 	                             .type = COMMAND_PAGE,
 	                             .slot = slot,

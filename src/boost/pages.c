@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "boost/page_writer.h"
 #include "policy/timers.h"
 
 struct page_slot {
@@ -13,19 +14,22 @@ struct page_slot {
 	struct guest_ask ask;
 	uint64_t looked_ns; /* last */
 	uint64_t poll_interval_ns;
+	uint64_t polled_ns; /* since when, for want of a page that is resident; 0: not for that */
 	uint64_t hellos_total;
 	uint64_t polls_total;
 	uint32_t faults_seen;
+	struct guest_snapshot snapshot; /* last published */
 };
 
 struct pages {
 	unsigned int n;
 	const struct accounts *accounts;
+	struct page_writer *writer;
 	struct timers *timers;
 	struct page_slot *slots;
 };
 
-struct pages *pages_new(unsigned int n, const struct accounts *accounts)
+struct pages *pages_new(unsigned int n, const struct accounts *accounts, struct page_writer *writer)
 {
 	struct pages *pages = calloc(1, sizeof(*pages));
 
@@ -33,6 +37,7 @@ struct pages *pages_new(unsigned int n, const struct accounts *accounts)
 		return NULL;
 	pages->n = n;
 	pages->accounts = accounts;
+	pages->writer = writer;
 	pages->timers = timers_new(n);
 	pages->slots = calloc(n, sizeof(*pages->slots));
 	if (!pages->timers || !pages->slots)
@@ -118,6 +123,15 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	facts->expected_ns = facts->ask == PVSCHED_ASK_ORDINARY ? p->ask.expected_ns : 0;
 }
 
+/* Who else writes to such a page can make a write wait: somebody else does it. */
+static void leave_word(struct pages *pages, unsigned int slot)
+{
+	const struct page_slot *p = &pages->slots[slot];
+	struct page_news news = {.status = p->status, .snapshot = p->snapshot};
+
+	page_writer_post(pages->writer, slot, &news);
+}
+
 static uint32_t throttled(const struct policy_view *view)
 {
 	if (view->state != POLICY_THROTTLED)
@@ -149,7 +163,11 @@ void pages_publish(struct pages *pages, unsigned int slot, const struct policy_v
 	snapshot.boosts = view->boosts_total;
 	snapshot.throttles = view->throttles_total;
 	snapshot.published_ns = now_ns;
-	guest_page_publish(&p->page, &snapshot);
+	p->snapshot = snapshot;
+	if (p->page.memory)
+		guest_page_publish(&p->page, &snapshot);
+	else
+		leave_word(pages, slot);
 }
 
 static bool is_awake(const struct pages *pages, unsigned int slot)
@@ -209,25 +227,35 @@ static int look_for_hello(struct pages *pages, unsigned int slot)
 	p->status = status;
 	p->ask = (struct guest_ask){.invalid = p->ask.invalid};
 	tell_tracer(pages, slot);
-	if (guest_page_answer(&p->page, status) < 0)
-		return lose(pages, slot);
+	if (p->page.memory)
+		guest_page_answer(&p->page, status);
+	else
+		leave_word(pages, slot);
 	if (changed)
 		p->hellos_total++;
 	return changed ? PAGES_STATUS : 0;
 }
 
-/* The tracer meets a page that is not resident, again and again: then it is for us to read. */
-static void look_for_faults(struct pages *pages, unsigned int slot)
+/*
+ * The tracer meets a page that is not resident and can't wait for it: then it is for us to read,
+ * for a while. A guest that writes makes it resident.
+ */
+#define POLL_INSTEAD_NS (10 * NSEC_PER_SEC)
+
+static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	uint64_t read_ns = 0;
 	uint32_t faults = account_ask_faults(pages->accounts, slot, &read_ns);
+	bool starts = !p->polled && faults != p->faults_seen && read_ns < p->looked_ns;
+	bool ends = p->polled_ns && now_ns > p->polled_ns + POLL_INSTEAD_NS;
 
-	if (!p->polled && faults != p->faults_seen && read_ns < p->looked_ns) {
-		p->polled = true;
-		tell_tracer(pages, slot);
-	}
 	p->faults_seen = faults;
+	if (!starts && !ends)
+		return;
+	p->polled = starts;
+	p->polled_ns = starts ? now_ns : 0;
+	tell_tracer(pages, slot);
 }
 
 static int poll_ask(struct pages *pages, unsigned int slot, uint64_t now_ns)
@@ -259,7 +287,7 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 		found = look_for_hello(pages, slot);
 		if (found & PAGES_LOST)
 			return found;
-		look_for_faults(pages, slot);
+		look_for_faults(pages, slot, now_ns);
 		p->looked_ns = now_ns;
 		pages_publish(pages, slot, view, now_ns);
 	}

@@ -13,6 +13,7 @@
 #include "util/base.h"
 
 struct pages;
+struct page_writer;
 
 /** How often a vCPU's page is looked at for a hello, and told how it fares, at most. */
 #define PAGES_LOOK_NS (100 * NSEC_PER_MSEC)
@@ -36,8 +37,9 @@ struct pages_view {
 	uint32_t faults_total; /* of the tracer: the page was not resident */
 };
 
-/** For the slots below @n. NULL when memory is out. */
-struct pages *pages_new(unsigned int n, const struct accounts *accounts);
+/** For the slots below @n; @writer writes what is not mapped. NULL when memory is out. */
+struct pages *pages_new(unsigned int n, const struct accounts *accounts,
+                        struct page_writer *writer);
 
 /** Takes NULL; returns NULL. */
 struct pages *pages_free(struct pages *pages);

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/procfs.h"
 
 #define CMDLINE_MAX (256 * 1024)
@@ -19,6 +22,7 @@
 struct job {
 	struct job *next; /* carrier_search::waiting */
 	struct carrier_found found;
+	bool ends;    /* the carrier's region ends, nothing is looked for */
 	int reply_fd; /* its own: the search may be gone when it is done */
 };
 
@@ -57,6 +61,25 @@ static struct topology topology_read(pid_t pid)
 	return n > 0 ? topology_of_cmdline(cmdline, (size_t)n) : TOPOLOGY_FLAT;
 }
 
+/*
+ * The tracer can't wait for a page that QEMU has not touched yet, as it would be before its guest's
+ * first word. What can't be made resident is polled.
+ */
+static void touch_pages(const struct carrier_found *found)
+{
+	uint64_t address = carrier_address(found->carrier);
+	uint8_t byte;
+
+	for (uint32_t i = 0; address && i <= found->n_pages; i++) {
+		struct iovec here = {&byte, 1};
+		struct iovec there = {
+		        (void *)(uintptr_t)(address + (uint64_t)i * PVSCHED_PAGE_SIZE), 1};
+
+		if (process_vm_readv(found->qemu.tid, &here, 1, &there, 1, 0) < 0)
+			return;
+	}
+}
+
 static void look(struct carrier_found *found)
 {
 	found->result = -ESRCH;
@@ -66,17 +89,27 @@ static void look(struct carrier_found *found)
 	if (found->result != 0)
 		return;
 	found->topology = topology_read(found->qemu.tid);
-	if (is_qemu_still(&found->qemu))
-		return;
-	found->carrier = carrier_free(found->carrier);
-	found->result = -ESRCH;
+	if (!is_qemu_still(&found->qemu))
+		found->result = -ESRCH; /* what was found may be of another process */
+	else
+		found->result = guest_region_begin(found->carrier, &found->topology, found->n_pages,
+		                                   &found->generation);
+	if (found->result == 0)
+		touch_pages(found);
+	else
+		found->carrier = carrier_free(found->carrier);
 }
 
 static void *job_main(void *userdata)
 {
 	struct job *job = userdata;
 
-	look(&job->found);
+	if (job->ends) {
+		guest_region_end(job->found.carrier, job->found.n_pages);
+		job->found.carrier = carrier_free(job->found.carrier);
+	} else {
+		look(&job->found);
+	}
 	/* a pointer is written whole; nobody reads any more when the daemon is leaving */
 	if (write(job->reply_fd, &job, sizeof(job)) != sizeof(job))
 		job_free(job);
@@ -120,8 +153,10 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 	if (read(fd, &job, sizeof(job)) != sizeof(job))
 		return 0;
 	search->n_running--;
-	search->fn(search->userdata, &job->found);
-	job->found.carrier = NULL; /* taken over */
+	if (!job->ends) {
+		search->fn(search->userdata, &job->found);
+		job->found.carrier = NULL; /* taken over */
+	}
 	job_free(job);
 	start_waiting(search);
 	return 0;
@@ -151,15 +186,11 @@ int carrier_search_new(struct carrier_search **ret, sd_event *event, carrier_fou
 	return 0;
 }
 
-int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
-                         uint32_t n_pages)
+/* Takes the job over. */
+static int queue(struct carrier_search *search, struct job *job)
 {
-	struct job *job = calloc(1, sizeof(*job)), **last = &search->waiting;
+	struct job **last = &search->waiting;
 
-	if (!job)
-		return -ENOMEM;
-	job->found.qemu = *qemu;
-	job->found.n_pages = n_pages;
 	job->reply_fd = fcntl(search->fds[1], F_DUPFD_CLOEXEC, 0);
 	if (job->reply_fd < 0) {
 		job_free(job);
@@ -172,6 +203,52 @@ int carrier_search_begin(struct carrier_search *search, const struct thread_id *
 	return 0;
 }
 
+int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
+                         uint32_t n_pages)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return -ENOMEM;
+	job->found.qemu = *qemu;
+	job->found.n_pages = n_pages;
+	return queue(search, job);
+}
+
+void carrier_search_end(struct carrier_search *search, struct carrier *carrier, uint32_t n_pages)
+{
+	struct job *job;
+
+	if (!carrier)
+		return;
+	job = calloc(1, sizeof(*job));
+	if (!job) {
+		carrier_free(carrier); /* its guest believes in us until it asks the next host */
+		return;
+	}
+	job->ends = true;
+	job->found.carrier = carrier;
+	job->found.n_pages = n_pages;
+	queue(search, job);
+}
+
+static void wait_for_jobs(struct carrier_search *search)
+{
+	uint64_t until_ns = clock_now_ns() + CARRIER_SEARCH_END_MS * NSEC_PER_MSEC, now_ns;
+	struct pollfd poll_fd = {.fd = search->fds[0], .events = POLLIN};
+
+	while (search->n_running > 0 && (now_ns = clock_now_ns()) < until_ns) {
+		if (poll(&poll_fd, 1, (int)((until_ns - now_ns) / NSEC_PER_MSEC) + 1) > 0)
+			on_done(NULL, search->fds[0], POLLIN, search);
+	}
+}
+
+static void ignore(void *userdata, const struct carrier_found *found)
+{
+	(void)userdata;
+	carrier_free(found->carrier);
+}
+
 struct carrier_search *carrier_search_free(struct carrier_search *search)
 {
 	struct job *job;
@@ -179,8 +256,8 @@ struct carrier_search *carrier_search_free(struct carrier_search *search)
 	if (!search)
 		return NULL;
 	sd_event_source_disable_unref(search->io);
-	while (read(search->fds[0], &job, sizeof(job)) == sizeof(job))
-		job_free(job);
+	search->fn = ignore;
+	wait_for_jobs(search);
 	while (search->waiting) {
 		job = search->waiting;
 		search->waiting = job->next;

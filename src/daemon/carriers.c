@@ -60,20 +60,6 @@ static bool is_shared(struct manager *m, struct managed_domain *d, const struct 
 	return shared;
 }
 
-/* Begins a new generation, or lets go of memory that can't be written. */
-static void begin(struct manager *m, struct managed_domain *d)
-{
-	struct managed_carrier *c = &d->pages;
-	int r = guest_region_begin(c->carrier, &c->topology, c->n_pages, &c->generation);
-
-	if (r == 0)
-		return;
-	c->losses_total++;
-	carriers_drop(m, d);
-	d->pages.error = r;
-	say(d, -1, LOG_WARNING, "the memory can't be written: not used");
-}
-
 /* A search is over: its result counts if it is still about the QEMU of a domain that wants it. */
 static void on_found(void *userdata, const struct carrier_found *found)
 {
@@ -86,7 +72,10 @@ static void on_found(void *userdata, const struct carrier_found *found)
 		carrier_free(found->carrier);
 		return;
 	}
-	carriers_drop(m, d);
+	if (c->carrier && found->carrier && same_object(c->carrier, found->carrier))
+		c->carrier = carrier_free(c->carrier); /* begun anew: it does not end */
+	else
+		carriers_drop(m, d);
 	c->error = MIN(found->result, 0);
 	c->problem = MAX(found->result, 0);
 	if (found->result > CARRIER_ABSENT)
@@ -97,10 +86,9 @@ static void on_found(void *userdata, const struct carrier_found *found)
 	c->topology = found->topology;
 	c->n_pages = found->n_pages;
 	c->shared = is_shared(m, d, c->carrier);
+	c->generation = found->generation;
 	if (c->shared)
 		say(d, -1, LOG_WARNING, "another domain has the same memory: not used");
-	else
-		begin(m, d);
 	carriers_apply(m);
 }
 
@@ -133,9 +121,13 @@ void carriers_find(struct manager *m, struct managed_domain *d, bool again)
 
 void carriers_reset(struct manager *m, struct managed_domain *d)
 {
-	if (d->pages.carrier && !d->pages.shared)
-		begin(m, d);
-	/* terms_apply() follows and gives the pages anew */
+	if (!d->pages.carrier)
+		return;
+	/* not read from now on; the search begins a new generation, in its own thread */
+	d->pages.generation = 0;
+	carriers_apply(m);
+	d->pages.wanted_pages = 0;
+	carriers_find(m, d, true);
 }
 
 /* Who is alone with its memory now may use it. */
@@ -150,8 +142,7 @@ static void unshare(struct manager *m)
 				alone = false;
 		if (!d->pages.carrier || !d->pages.shared || !alone)
 			continue;
-		d->pages.shared = false;
-		begin(m, d);
+		carriers_reset(m, d);
 	}
 }
 
@@ -173,9 +164,11 @@ void carriers_drop(struct manager *m, struct managed_domain *d)
 		return;
 	c->generation = 0;
 	carriers_apply(m); /* nobody reads it any more */
-	if (!c->shared)
-		guest_region_end(c->carrier, c->n_pages);
-	c->carrier = carrier_free(c->carrier);
+	if (c->shared)
+		carrier_free(c->carrier);
+	else
+		carrier_search_end(m->carrier_search, c->carrier, c->n_pages);
+	c->carrier = NULL;
 	c->shared = false;
 	unshare(m);
 }

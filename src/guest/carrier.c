@@ -8,15 +8,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 
+#include "guest/file.h"
 #include "util/cleanup.h"
-
-/** Since Linux 6.9: write where told, also when somebody has set O_APPEND. */
-#ifndef RWF_NOAPPEND
-#define RWF_NOAPPEND 0x20
-#endif
 
 /*
  * The descriptor shares its file offset and its flags with QEMU's. So nothing but pread(),
@@ -152,26 +147,9 @@ int carrier_read(const struct carrier *carrier, void *buffer, size_t size, uint6
 
 int carrier_write(const struct carrier *carrier, const void *buffer, size_t size, uint64_t offset)
 {
-	struct iovec piece = {(void *)buffer, size};
-	ssize_t n;
-	int flags;
-
 	if (offset > carrier->size || size > carrier->size - offset)
 		return -EINVAL;
-	n = pwritev2(carrier->fd, &piece, 1, (off_t)offset, RWF_NOAPPEND);
-	if (n < 0 && errno == EOPNOTSUPP) {
-		/* O_APPEND makes pwrite() ignore the offset: a QEMU that sets it would have us fill
-		 * the host's memory. */
-		flags = fcntl(carrier->fd, F_GETFL);
-		if (flags < 0)
-			return -errno;
-		if (flags & O_APPEND)
-			return -EPERM;
-		n = pwrite(carrier->fd, buffer, size, (off_t)offset);
-	}
-	if (n < 0)
-		return -errno;
-	return (size_t)n == size ? 0 : -ENOSPC;
+	return guest_file_write(carrier->fd, buffer, size, offset);
 }
 
 enum carrier_kind carrier_kind(const struct carrier *carrier)

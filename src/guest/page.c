@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest/file.h"
+
 /*
  * A guest writes these while we read: one load, one store each, never torn or repeated. A page that
  * is not mapped is read by system calls, whose words may be torn; what comes of that is validated
@@ -26,11 +28,7 @@ static int copy_in(const struct guest_page *page, void *to, size_t offset, size_
 
 static int copy_out(const struct guest_page *page, const void *from, size_t offset, size_t size)
 {
-	ssize_t n = pwrite(page->fd, from, size, (off_t)(page->offset + offset));
-
-	if (n < 0)
-		return -errno;
-	return (size_t)n == size ? 0 : -EIO;
+	return guest_file_write(page->fd, from, size, page->offset + offset);
 }
 
 static void hello_of(struct pvsched_page *page, struct guest_hello *ret)

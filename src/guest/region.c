@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 /* Only x86 has them; elsewhere a page is its CPU's by number. */
 static uint32_t apic_id(const struct topology *topology, uint32_t vcpu)
@@ -21,7 +20,6 @@ static uint32_t apic_id(const struct topology *topology, uint32_t vcpu)
 static int write_at(const struct carrier *carrier, const void *from, size_t offset, size_t size)
 {
 	uint8_t *memory = carrier_memory(carrier);
-	ssize_t n;
 
 	if (memory) {
 		const uint32_t *words = from;
@@ -31,10 +29,7 @@ static int write_at(const struct carrier *carrier, const void *from, size_t offs
 			                 __ATOMIC_RELAXED);
 		return 0;
 	}
-	n = pwrite(carrier_fd(carrier), from, size, (off_t)offset);
-	if (n < 0)
-		return -errno;
-	return (size_t)n == size ? 0 : -EIO;
+	return carrier_write(carrier, from, size, offset);
 }
 
 /* One store: what a guest waits for, before it believes the rest. */
