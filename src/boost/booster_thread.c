@@ -285,7 +285,7 @@ static void slot_read(struct booster *b, unsigned int slot, struct booster_vcpu 
 	ret->holds = policy_holds(b->policy, slot);
 	ret->request_to_applied = b->slots[slot].request_to_applied;
 	ret->children_mended = b->slots[slot].children_mended;
-	pages_read(b->pages, slot, &ret->page);
+	pages_read(b->pages, slot, clock_now_ns(), &ret->page);
 }
 
 static void slot_add(struct booster *b, const struct command *c)
@@ -388,7 +388,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 
 	if (!found)
 		return;
-	pages_read(b->pages, slot, &page);
+	pages_read(b->pages, slot, now_ns, &page);
 	if (found & PAGES_STATUS)
 		note(b, BOOSTER_NOTE_HELLO, slot, page.status);
 	if (found & PAGES_LOST)

@@ -92,6 +92,7 @@ static void write_slot(struct page_writer *writer, unsigned int slot)
 {
 	struct page_news news;
 	struct target *target;
+	bool stale;
 
 	if (!word_read(&writer->words[slot], &news))
 		return;
@@ -105,6 +106,12 @@ static void write_slot(struct page_writer *writer, unsigned int slot)
 	/* errors are seen by who reads the page */
 	guest_page_publish(&target->page, &news.snapshot);
 	guest_page_answer(&target->page, news.status);
+	pthread_mutex_lock(&writer->lock);
+	stale = writer->targets[slot] != target;
+	pthread_mutex_unlock(&writer->lock);
+	/* a region that was begun anew meanwhile must not look as if its guest had said hello */
+	if (stale)
+		guest_page_answer(&target->page, PVSCHED_STATUS_DISABLED);
 	pthread_mutex_lock(&writer->lock);
 	target_unref(target);
 	pthread_mutex_unlock(&writer->lock);

@@ -311,7 +311,8 @@ int pages_due(const struct pages *pages, uint64_t now_ns)
 	return first_ns != NSEC_NEVER && first_ns <= now_ns ? (int)slot : -1;
 }
 
-void pages_read(const struct pages *pages, unsigned int slot, struct pages_view *ret)
+void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
+                struct pages_view *ret)
 {
 	const struct page_slot *p = &pages->slots[slot];
 	uint64_t read_ns;
@@ -322,7 +323,7 @@ void pages_read(const struct pages *pages, unsigned int slot, struct pages_view 
 	        .polled = p->polled,
 	        .status = p->status,
 	        .hello = p->hello,
-	        .ask = p->ask.ask,
+	        .ask = guest_ask_now(&p->ask, now_ns),
 	        .generation = p->page.generation,
 	        .hellos_total = p->hellos_total,
 	        .polls_total = p->polls_total,

@@ -74,4 +74,5 @@ uint64_t pages_next_ns(const struct pages *pages);
 /** Which is due; -1: none. */
 int pages_due(const struct pages *pages, uint64_t now_ns);
 
-void pages_read(const struct pages *pages, unsigned int slot, struct pages_view *ret);
+void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
+                struct pages_view *ret);

@@ -3,6 +3,7 @@
 
 The code is a boot sector. It makes the PC's timer tick HZ times a second, and in turns computes for
 `busy` ticks and halts for `idle` ticks, for ever: a vCPU that wakes, works and sleeps as it is told.
+After each halt it runs a loop of `work` steps: less than a tick, on emulated CPUs some ns each.
 """
 
 import contextlib
@@ -54,7 +55,7 @@ _MEMFD = """<qemu:commandline>
 _SHMEM = """<shmem name='{name}' role='master'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>"""
 
 
-def boot_sector(busy, idle, hz):
+def boot_sector(busy, idle, hz, work=0):
     divisor = min(65535, max(1, PIT_HZ // hz))
     code = bytes([0xFA, 0x31, 0xC0, 0x8E, 0xD8])                  # cli; xor ax,ax; mov ds,ax
     for port, value in ((0x43, 0x34), (0x40, divisor & 0xFF), (0x40, divisor >> 8)):
@@ -64,6 +65,9 @@ def boot_sector(busy, idle, hz):
                   0x3B, 0x06, 0x6C, 0x04, 0x74, 0xFA,             # b2: cmp ax,[0x46c]; je b2
                   0xE2, 0xF5])                                    # loop b1
     halt = bytes([0xF4, 0xE2, 0xFD])                              # i1: hlt; loop i1
+    if work:
+        halt = bytes([0xF4, 0x51, 0xB9, work & 0xFF, work >> 8,   # i1: hlt; push cx; mov cx,work
+                      0xE2, 0xFE, 0x59, 0xE2, 0xF6])              # i2: loop i2; pop cx; loop i1
     body = b""
     for count, loop in ((busy, spin), (idle, halt)):
         body += bytes([0xB9, count & 0xFF, count >> 8, 0xE3, len(loop)]) + loop  # mov cx,n; jcxz past it
@@ -76,11 +80,12 @@ class Firmware:
 
     name      may hold blanks and colons
     busy, idle  ticks of 1/HZ s; busy=0: it only wakes and halts; idle=0: it never sleeps
+    work      steps of a loop after each halt, up to 65535
     tuning    XML below <domain>, such as <cputune>
     page      carrier of guest pages: "memfd", or the name of a file in /dev/shm
     """
 
-    def __init__(self, name, vcpus=1, max_vcpus=None, busy=0, idle=1, hz=100, tuning="", page=None, deadman=None):
+    def __init__(self, name, vcpus=1, max_vcpus=None, busy=0, idle=1, hz=100, work=0, tuning="", page=None, deadman=None):
         self.name = name
         self.uuid = str(uuids.uuid4())
         self.pid = None
@@ -92,7 +97,7 @@ class Firmware:
         self._directory_key = deadman.add(argv=["rm", "-rf", self.directory])
         image = f"{self.directory}/boot.img"
         with open(image, "wb") as file:
-            file.write(boot_sector(busy, idle, hz))
+            file.write(boot_sector(busy, idle, hz, work))
             file.truncate(FLOPPY_BYTES)
         self.shm_path = f"/dev/shm/{page}" if page and page != "memfd" else None
         if self.shm_path:
