@@ -171,7 +171,8 @@ def elevated_permille(daemon, domain, seconds, act):
 
 def test_an_ordinary_guest_gives_its_boost_back(scene, region, page):
     domain = scene.domain(hz=100, work=15000, page=page)
-    daemon = scene.daemon()
+    # a bucket that is not emptied, so that what differs is what was given back
+    daemon = scene.daemon(config={"profiles": {"latency": {"burst_us": 5000, "share_permille": 300}}})
     daemon.wait_boosted(domain)
     mine = region(domain).page()
     mine.negotiate()
