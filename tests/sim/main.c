@@ -23,10 +23,10 @@ static const char usage[] =
         "      --seed N         seed of everything random; in the test the first one (1)\n"
         "      --seeds N        seeds per scenario in the test (3)\n"
         "      --seconds N      simulated time of one run (1)\n"
-        "      --cpus N         CPUs, at most 16\n"
+        "      --cpus N         CPUs, at most 512\n"
         "      --vcpus N        vCPUs, at most as many as the scenario has\n"
         "      --delay US       the booster's longest reaction (15)\n"
-        "      --mutation N     puts in a fault, 1 to 8\n"
+        "      --mutation N     puts in a fault, 1 to 12\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "  -h, --help           shows this\n";
@@ -34,6 +34,16 @@ static const char usage[] =
 static void print_cap(const char *name, const struct sim_cap *cap)
 {
 	printf(" %s %" PRIu64 "/%" PRIu64, name, cap->excess_ns / 1000, cap->limit_ns / 1000);
+}
+
+static void print_urgent(const char *name, const struct sim_urgent *u)
+{
+	uint64_t jobs = MAX(u->jobs, UINT64_C(1));
+
+	printf("; %s: urgent work waits %" PRIu64 " us, %" PRIu64 " permille late, at most %" PRIu64
+	       " us, elevated %" PRIu64 " ms",
+	       name, u->wait_ns / jobs / NSEC_PER_USEC, u->late * 1000 / jobs,
+	       u->worst_ns / NSEC_PER_USEC, u->elevated_ns / NSEC_PER_MSEC);
 }
 
 static void print_result(const char *name, const struct sim_options *options, unsigned int seeds,
@@ -48,6 +58,10 @@ static void print_result(const char *name, const struct sim_options *options, un
 	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
 	       r->elevated_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
 	       r->longest_wait_ns / NSEC_PER_MSEC, r->base_wait_ns / NSEC_PER_MSEC);
+	if (r->unheard.jobs) {
+		print_urgent("heard", &r->heard);
+		print_urgent("unheard", &r->unheard);
+	}
 	if (seeds == 1)
 		printf("; trace %016" PRIx64, r->hash);
 	printf("%s%s\n", r->failed ? ": " : "", r->failed ? r->failed : "");
@@ -58,6 +72,15 @@ static void worst_cap(struct sim_cap *worst, const struct sim_cap *cap)
 {
 	if (cap->excess_ns > worst->excess_ns)
 		*worst = *cap;
+}
+
+static void add_urgent(struct sim_urgent *sum, const struct sim_urgent *u)
+{
+	sum->jobs += u->jobs;
+	sum->wait_ns += u->wait_ns;
+	sum->late += u->late;
+	sum->worst_ns = MAX(sum->worst_ns, u->worst_ns);
+	sum->elevated_ns += u->elevated_ns;
 }
 
 static void worst_of(struct sim_result *worst, const struct sim_result *r)
@@ -71,6 +94,8 @@ static void worst_of(struct sim_result *worst, const struct sim_result *r)
 	worst->calls_per_s = MAX(worst->calls_per_s, r->calls_per_s);
 	worst->base_wait_ns = MAX(worst->base_wait_ns, r->base_wait_ns);
 	worst->longest_wait_ns = MAX(worst->longest_wait_ns, r->longest_wait_ns);
+	add_urgent(&worst->heard, &r->heard);
+	add_urgent(&worst->unheard, &r->unheard);
 	worst->failed = worst->failed ? worst->failed : r->failed;
 }
 
@@ -130,6 +155,14 @@ static const struct {
         {MUTATION_LATE, "late booster", "varying", NULL},
         {MUTATION_STATIC_FREE, "a static RT vCPU is free", "static-rt",
          "a CPU ran real-time threads beyond its cap"},
+        {MUTATION_YIELD_FILLS, "a yield fills the bucket", "asks-toggler",
+         "a vCPU was elevated beyond its cap"},
+        {MUTATION_YIELD_BLIND, "raised after a yield without a look at the tokens",
+         "asks-random-polled", "a vCPU was elevated beyond its cap"},
+        {MUTATION_LAST_STRETCH, "one stretch of a run is charged", "asks-random-polled",
+         "a vCPU was elevated beyond its cap"},
+        {MUTATION_DEAF, "nobody hears what guests ask", "asks-honest",
+         "asking saved no elevated time"},
         {MUTATION_NO_LOWER, "never lowers", "good-alone",
          "a vCPU was still elevated after the end"},
 };
@@ -236,7 +269,7 @@ int main(int argc, char **argv)
 		else if (c == 'c')
 			options.cpus = (uint32_t)number(option, optarg, 1, WORLD_CPUS_MAX);
 		else if (c == 'v')
-			options.vcpus = (uint32_t)number(option, optarg, 1, WORLD_THREADS_MAX / 2);
+			options.vcpus = (uint32_t)number(option, optarg, 1, PVS_VCPUS_MAX);
 		else if (c == 'd')
 			options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
 		else if (c == 'm')
