@@ -55,10 +55,8 @@ bool world_next(struct world *world, uint64_t until_ns, struct entry *ret)
 
 static void mix(struct world *world, uint64_t value)
 {
-	for (int i = 0; i < 8; i++) {
-		world->hash ^= (value >> (8 * i)) & 255;
-		world->hash *= UINT64_C(0x100000001b3); /* FNV-1a */
-	}
+	world->hash = (world->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	world->hash ^= world->hash >> 29;
 }
 
 void world_note(struct world *world, const char *what, uint64_t a, uint64_t b)

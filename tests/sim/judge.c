@@ -180,7 +180,7 @@ static bool is_slower(const struct sim_urgent *a, const struct sim_urgent *b)
 	       a->late * b->jobs > (b->late + b->jobs / 50) * a->jobs;
 }
 
-void judge_asking(const struct scenario *scenario, struct sim_result *ret)
+void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret)
 {
 	const struct sim_urgent *heard = &ret->heard, *unheard = &ret->unheard;
 

@@ -21,13 +21,10 @@ struct record {
 	struct meters *meters;
 };
 
-/** The boosted run, but for judge_asking(). Fills *ret in. */
+/** The boosted run. Fills *ret in. */
 void judge(const struct scenario *scenario, const struct sim_options *options,
            const struct host *host, const struct world *world, const struct record *record,
            struct sim_result *ret);
 
 /** How urgent work fared in one run. */
 void judge_urgent(const struct world *world, const struct record *record, struct sim_urgent *ret);
-
-/** Is it worth it to ask? Of the runs in which it was heard, and was not. */
-void judge_asking(const struct scenario *scenario, struct sim_result *ret);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scale.h"
 #include "sim.h"
 
 struct tally {
@@ -29,6 +30,9 @@ static const char usage[] =
         "      --mutation N     puts in a fault, 1 to 12\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
+        "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
+        "                       --vcpus and --cpus say, for --seconds; prints a table\n"
+        "      --json FILE      with --scale: writes the figures there as well\n"
         "  -h, --help           shows this\n";
 
 static void print_cap(const char *name, const struct sim_cap *cap)
@@ -116,6 +120,7 @@ static void test_scenario(const struct scenario *scenario, struct sim_options op
 		sim_run(scenario, &options, &r);
 		worst_of(&worst, &r);
 	}
+	sim_judge_asking(scenario, &worst);
 	print_result(scenario->name, &options, seeds, &worst);
 	count(tally, !worst.failed);
 }
@@ -171,11 +176,13 @@ static void test_mutations(struct sim_options options, struct tally *tally)
 {
 	options.lasts_ns = 500 * NSEC_PER_MSEC;
 	for (size_t i = 0; i < ARRAY_SIZE(mutations); i++) {
+		const struct scenario *scenario = scenario_find(mutations[i].scenario);
 		struct sim_result r;
 		bool ok;
 
 		options.mutation = mutations[i].mutation;
-		sim_run(scenario_find(mutations[i].scenario), &options, &r);
+		sim_run(scenario, &options, &r);
+		sim_judge_asking(scenario, &r);
 		ok = r.failed && (!mutations[i].cause || strcmp(r.failed, mutations[i].cause) == 0);
 		count(tally, ok);
 		printf("%s fault \"%s\" in %s is found: %s\n", ok ? "ok" : "not ok",
@@ -210,6 +217,7 @@ static int run_one(const char *name, const struct sim_options *options)
 		return 2;
 	}
 	sim_run(scenario, options, &r);
+	sim_judge_asking(scenario, &r);
 	print_result(name, options, 1, &r);
 	printf("%d passed, %d failed, 0 skipped\n", !r.failed, !!r.failed);
 	return r.failed ? 1 : 0;
@@ -237,7 +245,8 @@ static const struct option longopts[] = {
         {"cpus", required_argument, NULL, 'c'},     {"vcpus", required_argument, NULL, 'v'},
         {"delay", required_argument, NULL, 'd'},    {"mutation", required_argument, NULL, 'm'},
         {"trace", no_argument, NULL, 'T'},          {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},           {0},
+        {"help", no_argument, NULL, 'h'},           {"scale", no_argument, NULL, 'x'},
+        {"json", required_argument, NULL, 'j'},     {0},
 };
 
 static int list(void)
@@ -247,40 +256,79 @@ static int list(void)
 	return 0;
 }
 
+struct arguments {
+	struct sim_options options;
+	struct scale_options scale;
+	const char *name; /* of one scenario */
+	unsigned int seeds;
+	bool scales, lists, helps;
+};
+
+/* How large, how long, how slow. Returns false when it is another option. */
+static bool take_size(struct arguments *a, int c, const char *option)
+{
+	if (c == 's')
+		a->options.seed = number(option, optarg, 0, UINT64_MAX);
+	else if (c == 'S')
+		a->seeds = (unsigned int)number(option, optarg, 1, 1000000);
+	else if (c == 't')
+		a->options.lasts_ns = number(option, optarg, 1, 3600) * NSEC_PER_SEC;
+	else if (c == 'c')
+		a->options.cpus = (uint32_t)number(option, optarg, 1, WORLD_CPUS_MAX);
+	else if (c == 'v')
+		a->options.vcpus = (uint32_t)number(option, optarg, 1, PVS_VCPUS_MAX);
+	else if (c == 'd')
+		a->options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
+	else if (c == 'm')
+		a->options.mutation = (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
+	else
+		return false;
+	return true;
+}
+
+static bool take(struct arguments *a, int c, const char *option)
+{
+	if (c == 'n')
+		a->name = optarg;
+	else if (c == 'T')
+		a->options.print = true;
+	else if (c == 'x')
+		a->scales = true;
+	else if (c == 'j')
+		a->scale.json_path = optarg;
+	else if (c == 'l')
+		a->lists = true;
+	else if (c == 'h')
+		a->helps = true;
+	else
+		return take_size(a, c, option);
+	return true;
+}
+
+static int run_scale(struct arguments *a)
+{
+	a->scale.seed = a->options.seed;
+	a->scale.lasts_ns = a->options.lasts_ns;
+	a->scale.vcpus = a->options.vcpus;
+	a->scale.cpus = a->options.cpus;
+	return scale_run(&a->scale);
+}
+
 int main(int argc, char **argv)
 {
-	struct sim_options options = {
-	        .seed = 1, .lasts_ns = NSEC_PER_SEC, .delay_ns = 15 * NSEC_PER_USEC};
-	const char *name = NULL;
-	unsigned int seeds = 3;
+	struct arguments a = {
+	        .options = {.seed = 1, .lasts_ns = NSEC_PER_SEC, .delay_ns = 15 * NSEC_PER_USEC},
+	        .seeds = 3};
 	int c, i = 0;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, &i)) != -1) {
-		const char *option = longopts[i].name;
-
-		if (c == 'n')
-			name = optarg;
-		else if (c == 's')
-			options.seed = number(option, optarg, 0, UINT64_MAX);
-		else if (c == 'S')
-			seeds = (unsigned int)number(option, optarg, 1, 1000000);
-		else if (c == 't')
-			options.lasts_ns = number(option, optarg, 1, 3600) * NSEC_PER_SEC;
-		else if (c == 'c')
-			options.cpus = (uint32_t)number(option, optarg, 1, WORLD_CPUS_MAX);
-		else if (c == 'v')
-			options.vcpus = (uint32_t)number(option, optarg, 1, PVS_VCPUS_MAX);
-		else if (c == 'd')
-			options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
-		else if (c == 'm')
-			options.mutation =
-			        (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
-		else if (c == 'T')
-			options.print = true;
-		else if (c == 'l')
-			return list();
-		else
-			return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-	}
-	return name ? run_one(name, &options) : test_all(options, seeds);
+	while ((c = getopt_long(argc, argv, "h", longopts, &i)) != -1)
+		if (!take(&a, c, longopts[i].name))
+			return fputs(usage, stderr), 2;
+	if (a.helps)
+		return fputs(usage, stdout), 0;
+	if (a.lists)
+		return list();
+	if (a.scales)
+		return run_scale(&a);
+	return a.name ? run_one(a.name, &a.options) : test_all(a.options, a.seeds);
 }

@@ -172,7 +172,6 @@ void sim_run(const struct scenario *scenario, const struct sim_options *options,
 	with_ns = run_once(scenario, options, BOOSTED, ret);
 	if (scenario->gain)
 		run_once(scenario, options, UNHEARD, ret);
-	judge_asking(scenario, ret);
 	ret->host_loss_permille = without_ns ? (int)(((int64_t)without_ns - (int64_t)with_ns) *
 	                                             1000 / (int64_t)without_ns)
 	                                     : 0;

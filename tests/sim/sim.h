@@ -46,3 +46,9 @@ struct sim_result {
 
 void sim_run(const struct scenario *scenario, const struct sim_options *options,
              struct sim_result *ret);
+
+/**
+ * Is it worth it to ask? Of the runs in which it was heard, and was not; @ret may hold the sums of
+ * several seeds, which a single wait does not sway.
+ */
+void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret);
