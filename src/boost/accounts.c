@@ -35,12 +35,29 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
 }
 
+/* Which part of the run that goes on since @in_ns is elevated, and so not charged yet. */
+static uint64_t elevated_so_far(const struct pvs_vcpu_account *a, uint64_t in_ns, uint64_t now_ns)
+{
+	uint64_t since_ns = MAX(in_ns, READ(a->raised_at_ns)), until_ns = now_ns;
+
+	if (!in_ns)
+		return 0;
+	if (!(READ(a->flags) & PVS_FLAG_ELEVATED))
+		until_ns = MIN(now_ns, READ(a->lowered_at_ns));
+	return until_ns > since_ns ? until_ns - since_ns : 0;
+}
+
+/*
+ * The tracer charges a run for one stretch, the last. One that was lowered in this run and is
+ * raised again owes the stretch before, too: it is taken as if it had just been.
+ */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint64_t before_ns = elevated_so_far(a, READ(a->in_ns), now_ns);
 
 	WRITE(a->exhausted_at_ns, 0);
-	WRITE(a->raised_at_ns, now_ns);
+	WRITE(a->raised_at_ns, now_ns - before_ns);
 	flags_change(a, PVS_FLAG_ELEVATED, PVS_FLAG_REPORT_BLOCKED);
 }
 
@@ -98,18 +115,6 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 	if (left_ns < *tokens_ns)
 		*tokens_ns = left_ns;
 	return pvs_bucket_ready_at(rule, repaid_at_ns, want_ns);
-}
-
-/* Which part of the run that goes on since @in_ns is elevated, and so not charged yet. */
-static uint64_t elevated_so_far(const struct pvs_vcpu_account *a, uint64_t in_ns, uint64_t now_ns)
-{
-	uint64_t since_ns = MAX(in_ns, READ(a->raised_at_ns)), until_ns = now_ns;
-
-	if (!in_ns)
-		return 0;
-	if (!(READ(a->flags) & PVS_FLAG_ELEVATED))
-		until_ns = MIN(now_ns, READ(a->lowered_at_ns));
-	return until_ns > since_ns ? until_ns - since_ns : 0;
 }
 
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
@@ -190,8 +195,12 @@ void account_ask(const struct accounts *accounts, unsigned int slot, struct gues
 	/* one that is being written belongs together no more: the guest's own words are read next
 	 */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (read_ns > ask->read_ns && READ(a->ask_read_ns) == read_ns)
-		*ask = seen;
+	if (read_ns <= ask->read_ns || READ(a->ask_read_ns) != read_ns)
+		return;
+	/* both are the earliest that it can be: the later one is nearer */
+	if (seen.words[0] == ask->words[0])
+		seen.expected_ns = MAX(seen.expected_ns, ask->expected_ns);
+	*ask = seen;
 }
 
 uint32_t account_ask_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns)

@@ -112,6 +112,8 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 	const struct policy_view *view = policy_view(b->policy, slot);
 
 	account_report_halt(b->options.accounts, slot, decision->report_halt);
+	/* before a raise: it may run at once, and the tracer looks then what is wanted of it */
+	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary);
 	carry_out(b, slot, decision);
 	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary);
 	if (decision->action != POLICY_NOTHING)

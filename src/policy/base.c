@@ -80,6 +80,7 @@ static void raise_it(struct policy *policy, unsigned int vcpu, enum policy_reaso
 	if (!v->yielded)
 		v->raised_at_ns = now_ns;
 	v->yielded = false;
+	v->yield_declined = false;
 	v->short_halts = 0;
 	v->why = why;
 	ret->action = POLICY_RAISE;

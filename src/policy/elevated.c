@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A vCPU that is elevated: may it stay so? */
 #include "policy/vcpu.h"
+#include "pvsched/trace.h"
 
 /*
  * A bucket that is emptied within this many times the time it takes to refill was emptied by steady
@@ -63,7 +64,8 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 
 /*
  * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
- * those during which ksoftirqd waits, and what a command gave.
+ * those during which ksoftirqd waits, and what a command gave. Of a guest that asks, nobody else
+ * sees in such a run that it has become ordinary.
  */
 void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
                       uint64_t now_ns)
@@ -76,6 +78,8 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 	if (v->caught_awake)
 		at_ns = MIN(at_ns,
 		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
+	if (v->caught_awake && facts->ask != PVSCHED_ASK_NONE && !v->yield_declined)
+		at_ns = MIN(at_ns, now_ns + PVS_ASK_GRACE_NS);
 	if (running && facts->softirqd_since_ns)
 		at_ns = MIN(at_ns, now_ns + SOFTIRQD_WAIT_NS);
 	if (v->command_until_ns > now_ns)

@@ -135,13 +135,15 @@ void policy_charge_change(struct policy *policy, struct policy_vcpu *v, uint64_t
 	(POLICY_HOLD(POLICY_REASON_RT_REFUSED) | POLICY_HOLD(POLICY_REASON_ALREADY_RT) |           \
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
-static void set_wants(struct policy_vcpu *v)
+/* @raises: it is about to be ARMED, and may run elevated before policy_raised() is told so. */
+static void set_wants(struct policy_vcpu *v, bool raises)
 {
 	enum policy_reason reason = v->view.reason;
 	bool hears = v->profile.mode == PROFILE_BOOST && v->profile.asks != PROFILE_ASKS_IGNORE;
+	bool armed = raises || v->view.state == POLICY_ARMED;
 
-	v->view.wants_ordinary = hears && v->view.state == POLICY_ARMED && !v->yield_declined;
-	v->view.wants_urgent = hears && v->view.state != POLICY_ARMED &&
+	v->view.wants_ordinary = hears && armed && !v->yield_declined;
+	v->view.wants_urgent = hears && !armed &&
 	                       (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
 	                        reason == POLICY_REASON_UNASKED);
 }
@@ -187,27 +189,28 @@ void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event eve
 		v->holds &= ~HOLDS_OF_TRIES;
 	policy_hear(&v->profile, &heard);
 	step_state(policy, vcpu, event, &heard, now_ns, ret);
-	set_wants(v);
+	set_wants(v, ret->action == POLICY_RAISE);
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
                    const struct policy_facts *facts, uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	struct policy_facts heard = *facts;
 
 	if (hold) {
 		v->holds |= hold;
 		v->view.denied_total[policy_strongest(hold)]++;
 		policy_enter(v, POLICY_BASE, policy_strongest(hold), now_ns);
-		set_wants(v);
+		set_wants(v, false);
 		return;
 	}
+	policy_hear(&v->profile, &heard);
 	v->view.boosts_total++;
 	policy_enter(v, POLICY_ARMED, v->why, now_ns);
 	v->caught_awake = true;
-	v->yield_declined = false;
-	policy_watch_run(policy, vcpu, facts, now_ns);
-	set_wants(v);
+	policy_watch_run(policy, vcpu, &heard, now_ns);
+	set_wants(v, false);
 }
 
 void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns)

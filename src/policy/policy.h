@@ -143,7 +143,10 @@ struct policy_view {
 	uint64_t yields_total;    /* given back since its guest said so */
 	uint64_t denied_total[_POLICY_REASON_MAX];
 	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
-	/* which events are wanted besides: an unwanted one is harmless, and costs a wake-up */
+	/*
+	 * Which events are wanted besides: an unwanted one is harmless, and costs a wake-up. The
+	 * tracer is told before a RAISE is carried out: what was waiting runs before it returns.
+	 */
 	bool wants_urgent, wants_ordinary;
 };
 

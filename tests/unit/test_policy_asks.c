@@ -182,6 +182,61 @@ static void test_expected_is_raised_in_time(void)
 	policy_free(policy);
 }
 
+/* What waits runs before the raise returns: the tracer must know before what is wanted of it. */
+static void test_yields_are_wanted_before_the_raise(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 1).action, POLICY_RAISE);
+	CHECK(policy_view(policy, 1)->wants_ordinary);
+	CHECK(!policy_view(policy, 1)->wants_urgent);
+	policy_raised(policy, 1, POLICY_HOLD(POLICY_REASON_FAILED), &facts, T0 + 1);
+	CHECK(!policy_view(policy, 1)->wants_ordinary);
+	policy_free(policy);
+}
+
+/* Raised while it runs: no switch-in starts the tracer's looks, the policy's own do instead. */
+static void test_a_run_it_was_raised_in_is_looked_at(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+	struct policy_decision decision = {.action = POLICY_NOTHING};
+	uint64_t now_ns = T0 + MS;
+
+	facts.ask = PVSCHED_ASK_URGENT;
+	facts.ran_ns = MS;
+	raise_asked(policy, facts, POLICY_EVENT_URGENT, now_ns);
+	for (int i = 0; i < 3; i++) {
+		CHECK_U64(policy_next_ns(policy), now_ns + PVS_ASK_GRACE_NS);
+		now_ns = policy_next_ns(policy);
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now_ns).action, POLICY_NOTHING);
+	}
+	now_ns = policy_next_ns(policy);
+	facts.ask = PVSCHED_ASK_ORDINARY;
+	decision = step(policy, POLICY_EVENT_LOOK, facts, now_ns);
+	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.reason, POLICY_REASON_ORDINARY);
+	policy_free(policy);
+}
+
+/* One that is not heard is looked at when its tokens end, and not before. */
+static void test_who_is_not_heard_is_not_looked_at(void)
+{
+	struct profile deaf = latency;
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+
+	deaf.asks = PROFILE_ASKS_IGNORE;
+	policy_set_profile(policy, 1, &deaf);
+	policy_boost(policy, 1, T0 + 50 * MS);
+	facts.ask = PVSCHED_ASK_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_RAISE);
+	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	CHECK_U64(policy_next_ns(policy), T0 + MS + 500 * US);
+	policy_free(policy);
+}
+
 static void test_too_soon_is_not_worth_it(void)
 {
 	struct policy *policy = make_armed();
@@ -300,6 +355,9 @@ TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempt
           {"ordinary_yields_and_keeps_its_tokens", test_ordinary_yields_and_keeps_its_tokens},
           {"the_grace_of_an_interrupt", test_the_grace_of_an_interrupt},
           {"expected_is_raised_in_time", test_expected_is_raised_in_time},
+          {"yields_are_wanted_before_the_raise", test_yields_are_wanted_before_the_raise},
+          {"a_run_it_was_raised_in_is_looked_at", test_a_run_it_was_raised_in_is_looked_at},
+          {"who_is_not_heard_is_not_looked_at", test_who_is_not_heard_is_not_looked_at},
           {"too_soon_is_not_worth_it", test_too_soon_is_not_worth_it},
           {"toggling_ends_at_the_change_limit", test_toggling_ends_at_the_change_limit},
           {"ignore", test_ignore}, {"require", test_require}, {"by_command", test_by_command})
