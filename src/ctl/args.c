@@ -12,6 +12,7 @@
 #define DOMAIN_BYTES_MAX  255
 #define PROFILE_BYTES_MAX 31
 #define VCPU_INDEX_MAX    511
+#define BOOST_NS_MAX      (10 * NSEC_PER_SEC)
 #define DURATION_NS_MAX   (31 * 24 * 3600 * NSEC_PER_SEC)
 
 #define WORDS_MAX 4 /* policy set DOM PROFILE */
@@ -31,6 +32,7 @@ static const struct verb {
         [CTL_EXPLAIN] = {"explain", NULL, "explain", true, false, false},
         [CTL_POLICY_GET] = {"policy", "get", "policy-get", true, false, false},
         [CTL_POLICY_SET] = {"policy", "set", "policy-set", true, false, true},
+        [CTL_BOOST] = {"boost", NULL, "boost", true, false, false},
         [CTL_RELEASE] = {"release", NULL, "release", true, true, false},
         [CTL_ENABLE] = {"enable", NULL, "enable", false, false, false},
         [CTL_DISABLE] = {"disable", NULL, "disable", false, false, false},
@@ -69,8 +71,8 @@ static const struct option_entry {
         [OPTION_JSON] = {"--json", NULL, false, EVERY_VERB},
         [OPTION_HELP] = {"--help", "-h", false, EVERY_VERB},
         [OPTION_VERSION] = {"--version", "-V", false, EVERY_VERB},
-        [OPTION_VCPU] = {"--vcpu", NULL, true, OF(CTL_EXPLAIN)},
-        [OPTION_FOR] = {"--for", NULL, true, OF(CTL_POLICY_SET)},
+        [OPTION_VCPU] = {"--vcpu", NULL, true, OF(CTL_EXPLAIN) | OF(CTL_BOOST)},
+        [OPTION_FOR] = {"--for", NULL, true, OF(CTL_POLICY_SET) | OF(CTL_BOOST)},
         [OPTION_PERSIST] = {"--persist", NULL, false, OF(CTL_POLICY_SET) | OF_ATTACH},
         [OPTION_LIVE] = {"--live", NULL, false, OF_ATTACH},
         [OPTION_DRY_RUN] = {"--dry-run", NULL, false, OF_ATTACH},
@@ -102,10 +104,8 @@ int ctl_duration_parse(const char *text, uint64_t *ret)
 		const char *unit;
 		uint64_t ns;
 	} units[] = {
-	        {"ms", NSEC_PER_MSEC},
-	        {"s", NSEC_PER_SEC},
-	        {"m", 60 * NSEC_PER_SEC},
-	        {"h", 3600 * NSEC_PER_SEC},
+	        {"us", NSEC_PER_USEC},    {"ms", NSEC_PER_MSEC},      {"s", NSEC_PER_SEC},
+	        {"m", 60 * NSEC_PER_SEC}, {"h", 3600 * NSEC_PER_SEC},
 	};
 	uint64_t number = 0;
 	size_t digits = strspn(text, "0123456789");
@@ -266,6 +266,16 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	if (scan->given[OPTION_FOR] && ctl_duration_parse(scan->value[OPTION_FOR], &for_ns) < 0)
 		return fail(error, size,
 		            "--for is a duration such as 500ms, 10s, 10m or 2h, at most 31 days");
+	if (args->verb == CTL_BOOST) {
+		if (for_ns == 0)
+			return fail(error, size, "for how long? Such as: --for 5ms");
+		if (for_ns > BOOST_NS_MAX)
+			return fail(error, size,
+			            "a boost by command lasts 10 s at most; what shall last is a "
+			            "policy");
+		args->for_us = MAX(for_ns / NSEC_PER_USEC, UINT64_C(1));
+		for_ns = 0;
+	}
 	args->for_s = (for_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 	args->json = scan->given[OPTION_JSON];
 	args->persist = scan->given[OPTION_PERSIST];
@@ -326,6 +336,8 @@ const char *ctl_help(void)
 	       "  policy set DOM PROFILE [--for TIME | --persist]\n"
 	       "                            another profile: until the daemon ends, for a time\n"
 	       "                            (500ms, 10s, 10m, 2h), or for good\n"
+	       "  boost DOM [--vcpu N] --for TIME\n"
+	       "                            boost now, awake or not, within the budget (5ms)\n"
 	       "  release [DOM]             end all boosts now; the policy stays\n"
 	       "  enable, disable           allow or forbid boosts, also after a restart\n"
 	       "  reload                    read the configuration again\n"

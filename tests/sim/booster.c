@@ -223,7 +223,7 @@ static bool look_at_page(struct host *host, unsigned int slot, struct host_work 
 	let_speak(host, slot);
 	if (!pages_look(host->pages, slot, policy_view(host->policy, slot), now))
 		return false;
-	pages_read(host->pages, slot, &page);
+	pages_read(host->pages, slot, now, &page);
 	*ret = (struct host_work){slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT
 	                                                               : POLICY_EVENT_ORDINARY};
 	return true;
@@ -390,7 +390,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	                                 .share_permille = options->caps.cpu_share_permille};
 	make_tables(host);
 	host->policy = policy_new(MAX(n_vcpus, 1U), &options->caps);
-	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts);
+	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts, NULL);
 	if (!host->policy || !host->pages)
 		abort();
 	host->deciding = -1;
