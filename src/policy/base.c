@@ -10,6 +10,14 @@
 #define SHORT_HALT_NS        (1 * NSEC_PER_MSEC)
 #define SHORT_HALT_SHIFT_MAX 4
 
+/*
+ * Many wait for one domain's or CPU's bucket, and few of them are served when it is full again: who
+ * was turned away before looks again ever later, at most 256 ms. Otherwise a thousand that look
+ * each time take the booster so much time, which is real-time and counts, that nobody is served.
+ */
+#define CAP_RETRY_NS        (2 * NSEC_PER_MSEC)
+#define CAP_RETRY_SHIFT_MAX 7
+
 /* With fewer tokens than this a boost that was given back is over. */
 #define YIELDED_TOKENS_MIN_NS (60 * NSEC_PER_USEC)
 
@@ -82,6 +90,7 @@ static void raise_it(struct policy *policy, unsigned int vcpu, enum policy_reaso
 	v->yielded = false;
 	v->yield_declined = false;
 	v->short_halts = 0;
+	v->turned_away = 0;
 	v->why = why;
 	ret->action = POLICY_RAISE;
 	ret->reason = why;
@@ -108,6 +117,15 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
 	return policy_expected_look(facts, now_ns);
 }
 
+/* A shared bucket is not full: the first time it looks when that will be. */
+static uint64_t wait_for_cap(struct policy_vcpu *v, uint64_t until_ns, uint64_t now_ns)
+{
+	unsigned int before = v->turned_away;
+
+	v->turned_away = MIN(before + 1, (unsigned int)CAP_RETRY_SHIFT_MAX + 1);
+	return before ? MAX(until_ns, now_ns + (CAP_RETRY_NS << (before - 1))) : until_ns;
+}
+
 /* In base or throttled: arm it if nothing is in the way, else wait for what is. */
 void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event event,
                      const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
@@ -129,7 +147,10 @@ void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event
 	ret->reason = reason;
 	if (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_UNASKED)
 		until_ns = wait_for_event(v, event, reason, facts, now_ns, ret);
-	else if (reason != POLICY_REASON_PROFILE) /* nobody asked for a boost there */
+	else if (reason == POLICY_REASON_DOMAIN_CAP || reason == POLICY_REASON_CPU_CAP)
+		until_ns = wait_for_cap(v, until_ns, now_ns);
+	if (reason != POLICY_REASON_AWAKE && reason != POLICY_REASON_UNASKED &&
+	    reason != POLICY_REASON_PROFILE) /* nobody asked for a boost there */
 		v->view.denied_total[reason]++;
 	owes = reason == POLICY_REASON_BUDGET || reason == POLICY_REASON_BACKOFF;
 	policy_enter(v, owes ? POLICY_THROTTLED : POLICY_BASE, reason, now_ns);

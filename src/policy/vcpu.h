@@ -15,6 +15,7 @@ struct policy_vcpu {
 	bool yield_declined;      /* it would yield, and it is not worth it now */
 	enum policy_reason why;   /* it is being raised */
 	unsigned int short_halts; /* in a row */
+	unsigned int turned_away; /* in a row, from a shared bucket */
 	unsigned int strikes;     /* buckets emptied in a row by steady demand */
 	uint64_t raised_at_ns;
 	uint64_t backoff_until_ns;

@@ -250,6 +250,14 @@ static bool next_work(struct host *host, struct host_work *ret)
 	return false;
 }
 
+static void count_wakeup(struct host *host)
+{
+	host->wakeups++;
+	if (host->wake_cost_ns)
+		tracer_foreign(host, (uint32_t)rng_below(&host->random, host->world->n_cpus),
+		               host->wake_cost_ns);
+}
+
 static void booster_run(struct host *host, uint64_t generation)
 {
 	struct host_work work;
@@ -261,7 +269,7 @@ static void booster_run(struct host *host, uint64_t generation)
 	if (host->deciding >= 0)
 		apply(host);
 	else
-		host->wakeups++;
+		count_wakeup(host);
 	while (!host->broken && next_work(host, &work)) {
 		if (step(host, &work)) {
 			wake_at(host, host->world->now_ns + host->apply_ns);
@@ -383,6 +391,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	host->mutation = options->mutation;
 	host->delay_ns = options->delay_ns;
 	host->apply_ns = options->apply_ns;
+	host->wake_cost_ns = options->wake_cost_ns;
 	host->random = options->seed;
 	host->n_vcpus = n_vcpus;
 	host->cpu_rule =

@@ -76,7 +76,7 @@ struct host {
 	struct policy_claim *claims;
 	bool *raised;
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
-	uint64_t apply_ns;
+	uint64_t apply_ns, wake_cost_ns;
 	uint64_t calls; /* of the scheduler */
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
@@ -86,9 +86,10 @@ struct host {
 struct host_options {
 	struct profile profile; /* of every vCPU that is not only observed */
 	struct host_caps caps;
-	uint64_t delay_ns; /* of the booster, at most */
-	uint64_t apply_ns; /* from a decision to its effect */
-	bool polls;        /* the tracer cannot read the guests' pages */
+	uint64_t delay_ns;     /* of the booster, at most */
+	uint64_t apply_ns;     /* from a decision to its effect */
+	uint64_t wake_cost_ns; /* of the booster: real-time on one CPU or another, per wake-up */
+	bool polls;            /* the tracer cannot read the guests' pages */
 	enum mutation mutation;
 	uint64_t seed;
 };
@@ -110,5 +111,6 @@ void host_close(struct host *host);
 
 /* between tracer.c and booster.c */
 void tracer_attach(struct host *host);
+void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns);
 void tracer_deadline(struct host *host, const struct entry *entry);
 void booster_notify(struct host *host, const struct pvs_event *event);

@@ -32,6 +32,7 @@ static const char usage[] =
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
         "                       --vcpus and --cpus say, for --seconds; prints a table\n"
+        "      --crowd EASE     a crowd of real threads, simulated: tests/bench/run crowd\n"
         "      --json FILE      with --scale: writes the figures there as well\n"
         "  -h, --help           shows this\n";
 
@@ -240,13 +241,21 @@ static uint64_t number(const char *option, const char *text, uint64_t least, uin
 }
 
 static const struct option longopts[] = {
-        {"scenario", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"seeds", required_argument, NULL, 'S'},    {"seconds", required_argument, NULL, 't'},
-        {"cpus", required_argument, NULL, 'c'},     {"vcpus", required_argument, NULL, 'v'},
-        {"delay", required_argument, NULL, 'd'},    {"mutation", required_argument, NULL, 'm'},
-        {"trace", no_argument, NULL, 'T'},          {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},           {"scale", no_argument, NULL, 'x'},
-        {"json", required_argument, NULL, 'j'},     {0},
+        {"scenario", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'S'},
+        {"seconds", required_argument, NULL, 't'},
+        {"cpus", required_argument, NULL, 'c'},
+        {"vcpus", required_argument, NULL, 'v'},
+        {"delay", required_argument, NULL, 'd'},
+        {"mutation", required_argument, NULL, 'm'},
+        {"trace", no_argument, NULL, 'T'},
+        {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"scale", no_argument, NULL, 'x'},
+        {"json", required_argument, NULL, 'j'},
+        {"crowd", required_argument, NULL, 'C'},
+        {0},
 };
 
 static int list(void)
@@ -262,6 +271,7 @@ struct arguments {
 	const char *name; /* of one scenario */
 	unsigned int seeds;
 	bool scales, lists, helps;
+	uint32_t ease; /* of the crowd; 0: none is wanted */
 };
 
 /* How large, how long, how slow. Returns false when it is another option. */
@@ -294,6 +304,8 @@ static bool take(struct arguments *a, int c, const char *option)
 		a->options.print = true;
 	else if (c == 'x')
 		a->scales = true;
+	else if (c == 'C')
+		a->ease = (uint32_t)number(option, optarg, 1, 1000);
 	else if (c == 'j')
 		a->scale.json_path = optarg;
 	else if (c == 'l')
@@ -330,5 +342,7 @@ int main(int argc, char **argv)
 		return list();
 	if (a.scales)
 		return run_scale(&a);
+	if (a.ease)
+		return crowd_run(&a.options, a.ease);
 	return a.name ? run_one(a.name, &a.options) : test_all(a.options, a.seeds);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "judge.h"
+#include "large.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -14,8 +15,6 @@
 
 #define VCPUS_PER_DOMAIN 4
 #define WARM_NS          (200 * MS)  /* before it not all are armed yet */
-#define DELAY_NS         (15 * US)   /* of the booster, as measured: tests/bench/run request */
-#define APPLY_NS         (1900)      /* per request in its queue: the same */
 #define FLIGHT_NS        (1000 * US) /* a queue of 500 requests, in which a cap may be overdrawn */
 
 /* Of eight domains one wants latency; together they want half as much again as the host has. */
@@ -52,48 +51,16 @@ static const struct variant {
 struct scale {
 	const struct size *size;
 	const struct variant *variant;
-	struct world world;
-	struct host *host;
-	struct meters *meters;
-	uint64_t warm_ns;
-	struct delays waits; /* of the vCPUs that want latency, when they wake */
-	uint64_t events, lasts_ns, wall_ns;
+	struct large large;
+	uint64_t lasts_ns, wall_ns;
 	uint64_t host_ns; /* what all the others had */
 	uint64_t excess_ns[CHECKER_CPU + 1];
 	uint64_t granted_ns; /* elevated */
 	const char *failed;
 };
 
-static void on_ran(void *userdata, const struct run_interval *run)
-{
-	struct scale *s = userdata;
-
-	meters_ran(s->meters, run);
-	if (run->woken && run->from_ns >= s->warm_ns && run->vcpu >= 0 &&
-	    !s->world.threads[run->thread].observed)
-		delays_add(&s->waits, run->from_ns - run->ready_ns);
-}
-
-static void on_elevated(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
-                        bool begins)
-{
-	struct scale *s = userdata;
-
-	meters_elevated(s->meters, at_ns, cpu, thread->vcpu, thread->domain, begins);
-}
-
 static void populate(struct scale *s)
 {
-	struct meter_sizes meters = {
-	        .cpus = s->size->cpus,
-	        .threads = s->size->vcpus,
-	        .vcpus = s->size->vcpus,
-	        .domains = s->size->vcpus,
-	        .cpu_permille = s->variant->cpu_permille,
-	        .vcpu_permille = s->variant->vcpu_permille,
-	        .domain_permille = s->variant->domain_permille,
-	};
-
 	for (uint32_t i = 0; i < s->size->vcpus; i++) {
 		uint32_t domain = i / VCPUS_PER_DOMAIN;
 		struct thread thread = {
@@ -105,15 +72,11 @@ static void populate(struct scale *s)
 		        .observed = mix[domain % ARRAY_SIZE(mix)] != &wanted,
 		};
 
-		world_add(&s->world, &thread);
+		world_add(&s->large.world, &thread);
 	}
-	s->meters = meters_new(&meters);
-	if (!s->meters)
-		abort();
-	s->world.recorder = (struct world_recorder){on_ran, on_elevated, s};
 }
 
-static void make_host(struct scale *s, uint64_t seed)
+static void start(struct scale *s, uint64_t seed)
 {
 	const struct variant *v = s->variant;
 	struct host_options options = {
@@ -124,26 +87,14 @@ static void make_host(struct scale *s, uint64_t seed)
 	                 .domain_share_permille = v->domain_permille,
 	                 .domain_burst_ns = v->domain_ns,
 	                 .max_changes_per_s = 500},
-	        .delay_ns = DELAY_NS,
-	        .apply_ns = APPLY_NS,
+	        .delay_ns = LARGE_DELAY_NS,
+	        .apply_ns = LARGE_APPLY_NS,
+	        .wake_cost_ns = LARGE_WAKE_NS,
 	        .seed = seed ^ 0x5eed,
 	};
 
-	s->host = host_new(&s->world, s->size->vcpus, &options);
-}
-
-static void play(struct scale *s, uint64_t until_ns)
-{
-	struct entry entry;
-
-	while (!s->host->broken && world_next(&s->world, until_ns, &entry)) {
-		s->events++;
-		if (entry.what == HAPPENS_DEADLINE || entry.what == HAPPENS_BOOSTER)
-			host_handle(s->host, &entry);
-		else
-			world_handle(&s->world, &entry);
-	}
-	s->world.now_ns = until_ns;
+	large_start(&s->large, s->size->vcpus, s->size->vcpus / VCPUS_PER_DOMAIN + 1, &options,
+	            WARM_NS);
 }
 
 static void fail_if(struct scale *s, bool broken, const char *what)
@@ -156,7 +107,8 @@ static void judge_one(struct scale *s, enum checker_key key, uint32_t n, uint64_
                       const char *what)
 {
 	for (uint32_t i = 0; i < n; i++)
-		s->excess_ns[key] = MAX(s->excess_ns[key], meters_excess_ns(s->meters, key, i));
+		s->excess_ns[key] =
+		        MAX(s->excess_ns[key], meters_excess_ns(s->large.meters, key, i));
 	fail_if(s, s->excess_ns[key] > limit_ns, what);
 }
 
@@ -164,9 +116,9 @@ static void judge_scale(struct scale *s)
 {
 	const struct variant *v = s->variant;
 
-	fail_if(s, meters_nonsense(s->meters) != NULL, meters_nonsense(s->meters));
-	fail_if(s, s->host->broken != NULL, s->host->broken);
-	fail_if(s, s->host->events_lost > 0, "the ring buffer overflowed");
+	fail_if(s, meters_nonsense(s->large.meters) != NULL, meters_nonsense(s->large.meters));
+	fail_if(s, s->large.host->broken != NULL, s->large.host->broken);
+	fail_if(s, s->large.host->events_lost > 0, "the ring buffer overflowed");
 	judge_one(s, CHECKER_VCPU, s->size->vcpus, v->vcpu_ns + FLIGHT_NS,
 	          "a vCPU was elevated beyond its cap");
 	/* vCPUs that run at once do not see each other's run (judge.c) */
@@ -176,29 +128,24 @@ static void judge_scale(struct scale *s)
 	judge_one(s, CHECKER_CPU, s->size->cpus, v->cpu_ns + FLIGHT_NS,
 	          "a CPU ran real-time threads beyond its cap");
 	for (uint32_t i = 0; i < s->size->vcpus; i++) {
-		fail_if(s, s->world.threads[i].priority != 0,
+		fail_if(s, s->large.world.threads[i].priority != 0,
 		        "a vCPU was still elevated after the end");
-		if (s->world.threads[i].observed)
-			s->host_ns += s->world.threads[i].ran_ns;
+		if (s->large.world.threads[i].observed)
+			s->host_ns += s->large.world.threads[i].ran_ns;
 	}
-	s->granted_ns = meters_elevated_ns(s->meters);
+	s->granted_ns = meters_elevated_ns(s->large.meters);
 }
 
 static void run(struct scale *s, const struct scale_options *options)
 {
-	uint64_t begin_ns = clock_now_ns(), end_ns;
+	uint64_t begin_ns = clock_now_ns();
 
 	s->lasts_ns = options->lasts_ns;
-	world_init(&s->world, s->size->cpus, options->seed);
+	large_init(&s->large, s->size->cpus, options->seed);
 	populate(s);
-	make_host(s, options->seed);
-	s->warm_ns = s->world.now_ns + WARM_NS;
-	end_ns = s->world.now_ns + s->lasts_ns;
-	world_start(&s->world);
-	play(s, end_ns - SIM_SETTLE_NS);
-	host_close(s->host);
-	play(s, end_ns);
-	world_end(&s->world);
+	start(s, options->seed);
+	large_play(&s->large, s->lasts_ns - SIM_SETTLE_NS);
+	large_end(&s->large);
 	judge_scale(s);
 	s->wall_ns = clock_now_ns() - begin_ns;
 }
@@ -232,7 +179,7 @@ static void print_head(void)
 static void print_row(const struct scale *s)
 {
 	const struct variant *v = s->variant;
-	const struct delays *d = &s->waits;
+	const struct delays *d = &s->large.waits;
 
 	printf("| %u | %u | %s | %u/%u/%u ", s->size->vcpus, s->size->cpus, v->name,
 	       v->vcpu_permille, v->domain_permille, v->cpu_permille);
@@ -243,16 +190,17 @@ static void print_row(const struct scale *s)
 	       1000 * per_s(s, s->host_ns) / NSEC_PER_SEC / s->size->cpus,
 	       us(s->excess_ns[CHECKER_VCPU]), us(s->excess_ns[CHECKER_DOMAIN]),
 	       us(s->excess_ns[CHECKER_CPU]));
-	printf("| %.0f | %.0f | %.0f | %.0f | %.0f | %.1f | %s |\n", per_s(s, s->host->steps),
-	       per_s(s, s->host->wakeups), per_s(s, s->host->calls), per_s(s, s->events),
-	       (double)s->events * NSEC_PER_SEC / (double)s->wall_ns,
+	printf("| %.0f | %.0f | %.0f | %.0f | %.0f | %.1f | %s |\n", per_s(s, s->large.host->steps),
+	       per_s(s, s->large.host->wakeups), per_s(s, s->large.host->calls),
+	       per_s(s, s->large.events),
+	       (double)s->large.events * NSEC_PER_SEC / (double)s->wall_ns,
 	       (double)s->wall_ns / NSEC_PER_SEC, s->failed ? s->failed : "kept");
 	fflush(stdout);
 }
 
 static void write_row(FILE *file, const struct scale *s, bool first)
 {
-	const struct delays *d = &s->waits;
+	const struct delays *d = &s->large.waits;
 
 	fprintf(file, "%s\n\t\t{\"vcpus\":%u,\"cpus\":%u,\"variant\":\"%s\",", first ? "" : ",",
 	        s->size->vcpus, s->size->cpus, s->variant->name);
@@ -268,8 +216,9 @@ static void write_row(FILE *file, const struct scale *s, bool first)
 	        us(s->excess_ns[CHECKER_CPU]));
 	fprintf(file,
 	        "\"decisions_per_s\":%.1f,\"booster_wakeups_per_s\":%.1f,\"calls_per_s\":%.1f,",
-	        per_s(s, s->host->steps), per_s(s, s->host->wakeups), per_s(s, s->host->calls));
-	fprintf(file, "\"events\":%" PRIu64 ",\"wall_s\":%.2f,\"kept\":%s}", s->events,
+	        per_s(s, s->large.host->steps), per_s(s, s->large.host->wakeups),
+	        per_s(s, s->large.host->calls));
+	fprintf(file, "\"events\":%" PRIu64 ",\"wall_s\":%.2f,\"kept\":%s}", s->large.events,
 	        (double)s->wall_ns / NSEC_PER_SEC, s->failed ? "false" : "true");
 }
 
@@ -288,9 +237,7 @@ static bool measure(const struct scale_options *options, const struct size *size
 	if (json)
 		write_row(json, s, first);
 	kept = !s->failed;
-	host_free(s->host);
-	meters_free(s->meters);
-	world_fini(&s->world);
+	large_fini(&s->large);
 	free(s);
 	return kept;
 }

@@ -14,3 +14,9 @@ struct scale_options {
 
 /** Prints a table; returns 0, or 1 when a promise was broken or the file could not be written. */
 int scale_run(const struct scale_options *options);
+
+/**
+ * The crowd of crowd.h, on two CPUs or as many as the options say: prints one line of JSON.
+ * @ease  multiplies all periods
+ */
+int crowd_run(const struct sim_options *options, uint32_t ease);

@@ -334,3 +334,9 @@ void tracer_attach(struct host *host)
 {
 	host->world->hooks = (struct world_hooks){on_switch, on_waking, host};
 }
+
+/* The booster itself, which is no thread of the simulated machine. */
+void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns)
+{
+	cpu_charge(host, cpu, host->world->now_ns, ran_ns, true);
+}

@@ -399,10 +399,11 @@ void world_start(struct world *world)
 	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {
 		struct thread *t = &world->threads[i];
+		uint64_t within_ns = t->behaviour->starts_ns ?: NSEC_PER_MSEC;
 
 		t->state = THREAD_ASLEEP;
 		t->cpu = t->only_cpu >= 0 ? (uint32_t)t->only_cpu : i % world->n_cpus;
-		t->period_ns = world->now_ns + rng_below(&world->random, NSEC_PER_MSEC);
+		t->period_ns = world->now_ns + rng_below(&world->random, within_ns);
 		t->phase_ends_ns = t->period_ns + t->behaviour->phases[0].lasts_ns;
 		world_plan(world, t->period_ns, HAPPENS_WAKE, i, 0);
 		if (t->behaviour->asks == ASK_HONEST)

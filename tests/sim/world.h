@@ -40,6 +40,7 @@ struct behaviour {
 	        phases[WORLD_PHASES_MAX]; /* in turn, then from the start; run_ns 0 ends the list */
 	uint32_t lock_permille; /* of the sleeps, so many are waits for a lock in QEMU: no halt */
 	enum ask_mode asks;
+	uint64_t starts_ns; /* at random within this; 0: a millisecond */
 	/* ASK_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work */
 	uint64_t urgent_every_ns, urgent_run_ns;
 };
