@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands of scripts/rig."""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+from . import base, product, recipe
+from .base import say
+from .machine import HostDied, Machine, names
+from ..proc import RigError
+
+USAGE = """Usage: rig COMMAND [OPTION...] [ARGUMENT...]
+
+A Debian 12 host with systemd, libvirt and KVM inside QEMU, with pvschedd of this checkout installed from
+its packages. Where hardware can nest KVM, that is used; else all is emulated, and the host's KVM, too.
+
+  build                makes the image, if it is not in the cache: Debian, kernels 6.1 and 6.12, pvschedd.
+                       The only command that downloads (where no image is there, the others call it).
+  boot                 boots a host, and waits until it is up
+  run CMD...           runs a command in it: its output, its exit status. Boots the host if none runs.
+                       One argument is a line for the shell, several are a program and its arguments.
+  shell                a terminal in it
+  copy FILE... DEST    copies files and directories into it; DEST is a directory if it ends with /
+  copy --from FILE... DIR
+                       copies files and directories out of it
+  console              what its kernel said
+  list                 the hosts: name, running or dead, kernel
+  clean [--all]        ends the host and removes what was its own; --all: every host
+  clean --cache        removes the images, too
+
+  --name NAME          which host (rig). Hosts see each other as 192.168.230.N on a network of their own.
+  --kernel 6.1|6.12    boots that one (6.1)
+  --plain              boots the host without pvschedd
+  --retries N          how often `run` boots again when the emulated host died, and repeats the command
+                       (2); it is said each time, with the cause
+  --timeout SECONDS    how long `run` waits for the command (no limit)
+  --offline            build: downloads nothing; fails without an image
+  -h, --help           this text
+
+Every boot lays an empty disk over the image, so that a host begins as the image is, and a dead host's
+changes are lost. Inside: rig-guest (small Linux guests under KVM; rig-guest --help), sched-snapshot,
+/opt/pvschedd-rig/packages. Only root can use it, for what debootstrapping needs.
+Images are in {cache} (PVSCHED_RIG_CACHE): about 1 GiB. Packages: scripts/install-packages vm
+
+Exit codes: 0 done, 1 failed, 2 wrong usage; run: the command's, or 125 when the host failed.
+"""
+
+FAILED, USAGE_WRONG, HOST_FAILED = 1, 2, 125
+
+
+def _usage():
+    sys.stderr.write(USAGE.format(cache=recipe.CACHE))
+    return USAGE_WRONG
+
+
+def ready_disk(plain=False):
+    """The image to boot; made if it is not there."""
+    directory = base.ensure(offline=base.newest() is not None)
+    return f"{directory}/root.img" if plain else product.ensure(directory)
+
+
+def boot(name="rig", kernel=None, plain=False, retries=2):
+    """A running host: the one that is there, or a new one. HostDied after so many repeated deaths."""
+    machine = Machine(name)
+    if machine.running():
+        if kernel not in (None, machine.state()["kernel"]):
+            raise RigError(f"the host '{name}' runs kernel {machine.state()['kernel']}: scripts/rig clean "
+                           f"--name {name} first")
+        return machine
+    if machine.state():
+        say(f"the emulated host '{name}' had died ({machine.cause_of_death()}): booting again")
+    disk = ready_disk(plain)
+    for attempt in range(retries + 1):
+        try:
+            seconds = machine.start(disk=disk, kernel=kernel or "6.1")
+            say(f"host '{name}' is up after {seconds:.1f} s (kernel {kernel or '6.1'}, "
+                f"{machine.state()['accelerator']})")
+            return machine
+        except HostDied as error:
+            if attempt == retries:
+                raise
+            say(f"{error}; booting again ({attempt + 1} of {retries})")
+    raise AssertionError("not reached")
+
+
+def _boot(args):
+    machine = Machine(args.name)
+    if machine.running():
+        say(f"host '{args.name}' runs already")
+    boot(args.name, args.kernel, args.plain, args.retries)
+    return 0
+
+
+def _build(args):
+    directory = base.ensure(args.offline)
+    layer = product.ensure(directory)
+    print(layer)
+    return 0
+
+
+def _run(args):
+    if not args.arguments:
+        raise SystemExit(_usage())
+    command = args.arguments[0] if len(args.arguments) == 1 else shlex.join(args.arguments)
+    for attempt in range(args.retries + 1):
+        machine = boot(args.name, args.kernel, args.plain, args.retries)
+        kernel = machine.state()["kernel"]
+        try:
+            return machine.call(command, timeout=args.timeout).returncode
+        except HostDied as error:
+            if attempt == args.retries:
+                raise
+            say(f"{error}; booting again and repeating the command ({attempt + 1} of {args.retries})")
+            args.kernel = kernel
+        except subprocess.TimeoutExpired:
+            raise RigError(f"the command did not end within {args.timeout:g} s; the host still runs") from None
+    raise AssertionError("not reached")
+
+
+def _shell(args):
+    return boot(args.name, args.kernel, args.plain, args.retries).remote().interactive()
+
+
+def _copy(args):
+    if len(args.arguments) < 2:
+        raise SystemExit(_usage())
+    *sources, target = args.arguments
+    machine = boot(args.name, args.kernel, args.plain, args.retries)
+    if args.out:
+        return 1 if machine.remote().fetch(sources, target) else 0
+    for source in sources:
+        if not os.path.exists(source):
+            raise RigError(f"there is no {source}")
+    return 1 if machine.remote().send(sources, target) else 0
+
+
+def _console(args):
+    sys.stdout.write(Machine(args.name).console())
+    return 0
+
+
+def _list(_args):
+    for name in names():
+        machine = Machine(name)
+        state = machine.state()
+        print(name, "running" if machine.running() else "dead", state.get("kernel", "-"), state.get("accelerator", "-"))
+    return 0
+
+
+def _clean(args):
+    for name in (names() if args.all or args.cache else [args.name]):
+        Machine(name).clean()
+    if args.cache:
+        shutil.rmtree(recipe.CACHE, ignore_errors=True)
+    return 0
+
+
+COMMANDS = {"build": _build, "boot": _boot, "run": _run, "shell": _shell, "copy": _copy, "console": _console,
+            "list": _list, "clean": _clean}
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(prog=f"rig {argv[0]}", add_help=False, allow_abbrev=False,
+                                     usage="rig COMMAND [OPTION...] [ARGUMENT...]; see rig --help")
+    parser.add_argument("--name", default="rig")
+    parser.add_argument("--kernel", choices=sorted(recipe.KERNELS))
+    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--retries", type=int, default=2)
+    parser.add_argument("--timeout", type=float)
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--from", dest="out", action="store_true")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--cache", action="store_true")
+    # What comes after the options is the command's own, with its own options.
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser.parse_args(argv[1:])
+
+
+def main(argv):
+    if argv and (argv[0] in ("-h", "--help", "help") or argv[1:2] in (["-h"], ["--help"])):
+        sys.stdout.write(USAGE.format(cache=recipe.CACHE))
+        return 0
+    if not argv or argv[0] not in COMMANDS:
+        sys.stderr.write(USAGE.format(cache=recipe.CACHE))
+        return USAGE_WRONG
+    args = _parse(argv)
+    try:
+        if os.geteuid() != 0:
+            raise RigError("only root can make and boot the host: use sudo")
+        return COMMANDS[argv[0]](args)
+    except RigError as error:
+        say(str(error))
+        return HOST_FAILED if argv[0] == "run" else FAILED
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A layer on the base image: pvschedd installed from its packages, the nested guest, the tests' tools."""
+
+import glob
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from . import recipe
+from .base import CacheLock, say
+from .machine import HostDied, Machine, names
+from ..proc import RigError, run
+
+RIG = os.path.dirname(recipe.HERE)
+CHECKER = os.path.join(recipe.REPOSITORY, "tests", "checker")
+# Where things are inside.
+GUEST_INSIDE = "/opt/pvschedd-rig/guest"
+PACKAGES_INSIDE = "/opt/pvschedd-rig/packages"
+# An emulated kernel may die while it starts.
+ATTEMPTS = 3
+
+_INSTALL = f"""set -e
+export DEBIAN_FRONTEND=noninteractive
+apt-get install -y -q {PACKAGES_INSIDE}/pvschedd_*.deb
+systemctl is-active --wait pvschedd
+# libvirt asks QEMU once what it can do, and remembers it.
+virsh --quiet domcapabilities --virttype kvm >/dev/null
+"""
+
+
+def packages():
+    """The .deb files of this checkout, built if need be."""
+    done = subprocess.run([f"{recipe.REPOSITORY}/scripts/deb"], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise RigError("scripts/deb failed, see above")
+    return [path for path in done.stdout.split() if "-dbgsym_" not in path]
+
+
+def _guest_image():
+    script = f"{recipe.REPOSITORY}/scripts/guest-image"
+    try:
+        return run(script, "--offline", timeout=300).strip().splitlines()[-1]
+    except RigError:
+        return run(script, timeout=600).strip().splitlines()[-1]
+
+
+def _tools():
+    """The Python of the rig, and the entry to it."""
+    return sorted(glob.glob(f"{RIG}/*.py")) + [f"{recipe.HERE}/rig-guest"]
+
+
+def _digest(base, debs, guest):
+    hasher = hashlib.sha256(f"{os.path.basename(base)} {os.path.basename(guest)}\n".encode())
+    for path in [*debs, *_tools(), *sorted(glob.glob(f"{CHECKER}/*.[ch]")), os.path.abspath(__file__)]:
+        hasher.update(f"{os.path.basename(path)}\n".encode())
+        with open(path, "rb") as file:
+            hasher.update(file.read())
+    return hasher.hexdigest()[:12]
+
+
+def ensure(base):
+    """The layer of this checkout on the base image BASE; made if it is not there."""
+    debs, guest = packages(), _guest_image()
+    layer = f"{recipe.CACHE}/product-{_digest(base, debs, guest)}.qcow2"
+    with CacheLock():
+        if not os.path.exists(layer):
+            begin = time.monotonic()
+            say("installing pvschedd on the image")
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    _build(layer, base, debs, guest)
+                    break
+                except HostDied as error:
+                    if attempt == ATTEMPTS:
+                        raise
+                    say(f"{error}; trying again")
+            say(f"pvschedd installed on the image in {time.monotonic() - begin:.0f} s")
+            prune(keep={base, layer})
+    return layer
+
+
+def _collect(directory, debs, guest):
+    """What is copied into /opt/pvschedd-rig."""
+    os.makedirs(f"{directory}/packages")
+    for path in debs:
+        shutil.copy(path, f"{directory}/packages/")
+    shutil.copytree(guest, f"{directory}/guest")
+    os.makedirs(f"{directory}/tests/rig")
+    for path in _tools():
+        shutil.copy(path, f"{directory}/tests/rig/")
+    os.makedirs(f"{directory}/bin")
+    run("gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", f"{directory}/bin/sched-snapshot",
+        *sorted(glob.glob(f"{CHECKER}/*.c")))
+
+
+def _build(layer, base, debs, guest):
+    unfinished = f"{layer}.new"
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{base}/root.img", "-F", "raw", unfinished)
+    machine = Machine(f"layer-{os.getpid()}")
+    try:
+        machine.start(disk=unfinished, write=True)
+        with tempfile.TemporaryDirectory() as work:
+            content = f"{work}/pvschedd-rig"
+            os.mkdir(content, mode=0o755)
+            _collect(content, debs, guest)
+            if machine.remote().send([content], "/opt/") != 0:
+                raise RigError("copying into the host failed, see above")
+        command = _INSTALL + ("ln -sf /opt/pvschedd-rig/bin/sched-snapshot /usr/local/bin/\n"
+                              "ln -sf /opt/pvschedd-rig/tests/rig/rig-guest /usr/local/bin/\nsync\n")
+        done = machine.call(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise RigError(f"the installation of pvschedd failed:\n{done.stdout}")
+        machine.power_off()
+        os.rename(unfinished, layer)
+    finally:
+        machine.clean()
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+
+
+def prune(keep):
+    """Removes images and layers that neither KEEP names nor a host uses."""
+    used = set(keep)
+    for name in names():
+        disk = Machine(name).state().get("disk", "")
+        used |= {disk, os.path.dirname(disk)}
+    for path in glob.glob(f"{recipe.CACHE}/product-*.qcow2") + glob.glob(f"{recipe.CACHE}/base-*"):
+        if path in used:
+            continue
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
