@@ -21,6 +21,10 @@ enum cost_of {
 	COST_SAVED,      /* the definition changes, and there is a saved state */
 };
 
+#define DAEMON_TEXT                                                                                \
+	"needs two more capabilities to look for it: those of the drop-in "                        \
+	"/usr/share/pvschedd/guest-pages.conf"
+
 static const struct cost {
 	enum cost_of of;
 	const char *what;
@@ -34,6 +38,7 @@ static const struct cost {
          "migrates and saves with the domain (master=on); the destination must be given the same "
          "definition"},
         {COST_MEMFD, "access", "sealed: the daemon maps it, and reads a request in nanoseconds"},
+        {COST_MEMFD, "daemon", DAEMON_TEXT},
         {COST_MEMFD_GOES, "cold start",
          "takes effect when the domain was shut off and is started again; what runs keeps it"},
         {COST_MEMFD_GOES, "boosts",
@@ -41,6 +46,7 @@ static const struct cost {
         {COST_SHMEM, "taint", "none, and no restart: there at once if the guest has PCI hot-plug"},
         {COST_SHMEM, "until", "the domain is shut off; --persist is for the next start"},
         {COST_SHMEM, "migration", "migrates and saves with the domain (role=master)"},
+        {COST_SHMEM, "daemon", DAEMON_TEXT},
         {COST_SHMEM, "access",
          "cannot be sealed: the daemon reads it by system calls, which is slower"},
         {COST_SHMEM, "file",

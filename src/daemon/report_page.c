@@ -3,6 +3,7 @@
 #include "daemon/manager.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static const char *carrier_state(const struct managed_carrier *c)
 	if (c->carrier)
 		return c->shared ? "shared" : "open";
 	if (c->error)
-		return "error";
+		return c->error == -EPERM ? "not-looked-for" : "error";
 	if (c->problem > CARRIER_ABSENT)
 		return carrier_problem_name((enum carrier_problem)c->problem);
 	return "absent";
@@ -32,7 +33,8 @@ static const char *carrier_detail(const struct managed_carrier *c)
 	if (c->carrier)
 		return c->shared ? "another domain has the same memory: nobody may use it" : "";
 	if (c->error)
-		return strerror(-c->error);
+		return c->error == -EPERM ? "pvschedd may not look into QEMU; see pvschedctl doctor"
+		                          : strerror(-c->error);
 	if (c->problem > CARRIER_ABSENT)
 		return carrier_problem_text((enum carrier_problem)c->problem);
 	return "the domain has no memory for guest pages; `pvschedctl attach` gives it some";
