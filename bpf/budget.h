@@ -5,6 +5,8 @@
  * Charging what ran to the three buckets, and the timer that speaks when one of them is empty.
  */
 
+#include "ask.h"
+#include "softirqd.h"
 #include "tables.h"
 
 #define MAX_RT_PRIO 100
@@ -92,11 +94,20 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 
 static int deadline_fired(void *map, int *key, struct deadline *deadline);
 
+/* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
+static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 left)
+{
+	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY) &&
+	    left > PVS_ASK_GRACE_NS)
+		return PVS_ASK_GRACE_NS;
+	return left;
+}
+
 static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now,
                                       __u32 which)
 {
 	vcpu->exhausted_at_ns = now;
-	event_send(vcpu, slot, PVS_EVENT_EXHAUSTED, which);
+	event_send(slot, PVS_EVENT_EXHAUSTED, which);
 }
 
 /* A boost whose end nobody would see ends now. */
@@ -152,11 +163,42 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		deadline_start(vcpu, slot, deadline, now, left);
+		ask_check_running(vcpu, slot, now);
+		deadline_start(vcpu, slot, deadline, now, next_look(vcpu, left));
 		return 0;
 	}
 	exhausted(vcpu, slot, now, which);
 	deadline_start(vcpu, slot, deadline, now, PVS_OVERDUE_NS);
+	return 0;
+}
+
+/* An elevated vCPU was switched in: when must somebody look? */
+__noinline int deadline_watch(__u32 slot, __u64 now)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct deadline *deadline = bpf_map_lookup_elem(&deadlines, &slot);
+	__u64 due, delay;
+	__u32 which;
+	__s64 left;
+
+	if (!vcpu || !deadline)
+		return 0;
+	softirqd_watch(slot, vcpu->cpu);
+	left = tokens_left(vcpu, now, now, &which);
+	if (left <= PVS_TOKENS_MIN_NS) {
+		exhausted(vcpu, slot, now, which);
+		delay = PVS_OVERDUE_NS;
+	} else {
+		delay = next_look(vcpu, left);
+	}
+	/*
+	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a
+	 * timer per time it takes to empty its bucket, however often it wakes, and one per wake-up
+	 * when it sleeps for longer than that.
+	 */
+	due = __sync_fetch_and_add(&deadline->due_ns, 0); /* a full barrier after in_ns */
+	if (due <= now || due > now + delay)
+		deadline_start(vcpu, slot, deadline, now, delay);
 	return 0;
 }
 

@@ -58,6 +58,6 @@ static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __
 	                                  : permille;
 	if (quota != vcpu->quota) {
 		vcpu->quota = quota;
-		event_send(vcpu, slot, PVS_EVENT_QUOTA, quota);
+		event_send(slot, PVS_EVENT_QUOTA, quota);
 	}
 }

@@ -12,12 +12,12 @@
  * on a CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch
  * this run by a timer of its own.
  */
-static __always_inline void softirqd_watch(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 cpu)
+static __always_inline void softirqd_watch(__u32 slot, __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 
 	if (account && account->softirqd_since_ns)
-		event_send(vcpu, slot, PVS_EVENT_SOFTIRQD, 0);
+		event_send(slot, PVS_EVENT_SOFTIRQD, 0);
 }
 
 static __always_inline void softirqd_switch(struct task_struct *prev, bool prev_runnable,
@@ -45,5 +45,5 @@ static __always_inline void softirqd_waking(struct task_struct *p)
 	account->softirqd_since_ns = bpf_ktime_get_ns();
 	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
 	if (vcpu && (vcpu->flags & PVS_FLAG_ELEVATED) && vcpu->in_ns)
-		softirqd_watch(vcpu, slot, cpu);
+		softirqd_watch(slot, cpu);
 }

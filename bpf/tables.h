@@ -105,20 +105,28 @@ static __always_inline struct pvs_vcpu_account *vcpu_find(__u32 tid, __u32 *slot
 	return bpf_map_lookup_elem(&vcpus, slot);
 }
 
-static __always_inline void event_send(struct pvs_vcpu_account *vcpu, __u32 slot, __u32 type,
-                                       __u32 arg)
+/*
+ * The functions marked __noinline are global: the verifier looks at each of them once, for any
+ * argument, and not on every path that leads to it. They take numbers only, since Linux 6.1 lets
+ * them have nothing else.
+ */
+__noinline int event_send(__u32 slot, __u32 type, __u32 arg)
 {
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
 	struct pvs_event event = {
 	        .at_ns = bpf_ktime_get_ns(),
 	        .type = type,
 	        .slot = slot,
-	        .tid = vcpu->tid,
 	        .arg = arg,
 	};
 
+	if (!vcpu)
+		return 0;
+	event.tid = vcpu->tid;
 	/* Each of these is rare and wanted now: no batching. */
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP)) {
 		vcpu->events_lost++;
 		__sync_fetch_and_add(&events_lost, 1);
 	}
+	return 0;
 }

@@ -5,6 +5,7 @@
  *
  * Cost to everybody else: two loads and a test per switch (see `listed`), no map look-up.
  */
+#include "ask.h"
 #include "budget.h"
 #include "entitlement.h"
 #include "softirqd.h"
@@ -60,11 +61,7 @@ static __always_inline void imagine_out(struct pvs_vcpu_account *vcpu, __u64 now
 static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
                                     struct task_struct *p, __u64 now, __u32 cpu)
 {
-	struct deadline *deadline;
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
-	__u32 which;
-	__u64 due;
-	__s64 left;
 
 	if (ready && ready < vcpu->out_ns)
 		ready = vcpu->out_ns; /* woken while it was still going to sleep */
@@ -72,36 +69,21 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		wait_record(vcpu, now - ready);
 	vcpu->cpu = cpu;
 	vcpu->switches++;
-	entitlement_sample(vcpu, slot, p, now);
 	if (vcpu->flags & PVS_FLAG_IMAGINED)
 		imagine_in(vcpu, now);
 	vcpu->in_ns = now;
+	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
+		event_send(slot, PVS_EVENT_RUN, 0);
 	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
 		return;
 
 	if (vcpu->out != PVS_OUT_PREEMPTED)
 		vcpu->wakeups_elevated++;
 	if (p->rt_priority != vcpu->priority && now - vcpu->raised_at_ns > PVS_OVERDUE_NS)
-		event_send(vcpu, slot, PVS_EVENT_FOREIGN, p->policy);
+		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns)
 		return; /* told already */
-	softirqd_watch(vcpu, slot, cpu);
-	left = tokens_left(vcpu, now, now, &which);
-	if (left <= PVS_TOKENS_MIN_NS) {
-		exhausted(vcpu, slot, now, which);
-		left = PVS_OVERDUE_NS;
-	}
-	/*
-	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a
-	 * timer per time it takes to empty its bucket, however often it wakes, and one per wake-up
-	 * when it sleeps for longer than that.
-	 */
-	deadline = bpf_map_lookup_elem(&deadlines, &slot);
-	if (!deadline)
-		return;
-	due = __sync_fetch_and_add(&deadline->due_ns, 0); /* a full barrier after in_ns */
-	if (due <= now || due > now + left)
-		deadline_start(vcpu, slot, deadline, now, left);
+	deadline_watch(slot, now);
 }
 
 static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct task_struct *p)
@@ -118,32 +100,46 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 #endif
 }
 
+/* What ran since the vCPU was switched in is added up, and charged. */
+__noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	__u64 in, ran, used, charge;
+
+	if (!vcpu)
+		return 0;
+	in = vcpu->in_ns;
+	ran = now > in ? now - in : 0;
+	vcpu->run_ns += ran;
+	used = elevated_span(vcpu, in, now);
+	if (vcpu->flags & PVS_FLAG_IMAGINED) {
+		imagine_out(vcpu, now, ran);
+	} else if (used) {
+		charge = used > PVS_CHARGE_MIN_NS ? used : PVS_CHARGE_MIN_NS;
+		cpu_charge(cpu, now, charge, false);
+		domain_charge(vcpu->domain, now, charge);
+		vcpu->used_ns += used;
+		charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
+		vcpu->repaid_at_ns =
+		        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
+	}
+	return 0;
+}
+
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
                                      struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
-	__u64 in = vcpu->in_ns, ran, used, charge;
-
-	if (in) {
-		ran = now > in ? now - in : 0;
-		vcpu->run_ns += ran;
-		used = elevated_span(vcpu, in, now);
-		if (vcpu->flags & PVS_FLAG_IMAGINED) {
-			imagine_out(vcpu, now, ran);
-		} else if (used) {
-			charge = used > PVS_CHARGE_MIN_NS ? used : PVS_CHARGE_MIN_NS;
-			cpu_charge(cpu, now, charge, false);
-			domain_charge(vcpu->domain, now, charge);
-			vcpu->used_ns += used;
-			charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
-			vcpu->repaid_at_ns =
-			        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
-		}
-	}
+	if (vcpu->in_ns)
+		run_charge(slot, now, cpu);
+	if (vcpu->page_address)
+		ask_read(slot, now);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
+		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT))
+			event_send(slot, PVS_EVENT_URGENT, 0);
 		return;
 	}
 	if (!is_halt(vcpu, p)) {
@@ -153,7 +149,7 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
 	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED)
-		event_send(vcpu, slot, PVS_EVENT_BLOCKED, 0);
+		event_send(slot, PVS_EVENT_BLOCKED, 0);
 }
 
 SEC("tp_btf/sched_switch")
@@ -177,6 +173,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);
 	if (in)
 		vcpu_in(in, in_slot, next, now, cpu);
+	/* last: the verifier would look at all that follows on each of its paths */
+	if (in)
+		entitlement_sample(in, in_slot, next, now);
 	return 0;
 }
 
@@ -205,7 +204,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 
 	vcpu = vcpu_find(parent->pid, &slot);
 	if (vcpu && (vcpu->flags & PVS_FLAG_ELEVATED))
-		event_send(vcpu, slot, PVS_EVENT_FORK, child->pid);
+		event_send(slot, PVS_EVENT_FORK, child->pid);
 	return 0;
 }
 
@@ -217,7 +216,7 @@ int BPF_PROG(on_exit, struct task_struct *p)
 
 	vcpu = vcpu_find(p->pid, &slot);
 	if (vcpu)
-		event_send(vcpu, slot, PVS_EVENT_EXIT, 0);
+		event_send(slot, PVS_EVENT_EXIT, 0);
 	return 0;
 }
 

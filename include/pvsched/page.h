@@ -24,6 +24,12 @@ typedef uint32_t __u32;
 typedef uint64_t __u64;
 #endif
 
+#ifdef __cplusplus
+#define PVSCHED_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define PVSCHED_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
 #define PVSCHED_PAGE_SIZE 4096
 
 /* ---- the region ---- */
@@ -147,21 +153,21 @@ struct pvsched_page {
 	__u8 reserved6[3776];
 };
 
-_Static_assert(sizeof(struct pvsched_region) == PVSCHED_PAGE_SIZE, "region header");
-_Static_assert(__builtin_offsetof(struct pvsched_region, generation) == 24, "generation");
-_Static_assert(__builtin_offsetof(struct pvsched_region, apic_id) == 1024, "apic_id");
-_Static_assert(sizeof(struct pvsched_page) == PVSCHED_PAGE_SIZE, "page");
-_Static_assert(__builtin_offsetof(struct pvsched_page, policy_name) == 8, "policy_name");
-_Static_assert(__builtin_offsetof(struct pvsched_page, protocol_id) == 40, "protocol_id");
-_Static_assert(__builtin_offsetof(struct pvsched_page, status) == 48, "status");
-_Static_assert(__builtin_offsetof(struct pvsched_page, task_intent) == 64, "task_intent");
-_Static_assert(__builtin_offsetof(struct pvsched_page, cs_state) == 72, "cs_state");
-_Static_assert(__builtin_offsetof(struct pvsched_page, applied_state) == 128, "applied_state");
-_Static_assert(__builtin_offsetof(struct pvsched_page, generation) == 192, "host line");
-_Static_assert(__builtin_offsetof(struct pvsched_page, request) == 256, "guest line");
-_Static_assert(__builtin_offsetof(struct pvsched_page, generation_echo) == 272, "echo");
-_Static_assert(__builtin_offsetof(struct pvsched_page, apic_id) == 288, "apic id");
-_Static_assert(__builtin_offsetof(struct pvsched_page, reserved6) == 320, "reserved");
+PVSCHED_ASSERT(sizeof(struct pvsched_region) == PVSCHED_PAGE_SIZE, "region header");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_region, generation) == 24, "generation");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_region, apic_id) == 1024, "apic_id");
+PVSCHED_ASSERT(sizeof(struct pvsched_page) == PVSCHED_PAGE_SIZE, "page");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, policy_name) == 8, "policy_name");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, protocol_id) == 40, "protocol_id");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, status) == 48, "status");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, task_intent) == 64, "task_intent");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, cs_state) == 72, "cs_state");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, applied_state) == 128, "applied_state");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, generation) == 192, "host line");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, request) == 256, "guest line");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, generation_echo) == 272, "echo");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, apic_id) == 288, "apic id");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, reserved6) == 320, "reserved");
 
 /* ---- words ---- */
 

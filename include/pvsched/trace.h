@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "pvsched/bucket.h"
+#include "pvsched/page.h"
 
 #define PVS_VCPUS_MAX    4096 /* slots; a slot is a registered vCPU thread */
 #define PVS_DOMAINS_MAX  1024
@@ -36,11 +37,21 @@
  */
 #define PVS_OVERDUE_NS 10000000
 
+/**
+ * A vCPU whose guest says that it does nothing urgent keeps its boost for this long after it was
+ * switched in: an interrupt needs as long to lead to a task that says otherwise.
+ */
+#define PVS_ASK_GRACE_NS 50000
+
 /* pvs_vcpu_account::flags, written by the daemon */
-#define PVS_FLAG_ELEVATED       (1U << 0) /* the thread has a real-time class from us */
-#define PVS_FLAG_IMAGINED       (1U << 1) /* observe: act in the counters as if it had */
-#define PVS_FLAG_REPORT_BLOCKED (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
-#define PVS_FLAG_KVM            (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
+#define PVS_FLAG_ELEVATED        (1U << 0) /* the thread has a real-time class from us */
+#define PVS_FLAG_IMAGINED        (1U << 1) /* observe: act in the counters as if it had */
+#define PVS_FLAG_REPORT_BLOCKED  (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
+#define PVS_FLAG_KVM             (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
+#define PVS_FLAG_REPORT_URGENT   (1U << 4) /* send PVS_EVENT_URGENT when it is preempted so */
+#define PVS_FLAG_REPORT_ORDINARY (1U << 5) /* send PVS_EVENT_ORDINARY while it is elevated */
+#define PVS_FLAG_REPORT_RUN      (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
+#define PVS_FLAG_AGENT           (1U << 7) /* its guest keeps task_intent and cs_state up to date */
 
 /** How a vCPU thread left its CPU last. */
 enum pvs_out {
@@ -60,7 +71,9 @@ struct pvs_vcpu_account {
 	struct pvs_bucket_rule rule;
 	__u64 raised_at_ns;  /* when ELEVATED was last set */
 	__u64 lowered_at_ns; /* when it was last cleared */
-	__u64 reserved0[2];
+	__u64 page_address;  /* of its struct pvsched_page, in QEMU's address space; 0: none to read
+	                      */
+	__u64 page_generation; /* that its guest must have said hello to */
 
 	/* written by the tracer in sched_switch, on one CPU at a time */
 	__u64 in_ns;             /* switched in at; 0 while it does not run */
@@ -84,6 +97,17 @@ struct pvs_vcpu_account {
 	__u64 wakeups_imagined; /* would have been */
 	__u64 wait_max_ns;
 	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
+
+	/* what its guest asks for; written by the tracer where the thread runs or leaves its CPU */
+	__u64 ask_words[3];    /* request, task_intent, cs_state: as last read */
+	__u64 ask_read_ns;     /* when */
+	__u64 ask_changed_ns;  /* when they were first seen like this; 0: never read */
+	__u64 ask_expected_ns; /* urgent again at, at the earliest; 0: not known */
+	__u32 ask;             /* enum pvsched_ask; never INVALID */
+	__u32 ask_faults;      /* the page could not be read: not resident */
+	__u32 ask_invalid;     /* words without a meaning */
+	__u32 ask_stale;       /* of another generation */
+	__u64 ask_counts[3];   /* reads, by enum pvsched_ask */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
@@ -123,6 +147,9 @@ enum pvs_event_type {
 	PVS_EVENT_FORK = 5,     /* an elevated vCPU thread made a thread: @arg is its tid */
 	PVS_EVENT_EXIT = 6,     /* a registered thread is gone */
 	PVS_EVENT_SOFTIRQD = 7, /* ksoftirqd waits behind a running, elevated vCPU */
+	PVS_EVENT_URGENT = 8,   /* preempted, not elevated, and its guest says it is urgent */
+	PVS_EVENT_ORDINARY = 9, /* runs elevated, and its guest says that it need not */
+	PVS_EVENT_RUN = 10,     /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */

@@ -12,6 +12,12 @@ _pvschedctl_domains()
 	fi
 }
 
+# All domains that are defined, one a line: what is attached may be shut off.
+_pvschedctl_defined()
+{
+	virsh --readonly --quiet list --all --name 2>/dev/null | sed '/^$/d'
+}
+
 _pvschedctl_profiles()
 {
 	printf '%s\n' off observe interactive latency
@@ -47,7 +53,7 @@ _pvschedctl()
 	case $prev in
 	--socket) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--state-dir) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	--for) _pvschedctl_offer < <(printf '%s\n' 500ms 10s 10m 2h); return ;;
+	--for) _pvschedctl_offer < <(printf '%s\n' 5ms 500ms 10s 10m 2h); return ;;
 	--vcpu) _pvschedctl_offer < <(seq 0 7); return ;;
 	esac
 
@@ -62,15 +68,20 @@ _pvschedctl()
 
 	if [[ $cur == -* ]]; then
 		local options="--json --socket --state-dir --help --version"
-		[[ ${plain[0]-} != explain ]] || options+=" --vcpu"
-		[[ ${plain[0]-} != policy || ${plain[1]-} != set ]] || options+=" --for --persist"
+		case ${plain[0]-}:${plain[1]-} in
+		explain:*) options+=" --vcpu" ;;
+		boost:*) options+=" --vcpu --for" ;;
+		attach:*|detach:*) options+=" --live --persist --dry-run" ;;
+		policy:set) options+=" --for --persist" ;;
+		esac
 		_pvschedctl_offer < <(printf '%s\n' $options)
 		return
 	fi
 	case ${#plain[@]}:${plain[0]-}:${plain[1]-} in
-	0:*) _pvschedctl_offer < <(printf '%s\n' status list show explain policy release enable disable reload doctor) ;;
+	0:*) _pvschedctl_offer < <(printf '%s\n' status list show explain policy boost release enable disable reload doctor attach detach) ;;
 	1:policy:*) _pvschedctl_offer < <(printf '%s\n' get set) ;;
-	1:show:*|1:explain:*|1:release:*|2:policy:get|2:policy:set) _pvschedctl_offer < <(_pvschedctl_domains) ;;
+	1:show:*|1:explain:*|1:boost:*|1:release:*|2:policy:get|2:policy:set) _pvschedctl_offer < <(_pvschedctl_domains) ;;
+	1:attach:*|1:detach:*) _pvschedctl_offer < <(_pvschedctl_defined) ;;
 	3:policy:set) _pvschedctl_offer < <(_pvschedctl_profiles) ;;
 	esac
 }

@@ -35,11 +35,14 @@ _pvschedctl()
 		'show:all about one domain'
 		'explain:why a vCPU is boosted, or is not'
 		'policy:the profile that holds, or another one'
+		'boost:boost a domain now, within its budget'
 		'release:end all boosts now; the policy stays'
 		'enable:allow boosts, also after a restart'
 		'disable:forbid boosts, also after a restart'
 		'reload:read the configuration again'
 		'doctor:what hinders boosting here, and what mends it'
+		'attach:give a domain the shared memory of guest pages'
+		'detach:take it away'
 	)
 	_arguments -C \
 		'--json[the answer as the daemon gave it]' \
@@ -47,16 +50,19 @@ _pvschedctl()
 		'--state-dir[the directory of the flag]:directory:_files -/' \
 		'(-h --help)'{-h,--help}'[print a summary]' \
 		'(-V --version)'{-V,--version}'[print the version]' \
-		'--vcpu[only this vCPU (explain)]:number:' \
-		'(--persist)--for[how long (policy set)]:time:(500ms 10s 10m 2h)' \
-		'(--for)--persist[over restarts of the daemon (policy set)]' \
+		'--vcpu[only this vCPU (explain, boost)]:number:' \
+		'(--persist)--for[how long (policy set, boost)]:time:(5ms 500ms 10s 10m 2h)' \
+		'(--for)--persist[over restarts of the daemon (policy set), or in the definition (attach)]' \
+		'--live[in the running domain (attach, detach)]' \
+		'--dry-run[only print what would be done (attach, detach)]' \
 		'1:command:->verb' \
 		'*::argument:->rest'
 	case $state in
 	verb) _describe command verbs ;;
 	rest)
 		case $words[1]:$CURRENT in
-		show:2|explain:2|release:2) _pvschedctl_domains ;;
+		show:2|explain:2|boost:2|release:2) _pvschedctl_domains ;;
+		attach:2|detach:2) compadd ${(f)"$(virsh --readonly --quiet list --all --name 2>/dev/null)"} ;;
 		policy:2) compadd get set ;;
 		policy:3) _pvschedctl_domains ;;
 		policy:4) [[ $words[2] != set ]] || _pvschedctl_profiles ;;

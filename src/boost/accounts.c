@@ -35,12 +35,29 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
 }
 
+/* Which part of the run that goes on since @in_ns is elevated, and so not charged yet. */
+static uint64_t elevated_so_far(const struct pvs_vcpu_account *a, uint64_t in_ns, uint64_t now_ns)
+{
+	uint64_t since_ns = MAX(in_ns, READ(a->raised_at_ns)), until_ns = now_ns;
+
+	if (!in_ns)
+		return 0;
+	if (!(READ(a->flags) & PVS_FLAG_ELEVATED))
+		until_ns = MIN(now_ns, READ(a->lowered_at_ns));
+	return until_ns > since_ns ? until_ns - since_ns : 0;
+}
+
+/*
+ * The tracer charges a run for one stretch, the last. One that was lowered in this run and is
+ * raised again owes the stretch before, too: it is taken as if it had just been.
+ */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint64_t before_ns = elevated_so_far(a, READ(a->in_ns), now_ns);
 
 	WRITE(a->exhausted_at_ns, 0);
-	WRITE(a->raised_at_ns, now_ns);
+	WRITE(a->raised_at_ns, now_ns - before_ns);
 	flags_change(a, PVS_FLAG_ELEVATED, PVS_FLAG_REPORT_BLOCKED);
 }
 
@@ -74,6 +91,13 @@ static enum policy_whereabouts whereabouts(const struct pvs_vcpu_account *a, uin
 	return out == PVS_OUT_HALTED ? POLICY_HALTED : POLICY_BLOCKED;
 }
 
+enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+
+	return whereabouts(a, READ(a->in_ns));
+}
+
 static struct pvs_bucket_rule rule_read(const struct pvs_bucket_rule *rule)
 {
 	return (struct pvs_bucket_rule){
@@ -102,13 +126,14 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	struct pvs_bucket_rule rule = rule_read(&a->rule);
 	struct pvs_bucket_rule domain_rule = rule_read(&domain->rule);
 	struct pvs_bucket_rule cpu_rule = rule_read(accounts->cpu_rule);
-	uint64_t in_ns = READ(a->in_ns), raised_ns = READ(a->raised_at_ns), since_ns;
+	uint64_t in_ns = READ(a->in_ns);
 
 	*ret = (struct policy_facts){
 	        .whereabouts = whereabouts(a, in_ns),
 	        .quota = READ(a->quota) != 0,
 	        .softirqd_since_ns = READ(cpu->softirqd_since_ns),
 	        .full_at_ns = READ(a->repaid_at_ns),
+	        .ran_ns = in_ns && now_ns > in_ns ? now_ns - in_ns : 0,
 	};
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, READ(a->entitled_permille));
@@ -116,9 +141,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	                                   now_ns, &ret->tokens_ns);
 	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns, now_ns,
 	                                &ret->tokens_ns);
-	since_ns = MAX(in_ns, raised_ns);
-	if (in_ns && now_ns > since_ns)
-		ret->tokens_ns -= (int64_t)(now_ns - since_ns);
+	ret->tokens_ns -= (int64_t)elevated_so_far(a, in_ns, now_ns);
 }
 
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
@@ -126,4 +149,81 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
 	uint64_t repaid_at_ns = READ(accounts->vcpus[slot].repaid_at_ns);
 
 	return repaid_at_ns > now_ns ? repaid_at_ns - now_ns : 0;
+}
+
+void account_report_asks(const struct accounts *accounts, unsigned int slot, bool urgent,
+                         bool ordinary)
+{
+	uint32_t set =
+	        (urgent ? PVS_FLAG_REPORT_URGENT : 0) | (ordinary ? PVS_FLAG_REPORT_ORDINARY : 0);
+
+	flags_change(&accounts->vcpus[slot], set,
+	             (PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_ORDINARY) & ~set);
+}
+
+void account_report_run(const struct accounts *accounts, unsigned int slot, bool report)
+{
+	flags_change(&accounts->vcpus[slot], report ? PVS_FLAG_REPORT_RUN : 0,
+	             report ? 0 : PVS_FLAG_REPORT_RUN);
+}
+
+void account_set_page(const struct accounts *accounts, unsigned int slot, uint64_t address,
+                      uint64_t generation, bool agent)
+{
+	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+
+	WRITE(a->page_address, 0);
+	WRITE(a->page_generation, generation);
+	flags_change(a, agent ? PVS_FLAG_AGENT : 0, agent ? 0 : PVS_FLAG_AGENT);
+	WRITE(a->page_address, address);
+}
+
+void account_ask(const struct accounts *accounts, unsigned int slot, struct guest_ask *ask)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint64_t read_ns = __atomic_load_n(&a->ask_read_ns, __ATOMIC_ACQUIRE);
+	struct guest_ask seen = {
+	        .words = {READ(a->ask_words[0]), READ(a->ask_words[1]), READ(a->ask_words[2])},
+	        .read_ns = read_ns,
+	        .changed_ns = READ(a->ask_changed_ns),
+	        .expected_ns = READ(a->ask_expected_ns),
+	        .ask = READ(a->ask) <= PVSCHED_ASK_URGENT ? (enum pvsched_ask)READ(a->ask)
+	                                                  : PVSCHED_ASK_NONE,
+	        .invalid = ask->invalid,
+	};
+
+	/* one that is being written belongs together no more: the guest's own words are read next
+	 */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (read_ns <= ask->read_ns || READ(a->ask_read_ns) != read_ns)
+		return;
+	/* both are the earliest that it can be: the later one is nearer */
+	if (seen.words[0] == ask->words[0])
+		seen.expected_ns = MAX(seen.expected_ns, ask->expected_ns);
+	*ask = seen;
+}
+
+uint32_t account_ask_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns)
+{
+	*read_ns = READ(accounts->vcpus[slot].ask_read_ns);
+	return READ(accounts->vcpus[slot].ask_faults);
+}
+
+uint32_t account_ask_invalid(const struct accounts *accounts, unsigned int slot)
+{
+	return READ(accounts->vcpus[slot].ask_invalid);
+}
+
+void account_snapshot(const struct accounts *accounts, unsigned int slot,
+                      struct guest_snapshot *ret)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+
+	*ret = (struct guest_snapshot){
+	        .run_delay_ns = READ(a->wait_ns),
+	        .elevated_ns = READ(a->used_ns),
+	        .host_cpu = READ(a->cpu),
+	};
+	if (account_whereabouts(accounts, slot) == POLICY_WAITING)
+		ret->host_flags |= PVSCHED_HOST_PREEMPTED;
 }

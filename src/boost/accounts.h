@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "guest/page.h"
 #include "policy/policy.h"
 #include "pvsched/trace.h"
 #include "util/base.h"
@@ -51,3 +52,32 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 /** What the vCPU has taken and not repaid at @now_ns. */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
+
+/** Where the thread is now. */
+enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
+
+/** Has the tracer tell events that the policy wants besides. */
+void account_report_asks(const struct accounts *accounts, unsigned int slot, bool urgent,
+                         bool ordinary);
+
+/** Has it tell when the thread is switched in next. */
+void account_report_run(const struct accounts *accounts, unsigned int slot, bool report);
+
+/**
+ * Has it read the guest page at @address of QEMU (0: none) while its guest says hello to
+ * @generation; @agent: also what the guest's scheduler writes.
+ */
+void account_set_page(const struct accounts *accounts, unsigned int slot, uint64_t address,
+                      uint64_t generation, bool agent);
+
+/** What it read last, unless @ask is newer. */
+void account_ask(const struct accounts *accounts, unsigned int slot, struct guest_ask *ask);
+
+/** How often it could not read the page; @read_ns gets when it could, last. */
+uint32_t account_ask_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns);
+
+uint32_t account_ask_invalid(const struct accounts *accounts, unsigned int slot);
+
+/** What the guest is told of its vCPU, as far as the tracer knows it. */
+void account_snapshot(const struct accounts *accounts, unsigned int slot,
+                      struct guest_snapshot *ret);

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "boost/booster_thread.h"
+#include "boost/page_writer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -19,6 +20,8 @@ static struct booster *booster_free(struct booster *b)
 	close_fd(b->epoll_fd);
 	actuator_free(b->actuator);
 	policy_free(b->policy);
+	pages_free(b->pages);
+	page_writer_free(b->page_writer);
 	free(b->slots);
 	free(b->claims);
 	free(b);
@@ -44,9 +47,11 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	b->guardian_acts = ledger_guardian_acts(options->ledger);
 	b->policy = policy_new(PVS_VCPUS_MAX, &options->caps);
 	b->actuator = actuator_new(options->ledger, PVS_VCPUS_MAX, &options->boost);
+	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
+	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
 	b->slots = calloc(PVS_VCPUS_MAX, sizeof(*b->slots));
 	b->claims = calloc(PVS_VCPUS_MAX, sizeof(*b->claims));
-	if (!b->policy || !b->actuator || !b->slots || !b->claims)
+	if (!b->policy || !b->actuator || !b->page_writer || !b->pages || !b->slots || !b->claims)
 		return -ENOMEM;
 	policy_hold_all(b->policy, options->holds);
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -148,6 +153,7 @@ int booster_remove(struct booster *booster, unsigned int slot)
 
 	if (r == 0)
 		actuator_close(booster->actuator, slot);
+	page_writer_set(booster->page_writer, slot, &GUEST_PAGE_NULL);
 	return r;
 }
 
@@ -174,6 +180,32 @@ int booster_hold_all(struct booster *booster, uint32_t holds)
 int booster_rescan(struct booster *booster, unsigned int slot)
 {
 	return call(booster, (struct command){.type = COMMAND_RESCAN, .slot = slot});
+}
+
+int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
+                     bool poll)
+{
+	const struct guest_page none = GUEST_PAGE_NULL;
+	bool by_file = page->fd >= 0 && !page->memory;
+	int r = page_writer_set(booster->page_writer, slot, by_file ? page : &none);
+
+	if (r < 0)
+		page = &none;
+	return call(booster, (struct command){
+	                             .type = COMMAND_PAGE,
+	                             .slot = slot,
+	                             .page = page,
+	                             .poll = poll,
+	                     });
+}
+
+int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
+{
+	return call(booster, (struct command){
+	                             .type = COMMAND_BOOST,
+	                             .slot = slot,
+	                             .until_ns = until_ns,
+	                     });
 }
 
 int booster_set_caps(struct booster *booster, const struct host_caps *caps)

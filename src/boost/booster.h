@@ -14,6 +14,7 @@
 
 #include "boost/accounts.h"
 #include "boost/actuator.h"
+#include "boost/pages.h"
 #include "policy/policy.h"
 #include "util/base.h"
 
@@ -42,13 +43,15 @@ struct booster_options {
 
 /** What a person or the main thread may want to know. */
 enum booster_note_type {
-	BOOSTER_NOTE_FOREIGN,  /* somebody changed a boosted thread: left alone */
-	BOOSTER_NOTE_REFUSED,  /* the kernel refused RT */
-	BOOSTER_NOTE_GONE,     /* a thread is gone: look at the domain again */
-	BOOSTER_NOTE_FAILED,   /* a scheduler call failed: @error */
-	BOOSTER_NOTE_GUARDIAN, /* the guardian gave everything back while we were away */
-	BOOSTER_NOTE_DEADLINE, /* the tracer could not start a deadline: nothing may be boosted */
-	BOOSTER_NOTE_QUOTA,    /* a CFS quota appeared over a vCPU, or went */
+	BOOSTER_NOTE_FOREIGN,   /* somebody changed a boosted thread: left alone */
+	BOOSTER_NOTE_REFUSED,   /* the kernel refused RT */
+	BOOSTER_NOTE_GONE,      /* a thread is gone: look at the domain again */
+	BOOSTER_NOTE_FAILED,    /* a scheduler call failed: @error */
+	BOOSTER_NOTE_GUARDIAN,  /* the guardian gave everything back while we were away */
+	BOOSTER_NOTE_DEADLINE,  /* the tracer could not start a deadline: nothing may be boosted */
+	BOOSTER_NOTE_QUOTA,     /* a CFS quota appeared over a vCPU, or went */
+	BOOSTER_NOTE_HELLO,     /* a guest page has another status: @error is enum pvsched_status */
+	BOOSTER_NOTE_PAGE_LOST, /* a guest page could not be read any more */
 };
 
 struct booster_note {
@@ -70,6 +73,7 @@ struct booster_vcpu {
 	struct booster_delays
 	        request_to_applied; /* event of the tracer -> scheduler call returned */
 	uint64_t children_mended;
+	struct pages_view page;
 };
 
 struct booster_totals {
@@ -124,6 +128,19 @@ int booster_hold_all(struct booster *booster, uint32_t holds);
 
 /** Looks again at what was believed foreign or refused. */
 int booster_rescan(struct booster *booster, unsigned int slot);
+
+/**
+ * Gives a slot its guest page, or takes it away (GUEST_PAGE_NULL); the memory must stay until then.
+ * @poll: the tracer is not to read it.
+ */
+int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
+                     bool poll);
+
+/**
+ * Raises it now, awake or not, until @until_ns, while its tokens last. What came of it:
+ * booster_read().
+ */
+int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns);
 
 /** New caps of the host. */
 int booster_set_caps(struct booster *booster, const struct host_caps *caps);

@@ -18,6 +18,7 @@ static void note(struct booster *b, enum booster_note_type type, unsigned int sl
 static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
 {
 	account_facts(b->options.accounts, slot, now_ns, ret);
+	pages_facts(b->pages, slot, now_ns, ret);
 }
 
 static void lower(struct booster *b, unsigned int slot)
@@ -81,14 +82,12 @@ static void forget(struct booster *b, unsigned int slot)
 
 static void step(struct booster *b, unsigned int slot, enum policy_event event);
 
-/* Carries a decision out. */
-static void apply(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision)
 {
 	struct policy_facts f;
 	uint64_t now_ns;
 	uint32_t hold;
 
-	account_report_halt(b->options.accounts, slot, decision->report_halt);
 	switch (decision->action) {
 	case POLICY_NOTHING:
 		return;
@@ -105,6 +104,20 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 		forget(b, slot);
 		return;
 	}
+}
+
+/* Carries a decision out, and tells tracer and guest what follows from it. */
+static void apply(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+{
+	const struct policy_view *view = policy_view(b->policy, slot);
+
+	account_report_halt(b->options.accounts, slot, decision->report_halt);
+	/* before a raise: it may run at once, and the tracer looks then what is wanted of it */
+	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary);
+	carry_out(b, slot, decision);
+	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary);
+	if (decision->action != POLICY_NOTHING)
+		pages_publish(b->pages, slot, view, clock_now_ns());
 }
 
 static void step(struct booster *b, unsigned int slot, enum policy_event event)
@@ -211,6 +224,15 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	case PVS_EVENT_EXIT:
 		note(b, BOOSTER_NOTE_GONE, event->slot, 0);
 		break;
+	case PVS_EVENT_URGENT:
+		step(b, event->slot, POLICY_EVENT_URGENT);
+		break;
+	case PVS_EVENT_ORDINARY:
+		step(b, event->slot, POLICY_EVENT_ORDINARY);
+		break;
+	case PVS_EVENT_RUN:
+		pages_switched_in(b->pages, event->slot, clock_now_ns());
+		break;
 	}
 	now_ns = clock_now_ns();
 	if (raised != b->slots[event->slot].raised && now_ns > event->at_ns)
@@ -250,6 +272,8 @@ static int slot_remove(struct booster *b, unsigned int slot)
 	if (b->slots[slot].raised)
 		lower(b, slot);
 	account_report_halt(b->options.accounts, slot, false);
+	account_report_asks(b->options.accounts, slot, false, false);
+	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
 	policy_remove(b->policy, slot);
 	if (b->slots[slot].raised)
 		return -EBUSY;
@@ -263,6 +287,7 @@ static void slot_read(struct booster *b, unsigned int slot, struct booster_vcpu 
 	ret->holds = policy_holds(b->policy, slot);
 	ret->request_to_applied = b->slots[slot].request_to_applied;
 	ret->children_mended = b->slots[slot].children_mended;
+	pages_read(b->pages, slot, clock_now_ns(), &ret->page);
 }
 
 static void slot_add(struct booster *b, const struct command *c)
@@ -310,6 +335,14 @@ static bool serve(struct booster *b)
 	case COMMAND_RESCAN:
 		step(b, c->slot, POLICY_EVENT_RESCAN);
 		break;
+	case COMMAND_PAGE:
+		pages_set(b->pages, c->slot, c->page, c->poll, clock_now_ns());
+		step(b, c->slot, POLICY_EVENT_LOOK);
+		break;
+	case COMMAND_BOOST:
+		policy_boost(b->policy, c->slot, c->until_ns);
+		step(b, c->slot, POLICY_EVENT_LOOK);
+		break;
 	case COMMAND_CAPS:
 		policy_set_caps(b->policy, c->caps);
 		break;
@@ -332,7 +365,8 @@ static bool serve(struct booster *b)
 
 static void wait_for_work(struct booster *b)
 {
-	uint64_t next_ns = policy_next_ns(b->policy), now_ns = clock_now_ns();
+	uint64_t next_ns = MIN(policy_next_ns(b->policy), pages_next_ns(b->pages));
+	uint64_t now_ns = clock_now_ns();
 	struct timespec timeout, *deadline = NULL;
 	struct epoll_event events[2];
 
@@ -347,6 +381,25 @@ static void wait_for_work(struct booster *b)
 	b->totals.wakeups++;
 }
 
+static void look_at_page(struct booster *b, unsigned int slot)
+{
+	uint64_t now_ns = clock_now_ns();
+	int found = pages_look(b->pages, slot, policy_view(b->policy, slot), now_ns);
+	bool raised = b->slots[slot].raised;
+	struct pages_view page;
+
+	if (!found)
+		return;
+	pages_read(b->pages, slot, now_ns, &page);
+	if (found & PAGES_STATUS)
+		note(b, BOOSTER_NOTE_HELLO, slot, page.status);
+	if (found & PAGES_LOST)
+		note(b, BOOSTER_NOTE_PAGE_LOST, slot, 0);
+	step(b, slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT : POLICY_EVENT_ORDINARY);
+	if (raised != b->slots[slot].raised)
+		delay_record(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
+}
+
 static void run_due(struct booster *b)
 {
 	/* Bounded: a step that asks to be looked at again at once must not keep the commands out.
@@ -355,8 +408,15 @@ static void run_due(struct booster *b)
 		int vcpu = policy_due(b->policy, clock_now_ns());
 
 		if (vcpu < 0)
-			return;
+			break;
 		step(b, (unsigned int)vcpu, POLICY_EVENT_LOOK);
+	}
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
+		int slot = pages_due(b->pages, clock_now_ns());
+
+		if (slot < 0)
+			break;
+		look_at_page(b, (unsigned int)slot);
 	}
 }
 

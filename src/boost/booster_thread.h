@@ -30,6 +30,8 @@ struct booster {
 	uint32_t guardian_acts;
 	struct policy *policy;
 	struct actuator *actuator;
+	struct pages *pages;
+	struct page_writer *page_writer;
 	struct booster_slot *slots;
 	struct policy_claim *claims; /* room for shed() */
 	struct booster_totals totals;

@@ -18,6 +18,8 @@ enum command_type {
 	COMMAND_HOLD,
 	COMMAND_HOLD_ALL,
 	COMMAND_RESCAN,
+	COMMAND_PAGE,
+	COMMAND_BOOST,
 	COMMAND_CAPS,
 	COMMAND_READ,
 	COMMAND_TOTALS,
@@ -30,6 +32,9 @@ struct command {
 	unsigned int slot;
 	const struct account_terms *terms;
 	const struct host_caps *caps;
+	const struct guest_page *page;
+	bool poll;         /* COMMAND_PAGE */
+	uint64_t until_ns; /* COMMAND_BOOST */
 	uint32_t set;
 	uint32_t clear;
 	struct booster_vcpu *vcpu;

@@ -49,6 +49,7 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 	        .caps = HOST_CAPS_INIT,
 	        .rt_priority = 1,
 	        .metadata = CONFIG_METADATA_HONOUR,
+	        .guest_pages = CONFIG_GUEST_PAGES_AUTO,
 	        .summary_interval_ns = SUMMARY_INTERVAL_DEFAULT_NS,
 	};
 	return STEAL(config, NULL);

@@ -28,6 +28,14 @@ enum config_metadata {
 	CONFIG_METADATA_HONOUR,
 };
 
+/** How guest pages are read. */
+enum config_guest_pages {
+	CONFIG_GUEST_PAGES_OFF,  /* not at all: domains' carriers are not even looked for */
+	CONFIG_GUEST_PAGES_POLL, /* by the booster alone, at intervals while a vCPU is awake */
+	CONFIG_GUEST_PAGES_AUTO, /* by the tracer when a vCPU leaves its CPU, and where that fails,
+	                            so */
+};
+
 /** What holds for all domains. */
 struct config_host {
 	bool enabled; /* the global switch: false observes only */
@@ -36,6 +44,7 @@ struct config_host {
 	int rt_priority;      /* of boosted vCPUs: 1..10; the booster is one above */
 	bool grant_rt_budget; /* raise cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
 	enum config_metadata metadata;
+	enum config_guest_pages guest_pages;
 	uint64_t summary_interval_ns; /* per-domain summaries in the journal; 0: none */
 	char housekeeping_cpus[256];  /* CPU list; no vCPU whose affinity is within it is boosted */
 	struct cpu_set_bits housekeeping; /* the same, parsed; empty: none */

@@ -140,13 +140,29 @@ static int parse_metadata(const struct json_value *value, enum config_metadata *
 	return r;
 }
 
+static int parse_guest_pages(const struct json_value *value, enum config_guest_pages *ret,
+                             struct json_error *error)
+{
+	static const char *const words[] = {
+	        [CONFIG_GUEST_PAGES_OFF] = "off",
+	        [CONFIG_GUEST_PAGES_POLL] = "poll",
+	        [CONFIG_GUEST_PAGES_AUTO] = "auto",
+	};
+	size_t word = *ret;
+	int r = json_get_word(value, "guest_pages", words, ARRAY_SIZE(words), &word, error);
+
+	if (r == 0)
+		*ret = (enum config_guest_pages)word;
+	return r;
+}
+
 int config_parse_host(const struct json_value *value, struct config_host *host,
                       struct json_error *error)
 {
 	static const char *const keys[] = {
 	        "cpu_share_permille", "cpu_burst_us", "domain_share_permille", "domain_burst_us",
 	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
-	        "housekeeping_cpus",  "metadata",
+	        "housekeeping_cpus",  "metadata",     "guest_pages",
 	};
 	int r;
 
@@ -160,6 +176,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	if (r < 0)
 		return r;
 	r = parse_metadata(value, &host->metadata, error);
+	if (r < 0)
+		return r;
+	r = parse_guest_pages(value, &host->guest_pages, error);
 	if (r < 0)
 		return r;
 	return parse_housekeeping(value, host, error);

@@ -73,10 +73,26 @@ static int open_profile(const struct json_value *value, struct config *config, s
 	return 0;
 }
 
+static int parse_asks(const struct json_value *value, enum profile_asks *ret,
+                      struct json_error *error)
+{
+	static const char *const words[_PROFILE_ASKS_MAX] = {
+	        [PROFILE_ASKS_HEED] = "heed",
+	        [PROFILE_ASKS_IGNORE] = "ignore",
+	        [PROFILE_ASKS_REQUIRE] = "require",
+	};
+	size_t word = *ret;
+	int r = json_get_word(value, "guest_asks", words, ARRAY_SIZE(words), &word, error);
+
+	if (r == 0)
+		*ret = (enum profile_asks)word;
+	return r;
+}
+
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"mode", "share_permille", "burst_us"};
+	static const char *const keys[] = {"mode", "share_permille", "burst_us", "guest_asks"};
 	static const char *const modes[] = {
 	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
 	struct profile *profile;
@@ -100,6 +116,9 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		                 "make a profile of another name",
 		                 profile->name, modes[profile->mode]);
 	profile->mode = (enum profile_mode)mode;
+	r = parse_asks(value, &profile->asks, error);
+	if (r < 0)
+		return r;
 	return config_parse_figures(value, profile, &config->figures[place], error);
 }
 

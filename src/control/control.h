@@ -12,6 +12,7 @@
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
  *   {"verb":"policy-get","domain":D}
  *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true}
+ *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
  * D is a name or a uuid. "vcpu", "for_s", "persist" may be left out, as may "domain" of release.
  */
@@ -40,6 +41,7 @@ enum control_verb {
 	CONTROL_DOCTOR,
 	CONTROL_POLICY_GET,
 	CONTROL_POLICY_SET,
+	CONTROL_BOOST,
 	CONTROL_RELEASE,
 	CONTROL_ENABLE,
 	CONTROL_DISABLE,
@@ -54,7 +56,7 @@ struct control_request {
 	char domain[256]; /* "" if none was given */
 	char profile[32]; /* "" if none was given */
 	int vcpu;         /* -1: all */
-	uint64_t for_ns;  /* 0: until changed */
+	uint64_t for_ns;  /* "for_s" or "for_us"; 0: until changed */
 	bool persist;
 };
 

@@ -10,6 +10,9 @@
 /** A month: a policy that shall hold longer is for the configuration. */
 #define FOR_S_MAX (31 * 24 * 3600)
 
+/** A boost by command is for trying what a boost does; what shall last is a policy. */
+#define BOOST_US_MAX (10 * 1000 * 1000)
+
 #define VCPU_INDEX_MAX 511
 
 enum member_rule {
@@ -25,6 +28,7 @@ static const struct verb {
 	enum member_rule domain;
 	enum member_rule vcpu;
 	enum member_rule profile; /* and with it the optional "for_s" and "persist" */
+	enum member_rule for_us;
 } verbs[_CONTROL_VERB_MAX] = {
         [CONTROL_STATUS] = {.name = "status"},
         [CONTROL_LIST] = {.name = "list"},
@@ -36,6 +40,11 @@ static const struct verb {
                                 .changes = true,
                                 .domain = MEMBER_REQUIRED,
                                 .profile = MEMBER_REQUIRED},
+        [CONTROL_BOOST] = {.name = "boost",
+                           .changes = true,
+                           .domain = MEMBER_REQUIRED,
+                           .vcpu = MEMBER_OPTIONAL,
+                           .for_us = MEMBER_REQUIRED},
         [CONTROL_RELEASE] = {.name = "release", .changes = true, .domain = MEMBER_OPTIONAL},
         [CONTROL_ENABLE] = {.name = "enable", .changes = true},
         [CONTROL_DISABLE] = {.name = "disable", .changes = true},
@@ -69,6 +78,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		keys[n++] = "for_s";
 		keys[n++] = "persist";
 	}
+	if (verb->for_us != MEMBER_REFUSED)
+		keys[n++] = "for_us";
 	r = json_check_keys(root, keys, n, error);
 	if (r < 0)
 		return r;
@@ -76,6 +87,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		return json_fail(root, error, "\"%s\" needs a \"domain\"", verb->name);
 	if (verb->profile == MEMBER_REQUIRED && !json_member(root, "profile"))
 		return json_fail(root, error, "\"%s\" needs a \"profile\"", verb->name);
+	if (verb->for_us == MEMBER_REQUIRED && !json_member(root, "for_us"))
+		return json_fail(root, error, "\"%s\" needs a \"for_us\"", verb->name);
 	return 0;
 }
 
@@ -95,7 +108,7 @@ static int get_text(const struct json_value *root, const char *key, char *buffer
 static int get_members(const struct json_value *root, struct control_request *request,
                        struct json_error *error)
 {
-	int64_t vcpu = -1, for_s = 0;
+	int64_t vcpu = -1, for_s = 0, for_us = 0;
 	int r;
 
 	r = get_text(root, "domain", request->domain, sizeof(request->domain), error);
@@ -110,6 +123,9 @@ static int get_members(const struct json_value *root, struct control_request *re
 	r = json_get_integer(root, "for_s", 1, FOR_S_MAX, &for_s, error);
 	if (r < 0)
 		return r;
+	r = json_get_integer(root, "for_us", 1, BOOST_US_MAX, &for_us, error);
+	if (r < 0)
+		return r;
 	r = json_get_bool(root, "persist", &request->persist, error);
 	if (r < 0)
 		return r;
@@ -119,7 +135,7 @@ static int get_members(const struct json_value *root, struct control_request *re
 		        "\"for_s\" and \"persist\" exclude each other: what ends by itself "
 		        "is not kept over a restart");
 	request->vcpu = (int)vcpu;
-	request->for_ns = (uint64_t)for_s * NSEC_PER_SEC;
+	request->for_ns = (uint64_t)for_s * NSEC_PER_SEC + (uint64_t)for_us * NSEC_PER_USEC;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #define DOMAIN_BYTES_MAX  255
 #define PROFILE_BYTES_MAX 31
 #define VCPU_INDEX_MAX    511
+#define BOOST_NS_MAX      (10 * NSEC_PER_SEC)
 #define DURATION_NS_MAX   (31 * 24 * 3600 * NSEC_PER_SEC)
 
 #define WORDS_MAX 4 /* policy set DOM PROFILE */
@@ -31,11 +32,14 @@ static const struct verb {
         [CTL_EXPLAIN] = {"explain", NULL, "explain", true, false, false},
         [CTL_POLICY_GET] = {"policy", "get", "policy-get", true, false, false},
         [CTL_POLICY_SET] = {"policy", "set", "policy-set", true, false, true},
+        [CTL_BOOST] = {"boost", NULL, "boost", true, false, false},
         [CTL_RELEASE] = {"release", NULL, "release", true, true, false},
         [CTL_ENABLE] = {"enable", NULL, "enable", false, false, false},
         [CTL_DISABLE] = {"disable", NULL, "disable", false, false, false},
         [CTL_RELOAD] = {"reload", NULL, "reload", false, false, false},
         [CTL_DOCTOR] = {"doctor", NULL, "doctor", false, false, false},
+        [CTL_ATTACH] = {"attach", NULL, "attach", true, false, false},
+        [CTL_DETACH] = {"detach", NULL, "detach", true, false, false},
 };
 
 enum option_id {
@@ -47,25 +51,31 @@ enum option_id {
 	OPTION_VCPU,
 	OPTION_FOR,
 	OPTION_PERSIST,
+	OPTION_LIVE,
+	OPTION_DRY_RUN,
 	_OPTION_MAX,
 };
 
-#define EVERY_VERB (-1)
+#define EVERY_VERB UINT32_MAX
+#define OF(verb)   (UINT32_C(1) << (verb))
+#define OF_ATTACH  (OF(CTL_ATTACH) | OF(CTL_DETACH))
 
 static const struct option_entry {
 	const char *name;
 	const char *letter; /* or NULL */
 	bool value;
-	int verb; /* the only enum ctl_verb that has it, or EVERY_VERB */
+	uint32_t verbs; /* those that have it: OF() of each, or EVERY_VERB */
 } options[_OPTION_MAX] = {
         [OPTION_SOCKET] = {"--socket", NULL, true, EVERY_VERB},
         [OPTION_STATE_DIR] = {"--state-dir", NULL, true, EVERY_VERB},
         [OPTION_JSON] = {"--json", NULL, false, EVERY_VERB},
         [OPTION_HELP] = {"--help", "-h", false, EVERY_VERB},
         [OPTION_VERSION] = {"--version", "-V", false, EVERY_VERB},
-        [OPTION_VCPU] = {"--vcpu", NULL, true, CTL_EXPLAIN},
-        [OPTION_FOR] = {"--for", NULL, true, CTL_POLICY_SET},
-        [OPTION_PERSIST] = {"--persist", NULL, false, CTL_POLICY_SET},
+        [OPTION_VCPU] = {"--vcpu", NULL, true, OF(CTL_EXPLAIN) | OF(CTL_BOOST)},
+        [OPTION_FOR] = {"--for", NULL, true, OF(CTL_POLICY_SET) | OF(CTL_BOOST)},
+        [OPTION_PERSIST] = {"--persist", NULL, false, OF(CTL_POLICY_SET) | OF_ATTACH},
+        [OPTION_LIVE] = {"--live", NULL, false, OF_ATTACH},
+        [OPTION_DRY_RUN] = {"--dry-run", NULL, false, OF_ATTACH},
 };
 
 /** What the arguments are before the verb is known: which options, which other words. */
@@ -94,10 +104,8 @@ int ctl_duration_parse(const char *text, uint64_t *ret)
 		const char *unit;
 		uint64_t ns;
 	} units[] = {
-	        {"ms", NSEC_PER_MSEC},
-	        {"s", NSEC_PER_SEC},
-	        {"m", 60 * NSEC_PER_SEC},
-	        {"h", 3600 * NSEC_PER_SEC},
+	        {"us", NSEC_PER_USEC},    {"ms", NSEC_PER_MSEC},      {"s", NSEC_PER_SEC},
+	        {"m", 60 * NSEC_PER_SEC}, {"h", 3600 * NSEC_PER_SEC},
 	};
 	uint64_t number = 0;
 	size_t digits = strspn(text, "0123456789");
@@ -240,8 +248,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	uint64_t for_ns = 0;
 
 	for (size_t i = 0; i < _OPTION_MAX; i++)
-		if (scan->given[i] && options[i].verb != EVERY_VERB &&
-		    options[i].verb != (int)args->verb)
+		if (scan->given[i] && !(options[i].verbs & OF(args->verb)))
 			return fail(error, size, "%s is not for \"%s\"", options[i].name,
 			            verbs[args->verb].word);
 	if (scan->given[OPTION_SOCKET])
@@ -259,9 +266,21 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	if (scan->given[OPTION_FOR] && ctl_duration_parse(scan->value[OPTION_FOR], &for_ns) < 0)
 		return fail(error, size,
 		            "--for is a duration such as 500ms, 10s, 10m or 2h, at most 31 days");
+	if (args->verb == CTL_BOOST) {
+		if (for_ns == 0)
+			return fail(error, size, "for how long? Such as: --for 5ms");
+		if (for_ns > BOOST_NS_MAX)
+			return fail(error, size,
+			            "a boost by command lasts 10 s at most; what shall last is a "
+			            "policy");
+		args->for_us = MAX(for_ns / NSEC_PER_USEC, UINT64_C(1));
+		for_ns = 0;
+	}
 	args->for_s = (for_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 	args->json = scan->given[OPTION_JSON];
 	args->persist = scan->given[OPTION_PERSIST];
+	args->live = scan->given[OPTION_LIVE];
+	args->dry_run = scan->given[OPTION_DRY_RUN];
 	if (args->persist && args->for_s > 0)
 		return fail(error, size,
 		            "--for and --persist exclude each other: what ends by itself is not "
@@ -317,18 +336,26 @@ const char *ctl_help(void)
 	       "  policy set DOM PROFILE [--for TIME | --persist]\n"
 	       "                            another profile: until the daemon ends, for a time\n"
 	       "                            (500ms, 10s, 10m, 2h), or for good\n"
+	       "  boost DOM [--vcpu N] --for TIME\n"
+	       "                            boost now, awake or not, within the budget (5ms)\n"
 	       "  release [DOM]             end all boosts now; the policy stays\n"
 	       "  enable, disable           allow or forbid boosts, also after a restart\n"
 	       "  reload                    read the configuration again\n"
 	       "  doctor                    what hinders boosting here, and what mends it\n"
+	       "  attach DOM [--live] [--persist] [--dry-run]\n"
+	       "                            shared memory by which the guest can ask for boosts:\n"
+	       "                            from its next start (--persist, the default), or now\n"
+	       "  detach DOM [--live] [--persist] [--dry-run]\n"
+	       "                            takes it away\n"
 	       "\n"
 	       "Options:\n"
-	       "  --json                    the answer as the daemon gave it\n"
+	       "  --json                    the answer as JSON, on one line\n"
 	       "  --socket PATH             instead of " CTL_SOCKET_DEFAULT "\n"
 	       "  --state-dir DIR           instead of " CTL_STATE_DIR_DEFAULT "\n"
 	       "  -h, --help                this text\n"
 	       "  -V, --version             the version\n"
 	       "\n"
-	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers;\n"
-	       "4 not permitted; 5 no such domain. See pvschedctl(8).\n";
+	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon (or, of\n"
+	       "attach and detach, no libvirt) answers; 4 not permitted; 5 no such domain.\n"
+	       "See pvschedctl(8).\n";
 }

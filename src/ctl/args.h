@@ -17,11 +17,14 @@ enum ctl_verb {
 	CTL_EXPLAIN,
 	CTL_POLICY_GET,
 	CTL_POLICY_SET,
+	CTL_BOOST,
 	CTL_RELEASE,
 	CTL_ENABLE,
 	CTL_DISABLE,
 	CTL_RELOAD,
 	CTL_DOCTOR,
+	CTL_ATTACH,
+	CTL_DETACH,
 	_CTL_VERB_MAX,
 };
 
@@ -34,8 +37,11 @@ struct ctl_args {
 	const char *domain;  /* NULL if none was given; else 1..255 bytes of UTF-8 */
 	const char *profile; /* NULL if none was given; else 1..31 bytes of UTF-8 */
 	int vcpu;            /* -1: all */
-	uint64_t for_s;      /* 0: until changed; less than a second is rounded up */
-	bool persist;
+	uint64_t for_s;      /* policy set; 0: until changed; less than a second is rounded up */
+	uint64_t for_us;     /* boost */
+	bool persist;        /* of attach and detach: the definition, also meant when !live */
+	bool live;           /* of attach and detach: the running domain */
+	bool dry_run;
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */
@@ -53,9 +59,8 @@ int ctl_args_parse(int argc, char *const argv[], struct ctl_args *ret, char *err
                    size_t error_size);
 
 /**
- * Parses a duration: a whole number with one of ms, s, m, h ("500ms", "10m"), above 0 and at most
- * 31 days.
- * Returns 0 and *ret in ns, or -EINVAL.
+ * Parses a duration: a whole number with one of us, ms, s, m, h ("500ms", "10m"), above 0 and at
+ * most 31 days. Returns 0 and *ret in ns, or -EINVAL.
  */
 int ctl_duration_parse(const char *text, uint64_t *ret);
 

@@ -38,6 +38,8 @@ static char *request_build(const struct ctl_args *args)
 		ok = ok && cJSON_AddStringToObject(request, "profile", args->profile);
 	if (args->vcpu >= 0)
 		ok = ok && cJSON_AddNumberToObject(request, "vcpu", args->vcpu);
+	if (args->for_us > 0)
+		ok = ok && cJSON_AddNumberToObject(request, "for_us", (double)args->for_us);
 	if (args->for_s > 0)
 		ok = ok && cJSON_AddNumberToObject(request, "for_s", (double)args->for_s);
 	if (args->persist)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * pvschedctl: asks the daemon, prints the answer. What works without a daemon: doctor, and the flag
- * of enable and disable.
+ * pvschedctl: asks the daemon, prints the answer. What works without a daemon: doctor, the flag of
+ * enable and disable, attach and detach.
  */
 
 #include <errno.h>
@@ -10,20 +10,12 @@
 #include <string.h>
 
 #include "ctl/args.h"
+#include "ctl/attach.h"
 #include "ctl/client.h"
 #include "ctl/doctor.h"
+#include "ctl/exit_status.h"
 #include "ctl/flag.h"
 #include "ctl/render.h"
-
-/** Documented in pvschedctl(8). */
-enum exit_status {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_NO_DAEMON = 3,
-	EXIT_NOT_PERMITTED = 4,
-	EXIT_NO_DOMAIN = 5,
-};
 
 static bool is_dead(int error)
 {
@@ -138,6 +130,8 @@ static enum exit_status run(const struct ctl_args *args)
 
 	if (args->verb == CTL_DOCTOR)
 		return run_doctor(args);
+	if (args->verb == CTL_ATTACH || args->verb == CTL_DETACH)
+		return run_attach(args);
 	r = ctl_ask(args, &reply);
 	if (r < 0 && (args->verb == CTL_ENABLE || args->verb == CTL_DISABLE) &&
 	    (is_dead(r) || is_hung(r)))

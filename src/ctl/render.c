@@ -252,6 +252,7 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	fputs("\n", out);
 	render_choice_sources(json_member(domain, "sources"), out);
 	render_metadata(json_member(domain, "metadata"), out);
+	render_carrier(json_member(domain, "carrier"), out);
 }
 
 static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
@@ -349,6 +350,7 @@ void render_show(const struct json_value *result, FILE *out)
 	if (vcpus && json_first(vcpus)) {
 		render_show_vcpus(vcpus, out);
 		render_show_latency(vcpus, out);
+		render_pages(vcpus, out);
 	}
 	render_helpers(json_member(domain, "helpers"), out);
 }
@@ -433,6 +435,9 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_POLICY_GET:
 		render_policy(result, out);
 		break;
+	case CTL_BOOST:
+		render_boost(result, out);
+		break;
 	case CTL_POLICY_SET:
 	case CTL_RELEASE:
 	case CTL_ENABLE:
@@ -440,6 +445,8 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_RELOAD:
 		render_message(result, out);
 		break;
+	case CTL_ATTACH: /* print by themselves: see attach.h */
+	case CTL_DETACH:
 	case CTL_DOCTOR: /* has checks of its own to add: see doctor.h */
 	case _CTL_VERB_MAX:
 		break;

@@ -26,3 +26,8 @@ void render_show(const struct json_value *result, FILE *out);
 void render_explain(const struct json_value *result, FILE *out);
 void render_policy(const struct json_value *result, FILE *out);
 void render_message(const struct json_value *result, FILE *out);
+void render_boost(const struct json_value *result, FILE *out);
+
+/* Of show: render_page.c. */
+void render_carrier(const struct json_value *carrier, FILE *out);
+void render_pages(const struct json_value *vcpus, FILE *out);

@@ -147,6 +147,7 @@ static void domain_drop(struct manager *m, struct managed_domain *d)
 	}
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		terms_end(m, &d->vcpus[i]);
+	carriers_drop(m, d);
 	slot_give(m->domain_slots, d->slot);
 	sd_event_source_disable_unref(d->death);
 	sd_event_source_disable_unref(d->override_timer);
@@ -256,6 +257,9 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 	sched_learn_default_slice(); /* it changes with the number of CPUs */
 	if (vcpus_update(m, d) < 0)
 		return;
+	if (causes & VIRT_CAUSE_REBOOT)
+		carriers_reset(m, d);
+	carriers_find(m, d, is_new || (causes & (VIRT_CAUSE_DEVICE | VIRT_CAUSE_LIFECYCLE)));
 	affinities_read(d);
 	holds_update(m, d, true);
 	/* shares and RT budgets before a hold ends, or the first raise would be refused */

@@ -63,6 +63,7 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		};
 		booster_set_caps(m->booster, &config_host(config)->caps);
 		manager_apply(m);
+		carriers_configure(m);
 		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
 		          config_n_files(config));
 		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||
@@ -373,7 +374,9 @@ static int construct_loop(struct manager *m)
 	if (r < 0)
 		return r;
 	limit_self();
-	r = sources_start(m);
+	r = carriers_start(m);
+	if (r >= 0)
+		r = sources_start(m);
 	if (r >= 0)
 		r = summary_start(m);
 	if (r >= 0)
@@ -429,6 +432,7 @@ struct manager *manager_free(struct manager *m)
 	m->booster = booster_stop(m->booster);
 	if (m->virt || m->procconn)
 		sources_stop(m);
+	m->carrier_search = carrier_search_free(m->carrier_search);
 	m->guardian_child = sd_event_source_disable_unref(m->guardian_child);
 	m->guardian = guardian_stop(m->guardian);
 	if (m->tracer) {

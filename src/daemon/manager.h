@@ -8,10 +8,12 @@
  *   domains.c   what virt/ has seen -> slots, terms and holds of the booster
  *   choose.c    which profile a domain gets, and who says so
  *   terms.c     which share a domain's vCPUs get
+ *   carriers.c  the guest pages of domains that have some; carrier_search.c: looking for them
  *   sources.c   tracer, libvirt, proc connector, notes of the booster
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
- *   report.c    what is told: JSON; report_doctor.c: what stands in the way
+ *   report.c    what is told: JSON; report_page.c: of guest pages; report_doctor.c: what stands in
+ *               the way
  *   summary.c   per-domain summaries in the journal
  */
 
@@ -21,9 +23,11 @@
 #include "boost/guardian.h"
 #include "config/config.h"
 #include "control/control.h"
+#include "daemon/carrier_search.h"
 #include "daemon/options.h"
 #include "daemon/slots.h"
 #include "daemon/state.h"
+#include "guest/region.h"
 #include "model/domain.h"
 #include "trace/tracer.h"
 #include "util/cgroup.h"
@@ -38,6 +42,7 @@ struct managed_vcpu {
 	uint32_t holds;    /* its own, as the booster was told */
 	struct account_terms terms;
 	uint32_t granted_permille; /* RT budget its cgroup has from us; 0: none */
+	uint64_t page_generation;  /* of the guest page that its slot has; 0: none */
 	bool refusal_logged;
 	struct {
 		uint64_t boosts, used_ns, run_ns;
@@ -53,6 +58,21 @@ enum metadata_use {
 	METADATA_USE_OBSERVED,  /* host.metadata says so */
 	METADATA_USE_OVERRULED, /* by command or by an entry of the configuration */
 	METADATA_USE_HONOURED,
+};
+
+/** The memory that a domain's guest writes its requests to. */
+struct managed_carrier {
+	struct carrier *carrier; /* NULL: @problem, or @error */
+	int problem;             /* enum carrier_problem; 0: none, or not looked for */
+	int error;               /* -errno of the look */
+	bool shared;             /* another domain has the same: nobody may use it */
+	struct topology topology;
+	uint32_t n_pages;
+	uint32_t wanted_pages; /* that a search was begun for */
+	uint64_t generation;
+	uint64_t losses_total;    /* it was cut off under us */
+	uint64_t log_ns;          /* of the last line about it */
+	unsigned int log_skipped; /* since then */
 };
 
 /** A domain we look after. */
@@ -71,6 +91,7 @@ struct managed_domain {
 	char metadata_error[192]; /* METADATA_USE_INVALID: why; else "" */
 	sd_event_source *death;   /* pidfd of QEMU */
 	struct manager *manager;  /* for the two event sources */
+	struct managed_carrier pages;
 	size_t n_vcpus;
 	struct managed_vcpu *vcpus;
 };
@@ -98,6 +119,7 @@ struct manager {
 	struct virt_source *virt;
 	bool virt_up;
 	char virt_why[256];
+	struct carrier_search *carrier_search;
 	struct procconn *procconn; /* NULL: procconn_why */
 	sd_event_source *procconn_io;
 	char procconn_why[128];
@@ -176,6 +198,33 @@ void terms_grant_again(struct manager *m);
 /** Ends the care for a vCPU: lowered, not traced any more, its RT budget withdrawn. */
 void terms_end(struct manager *m, struct managed_vcpu *v);
 
+/* carriers.c */
+
+/** Once the loop is there. Returns 0, or -errno. */
+int carriers_start(struct manager *m);
+
+/** Looks for the carrier of a domain that has none yet; @again: also where there was none before.
+ */
+void carriers_find(struct manager *m, struct managed_domain *d, bool again);
+
+/** Its guest was reset: what stands in its pages is of the past. */
+void carriers_reset(struct manager *m, struct managed_domain *d);
+
+/** Lets go of it. */
+void carriers_drop(struct manager *m, struct managed_domain *d);
+
+/** Gives every slot its page, and takes away those that hold no more. */
+void carriers_apply(struct manager *m);
+
+/** The configuration is another one. */
+void carriers_configure(struct manager *m);
+
+/** A page has another status: enum pvsched_status. */
+void carriers_hello(struct managed_domain *d, const struct managed_vcpu *v, int status);
+
+/** The booster could not read a page any more. */
+void carriers_lost(struct manager *m, struct managed_domain *d);
+
 /* sources.c */
 int sources_start(struct manager *m);
 void sources_stop(struct manager *m);
@@ -194,13 +243,19 @@ bool guard_answers(const struct manager *m);
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
                     char *error, size_t error_size);
 
-/* report.c, report_doctor.c */
+/* report.c, report_doctor.c, report_page.c */
 struct cJSON *report_status(struct manager *m);
 struct cJSON *report_list(struct manager *m);
 struct cJSON *report_show(struct manager *m, struct managed_domain *d);
 struct cJSON *report_explain(struct manager *m, struct managed_domain *d, int vcpu);
+/** Boosts a vCPU, and says what came of it. */
+struct cJSON *report_boost(struct manager *m, const struct managed_vcpu *v, uint64_t until_ns);
 struct cJSON *report_policy(struct manager *m, struct managed_domain *d);
 struct cJSON *report_doctor(struct manager *m);
+
+/** What `show` tells of a domain's carrier, and of a vCPU's page. */
+void report_carrier(const struct managed_domain *d, struct cJSON *object);
+void report_page(const struct pages_view *page, struct cJSON *object);
 
 /** The name of a domain in a report: valid UTF-8, whatever it is. */
 void report_name(const struct managed_domain *d, char *buffer, size_t size);

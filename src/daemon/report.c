@@ -141,6 +141,9 @@ static cJSON *vcpu_detail(struct manager *m, const struct managed_domain *d,
 	add_integer(object, "halts", (int64_t)news.account.halts);
 	add_integer(object, "interrupts", (int64_t)news.account.injections);
 	add_integer(object, "threads_mended", (int64_t)news.booster.children_mended);
+	add_integer(object, "throttles_total", (int64_t)news.booster.view.throttles_total);
+	add_integer(object, "yields_total", (int64_t)news.booster.view.yields_total);
+	report_page(&news.booster.page, object);
 	return object;
 }
 
@@ -360,10 +363,29 @@ struct cJSON *report_show(struct manager *m, struct managed_domain *d)
 	add_choice_sources(&d->choice, object);
 	add_metadata(d, object);
 	add_helpers(d, object);
+	report_carrier(d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		cJSON_AddItemToArray(vcpus, vcpu_detail(m, d, &d->vcpus[i]));
 	return root;
+}
+
+struct cJSON *report_boost(struct manager *m, const struct managed_vcpu *v, uint64_t until_ns)
+{
+	cJSON *object = cJSON_CreateObject();
+	struct vcpu_news news;
+
+	if (v->slot != SLOT_NONE)
+		booster_boost(m->booster, v->slot, until_ns);
+	news_read(m, v, &news);
+	add_integer(object, "vcpu", v->thread.index);
+	cJSON_AddBoolToObject(object, "boosted",
+	                      news.traced && news.booster.view.state == POLICY_ARMED);
+	cJSON_AddStringToObject(object, "reason", reason_name(&news));
+	cJSON_AddStringToObject(
+	        object, "text",
+	        policy_reason_text(news.traced ? news.booster.view.reason : POLICY_REASON_PROFILE));
+	return object;
 }
 
 static void next_sentence(const struct vcpu_news *news, uint64_t now_ns, char *text, size_t size)

@@ -3,6 +3,7 @@
 #include "daemon/manager.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,42 @@ static void check_domain(struct manager *m, struct managed_domain *d, cJSON *arr
 	}
 }
 
+/* A carrier that is there and may not be used; one that is not there is no fault. */
+static void check_carrier(const struct managed_domain *d, cJSON *array)
+{
+	const struct managed_carrier *c = &d->pages;
+	char name[DOMAIN_NAME_MAX * 4], title[sizeof(name) + 16];
+	const char *why = NULL, *fix = "see the detail; pvschedctl attach DOM makes a safe one";
+
+	if (c->carrier && c->shared)
+		why = "another domain has the same memory: neither guest is heard";
+	else if (!c->carrier && c->problem > CARRIER_ABSENT)
+		why = carrier_problem_text((enum carrier_problem)c->problem);
+	else if (!c->carrier && c->error && c->error != -EPERM)
+		why = strerror(-c->error);
+	if (!why)
+		return;
+	report_name(d, name, sizeof(name));
+	snprintf(title, sizeof(title), "domain %s", name);
+	check(array, title, "warn", fix, "guest pages: %s", why);
+}
+
+/* One line for all domains: it is the daemon that may not look. */
+static void check_may_look(struct manager *m, cJSON *array)
+{
+	bool may = true;
+
+	for (const struct managed_domain *d = m->domains; d; d = d->next)
+		may = may && d->pages.error != -EPERM;
+	if (may)
+		return;
+	check(array, "guest_pages", "ok",
+	      "where guests ask: install -Dm644 /usr/share/pvschedd/guest-pages.conf "
+	      "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl daemon-reload; "
+	      "systemctl restart pvschedd",
+	      "not looked for: pvschedd has no CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+}
+
 struct cJSON *report_doctor(struct manager *m)
 {
 	cJSON *root = cJSON_CreateObject();
@@ -111,7 +148,10 @@ struct cJSON *report_doctor(struct manager *m)
 
 	check_switches(m, array);
 	check_parts(m, array);
-	for (struct managed_domain *d = m->domains; d; d = d->next)
+	check_may_look(m, array);
+	for (struct managed_domain *d = m->domains; d; d = d->next) {
 		check_domain(m, d, array);
+		check_carrier(d, array);
+	}
 	return root;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 
 static int refuse(char *error, size_t size, int code, const char *format, ...) PRINTF_FORMAT(4, 5);
@@ -68,6 +69,35 @@ static int policy_set(struct manager *m, struct managed_domain *d,
 	return 0;
 }
 
+/* Raises the vCPUs asked for, and says of each what came of it. */
+static int boost(struct manager *m, struct managed_domain *d, const struct control_request *request,
+                 struct cJSON **result, char *error, size_t size)
+{
+	uint64_t until_ns = clock_now_ns() + request->for_ns;
+	cJSON *root, *vcpus;
+	bool found = false;
+
+	if (d->choice.profile.mode != PROFILE_BOOST)
+		return refuse(
+		        error, size, -EINVAL,
+		        "the profile %s does not boost; first: pvschedctl policy set DOM latency",
+		        d->choice.profile.name);
+	root = cJSON_CreateObject();
+	vcpus = cJSON_AddArrayToObject(root, "vcpus");
+	for (size_t i = 0; i < d->n_vcpus; i++) {
+		if (request->vcpu >= 0 && (unsigned int)request->vcpu != d->vcpus[i].thread.index)
+			continue;
+		found = true;
+		cJSON_AddItemToArray(vcpus, report_boost(m, &d->vcpus[i], until_ns));
+	}
+	if (!found) {
+		cJSON_Delete(root);
+		return refuse(error, size, -EINVAL, "the domain has no vCPU %d", request->vcpu);
+	}
+	*result = root;
+	return 0;
+}
+
 static int release(struct manager *m, struct managed_domain *d, struct cJSON **result)
 {
 	for (struct managed_domain *i = m->domains; i; i = i->next) {
@@ -122,7 +152,7 @@ static int reload(struct manager *m, struct cJSON **result, char *error, size_t 
 static bool wants_domain(enum control_verb verb)
 {
 	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_POLICY_GET ||
-	       verb == CONTROL_POLICY_SET;
+	       verb == CONTROL_POLICY_SET || verb == CONTROL_BOOST;
 }
 
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
@@ -163,6 +193,8 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 		return 0;
 	case CONTROL_POLICY_SET:
 		return policy_set(m, d, request, result, error, error_size);
+	case CONTROL_BOOST:
+		return boost(m, d, request, result, error, error_size);
 	case CONTROL_RELEASE:
 		return release(m, d, result);
 	case CONTROL_ENABLE:

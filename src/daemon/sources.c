@@ -268,6 +268,12 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		         note->error ? "holds now: it is not boosted" : "holds no longer");
 		domains_rescan(m, d);
 		break;
+	case BOOSTER_NOTE_HELLO:
+		carriers_hello(d, v, note->error);
+		break;
+	case BOOSTER_NOTE_PAGE_LOST:
+		carriers_lost(m, d);
+		break;
 	case BOOSTER_NOTE_GUARDIAN:
 		break;
 	}

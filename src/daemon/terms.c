@@ -169,6 +169,7 @@ void terms_moved(struct manager *m, struct managed_vcpu *v)
 
 void terms_end(struct manager *m, struct managed_vcpu *v)
 {
+	v->page_generation = 0;
 	/* lowered first: what is elevated is traced */
 	if (v->slot != SLOT_NONE && booster_remove(m->booster, v->slot) < 0) {
 		log_error("vCPU %u: thread %d can't be given back; its record stays in the ledger",
@@ -272,6 +273,7 @@ void terms_apply(struct manager *m)
 	for (struct managed_domain *d = m->domains; d; d = d->next)
 		for (size_t v = 0; v < d->n_vcpus; v++)
 			vcpu_apply(m, d, &d->vcpus[v], &before[i++]);
+	carriers_apply(m);
 }
 
 void terms_grant_again(struct manager *m)

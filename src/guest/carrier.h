@@ -26,16 +26,22 @@ enum carrier_kind {
 	CARRIER_SHMEM,
 };
 
+/*
+ * No huge pages: hugetlbfs knows no pwrite(), so that it had to be mapped; but a hole that QEMU
+ * punches, which no seal against shrinking forbids, gives its page back to the host's pool, and
+ * when that is empty our next access is a SIGBUS.
+ */
+
 /** Why a domain has no usable carrier: positive outcomes of carrier_find(). */
 enum carrier_problem {
-	CARRIER_ABSENT = 1, /* it has none: an ordinary domain */
-	CARRIER_AMBIGUOUS,  /* several objects could be it: which one is not proven */
+	CARRIER_ABSENT = 1,  /* it has none: an ordinary domain */
+	CARRIER_AMBIGUOUS,   /* several objects could be it: which one is not proven */
 	CARRIER_NOT_REGULAR, /* a FIFO, a device, ... */
-	CARRIER_NOT_TMPFS,   /* neither on tmpfs nor on hugetlbfs */
+	CARRIER_NOT_TMPFS,   /* not on the tmpfs of memfds or of the host's /dev/shm */
 	CARRIER_WRONG_SIZE,  /* not the size QEMU was told, too small for its vCPUs, or absurd */
 	CARRIER_READ_ONLY,   /* QEMU's descriptor, or a seal, forbids writing */
-	CARRIER_UNSEALED_HUGE, /* on hugetlbfs and not sealed: could only be mapped, and must not be */
-	CARRIER_CHANGED,       /* QEMU's descriptors changed while they were looked at */
+	CARRIER_HUGE,        /* on hugetlbfs: see below */
+	CARRIER_CHANGED,     /* QEMU's descriptors changed while they were looked at */
 	_CARRIER_PROBLEM_MAX,
 };
 
@@ -44,13 +50,21 @@ enum carrier_problem {
  * and after) and opens it. @n_pages is how many vCPU pages it must hold at least. Reads
  * /proc/PID/{cmdline,maps,fd}; takes the descriptor over with pidfd_getfd(), so that nothing is
  * ever opened by name. Never blocks, whatever the descriptors are.
- * Returns 0 and *ret; an enum carrier_problem; -errno (-EPERM: CAP_SYS_PTRACE is missing).
+ * A memory that is mapped twice has the lower address.
+ * Returns 0 and *ret; an enum carrier_problem; -errno: -EPERM where CAP_SYS_PTRACE or
+ * CAP_DAC_READ_SEARCH is missing, -ESRCH without such a process, -E2BIG with more mappings or
+ * descriptors than are looked at.
+ *
+ * It waits for no file, but like everything that reads /proc it takes QEMU's mmap_lock (before
+ * Linux 6.17), which a QEMU that wants to can hold for long: not for a thread that must not wait.
  */
 int carrier_find(pid_t pid, size_t n_pages, struct carrier **ret);
 
 /**
  * The same for a descriptor at hand: validates it and takes it over, also on failure. @expected is
  * the size it must have, 0: any that is allowed. @address is where QEMU has it mapped, 0: unknown.
+ * What @fd is must be trusted in so far as that fstat(), fstatfs() and close() do not wait.
+ * Returns 0 and *ret; an enum carrier_problem; -errno.
  */
 int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t address,
                  size_t n_pages, struct carrier **ret);
@@ -79,8 +93,25 @@ uint64_t carrier_address(const struct carrier *carrier);
 /** The memory, readable and writable, carrier_size() bytes; NULL when it is not mapped. */
 void *carrier_memory(const struct carrier *carrier);
 
-/** Its descriptor, for pread() and pwrite() when it is not mapped; stays the carrier's. */
+/**
+ * Its descriptor; stays the carrier's. It shares offset and flags with QEMU's: nothing that uses or
+ * changes these may be done to it.
+ */
 int carrier_fd(const struct carrier *carrier);
+
+/**
+ * Copies @size bytes out of it, whether it is mapped or not.
+ * Returns 0; -ENODATA when it has become shorter; -errno.
+ */
+int carrier_read(const struct carrier *carrier, void *buffer, size_t size, uint64_t offset);
+
+/**
+ * The same into it. Use it, not pwrite(), which appends when QEMU has set O_APPEND on the shared
+ * descriptor. It may wait for a QEMU that holds the file's lock by long calls of its own, so it is
+ * not for a thread that must not wait.
+ * Returns 0; -EINVAL beyond carrier_size(); -ENOSPC; -EPERM; -errno.
+ */
+int carrier_write(const struct carrier *carrier, const void *buffer, size_t size, uint64_t offset);
 
 /** "memfd", "shmem". */
 const char *carrier_kind_name(enum carrier_kind kind);

@@ -18,8 +18,8 @@ struct topology {
 /**
  * The -smp option out of the NUL-separated arguments of a QEMU: of "cpus=8,maxcpus=8,sockets=1,
  * dies=1,cores=4,threads=2" or the short form "8,sockets=1,cores=4,...". Parts that are missing are
- * computed as QEMU does it since version 6.2 (cores before sockets). Without the option, or with one
- * that makes no sense: TOPOLOGY_FLAT.
+ * computed as QEMU does it since version 6.2 (cores before sockets). Without the option, or with
+ * one that makes no sense: TOPOLOGY_FLAT.
  */
 struct topology topology_of_cmdline(const char *cmdline, size_t size);
 

@@ -74,6 +74,16 @@ static const struct {
                                               "millisecond; network or disk load on that CPU."},
         [POLICY_REASON_RATE] = {"rate", "More changes in a second than host.max_changes_per_s."},
         [POLICY_REASON_AWAKE] = {"awake", "It is armed the next time its guest is idle."},
+        [POLICY_REASON_ORDINARY] = {"ordinary",
+                                    "Its guest says that nothing urgent runs; it keeps its "
+                                    "tokens, and is elevated again when it sleeps, asks, or when "
+                                    "it said that it would be urgent."},
+        [POLICY_REASON_UNASKED] = {"unasked",
+                                   "Its profile boosts only guests that ask, and this one does "
+                                   "not; see pvsched-protocol(7) and `pvschedctl attach`."},
+        [POLICY_REASON_ASKED] = {"asked", "It is elevated while awake, since its guest asked."},
+        [POLICY_REASON_COMMAND] = {"command",
+                                   "It is elevated by `pvschedctl boost`, while its tokens last."},
         [POLICY_REASON_WITHIN] = {"within-budget",
                                   "It is elevated; its next wake-ups are served at once "
                                   "while its tokens last."},

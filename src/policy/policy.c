@@ -3,52 +3,11 @@
 
 #include <stdlib.h>
 
-#include "policy/timers.h"
+#include "policy/vcpu.h"
 #include "pvsched/bucket.h"
-
-/*
- * A bucket that is emptied within this many times the time it takes to refill was emptied by steady
- * demand, not by a burst.
- */
-#define STEADY_REFILLS 4
-
-/* The longest back-off, as a power of two of the time to refill: 20 ms for the latency profile. */
-#define BACKOFF_SHIFT_MAX 3
-
-/*
- * A halt that is over before the booster has looked is too short to arm in. One that does nothing
- * else would wake the booster thousands of times a second for nothing: it is asked about ever less
- * often.
- */
-#define SHORT_HALT_NS        (1 * NSEC_PER_MSEC)
-#define SHORT_HALT_SHIFT_MAX 4
-
-/* How long ksoftirqd may wait behind an elevated vCPU. */
-#define SOFTIRQD_WAIT_NS (1 * NSEC_PER_MSEC)
 
 /* A tenth of a second's changes may come at once. */
 #define RATE_BURST_NS (NSEC_PER_SEC / 10)
-
-struct policy_vcpu {
-	bool present;
-	struct profile profile;
-	uint32_t holds;
-	bool caught_awake;        /* raised while it ran: nobody but us watches this run's end */
-	unsigned int short_halts; /* in a row */
-	unsigned int strikes;     /* buckets emptied in a row by steady demand */
-	uint64_t raised_at_ns;
-	uint64_t backoff_until_ns;
-	uint64_t rate_repaid_at_ns; /* bucket of changes */
-	struct policy_view view;
-};
-
-struct policy {
-	unsigned int n_vcpus;
-	uint32_t holds; /* of everybody */
-	struct host_caps caps;
-	struct timers *timers;
-	struct policy_vcpu *vcpus;
-};
 
 struct policy *policy_new(unsigned int n_vcpus, const struct host_caps *caps)
 {
@@ -121,14 +80,13 @@ uint32_t policy_holds(const struct policy *policy, unsigned int vcpu)
 	return policy->holds | policy->vcpus[vcpu].holds;
 }
 
-/* When it is looked at again without an event. */
-static void look_at(struct policy *policy, unsigned int vcpu, uint64_t at_ns)
+void policy_look_at(struct policy *policy, unsigned int vcpu, uint64_t at_ns)
 {
 	policy->vcpus[vcpu].view.next_ns = at_ns;
 	timers_set(policy->timers, vcpu, at_ns);
 }
 
-static void enter(struct policy_vcpu *v, enum policy_state state, enum policy_reason reason,
+void policy_enter(struct policy_vcpu *v, enum policy_state state, enum policy_reason reason,
                   uint64_t now_ns)
 {
 	if (v->view.state != state)
@@ -137,18 +95,12 @@ static void enter(struct policy_vcpu *v, enum policy_state state, enum policy_re
 	v->view.reason = reason;
 }
 
-static enum policy_reason strongest(uint32_t holds)
+enum policy_reason policy_strongest(uint32_t holds)
 {
 	return (enum policy_reason)__builtin_ctz(holds);
 }
 
-/* The time an empty bucket takes to fill. */
-static uint64_t refill_ns(const struct profile *profile)
-{
-	return profile->burst_ns * 1000 / MAX(profile->share_permille, UINT32_C(1));
-}
-
-static uint64_t change_cost_ns(const struct policy *policy)
+uint64_t policy_change_cost_ns(const struct policy *policy)
 {
 	return NSEC_PER_SEC / MAX(policy->caps.max_changes_per_s, UINT32_C(1));
 }
@@ -156,210 +108,26 @@ static uint64_t change_cost_ns(const struct policy *policy)
 /* One change must fit in, also where fewer than one in RATE_BURST_NS are allowed. */
 static struct pvs_bucket_rule rate_rule(const struct policy *policy)
 {
-	uint64_t burst_ns = MAX(RATE_BURST_NS, change_cost_ns(policy));
+	uint64_t burst_ns = MAX(RATE_BURST_NS, policy_change_cost_ns(policy));
 
 	return (struct pvs_bucket_rule){.burst_ns = burst_ns, .share_permille = 1000};
 }
 
-/*
- * Why it may not be armed now, and when that may have changed (NSEC_NEVER: an event will tell).
- * POLICY_REASON_WITHIN when it may.
- */
-static enum policy_reason obstacle(const struct policy *policy, const struct policy_vcpu *v,
-                                   uint32_t holds, const struct policy_facts *facts,
-                                   uint64_t now_ns, uint64_t *until_ns)
+unsigned int policy_changes_left(const struct policy *policy, const struct policy_vcpu *v,
+                                 uint64_t now_ns)
 {
-	struct pvs_bucket_rule rate = rate_rule(policy);
-	int64_t changes_ns = pvs_bucket_tokens(&rate, v->rate_repaid_at_ns, now_ns);
+	struct pvs_bucket_rule rule = rate_rule(policy);
+	int64_t left_ns = pvs_bucket_tokens(&rule, v->rate_repaid_at_ns, now_ns);
 
-	*until_ns = NSEC_NEVER;
-	if (holds)
-		return strongest(holds);
-	if (v->profile.mode != PROFILE_BOOST)
-		return POLICY_REASON_PROFILE;
-	if (facts->quota)
-		return POLICY_REASON_QUOTA;
-	if (v->backoff_until_ns > now_ns) {
-		*until_ns = MAX(v->backoff_until_ns, facts->full_at_ns);
-		return POLICY_REASON_BACKOFF;
-	}
-	if (facts->full_at_ns > now_ns) {
-		*until_ns = facts->full_at_ns;
-		return POLICY_REASON_BUDGET;
-	}
-	if (facts->domain_at_ns > now_ns) {
-		*until_ns = facts->domain_at_ns;
-		return POLICY_REASON_DOMAIN_CAP;
-	}
-	if (facts->cpu_at_ns > now_ns) {
-		*until_ns = facts->cpu_at_ns;
-		return POLICY_REASON_CPU_CAP;
-	}
-	if (changes_ns < (int64_t)change_cost_ns(policy)) {
-		*until_ns = now_ns + change_cost_ns(policy);
-		return POLICY_REASON_RATE;
-	}
-	if (facts->whereabouts != POLICY_HALTED)
-		return POLICY_REASON_AWAKE;
-	return POLICY_REASON_WITHIN;
+	return left_ns > 0 ? (unsigned int)((uint64_t)left_ns / policy_change_cost_ns(policy)) : 0;
 }
 
-/* In base or throttled: arm it if nothing is in the way, else wait for what is. */
-static void consider(struct policy *policy, unsigned int vcpu, enum policy_event event,
-                     const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
+void policy_charge_change(struct policy *policy, struct policy_vcpu *v, uint64_t now_ns)
 {
-	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	struct pvs_bucket_rule rate = rate_rule(policy);
-	bool owes;
-	uint64_t until_ns;
-	enum policy_reason reason =
-	        obstacle(policy, v, policy_holds(policy, vcpu), facts, now_ns, &until_ns);
+	struct pvs_bucket_rule rule = rate_rule(policy);
 
-	ret->reason = reason;
-	if (reason == POLICY_REASON_WITHIN) {
-		v->rate_repaid_at_ns = pvs_bucket_charge(&rate, v->rate_repaid_at_ns, now_ns,
-		                                         change_cost_ns(policy));
-		v->raised_at_ns = now_ns;
-		v->short_halts = 0;
-		ret->action = POLICY_RAISE;
-		look_at(policy, vcpu, NSEC_NEVER);
-		return;
-	}
-	owes = reason == POLICY_REASON_BUDGET || reason == POLICY_REASON_BACKOFF;
-	if (reason != POLICY_REASON_AWAKE) {
-		if (reason != POLICY_REASON_PROFILE) /* nobody asked for a boost there */
-			v->view.denied_total[reason]++;
-	} else if (event == POLICY_EVENT_HALTED) {
-		until_ns = now_ns + (SHORT_HALT_NS << v->short_halts);
-		v->short_halts = MIN(v->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
-	} else {
-		ret->report_halt = true;
-	}
-	enter(v, owes ? POLICY_THROTTLED : POLICY_BASE, reason, now_ns);
-	look_at(policy, vcpu, until_ns);
-}
-
-static void lower(struct policy *policy, unsigned int vcpu, enum policy_state state,
-                  enum policy_reason reason, uint64_t now_ns, struct policy_decision *ret)
-{
-	ret->action = POLICY_LOWER;
-	ret->reason = reason;
-	enter(&policy->vcpus[vcpu], state, reason, now_ns);
-}
-
-/* Its own bucket was emptied: by a burst, or by steady demand, which is made to wait ever longer.
- */
-static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
-{
-	uint64_t refill = refill_ns(&v->profile);
-
-	if (now_ns - v->raised_at_ns > STEADY_REFILLS * refill) {
-		v->strikes = 0;
-		return;
-	}
-	v->strikes = MIN(v->strikes + 1, (unsigned int)BACKOFF_SHIFT_MAX);
-	v->backoff_until_ns = now_ns + (refill << v->strikes);
-}
-
-static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reason reason,
-                      bool strike, const struct policy_facts *facts, uint64_t now_ns,
-                      struct policy_decision *ret)
-{
-	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	uint64_t until_ns = MAX(facts->full_at_ns, now_ns + 1);
-
-	if (strike)
-		count_strike(v, now_ns);
-	until_ns = MAX(until_ns, facts->domain_at_ns);
-	until_ns = MAX(until_ns, facts->cpu_at_ns);
-	until_ns = MAX(until_ns, v->backoff_until_ns);
-	v->view.denied_total[reason]++;
-	lower(policy, vcpu, POLICY_THROTTLED, reason, now_ns, ret);
-	look_at(policy, vcpu, until_ns);
-}
-
-/*
- * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
- * and those during which ksoftirqd waits.
- */
-static void watch_run(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
-                      uint64_t now_ns)
-{
-	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	bool running = facts->whereabouts == POLICY_RUNNING;
-	uint64_t left_ns = facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1;
-
-	v->caught_awake = v->caught_awake && running;
-	if (running && facts->softirqd_since_ns)
-		left_ns = MIN(left_ns, SOFTIRQD_WAIT_NS);
-	else if (!v->caught_awake)
-		return;
-	look_at(policy, vcpu, now_ns + left_ns);
-}
-
-static bool starves_softirqd(const struct policy_facts *facts, uint64_t now_ns)
-{
-	return facts->whereabouts == POLICY_RUNNING && facts->softirqd_since_ns &&
-	       now_ns - facts->softirqd_since_ns >= SOFTIRQD_WAIT_NS;
-}
-
-/* Still allowed to be elevated? */
-static void reconsider(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
-                       uint64_t now_ns, struct policy_decision *ret)
-{
-	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	uint32_t holds = policy_holds(policy, vcpu);
-
-	look_at(policy, vcpu, NSEC_NEVER);
-	if (holds)
-		lower(policy, vcpu, POLICY_BASE, strongest(holds), now_ns, ret);
-	else if (v->profile.mode != PROFILE_BOOST)
-		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_PROFILE, now_ns, ret);
-	else if (facts->quota)
-		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_QUOTA, now_ns, ret);
-	else if (facts->whereabouts == POLICY_RUNNING && facts->tokens_ns <= 0)
-		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
-	else if (starves_softirqd(facts, now_ns))
-		exhausted(policy, vcpu, POLICY_REASON_SOFTIRQ, false, facts, now_ns, ret);
-	else
-		watch_run(policy, vcpu, facts, now_ns);
-}
-
-static void step_elevated(struct policy *policy, unsigned int vcpu, enum policy_event event,
-                          const struct policy_facts *facts, uint64_t now_ns,
-                          struct policy_decision *ret)
-{
-	struct policy_vcpu *v = &policy->vcpus[vcpu];
-
-	switch (event) {
-	case POLICY_EVENT_LOOK:
-	case POLICY_EVENT_HALTED:
-	case POLICY_EVENT_RESCAN:
-	case POLICY_EVENT_SOFTIRQD:
-		reconsider(policy, vcpu, facts, now_ns, ret);
-		return;
-	case POLICY_EVENT_EXHAUSTED:
-		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
-		return;
-	case POLICY_EVENT_DOMAIN_EXHAUSTED:
-		exhausted(policy, vcpu, POLICY_REASON_DOMAIN_CAP, false, facts, now_ns, ret);
-		return;
-	case POLICY_EVENT_CPU_EXHAUSTED:
-		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, false, facts, now_ns, ret);
-		return;
-	case POLICY_EVENT_SHED:
-		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, true, facts, now_ns, ret);
-		return;
-	case POLICY_EVENT_FOREIGN:
-		ret->action = POLICY_FORGET;
-		ret->reason = POLICY_REASON_FOREIGN;
-		v->view.denied_total[POLICY_REASON_FOREIGN]++;
-		enter(v, POLICY_FOREIGN, POLICY_REASON_FOREIGN, now_ns);
-		look_at(policy, vcpu, NSEC_NEVER);
-		return;
-	case _POLICY_EVENT_MAX:
-		return;
-	}
+	v->rate_repaid_at_ns = pvs_bucket_charge(&rule, v->rate_repaid_at_ns, now_ns,
+	                                         policy_change_cost_ns(policy));
 }
 
 /* Holds that the world, not an admin, set: worth another try when the world has changed. */
@@ -367,10 +135,50 @@ static void step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	(POLICY_HOLD(POLICY_REASON_RT_REFUSED) | POLICY_HOLD(POLICY_REASON_ALREADY_RT) |           \
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
+/* @raises: it is about to be ARMED, and may run elevated before policy_raised() is told so. */
+static void set_wants(struct policy_vcpu *v, bool raises)
+{
+	enum policy_reason reason = v->view.reason;
+	bool hears = v->profile.mode == PROFILE_BOOST && v->profile.asks != PROFILE_ASKS_IGNORE;
+	bool armed = raises || v->view.state == POLICY_ARMED;
+
+	v->view.wants_ordinary = hears && armed && !v->yield_declined;
+	v->view.wants_urgent = hears && !armed &&
+	                       (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
+	                        reason == POLICY_REASON_UNASKED);
+}
+
+static void step_state(struct policy *policy, unsigned int vcpu, enum policy_event event,
+                       const struct policy_facts *facts, uint64_t now_ns,
+                       struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+
+	switch (v->view.state) {
+	case POLICY_ARMED:
+		policy_step_elevated(policy, vcpu, event, facts, now_ns, ret);
+		return;
+	case POLICY_FOREIGN:
+		policy_look_at(policy, vcpu, NSEC_NEVER);
+		if (event != POLICY_EVENT_RESCAN)
+			return;
+		policy_enter(v, POLICY_BASE, POLICY_REASON_AWAKE, now_ns);
+		policy_consider(policy, vcpu, event, facts, now_ns, ret);
+		return;
+	case POLICY_BASE:
+	case POLICY_THROTTLED:
+		policy_consider(policy, vcpu, event, facts, now_ns, ret);
+		return;
+	case _POLICY_STATE_MAX:
+		return;
+	}
+}
+
 void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event event,
                  const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	struct policy_facts heard = *facts;
 
 	*ret = (struct policy_decision){.action = POLICY_NOTHING, .reason = v->view.reason};
 	if (!v->present) {
@@ -379,41 +187,35 @@ void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event eve
 	}
 	if (event == POLICY_EVENT_RESCAN)
 		v->holds &= ~HOLDS_OF_TRIES;
-	switch (v->view.state) {
-	case POLICY_ARMED:
-		step_elevated(policy, vcpu, event, facts, now_ns, ret);
-		return;
-	case POLICY_FOREIGN:
-		look_at(policy, vcpu, NSEC_NEVER);
-		if (event != POLICY_EVENT_RESCAN)
-			return;
-		enter(v, POLICY_BASE, POLICY_REASON_AWAKE, now_ns);
-		consider(policy, vcpu, event, facts, now_ns, ret);
-		return;
-	case POLICY_BASE:
-	case POLICY_THROTTLED:
-		consider(policy, vcpu, event, facts, now_ns, ret);
-		return;
-	case _POLICY_STATE_MAX:
-		return;
-	}
+	policy_hear(&v->profile, &heard);
+	step_state(policy, vcpu, event, &heard, now_ns, ret);
+	set_wants(v, ret->action == POLICY_RAISE);
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
                    const struct policy_facts *facts, uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	struct policy_facts heard = *facts;
 
 	if (hold) {
 		v->holds |= hold;
-		v->view.denied_total[strongest(hold)]++;
-		enter(v, POLICY_BASE, strongest(hold), now_ns);
+		v->view.denied_total[policy_strongest(hold)]++;
+		policy_enter(v, POLICY_BASE, policy_strongest(hold), now_ns);
+		set_wants(v, false);
 		return;
 	}
+	policy_hear(&v->profile, &heard);
 	v->view.boosts_total++;
-	enter(v, POLICY_ARMED, POLICY_REASON_WITHIN, now_ns);
+	policy_enter(v, POLICY_ARMED, v->why, now_ns);
 	v->caught_awake = true;
-	watch_run(policy, vcpu, facts, now_ns);
+	policy_watch_run(policy, vcpu, &heard, now_ns);
+	set_wants(v, false);
+}
+
+void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns)
+{
+	policy->vcpus[vcpu].command_until_ns = until_ns;
 }
 
 uint64_t policy_next_ns(const struct policy *policy)

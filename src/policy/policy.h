@@ -10,6 +10,11 @@
  * says when one ran empty; then the vCPU is lowered at once and latched until its bucket is full
  * again and it sleeps. A burst within the budget costs no decision at all.
  *
+ * A guest may say more than can be seen from outside (enum pvsched_ask). One that says that nothing
+ * urgent runs *yields* its boost and keeps its tokens; one that is urgent, or said when it will be,
+ * is raised while it is awake, too. It gets nothing by that which it would not have had anyway:
+ * what it yields is all that it can have back.
+ *
  *            halted, bucket full, caps free, no hold
  *     BASE ------------------------------------------> ARMED
  *      ^  ^                                            |  |  |
@@ -19,6 +24,7 @@
  */
 
 #include "policy/profile.h"
+#include "pvsched/page.h"
 #include "util/base.h"
 
 struct policy;
@@ -63,7 +69,11 @@ enum policy_reason {
 	POLICY_REASON_SOFTIRQ,    /* the kernel's softirq thread waited behind it for too long */
 	POLICY_REASON_RATE,       /* too many changes in a second */
 	POLICY_REASON_AWAKE,      /* armed at its next halt, not while it runs */
+	POLICY_REASON_ORDINARY,   /* its guest said that nothing urgent runs */
+	POLICY_REASON_UNASKED,    /* its profile wants to be asked, and the guest does not ask */
 	POLICY_REASON_WITHIN,     /* armed: within its budget */
+	POLICY_REASON_ASKED,      /* raised while awake, since its guest asked for it */
+	POLICY_REASON_COMMAND,    /* raised by command */
 	POLICY_REASON_FOREIGN,    /* changed by others */
 	POLICY_REASON_GONE,       /* the thread is gone */
 	_POLICY_REASON_MAX,
@@ -89,6 +99,9 @@ struct policy_facts {
 	uint64_t full_at_ns;        /* when its own bucket is full; in the past: it is */
 	uint64_t domain_at_ns;      /* when its domain's bucket holds a burst of the vCPU */
 	uint64_t cpu_at_ns;         /* when its CPU's bucket does */
+	uint64_t ran_ns;            /* since it was switched in; 0 unless running */
+	enum pvsched_ask ask;       /* what its guest says; never INVALID */
+	uint64_t expected_ns;       /* with ORDINARY: when it will be urgent again; 0: not known */
 };
 
 enum policy_event {
@@ -102,6 +115,8 @@ enum policy_event {
 	POLICY_EVENT_SHED,     /* it owes most on a CPU whose bucket is empty */
 	POLICY_EVENT_FOREIGN,  /* it has other attributes than we gave it */
 	POLICY_EVENT_RESCAN,   /* look again at what was believed foreign or refused */
+	POLICY_EVENT_URGENT,   /* it was preempted, or found waiting, and its guest is urgent */
+	POLICY_EVENT_ORDINARY, /* it runs elevated, and its guest says that it need not */
 	_POLICY_EVENT_MAX,
 };
 
@@ -124,8 +139,15 @@ struct policy_view {
 	enum policy_reason reason;
 	uint64_t since_ns; /* in this state */
 	uint64_t boosts_total;
+	uint64_t throttles_total; /* ended for want of tokens */
+	uint64_t yields_total;    /* given back since its guest said so */
 	uint64_t denied_total[_POLICY_REASON_MAX];
 	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
+	/*
+	 * Which events are wanted besides: an unwanted one is harmless, and costs a wake-up. The
+	 * tracer is told before a RAISE is carried out: what was waiting runs before it returns.
+	 */
+	bool wants_urgent, wants_ordinary;
 };
 
 /** A policy for vCPU numbers below @n_vcpus. NULL when memory is out. */
@@ -172,6 +194,13 @@ void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event eve
  */
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
                    const struct policy_facts *facts, uint64_t now_ns);
+
+/**
+ * By command: raised at once if nothing but being awake is in the way, and kept until @until_ns,
+ * whatever its guest says, while its tokens last. The caller then steps it with POLICY_EVENT_LOOK;
+ * the view says what came of it.
+ */
+void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns);
 
 /** What one elevated vCPU of a CPU has taken and not yet repaid. */
 struct policy_claim {

@@ -15,6 +15,14 @@ enum profile_mode {
 	PROFILE_BOOST,   /* armed: boosted while asleep, so that the next wake-up is fast */
 };
 
+/** What is made of a guest's requests. None of them gives it more than its budget. */
+enum profile_asks {
+	PROFILE_ASKS_HEED,    /* boosted as it looks from outside; yields when it says so */
+	PROFILE_ASKS_IGNORE,  /* as if it said nothing */
+	PROFILE_ASKS_REQUIRE, /* not boosted unless it takes part */
+	_PROFILE_ASKS_MAX,
+};
+
 #define PROFILE_NAME_MAX 32
 
 /**
@@ -27,6 +35,7 @@ struct profile {
 	enum profile_mode mode;
 	uint32_t share_permille; /* 1..1000 */
 	uint64_t burst_ns;       /* 50 us .. 10 ms */
+	enum profile_asks asks;
 };
 
 /** What binds whatever a domain asks for. */
@@ -48,12 +57,14 @@ struct host_caps {
  * the fair share of a vCPU that competes with three others, so that a boost within it takes nothing
  * the guest could not have had anyway, only sooner.
  */
-#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0})
+#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0, PROFILE_ASKS_HEED})
 #define PROFILE_OBSERVE_INIT                                                                       \
-	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC})
+	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
-	((struct profile){"interactive", PROFILE_BOOST, 100, 200 * NSEC_PER_USEC})
-#define PROFILE_LATENCY_INIT ((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC})
+	((struct profile){"interactive", PROFILE_BOOST, 100, 200 * NSEC_PER_USEC,                  \
+	                  PROFILE_ASKS_HEED})
+#define PROFILE_LATENCY_INIT                                                                       \
+	((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED})
 
 /**
  * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian,

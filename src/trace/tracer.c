@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,14 +213,35 @@ static void list(struct tracer *tracer, pid_t tid, int change)
 		__atomic_and_fetch(word, ~(UINT64_C(1) << (bit % 64)), __ATOMIC_RELEASE);
 }
 
-static int deadline_make(struct tracer *tracer, unsigned int slot)
+static int deadline_try(struct tracer *tracer)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run);
-	int r;
+	int r = bpf_prog_test_run_opts(bpf_program__fd(tracer->bpf->progs.make_deadline), &run);
+
+	return r < 0 ? r : (int)run.retval;
+}
+
+/*
+ * Linux 6.18 allocates a timer without waiting for anything (kmalloc_nolock), and then may have
+ * none of that size left however much memory is free: a hundred or two were had. A pipe is of that
+ * size, too, and waited for; with it come some twenty for us.
+ */
+#define DEADLINE_TRIES 16
+
+static int deadline_make(struct tracer *tracer, unsigned int slot)
+{
+	int r, pipe_fds[2];
 
 	tracer->bpf->bss->deadline_slot = slot;
-	r = bpf_prog_test_run_opts(bpf_program__fd(tracer->bpf->progs.make_deadline), &run);
-	return r < 0 ? r : (int)run.retval;
+	r = deadline_try(tracer);
+	for (int i = 0; r == -ENOMEM && i < DEADLINE_TRIES; i++) {
+		if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+			return r;
+		r = deadline_try(tracer);
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+	}
+	return r;
 }
 
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)

@@ -37,6 +37,9 @@
 /** What was done for one domain in the last interval. */
 #define LOG_ID_DOMAIN_SUMMARY "5263729967f14a09a1cb0a6a074bcfc1"
 
+/** The memory of a domain's guest pages, or what its guest says there, changed. */
+#define LOG_ID_GUEST_PAGE "b6a1f4a56a3c4d0f9e0b8f6f3a5d2c71"
+
 /** Too many unclean ends: nothing is boosted until an admin enables it. */
 #define LOG_ID_CIRCUIT_BREAKER "838061fe0bc348c6a512dbdd97e172e2"
 

@@ -93,17 +93,17 @@ int procfs_cgroup(pid_t pid, pid_t tid, enum procfs_cgroup_kind *kind, char *pat
 	return procfs_parse_cgroup(text, (size_t)size, kind, path, path_size);
 }
 
-/** The number a directory of /proc is named by, or 0 for any other name. */
-static pid_t name_to_pid(const char *name)
+/** The number an entry of /proc is named by, or 0 for any other name. */
+static int name_to_number(const char *name)
 {
-	pid_t pid = 0;
+	int number = 0;
 
 	for (; *name; name++) {
-		if (*name < '0' || *name > '9' || pid > (INT32_MAX - 9) / 10)
+		if (*name < '0' || *name > '9' || number > (INT32_MAX - 9) / 10)
 			return 0;
-		pid = pid * 10 + (*name - '0');
+		number = number * 10 + (*name - '0');
 	}
-	return pid;
+	return number;
 }
 
 int procfs_list_threads(pid_t pid, pid_t *tids, size_t max, size_t *n, size_t *overflow)
@@ -118,7 +118,7 @@ int procfs_list_threads(pid_t pid, pid_t *tids, size_t max, size_t *n, size_t *o
 	if (!dir)
 		return -errno;
 	while (errno = 0, (entry = readdir(dir))) {
-		pid_t tid = name_to_pid(entry->d_name);
+		pid_t tid = name_to_number(entry->d_name);
 
 		if (tid == 0)
 			continue;
@@ -139,7 +139,7 @@ int procfs_each_process(size_t max, procfs_process_fn *fn, void *userdata)
 	if (!dir)
 		return -errno;
 	while (errno = 0, (entry = readdir(dir))) {
-		pid_t pid = name_to_pid(entry->d_name);
+		pid_t pid = name_to_number(entry->d_name);
 		int r;
 
 		if (pid == 0)
@@ -159,6 +159,31 @@ ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size)
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	return read_up_to(path, buffer, size);
+}
+
+int procfs_each_fd(pid_t pid, size_t max, procfs_fd_fn *fn, void *userdata)
+{
+	CLEANUP(cleanup_dir) DIR *dir = NULL;
+	char path[PROC_PATH_MAX];
+	const struct dirent *entry;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (errno = 0, (entry = readdir(dir))) {
+		int r;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		if (n++ == max)
+			return -E2BIG;
+		r = fn(dirfd(dir), entry->d_name, name_to_number(entry->d_name), userdata);
+		if (r != 0)
+			return r;
+	}
+	return -errno;
 }
 
 int procfs_boot_id(char ret[static PROCFS_BOOT_ID_LEN])

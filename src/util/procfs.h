@@ -13,6 +13,9 @@
 
 #define PROCFS_BOOT_ID_LEN 37 /* with the NUL */
 
+/** Of QEMU's command line: uuid, memory and topology stand first, hundreds of disks come later. */
+#define PROCFS_CMDLINE_MAX (256 * 1024)
+
 /**
  * Reads a whole small file.
  * Returns its size; -EFBIG when it does not fit; -errno.
@@ -59,6 +62,16 @@ int procfs_each_process(size_t max, procfs_process_fn *fn, void *userdata);
  * Returns the size read, or -errno.
  */
 ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size);
+
+/** Called for each descriptor: the entry @name of the folder @dir_fd; a value other than 0 ends it.
+ */
+typedef int procfs_fd_fn(int dir_fd, const char *name, int fd, void *userdata);
+
+/**
+ * Calls @fn for at most @max descriptors of a process, lowest first.
+ * Returns 0; what @fn returned if not 0; -E2BIG when there were more than @max; -errno.
+ */
+int procfs_each_fd(pid_t pid, size_t max, procfs_fd_fn *fn, void *userdata);
 
 /** The id of this boot in text form. Returns 0, or -errno. */
 int procfs_boot_id(char ret[static PROCFS_BOOT_ID_LEN]);

@@ -248,3 +248,14 @@ int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_
 	}
 	return -ENOENT;
 }
+
+const char *procfs_next_argument(const char **at, const char *end)
+{
+	const char *argument = *at;
+	const char *nul = argument < end ? memchr(argument, '\0', (size_t)(end - argument)) : NULL;
+
+	if (!nul)
+		return NULL;
+	*at = nul + 1;
+	return argument;
+}

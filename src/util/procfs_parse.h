@@ -57,3 +57,10 @@ int procfs_parse_cgroup(const char *text, size_t size, enum procfs_cgroup_kind *
  */
 int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
                               char *path, size_t path_size);
+
+/**
+ * Takes the next argument off a command line as /proc has it: each one ended by a NUL. *@at moves
+ * behind it.
+ * Returns NULL at the end; an argument cut by the end of the buffer is none.
+ */
+const char *procfs_next_argument(const char **at, const char *end);

@@ -9,29 +9,14 @@
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-/** The uuid stands behind memory and topology, hundreds of disks come later. */
-#define CMDLINE_MAX (256 * 1024)
-
-/** Takes the next argument off; an argument cut by the end of the buffer is none. */
-static const char *next_argument(const char **at, const char *end)
-{
-	const char *argument = *at;
-	const char *nul = argument < end ? memchr(argument, '\0', (size_t)(end - argument)) : NULL;
-
-	if (!nul)
-		return NULL;
-	*at = nul + 1;
-	return argument;
-}
-
 bool qemu_cmdline_has_uuid(const char *cmdline, size_t size, const char *uuid)
 {
 	const char *at = cmdline, *end = cmdline + size, *argument;
 
-	while ((argument = next_argument(&at, end))) {
+	while ((argument = procfs_next_argument(&at, end))) {
 		if (strcmp(argument, "-uuid") != 0)
 			continue;
-		argument = next_argument(&at, end);
+		argument = procfs_next_argument(&at, end);
 		return argument && strcmp(argument, uuid) == 0;
 	}
 	return false;
@@ -68,7 +53,7 @@ static pid_t read_pid_file(const char *path)
 /** Fills *qemu if @pid runs for @uuid; the start time is the same before and after the look. */
 static int verify(pid_t pid, const char *uuid, struct thread_id *qemu)
 {
-	CLEANUP(cleanup_free) char *cmdline = malloc(CMDLINE_MAX);
+	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
 	uint64_t before, after;
 	ssize_t n;
 
@@ -76,7 +61,7 @@ static int verify(pid_t pid, const char *uuid, struct thread_id *qemu)
 		return -ENOMEM;
 	if (procfs_start_ticks(pid, pid, &before) < 0)
 		return -ESRCH;
-	n = procfs_cmdline(pid, cmdline, CMDLINE_MAX);
+	n = procfs_cmdline(pid, cmdline, PROCFS_CMDLINE_MAX);
 	if (n < 0 || !qemu_cmdline_has_uuid(cmdline, (size_t)n, uuid))
 		return -ESRCH;
 	if (procfs_start_ticks(pid, pid, &after) < 0 || before != after)

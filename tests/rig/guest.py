@@ -25,7 +25,7 @@ RUN_DIR = "/run/pvschedd-rig"
 # that mitigations could mitigate.
 _CMDLINE = {"kvm": "console=ttyS0 panic=-1 quiet", "qemu": "console=ttyS0 panic=-1 quiet tsc=reliable mitigations=off"}
 
-_XML = """<domain type='{type}'>
+_XML = """<domain type='{type}'{namespace}>
   <name>{name}</name>
   <memory unit='MiB'>{memory_mib}</memory>
   <vcpu placement='static' current='{vcpus}'>{max_vcpus}</vcpu>
@@ -45,7 +45,17 @@ _XML = """<domain type='{type}'>
     <serial type='unix'><source mode='bind' path='{socket}'/><target port='1'/></serial>
     <memballoon model='none'/>
   </devices>
-</domain>
+{page}</domain>
+"""
+
+# The guest page's memory: libvirt has no element of its own for an ivshmem device on a memfd.
+_QEMU_NAMESPACE = " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+_PAGE = """  <qemu:commandline>
+    <qemu:arg value='-object'/>
+    <qemu:arg value='memory-backend-memfd,id=pvsched,size=1M,share=on,seal=on'/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='ivshmem-plain,id=pvsched,memdev=pvsched,master=on,addr=0x10'/>
+  </qemu:commandline>
 """
 
 
@@ -63,10 +73,11 @@ class Guest:
     vcpus     at start; max_vcpus: room for `virsh setvcpus --live`
     machine   "pc" or "q35"
     image     as guest_image() gives it
+    page      with the memory of the guest page; such a domain is tainted
     """
 
     def __init__(self, name="pvsched-guest", type=None, vcpus=1, max_vcpus=None, machine="pc",
-                 memory_mib=256, image=None, deadman=None):
+                 memory_mib=256, image=None, deadman=None, page=False):
         self.name = name
         self.image = image or guest_image()
         self.type = type or ("kvm" if kvm_works(self.image) else "qemu")
@@ -83,7 +94,8 @@ class Guest:
         self._socket_path = f"{self._dir}/commands"
         self.xml = _XML.format(
             type=self.type, name=escape(name), vcpus=vcpus, max_vcpus=max_vcpus or vcpus, machine=machine,
-            memory_mib=memory_mib, image=self.image, cmdline=_CMDLINE[self.type], socket=self._socket_path)
+            memory_mib=memory_mib, image=self.image, cmdline=_CMDLINE[self.type], socket=self._socket_path,
+            namespace=_QEMU_NAMESPACE if page else "", page=_PAGE if page else "")
 
     def __enter__(self):
         try:

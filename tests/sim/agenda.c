@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest.h"
 #include "world.h"
 
 static bool sooner(const struct entry *a, const struct entry *b)
@@ -54,10 +55,8 @@ bool world_next(struct world *world, uint64_t until_ns, struct entry *ret)
 
 static void mix(struct world *world, uint64_t value)
 {
-	for (int i = 0; i < 8; i++) {
-		world->hash ^= (value >> (8 * i)) & 255;
-		world->hash *= UINT64_C(0x100000001b3); /* FNV-1a */
-	}
+	world->hash = (world->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	world->hash ^= world->hash >> 29;
 }
 
 void world_note(struct world *world, const char *what, uint64_t a, uint64_t b)
@@ -70,23 +69,64 @@ void world_note(struct world *world, const char *what, uint64_t a, uint64_t b)
 		       world->now_ns / 1000, world->now_ns % 1000, what, (int64_t)a, (int64_t)b);
 }
 
+static void ran_unseen(void *userdata, const struct run_interval *run)
+{
+	(void)userdata, (void)run;
+}
+
+static void elevated_unseen(void *userdata, uint64_t at_ns, uint32_t cpu,
+                            const struct thread *thread, bool begins)
+{
+	(void)userdata, (void)at_ns, (void)cpu, (void)thread, (void)begins;
+}
+
 void world_init(struct world *world, uint32_t n_cpus, uint64_t seed)
 {
-	memset(world, 0, sizeof(*world));
-	/* not 0: a time of 0 means never to the tracer */
-	world->now_ns = NSEC_PER_SEC;
-	world->random = seed;
-	world->hash = UINT64_C(0xcbf29ce484222325);
-	world->n_cpus = n_cpus;
-	for (uint32_t i = 0; i < WORLD_CPUS_MAX; i++)
+	*world = (struct world){
+	        /* not 0: a time of 0 means never to the tracer */
+	        .now_ns = NSEC_PER_SEC,
+	        .random = seed,
+	        .hash = UINT64_C(0xcbf29ce484222325),
+	        .n_cpus = n_cpus,
+	        .movable = {{-1, -1}, {-1, -1}},
+	        .recorder = {ran_unseen, elevated_unseen, NULL},
+	};
+	world->cpus = calloc(n_cpus, sizeof(*world->cpus));
+	if (!world->cpus)
+		abort();
+	for (uint32_t i = 0; i < n_cpus; i++)
 		world->cpus[i].current = -1;
-	for (uint32_t i = 0; i < WORLD_GROUPS_MAX; i++)
-		world->group_weight[i] = 1024;
+}
+
+void world_add(struct world *world, const struct thread *thread)
+{
+	struct thread *t;
+
+	if (world->n_threads == world->threads_capacity) {
+		world->threads_capacity =
+		        world->threads_capacity ? 2 * world->threads_capacity : 64;
+		world->threads =
+		        realloc(world->threads, world->threads_capacity * sizeof(*world->threads));
+		if (!world->threads)
+			abort();
+	}
+	t = &world->threads[world->n_threads++];
+	*t = *thread;
+	t->guest = guest_new(t->behaviour, world->random ^ world->n_threads);
+	world->n_groups = MAX(world->n_groups, t->group + 1);
 }
 
 void world_fini(struct world *world)
 {
+	for (uint32_t i = 0; i < world->n_threads; i++)
+		guest_free(world->threads[i].guest);
+	for (uint32_t i = 0; i < world->n_cpus; i++) {
+		free(world->cpus[i].group_vruntime);
+		free(world->cpus[i].queue);
+	}
+	free(world->group_seen);
+	free(world->threads);
+	free(world->cpus);
 	free(world->agenda.heap);
-	free(world->runs);
-	memset(world, 0, sizeof(*world));
+	*world = (struct world){0};
 }

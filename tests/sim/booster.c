@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The loop of src/boost/booster.c on virtual time. It is woken @delay_ns after an event, does one
- * thing after the other, and each change takes HOST_APPLY_NS to have its effect, in which the
- * machine goes on. Facts come from the real src/boost/accounts.c, decisions from the real policy.
+ * thing after the other, and each change takes its time to have its effect, in which the
+ * machine goes on. Facts come from the real src/boost/accounts.c and src/boost/pages.c, decisions
+ * from the real policy.
  */
 #include "host.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "guest.h"
 #include "rng.h"
 
 #define PRIORITY      1
@@ -76,8 +79,14 @@ static void take_event(struct host *host)
 
 	host->first = (host->first + 1) % HOST_EVENTS_MAX;
 	host->n_events--;
-	if (event.type == PVS_EVENT_BLOCKED)
+	if (event.type == PVS_EVENT_RUN)
+		pages_switched_in(host->pages, event.slot, host->world->now_ns);
+	else if (event.type == PVS_EVENT_BLOCKED)
 		add_work(host, event.slot, POLICY_EVENT_HALTED);
+	else if (event.type == PVS_EVENT_URGENT)
+		add_work(host, event.slot, POLICY_EVENT_URGENT);
+	else if (event.type == PVS_EVENT_ORDINARY)
+		add_work(host, event.slot, POLICY_EVENT_ORDINARY);
 	else if (event.arg == PVS_BUCKET_CPU)
 		shed(host, event.slot);
 	else
@@ -86,26 +95,49 @@ static void take_event(struct host *host)
 		                                        : POLICY_EVENT_EXHAUSTED);
 }
 
-static void facts(const struct host *host, unsigned int slot, struct policy_facts *ret)
+/* The guest's words as they are at this moment. */
+static void let_speak(struct host *host, unsigned int slot)
 {
-	account_facts(&host->accounts, slot, host->world->now_ns, ret);
+	struct thread *t = &host->world->threads[slot];
+
+	if (t->guest)
+		guest_speak(t->guest, t->behaviour->asks, host->world->now_ns);
 }
 
-/* The decision that was on its way has its effect. */
-static void apply(struct host *host)
+static void facts(struct host *host, unsigned int slot, struct policy_facts *ret)
 {
-	unsigned int slot = (unsigned int)host->deciding;
+	account_facts(&host->accounts, slot, host->world->now_ns, ret);
+	let_speak(host, slot);
+	pages_facts(host->pages, slot, host->world->now_ns, ret);
+	if (host->mutation == MUTATION_YIELD_BLIND && host->yielded[slot]) {
+		ret->tokens_ns = (int64_t)host->vcpus[slot].rule.burst_ns;
+		ret->full_at_ns = ret->domain_at_ns = ret->cpu_at_ns = 0;
+	}
+}
+
+static void lowered(struct host *host, unsigned int slot)
+{
+	bool yields = host->decision.reason == POLICY_REASON_ORDINARY;
+
+	if (yields && host->mutation == MUTATION_YIELD_FILLS)
+		host->vcpus[slot].repaid_at_ns = 0;
+	host->yielded[slot] = yields;
+	host->raised[slot] = false;
+}
+
+static void carry_out(struct host *host, unsigned int slot)
+{
 	struct policy_facts f;
 	uint64_t now = host->world->now_ns;
 
-	host->deciding = -1;
-	account_report_halt(&host->accounts, slot, host->decision.report_halt);
 	switch (host->decision.action) {
 	case POLICY_NOTHING:
 		break;
 	case POLICY_RAISE:
 		host->calls++;
 		account_raised(&host->accounts, slot, now);
+		if (host->mutation == MUTATION_LAST_STRETCH)
+			host->vcpus[slot].raised_at_ns = now;
 		world_set_priority(host->world, slot, PRIORITY);
 		host->raised[slot] = true;
 		facts(host, slot, &f);
@@ -119,11 +151,43 @@ static void apply(struct host *host)
 		/* the effect first: what follows it may be a switch, charged to the old class */
 		account_lowered(&host->accounts, slot, now);
 		world_set_priority(host->world, slot, 0);
-		host->raised[slot] = false;
+		lowered(host, slot);
 		break;
 	}
+}
+
+static void tell_tracer(struct host *host, unsigned int slot)
+{
+	const struct policy_view *view = policy_view(host->policy, slot);
+
+	account_report_asks(&host->accounts, slot, view->wants_urgent, view->wants_ordinary);
+}
+
+/* What a decision tells tracer and guest. */
+static void tell(struct host *host, unsigned int slot)
+{
+	const struct policy_view *view = policy_view(host->policy, slot);
+
+	tell_tracer(host, slot);
+	if (host->decision.action != POLICY_NOTHING)
+		pages_publish(host->pages, slot, view, host->world->now_ns);
+}
+
+/* The decision that was on its way has its effect. */
+static void apply(struct host *host)
+{
+	unsigned int slot = (unsigned int)host->deciding;
+	struct policy_facts f;
+
+	host->deciding = -1;
+	account_report_halt(&host->accounts, slot, host->decision.report_halt);
+	tell_tracer(host, slot);
+	carry_out(host, slot);
+	tell(host, slot);
+	if (!host->decision.report_halt)
+		return;
 	facts(host, slot, &f);
-	if (host->decision.report_halt && f.whereabouts == POLICY_HALTED)
+	if (f.whereabouts == POLICY_HALTED)
 		add_work(host, slot, POLICY_EVENT_HALTED);
 }
 
@@ -138,13 +202,30 @@ static bool step(struct host *host, const struct host_work *work)
 	host->steps_at_ns = now;
 	if (++host->steps_now > STEPS_AT_ONCE)
 		host->broken = "steps without end";
+	host->steps++;
 	facts(host, work->slot, &f);
 	policy_step(host->policy, work->slot, work->event, &f, now, &host->decision);
 	if (host->decision.action == POLICY_NOTHING && !host->decision.report_halt) {
 		account_report_halt(&host->accounts, work->slot, false);
+		tell(host, work->slot);
 		return false;
 	}
 	host->deciding = (int)work->slot;
+	return true;
+}
+
+/* A page is due: is there a hello in it, or, where the tracer does not read it, another opinion? */
+static bool look_at_page(struct host *host, unsigned int slot, struct host_work *ret)
+{
+	uint64_t now = host->world->now_ns;
+	struct pages_view page;
+
+	let_speak(host, slot);
+	if (!pages_look(host->pages, slot, policy_view(host->policy, slot), now))
+		return false;
+	pages_read(host->pages, slot, now, &page);
+	*ret = (struct host_work){slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT
+	                                                               : POLICY_EVENT_ORDINARY};
 	return true;
 }
 
@@ -161,7 +242,20 @@ static bool next_work(struct host *host, struct host_work *ret)
 	}
 	due = policy_due(host->policy, host->world->now_ns);
 	*ret = (struct host_work){(unsigned int)due, POLICY_EVENT_LOOK};
-	return due >= 0;
+	if (due >= 0)
+		return true;
+	while ((due = pages_due(host->pages, host->world->now_ns)) >= 0)
+		if (look_at_page(host, (unsigned int)due, ret))
+			return true;
+	return false;
+}
+
+static void count_wakeup(struct host *host)
+{
+	host->wakeups++;
+	if (host->wake_cost_ns)
+		tracer_foreign(host, (uint32_t)rng_below(&host->random, host->world->n_cpus),
+		               host->wake_cost_ns);
 }
 
 static void booster_run(struct host *host, uint64_t generation)
@@ -174,13 +268,15 @@ static void booster_run(struct host *host, uint64_t generation)
 	host->wake_ns = NSEC_NEVER;
 	if (host->deciding >= 0)
 		apply(host);
+	else
+		count_wakeup(host);
 	while (!host->broken && next_work(host, &work)) {
 		if (step(host, &work)) {
-			wake_at(host, host->world->now_ns + HOST_APPLY_NS);
+			wake_at(host, host->world->now_ns + host->apply_ns);
 			return;
 		}
 	}
-	next_ns = policy_next_ns(host->policy);
+	next_ns = MIN(policy_next_ns(host->policy), pages_next_ns(host->pages));
 	if (next_ns != NSEC_NEVER)
 		wake_at(host, next_ns + delay(host));
 }
@@ -213,67 +309,103 @@ void host_close(struct host *host)
 		wake_at(host, host->world->now_ns + delay(host));
 }
 
-static void add_vcpu(struct host *host, unsigned int slot, const struct profile *profile,
-                     const struct host_caps *caps)
+static void add_page(struct host *host, unsigned int slot, bool polls)
+{
+	struct thread *t = &host->world->threads[slot];
+	struct guest_page page = {
+	        .memory = &t->guest->page,
+	        .address = (uint64_t)(uintptr_t)&t->guest->page,
+	        .generation = GUEST_GENERATION,
+	        .apic_id = PVSCHED_APIC_ID_NONE,
+	};
+
+	pages_set(host->pages, slot, &page, polls, host->world->now_ns);
+}
+
+static void add_vcpu(struct host *host, unsigned int slot, const struct host_options *options)
 {
 	struct thread *t = &host->world->threads[slot];
 	struct account_terms terms = {
 	        .tid = (pid_t)slot + 1000,
 	        .domain = (uint32_t)t->domain,
 	        .priority = PRIORITY,
-	        .profile = *profile,
+	        .profile = options->profile,
 	};
 
+	if (t->observed)
+		terms.profile.mode = PROFILE_OBSERVE;
+	if (options->mutation == MUTATION_DEAF)
+		terms.profile.asks = PROFILE_ASKS_IGNORE;
 	account_reset(&host->accounts, slot);
 	account_set_terms(&host->accounts, slot, &terms);
 	/* what an imagined boost does is not simulated */
 	host->vcpus[slot].flags &= ~PVS_FLAG_IMAGINED;
-	host->domains[t->domain].rule = (struct pvs_bucket_rule){
-	        .burst_ns = caps->domain_burst_ns, .share_permille = caps->domain_share_permille};
-	policy_add(host->policy, slot, profile,
+	host->domains[t->domain].rule =
+	        (struct pvs_bucket_rule){.burst_ns = options->caps.domain_burst_ns,
+	                                 .share_permille = options->caps.domain_share_permille};
+	policy_add(host->policy, slot, &terms.profile,
 	           t->own_priority ? POLICY_HOLD(POLICY_REASON_ALREADY_RT) : 0,
 	           host->world->now_ns);
 	add_work(host, slot, POLICY_EVENT_LOOK);
+	if (t->guest)
+		add_page(host, slot, options->polls);
 }
 
-struct host *host_new(struct world *world, unsigned int n_vcpus, const struct profile *profile,
-                      const struct host_caps *caps, uint64_t delay_ns, enum mutation mutation,
-                      uint64_t seed)
+/* Zeroed, and aligned as the maps are. */
+static void *table(size_t n, size_t size)
 {
-	struct host *host = calloc(1, sizeof(*host));
+	size_t bytes = (MAX(n, (size_t)1) * size + 63) / 64 * 64;
+	void *memory = aligned_alloc(64, bytes);
 
-	if (!host)
+	if (!memory)
 		abort();
-	host->world = world;
-	host->mutation = mutation;
-	host->delay_ns = delay_ns;
-	host->random = seed;
-	host->n_vcpus = n_vcpus;
-	host->vcpus = aligned_alloc(64, WORLD_THREADS_MAX * sizeof(*host->vcpus));
-	host->domains = aligned_alloc(64, WORLD_THREADS_MAX * sizeof(*host->domains));
-	host->cpus = aligned_alloc(64, WORLD_CPUS_MAX * sizeof(*host->cpus));
-	host->due_ns = calloc(WORLD_THREADS_MAX, sizeof(*host->due_ns));
-	host->deadline_generation = calloc(WORLD_THREADS_MAX, sizeof(uint64_t));
-	host->policy = policy_new(MAX(n_vcpus, 1U), caps);
-	if (!host->vcpus || !host->domains || !host->cpus || !host->due_ns ||
-	    !host->deadline_generation || !host->policy)
-		abort();
-	for (unsigned int i = 0; i < WORLD_THREADS_MAX; i++)
-		host->domains[i] = (struct pvs_domain_account){0};
-	for (unsigned int i = 0; i < WORLD_CPUS_MAX; i++)
-		host->cpus[i] = (struct pvs_cpu_account){0};
-	host->cpu_rule = (struct pvs_bucket_rule){.burst_ns = caps->cpu_burst_ns,
-	                                          .share_permille = caps->cpu_share_permille};
+	return memset(memory, 0, bytes);
+}
+
+static void make_tables(struct host *host)
+{
+	size_t n = host->n_vcpus;
+
+	host->vcpus = table(n, sizeof(*host->vcpus));
+	host->domains = table(n, sizeof(*host->domains)); /* a domain has a vCPU at least */
+	host->cpus = table(PVS_CPUS_MAX, sizeof(*host->cpus));
+	host->due_ns = table(n, sizeof(*host->due_ns));
+	host->due_cpu = table(n, sizeof(*host->due_cpu));
+	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
+	host->claims = table(n, sizeof(*host->claims));
+	host->raised = table(n, sizeof(*host->raised));
+	host->yielded = table(n, sizeof(*host->yielded));
 	host->accounts = (struct accounts){
 	        .vcpus = host->vcpus,
 	        .domains = host->domains,
 	        .cpus = host->cpus,
 	        .cpu_rule = &host->cpu_rule,
 	};
+}
+
+struct host *host_new(struct world *world, unsigned int n_vcpus, const struct host_options *options)
+{
+	struct host *host = table(1, sizeof(*host));
+
+	host->world = world;
+	host->mutation = options->mutation;
+	host->delay_ns = options->delay_ns;
+	host->apply_ns = options->apply_ns;
+	host->wake_cost_ns = options->wake_cost_ns;
+	host->random = options->seed;
+	host->n_vcpus = n_vcpus;
+	host->cpu_rule =
+	        (struct pvs_bucket_rule){.burst_ns = options->caps.cpu_burst_ns,
+	                                 .share_permille = options->caps.cpu_share_permille};
+	make_tables(host);
+	host->policy = policy_new(MAX(n_vcpus, 1U), &options->caps);
+	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts, NULL);
+	if (!host->policy || !host->pages)
+		abort();
 	host->deciding = -1;
 	host->wake_ns = NSEC_NEVER;
 	for (unsigned int i = 0; i < n_vcpus; i++)
-		add_vcpu(host, i, profile, caps);
+		add_vcpu(host, i, options);
 	tracer_attach(host);
 	wake_at(host, world->now_ns);
 	return host;
@@ -284,11 +416,16 @@ struct host *host_free(struct host *host)
 	if (!host)
 		return NULL;
 	policy_free(host->policy);
+	pages_free(host->pages);
 	free(host->vcpus);
 	free(host->domains);
 	free(host->cpus);
 	free(host->due_ns);
+	free(host->due_cpu);
 	free(host->deadline_generation);
+	free(host->claims);
+	free(host->raised);
+	free(host->yielded);
 	free(host);
 	return NULL;
 }

@@ -3,18 +3,20 @@
 
 /*
  * The part under test, in the simulated machine: a model of the tracer (statement by statement what
- * bpf/tracer.bpf.c does) and of the booster's loop around the real policy and the real accounts.
+ * bpf/tracer.bpf.c does) and of the booster's loop around the real policy, the real accounts and
+ * the real dealings with guest pages.
  */
 
 #include "boost/accounts.h"
+#include "boost/pages.h"
 #include "policy/policy.h"
 #include "pvsched/trace.h"
 
 #include "world.h"
 
-#define HOST_EVENTS_MAX 1024
-#define HOST_APPLY_NS   NSEC_PER_USEC       /* from a decision to its effect */
-#define HOST_TIMER_NS   (2 * NSEC_PER_USEC) /* a timer is late by at most this */
+#define HOST_EVENTS_MAX (PVS_EVENTS_BYTES / 32) /* a record is an event and a header */
+#define HOST_APPLY_NS   NSEC_PER_USEC           /* from a decision to its effect */
+#define HOST_TIMER_NS   (2 * NSEC_PER_USEC)     /* a timer is late by at most this */
 
 /** Faults put in on purpose: the checker must find each. */
 enum mutation {
@@ -28,6 +30,10 @@ enum mutation {
 	MUTATION_NO_LOWER,     /* decisions to lower are not carried out */
 	MUTATION_STATIC_FREE,  /* a vCPU that is real-time by its owner's will is not charged to its
 	                          CPU */
+	MUTATION_YIELD_FILLS,  /* who gives a boost back has a full bucket for it */
+	MUTATION_YIELD_BLIND,  /* who gave one back is raised again without a look at the tokens */
+	MUTATION_LAST_STRETCH, /* of a run in which it is raised twice only the last is charged */
+	MUTATION_DEAF,         /* nobody hears what guests ask */
 	_MUTATION_MAX,
 };
 
@@ -50,6 +56,7 @@ struct host {
 	struct pvs_cpu_account *cpus;
 	struct pvs_bucket_rule cpu_rule;
 	uint64_t *due_ns; /* deadlines */
+	uint32_t *due_cpu;
 	uint64_t *deadline_generation;
 	struct accounts accounts;
 
@@ -60,23 +67,37 @@ struct host {
 
 	/* the booster */
 	struct policy *policy;
+	struct pages *pages;
 	uint64_t wake_ns, wake_generation; /* when it looks next */
 	struct host_work work[2 * PVS_VCPUS_MAX];
 	size_t n_work;
 	struct policy_decision decision; /* on its way to its effect */
 	int deciding;                    /* for whom; -1 */
-	struct policy_claim claims[WORLD_THREADS_MAX];
-	bool raised[WORLD_THREADS_MAX];
+	struct policy_claim *claims;
+	bool *raised;
+	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
+	uint64_t apply_ns, wake_cost_ns;
 	uint64_t calls; /* of the scheduler */
+	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
 	const char *broken; /* what should not be */
 };
 
+struct host_options {
+	struct profile profile; /* of every vCPU that is not only observed */
+	struct host_caps caps;
+	uint64_t delay_ns;     /* of the booster, at most */
+	uint64_t apply_ns;     /* from a decision to its effect */
+	uint64_t wake_cost_ns; /* of the booster: real-time on one CPU or another, per wake-up */
+	bool polls;            /* the tracer cannot read the guests' pages */
+	enum mutation mutation;
+	uint64_t seed;
+};
+
 /** Makes it; vCPUs are the threads [0, n_vcpus) of the world, slot and thread number are the same.
  */
-struct host *host_new(struct world *world, unsigned int n_vcpus, const struct profile *profile,
-                      const struct host_caps *caps, uint64_t delay_ns, enum mutation mutation,
-                      uint64_t seed);
+struct host *host_new(struct world *world, unsigned int n_vcpus,
+                      const struct host_options *options);
 struct host *host_free(struct host *host);
 
 /** HAPPENS_DEADLINE and HAPPENS_BOOSTER. */
@@ -90,5 +111,6 @@ void host_close(struct host *host);
 
 /* between tracer.c and booster.c */
 void tracer_attach(struct host *host);
+void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns);
 void tracer_deadline(struct host *host, const struct entry *entry);
 void booster_notify(struct host *host, const struct pvs_event *event);

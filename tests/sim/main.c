@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scale.h"
 #include "sim.h"
 
 struct tally {
@@ -23,17 +24,31 @@ static const char usage[] =
         "      --seed N         seed of everything random; in the test the first one (1)\n"
         "      --seeds N        seeds per scenario in the test (3)\n"
         "      --seconds N      simulated time of one run (1)\n"
-        "      --cpus N         CPUs, at most 16\n"
+        "      --cpus N         CPUs, at most 512\n"
         "      --vcpus N        vCPUs, at most as many as the scenario has\n"
         "      --delay US       the booster's longest reaction (15)\n"
-        "      --mutation N     puts in a fault, 1 to 8\n"
+        "      --mutation N     puts in a fault, 1 to 12\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
+        "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
+        "                       --vcpus and --cpus say, for --seconds; prints a table\n"
+        "      --crowd EASE     a crowd of real threads, simulated: tests/bench/run crowd\n"
+        "      --json FILE      with --scale: writes the figures there as well\n"
         "  -h, --help           shows this\n";
 
 static void print_cap(const char *name, const struct sim_cap *cap)
 {
 	printf(" %s %" PRIu64 "/%" PRIu64, name, cap->excess_ns / 1000, cap->limit_ns / 1000);
+}
+
+static void print_urgent(const char *name, const struct sim_urgent *u)
+{
+	uint64_t jobs = MAX(u->jobs, UINT64_C(1));
+
+	printf("; %s: urgent work waits %" PRIu64 " us, %" PRIu64 " permille late, at most %" PRIu64
+	       " us, elevated %" PRIu64 " ms",
+	       name, u->wait_ns / jobs / NSEC_PER_USEC, u->late * 1000 / jobs,
+	       u->worst_ns / NSEC_PER_USEC, u->elevated_ns / NSEC_PER_MSEC);
 }
 
 static void print_result(const char *name, const struct sim_options *options, unsigned int seeds,
@@ -48,6 +63,10 @@ static void print_result(const char *name, const struct sim_options *options, un
 	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
 	       r->elevated_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
 	       r->longest_wait_ns / NSEC_PER_MSEC, r->base_wait_ns / NSEC_PER_MSEC);
+	if (r->unheard.jobs) {
+		print_urgent("heard", &r->heard);
+		print_urgent("unheard", &r->unheard);
+	}
 	if (seeds == 1)
 		printf("; trace %016" PRIx64, r->hash);
 	printf("%s%s\n", r->failed ? ": " : "", r->failed ? r->failed : "");
@@ -58,6 +77,15 @@ static void worst_cap(struct sim_cap *worst, const struct sim_cap *cap)
 {
 	if (cap->excess_ns > worst->excess_ns)
 		*worst = *cap;
+}
+
+static void add_urgent(struct sim_urgent *sum, const struct sim_urgent *u)
+{
+	sum->jobs += u->jobs;
+	sum->wait_ns += u->wait_ns;
+	sum->late += u->late;
+	sum->worst_ns = MAX(sum->worst_ns, u->worst_ns);
+	sum->elevated_ns += u->elevated_ns;
 }
 
 static void worst_of(struct sim_result *worst, const struct sim_result *r)
@@ -71,6 +99,8 @@ static void worst_of(struct sim_result *worst, const struct sim_result *r)
 	worst->calls_per_s = MAX(worst->calls_per_s, r->calls_per_s);
 	worst->base_wait_ns = MAX(worst->base_wait_ns, r->base_wait_ns);
 	worst->longest_wait_ns = MAX(worst->longest_wait_ns, r->longest_wait_ns);
+	add_urgent(&worst->heard, &r->heard);
+	add_urgent(&worst->unheard, &r->unheard);
 	worst->failed = worst->failed ? worst->failed : r->failed;
 }
 
@@ -91,6 +121,7 @@ static void test_scenario(const struct scenario *scenario, struct sim_options op
 		sim_run(scenario, &options, &r);
 		worst_of(&worst, &r);
 	}
+	sim_judge_asking(scenario, &worst);
 	print_result(scenario->name, &options, seeds, &worst);
 	count(tally, !worst.failed);
 }
@@ -130,6 +161,14 @@ static const struct {
         {MUTATION_LATE, "late booster", "varying", NULL},
         {MUTATION_STATIC_FREE, "a static RT vCPU is free", "static-rt",
          "a CPU ran real-time threads beyond its cap"},
+        {MUTATION_YIELD_FILLS, "a yield fills the bucket", "asks-toggler",
+         "a vCPU was elevated beyond its cap"},
+        {MUTATION_YIELD_BLIND, "raised after a yield without a look at the tokens",
+         "asks-random-polled", "a vCPU was elevated beyond its cap"},
+        {MUTATION_LAST_STRETCH, "one stretch of a run is charged", "asks-random-polled",
+         "a vCPU was elevated beyond its cap"},
+        {MUTATION_DEAF, "nobody hears what guests ask", "asks-honest",
+         "asking saved no elevated time"},
         {MUTATION_NO_LOWER, "never lowers", "good-alone",
          "a vCPU was still elevated after the end"},
 };
@@ -138,11 +177,13 @@ static void test_mutations(struct sim_options options, struct tally *tally)
 {
 	options.lasts_ns = 500 * NSEC_PER_MSEC;
 	for (size_t i = 0; i < ARRAY_SIZE(mutations); i++) {
+		const struct scenario *scenario = scenario_find(mutations[i].scenario);
 		struct sim_result r;
 		bool ok;
 
 		options.mutation = mutations[i].mutation;
-		sim_run(scenario_find(mutations[i].scenario), &options, &r);
+		sim_run(scenario, &options, &r);
+		sim_judge_asking(scenario, &r);
 		ok = r.failed && (!mutations[i].cause || strcmp(r.failed, mutations[i].cause) == 0);
 		count(tally, ok);
 		printf("%s fault \"%s\" in %s is found: %s\n", ok ? "ok" : "not ok",
@@ -177,6 +218,7 @@ static int run_one(const char *name, const struct sim_options *options)
 		return 2;
 	}
 	sim_run(scenario, options, &r);
+	sim_judge_asking(scenario, &r);
 	print_result(name, options, 1, &r);
 	printf("%d passed, %d failed, 0 skipped\n", !r.failed, !!r.failed);
 	return r.failed ? 1 : 0;
@@ -199,12 +241,21 @@ static uint64_t number(const char *option, const char *text, uint64_t least, uin
 }
 
 static const struct option longopts[] = {
-        {"scenario", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"seeds", required_argument, NULL, 'S'},    {"seconds", required_argument, NULL, 't'},
-        {"cpus", required_argument, NULL, 'c'},     {"vcpus", required_argument, NULL, 'v'},
-        {"delay", required_argument, NULL, 'd'},    {"mutation", required_argument, NULL, 'm'},
-        {"trace", no_argument, NULL, 'T'},          {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},           {0},
+        {"scenario", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'S'},
+        {"seconds", required_argument, NULL, 't'},
+        {"cpus", required_argument, NULL, 'c'},
+        {"vcpus", required_argument, NULL, 'v'},
+        {"delay", required_argument, NULL, 'd'},
+        {"mutation", required_argument, NULL, 'm'},
+        {"trace", no_argument, NULL, 'T'},
+        {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"scale", no_argument, NULL, 'x'},
+        {"json", required_argument, NULL, 'j'},
+        {"crowd", required_argument, NULL, 'C'},
+        {0},
 };
 
 static int list(void)
@@ -214,40 +265,84 @@ static int list(void)
 	return 0;
 }
 
+struct arguments {
+	struct sim_options options;
+	struct scale_options scale;
+	const char *name; /* of one scenario */
+	unsigned int seeds;
+	bool scales, lists, helps;
+	uint32_t ease; /* of the crowd; 0: none is wanted */
+};
+
+/* How large, how long, how slow. Returns false when it is another option. */
+static bool take_size(struct arguments *a, int c, const char *option)
+{
+	if (c == 's')
+		a->options.seed = number(option, optarg, 0, UINT64_MAX);
+	else if (c == 'S')
+		a->seeds = (unsigned int)number(option, optarg, 1, 1000000);
+	else if (c == 't')
+		a->options.lasts_ns = number(option, optarg, 1, 3600) * NSEC_PER_SEC;
+	else if (c == 'c')
+		a->options.cpus = (uint32_t)number(option, optarg, 1, WORLD_CPUS_MAX);
+	else if (c == 'v')
+		a->options.vcpus = (uint32_t)number(option, optarg, 1, PVS_VCPUS_MAX);
+	else if (c == 'd')
+		a->options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
+	else if (c == 'm')
+		a->options.mutation = (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
+	else
+		return false;
+	return true;
+}
+
+static bool take(struct arguments *a, int c, const char *option)
+{
+	if (c == 'n')
+		a->name = optarg;
+	else if (c == 'T')
+		a->options.print = true;
+	else if (c == 'x')
+		a->scales = true;
+	else if (c == 'C')
+		a->ease = (uint32_t)number(option, optarg, 1, 1000);
+	else if (c == 'j')
+		a->scale.json_path = optarg;
+	else if (c == 'l')
+		a->lists = true;
+	else if (c == 'h')
+		a->helps = true;
+	else
+		return take_size(a, c, option);
+	return true;
+}
+
+static int run_scale(struct arguments *a)
+{
+	a->scale.seed = a->options.seed;
+	a->scale.lasts_ns = a->options.lasts_ns;
+	a->scale.vcpus = a->options.vcpus;
+	a->scale.cpus = a->options.cpus;
+	return scale_run(&a->scale);
+}
+
 int main(int argc, char **argv)
 {
-	struct sim_options options = {
-	        .seed = 1, .lasts_ns = NSEC_PER_SEC, .delay_ns = 15 * NSEC_PER_USEC};
-	const char *name = NULL;
-	unsigned int seeds = 3;
+	struct arguments a = {
+	        .options = {.seed = 1, .lasts_ns = NSEC_PER_SEC, .delay_ns = 15 * NSEC_PER_USEC},
+	        .seeds = 3};
 	int c, i = 0;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, &i)) != -1) {
-		const char *option = longopts[i].name;
-
-		if (c == 'n')
-			name = optarg;
-		else if (c == 's')
-			options.seed = number(option, optarg, 0, UINT64_MAX);
-		else if (c == 'S')
-			seeds = (unsigned int)number(option, optarg, 1, 1000000);
-		else if (c == 't')
-			options.lasts_ns = number(option, optarg, 1, 3600) * NSEC_PER_SEC;
-		else if (c == 'c')
-			options.cpus = (uint32_t)number(option, optarg, 1, WORLD_CPUS_MAX);
-		else if (c == 'v')
-			options.vcpus = (uint32_t)number(option, optarg, 1, WORLD_THREADS_MAX / 2);
-		else if (c == 'd')
-			options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
-		else if (c == 'm')
-			options.mutation =
-			        (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
-		else if (c == 'T')
-			options.print = true;
-		else if (c == 'l')
-			return list();
-		else
-			return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-	}
-	return name ? run_one(name, &options) : test_all(options, seeds);
+	while ((c = getopt_long(argc, argv, "h", longopts, &i)) != -1)
+		if (!take(&a, c, longopts[i].name))
+			return fputs(usage, stderr), 2;
+	if (a.helps)
+		return fputs(usage, stdout), 0;
+	if (a.lists)
+		return list();
+	if (a.scales)
+		return run_scale(&a);
+	if (a.ease)
+		return crowd_run(&a.options, a.ease);
+	return a.name ? run_one(a.name, &a.options) : test_all(a.options, a.seeds);
 }

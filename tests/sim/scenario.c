@@ -35,6 +35,67 @@ static const struct behaviour vario = {
         0};
 static const struct behaviour locks = {
         "with locks", {{.run_ns = 80 * US, .sleep_ns = 300 * US, .vary_permille = 800}}, 300};
+/* Ordinary work that empties a bucket, and urgent work beside it. */
+static const struct behaviour honest_timer = {
+        "honest, 1ms/4ms and 60us/2ms urgent",
+        {{.run_ns = MS, .sleep_ns = 4 * MS, .vary_permille = 800}},
+        .asks = ASK_HONEST,
+        .urgent_every_ns = 2 * MS,
+        .urgent_run_ns = 60 * US};
+/* Within the budget, asked or not. */
+static const struct behaviour honest_light = {
+        "honest, 300us/4ms and 50us/2ms urgent",
+        {{.run_ns = 300 * US, .sleep_ns = 4 * MS, .vary_permille = 500}},
+        .asks = ASK_HONEST,
+        .urgent_every_ns = 2 * MS,
+        .urgent_run_ns = 50 * US};
+static const struct behaviour honest_busy = {
+        "honest, 8ms/1ms and 100us/5ms urgent",
+        {{.run_ns = 8 * MS, .sleep_ns = MS, .vary_permille = 900}},
+        .asks = ASK_HONEST,
+        .urgent_every_ns = 5 * MS,
+        .urgent_run_ns = 100 * US};
+static const struct behaviour honest_hog = {"honest, without end and 100us/5ms urgent",
+                                            {{.run_ns = NSEC_NEVER}},
+                                            .asks = ASK_HONEST,
+                                            .urgent_every_ns = 5 * MS,
+                                            .urgent_run_ns = 100 * US};
+/* What a guest can do and say to be elevated for longer than it may. */
+#define HOSTILE(name_, mode, ...)                                                                  \
+	static const struct behaviour name_ = {#name_, {__VA_ARGS__}, .asks = mode}
+#define AS_240                                                                                     \
+	CALM,                                                                                      \
+	{                                                                                          \
+		.lasts_ns = 45 * MS, .run_ns = 240 * US, .sleep_ns = 5 * US                        \
+	}
+#define AS_5                                                                                       \
+	CALM,                                                                                      \
+	{                                                                                          \
+		.lasts_ns = 45 * MS, .run_ns = 5 * US, .sleep_ns = 20 * US                         \
+	}
+#define AS_FULL                                                                                    \
+	{                                                                                          \
+		.lasts_ns = 20 * MS, .run_ns = NSEC_NEVER, .sleep_ns = 50 * US                     \
+	}
+#define AS_VARIO                                                                                   \
+	{.lasts_ns = 40 * MS, .run_ns = 60 * US, .sleep_ns = 900 * US, .vary_permille = 900},      \
+	        {.lasts_ns = 30 * MS,                                                              \
+	         .run_ns = 300 * US,                                                               \
+	         .sleep_ns = 100 * US,                                                             \
+	         .vary_permille = 900},                                                            \
+	{                                                                                          \
+		.lasts_ns = 10 * MS, .run_ns = NSEC_NEVER, .sleep_ns = 3 * MS                      \
+	}
+HOSTILE(liar_240, ASK_LIAR, AS_240);
+HOSTILE(liar_5, ASK_LIAR, AS_5);
+HOSTILE(liar_full, ASK_LIAR, AS_FULL);
+HOSTILE(liar_vario, ASK_LIAR, AS_VARIO);
+HOSTILE(toggler_240, ASK_TOGGLER, AS_240);
+HOSTILE(toggler_full, ASK_TOGGLER, AS_FULL);
+HOSTILE(toggler_vario, ASK_TOGGLER, AS_VARIO);
+HOSTILE(random_240, ASK_RANDOM, AS_240);
+HOSTILE(random_full, ASK_RANDOM, AS_FULL);
+HOSTILE(random_vario, ASK_RANDOM, AS_VARIO);
 static const struct behaviour spinner = {"spinner", {{.run_ns = NSEC_NEVER}}, 0};
 static const struct behaviour foreign = {
         "foreign RT", {{.run_ns = MS, .sleep_ns = 10 * MS, .vary_permille = 300}}, 0};
@@ -79,6 +140,46 @@ const struct scenario scenarios[] = {
 	 .casts = {{&good, 16, 1, true}, {&good, 2, 1, true, 5}}},
 	{"pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true,
 	 .casts = {{&good, 1, 2, false}, {&vario, 2, 1, false}, {&rogue_5, 1, 1, false}}},
+	{"asks-honest", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_TIME,
+	 .casts = {{&honest_light, 1, 1, false}}},
+	{"asks-honest-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_TIME,
+	 .casts = {{&honest_light, 1, 1, false}, {&locks, 1, 1, false}}},
+	{"asks-honest-many", .n_cpus = 4, .spinners_per_cpu = 1, .gain = GAIN_TIME,
+	 .casts = {{&honest_light, 2, 4, false}, {&vario, 1, 4, false}, {&good, 2, 1, false}}},
+	{"asks-honest-polled", .n_cpus = 2, .spinners_per_cpu = 2, .polls = true, .gain = GAIN_SAME,
+	 .casts = {{&honest_light, 1, 2, false}, {&good, 1, 1, false}}},
+	{"asks-honest-timer", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	 .casts = {{&honest_timer, 1, 1, false}}},
+	{"asks-honest-timer-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	 .casts = {{&honest_timer, 1, 1, false}, {&vario, 1, 1, false}}},
+	{"asks-honest-busy", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	 .casts = {{&honest_busy, 2, 1, false}, {&locks, 1, 1, false}}},
+	{"asks-honest-hog", .n_cpus = 1, .spinners_per_cpu = 2, .served_permille = -1,
+	 .gain = GAIN_SAME, .casts = {{&honest_hog, 1, 1, false}}},
+	{"asks-liar", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&liar_240, 1, 1, false}, {&liar_full, 1, 1, false}, {&vario, 1, 1, false}}},
+	{"asks-liar-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2,
+	 .casts = {{&liar_240, 1, 1, false}, {&liar_5, 1, 1, false}, {&good, 1, 1, false}}},
+	{"asks-liar-domain", .n_cpus = 4, .spinners_per_cpu = 1,
+	 .casts = {{&liar_vario, 1, 8, false}, {&liar_full, 1, 4, false}}},
+	{"asks-toggler", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&toggler_240, 1, 1, false}, {&toggler_full, 1, 1, false},
+		   {&toggler_vario, 1, 2, false}}},
+	{"asks-toggler-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
+	 .casts = {{&toggler_vario, 1, 1, false}, {&toggler_full, 1, 1, false}}},
+	{"asks-random", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&random_240, 1, 1, false}, {&random_full, 1, 1, false},
+		   {&random_vario, 1, 2, false}}},
+	{"asks-random-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
+	 .casts = {{&random_full, 1, 1, false}, {&random_vario, 1, 1, false}}},
+	{"asks-random-polled", .n_cpus = 2, .spinners_per_cpu = 1, .polls = true,
+	 .casts = {{&random_240, 2, 1, false}, {&random_full, 1, 2, false},
+		   {&toggler_vario, 2, 1, false}}},
+	{"asks-mixed", .n_cpus = 4, .spinners_per_cpu = 1, .holds = true,
+	 .casts = {{&honest_timer, 1, 4, false}, {&liar_vario, 1, 4, false},
+		   {&toggler_vario, 1, 4, false}, {&random_vario, 1, 4, false},
+		   {&vario, 1, 4, false}, {&rogue_240, 2, 1, true}, {&good, 1, 2, false},
+		   {&honest_hog, 1, 1, false}}},
 };
 /* clang-format on */
 
@@ -93,34 +194,33 @@ const struct scenario *scenario_find(const char *name)
 }
 
 static void add(struct world *world, const struct behaviour *behaviour, int vcpu, int domain,
-                uint32_t group, uint64_t allowed, int priority)
+                uint32_t group, int only_cpu, int priority)
 {
-	if (world->n_threads == WORLD_THREADS_MAX || group >= WORLD_GROUPS_MAX)
-		return;
-	world->threads[world->n_threads++] = (struct thread){
+	struct thread thread = {
 	        .behaviour = behaviour,
 	        .vcpu = vcpu,
 	        .domain = domain,
 	        .group = group,
-	        .allowed = allowed,
+	        .only_cpu = only_cpu,
 	        .priority = priority,
 	        .own_priority = priority,
 	};
+
+	world_add(world, &thread);
 }
 
 static void add_host(const struct scenario *scenario, struct world *world, uint32_t group)
 {
 	for (uint32_t cpu = 0; cpu < world->n_cpus; cpu++) {
 		for (uint32_t i = 0; i < scenario->spinners_per_cpu; i++)
-			add(world, &spinner, -1, -1, group++, UINT64_C(1) << cpu, 0);
+			add(world, &spinner, -1, -1, group++, (int)cpu, 0);
 		if (scenario->foreign_rt)
-			add(world, &foreign, -1, -1, group++, UINT64_C(1) << cpu, FOREIGN_PRIORITY);
+			add(world, &foreign, -1, -1, group++, (int)cpu, FOREIGN_PRIORITY);
 	}
 }
 
 unsigned int scenario_populate(const struct scenario *scenario, struct world *world, uint32_t vcpus)
 {
-	uint64_t all = (UINT64_C(1) << world->n_cpus) - 1;
 	uint32_t n_vcpus = 0, domain = 0;
 
 	for (size_t c = 0; c < SCENARIO_CASTS_MAX && scenario->casts[c].behaviour; c++) {
@@ -128,12 +228,12 @@ unsigned int scenario_populate(const struct scenario *scenario, struct world *wo
 
 		for (uint32_t d = 0; d < cast->domains; d++, domain++) {
 			for (uint32_t v = 0; v < cast->vcpus; v++) {
-				uint64_t one = UINT64_C(1) << (n_vcpus % world->n_cpus);
+				int cpu = (int)(n_vcpus % world->n_cpus);
 
 				if (vcpus && n_vcpus >= vcpus)
 					break;
 				add(world, cast->behaviour, (int)n_vcpus++, (int)domain, domain,
-				    cast->pinned ? one : all, cast->priority);
+				    cast->pinned ? cpu : -1, cast->priority);
 			}
 		}
 	}

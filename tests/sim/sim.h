@@ -22,8 +22,18 @@ struct sim_cap {
 	uint64_t limit_ns;
 };
 
+/** How urgent work of asking guests fared. */
+struct sim_urgent {
+	uint64_t jobs;
+	uint64_t wait_ns; /* from due to begun, of all together */
+	uint64_t late;    /* waited for longer than GUEST_LATE_NS */
+	uint64_t worst_ns;
+	uint64_t elevated_ns; /* of the vCPUs that have such work */
+};
+
 struct sim_result {
 	uint64_t hash;
+	struct sim_urgent heard, unheard; /* with what guests ask heeded, and ignored */
 	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
 	uint32_t elevated_permille;       /* of all CPU time */
 	int served_permille;              /* the worst of the first cast; -1: none woke */
@@ -36,3 +46,9 @@ struct sim_result {
 
 void sim_run(const struct scenario *scenario, const struct sim_options *options,
              struct sim_result *ret);
+
+/**
+ * Is it worth it to ask? Of the runs in which it was heard, and was not; @ret may hold the sums of
+ * several seeds, which a single wait does not sway.
+ */
+void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret);

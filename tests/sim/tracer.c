@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bpf/tracer.bpf.c in C, on virtual time: the same functions with the same names do the same. What
- * is missing is what a simulated machine does not have: KVM, forks, lost identities.
+ * is missing is what a simulated machine does not have: KVM, forks, softirqs, lost identities.
  */
+#include "guest.h"
 #include "host.h"
 #include "rng.h"
 
@@ -65,6 +66,68 @@ static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64
 	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
 }
 
+/* bpf/ask.h */
+
+static enum pvsched_ask ask_valid(struct pvs_vcpu_account *vcpu, enum pvsched_ask ask)
+{
+	if (ask == PVSCHED_ASK_INVALID)
+		vcpu->ask_invalid++;
+	return ask;
+}
+
+static void ask_note_change(struct pvs_vcpu_account *vcpu, const struct pvsched_page *page,
+                            uint64_t now)
+{
+	uint64_t since = MAX(vcpu->in_ns, vcpu->ask_read_ns);
+	uint32_t us;
+
+	if (vcpu->ask_changed_ns && vcpu->ask_words[0] == page->request)
+		return;
+	if (vcpu->ask_words[0] != page->request) {
+		us = pvsched_expect_us(page->expect, page->request);
+		vcpu->ask_expected_ns = us ? since + us * UINT64_C(1000) : 0;
+	}
+	vcpu->ask_words[0] = page->request;
+	vcpu->ask_changed_ns = now;
+}
+
+static void ask_read(struct host *host, uint32_t slot, uint64_t now)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	struct thread *t = &host->world->threads[slot];
+	const struct pvsched_page *page = (const void *)(uintptr_t)vcpu->page_address;
+	enum pvsched_ask ask;
+
+	if (!page)
+		return;
+	guest_speak(t->guest, t->behaviour->asks, now);
+	if (page->generation_echo != vcpu->page_generation) {
+		vcpu->ask_stale++;
+		vcpu->ask = PVSCHED_ASK_NONE;
+		return;
+	}
+	ask_note_change(vcpu, page, now);
+	ask = ask_valid(vcpu, pvsched_request_ask(page->request));
+	if (ask == PVSCHED_ASK_INVALID || now - vcpu->ask_changed_ns > PVSCHED_REQUEST_LEASE_NS)
+		ask = PVSCHED_ASK_NONE;
+	vcpu->ask = ask;
+	vcpu->ask_read_ns = now;
+	vcpu->ask_counts[ask]++;
+}
+
+static void ask_check_running(struct host *host, uint32_t slot, uint64_t now)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+
+	if (!vcpu->in_ns || vcpu->cpu != host->due_cpu[slot])
+		return; /* the timer's CPU is not the thread's any more */
+	ask_read(host, slot, now);
+	if (vcpu->ask == PVSCHED_ASK_ORDINARY && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+		event_send(host, slot, PVS_EVENT_ORDINARY, 0);
+}
+
+/* bpf/budget.h */
+
 static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_account *vcpu,
                            uint64_t now, uint64_t since, uint32_t *which)
 {
@@ -74,10 +137,8 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 
 	if (host->mutation == MUTATION_NO_VCPU)
 		left = INT64_MAX;
-	else if (vcpu->entitled_permille && vcpu->entitled_permille < vcpu->rule.share_permille &&
-	         left > 0)
-		left = (int64_t)((uint64_t)left * vcpu->entitled_permille /
-		                 vcpu->rule.share_permille);
+	else
+		left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
 	other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now);
 	if (other < left) {
@@ -92,6 +153,15 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 	return left - (int64_t)(now - since);
 }
 
+static uint64_t next_look(const struct pvs_vcpu_account *vcpu, uint64_t left)
+{
+	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY) &&
+	    left > PVS_ASK_GRACE_NS)
+		return PVS_ASK_GRACE_NS;
+	return left;
+}
+
+/* In the context of the thread, or of the timer that was started in it. */
 static void deadline_start(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
 {
 	uint64_t late = rng_below(&host->random, HOST_TIMER_NS);
@@ -125,7 +195,8 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 		return;
 	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->raised_at_ns), &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		deadline_start(host, slot, now, (uint64_t)left);
+		ask_check_running(host, slot, now);
+		deadline_start(host, slot, now, next_look(vcpu, (uint64_t)left));
 		return;
 	}
 	vcpu->exhausted_at_ns = now;
@@ -157,6 +228,8 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	vcpu->switches++;
 	entitlement_sample(host, slot, now);
 	vcpu->in_ns = now;
+	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
+		event_send(host, slot, PVS_EVENT_RUN, 0);
 	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
 		return;
 	if (vcpu->out != PVS_OUT_PREEMPTED)
@@ -168,9 +241,13 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 		vcpu->exhausted_at_ns = now;
 		event_send(host, slot, PVS_EVENT_EXHAUSTED, which);
 		left = PVS_OVERDUE_NS;
+	} else {
+		left = (int64_t)next_look(vcpu, (uint64_t)left);
 	}
-	if (!(host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left))
-		deadline_start(host, slot, now, (uint64_t)left);
+	if (host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left)
+		return;
+	host->due_cpu[slot] = cpu;
+	deadline_start(host, slot, now, (uint64_t)left);
 }
 
 static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)
@@ -189,11 +266,14 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			vcpu_charge(host, vcpu, now, charge);
 		}
 	}
+	ask_read(host, slot, now);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
+		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT))
+			event_send(host, slot, PVS_EVENT_URGENT, 0);
 		return;
 	}
 	if (!host->world->threads[slot].halted) {
@@ -253,4 +333,10 @@ static void on_waking(void *userdata, int thread)
 void tracer_attach(struct host *host)
 {
 	host->world->hooks = (struct world_hooks){on_switch, on_waking, host};
+}
+
+/* The booster itself, which is no thread of the simulated machine. */
+void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns)
+{
+	cpu_charge(host, cpu, host->world->now_ns, ran_ns, true);
 }

@@ -3,25 +3,27 @@
 
 #include <stdlib.h>
 
+#include "guest.h"
+#include "queue.h"
 #include "rng.h"
 
-#define WAKEUP_GRAIN_NS                                                                            \
-	NSEC_PER_MSEC /* a woken fair thread preempts one that is this far ahead                   \
-	               */
+/* a woken fair thread preempts one that is this far ahead */
+#define WAKEUP_GRAIN_NS NSEC_PER_MSEC
 
 static void reschedule(struct world *world, uint32_t cpu, bool yield);
+
+/* An elevated stretch begins or ends. */
+static void note_elevated(struct world *world, const struct thread *t, bool begins)
+{
+	if (t->priority > 0)
+		world->recorder.elevated(world->recorder.userdata, world->now_ns, t->cpu, t,
+		                         begins);
+}
 
 static void record(struct world *world, uint32_t number)
 {
 	struct thread *t = &world->threads[number];
-
-	if (world->n_runs == world->runs_capacity) {
-		world->runs_capacity = world->runs_capacity ? 2 * world->runs_capacity : 4096;
-		world->runs = realloc(world->runs, world->runs_capacity * sizeof(*world->runs));
-		if (!world->runs)
-			abort();
-	}
-	world->runs[world->n_runs++] = (struct run_interval){
+	struct run_interval run = {
 	        .cpu = t->cpu,
 	        .thread = number,
 	        .vcpu = t->vcpu,
@@ -32,6 +34,8 @@ static void record(struct world *world, uint32_t number)
 	        .elevated = t->priority > 0,
 	        .woken = t->woken,
 	};
+
+	world->recorder.ran(world->recorder.userdata, &run);
 	t->from_ns = world->now_ns;
 	t->ready_ns = 0;
 	t->woken = false;
@@ -54,59 +58,7 @@ static void account(struct world *world, uint32_t cpu)
 	if (t->priority > 0)
 		return; /* real-time run time is free in the fair class */
 	t->vruntime += ran;
-	c->group_vruntime[t->group] += ran * 1024 / world->group_weight[t->group];
-}
-
-static uint64_t vary(struct world *world, uint64_t ns, uint32_t permille)
-{
-	uint64_t span = ns * permille / 1000;
-
-	return ns - span + rng_below(&world->random, 2 * span + 1);
-}
-
-static const struct phase *phase_now(struct world *world, struct thread *t)
-{
-	const struct phase *phase = &t->behaviour->phases[t->phase];
-
-	while (phase->lasts_ns && world->now_ns >= t->phase_ends_ns) {
-		t->phase = (t->phase + 1) % WORLD_PHASES_MAX;
-		if (!t->behaviour->phases[t->phase].run_ns)
-			t->phase = 0;
-		phase = &t->behaviour->phases[t->phase];
-		t->phase_ends_ns = world->now_ns + phase->lasts_ns;
-	}
-	return phase;
-}
-
-/* How long it runs now that it woke. */
-static void work_begin(struct world *world, struct thread *t)
-{
-	const struct phase *phase = phase_now(world, t);
-
-	if (phase->run_ns != NSEC_NEVER)
-		t->left_ns = MAX(vary(world, phase->run_ns, phase->vary_permille), UINT64_C(1));
-	else
-		t->left_ns = phase->lasts_ns ? t->phase_ends_ns - world->now_ns : NSEC_NEVER;
-}
-
-static void work_end(struct world *world, uint32_t number)
-{
-	struct thread *t = &world->threads[number];
-	const struct phase *phase = phase_now(world, t);
-	uint64_t wake_ns = world->now_ns + vary(world, phase->sleep_ns, phase->vary_permille);
-
-	if (phase->periodic) {
-		while (t->period_ns <= world->now_ns)
-			t->period_ns += phase->sleep_ns;
-		wake_ns = t->period_ns;
-	}
-	t->halted = rng_below(&world->random, 1000) >= t->behaviour->lock_permille;
-	world_plan(world, MAX(wake_ns, world->now_ns + 1), HAPPENS_WAKE, number, 0);
-}
-
-static bool may_run(const struct thread *t, uint32_t cpu)
-{
-	return t->allowed >> cpu & 1;
+	c->group_vruntime[t->group] += ran; /* all groups weigh the same */
 }
 
 /* Would @a be run rather than @b on that CPU? */
@@ -124,38 +76,19 @@ static bool goes_before(const struct world *world, uint32_t cpu, const struct th
 	return a->vruntime < b->vruntime;
 }
 
-/* Takes what waits elsewhere: real-time threads always, fair ones when it would idle. */
-static int pull(struct world *world, uint32_t cpu, bool idle)
-{
-	int best = -1;
-
-	for (uint32_t i = 0; i < world->n_threads; i++) {
-		struct thread *t = &world->threads[i];
-
-		if (t->state != THREAD_QUEUED || t->cpu == cpu || !may_run(t, cpu) ||
-		    (t->priority == 0 && !idle))
-			continue;
-		if (best < 0 || t->priority > world->threads[best].priority ||
-		    (t->priority == world->threads[best].priority &&
-		     t->ready_ns < world->threads[best].ready_ns))
-			best = (int)i;
-	}
-	return best;
-}
-
+/* Of those that wait here, and of what waits elsewhere: real-time threads always, fair ones when
+ * the CPU would idle. */
 static int pick(struct world *world, uint32_t cpu, int current)
 {
+	const struct cpu *c = &world->cpus[cpu];
 	int best = current;
 
-	for (uint32_t i = 0; i < world->n_threads; i++) {
-		struct thread *t = &world->threads[i];
-
-		if (t->state == THREAD_QUEUED && t->cpu == cpu &&
-		    (best < 0 || goes_before(world, cpu, t, &world->threads[best])))
-			best = (int)i;
-	}
+	for (size_t i = 0; i < c->n_queued; i++)
+		if (best < 0 ||
+		    goes_before(world, cpu, &world->threads[c->queue[i]], &world->threads[best]))
+			best = (int)c->queue[i];
 	if (best < 0 || world->threads[best].priority == 0) {
-		int other = pull(world, cpu, best < 0);
+		int other = queue_pull(world, cpu, best < 0);
 
 		if (other >= 0)
 			best = other;
@@ -173,30 +106,44 @@ static void bound_lag(uint64_t *vruntime, uint64_t least)
 	*vruntime = MIN(*vruntime, least + WORLD_SLICE_NS);
 }
 
+/* What the fair threads of a CPU have had, but for one of them. */
+struct competition {
+	uint64_t least, group_least; /* NSEC_NEVER: nobody is there */
+};
+
+static void meet(const struct cpu *c, const struct thread *t, const struct thread *other,
+                 struct competition *ret)
+{
+	if (other == t || other->priority > 0)
+		return;
+	ret->group_least = MIN(ret->group_least, c->group_vruntime[other->group]);
+	if (other->group == t->group)
+		ret->least = MIN(ret->least, other->vruntime);
+}
+
+static const struct thread *running(const struct world *world, const struct cpu *c)
+{
+	const struct thread *t = c->current >= 0 ? &world->threads[c->current] : NULL;
+
+	return t && t->state == THREAD_RUNNING ? t : NULL;
+}
+
 static void place(struct world *world, uint32_t number, uint32_t cpu)
 {
 	struct thread *t = &world->threads[number];
 	struct cpu *c = &world->cpus[cpu];
-	uint64_t least = NSEC_NEVER, group_least = NSEC_NEVER;
-	bool group_there = false;
+	struct competition there = {NSEC_NEVER, NSEC_NEVER};
 
-	for (uint32_t i = 0; i < world->n_threads; i++) {
-		struct thread *o = &world->threads[i];
-
-		if (i == number || o->state == THREAD_ASLEEP || o->cpu != cpu || o->priority > 0)
-			continue;
-		group_least = MIN(group_least, c->group_vruntime[o->group]);
-		if (o->group == t->group) {
-			group_there = true;
-			least = MIN(least, o->vruntime);
-		}
-	}
-	if (least != NSEC_NEVER)
-		bound_lag(&t->vruntime, least);
-	if (least != NSEC_NEVER && t->cpu != cpu)
-		t->vruntime = least;
-	if (!group_there && group_least != NSEC_NEVER)
-		bound_lag(&c->group_vruntime[t->group], group_least);
+	for (size_t i = 0; i < c->n_queued; i++)
+		meet(c, t, &world->threads[c->queue[i]], &there);
+	if (running(world, c))
+		meet(c, t, running(world, c), &there);
+	if (there.least != NSEC_NEVER)
+		bound_lag(&t->vruntime, there.least);
+	if (there.least != NSEC_NEVER && t->cpu != cpu)
+		t->vruntime = there.least;
+	if (there.least == NSEC_NEVER && there.group_least != NSEC_NEVER)
+		bound_lag(&c->group_vruntime[t->group], there.group_least);
 }
 
 static void enqueue(struct world *world, uint32_t number, uint32_t cpu)
@@ -209,6 +156,7 @@ static void enqueue(struct world *world, uint32_t number, uint32_t cpu)
 		place(world, number, cpu);
 	t->cpu = cpu;
 	t->state = THREAD_QUEUED;
+	queue_add(world, number);
 }
 
 static void set_alarm(struct world *world, uint32_t cpu)
@@ -228,11 +176,15 @@ static void run(struct world *world, uint32_t cpu, int next)
 {
 	struct thread *t = &world->threads[next];
 
+	if (t->state == THREAD_QUEUED)
+		queue_remove(world, (uint32_t)next);
 	if (t->state == THREAD_QUEUED && t->cpu != cpu && t->priority == 0)
 		place(world, (uint32_t)next, cpu);
 	t->cpu = cpu;
 	t->state = THREAD_RUNNING;
 	t->from_ns = world->now_ns;
+	note_elevated(world, t, true);
+	guest_runs(world, t);
 }
 
 /* @yield: the slice is over, or somebody better may have come. */
@@ -254,12 +206,15 @@ static void reschedule(struct world *world, uint32_t cpu, bool yield)
 		}
 		return;
 	}
-	if (prev >= 0)
+	if (prev >= 0) {
+		note_elevated(world, &world->threads[prev], false);
 		record(world, (uint32_t)prev);
+	}
 	if (current >= 0) { /* preempted: it stays at the head of its queue */
 		world->threads[prev].state = THREAD_QUEUED;
 		world->threads[prev].ready_ns = world->now_ns;
 		world->threads[prev].fifo_rank = --world->fifo_head;
+		queue_add(world, (uint32_t)prev);
 	}
 	c->current = next;
 	c->slice_ends_ns = world->now_ns + WORLD_SLICE_NS;
@@ -267,33 +222,10 @@ static void reschedule(struct world *world, uint32_t cpu, bool yield)
 	world_note(world, "switch", cpu, (uint64_t)(int64_t)next);
 	if (next >= 0)
 		run(world, cpu, next);
+	queue_mark(world, cpu);
 	world->hooks.switched(world->hooks.userdata, cpu, prev, asleep, next);
 	if (next >= 0)
 		set_alarm(world, cpu);
-}
-
-/* A CPU for a thread that woke: its last one if it can run there at once, else any such, else the
- * last. */
-static uint32_t choose_cpu(struct world *world, const struct thread *t)
-{
-	uint32_t best = t->cpu;
-	int best_rank = 1 << 20;
-
-	for (uint32_t k = 0; k < world->n_cpus; k++) {
-		uint32_t cpu = (t->cpu + k) % world->n_cpus;
-		int current = world->cpus[cpu].current, rank;
-
-		if (!may_run(t, cpu))
-			continue;
-		rank = current < 0 ? 0 : 1 + world->threads[current].priority;
-		if (k == 0 && rank == 1 && t->priority > 0)
-			rank = 0; /* a cache that is warm is worth more than an idle CPU */
-		if (rank < best_rank) {
-			best_rank = rank;
-			best = cpu;
-		}
-	}
-	return best;
 }
 
 static bool preempts(const struct world *world, const struct thread *t, uint32_t cpu)
@@ -312,12 +244,12 @@ static bool preempts(const struct world *world, const struct thread *t, uint32_t
 	return t->vruntime + WAKEUP_GRAIN_NS < current->vruntime;
 }
 
+/* Its work is set. */
 static void wake(struct world *world, uint32_t number)
 {
 	struct thread *t = &world->threads[number];
-	uint32_t cpu = choose_cpu(world, t);
+	uint32_t cpu = queue_choose_cpu(world, t);
 
-	work_begin(world, t);
 	t->ready_ns = world->now_ns;
 	t->woken = true;
 	world->hooks.waking(world->hooks.userdata, (int)number);
@@ -327,25 +259,82 @@ static void wake(struct world *world, uint32_t number)
 		reschedule(world, cpu, true);
 }
 
-void world_handle(struct world *world, const struct entry *entry)
+/* What it has to do has changed. */
+static void work_changed(struct world *world, struct thread *t)
 {
-	struct cpu *c;
+	if (t->state == THREAD_RUNNING)
+		set_alarm(world, t->cpu);
+}
+
+static void ordinary_due(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+
+	if (t->state == THREAD_ASLEEP) {
+		guest_work_begin(world, t);
+		wake(world, number);
+		return;
+	}
+	if (t->state == THREAD_RUNNING)
+		account(world, t->cpu);
+	guest_work_add(world, t);
+	work_changed(world, t);
+}
+
+/* The guest's timer: it interrupts what runs, or wakes the vCPU. */
+static void urgent_due(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+
+	guest_urgent_due(world, number);
+	if (t->state == THREAD_ASLEEP) {
+		t->left_ns = 0;
+		wake(world, number);
+		return;
+	}
+	if (t->state == THREAD_QUEUED)
+		return;
+	account(world, t->cpu);
+	guest_runs(world, t);
+	work_changed(world, t);
+}
+
+static void cpu_due(struct world *world, uint32_t cpu, uint64_t generation)
+{
+	struct cpu *c = &world->cpus[cpu];
 	struct thread *t;
 
-	if (entry->what == HAPPENS_WAKE) {
-		wake(world, entry->number);
+	if (generation != c->generation || c->current < 0)
 		return;
-	}
-	c = &world->cpus[entry->number];
-	if (entry->generation != c->generation || c->current < 0)
-		return;
-	account(world, entry->number);
+	account(world, cpu);
 	t = &world->threads[c->current];
-	if (t->left_ns == 0) {
-		work_end(world, (uint32_t)c->current);
+	if (t->left_ns == 0 && !guest_work_end(world, (uint32_t)c->current))
 		t->state = THREAD_ASLEEP;
-	}
-	reschedule(world, entry->number, true);
+	reschedule(world, cpu, true);
+}
+
+void world_handle(struct world *world, const struct entry *entry)
+{
+	if (entry->what == HAPPENS_WAKE)
+		ordinary_due(world, entry->number);
+	else if (entry->what == HAPPENS_URGENT)
+		urgent_due(world, entry->number);
+	else
+		cpu_due(world, entry->number, entry->generation);
+}
+
+/* Its real-time class in or out of the queues, which are by class. */
+static void change_class(struct world *world, uint32_t number, int priority)
+{
+	struct thread *t = &world->threads[number];
+
+	if (t->state == THREAD_QUEUED)
+		queue_remove(world, number);
+	t->priority = priority;
+	if (t->state == THREAD_QUEUED)
+		queue_add(world, number);
+	if (t->state == THREAD_RUNNING)
+		queue_mark(world, t->cpu);
 }
 
 void world_set_priority(struct world *world, uint32_t number, int priority)
@@ -357,9 +346,12 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 		return;
 	if (t->state == THREAD_RUNNING) {
 		account(world, t->cpu);
+		note_elevated(world, t, false);
 		record(world, number);
 	}
-	t->priority = priority;
+	change_class(world, number, priority);
+	if (t->state == THREAD_RUNNING)
+		note_elevated(world, t, true);
 	if (priority == 0 && t->state != THREAD_ASLEEP)
 		place(world, number, t->cpu);
 	if (priority > 0)
@@ -368,38 +360,57 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 		reschedule(world, t->cpu, true);
 }
 
-uint32_t world_entitled_permille(const struct world *world, uint32_t number)
+struct census {
+	uint64_t groups, mates;
+};
+
+static void count(struct world *world, const struct thread *t, const struct thread *other,
+                  struct census *ret)
+{
+	if (other == t || other->priority > 0)
+		return;
+	ret->mates += other->group == t->group;
+	ret->groups += world->group_seen[other->group] != world->seen_stamp;
+	world->group_seen[other->group] = world->seen_stamp;
+}
+
+uint32_t world_entitled_permille(struct world *world, uint32_t number)
 {
 	const struct thread *t = &world->threads[number];
-	bool seen[WORLD_GROUPS_MAX] = {false};
-	uint64_t mates = 1, total = world->group_weight[t->group];
+	const struct cpu *c = &world->cpus[t->cpu];
+	struct census there = {1, 1};
 
-	seen[t->group] = true;
-	for (uint32_t i = 0; i < world->n_threads; i++) {
-		const struct thread *o = &world->threads[i];
-
-		if (i == number || o->state == THREAD_ASLEEP || o->cpu != t->cpu || o->priority > 0)
-			continue;
-		mates += o->group == t->group;
-		if (!seen[o->group])
-			total += world->group_weight[o->group];
-		seen[o->group] = true;
-	}
-	return (uint32_t)MAX(world->group_weight[t->group] * 1000 / total / mates, UINT64_C(1));
+	world->group_seen[t->group] = ++world->seen_stamp;
+	for (size_t i = 0; i < c->n_queued; i++)
+		count(world, t, &world->threads[c->queue[i]], &there);
+	if (running(world, c))
+		count(world, t, running(world, c), &there);
+	return (uint32_t)MAX(1000 / there.groups / there.mates, UINT64_C(1));
 }
 
 void world_start(struct world *world)
 {
+	world->group_seen = calloc(world->n_groups, sizeof(*world->group_seen));
+	for (uint32_t i = 0; i < world->n_cpus; i++) {
+		world->cpus[i].group_vruntime = calloc(world->n_groups, sizeof(uint64_t));
+		if (!world->cpus[i].group_vruntime || !world->group_seen)
+			abort();
+		queue_mark(world, i);
+	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {
 		struct thread *t = &world->threads[i];
+		uint64_t within_ns = t->behaviour->starts_ns ?: NSEC_PER_MSEC;
 
 		t->state = THREAD_ASLEEP;
-		t->cpu = i % world->n_cpus;
-		while (!may_run(t, t->cpu))
-			t->cpu = (t->cpu + 1) % world->n_cpus;
-		t->period_ns = world->now_ns + rng_below(&world->random, NSEC_PER_MSEC);
+		t->cpu = t->only_cpu >= 0 ? (uint32_t)t->only_cpu : i % world->n_cpus;
+		t->period_ns = world->now_ns + rng_below(&world->random, within_ns);
 		t->phase_ends_ns = t->period_ns + t->behaviour->phases[0].lasts_ns;
 		world_plan(world, t->period_ns, HAPPENS_WAKE, i, 0);
+		if (t->behaviour->asks == ASK_HONEST)
+			world_plan(world,
+			           t->period_ns +
+			                   rng_below(&world->random, t->behaviour->urgent_every_ns),
+			           HAPPENS_URGENT, i, 0);
 	}
 }
 
@@ -409,6 +420,7 @@ void world_end(struct world *world)
 		if (world->threads[i].state != THREAD_RUNNING)
 			continue;
 		account(world, world->threads[i].cpu);
+		note_elevated(world, &world->threads[i], false);
 		record(world, i);
 	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {

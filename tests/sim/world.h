@@ -12,9 +12,8 @@
 #include "checker.h"
 
 #define WORLD_SLICE_NS    (3 * NSEC_PER_MSEC) /* of the fair class */
-#define WORLD_CPUS_MAX    16
-#define WORLD_THREADS_MAX 256
-#define WORLD_GROUPS_MAX  256
+#define WORLD_CPUS_MAX    512
+#define WORLD_THREADS_MAX 16384
 #define WORLD_PHASES_MAX  4
 
 /** A way to behave for a time: run, sleep, run, ... each length varies by +-@vary_permille. */
@@ -26,18 +25,35 @@ struct phase {
 	bool periodic;
 };
 
+/** What a guest says in its page (guest.h). */
+enum ask_mode {
+	ASK_NONE,   /* it has no page */
+	ASK_HONEST, /* it has urgent work besides: says when it does that, and when it will again */
+	ASK_LIAR,   /* always urgent */
+	ASK_TOGGLER, /* another opinion every few us, also while its vCPU does not run */
+	ASK_RANDOM,  /* that, with wrong words and random expectations */
+};
+
 struct behaviour {
 	const char *name;
 	struct phase
 	        phases[WORLD_PHASES_MAX]; /* in turn, then from the start; run_ns 0 ends the list */
 	uint32_t lock_permille; /* of the sleeps, so many are waits for a lock in QEMU: no halt */
+	enum ask_mode asks;
+	uint64_t starts_ns; /* at random within this; 0: a millisecond */
+	/* ASK_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work */
+	uint64_t urgent_every_ns, urgent_run_ns;
 };
+
+struct guest;
 
 struct thread {
 	const struct behaviour *behaviour;
-	int vcpu, domain; /* -1 */
+	struct guest *guest; /* what it says, and its urgent work; NULL: neither */
+	int vcpu, domain;    /* -1 */
 	uint32_t group;
-	uint64_t allowed; /* mask of CPUs */
+	int only_cpu;     /* -1: it may run on all */
+	bool observed;    /* traced, and never boosted */
 	int own_priority; /* its owner's: real-time without our doing */
 	int priority;     /* 0: fair; else FIFO */
 
@@ -53,7 +69,8 @@ struct thread {
 	uint64_t period_ns; /* when the current period began */
 	uint64_t phase_ends_ns;
 	unsigned int phase;
-	uint64_t ran_ns; /* all CPU time */
+	uint64_t ran_ns;   /* all CPU time */
+	int before, after; /* world::movable; -1 */
 };
 
 struct cpu {
@@ -61,10 +78,19 @@ struct cpu {
 	uint64_t accounted_ns;
 	uint64_t slice_ends_ns;
 	uint64_t generation; /* of the entry in the agenda that holds */
-	uint64_t group_vruntime[WORLD_GROUPS_MAX];
+	uint64_t *group_vruntime;
+	uint32_t *queue; /* the threads that wait here, in the order of their numbers */
+	size_t n_queued, queue_capacity;
 };
 
-enum happening { HAPPENS_CPU, HAPPENS_WAKE, HAPPENS_DEADLINE, HAPPENS_BOOSTER, HAPPENS_COMMAND };
+enum happening {
+	HAPPENS_CPU,
+	HAPPENS_WAKE,
+	HAPPENS_URGENT,
+	HAPPENS_DEADLINE,
+	HAPPENS_BOOSTER,
+	HAPPENS_COMMAND,
+};
 
 struct entry {
 	uint64_t at_ns;
@@ -89,25 +115,45 @@ struct world_hooks {
 	void *userdata;
 };
 
+/** Who writes down what happens: the judges. */
+struct world_recorder {
+	void (*ran)(void *userdata, const struct run_interval *run); /* one stretch has ended */
+	/** A thread begins or ends to run with a real-time class; in the order of time. */
+	void (*elevated)(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
+	                 bool begins);
+	void *userdata;
+};
+
+/** Threads that wait and may run elsewhere: longest waiting first. */
+struct movable {
+	int first, last;
+};
+
 struct world {
 	uint64_t now_ns;
 	uint64_t random;
 	uint64_t hash;
 	bool print;
-	uint32_t n_cpus, n_threads;
-	struct cpu cpus[WORLD_CPUS_MAX];
-	struct thread threads[WORLD_THREADS_MAX];
-	uint32_t group_weight[WORLD_GROUPS_MAX];
+	uint32_t n_cpus, n_threads, n_groups;
+	size_t threads_capacity;
+	struct cpu *cpus;
+	struct thread *threads;
+	uint64_t idle[WORLD_CPUS_MAX / 64]; /* bits: nothing runs there */
+	uint64_t fair[WORLD_CPUS_MAX / 64]; /* bits: a fair thread does */
+	struct movable movable[2];          /* fair, real-time */
+	uint64_t *group_seen, seen_stamp;
 	struct agenda agenda;
 	int64_t fifo_tail, fifo_head;
 	struct world_hooks hooks;
-	struct run_interval *runs;
-	size_t n_runs, runs_capacity;
+	struct world_recorder recorder;
 };
 
-/** An empty machine; threads are then filled in by the caller, n_threads of them, all asleep. */
+/** An empty machine. */
 void world_init(struct world *world, uint32_t n_cpus, uint64_t seed);
 void world_fini(struct world *world);
+
+/** A thread more, asleep; before world_start(). Pointers to threads end with it. */
+void world_add(struct world *world, const struct thread *thread);
 
 /** Wakes all threads for the first time, within the first millisecond. */
 void world_start(struct world *world);
@@ -119,7 +165,7 @@ void world_plan(struct world *world, uint64_t at_ns, enum happening what, uint32
 /** Takes the next entry and sets the time to it; false when there is none before @until_ns. */
 bool world_next(struct world *world, uint64_t until_ns, struct entry *ret);
 
-/** HAPPENS_CPU and HAPPENS_WAKE. */
+/** HAPPENS_CPU, HAPPENS_WAKE and HAPPENS_URGENT. */
 void world_handle(struct world *world, const struct entry *entry);
 
 /** What sched_setscheduler() does: 0 is fair. */
@@ -129,7 +175,7 @@ void world_set_priority(struct world *world, uint32_t thread, int priority);
 void world_end(struct world *world);
 
 /** The fair share of its CPU that a thread would get there now, in permille. */
-uint32_t world_entitled_permille(const struct world *world, uint32_t thread);
+uint32_t world_entitled_permille(struct world *world, uint32_t thread);
 
 /** Mixes something that happened into the hash; prints it when asked to. */
 void world_note(struct world *world, const char *what, uint64_t a, uint64_t b);

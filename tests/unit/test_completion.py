@@ -46,10 +46,13 @@ def known(source):
     """(verbs, {verb: options}) of the tables in args.c; options of every verb are those of None."""
     text = (source / "src/ctl/args.c").read_text()
     verbs = re.findall(r'^\s*\[CTL_\w+\] = \{"(\w+)", (?:NULL|"(\w+)")', text, re.M)
-    options = re.findall(r'^\s*\[OPTION_\w+\] = \{"(--[\w-]+)", [^,]+, (?:true|false), (\w+)\}', text, re.M)
+    options = re.findall(r'^\s*\[OPTION_\w+\] = \{"(--[\w-]+)", [^,]+, (?:true|false),\s+([^}]+)\}', text, re.M)
     by_verb = {}
-    for option, verb in options:
-        by_verb.setdefault(None if verb == "EVERY_VERB" else verb.removeprefix("CTL_").lower(), set()).add(option)
+    for option, mask in options:
+        for verb in re.findall(r"CTL_(\w+)", mask.replace("OF_ATTACH", "CTL_ATTACH | CTL_DETACH")):
+            by_verb.setdefault(verb.lower(), set()).add(option)
+        if mask == "EVERY_VERB":
+            by_verb.setdefault(None, set()).add(option)
     return verbs, by_verb
 
 
@@ -69,6 +72,7 @@ def checks(source, directory):
     yield "nothing where nothing comes", shell.ask("show", "web", ""), set()
     shell.program("pvschedctl", "exit 3")
     shell.program("virsh", 'echo "of libvirt"; echo')
+    yield "defined domains to attach", shell.ask("attach", ""), {r"of\ libvirt"}
     yield "libvirt's domains without a daemon", shell.ask("show", ""), {r"of\ libvirt"}
     zsh = (source / "scripts/completion/pvschedctl.zsh").read_text()
     yield "verbs in zsh", set(re.findall(r"^\t\t'([a-z]+):", zsh, re.M)), {first for first, _ in verbs}

@@ -129,8 +129,9 @@ static void test_host_refused(void)
 	refuse_host("cpu_share_permile", "1",
 	            "unknown key; known keys: cpu_share_permille, cpu_burst_us, "
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
-	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata");
+	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
+	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
 	refuse_host("metadata", "true", "must be a string, not true or false");
 }
 
@@ -192,7 +193,8 @@ static void test_profiles_refused(void)
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"burst_us\":49}}}",
 	       "f:1: .profiles.a.burst_us: is 49; must be from 50 to 10000");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
-	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us");
+	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
+	       "guest_asks");
 	refuse("{\"version\":1,\"profiles\":{\"a\":1}}",
 	       "f:1: .profiles.a: must be an object, not a number");
 	refuse("{\"version\":1,\"profiles\":[]}",

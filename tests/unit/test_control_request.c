@@ -13,6 +13,9 @@ static void test_parses(void)
 	        "\"for_s\":600}";
 	static const char explain[] = "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":3}";
 
+	static const char boost[] =
+	        "{\"verb\":\"boost\",\"domain\":\"web\",\"vcpu\":1,\"for_us\":5000}";
+
 	CHECK_INT(control_parse(good, strlen(good), &request, error, sizeof(error)), 0);
 	CHECK_INT(request.verb, CONTROL_POLICY_SET);
 	CHECK_STR(request.domain, "web");
@@ -22,6 +25,11 @@ static void test_parses(void)
 	CHECK_INT(request.vcpu, -1);
 	CHECK_INT(control_parse(explain, strlen(explain), &request, error, sizeof(error)), 0);
 	CHECK_INT(request.vcpu, 3);
+	CHECK_INT(control_parse(boost, strlen(boost), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_BOOST);
+	CHECK_INT(request.vcpu, 1);
+	CHECK_U64(request.for_ns, 5 * NSEC_PER_MSEC);
+	CHECK(control_verb_changes(CONTROL_BOOST));
 	for (int verb = 0; verb < _CONTROL_VERB_MAX; verb++)
 		CHECK(control_verb_name((enum control_verb)verb));
 	CHECK(!control_verb_changes(CONTROL_EXPLAIN));
@@ -50,6 +58,11 @@ static void test_refuses(void)
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":-1}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":1e400}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":512}",
+	        "{\"verb\":\"boost\",\"domain\":\"web\"}",
+	        "{\"verb\":\"boost\",\"for_us\":5000}",
+	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":0}",
+	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":10000001}",
+	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_s\":1}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\"}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":0}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":"

@@ -89,6 +89,49 @@ static void test_policy(void)
 	CHECK_INT(PARSE("policy", "set", "web", "a-name-of-more-than-thirty-two-bytes"), -EINVAL);
 }
 
+static void test_boost(void)
+{
+	CHECK_INT(PARSE("boost", "web", "--vcpu", "3", "--for", "5ms"), 0);
+	CHECK(args.verb == CTL_BOOST);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(args.vcpu, 3);
+	CHECK_U64(args.for_us, 5000);
+	CHECK_U64(args.for_s, 0);
+	CHECK_INT(PARSE("boost", "web", "--for=250us"), 0);
+	CHECK_U64(args.for_us, 250);
+	CHECK_INT(args.vcpu, -1);
+	CHECK_INT(PARSE("boost", "web"), -EINVAL);
+	CHECK_CONTAINS(error, "--for 5ms");
+	CHECK_INT(PARSE("boost", "--for", "5ms"), -EINVAL);
+	CHECK_CONTAINS(error, "which domain");
+	CHECK_INT(PARSE("boost", "web", "--for", "11s"), -EINVAL);
+	CHECK_CONTAINS(error, "10 s at most");
+	CHECK_INT(PARSE("boost", "web", "--for", "5"), -EINVAL);
+	CHECK_INT(PARSE("boost", "web", "--for", "5ms", "--persist"), -EINVAL);
+	CHECK_INT(PARSE("status", "--for", "5ms"), -EINVAL);
+}
+
+static void test_attach(void)
+{
+	CHECK_INT(PARSE("attach", "web"), 0);
+	CHECK(args.verb == CTL_ATTACH && !args.live && !args.persist && !args.dry_run);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("attach", "--live", "web", "--persist", "--dry-run", "--json"), 0);
+	CHECK(args.live && args.persist && args.dry_run && args.json);
+	CHECK_INT(PARSE("detach", "--live", "--", "-x"), 0);
+	CHECK(args.verb == CTL_DETACH && args.live && !args.persist);
+	CHECK_STR(args.domain, "-x");
+	CHECK_INT(PARSE("attach"), -EINVAL);
+	CHECK_CONTAINS(error, "which domain");
+	CHECK_INT(PARSE("attach", "web", "db"), -EINVAL);
+	CHECK_INT(PARSE("attach", "web", "--live=1"), -EINVAL);
+	CHECK_INT(PARSE("attach", "web", "--for", "1s"), -EINVAL);
+	CHECK_CONTAINS(error, "--for is not for \"attach\"");
+	CHECK_INT(PARSE("show", "web", "--live"), -EINVAL);
+	CHECK_CONTAINS(error, "--live is not for \"show\"");
+	CHECK_INT(PARSE("policy", "set", "web", "off", "--dry-run"), -EINVAL);
+}
+
 static void test_odd_names(void)
 {
 	char longest[257];
@@ -114,8 +157,8 @@ static void test_wrong_usage(void)
 {
 	CHECK_INT(parse((char *const[]){NULL}), -EINVAL);
 	CHECK_CONTAINS(error, "what shall be done");
-	CHECK_INT(PARSE("boost"), -EINVAL);
-	CHECK_CONTAINS(error, "no command \"boost\"");
+	CHECK_INT(PARSE("bost"), -EINVAL);
+	CHECK_CONTAINS(error, "no command \"bost\"");
 	CHECK_INT(PARSE("show"), -EINVAL);
 	CHECK_INT(PARSE("show", "a", "b"), -EINVAL);
 	CHECK_CONTAINS(error, "\"b\" is one argument too many");
@@ -157,5 +200,6 @@ static void test_durations(void)
 }
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
-          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
-          {"help_and_version", test_help_and_version}, {"durations", test_durations})
+          {"boost", test_boost}, {"attach", test_attach}, {"odd_names", test_odd_names},
+          {"wrong_usage", test_wrong_usage}, {"help_and_version", test_help_and_version},
+          {"durations", test_durations})

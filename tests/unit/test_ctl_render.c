@@ -140,6 +140,22 @@ static void test_show_sources(void)
 	               "         burst_us        g:2: .b\\x1b\n");
 	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"none\"}}}"),
 	              "Asks:"));
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"carrier\":{\"state\":\"open\",\"kind\":\"memfd\","
+	                        "\"sealed\":true,\"generation\":\"0x7\",\"detail\":\"\"}}}"),
+	               "Pages:   open, memfd (sealed), generation 0x7\n");
+	CHECK_CONTAINS(
+	        rendered(CTL_SHOW,
+	                 "{\"domain\":{\"carrier\":{\"state\":\"absent\",\"detail\":\"none\"}}}"),
+	        "Pages:   absent: none\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"yields_total\":5,\"page\":{"
+	                        "\"status\":\"enabled\",\"asks\":\"urgent\","
+	                        "\"read_by\":\"tracer\",\"invalid_total\":9}}]}}"),
+	               "enabled");
+	CHECK_CONTAINS(rendered(CTL_BOOST, "{\"vcpus\":[{\"vcpu\":1,\"boosted\":false,\"reason\":"
+	                                   "\"budget\",\"text\":\"Later.\"}]}"),
+	               "vCPU 1: not boosted (budget): Later.\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"honoured\","
 	                                  "\"profile\":\"latency\",\"burst_us\":300}}}"),
 	               "Asks:    profile latency, burst_us 300, in its metadata: honoured\n");

@@ -267,6 +267,40 @@ static void test_short_halts(void)
 	policy_free(policy);
 }
 
+/* Who is turned away from a shared bucket again and again looks ever later, and not for ever. */
+static void test_crowded_caps(void)
+{
+	struct policy *policy = make(0);
+	struct policy_facts facts = halted();
+	uint64_t now = T0, before = 0, waited;
+
+	for (int i = 0; i < 20; i++) {
+		facts.cpu_at_ns = now + 10 * US;
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_NOTHING);
+		waited = policy_next_ns(policy) - now;
+		CHECK(i == 0 ? waited == 10 * US : waited >= 2 * MS);
+		CHECK(waited >= before && waited <= 256 * MS);
+		before = waited;
+		now = policy_next_ns(policy);
+	}
+	CHECK_U64(before, 256 * MS);
+	/* a cap that is full for longer than that is waited for */
+	facts.cpu_at_ns = now + NSEC_PER_SEC;
+	step(policy, POLICY_EVENT_LOOK, facts, now);
+	CHECK_U64(policy_next_ns(policy), now + NSEC_PER_SEC);
+	/* served once: all is forgotten */
+	now += NSEC_PER_SEC;
+	arm(policy, now);
+	facts.domain_at_ns = facts.cpu_at_ns = facts.full_at_ns = now + 20 * US;
+	step(policy, POLICY_EVENT_CPU_EXHAUSTED, facts, now);
+	now = policy_next_ns(policy);
+	facts.full_at_ns = 0;
+	facts.domain_at_ns = now + 10 * US;
+	step(policy, POLICY_EVENT_LOOK, facts, now);
+	CHECK_U64(policy_next_ns(policy), now + 10 * US);
+	policy_free(policy);
+}
+
 TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"exhausted", test_exhausted},
           {"exhausted_with_times_past", test_exhausted_with_times_past},
@@ -274,4 +308,5 @@ TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"backoff", test_backoff}, {"backoff_and_full", test_backoff_and_full},
           {"rate_limit", test_rate_limit}, {"armed_keeps", test_armed_keeps},
           {"raised_while_awake", test_raised_while_awake},
-          {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep})
+          {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep},
+          {"crowded_caps", test_crowded_caps})

@@ -9,23 +9,27 @@
  *   uname                               {"ok":true,"release":"...","cpus":N,"clocksource":"..."}
  *   cpus                                brings hot-plugged CPUs online: {"ok":true,"cpus":N}
  *   cyclictest INTERVAL_US LOOPS [SECONDS]
- *                                       # start, # end,
- * {"ok":true,"cycles":N,"avg_us":..,...,"histogram":{"US":N}} ends at LOOPS or SECONDS, whichever
- * is first busy DUTY_US PERIOD_US SECONDS [CPU]  # start, # end, {"ok":true,"periods":N} background
- * busy DUTY_US PERIOD_US SECONDS [CPU] the same beside further commands: {"ok":true,"pid":N} stop
- * ends what runs in the background: {"ok":true} poweroff A failure is {"ok":false,"error":"..."}.
+ *                                       # start, # end, {"ok":true,"cycles":N,"avg_us":..,...,
+ *                                       "histogram":{"US":N}}; ends at LOOPS or SECONDS, whichever
+ *                                       is first
+ *   busy DUTY_US PERIOD_US SECONDS [CPU]
+ *                                       # start, # end, {"ok":true,"periods":N}
+ *   background busy DUTY_US PERIOD_US SECONDS [CPU]
+ *                                       the same beside further commands: {"ok":true,"pid":N}
+ *   stop                                ends what runs in the background: {"ok":true}
+ *   page, rt                            the guest page: see page.c
+ *   poweroff
+ *
+ * A failure is {"ok":false,"error":"..."}.
  *
  * It runs as PID 1 of a throw-away guest; nobody but the test rig speaks to it.
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +41,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands.h"
+
 #define LINE_MAX_BYTES 256
 #define WORDS_MAX      8
 #define BACKGROUND_MAX 16
-/*
- * Latencies above are counted by cyclictest as overflows; the maximum stays exact. cyclictest
- * prints every bucket, and under emulation a million of them would take longer than the
- * measurement.
- */
-#define HISTOGRAM_US   50000
 #define HISTOGRAM_FILE "/tmp/histogram"
 
 static pid_t background[BACKGROUND_MAX];
 static FILE *port;
 
-static void __attribute__((format(printf, 1, 2))) answer(const char *format, ...)
+void answer_part(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(port, format, args);
+	va_end(args);
+}
+
+void answer(const char *format, ...)
 {
 	va_list args;
 
@@ -62,12 +71,12 @@ static void __attribute__((format(printf, 1, 2))) answer(const char *format, ...
 	fflush(port);
 }
 
-static void fail(const char *what, int error)
+void fail(const char *what, int error)
 {
 	answer("{\"ok\":false,\"error\":\"%s: %s\"}", what, strerror(error));
 }
 
-static bool number(const char *word, long min, long max, long *ret)
+bool number(const char *word, long min, long max, long *ret)
 {
 	char *end;
 
@@ -76,12 +85,18 @@ static bool number(const char *word, long min, long max, long *ret)
 	return !errno && end != word && !*end && *ret >= min && *ret <= max;
 }
 
-static int64_t now_ns(void)
+int64_t now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+void sleep_until(int64_t ns)
+{
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
+	                &(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
 }
 
 static void first_line(const char *path, char *ret, size_t size)
@@ -143,13 +158,12 @@ static long spin(long duty_us, long period_us, long seconds)
 		next += period_us * 1000;
 		if (next < now_ns()) /* late: periods that are over are not made up for */
 			next = now_ns();
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-		                &(struct timespec){next / 1000000000, next % 1000000000}, NULL);
+		sleep_until(next);
 	}
 	return periods;
 }
 
-static void pin(long cpu)
+void pin(long cpu)
 {
 	cpu_set_t set;
 
@@ -258,12 +272,6 @@ static int run(char *const argv[], const char *output)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-struct summary {
-	unsigned long cycles; /* all, those above HISTOGRAM_US included */
-	unsigned long avg_us, max_us;
-	unsigned long counts[HISTOGRAM_US];
-};
-
 /* Reads what `cyclictest -q -h` prints for one thread. */
 static bool summary_read(const char *path, struct summary *summary)
 {
@@ -301,22 +309,21 @@ static unsigned long percentile(const struct summary *summary, unsigned long per
 	return HISTOGRAM_US; /* a lower bound: it is among the overflows */
 }
 
-static void summary_answer(const struct summary *summary)
+void summary_print(const struct summary *summary)
 {
 	const char *comma = "";
 
-	fprintf(port,
-	        "{\"ok\":true,\"cycles\":%lu,\"avg_us\":%lu,\"p50_us\":%lu,\"p99_us\":%lu,"
-	        "\"p999_us\":%lu,\"max_us\":%lu,\"histogram\":{",
-	        summary->cycles, summary->avg_us, percentile(summary, 500),
-	        percentile(summary, 990), percentile(summary, 999), summary->max_us);
+	answer_part("{\"ok\":true,\"cycles\":%lu,\"avg_us\":%lu,\"p50_us\":%lu,\"p99_us\":%lu,"
+	            "\"p999_us\":%lu,\"max_us\":%lu,\"histogram\":{",
+	            summary->cycles, summary->avg_us, percentile(summary, 500),
+	            percentile(summary, 990), percentile(summary, 999), summary->max_us);
 	for (unsigned long us = 0; us < HISTOGRAM_US; us++) {
 		if (!summary->counts[us])
 			continue;
-		fprintf(port, "%s\"%lu\":%lu", comma, us, summary->counts[us]);
+		answer_part("%s\"%lu\":%lu", comma, us, summary->counts[us]);
 		comma = ",";
 	}
-	answer("}}");
+	answer_part("}");
 }
 
 static void do_cyclictest(char **words, int n)
@@ -346,7 +353,8 @@ static void do_cyclictest(char **words, int n)
 		answer("{\"ok\":false,\"error\":\"cyclictest ended with code %d\"}", code);
 		return;
 	}
-	summary_answer(&summary);
+	summary_print(&summary);
+	answer("}");
 }
 
 static void command(char *line)
@@ -372,6 +380,10 @@ static void command(char *line)
 		do_busy(words, n);
 	else if (!strcmp(words[0], "background") && n > 1)
 		do_background(words + 1, n - 1);
+	else if (!strcmp(words[0], "page"))
+		do_page(words, n);
+	else if (!strcmp(words[0], "rt"))
+		do_rt(words, n);
 	else if (!strcmp(words[0], "stop"))
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))

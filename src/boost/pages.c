@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/pages.h"
+
+#include <stdlib.h>
+
+#include "boost/page_writer.h"
+#include "policy/timers.h"
+
+struct page_slot {
+	struct guest_page page; /* fd -1: none */
+	bool lost, polled;
+	enum pvsched_status status;
+	struct guest_hello hello;
+	struct guest_ask ask;
+	uint64_t looked_ns; /* last */
+	uint64_t poll_interval_ns;
+	uint64_t polled_ns; /* since when, for want of a page that is resident; 0: not for that */
+	uint64_t hellos_total;
+	uint64_t polls_total;
+	uint32_t faults_seen;
+	struct guest_snapshot snapshot; /* last published */
+};
+
+struct pages {
+	unsigned int n;
+	const struct accounts *accounts;
+	struct page_writer *writer;
+	struct timers *timers;
+	struct page_slot *slots;
+};
+
+struct pages *pages_new(unsigned int n, const struct accounts *accounts, struct page_writer *writer)
+{
+	struct pages *pages = calloc(1, sizeof(*pages));
+
+	if (!pages)
+		return NULL;
+	pages->n = n;
+	pages->accounts = accounts;
+	pages->writer = writer;
+	pages->timers = timers_new(n);
+	pages->slots = calloc(n, sizeof(*pages->slots));
+	if (!pages->timers || !pages->slots)
+		return pages_free(pages);
+	for (unsigned int i = 0; i < n; i++)
+		pages->slots[i].page = GUEST_PAGE_NULL;
+	return pages;
+}
+
+struct pages *pages_free(struct pages *pages)
+{
+	if (!pages)
+		return NULL;
+	timers_free(pages->timers);
+	free(pages->slots);
+	free(pages);
+	return NULL;
+}
+
+static bool is_present(const struct page_slot *p)
+{
+	return p->page.fd >= 0;
+}
+
+static bool agent_speaks(const struct page_slot *p)
+{
+	return p->hello.agent_generation != 0;
+}
+
+/* Lets the tracer read the page while, and only while, its guest is heard. */
+static void tell_tracer(struct pages *pages, unsigned int slot)
+{
+	const struct page_slot *p = &pages->slots[slot];
+	bool reads = p->status == PVSCHED_STATUS_ENABLED && !p->polled;
+
+	account_set_page(pages->accounts, slot, reads ? p->page.address : 0, p->page.generation,
+	                 agent_speaks(p));
+}
+
+void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *page, bool poll,
+               uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	*p = (struct page_slot){
+	        .page = *page,
+	        .polled = poll || page->address == 0,
+	        .poll_interval_ns = PAGES_POLL_MIN_NS,
+	};
+	account_set_page(pages->accounts, slot, 0, 0, false);
+	account_report_run(pages->accounts, slot, false);
+	timers_set(pages->timers, slot, is_present(p) ? now_ns : NSEC_NEVER);
+}
+
+/* The memory is gone: an object that was cut off under us. */
+static int lose(struct pages *pages, unsigned int slot)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	p->page = GUEST_PAGE_NULL;
+	p->status = PVSCHED_STATUS_DISABLED;
+	p->lost = true;
+	p->ask = (struct guest_ask){0};
+	account_set_page(pages->accounts, slot, 0, 0, false);
+	account_report_run(pages->accounts, slot, false);
+	timers_set(pages->timers, slot, NSEC_NEVER);
+	return PAGES_LOST;
+}
+
+void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
+                 struct policy_facts *facts)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
+		return;
+	/* what the tracer saw at a switch tells better since when it holds */
+	account_ask(pages->accounts, slot, &p->ask);
+	/* what could not be read is as it was; pages_look() sees that it is lost */
+	guest_page_read_ask(&p->page, agent_speaks(p), facts->ran_ns ? now_ns - facts->ran_ns : 0,
+	                    now_ns, &p->ask);
+	facts->ask = guest_ask_now(&p->ask, now_ns);
+	facts->expected_ns = facts->ask == PVSCHED_ASK_ORDINARY ? p->ask.expected_ns : 0;
+}
+
+/* Who else writes to such a page can make a write wait: somebody else does it. */
+static void leave_word(struct pages *pages, unsigned int slot)
+{
+	const struct page_slot *p = &pages->slots[slot];
+	struct page_news news = {.status = p->status, .snapshot = p->snapshot};
+
+	page_writer_post(pages->writer, slot, &news);
+}
+
+static uint32_t throttled(const struct policy_view *view)
+{
+	if (view->state != POLICY_THROTTLED)
+		return 0;
+	if (view->reason == POLICY_REASON_DOMAIN_CAP || view->reason == POLICY_REASON_CPU_CAP)
+		return PVSCHED_THROTTLED_SHARE;
+	return PVSCHED_THROTTLED_BURST;
+}
+
+static enum pvsched_boost boost(const struct page_slot *p, const struct policy_view *view)
+{
+	if (view->state != POLICY_ARMED)
+		return PVSCHED_BOOST_BASE;
+	return agent_speaks(p) && p->ask.words[2] ? PVSCHED_BOOST_CRITICAL : PVSCHED_BOOST_TASK;
+}
+
+void pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                   uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	struct guest_snapshot snapshot;
+
+	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
+		return;
+	account_snapshot(pages->accounts, slot, &snapshot);
+	snapshot.applied_state = pvsched_applied(boost(p, view), throttled(view));
+	if (view->state == POLICY_ARMED)
+		snapshot.host_flags |= PVSCHED_HOST_ARMED;
+	snapshot.boosts = view->boosts_total;
+	snapshot.throttles = view->throttles_total;
+	snapshot.published_ns = now_ns;
+	p->snapshot = snapshot;
+	if (p->page.memory)
+		guest_page_publish(&p->page, &snapshot);
+	else
+		leave_word(pages, slot);
+}
+
+static bool is_awake(const struct pages *pages, unsigned int slot)
+{
+	enum policy_whereabouts where = account_whereabouts(pages->accounts, slot);
+
+	return where == POLICY_RUNNING || where == POLICY_WAITING;
+}
+
+/* While it is awake it may write: look again in time. While it sleeps, its next run will tell. */
+static void plan(struct pages *pages, unsigned int slot, uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	uint64_t at_ns = p->looked_ns + PAGES_LOOK_NS;
+	bool awake = is_awake(pages, slot);
+
+	if (!awake) {
+		account_report_run(pages->accounts, slot, true);
+		/* it may have been switched in before it was asked for */
+		awake = is_awake(pages, slot);
+	}
+	if (awake)
+		account_report_run(pages->accounts, slot, false);
+	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
+		at_ns = MIN(at_ns, now_ns + p->poll_interval_ns);
+	timers_set(pages->timers, slot, awake ? at_ns : NSEC_NEVER);
+}
+
+void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	account_report_run(pages->accounts, slot, false);
+	if (!is_present(p))
+		return;
+	p->poll_interval_ns = PAGES_POLL_MIN_NS;
+	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
+		timers_set(pages->timers, slot, now_ns + p->poll_interval_ns);
+	else
+		timers_set(pages->timers, slot, MAX(now_ns, p->looked_ns + PAGES_LOOK_NS));
+}
+
+static int look_for_hello(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                          uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	enum pvsched_status status;
+	struct guest_hello hello;
+	bool changed;
+
+	if (guest_page_read_hello(&p->page, &hello) < 0)
+		return lose(pages, slot);
+	if (guest_hello_equal(&hello, &p->hello))
+		return 0;
+	status = guest_hello_judge(&hello, &p->page);
+	changed = status != p->status;
+	p->hello = hello;
+	p->status = status;
+	p->ask = (struct guest_ask){.invalid = p->ask.invalid};
+	tell_tracer(pages, slot);
+	pages_publish(pages, slot, view, now_ns); /* before the status that makes it believed */
+	if (p->page.memory)
+		guest_page_answer(&p->page, status);
+	else
+		leave_word(pages, slot);
+	if (changed)
+		p->hellos_total++;
+	return changed ? PAGES_STATUS : 0;
+}
+
+/*
+ * The tracer meets a page that is not resident and can't wait for it: then it is for us to read,
+ * for a while. A guest that writes makes it resident.
+ */
+#define POLL_INSTEAD_NS (10 * NSEC_PER_SEC)
+
+static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	uint64_t read_ns = 0;
+	uint32_t faults = account_ask_faults(pages->accounts, slot, &read_ns);
+	bool starts = !p->polled && faults != p->faults_seen && read_ns < p->looked_ns;
+	bool ends = p->polled_ns && now_ns > p->polled_ns + POLL_INSTEAD_NS;
+
+	p->faults_seen = faults;
+	if (!starts && !ends)
+		return;
+	p->polled = starts;
+	p->polled_ns = starts ? now_ns : 0;
+	tell_tracer(pages, slot);
+}
+
+static int poll_ask(struct pages *pages, unsigned int slot, uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	uint64_t changed_ns = p->ask.changed_ns;
+	enum pvsched_ask before = guest_ask_now(&p->ask, now_ns);
+
+	p->polls_total++;
+	if (guest_page_read_ask(&p->page, agent_speaks(p), 0, now_ns, &p->ask) < 0)
+		return lose(pages, slot);
+	if (p->ask.changed_ns != changed_ns)
+		p->poll_interval_ns = PAGES_POLL_MIN_NS;
+	else
+		p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
+	return guest_ask_now(&p->ask, now_ns) != before ? PAGES_ASKED : 0;
+}
+
+int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
+               uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	int found = 0;
+
+	timers_set(pages->timers, slot, NSEC_NEVER);
+	if (!is_present(p))
+		return 0;
+	if (now_ns >= p->looked_ns + PAGES_LOOK_NS) {
+		found = look_for_hello(pages, slot, view, now_ns);
+		if (found & PAGES_LOST)
+			return found;
+		look_for_faults(pages, slot, now_ns);
+		p->looked_ns = now_ns;
+		pages_publish(pages, slot, view, now_ns);
+	}
+	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
+		found |= poll_ask(pages, slot, now_ns);
+	if (!(found & PAGES_LOST))
+		plan(pages, slot, now_ns);
+	return found;
+}
+
+uint64_t pages_next_ns(const struct pages *pages)
+{
+	return timers_first(pages->timers, NULL);
+}
+
+int pages_due(const struct pages *pages, uint64_t now_ns)
+{
+	unsigned int slot;
+	uint64_t first_ns = timers_first(pages->timers, &slot);
+
+	return first_ns != NSEC_NEVER && first_ns <= now_ns ? (int)slot : -1;
+}
+
+void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
+                struct pages_view *ret)
+{
+	const struct page_slot *p = &pages->slots[slot];
+	uint64_t read_ns;
+
+	*ret = (struct pages_view){
+	        .present = is_present(p),
+	        .lost = p->lost,
+	        .polled = p->polled,
+	        .status = p->status,
+	        .hello = p->hello,
+	        .ask = guest_ask_now(&p->ask, now_ns),
+	        .generation = p->page.generation,
+	        .hellos_total = p->hellos_total,
+	        .polls_total = p->polls_total,
+	        .invalid_total = p->ask.invalid + account_ask_invalid(pages->accounts, slot),
+	        .faults_total = account_ask_faults(pages->accounts, slot, &read_ns),
+	};
+}

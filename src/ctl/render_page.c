@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What show tells of guest pages, and what came of boost. */
+#include "ctl/render.h"
+
+#include <inttypes.h>
+
+#include "ctl/value.h"
+#include "util/cleanup.h"
+
+/* "memfd, sealed, generation 0x1234": or why there is none. */
+void render_carrier(const struct json_value *carrier, FILE *out)
+{
+	const char *detail;
+
+	if (!carrier)
+		return;
+	fputs("Pages:   ", out);
+	print_escaped(out, value_text(carrier, "state", "-"));
+	if (json_member(carrier, "kind")) {
+		fputs(", ", out);
+		print_escaped(out, value_text(carrier, "kind", "-"));
+		fprintf(out, "%s, generation ", value_bool(carrier, "sealed") ? " (sealed)" : "");
+		print_escaped(out, value_text(carrier, "generation", "-"));
+	}
+	detail = value_text(carrier, "detail", "");
+	if (detail[0]) {
+		fputs(": ", out);
+		print_escaped(out, detail);
+	}
+	fputs("\n", out);
+}
+
+void render_pages(const struct json_value *vcpus, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"VCPU", true},   {"PAGE", false},     {"ASKS", false},   {"READ BY", false},
+	        {"YIELDS", true}, {"THROTTLED", true}, {"INVALID", true}, {"UNREADABLE", true}};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	bool any = false;
+
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		const struct json_value *page = json_member(vcpu, "page");
+
+		if (!page)
+			continue;
+		any = true;
+		cell_number(table, vcpu, "vcpu");
+		cell_text(table, page, "status");
+		cell_text(table, page, "asks");
+		cell_text(table, page, "read_by");
+		cell_number(table, vcpu, "yields_total");
+		cell_number(table, vcpu, "throttles_total");
+		cell_number(table, page, "invalid_total");
+		cell_number(table, page, "faults_total");
+	}
+	if (!any)
+		return;
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+void render_boost(const struct json_value *result, FILE *out)
+{
+	const struct json_value *vcpus = json_member(result, "vcpus");
+
+	if (!vcpus)
+		return;
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		fprintf(out, "vCPU %" PRId64 ": %s (", value_number(vcpu, "vcpu"),
+		        value_bool(vcpu, "boosted") ? "boosted" : "not boosted");
+		print_escaped(out, value_text(vcpu, "reason", "-"));
+		fputs("): ", out);
+		print_escaped(out, value_text(vcpu, "text", ""));
+		fputs("\n", out);
+	}
+}

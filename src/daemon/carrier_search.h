@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Looking for a domain's carrier, beginning and ending its region, beside the main thread: a QEMU
+ * that holds its own memory map, or the lock of the file, can keep everybody waiting who reads the
+ * one in /proc or writes to the other. Each job has a thread of its own; one that hangs costs that
+ * domain its guest pages and nobody anything else.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "guest/region.h"
+#include "model/domain.h"
+#include "util/base.h"
+
+struct carrier_search;
+
+/** Jobs that may be under way; more wait for their turn. */
+#define CARRIER_SEARCHES_MAX 4
+
+/** What was found in one QEMU; the carrier is the receiver's. */
+struct carrier_found {
+	struct thread_id qemu;
+	uint32_t n_pages;
+	int result;              /* of carrier_find(), or of guest_region_begin() */
+	struct carrier *carrier; /* NULL unless result is 0 */
+	struct topology topology;
+	uint64_t generation; /* of the region, begun anew */
+};
+
+typedef void carrier_found_fn(void *userdata, const struct carrier_found *found);
+
+/** Results are given to @fn by the loop @event. Returns 0 and *ret, or -errno. */
+int carrier_search_new(struct carrier_search **ret, sd_event *event, carrier_found_fn *fn,
+                       void *userdata);
+
+/**
+ * Begins to look for the carrier of @qemu with room for @n_pages, and to begin its region.
+ * Returns 0, or -errno.
+ */
+int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
+                         uint32_t n_pages);
+
+/** Ends the region of a carrier and lets go of it; takes it over, NULL too. */
+void carrier_search_end(struct carrier_search *search, struct carrier *carrier, uint32_t n_pages);
+
+/** Waits for jobs for CARRIER_SEARCH_END_MS at most, so that guests learn that nobody is here. */
+#define CARRIER_SEARCH_END_MS 200
+
+/** Threads that still search are left behind, with what they use. Takes NULL; returns NULL. */
+struct carrier_search *carrier_search_free(struct carrier_search *search);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "guest/carrier.h"
+
+const char *carrier_kind_name(enum carrier_kind kind)
+{
+	switch (kind) {
+	case CARRIER_MEMFD:
+		return "memfd";
+	case CARRIER_SHMEM:
+		return "shmem";
+	}
+	return "?";
+}
+
+const char *carrier_problem_name(enum carrier_problem problem)
+{
+	switch (problem) {
+	case CARRIER_ABSENT:
+		return "absent";
+	case CARRIER_AMBIGUOUS:
+		return "ambiguous";
+	case CARRIER_NOT_REGULAR:
+		return "not-regular";
+	case CARRIER_NOT_TMPFS:
+		return "not-tmpfs";
+	case CARRIER_WRONG_SIZE:
+		return "wrong-size";
+	case CARRIER_READ_ONLY:
+		return "read-only";
+	case CARRIER_HUGE:
+		return "huge-pages";
+	case CARRIER_CHANGED:
+		return "changed";
+	case _CARRIER_PROBLEM_MAX:
+		break;
+	}
+	return "?";
+}
+
+const char *carrier_problem_text(enum carrier_problem problem)
+{
+	switch (problem) {
+	case CARRIER_ABSENT:
+		return "QEMU shares no memory for guest pages; `pvschedctl attach` prints what to "
+		       "add "
+		       "(a memory-backend-memfd with id=pvsched,share=on, or a <shmem> with a name "
+		       "that "
+		       "begins with pvsched-)";
+	case CARRIER_AMBIGUOUS:
+		return "several shared memories of QEMU could hold the guest pages; leave one of "
+		       "them, "
+		       "and let no other memory backend have its size";
+	case CARRIER_NOT_REGULAR:
+		return "what QEMU shares is a device, a pipe or the like and not a file in memory; "
+		       "remove it, and let libvirt or QEMU make the object";
+	case CARRIER_NOT_TMPFS:
+		return "what QEMU shares is neither a memfd nor a file on the host's /dev/shm; "
+		       "remove it, and let libvirt or QEMU make the object";
+	case CARRIER_WRONG_SIZE:
+		return "the shared memory does not have the size QEMU was started with, or is not "
+		       "between 1 and 16 MiB, or too small for a page for each vCPU and one more; "
+		       "give it 1M (up to 255 vCPUs), and remove a file left in /dev/shm";
+	case CARRIER_READ_ONLY:
+		return "the shared memory cannot be written: QEMU has it open read-only, or it is "
+		       "sealed; leave readonly= and role='peer' out";
+	case CARRIER_HUGE:
+		return "the shared memory is on huge pages, which can be taken away while somebody "
+		       "reads them; leave hugetlb= out";
+	case CARRIER_CHANGED:
+		return "QEMU's descriptors changed while they were looked at; it is looked at "
+		       "again, "
+		       "and if it stays so, QEMU is not what it should be";
+	case _CARRIER_PROBLEM_MAX:
+		break;
+	}
+	return "?";
+}

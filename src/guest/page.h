@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * One vCPU's page as the host sees it: what the guest wrote is read once, each word by itself, and
+ * judged on the copy; what the host writes is never read back. No function here allocates, blocks
+ * or logs: the booster calls them.
+ */
+
+#include <sys/types.h>
+
+#include "pvsched/page.h"
+#include "util/base.h"
+
+/** Where the page is, and what the host told its guest. */
+struct guest_page {
+	struct pvsched_page *memory; /* NULL: not mapped, by @fd */
+	int fd;                      /* -1: there is no page */
+	uint64_t offset;             /* of the page in @fd */
+	uint64_t address;            /* of the page in QEMU's address space; 0: not known */
+	uint64_t generation;         /* that the guest must say hello to; never 0 */
+	uint32_t apic_id;            /* of the vCPU; PVSCHED_APIC_ID_NONE: any */
+};
+
+#define GUEST_PAGE_NULL ((struct guest_page){.fd = -1})
+
+/** A copy of what a guest says of itself. */
+struct guest_hello {
+	uint64_t generation_echo;
+	uint32_t abi_version;
+	uint32_t policy_version;
+	char policy_name[32];
+	uint32_t protocol_id;
+	uint32_t requested_mode;
+	uint32_t apic_id;
+	uint32_t cpu_index;
+	uint32_t agent_generation;
+};
+
+/** Reads it. Returns 0, or -errno when the memory is gone (-EIO: shorter than it was). */
+int guest_page_read_hello(const struct guest_page *page, struct guest_hello *ret);
+
+/**
+ * The host's answer to it. PVSCHED_STATUS_DISABLED when it is to no hello of this generation.
+ */
+enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
+                                      const struct guest_page *page);
+
+bool guest_hello_equal(const struct guest_hello *a, const struct guest_hello *b);
+
+/** Writes the answer, status last. Returns 0, or -errno. */
+int guest_page_answer(const struct guest_page *page, enum pvsched_status status);
+
+/** Clears what the host says, and says its generation. Returns 0, or -errno. */
+int guest_page_begin(const struct guest_page *page);
+
+/** Says that no host is here any more. Errors have no consequence. */
+void guest_page_end(const struct guest_page *page);
+
+/** What the host tells the guest of its vCPU. */
+struct guest_snapshot {
+	uint64_t applied_state;
+	uint64_t run_delay_ns;
+	uint64_t elevated_ns;
+	uint64_t boosts;
+	uint64_t throttles;
+	uint64_t published_ns;
+	uint32_t host_cpu;
+	uint32_t host_flags;
+};
+
+/** Writes it. Returns 0, or -errno. */
+int guest_page_publish(const struct guest_page *page, const struct guest_snapshot *snapshot);
+
+/** What a guest asked for, and since when: the same as the tracer keeps in its accounts. */
+struct guest_ask {
+	uint64_t words[3]; /* request, task_intent, cs_state */
+	uint64_t read_ns;
+	uint64_t changed_ns;  /* 0: never read */
+	uint64_t expected_ns; /* 0: not known */
+	enum pvsched_ask ask; /* never INVALID */
+	uint32_t invalid;     /* words that had no meaning */
+};
+
+/**
+ * Reads the page and brings @ask up to date. @agent: its scheduler's words count, too.
+ * @running_since_ns is since when the vCPU runs, or ran last: it cannot have written before.
+ * Returns 0, or -errno with @ask as it was.
+ */
+int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t running_since_ns,
+                        uint64_t now_ns, struct guest_ask *ask);
+
+/** What holds of it at @now_ns: a request that was not renewed has lapsed. */
+enum pvsched_ask guest_ask_now(const struct guest_ask *ask, uint64_t now_ns);
+
+/** "enabled", "unknown-policy": as in JSON. For any value. */
+const char *guest_status_name(enum pvsched_status status);
+
+/** "none", "ordinary", "urgent". */
+const char *guest_ask_name(enum pvsched_ask ask);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#include "lib/report.h"
+
+#include <errno.h>
+#include <sched.h>
+
+/* A word that changes this often between two instructions is not shared with anybody reasonable. */
+#define EXCHANGE_TRIES 100
+
+#define ORDINARY pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0)
+
+static uint32_t next_sequence(uint64_t word)
+{
+	uint32_t sequence = pvsched_request_sequence(word) + 1;
+
+	return sequence ? sequence : 1; /* 0 is no request */
+}
+
+/* Writes the request over whatever stands there. Returns 0, or -EAGAIN. */
+static int word_write(struct pvsched_page *page, uint64_t tuple, uint64_t *ret)
+{
+	__u64 old = __atomic_load_n(&page->request, __ATOMIC_RELAXED);
+
+	for (int i = 0; i < EXCHANGE_TRIES; i++) {
+		*ret = pvsched_request(tuple, next_sequence(old));
+		if (__atomic_compare_exchange_n(&page->request, &old, *ret, 0, __ATOMIC_RELEASE,
+		                                __ATOMIC_RELAXED))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+/* Makes the CPU of the lease ordinary if the lease's request is the one in force there. */
+static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t expected_us)
+{
+	struct pvsched_place place;
+	struct pvsched_page *page;
+	__u64 word = lease->word;
+	uint32_t sequence = next_sequence(word);
+	int r;
+
+	if (!lease->held)
+		return PVSCHED_NOT_OURS;
+	lease->held = 0;
+	/* Requests to another generation are forgotten, and its pages may be those of other CPUs.
+	 */
+	r = pvsched_place_again(host, lease->generation, lease->page, &place);
+	if (r)
+		return r;
+	page = place.page;
+	if (__atomic_load_n(&page->request, __ATOMIC_RELAXED) != word)
+		return PVSCHED_NOT_OURS;
+	/*
+	 * Between this store and the exchange another thread may make a newer request. Then its
+	 * sequence number differs, or it is urgent; either way this word has no meaning with it.
+	 */
+	__atomic_store_n(&page->expect, pvsched_expect(expected_us, sequence), __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&page->request, &word, pvsched_request(ORDINARY, sequence),
+	                                 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return PVSCHED_NOT_OURS;
+	return 0;
+}
+
+static int lease_write(struct pvsched *host, struct pvsched_lease *lease, uint64_t tuple,
+                       struct pvsched_place *place)
+{
+	int r, cpu = sched_getcpu();
+	uint64_t word;
+
+	if (cpu < 0)
+		return -errno;
+	r = pvsched_place_find(host, (uint32_t)cpu, place);
+	if (lease->held &&
+	    (r || lease->page != place->number || lease->generation != place->generation))
+		lease_end(host, lease, 0);
+	if (r)
+		return r;
+	r = word_write(place->page, tuple, &word);
+	if (r)
+		return r;
+	lease->word = word;
+	lease->generation = place->generation;
+	lease->page = place->number;
+	lease->held = 1;
+	return 0;
+}
+
+/* Where the account begins. Called when the request is out: reading takes longer than writing. */
+static void lease_begin(struct pvsched_lease *lease, const struct pvsched_place *place)
+{
+	struct pvsched_report before = {.state = PVSCHED_STATE_WAITING};
+
+	pvsched_page_report(place, &before);
+	lease->counted = before.state != PVSCHED_STATE_WAITING;
+	lease->boosts = before.boosts;
+	lease->throttles = before.throttles;
+	lease->run_delay_ns = before.run_delay_ns;
+	lease->elevated_ns = before.elevated_ns;
+	lease->boosted = before.boosted;
+	lease->throttled = before.throttled;
+}
+
+int pvsched_lease_request(struct pvsched *host, struct pvsched_lease *lease, int policy,
+                          int rt_priority)
+{
+	struct pvsched_place place;
+	int r;
+
+	if ((policy != PVSCHED_POLICY_FIFO && policy != PVSCHED_POLICY_RR) || rt_priority < 1 ||
+	    rt_priority > 99)
+		return -EINVAL;
+	if (!host)
+		return PVSCHED_NO_DEVICE;
+	r = lease_write(host, lease, pvsched_tuple((uint32_t)policy, 0, (uint32_t)rt_priority),
+	                &place);
+	if (r)
+		return r;
+	lease_begin(lease, &place);
+	return 0;
+}
+
+int pvsched_lease_renew(struct pvsched *host, struct pvsched_lease *lease)
+{
+	struct pvsched_place place;
+	uint32_t page = lease->page;
+	uint64_t generation = lease->generation;
+	int r;
+
+	if (!host)
+		return PVSCHED_NO_DEVICE;
+	if (!lease->held)
+		return PVSCHED_NOT_OURS;
+	r = lease_write(host, lease, lease->word & 0xffffff, &place);
+	if (r == 0 && (lease->page != page || lease->generation != generation))
+		lease_begin(lease, &place); /* figures of two pages make no difference */
+	return r;
+}
+
+int pvsched_lease_release(struct pvsched *host, struct pvsched_lease *lease, uint32_t expected_us)
+{
+	if (!host)
+		return PVSCHED_NO_DEVICE;
+	return lease_end(host, lease, expected_us);
+}
+
+static uint64_t since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+int pvsched_lease_account(struct pvsched *host, const struct pvsched_lease *lease,
+                          struct pvsched_account *ret)
+{
+	struct pvsched_report now = {.state = PVSCHED_STATE_WAITING};
+	struct pvsched_place place;
+	int r;
+
+	*ret = (struct pvsched_account){0};
+	if (!host)
+		return PVSCHED_NO_DEVICE;
+	r = pvsched_place_again(host, lease->generation, lease->page, &place);
+	if (r)
+		return r;
+	if (!lease->counted)
+		return PVSCHED_NOT_OURS;
+	pvsched_page_report(&place, &now);
+	if (now.state == PVSCHED_STATE_WAITING)
+		return PVSCHED_NOT_OURS;
+	ret->boosted = lease->boosted || now.boosted || now.boosts > lease->boosts;
+	ret->throttled = lease->throttled | now.throttled;
+	if (now.throttles > lease->throttles)
+		ret->throttled |= PVSCHED_BY_PAST;
+	ret->waited_ns = since(now.run_delay_ns, lease->run_delay_ns);
+	ret->elevated_ns = since(now.elevated_ns, lease->elevated_ns);
+	return 0;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A vCPU that is not elevated: may it be? */
+#include "policy/vcpu.h"
+
+/*
+ * A halt that is over before the booster has looked is too short to arm in. One that does nothing
+ * else would wake the booster thousands of times a second for nothing: it is asked about ever less
+ * often.
+ */
+#define SHORT_HALT_NS        (1 * NSEC_PER_MSEC)
+#define SHORT_HALT_SHIFT_MAX 4
+
+/*
+ * Many wait for one domain's or CPU's bucket, and few of them are served when it is full again: who
+ * was turned away before looks again ever later, at most 256 ms. Otherwise a thousand that look
+ * each time take the booster so much time, which is real-time and counts, that nobody is served.
+ */
+#define CAP_RETRY_NS        (2 * NSEC_PER_MSEC)
+#define CAP_RETRY_SHIFT_MAX 7
+
+/* With fewer tokens than this a boost that was given back is over. */
+#define YIELDED_TOKENS_MIN_NS (60 * NSEC_PER_USEC)
+
+/* Which bucket is not full again, and when it will be. WITHIN: all are. */
+static enum policy_reason empty_bucket(const struct policy_vcpu *v,
+                                       const struct policy_facts *facts, uint64_t now_ns,
+                                       uint64_t *until_ns)
+{
+	/* it gave back what it had: that is still its own, full or not */
+	if (v->yielded && facts->tokens_ns >= (int64_t)YIELDED_TOKENS_MIN_NS)
+		return POLICY_REASON_WITHIN;
+	if (facts->full_at_ns > now_ns) {
+		*until_ns = facts->full_at_ns;
+		return POLICY_REASON_BUDGET;
+	}
+	if (facts->domain_at_ns > now_ns) {
+		*until_ns = facts->domain_at_ns;
+		return POLICY_REASON_DOMAIN_CAP;
+	}
+	if (facts->cpu_at_ns > now_ns) {
+		*until_ns = facts->cpu_at_ns;
+		return POLICY_REASON_CPU_CAP;
+	}
+	return POLICY_REASON_WITHIN;
+}
+
+/*
+ * Why it may not be raised whatever it does, and when that may have changed (NSEC_NEVER: an event
+ * will tell). WITHIN when it may.
+ */
+static enum policy_reason obstacle(const struct policy *policy, const struct policy_vcpu *v,
+                                   uint32_t holds, const struct policy_facts *facts,
+                                   uint64_t now_ns, uint64_t *until_ns)
+{
+	enum policy_reason reason;
+
+	*until_ns = NSEC_NEVER;
+	if (holds)
+		return policy_strongest(holds);
+	if (v->profile.mode != PROFILE_BOOST)
+		return POLICY_REASON_PROFILE;
+	if (facts->quota)
+		return POLICY_REASON_QUOTA;
+	if (v->backoff_until_ns > now_ns) {
+		*until_ns = MAX(v->backoff_until_ns, facts->full_at_ns);
+		return POLICY_REASON_BACKOFF;
+	}
+	reason = empty_bucket(v, facts, now_ns, until_ns);
+	if (reason != POLICY_REASON_WITHIN)
+		return reason;
+	if (policy_changes_left(policy, v, now_ns) < 1) {
+		*until_ns = now_ns + policy_change_cost_ns(policy);
+		return POLICY_REASON_RATE;
+	}
+	if (v->profile.asks == PROFILE_ASKS_REQUIRE && facts->ask == PVSCHED_ASK_NONE &&
+	    v->command_until_ns <= now_ns)
+		return POLICY_REASON_UNASKED;
+	return POLICY_REASON_WITHIN;
+}
+
+static void raise_it(struct policy *policy, unsigned int vcpu, enum policy_reason why,
+                     uint64_t now_ns, struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+
+	policy_charge_change(policy, v, now_ns);
+	/* what it yielded belongs to the boost before: steady demand is counted from that */
+	if (!v->yielded)
+		v->raised_at_ns = now_ns;
+	v->yielded = false;
+	v->yield_declined = false;
+	v->short_halts = 0;
+	v->turned_away = 0;
+	v->why = why;
+	ret->action = POLICY_RAISE;
+	ret->reason = why;
+	policy_look_at(policy, vcpu, NSEC_NEVER);
+}
+
+/* Nothing is in the way but that it is awake, or does not ask: an event will tell. */
+static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
+                               enum policy_reason reason, const struct policy_facts *facts,
+                               uint64_t now_ns, struct policy_decision *ret)
+{
+	unsigned int shift = v->short_halts;
+
+	if (event == POLICY_EVENT_HALTED) {
+		if (reason == POLICY_REASON_UNASKED)
+			shift = SHORT_HALT_SHIFT_MAX;
+		v->short_halts = MIN(v->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
+		return now_ns + (SHORT_HALT_NS << shift);
+	}
+	/* one that was preempted must not cut short the wait after short halts */
+	if (event == POLICY_EVENT_URGENT && v->view.next_ns != NSEC_NEVER)
+		return v->view.next_ns;
+	ret->report_halt = true;
+	return policy_expected_look(facts, now_ns);
+}
+
+/* A shared bucket is not full: the first time it looks when that will be. */
+static uint64_t wait_for_cap(struct policy_vcpu *v, uint64_t until_ns, uint64_t now_ns)
+{
+	unsigned int before = v->turned_away;
+
+	v->turned_away = MIN(before + 1, (unsigned int)CAP_RETRY_SHIFT_MAX + 1);
+	return before ? MAX(until_ns, now_ns + (CAP_RETRY_NS << (before - 1))) : until_ns;
+}
+
+/* In base or throttled: arm it if nothing is in the way, else wait for what is. */
+void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event event,
+                     const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	enum policy_reason reason, why = POLICY_REASON_WITHIN;
+	uint64_t until_ns;
+	bool owes;
+
+	reason = obstacle(policy, v, policy_holds(policy, vcpu), facts, now_ns, &until_ns);
+	if (reason == POLICY_REASON_WITHIN) {
+		if (facts->whereabouts == POLICY_HALTED ||
+		    policy_wanted_awake(v, event, facts, now_ns, &why)) {
+			raise_it(policy, vcpu, why, now_ns, ret);
+			return;
+		}
+		reason = POLICY_REASON_AWAKE;
+	}
+	ret->reason = reason;
+	if (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_UNASKED)
+		until_ns = wait_for_event(v, event, reason, facts, now_ns, ret);
+	else if (reason == POLICY_REASON_DOMAIN_CAP || reason == POLICY_REASON_CPU_CAP)
+		until_ns = wait_for_cap(v, until_ns, now_ns);
+	if (reason != POLICY_REASON_AWAKE && reason != POLICY_REASON_UNASKED &&
+	    reason != POLICY_REASON_PROFILE) /* nobody asked for a boost there */
+		v->view.denied_total[reason]++;
+	owes = reason == POLICY_REASON_BUDGET || reason == POLICY_REASON_BACKOFF;
+	policy_enter(v, owes ? POLICY_THROTTLED : POLICY_BASE, reason, now_ns);
+	policy_look_at(policy, vcpu, until_ns);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A vCPU that is elevated: may it stay so? */
+#include "policy/vcpu.h"
+#include "pvsched/trace.h"
+
+/*
+ * A bucket that is emptied within this many times the time it takes to refill was emptied by steady
+ * demand, not by a burst.
+ */
+#define STEADY_REFILLS 4
+
+/* The longest back-off, as a power of two of the time to refill: 20 ms for the latency profile. */
+#define BACKOFF_SHIFT_MAX 3
+
+/* How long ksoftirqd may wait behind an elevated vCPU. */
+#define SOFTIRQD_WAIT_NS (1 * NSEC_PER_MSEC)
+
+/* The time an empty bucket takes to fill. */
+static uint64_t refill_ns(const struct profile *profile)
+{
+	return profile->burst_ns * 1000 / MAX(profile->share_permille, UINT32_C(1));
+}
+
+static void lower(struct policy *policy, unsigned int vcpu, enum policy_state state,
+                  enum policy_reason reason, uint64_t now_ns, struct policy_decision *ret)
+{
+	ret->action = POLICY_LOWER;
+	ret->reason = reason;
+	policy_enter(&policy->vcpus[vcpu], state, reason, now_ns);
+}
+
+/* Its own bucket was emptied: by a burst, or by steady demand, which is made to wait ever longer.
+ */
+static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
+{
+	uint64_t refill = refill_ns(&v->profile);
+
+	if (now_ns - v->raised_at_ns > STEADY_REFILLS * refill) {
+		v->strikes = 0;
+		return;
+	}
+	v->strikes = MIN(v->strikes + 1, (unsigned int)BACKOFF_SHIFT_MAX);
+	v->backoff_until_ns = now_ns + (refill << v->strikes);
+}
+
+static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reason reason,
+                      bool strike, const struct policy_facts *facts, uint64_t now_ns,
+                      struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	uint64_t until_ns = MAX(facts->full_at_ns, now_ns + 1);
+
+	if (strike)
+		count_strike(v, now_ns);
+	until_ns = MAX(until_ns, facts->domain_at_ns);
+	until_ns = MAX(until_ns, facts->cpu_at_ns);
+	until_ns = MAX(until_ns, v->backoff_until_ns);
+	v->yielded = false;
+	v->view.throttles_total++;
+	v->view.denied_total[reason]++;
+	lower(policy, vcpu, POLICY_THROTTLED, reason, now_ns, ret);
+	policy_look_at(policy, vcpu, until_ns);
+}
+
+/*
+ * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
+ * those during which ksoftirqd waits, and what a command gave. Of a guest that asks, nobody else
+ * sees in such a run that it has become ordinary.
+ */
+void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
+                      uint64_t now_ns)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	bool running = facts->whereabouts == POLICY_RUNNING;
+	uint64_t at_ns = v->view.next_ns;
+
+	v->caught_awake = v->caught_awake && running;
+	if (v->caught_awake)
+		at_ns = MIN(at_ns,
+		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
+	if (v->caught_awake && facts->ask != PVSCHED_ASK_NONE && !v->yield_declined)
+		at_ns = MIN(at_ns, now_ns + PVS_ASK_GRACE_NS);
+	if (running && facts->softirqd_since_ns)
+		at_ns = MIN(at_ns, now_ns + SOFTIRQD_WAIT_NS);
+	if (v->command_until_ns > now_ns)
+		at_ns = MIN(at_ns, v->command_until_ns);
+	policy_look_at(policy, vcpu, at_ns);
+}
+
+static bool starves_softirqd(const struct policy_facts *facts, uint64_t now_ns)
+{
+	return facts->whereabouts == POLICY_RUNNING && facts->softirqd_since_ns &&
+	       now_ns - facts->softirqd_since_ns >= SOFTIRQD_WAIT_NS;
+}
+
+/* Given back before its tokens end: it is armed again at its next halt, or when it is wanted. */
+static void give_back(struct policy *policy, unsigned int vcpu, enum policy_reason reason,
+                      const struct policy_facts *facts, uint64_t now_ns,
+                      struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+
+	v->yielded = true;
+	v->view.yields_total += reason == POLICY_REASON_ORDINARY;
+	lower(policy, vcpu, POLICY_BASE, reason, now_ns, ret);
+	ret->report_halt = true;
+	policy_look_at(policy, vcpu, policy_expected_look(facts, now_ns));
+}
+
+/* What a command gave ends, unless it would be elevated without it. */
+static bool command_over(struct policy_vcpu *v, const struct policy_facts *facts, uint64_t now_ns)
+{
+	if (!v->command_until_ns || v->command_until_ns > now_ns)
+		return false;
+	v->command_until_ns = 0;
+	return v->view.reason == POLICY_REASON_COMMAND && facts->whereabouts != POLICY_HALTED;
+}
+
+/* Still allowed to be elevated? */
+static void reconsider(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
+                       uint64_t now_ns, struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	uint32_t holds = policy_holds(policy, vcpu);
+	bool commanded = v->command_until_ns > now_ns;
+
+	policy_look_at(policy, vcpu, NSEC_NEVER);
+	v->yield_declined = false;
+	if (holds)
+		lower(policy, vcpu, POLICY_BASE, policy_strongest(holds), now_ns, ret);
+	else if (v->profile.mode != PROFILE_BOOST)
+		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_PROFILE, now_ns, ret);
+	else if (facts->quota)
+		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_QUOTA, now_ns, ret);
+	else if (facts->whereabouts == POLICY_RUNNING && facts->tokens_ns <= 0)
+		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
+	else if (starves_softirqd(facts, now_ns))
+		exhausted(policy, vcpu, POLICY_REASON_SOFTIRQ, false, facts, now_ns, ret);
+	else if (v->profile.asks == PROFILE_ASKS_REQUIRE && facts->ask == PVSCHED_ASK_NONE &&
+	         !commanded)
+		give_back(policy, vcpu, POLICY_REASON_UNASKED, facts, now_ns, ret);
+	else if (command_over(v, facts, now_ns))
+		give_back(policy, vcpu, POLICY_REASON_AWAKE, facts, now_ns, ret);
+	else if (policy_yields(policy, vcpu, facts, now_ns))
+		give_back(policy, vcpu, POLICY_REASON_ORDINARY, facts, now_ns, ret);
+	else
+		policy_watch_run(policy, vcpu, facts, now_ns);
+}
+
+void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_event event,
+                          const struct policy_facts *facts, uint64_t now_ns,
+                          struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+
+	switch (event) {
+	case POLICY_EVENT_LOOK:
+	case POLICY_EVENT_HALTED:
+	case POLICY_EVENT_RESCAN:
+	case POLICY_EVENT_SOFTIRQD:
+	case POLICY_EVENT_URGENT:
+	case POLICY_EVENT_ORDINARY:
+		reconsider(policy, vcpu, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_EXHAUSTED:
+		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_DOMAIN_EXHAUSTED:
+		exhausted(policy, vcpu, POLICY_REASON_DOMAIN_CAP, false, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_CPU_EXHAUSTED:
+		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, false, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_SHED:
+		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, true, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_FOREIGN:
+		ret->action = POLICY_FORGET;
+		ret->reason = POLICY_REASON_FOREIGN;
+		v->view.denied_total[POLICY_REASON_FOREIGN]++;
+		policy_enter(v, POLICY_FOREIGN, POLICY_REASON_FOREIGN, now_ns);
+		policy_look_at(policy, vcpu, NSEC_NEVER);
+		return;
+	case _POLICY_EVENT_MAX:
+		return;
+	}
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What the files of the policy share; nobody else's. */
+
+#include "policy/policy.h"
+#include "policy/timers.h"
+
+struct policy_vcpu {
+	bool present;
+	struct profile profile;
+	uint32_t holds;
+	bool caught_awake;        /* raised while it ran: nobody but us watches this run's end */
+	bool yielded;             /* it gave its boost back: its tokens are still its own */
+	bool yield_declined;      /* it would yield, and it is not worth it now */
+	enum policy_reason why;   /* it is being raised */
+	unsigned int short_halts; /* in a row */
+	unsigned int turned_away; /* in a row, from a shared bucket */
+	unsigned int strikes;     /* buckets emptied in a row by steady demand */
+	uint64_t raised_at_ns;
+	uint64_t backoff_until_ns;
+	uint64_t command_until_ns;  /* boosted by command until; 0: not */
+	uint64_t rate_repaid_at_ns; /* bucket of changes */
+	struct policy_view view;
+};
+
+struct policy {
+	unsigned int n_vcpus;
+	uint32_t holds; /* of everybody */
+	struct host_caps caps;
+	struct timers *timers;
+	struct policy_vcpu *vcpus;
+};
+
+/* policy.c */
+
+/** Plans when it is looked at again without an event. */
+void policy_look_at(struct policy *policy, unsigned int vcpu, uint64_t at_ns);
+
+void policy_enter(struct policy_vcpu *v, enum policy_state state, enum policy_reason reason,
+                  uint64_t now_ns);
+
+/** The reason that a mask of holds, not 0, is given as. */
+enum policy_reason policy_strongest(uint32_t holds);
+
+/** How many more changes are allowed now. */
+unsigned int policy_changes_left(const struct policy *policy, const struct policy_vcpu *v,
+                                 uint64_t now_ns);
+
+/** When one more is, from now. */
+uint64_t policy_change_cost_ns(const struct policy *policy);
+
+/** Counts a change. */
+void policy_charge_change(struct policy *policy, struct policy_vcpu *v, uint64_t now_ns);
+
+/* base.c: not elevated */
+void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event event,
+                     const struct policy_facts *facts, uint64_t now_ns,
+                     struct policy_decision *ret);
+
+/* elevated.c */
+void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_event event,
+                          const struct policy_facts *facts, uint64_t now_ns,
+                          struct policy_decision *ret);
+
+/** Runs whose end nobody else sees are watched by a timer. */
+void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
+                      uint64_t now_ns);
+
+/* asks.c */
+
+/** What the profile lets be heard of the guest. */
+void policy_hear(const struct profile *profile, struct policy_facts *facts);
+
+/** Awake, and to be raised now: its guest is urgent, or will be at once, or a command says so. */
+bool policy_wanted_awake(const struct policy_vcpu *v, enum policy_event event,
+                         const struct policy_facts *facts, uint64_t now_ns,
+                         enum policy_reason *why);
+
+/** When to look at a vCPU whose guest said when it will be urgent; NSEC_NEVER. */
+uint64_t policy_expected_look(const struct policy_facts *facts, uint64_t now_ns);
+
+/** Elevated and its guest does nothing urgent: true when it is to be lowered for that. */
+bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
+                   uint64_t now_ns);

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/attach.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include "util/cleanup.h"
+#include "virt/domain_xml.h"
+#include "virt/presence.h"
+#include "virt/shmem_file.h"
+
+#define STEP_NS      (100 * NSEC_PER_MSEC)
+#define UNPLUG_STEPS 100 /* of a guest that is slow to let go */
+#define FILE_STEPS   20  /* of the daemon, which looks now and then */
+
+struct attach {
+	virConnectPtr conn;
+	virDomainPtr domain;
+	bool detach;
+	struct domain_xml_edit live, persistent;
+	struct attach_report report;
+};
+
+struct attach *attach_free(struct attach *attach)
+{
+	if (!attach)
+		return NULL;
+	domain_xml_edit_cleanup(&attach->live);
+	domain_xml_edit_cleanup(&attach->persistent);
+	if (attach->domain)
+		virDomainFree(attach->domain);
+	if (attach->conn)
+		virConnectClose(attach->conn);
+	free(attach);
+	return NULL;
+}
+
+void attach_cleanup(struct attach **attach)
+{
+	attach_free(*attach);
+}
+
+const struct attach_report *attach_report(const struct attach *attach)
+{
+	return &attach->report;
+}
+
+/* ---- errors ---- */
+
+struct message {
+	char *text;
+	size_t size;
+};
+
+static int PRINTF_FORMAT(3, 4) fail(struct message error, int outcome, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error.text, error.size, format, args);
+	va_end(args);
+	return outcome;
+}
+
+static void ignore_error(void *userdata, virErrorPtr error)
+{
+	(void)userdata;
+	(void)error;
+}
+
+/** The outcome of a call to libvirt that failed, with its message behind @what. */
+static int fail_libvirt(struct message error, const char *what)
+{
+	const virError *last = virGetLastError();
+	const char *text = last && last->message ? last->message : "unknown error";
+	int outcome = ATTACH_REFUSED;
+
+	if (last && (last->code == VIR_ERR_AUTH_FAILED || last->code == VIR_ERR_AUTH_UNAVAILABLE ||
+	             last->code == VIR_ERR_AUTH_CANCELLED || last->code == VIR_ERR_ACCESS_DENIED ||
+	             last->code == VIR_ERR_OPERATION_DENIED ||
+	             /* polkit, which decides about those who are not root, was not reached */
+	             last->domain == VIR_FROM_DBUS || last->domain == VIR_FROM_POLKIT ||
+	             (last->code == VIR_ERR_SYSTEM_ERROR && last->int1 == EACCES)))
+		outcome = ATTACH_NOT_PERMITTED;
+	else if (last && last->code == VIR_ERR_NO_DOMAIN)
+		outcome = ATTACH_NO_DOMAIN;
+	else if (last && (last->domain == VIR_FROM_RPC || last->code == VIR_ERR_NO_CONNECT))
+		outcome = ATTACH_NO_LIBVIRT;
+	return fail(error, outcome, "%s: %s", what, text);
+}
+
+/* ---- prepare ---- */
+
+static int connect_to(struct attach *attach, const char *run_dir, struct message error)
+{
+	struct libvirt_daemon daemon;
+	size_t length, suffix = strlen("-ro");
+	char uri[256];
+	int r;
+
+	r = presence_check(run_dir, &daemon);
+	if (r == PRESENCE_NONE)
+		return fail(error, ATTACH_NO_LIBVIRT,
+		            "neither libvirtd nor virtqemud runs, and it is not started by this "
+		            "command. Start it: systemctl start libvirtd");
+	if (r < 0)
+		return fail(error, r, "the run directory's name is too long");
+	/* The socket for writing has the name of the one for reading without its suffix. */
+	length = strlen(daemon.socket);
+	if (length > suffix && strcmp(daemon.socket + length - suffix, "-ro") == 0)
+		daemon.socket[length - suffix] = '\0';
+	snprintf(uri, sizeof(uri), "qemu+unix:///system?socket=%s", daemon.socket);
+	virSetErrorFunc(NULL, ignore_error);
+	attach->conn = virInitialize() < 0 ? NULL : virConnectOpen(uri);
+	if (attach->conn)
+		return 0;
+	r = fail_libvirt(error, "cannot connect to libvirt for writing");
+	return r == ATTACH_NOT_PERMITTED ? r : ATTACH_NO_LIBVIRT;
+}
+
+static int find_domain(struct attach *attach, const char *name, struct message error)
+{
+	const virError *last;
+	int r;
+
+	attach->domain = virDomainLookupByName(attach->conn, name);
+	if (!attach->domain) {
+		last = virGetLastError();
+		if (last && last->code == VIR_ERR_NO_DOMAIN)
+			attach->domain = virDomainLookupByUUIDString(attach->conn, name);
+	}
+	last = virGetLastError();
+	if (!attach->domain && last &&
+	    (last->code == VIR_ERR_NO_DOMAIN || last->code == VIR_ERR_INVALID_ARG))
+		return fail(error, ATTACH_NO_DOMAIN, "libvirt has no domain \"%s\"", name);
+	if (!attach->domain)
+		return fail_libvirt(error, "cannot look the domain up");
+	attach->report.name = virDomainGetName(attach->domain);
+	if (!attach->report.name || virDomainGetUUIDString(attach->domain, attach->report.uuid) < 0)
+		return fail_libvirt(error, "cannot look the domain up");
+	r = virDomainIsActive(attach->domain);
+	attach->report.running = r == 1;
+	attach->report.saved = virDomainHasManagedSaveImage(attach->domain, 0) == 1;
+	return r < 0 ? fail_libvirt(error, "cannot tell whether the domain runs") : 0;
+}
+
+typedef int edit_fn(const char *text, size_t size, struct domain_xml_edit *ret);
+
+/**
+ * What is to be done in one place.
+ * @flags  enum virDomainXMLFlags: which of the domain's XML
+ */
+static int decide(struct attach *attach, struct attach_place *place, struct domain_xml_edit *edit,
+                  edit_fn *decision, unsigned int flags, struct message error)
+{
+	CLEANUP(cleanup_free) char *text = virDomainGetXMLDesc(attach->domain, flags);
+	int r;
+
+	if (!text)
+		return fail_libvirt(error, "cannot read the domain's XML");
+	r = decision(text, strlen(text), edit);
+	if (r < 0)
+		return fail(error, r, "out of memory");
+	place->added = edit->added;
+	place->removed = edit->removed;
+	place->note = edit->note;
+	place->changes = r == 0;
+	place->done = r == DOMAIN_XML_UNCHANGED;
+	return r == DOMAIN_XML_REFUSED ? fail(error, ATTACH_REFUSED, "\"%s\" is left as it is: %s",
+	                                      attach->report.name, edit->note)
+	                               : 0;
+}
+
+static int decide_live(struct attach *attach, struct message error)
+{
+	if (!attach->report.running)
+		return fail(error, ATTACH_REFUSED,
+		            "\"%s\" does not run, so --live has nothing to change. Use --persist",
+		            attach->report.name);
+	return decide(attach, &attach->report.live, &attach->live,
+	              attach->detach ? domain_xml_unplug : domain_xml_plug, 0, error);
+}
+
+static int decide_persistent(struct attach *attach, struct message error)
+{
+	int r = virDomainIsPersistent(attach->domain);
+
+	if (r < 0)
+		return fail_libvirt(error, "cannot tell whether the domain has a definition");
+	if (r == 0)
+		return fail(error, ATTACH_REFUSED,
+		            "\"%s\" is transient: it has no persistent definition, and is gone "
+		            "when it stops. Use --live",
+		            attach->report.name);
+	/* With the secrets (passwords of displays), which would be lost otherwise. */
+	return decide(attach, &attach->report.persistent, &attach->persistent,
+	              attach->detach ? domain_xml_detach : domain_xml_attach,
+	              VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE, error);
+}
+
+int attach_prepare(const struct attach_order *order, struct attach **ret, char *error,
+                   size_t error_size)
+{
+	CLEANUP(attach_cleanup) struct attach *attach = calloc(1, sizeof(*attach));
+	struct message message = {error, error_size};
+	int r;
+
+	if (!attach)
+		return fail(message, -ENOMEM, "out of memory");
+	attach->detach = order->detach;
+	attach->report.live = (struct attach_place){.asked = order->live, .note = ""};
+	attach->report.persistent = (struct attach_place){.asked = order->persistent, .note = ""};
+	r = connect_to(attach, order->run_dir ? order->run_dir : "/run", message);
+	if (r == 0)
+		r = find_domain(attach, order->domain, message);
+	if (r == 0 && order->live)
+		r = decide_live(attach, message);
+	if (r == 0 && order->persistent)
+		r = decide_persistent(attach, message);
+	if (r == 0)
+		*ret = STEAL(attach, NULL);
+	return r;
+}
+
+/* ---- perform ---- */
+
+static void wait_step(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = STEP_NS}, NULL);
+}
+
+static void name_file(const struct attach *attach, char *name, size_t size)
+{
+	snprintf(name, size, DOMAIN_XML_SHMEM_PREFIX "%s", attach->report.uuid);
+}
+
+/** One that is left over holds what an earlier guest, or a stranger, wrote: it must go first. */
+static int remove_old_file(struct attach *attach, struct message error)
+{
+	char name[64];
+	pid_t user = 0;
+	int r;
+
+	name_file(attach, name, sizeof(name));
+	r = shmem_file_remove(SHMEM_FILE_DIR, name, &user);
+	if (r == 0 || r == SHMEM_FILE_ABSENT)
+		return 0;
+	if (r == SHMEM_FILE_IN_USE)
+		return fail(error, ATTACH_REFUSED,
+		            SHMEM_FILE_DIR "/%s exists already, and process %d has it; nothing is "
+		                           "plugged in before that lets it go",
+		            name, user);
+	if (r == -EPERM)
+		return fail(error, ATTACH_NOT_PERMITTED,
+		            SHMEM_FILE_DIR "/%s is left from before, and only root can remove it",
+		            name);
+	return fail(error, ATTACH_REFUSED,
+	            SHMEM_FILE_DIR "/%s exists already and cannot be removed: %s", name,
+	            r < 0 ? strerror(-r) : "it is no regular file");
+}
+
+static int plug(struct attach *attach, struct message error)
+{
+	int r = remove_old_file(attach, error);
+	struct message unused = {NULL, 0};
+
+	if (r != 0)
+		return r;
+	if (virDomainAttachDeviceFlags(attach->domain, attach->live.added,
+	                               VIR_DOMAIN_AFFECT_LIVE) == 0)
+		return 0;
+	r = fail_libvirt(error, "libvirt refuses to plug the device in");
+	remove_old_file(attach, unused); /* QEMU may have made it already */
+	return r;
+}
+
+/** True when the running domain has no such device any more, or is gone itself. */
+static bool is_unplugged(struct attach *attach)
+{
+	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
+	CLEANUP(cleanup_free) char *text = virDomainGetXMLDesc(attach->domain, 0);
+
+	return text ? domain_xml_unplug(text, strlen(text), &edit) != 0
+	            : virDomainIsActive(attach->domain) == 0;
+}
+
+static int unplug(struct attach *attach, struct message error)
+{
+	if (virDomainDetachDeviceFlags(attach->domain, attach->live.removed,
+	                               VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return fail_libvirt(error, "libvirt refuses to unplug the device");
+	/* Its word only means that the guest was asked. */
+	for (int i = 0; i < UNPLUG_STEPS; i++) {
+		if (is_unplugged(attach))
+			return 0;
+		wait_step();
+	}
+	return fail(error, ATTACH_REFUSED,
+	            "the guest was asked to let go of the device and has not done so yet; one that "
+	            "has no PCI hot-plug, or still boots, never will. Ask again later; at the "
+	            "latest it is gone when the domain is shut off");
+}
+
+static int perform_live(struct attach *attach, struct message error)
+{
+	int r = attach->detach ? unplug(attach, error) : plug(attach, error);
+
+	attach->report.live.done = r == 0;
+	return r;
+}
+
+static int perform_persistent(struct attach *attach, struct message error)
+{
+	virDomainPtr defined = virDomainDefineXML(attach->conn, attach->persistent.xml);
+
+	if (!defined)
+		return fail_libvirt(error, "libvirt refuses the changed definition");
+	virDomainFree(defined);
+	attach->report.persistent.done = true;
+	return 0;
+}
+
+/** True unless the running domain has the file, by right. */
+static bool file_is_free(struct attach *attach)
+{
+	return virDomainIsActive(attach->domain) == 0 || is_unplugged(attach);
+}
+
+/** What is left in /dev/shm after a detach. */
+static void remove_file(struct attach *attach)
+{
+	char *text = attach->report.file;
+	size_t size = sizeof(attach->report.file);
+	char name[64];
+	pid_t user = 0;
+	int r = SHMEM_FILE_IN_USE;
+
+	if (!file_is_free(attach))
+		return;
+	name_file(attach, name, sizeof(name));
+	for (int i = 0; i < FILE_STEPS && r == SHMEM_FILE_IN_USE; i++) {
+		r = shmem_file_remove(SHMEM_FILE_DIR, name, &user);
+		if (r == SHMEM_FILE_IN_USE)
+			wait_step();
+	}
+	if (r == 0)
+		snprintf(text, size, SHMEM_FILE_DIR "/%s is removed", name);
+	else if (r == SHMEM_FILE_IN_USE)
+		snprintf(text, size,
+		         SHMEM_FILE_DIR "/%s is left: process %d still has it. Remove it by hand",
+		         name, user);
+	else if (r == -EPERM)
+		snprintf(text, size, SHMEM_FILE_DIR "/%s is left: only root can remove it", name);
+	else if (r != SHMEM_FILE_ABSENT)
+		snprintf(text, size, SHMEM_FILE_DIR "/%s is left: %s", name,
+		         r < 0 ? strerror(-r) : "it is no regular file");
+}
+
+int attach_perform(struct attach *attach, char *error, size_t error_size)
+{
+	struct message message = {error, error_size};
+	int r = 0;
+
+	if (attach->report.live.changes)
+		r = perform_live(attach, message);
+	if (r == 0 && attach->report.persistent.changes)
+		r = perform_persistent(attach, message);
+	if (attach->detach && r == 0)
+		remove_file(attach);
+	return r;
+}

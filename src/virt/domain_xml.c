@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/domain_xml.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "virt/domain_tree.h"
+
+void domain_xml_edit_cleanup(struct domain_xml_edit *edit)
+{
+	free(edit->xml);
+	free(edit->added);
+	free(edit->removed);
+	*edit = DOMAIN_XML_EDIT_NULL;
+}
+
+/** Returns @outcome. What is not printable ASCII becomes "?". */
+static int PRINTF_FORMAT(3, 4)
+        say(struct domain_xml_edit *edit, int outcome, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(edit->note, sizeof(edit->note), format, args);
+	va_end(args);
+	for (char *p = edit->note; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return outcome;
+}
+
+static int PRINTF_FORMAT(2, 3) print_to(char **ret, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(ret, format, args);
+	va_end(args);
+	if (n < 0)
+		*ret = NULL;
+	return n < 0 ? -ENOMEM : 0;
+}
+
+/** Parses and refuses what is no domain. */
+static int read_domain(const char *text, size_t size, struct domain_tree *tree,
+                       struct domain_xml_edit *ret)
+{
+	*ret = DOMAIN_XML_EDIT_NULL;
+	*tree = (struct domain_tree){0};
+	if (size > DOMAIN_XML_MAX)
+		return say(ret, DOMAIN_XML_REFUSED, "its XML is larger than %d bytes",
+		           DOMAIN_XML_MAX);
+	if (!domain_tree_parse(text, size, tree))
+		return say(ret, DOMAIN_XML_REFUSED, "its XML is not that of a domain");
+	return 0;
+}
+
+/** Refuses a domain that cannot have shared memory at all. */
+static int check_domain(const struct domain_tree *tree, struct domain_xml_edit *ret)
+{
+	if (strcmp(tree->type, "qemu") != 0 && strcmp(tree->type, "kvm") != 0)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "it is of type \"%.32s\": only qemu and kvm have shared memory of this "
+		           "kind",
+		           tree->type);
+	if (tree->root_bus == DOMAIN_BUS_NONE)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "its machine has no PCI, and the shared memory is a PCI device");
+	if (tree->max_vcpus == 0)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "its number of vCPUs is not from 1 to %d, for which there are pages",
+		           PVSCHED_REGION_PAGES_MAX);
+	if (tree->shmem_foreign)
+		return say(
+		        ret, DOMAIN_XML_REFUSED,
+		        "it has <shmem name='%.64s'>, which other domains may share, or which is "
+		        "not role='master'; remove that first: virsh edit",
+		        tree->shmem_foreign);
+	if (tree->memfd.foreign)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "its <qemu:commandline> has something else of the id " DOMAIN_XML_ID
+		           ", remove that first: virsh edit");
+	return 0;
+}
+
+/** A power of two of MiB that holds a header and a page for each vCPU. */
+static unsigned int region_mib(const struct domain_tree *tree)
+{
+	unsigned long need = PVSCHED_PAGE_SIZE * (1UL + tree->max_vcpus);
+	unsigned long size = PVSCHED_REGION_SIZE_MIN;
+
+	while (size < need)
+		size *= 2;
+	return (unsigned int)(size / (1024 * 1024));
+}
+
+/**
+ * A slot on the root bus that nobody has. libvirt counts up from 1, also for what is plugged in
+ * later, and puts what belongs to a q35 chipset at 0x1d and above; so from 0x1c downwards.
+ * Outcomes: 0 when there is none.
+ */
+static unsigned int choose_slot(const struct domain_tree *tree)
+{
+	unsigned int slot = tree->memfd.slot;
+
+	if (slot && !(tree->slots & (1U << slot)))
+		return slot; /* the one it has: guests see their devices where they were */
+	for (slot = 0x1c; slot >= 0x10; slot--)
+		if (!(tree->slots & (1U << slot)))
+			return slot;
+	return 0;
+}
+
+static const char *const text_of_args = "<qemu:commandline xmlns:qemu='" DOMAIN_TREE_QEMU_URI "'>\n"
+                                        "  <qemu:arg value='-object'/>\n"
+                                        "  <qemu:arg value='%s'/>\n"
+                                        "  <qemu:arg value='-device'/>\n"
+                                        "  <qemu:arg value='%s'/>\n"
+                                        "</qemu:commandline>\n";
+
+/** The arguments in @memfd as people would write them; none of them holds a quote or a "<". */
+static int describe_memfd(const struct domain_memfd *memfd, char **ret)
+{
+	return print_to(ret, text_of_args, memfd->object_text, memfd->device_text);
+}
+
+int domain_xml_attach(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	struct domain_memfd wanted = {0};
+	unsigned int slot;
+	int r;
+
+	r = read_domain(text, size, &tree, ret);
+	if (r == 0)
+		r = check_domain(&tree, ret);
+	if (r != 0)
+		return r;
+	if (tree.shmem)
+		return say(ret, DOMAIN_XML_UNCHANGED,
+		           "it has <shmem name='%.64s'> already, which will do; detach it first to "
+		           "have a memfd instead",
+		           tree.shmem_name);
+	slot = choose_slot(&tree);
+	if (slot == 0)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "no PCI slot from 0x10 to 0x1c of its first bus is free");
+	snprintf(wanted.object_text, sizeof(wanted.object_text),
+	         "memory-backend-memfd,id=" DOMAIN_XML_ID ",size=%uM,share=on,seal=on",
+	         region_mib(&tree));
+	snprintf(wanted.device_text, sizeof(wanted.device_text),
+	         "ivshmem-plain,id=" DOMAIN_XML_ID ",memdev=" DOMAIN_XML_ID
+	         ",master=on,bus=%s,addr=0x%02x",
+	         tree.root_bus == DOMAIN_BUS_PCIE ? "pcie.0" : "pci.0", slot);
+	if (strcmp(tree.memfd.object_text, wanted.object_text) == 0 &&
+	    strcmp(tree.memfd.device_text, wanted.device_text) == 0)
+		return say(ret, DOMAIN_XML_UNCHANGED, "it has the memfd already");
+	if (tree.memfd.object || tree.memfd.device)
+		r = describe_memfd(&tree.memfd, &ret->removed);
+	if (r == 0)
+		r = describe_memfd(&wanted, &ret->added);
+	domain_tree_remove_memfd(&tree);
+	if (r == 0)
+		r = domain_tree_add_memfd(&tree, &wanted);
+	return r == 0 ? domain_tree_print(&tree, NULL, &ret->xml) : r;
+}
+
+static int describe_removed(const struct domain_tree *tree, struct domain_xml_edit *ret)
+{
+	CLEANUP(cleanup_free) char *memfd = NULL;
+	CLEANUP(cleanup_free) char *shmem = NULL;
+	int r = 0;
+
+	if (tree->memfd.object || tree->memfd.device)
+		r = describe_memfd(&tree->memfd, &memfd);
+	if (r == 0 && tree->shmem)
+		r = domain_tree_print(tree, tree->shmem, &shmem);
+	if (r == 0)
+		r = print_to(&ret->removed, "%s%s%s", memfd ? memfd : "", shmem ? shmem : "",
+		             shmem ? "\n" : "");
+	return r;
+}
+
+int domain_xml_detach(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	int r;
+
+	r = read_domain(text, size, &tree, ret);
+	if (r != 0)
+		return r;
+	if (tree.memfd.foreign)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "its <qemu:commandline> has something of the id " DOMAIN_XML_ID
+		           " that was not made by attach; remove it by hand: virsh edit");
+	if (!tree.memfd.object && !tree.memfd.device && !tree.shmem)
+		return say(ret, DOMAIN_XML_UNCHANGED, "it has none");
+	r = describe_removed(&tree, ret);
+	domain_tree_remove_memfd(&tree);
+	domain_tree_remove_shmem(&tree);
+	return r == 0 ? domain_tree_print(&tree, NULL, &ret->xml) : r;
+}
+
+int domain_xml_plug(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	int r;
+
+	r = read_domain(text, size, &tree, ret);
+	if (r == 0)
+		r = check_domain(&tree, ret);
+	if (r != 0)
+		return r;
+	if (tree.shmem)
+		return say(ret, DOMAIN_XML_UNCHANGED, "it has <shmem name='%.64s'> already",
+		           tree.shmem_name);
+	if (tree.memfd.object)
+		return say(ret, DOMAIN_XML_UNCHANGED,
+		           "it has the memfd of its <qemu:commandline> already");
+	if (tree.root_bus == DOMAIN_BUS_PCIE && !tree.pci_bridge)
+		return say(
+		        ret, DOMAIN_XML_REFUSED,
+		        "it is a PCIe machine without a bridge to PCI, so this PCI device cannot "
+		        "be plugged in while it runs; use --persist, or give it a "
+		        "PCI controller of the model pcie-to-pci-bridge and start it cold");
+	if (!tree.uuid[0])
+		return say(ret, DOMAIN_XML_REFUSED, "its XML has no valid uuid");
+	return print_to(&ret->added,
+	                "<shmem name='" DOMAIN_XML_SHMEM_PREFIX "%s' role='master'>\n"
+	                "  <model type='ivshmem-plain'/>\n"
+	                "  <size unit='M'>%u</size>\n"
+	                "</shmem>\n",
+	                tree.uuid, region_mib(&tree));
+}
+
+int domain_xml_unplug(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	int r;
+
+	r = read_domain(text, size, &tree, ret);
+	if (r != 0)
+		return r;
+	if (tree.shmem)
+		return describe_removed(&(struct domain_tree){.doc = tree.doc, .shmem = tree.shmem},
+		                        ret);
+	if (tree.memfd.object)
+		return say(
+		        ret, DOMAIN_XML_REFUSED,
+		        "it was started with the memfd, which cannot be unplugged; detach it with "
+		        "--persist: then it is gone when the domain was shut off and is started");
+	return say(ret, DOMAIN_XML_UNCHANGED, "it has none");
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""crowd: 1,000 real threads as vCPUs, held against the simulator's account of the same."""
+
+import json
+import os
+import statistics
+import sys
+
+from rig import proc
+
+from . import figures
+
+EASES = (1, 2, 4)  # the periods of the crowd, times this
+_SECONDS = 10
+FIGURES = (("wakeups_per_s", "wake-ups/s"), ("elevated_permille", "elevated permille"), ("boosts_per_s", "boosts/s"),
+           ("calls_per_1000", "calls / 1000 wake-ups"), ("booster_wakeups_per_s", "booster wake-ups/s"),
+           ("avg_us", "wake-up avg us"), ("p50_us", "p50"), ("p99_us", "p99"))
+
+
+def arguments(parser):
+    parser.add_argument("--ease", type=int, action="append", help="crowd: only that; 1, 2 and 4 by default")
+
+
+def _simulate(build, seconds, ease, seed):
+    text = proc.run(os.path.join(build, "tests/sim/sim"), "--crowd", str(ease), "--seconds", str(seconds),
+                    "--seed", str(seed), "--cpus", str(len(os.sched_getaffinity(0))), timeout=120)
+    return json.loads(text)
+
+
+def measure(scene, options, rounds):
+    seconds = 3 if options.quick else _SECONDS
+    for number in range(options.rounds):
+        for ease in options.ease or EASES:
+            one = rounds.setdefault(ease, {"measured": [], "simulated": []})
+            one["simulated"].append(_simulate(options.build, seconds, ease, number + 1))
+            one["measured"].append(scene.program("bench-crowd", seconds, ease, scene.path("ledger")))
+        print(f"bench: crowd: round {number + 1} of {options.rounds}", file=sys.stderr)
+
+
+def usable(rounds):
+    """Is there something to report, should the run have been cut short?"""
+    return any(one["measured"] for one in rounds.values())
+
+
+def report(rounds, _options):
+    head = ["ease", "side", "rounds"] + [name for _, name in FIGURES] + ["others' RT permille"]
+    rows, crowds = [], {}
+    for ease, sides in rounds.items():
+        for side, runs in sides.items():
+            medians = {key: round(statistics.median(run[key] for run in runs), 2) for key, _ in FIGURES if runs}
+            foreign = [run["foreign_rt_permille"] for run in runs if "foreign_rt_permille" in run]
+            rows.append([ease, side, len(runs), *medians.values(), statistics.median(foreign) if foreign else "-"])
+            crowds.setdefault(ease, {})[side] = {"median": medians, "runs": runs}
+    return {"crowds": crowds}, figures.table(head, rows)

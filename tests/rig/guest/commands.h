@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What the commands of the test guest share: answers on the port, arguments, histograms.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Latencies above are counted as overflows; the maximum stays exact. cyclictest prints every
+ * bucket, and under emulation a million of them would take longer than the measurement.
+ */
+#define HISTOGRAM_US 50000
+
+struct summary {
+	unsigned long cycles; /* all, those above HISTOGRAM_US included */
+	unsigned long avg_us, max_us;
+	unsigned long counts[HISTOGRAM_US];
+};
+
+/** Prints into the answer that answer() then ends with the line. */
+void answer_part(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** Answers that WHAT failed. */
+void fail(const char *what, int error);
+
+/** The whole word is a decimal number from min to max. */
+bool number(const char *word, long min, long max, long *ret);
+
+int64_t now_ns(void);
+void sleep_until(int64_t ns);
+
+/** Pins this thread; -1: leaves it. */
+void pin(long cpu);
+
+/** An object without its closing brace: cycles, avg_us, ..., histogram. */
+void summary_print(const struct summary *summary);
+
+/* page.c */
+void do_page(char **words, int n);
+void do_rt(char **words, int n);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rng.h"
+
+#define LIAR_RENEWS_NS    (100 * NSEC_PER_MSEC)
+#define TOGGLER_FLIPS_NS  (5 * NSEC_PER_USEC)
+#define RANDOM_CHANGES_NS (50 * NSEC_PER_USEC)
+
+struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed)
+{
+	struct guest *guest;
+
+	if (behaviour->asks == ASK_NONE)
+		return NULL;
+	guest = aligned_alloc(64, (sizeof(*guest) + 63) / 64 * 64);
+	if (!guest)
+		abort();
+	memset(guest, 0, sizeof(*guest));
+	guest->random = seed;
+	guest->page.abi_version = PVSCHED_ABI_VERSION;
+	guest->page.policy_version = PVSCHED_POLICY_VERSION;
+	memcpy(guest->page.policy_name, PVSCHED_POLICY_NAME, sizeof(PVSCHED_POLICY_NAME));
+	guest->page.apic_id = PVSCHED_APIC_ID_NONE;
+	guest->page.generation_echo = GUEST_GENERATION;
+	return guest;
+}
+
+struct guest *guest_free(struct guest *guest)
+{
+	free(guest);
+	return NULL;
+}
+
+static void say(struct guest *guest, enum pvsched_ask ask, uint64_t expect_us)
+{
+	uint64_t tuple = ask == PVSCHED_ASK_URGENT ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 50)
+	                                           : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
+
+	guest->sequence++;
+	guest->page.expect = pvsched_expect((uint32_t)expect_us, guest->sequence);
+	guest->page.request = pvsched_request(tuple, guest->sequence);
+}
+
+static void say_ordinary(struct guest *guest, uint64_t now_ns)
+{
+	say(guest, PVSCHED_ASK_ORDINARY,
+	    guest->next_ns > now_ns ? (guest->next_ns - now_ns) / NSEC_PER_USEC : 0);
+}
+
+static void say_anything(struct guest *guest)
+{
+	uint64_t expect_us = rng_below(&guest->random, 1000);
+
+	switch (rng_below(&guest->random, 8)) {
+	case 0:
+		guest->page.request = 0;
+		return;
+	case 1:
+		guest->page.request = rng_next(&guest->random);
+		return;
+	case 2:
+		guest->page.expect = rng_next(&guest->random);
+		return;
+	case 3:
+		say(guest, PVSCHED_ASK_ORDINARY, rng_below(&guest->random, UINT32_MAX));
+		return;
+	case 4:
+		say(guest, PVSCHED_ASK_ORDINARY, 0);
+		return;
+	case 5:
+		say(guest, PVSCHED_ASK_ORDINARY, expect_us);
+		return;
+	default:
+		say(guest, PVSCHED_ASK_URGENT, expect_us);
+		return;
+	}
+}
+
+void guest_speak(struct guest *guest, enum ask_mode mode, uint64_t now_ns)
+{
+	if (mode == ASK_HONEST || now_ns < guest->changes_ns)
+		return;
+	switch (mode) {
+	case ASK_NONE:
+	case ASK_HONEST:
+		return;
+	case ASK_LIAR:
+		say(guest, PVSCHED_ASK_URGENT, 0);
+		guest->changes_ns = now_ns + LIAR_RENEWS_NS;
+		return;
+	case ASK_TOGGLER:
+		say(guest, rng_below(&guest->random, 2) ? PVSCHED_ASK_URGENT : PVSCHED_ASK_ORDINARY,
+		    0);
+		guest->changes_ns = now_ns + 1 + rng_below(&guest->random, TOGGLER_FLIPS_NS);
+		return;
+	case ASK_RANDOM:
+		say_anything(guest);
+		guest->changes_ns = now_ns + 1 + rng_below(&guest->random, RANDOM_CHANGES_NS);
+		return;
+	}
+}
+
+static uint64_t vary(struct world *world, uint64_t ns, uint32_t permille)
+{
+	uint64_t span = ns * permille / 1000;
+
+	return ns - span + rng_below(&world->random, 2 * span + 1);
+}
+
+static const struct phase *phase_now(struct world *world, struct thread *t)
+{
+	const struct phase *phase = &t->behaviour->phases[t->phase];
+
+	while (phase->lasts_ns && world->now_ns >= t->phase_ends_ns) {
+		t->phase = (t->phase + 1) % WORLD_PHASES_MAX;
+		if (!t->behaviour->phases[t->phase].run_ns)
+			t->phase = 0;
+		phase = &t->behaviour->phases[t->phase];
+		t->phase_ends_ns = world->now_ns + phase->lasts_ns;
+	}
+	return phase;
+}
+
+static uint64_t work_of_phase(struct world *world, struct thread *t)
+{
+	const struct phase *phase = phase_now(world, t);
+
+	if (phase->run_ns != NSEC_NEVER)
+		return MAX(vary(world, phase->run_ns, phase->vary_permille), UINT64_C(1));
+	return phase->lasts_ns ? t->phase_ends_ns - world->now_ns : NSEC_NEVER;
+}
+
+static bool is_honest(const struct thread *t)
+{
+	return t->behaviour->asks == ASK_HONEST;
+}
+
+void guest_work_begin(struct world *world, struct thread *t)
+{
+	t->left_ns = work_of_phase(world, t);
+}
+
+void guest_work_add(struct world *world, struct thread *t)
+{
+	uint64_t work_ns = work_of_phase(world, t);
+
+	*(t->guest->urgent ? &t->guest->set_aside_ns : &t->left_ns) += work_ns;
+}
+
+static void urgent_begin(struct world *world, struct thread *t)
+{
+	struct guest *guest = t->guest;
+	uint64_t waited_ns = world->now_ns - guest->due_ns;
+
+	guest->urgent_jobs++;
+	guest->urgent_wait_ns += waited_ns;
+	guest->urgent_late += waited_ns > GUEST_LATE_NS;
+	guest->urgent_worst_ns = MAX(guest->urgent_worst_ns, waited_ns);
+	guest->due_ns = 0;
+	guest->urgent = true;
+	guest->set_aside_ns = t->left_ns;
+	t->left_ns = MAX(vary(world, t->behaviour->urgent_run_ns, 200), UINT64_C(1));
+	say(guest, PVSCHED_ASK_URGENT, 0);
+}
+
+void guest_runs(struct world *world, struct thread *t)
+{
+	if (!is_honest(t) || t->guest->urgent)
+		return;
+	if (t->guest->due_ns)
+		urgent_begin(world, t);
+	else if (t->woken)
+		say_ordinary(t->guest, world->now_ns);
+}
+
+static void plan_ordinary(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+	const struct phase *phase = phase_now(world, t);
+	uint64_t wake_ns = world->now_ns + vary(world, phase->sleep_ns, phase->vary_permille);
+
+	if (phase->periodic) {
+		while (t->period_ns <= world->now_ns)
+			t->period_ns += phase->sleep_ns;
+		wake_ns = t->period_ns;
+	}
+	world_plan(world, MAX(wake_ns, world->now_ns + 1), HAPPENS_WAKE, number, 0);
+}
+
+bool guest_work_end(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+
+	if (is_honest(t) && t->guest->urgent) {
+		t->guest->urgent = false;
+		t->left_ns = t->guest->set_aside_ns;
+		if (t->guest->due_ns)
+			urgent_begin(world, t);
+		else
+			say_ordinary(t->guest, world->now_ns);
+		t->halted = true;
+		return t->left_ns > 0;
+	}
+	plan_ordinary(world, number);
+	t->halted = rng_below(&world->random, 1000) >= t->behaviour->lock_permille;
+	return false;
+}
+
+void guest_urgent_due(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+
+	/* what is due while more of it waits is served with it */
+	if (!t->guest->due_ns)
+		t->guest->due_ns = world->now_ns;
+	t->guest->next_ns = world->now_ns + t->behaviour->urgent_every_ns;
+	world_plan(world, t->guest->next_ns, HAPPENS_URGENT, number, 0);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "judge.h"
+
+#include <stdlib.h>
+
+#include "guest.h"
+
+#define FOREIGN_RUN_NS (1300 * NSEC_PER_USEC) /* a foreign RT thread's longest run */
+
+/*
+ * How long fair threads may wait without anybody being wronged: all groups and all members of one
+ * on one CPU, with a slice each; twice that, since real-time threads take 30 % and lag a slice.
+ */
+static uint64_t wait_limit_ns(const struct scenario *scenario)
+{
+	uint64_t groups = scenario->spinners_per_cpu, members = 1;
+
+	for (size_t i = 0; i < SCENARIO_CASTS_MAX; i++) {
+		groups += scenario->casts[i].domains;
+		members = MAX(members, scenario->casts[i].vcpus);
+	}
+	return 2 * WORLD_SLICE_NS * groups * members;
+}
+
+#define WARM_NS                                                                                    \
+	(100 * NSEC_PER_MSEC) /* before it, who is served is not judged: some are not armed yet */
+
+/*
+ * The slacks. An emptied bucket is overdrawn by what runs until the change has its effect: the
+ * timer is late, the booster takes its delay, and does what came before first. Charges are rounded
+ * down by less than 1 ns each, and there is at most one per PVS_CHARGE_MIN_NS of a CPU's share.
+ */
+static uint64_t reaction_ns(const struct sim_options *options, unsigned int n_vcpus)
+{
+	return options->delay_ns + HOST_TIMER_NS + 2 * n_vcpus * HOST_APPLY_NS +
+	       options->lasts_ns / PVS_CHARGE_MIN_NS;
+}
+
+/* For a domain's bucket and a CPU's each vCPU may have its overdraft at the same moment. */
+static uint64_t domain_slack_ns(const struct sim_options *options, const struct world *world,
+                                unsigned int n_vcpus, uint32_t domain)
+{
+	unsigned int members = 0, at_once;
+
+	for (unsigned int i = 0; i < n_vcpus; i++)
+		members += world->threads[i].domain == (int)domain;
+	/*
+	 * A run is charged when it ends: vCPUs that run at once do not see each other's. All but
+	 * one may take a burst that the domain's bucket no longer has; it stays a debt.
+	 */
+	at_once = MIN(members, world->n_cpus);
+	return members * reaction_ns(options, n_vcpus) + (at_once ? at_once - 1 : 0) * SIM_BURST_NS;
+}
+
+static uint64_t cpu_slack_ns(const struct scenario *scenario, const struct sim_options *options,
+                             unsigned int n_vcpus)
+{
+	return n_vcpus * reaction_ns(options, n_vcpus) +
+	       (scenario->foreign_rt ? FOREIGN_RUN_NS : 0);
+}
+
+static void nearest(struct sim_cap *cap, uint64_t excess_ns, uint64_t limit_ns)
+{
+	if (cap->limit_ns && excess_ns * cap->limit_ns <= cap->excess_ns * limit_ns)
+		return;
+	*cap = (struct sim_cap){excess_ns, limit_ns};
+}
+
+/* The first cause is the one that counts. */
+static void fail_if(struct sim_result *ret, bool broken, const char *what)
+{
+	if (broken && !ret->failed)
+		ret->failed = what;
+}
+
+/* Both ways to judge, over the same intervals. */
+static uint64_t excess_ns(const struct record *record, enum checker_key key, uint32_t number,
+                          uint32_t share_permille, struct sim_result *ret)
+{
+	uint64_t excess =
+	        checker_excess_ns(record->runs, record->n_runs, key, number, share_permille);
+
+	fail_if(ret, excess != meters_excess_ns(record->meters, key, number),
+	        "the two ways to check a cap disagree");
+	return excess;
+}
+
+static void judge_caps(const struct scenario *scenario, const struct sim_options *options,
+                       const struct world *world, const struct record *record, unsigned int n_vcpus,
+                       struct sim_result *ret)
+{
+	for (uint32_t i = 0; i < n_vcpus; i++) {
+		uint32_t domain = (uint32_t)world->threads[i].domain;
+
+		if (world->threads[i].own_priority)
+			continue; /* its owner set no cap */
+		nearest(&ret->vcpu, excess_ns(record, CHECKER_VCPU, i, SIM_SHARE_PERMILLE, ret),
+		        SIM_BURST_NS + reaction_ns(options, n_vcpus));
+		if (i > 0 && world->threads[i - 1].domain == (int)domain)
+			continue;
+		nearest(&ret->domain,
+		        excess_ns(record, CHECKER_DOMAIN, domain, SIM_DOMAIN_SHARE_PERMILLE, ret),
+		        SIM_DOMAIN_BURST_NS + domain_slack_ns(options, world, n_vcpus, domain));
+	}
+	for (uint32_t i = 0; i < world->n_cpus; i++)
+		nearest(&ret->cpu, excess_ns(record, CHECKER_CPU, i, SIM_CPU_SHARE_PERMILLE, ret),
+		        SIM_CPU_BURST_NS + cpu_slack_ns(scenario, options, n_vcpus));
+	fail_if(ret, ret->vcpu.excess_ns > ret->vcpu.limit_ns,
+	        "a vCPU was elevated beyond its cap");
+	fail_if(ret, ret->domain.excess_ns > ret->domain.limit_ns,
+	        "a domain was elevated beyond its cap");
+	fail_if(ret, ret->cpu.excess_ns > ret->cpu.limit_ns,
+	        "a CPU ran real-time threads beyond its cap");
+}
+
+void judge(const struct scenario *scenario, const struct sim_options *options,
+           const struct host *host, const struct world *world, const struct record *record,
+           struct sim_result *ret)
+{
+	const struct run_interval *runs = record->runs;
+	size_t n = record->n_runs;
+	uint64_t closed_ns = world->now_ns - SIM_SETTLE_NS;
+	uint64_t warm_ns = world->now_ns - options->lasts_ns + WARM_NS;
+
+	ret->failed = checker_nonsense(runs, n, world->n_cpus, world->n_threads);
+	fail_if(ret, meters_nonsense(record->meters) != ret->failed,
+	        "the two ways to check the record disagree");
+	fail_if(ret, host->broken != NULL, host->broken);
+	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
+	judge_caps(scenario, options, world, record, host->n_vcpus, ret);
+	ret->elevated_permille =
+	        checker_elevated_permille(runs, n, world->n_cpus, options->lasts_ns);
+	ret->longest_wait_ns = checker_longest_wait_ns(runs, n);
+	fail_if(ret, ret->longest_wait_ns != meters_longest_wait_ns(record->meters),
+	        "the two ways to check waits disagree");
+	ret->served_permille = -1;
+	for (int i = 0; i < (int)host->n_vcpus; i++) {
+		int served = checker_served_permille(runs, n, i, warm_ns, closed_ns);
+
+		if (world->threads[i].behaviour == scenario->casts[0].behaviour &&
+		    (ret->served_permille < 0 || served < ret->served_permille))
+			ret->served_permille = served;
+	}
+	for (uint32_t i = 0; i < host->n_vcpus; i++)
+		fail_if(ret, world->threads[i].priority != world->threads[i].own_priority,
+		        "a vCPU was still elevated after the end");
+	fail_if(ret, ret->served_permille < scenario->served_permille,
+	        "a vCPU within its budget was not elevated when it woke");
+	fail_if(ret, ret->longest_wait_ns > wait_limit_ns(scenario), "a thread waited too long");
+}
+
+void judge_urgent(const struct world *world, const struct record *record, struct sim_urgent *ret)
+{
+	*ret = (struct sim_urgent){0};
+	for (size_t i = 0; i < record->n_runs; i++) {
+		const struct run_interval *run = &record->runs[i];
+
+		if (run->elevated && world->threads[run->thread].behaviour->asks == ASK_HONEST)
+			ret->elevated_ns += run->to_ns - run->from_ns;
+	}
+	for (uint32_t i = 0; i < world->n_threads; i++) {
+		const struct guest *guest = world->threads[i].guest;
+
+		if (!guest)
+			continue;
+		ret->jobs += guest->urgent_jobs;
+		ret->wait_ns += guest->urgent_wait_ns;
+		ret->late += guest->urgent_late;
+		ret->worst_ns = MAX(ret->worst_ns, guest->urgent_worst_ns);
+	}
+}
+
+/* What chance does in a second: a tenth of the mean, a wait of a slice or two, one job in fifty. */
+static bool is_slower(const struct sim_urgent *a, const struct sim_urgent *b)
+{
+	uint64_t mean_a = a->wait_ns / MAX(a->jobs, UINT64_C(1));
+	uint64_t mean_b = b->wait_ns / MAX(b->jobs, UINT64_C(1));
+
+	return mean_a > mean_b + mean_b / 10 + 10 * NSEC_PER_USEC ||
+	       a->late * b->jobs > (b->late + b->jobs / 50) * a->jobs;
+}
+
+void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret)
+{
+	const struct sim_urgent *heard = &ret->heard, *unheard = &ret->unheard;
+
+	if (!scenario->gain)
+		return;
+	fail_if(ret, heard->jobs == 0 || unheard->jobs == 0, "there was no urgent work");
+	fail_if(ret, is_slower(heard, unheard), "who asks waits longer than who does not");
+	if (scenario->gain & GAIN_TIME)
+		fail_if(ret, heard->elevated_ns * 10 > unheard->elevated_ns * 8,
+		        "asking saved no elevated time");
+	if (scenario->gain & GAIN_DELAY)
+		fail_if(ret, heard->wait_ns * unheard->jobs * 2 > unheard->wait_ns * heard->jobs,
+		        "asking made nothing faster");
+}

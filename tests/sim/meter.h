@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The checker's judgement while it happens, for runs of which nobody can keep all intervals. The
+ * same definitions as in checker.h, and as independent of what is judged; in the ordinary test both
+ * must say the same.
+ */
+
+#include "checker.h"
+
+struct meters;
+
+struct meter_sizes {
+	uint32_t cpus, threads, vcpus, domains;
+	uint32_t cpu_permille, vcpu_permille, domain_permille; /* the shares */
+};
+
+/** NULL when memory is out. */
+struct meters *meters_new(const struct meter_sizes *sizes);
+struct meters *meters_free(struct meters *meters);
+
+/** Someone begins or ends to run elevated; in the order of time. @vcpu and @domain: -1: none. */
+void meters_elevated(struct meters *meters, uint64_t at_ns, uint32_t cpu, int32_t vcpu,
+                     int32_t domain, bool begins);
+
+/** One stretch has ended; in the order of their ends. */
+void meters_ran(struct meters *meters, const struct run_interval *run);
+
+/** As checker_excess_ns(). */
+uint64_t meters_excess_ns(const struct meters *meters, enum checker_key key, uint32_t number);
+
+/** As checker_longest_wait_ns(), checker_nonsense(). */
+uint64_t meters_longest_wait_ns(const struct meters *meters);
+const char *meters_nonsense(const struct meters *meters);
+
+/** Elevated time of all vCPUs together. */
+uint64_t meters_elevated_ns(const struct meters *meters);
+
+/** Delays, in 64 buckets for each doubling. */
+#define DELAYS_FINE    64
+#define DELAYS_BUCKETS (DELAYS_FINE * 40)
+
+struct delays {
+	uint64_t n, sum_ns, max_ns;
+	uint64_t counts[DELAYS_BUCKETS];
+};
+
+void delays_add(struct delays *delays, uint64_t delay_ns);
+
+/** What so many permille were not longer than, to 2 %; 0 of none. */
+uint64_t delays_quantile_ns(const struct delays *delays, uint32_t permille);

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What booster and tracer tell each other through a vCPU's account. */
+#include "boost/accounts.h"
+
+#include "test.h"
+
+#define US NSEC_PER_USEC
+#define T0 (5 * NSEC_PER_SEC)
+
+static struct pvs_vcpu_account vcpu;
+static struct pvs_domain_account domain;
+static struct pvs_cpu_account cpus[PVS_CPUS_MAX];
+static struct pvs_bucket_rule cpu_rule = {.burst_ns = 3000 * US, .share_permille = 300};
+static const struct accounts accounts = {&vcpu, &domain, cpus, &cpu_rule};
+
+/* It runs since T0, elevated or not. */
+static void start(void)
+{
+	vcpu = (struct pvs_vcpu_account){
+	        .rule = {.burst_ns = 500 * US, .share_permille = 200},
+	        .in_ns = T0,
+	};
+	domain = (struct pvs_domain_account){
+	        .rule = {.burst_ns = 2000 * US, .share_permille = 500},
+	};
+}
+
+/* What the tracer would charge if it were switched out: its elevated_span(), of an elevated one. */
+static uint64_t span(uint64_t now_ns)
+{
+	return now_ns - MAX(vcpu.in_ns, vcpu.raised_at_ns);
+}
+
+static int64_t tokens(uint64_t now_ns)
+{
+	struct policy_facts facts;
+
+	account_facts(&accounts, 0, now_ns, &facts);
+	return facts.tokens_ns;
+}
+
+static void test_raised_once(void)
+{
+	start();
+	account_raised(&accounts, 0, T0 + 100 * US);
+	CHECK_U64(vcpu.raised_at_ns, T0 + 100 * US);
+	CHECK_INT(tokens(T0 + 130 * US), 470 * US);
+}
+
+/* Given back and raised again in one run: all of it is charged, and what was between is not. */
+static void test_each_stretch_of_a_run_is_owed(void)
+{
+	start();
+	account_raised(&accounts, 0, T0 + 100 * US);
+	account_lowered(&accounts, 0, T0 + 150 * US);
+	CHECK_INT(tokens(T0 + 300 * US), 450 * US);
+	account_raised(&accounts, 0, T0 + 300 * US);
+	CHECK_U64(span(T0 + 300 * US), 50 * US);
+	CHECK_INT(tokens(T0 + 310 * US), 440 * US);
+	account_lowered(&accounts, 0, T0 + 320 * US);
+	account_raised(&accounts, 0, T0 + 400 * US);
+	CHECK_U64(span(T0 + 410 * US), 80 * US);
+}
+
+/* What was elevated in the run before was charged when that ended. */
+static void test_another_run_owes_nothing(void)
+{
+	start();
+	account_raised(&accounts, 0, T0 + 100 * US);
+	account_lowered(&accounts, 0, T0 + 150 * US);
+	vcpu.in_ns = T0 + 200 * US;
+	account_raised(&accounts, 0, T0 + 210 * US);
+	CHECK_U64(span(T0 + 220 * US), 10 * US);
+	vcpu.in_ns = 0; /* and of one that does not run: from its next switch-in */
+	account_lowered(&accounts, 0, T0 + 230 * US);
+	account_raised(&accounts, 0, T0 + 240 * US);
+	CHECK_U64(vcpu.raised_at_ns, T0 + 240 * US);
+}
+
+/* Tracer and booster read the page at different times: each knows only since when it may hold. */
+static void test_the_nearer_expectation_counts(void)
+{
+	struct guest_ask ask = {.words = {7}, .read_ns = T0, .expected_ns = T0 + 900 * US};
+
+	start();
+	vcpu.ask_words[0] = 7;
+	vcpu.ask_read_ns = T0 + 10;
+	vcpu.ask_changed_ns = T0 + 10;
+	vcpu.ask_expected_ns = T0 + 400 * US;
+	vcpu.ask = PVSCHED_ASK_ORDINARY;
+	account_ask(&accounts, 0, &ask);
+	CHECK_U64(ask.read_ns, T0 + 10);
+	CHECK_U64(ask.expected_ns, T0 + 900 * US);
+	vcpu.ask_words[0] = 8; /* another request: the old expectation is none */
+	vcpu.ask_read_ns = T0 + 20;
+	account_ask(&accounts, 0, &ask);
+	CHECK_U64(ask.expected_ns, T0 + 400 * US);
+}
+
+TEST_MAIN({"raised_once", test_raised_once},
+          {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
+          {"another_run_owes_nothing", test_another_run_owes_nothing},
+          {"the_nearer_expectation_counts", test_the_nearer_expectation_counts})

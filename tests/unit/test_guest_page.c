@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Guest pages as the host reads and writes them: mapped, and by file. */
+#include "guest/page.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define GENERATION UINT64_C(0x1234567890abcdef)
+#define NOW        (100 * NSEC_PER_SEC)
+
+/* A page in a memfd: what the guest maps, and the two ways in which the host may see it. */
+struct fixture {
+	int fd;
+	struct pvsched_page *guest;
+	struct guest_page mapped, by_file;
+};
+
+static struct fixture make(void)
+{
+	struct fixture f = {.fd = memfd_create("page", MFD_CLOEXEC)};
+
+	CHECK(f.fd >= 0 && ftruncate(f.fd, 2 * PVSCHED_PAGE_SIZE) == 0);
+	f.guest = mmap(NULL, PVSCHED_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f.fd,
+	               PVSCHED_PAGE_SIZE);
+	CHECK(f.guest != MAP_FAILED);
+	f.by_file = (struct guest_page){
+	        .fd = f.fd, .offset = PVSCHED_PAGE_SIZE, .generation = GENERATION, .apic_id = 6};
+	f.mapped = f.by_file;
+	f.mapped.memory = f.guest;
+	return f;
+}
+
+static void done(struct fixture *f)
+{
+	munmap(f->guest, PVSCHED_PAGE_SIZE);
+	close(f->fd);
+}
+
+static void say_hello(struct pvsched_page *page)
+{
+	page->abi_version = PVSCHED_ABI_VERSION;
+	page->policy_version = PVSCHED_POLICY_VERSION;
+	strcpy(page->policy_name, PVSCHED_POLICY_NAME);
+	page->protocol_id = PVSCHED_PROTOCOL;
+	page->requested_mode = PVSCHED_MODE;
+	page->apic_id = 6;
+	page->cpu_index = 3;
+	page->generation_echo = GENERATION;
+}
+
+static enum pvsched_status judge(const struct guest_page *page)
+{
+	struct guest_hello hello;
+
+	CHECK_INT(guest_page_read_hello(page, &hello), 0);
+	return guest_hello_judge(&hello, page);
+}
+
+#define CHECK_JUDGED(f, field, value, status)                                                      \
+	do {                                                                                       \
+		say_hello((f)->guest);                                                             \
+		(f)->guest->field = (value);                                                       \
+		CHECK_INT(judge(&(f)->mapped), (status));                                          \
+		CHECK_INT(judge(&(f)->by_file), (status));                                         \
+	} while (0)
+
+static void test_negotiation(void)
+{
+	struct fixture f = make();
+
+	CHECK_INT(judge(&f.mapped), PVSCHED_STATUS_DISABLED);
+	CHECK_JUDGED(&f, protocol_id, 0, PVSCHED_STATUS_ENABLED);
+	CHECK_JUDGED(&f, generation_echo, GENERATION + 1, PVSCHED_STATUS_DISABLED);
+	CHECK_JUDGED(&f, generation_echo, 0, PVSCHED_STATUS_DISABLED);
+	CHECK_JUDGED(&f, abi_version, 0, PVSCHED_STATUS_ABI);
+	CHECK_JUDGED(&f, abi_version, 0x01000000, PVSCHED_STATUS_ABI); /* the other endianness */
+	CHECK_JUDGED(&f, policy_version, 2, PVSCHED_STATUS_POLICY_VERSION);
+	CHECK_JUDGED(&f, protocol_id, 1, PVSCHED_STATUS_PROTOCOL);
+	CHECK_JUDGED(&f, requested_mode, 1, PVSCHED_STATUS_MODE);
+	CHECK_JUDGED(&f, apic_id, 7, PVSCHED_STATUS_PROTOCOL);
+	CHECK_JUDGED(&f, apic_id, PVSCHED_APIC_ID_NONE, PVSCHED_STATUS_ENABLED);
+	CHECK_JUDGED(&f, policy_name[0], 'P', PVSCHED_STATUS_UNKNOWN_POLICY);
+	CHECK_JUDGED(&f, policy_name[31], 'x', PVSCHED_STATUS_UNKNOWN_POLICY);
+	CHECK_JUDGED(&f, policy_name[8], 'x', PVSCHED_STATUS_UNKNOWN_POLICY);
+	done(&f);
+}
+
+/* What an earlier host left is not found again. */
+static void test_begin_answer_end(void)
+{
+	struct fixture f = make();
+	struct guest_page *pages[] = {&f.mapped, &f.by_file};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+		memset(f.guest, 0xff, PVSCHED_PAGE_SIZE);
+		CHECK_INT(guest_page_begin(pages[i]), 0);
+		CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
+		CHECK_U64(f.guest->generation, GENERATION);
+		CHECK_U64(f.guest->run_delay_ns, 0);
+		CHECK_U64(f.guest->applied_state, 0);
+		CHECK_U64(f.guest->request, UINT64_MAX); /* the guest's words are the guest's */
+		CHECK_U64(f.guest->abi_version, UINT32_MAX);
+		CHECK_INT(guest_page_answer(pages[i], PVSCHED_STATUS_MODE), 0);
+		CHECK_INT(f.guest->status, PVSCHED_STATUS_MODE);
+		CHECK_INT(f.guest->host_abi_version, PVSCHED_ABI_VERSION);
+		CHECK_INT(f.guest->accepted_mode, PVSCHED_MODE);
+		guest_page_end(pages[i]);
+		CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
+		CHECK_U64(f.guest->generation, 0);
+	}
+	done(&f);
+}
+
+static void test_publish(void)
+{
+	struct fixture f = make();
+	struct guest_page *pages[] = {&f.mapped, &f.by_file};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+		struct guest_snapshot s = {
+		        .applied_state =
+		                pvsched_applied(PVSCHED_BOOST_CRITICAL, PVSCHED_THROTTLED_SHARE),
+		        .run_delay_ns = 10 + i,
+		        .elevated_ns = 20 + i,
+		        .boosts = 30 + i,
+		        .throttles = 40 + i,
+		        .published_ns = 50 + i,
+		        .host_cpu = 7,
+		        .host_flags = PVSCHED_HOST_ARMED,
+		};
+
+		CHECK_INT(guest_page_publish(pages[i], &s), 0);
+		CHECK_INT(pvsched_applied_boost(f.guest->applied_state), PVSCHED_BOOST_CRITICAL);
+		CHECK_INT(pvsched_applied_throttled(f.guest->applied_state),
+		          PVSCHED_THROTTLED_SHARE);
+		CHECK_U64(f.guest->run_delay_ns, s.run_delay_ns);
+		CHECK_U64(f.guest->elevated_ns, s.elevated_ns);
+		CHECK_U64(f.guest->boosts, s.boosts);
+		CHECK_U64(f.guest->throttles, s.throttles);
+		CHECK_U64(f.guest->published_ns, s.published_ns);
+		CHECK_INT(f.guest->host_cpu, 7);
+		CHECK_INT(f.guest->host_flags, PVSCHED_HOST_ARMED);
+	}
+	done(&f);
+}
+
+static const uint64_t fifo = UINT64_C(1) | 50 << 16, normal = 0;
+
+static enum pvsched_ask ask_after(struct fixture *f, struct guest_ask *ask, uint64_t now_ns)
+{
+	struct guest_ask by_file = *ask;
+
+	CHECK_INT(guest_page_read_ask(&f->mapped, false, now_ns - 10, now_ns, ask), 0);
+	CHECK_INT(guest_page_read_ask(&f->by_file, false, now_ns - 10, now_ns, &by_file), 0);
+	CHECK(memcmp(ask, &by_file, sizeof(by_file)) == 0);
+	return guest_ask_now(ask, now_ns);
+}
+
+static void test_request_and_lease(void)
+{
+	struct fixture f = make();
+	struct guest_ask ask = {0};
+
+	say_hello(f.guest);
+	CHECK_INT(ask_after(&f, &ask, NOW), PVSCHED_ASK_NONE);
+	f.guest->request = pvsched_request(fifo, 1);
+	CHECK_INT(ask_after(&f, &ask, NOW + 5), PVSCHED_ASK_URGENT);
+	/* not renewed, it dies */
+	CHECK_INT(ask_after(&f, &ask, NOW + 5 + PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_URGENT);
+	CHECK_INT(ask_after(&f, &ask, NOW + 6 + PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_NONE);
+	/* another number renews it, also the one after the last */
+	f.guest->request = pvsched_request(fifo, UINT32_MAX);
+	CHECK_INT(ask_after(&f, &ask, NOW + 3 * PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_URGENT);
+	f.guest->request = pvsched_request(normal, 1);
+	CHECK_INT(ask_after(&f, &ask, NOW + 4 * PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_ORDINARY);
+	f.guest->generation_echo++;
+	CHECK_INT(ask_after(&f, &ask, NOW + 4 * PVSCHED_REQUEST_LEASE_NS + 1), PVSCHED_ASK_NONE);
+	done(&f);
+}
+
+static void test_expectation(void)
+{
+	struct fixture f = make();
+	struct guest_ask ask = {0};
+
+	say_hello(f.guest);
+	f.guest->expect = pvsched_expect(700, 9);
+	f.guest->request = pvsched_request(normal, 9);
+	ask_after(&f, &ask, NOW);
+	CHECK_U64(ask.expected_ns, NOW - 10 + 700 * NSEC_PER_USEC); /* since it runs */
+	/* the same words later are not another expectation */
+	ask_after(&f, &ask, NOW + 1000);
+	CHECK_U64(ask.expected_ns, NOW - 10 + 700 * NSEC_PER_USEC);
+	/* one that belongs to another request is none */
+	f.guest->request = pvsched_request(normal, 10);
+	ask_after(&f, &ask, NOW + 2000);
+	CHECK_U64(ask.expected_ns, 0);
+	/* written since the last look, which was later than the switch-in */
+	f.guest->expect = pvsched_expect(1, 11);
+	f.guest->request = pvsched_request(normal, 11);
+	ask_after(&f, &ask, NOW + 2005);
+	CHECK_U64(ask.expected_ns, NOW + 2000 + NSEC_PER_USEC);
+	done(&f);
+}
+
+static void test_what_has_no_meaning(void)
+{
+	static const uint64_t bad[] = {
+	        1ULL | 50 << 16 | 1ULL << 24 | 1ULL << 32, /* reserved byte */
+	        1ULL | 0 << 16 | 1ULL << 32,               /* FIFO without priority */
+	        1ULL | 100 << 16 | 1ULL << 32,             /* above 99 */
+	        1ULL | 1 << 8 | 50 << 16 | 1ULL << 32,     /* FIFO with nice */
+	        0ULL | 20 << 8 | 1ULL << 32,               /* nice 20 */
+	        0ULL | 0xebULL << 8 | 1ULL << 32,          /* nice -21 */
+	        0ULL | 1 << 16 | 1ULL << 32,               /* NORMAL with priority */
+	        4ULL | 1ULL << 32,                         /* no such policy */
+	        5ULL | 1 << 8 | 1ULL << 32,                /* IDLE with nice */
+	        6ULL | 1ULL << 32,                         /* DEADLINE */
+	        1ULL | 50 << 16,                           /* no sequence number */
+	        UINT64_MAX,
+	};
+	struct fixture f = make();
+	struct guest_ask ask = {0};
+
+	say_hello(f.guest);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		f.guest->request = bad[i];
+		CHECK_INT(ask_after(&f, &ask, NOW + i), PVSCHED_ASK_NONE);
+		CHECK_INT(ask.invalid, (int)i + 1);
+	}
+	ask_after(&f, &ask, NOW + 100); /* counted once each */
+	CHECK_INT(ask.invalid, ARRAY_SIZE(bad));
+	done(&f);
+}
+
+static enum pvsched_ask intent(uint64_t current, uint64_t pending, uint64_t flags, uint64_t cs)
+{
+	return pvsched_intent_ask(current | pending << 24 | flags << 48, cs);
+}
+
+static void test_the_guests_scheduler(void)
+{
+	CHECK_INT(intent(normal, 0, 0, 0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(intent(fifo, 0, 0, 0), PVSCHED_ASK_URGENT);
+	CHECK_INT(intent(normal, fifo, PVSCHED_INTENT_PENDING, 0), PVSCHED_ASK_URGENT);
+	CHECK_INT(intent(normal, fifo, 0, 0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(intent(normal, 9, 0, 0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(intent(normal, 9, PVSCHED_INTENT_PENDING, 0), PVSCHED_ASK_INVALID);
+	CHECK_INT(intent(normal, 0, PVSCHED_INTENT_IDLE, 0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(intent(normal, 0, 4, 0), PVSCHED_ASK_INVALID);
+	CHECK_INT(intent(normal, 0, 0x100, 0), PVSCHED_ASK_INVALID);
+	CHECK_INT(intent(normal, 0, 0, PVSCHED_CS_SOFTIRQ), PVSCHED_ASK_URGENT);
+	CHECK_INT(intent(normal, 0, 0, 16), PVSCHED_ASK_INVALID);
+	CHECK_INT(pvsched_ask_merge(PVSCHED_ASK_INVALID, PVSCHED_ASK_ORDINARY),
+	          PVSCHED_ASK_ORDINARY);
+	CHECK_INT(pvsched_ask_merge(PVSCHED_ASK_URGENT, PVSCHED_ASK_ORDINARY), PVSCHED_ASK_URGENT);
+	CHECK_INT(pvsched_ask_merge(PVSCHED_ASK_INVALID, PVSCHED_ASK_INVALID), PVSCHED_ASK_NONE);
+}
+
+static void test_an_agent_is_heard_only_if_there_is_one(void)
+{
+	struct fixture f = make();
+	struct guest_ask ask = {0};
+
+	say_hello(f.guest);
+	f.guest->task_intent = fifo;
+	CHECK_INT(guest_page_read_ask(&f.mapped, false, NOW, NOW, &ask), 0);
+	CHECK_INT(ask.ask, PVSCHED_ASK_NONE);
+	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW, &ask), 0);
+	CHECK_INT(ask.ask, PVSCHED_ASK_URGENT);
+	f.guest->task_intent = normal;
+	f.guest->request = pvsched_request(fifo, 1);
+	CHECK_INT(guest_page_read_ask(&f.by_file, true, NOW, NOW, &ask), 0);
+	CHECK_INT(ask.ask, PVSCHED_ASK_URGENT);
+	done(&f);
+}
+
+/* An object that is cut off or punched under the host is an error or zeros, never a signal. */
+static void test_cut_off(void)
+{
+	struct fixture f = make();
+	struct guest_hello hello;
+	struct guest_ask ask = {0};
+	struct guest_snapshot s = {0};
+
+	say_hello(f.guest);
+	CHECK_INT(ftruncate(f.fd, PVSCHED_PAGE_SIZE + 100), 0);
+	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), -EIO);
+	CHECK_INT(guest_page_read_ask(&f.by_file, true, NOW, NOW, &ask), -EIO);
+	CHECK_INT(ftruncate(f.fd, 0), 0);
+	CHECK_INT(guest_page_read_ask(&f.by_file, false, NOW, NOW, &ask), -EIO);
+	CHECK_INT(guest_page_publish(&f.by_file, &s), 0); /* grows again: zeros */
+	CHECK_INT(ftruncate(f.fd, 2 * PVSCHED_PAGE_SIZE), 0);
+	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), 0);
+	CHECK_INT(guest_hello_judge(&hello, &f.by_file), PVSCHED_STATUS_DISABLED);
+	close(f.fd);
+	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), -EBADF);
+	munmap(f.guest, PVSCHED_PAGE_SIZE);
+}
+
+static void test_names(void)
+{
+	CHECK_STR(guest_status_name(PVSCHED_STATUS_ENABLED), "enabled");
+	CHECK_STR(guest_status_name((enum pvsched_status)99), "?");
+	CHECK_STR(guest_ask_name(PVSCHED_ASK_URGENT), "urgent");
+	CHECK_STR(guest_ask_name((enum pvsched_ask)99), "?");
+}
+
+TEST_MAIN({"negotiation", test_negotiation}, {"begin_answer_end", test_begin_answer_end},
+          {"publish", test_publish}, {"request_and_lease", test_request_and_lease},
+          {"expectation", test_expectation}, {"what_has_no_meaning", test_what_has_no_meaning},
+          {"the_guests_scheduler", test_the_guests_scheduler},
+          {"agent", test_an_agent_is_heard_only_if_there_is_one}, {"cut_off", test_cut_off},
+          {"names", test_names})

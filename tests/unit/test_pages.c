@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The booster's dealings with guest pages, with accounts of the test's own. */
+#include "boost/pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define SLOT       3
+#define GENERATION UINT64_C(77)
+#define ADDRESS    UINT64_C(0x7f0000001000)
+#define T0         (10 * NSEC_PER_SEC)
+#define MS         NSEC_PER_MSEC
+
+static struct pvs_bucket_rule cpu_rule;
+static struct accounts accounts;
+static struct pages *pages;
+static struct pvsched_page *guest;
+static struct guest_page page;
+static struct policy_view view;
+
+#define account (&accounts.vcpus[SLOT])
+
+static void begin(bool mapped)
+{
+	int fd = memfd_create("page", MFD_CLOEXEC);
+
+	CHECK(fd >= 0 && ftruncate(fd, PVSCHED_PAGE_SIZE) == 0);
+	guest = mmap(NULL, PVSCHED_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(guest != MAP_FAILED);
+	accounts = (struct accounts){
+	        .vcpus = aligned_alloc(64, 8 * sizeof(*accounts.vcpus)),
+	        .domains = aligned_alloc(64, sizeof(*accounts.domains)),
+	        .cpus = aligned_alloc(64, sizeof(*accounts.cpus)),
+	        .cpu_rule = &cpu_rule,
+	};
+	CHECK(accounts.vcpus && accounts.domains && accounts.cpus);
+	memset(accounts.vcpus, 0, 8 * sizeof(*accounts.vcpus));
+	memset(accounts.domains, 0, sizeof(*accounts.domains));
+	memset(accounts.cpus, 0, sizeof(*accounts.cpus));
+	account->in_ns = T0; /* it runs */
+	pages = pages_new(8, &accounts, NULL);
+	CHECK(pages);
+	page = (struct guest_page){.memory = mapped ? guest : NULL,
+	                           .fd = fd,
+	                           .address = ADDRESS,
+	                           .generation = GENERATION,
+	                           .apic_id = PVSCHED_APIC_ID_NONE};
+	view = (struct policy_view){.state = POLICY_BASE, .reason = POLICY_REASON_AWAKE};
+}
+
+static void end(void)
+{
+	pages_free(pages);
+	free(accounts.vcpus);
+	free(accounts.domains);
+	free(accounts.cpus);
+	munmap(guest, PVSCHED_PAGE_SIZE);
+	close(page.fd);
+}
+
+static void say_hello(void)
+{
+	guest->abi_version = PVSCHED_ABI_VERSION;
+	guest->policy_version = PVSCHED_POLICY_VERSION;
+	strcpy(guest->policy_name, PVSCHED_POLICY_NAME);
+	guest->generation_echo = GENERATION;
+}
+
+static struct pages_view read_view(uint64_t now_ns)
+{
+	struct pages_view ret;
+
+	pages_read(pages, SLOT, now_ns, &ret);
+	return ret;
+}
+
+static void sleep_vcpu(uint64_t now_ns)
+{
+	account->in_ns = 0;
+	account->out_ns = now_ns;
+	account->out = PVS_OUT_HALTED;
+}
+
+static void enable(bool poll)
+{
+	say_hello();
+	pages_set(pages, SLOT, &page, poll, T0);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0) & PAGES_STATUS, PAGES_STATUS);
+	CHECK_INT(guest->status, PVSCHED_STATUS_ENABLED);
+}
+
+static void test_hello_and_tracer(void)
+{
+	begin(true);
+	pages_set(pages, SLOT, &page, false, T0);
+	CHECK_INT(pages_due(pages, T0), SLOT);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0), 0); /* no hello yet */
+	CHECK_U64(account->page_address, 0);
+	CHECK_U64(pages_next_ns(pages), T0 + PAGES_LOOK_NS);
+	say_hello();
+	CHECK_INT(pages_look(pages, SLOT, &view, T0 + PAGES_LOOK_NS), PAGES_STATUS);
+	CHECK_INT(guest->status, PVSCHED_STATUS_ENABLED);
+	CHECK_U64(account->page_address, ADDRESS);
+	CHECK_U64(account->page_generation, GENERATION);
+	CHECK(!(account->flags & PVS_FLAG_AGENT));
+	guest->agent_generation = 5;
+	pages_look(pages, SLOT, &view, T0 + 2 * PAGES_LOOK_NS);
+	CHECK(account->flags & PVS_FLAG_AGENT);
+	/* it says hello to somebody else: not heard any more */
+	guest->generation_echo = 1;
+	CHECK_INT(pages_look(pages, SLOT, &view, T0 + 3 * PAGES_LOOK_NS), PAGES_STATUS);
+	CHECK_INT(guest->status, PVSCHED_STATUS_DISABLED);
+	CHECK_U64(account->page_address, 0);
+	CHECK_U64(read_view(T0).hellos_total, 2);
+	pages_set(pages, SLOT, &GUEST_PAGE_NULL, false, T0);
+	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
+	CHECK(!read_view(T0).present);
+	end();
+}
+
+/* A guest that sleeps costs nothing; its next run is asked for. */
+static void test_nothing_while_it_sleeps(void)
+{
+	begin(true);
+	enable(false);
+	sleep_vcpu(T0 + MS);
+	pages_look(pages, SLOT, &view, T0 + PAGES_LOOK_NS);
+	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
+	CHECK(account->flags & PVS_FLAG_REPORT_RUN);
+	account->in_ns = T0 + PAGES_LOOK_NS + 5 * MS;
+	pages_switched_in(pages, SLOT, account->in_ns);
+	CHECK(!(account->flags & PVS_FLAG_REPORT_RUN));
+	/* not more often than ten times a second */
+	CHECK_U64(pages_next_ns(pages), T0 + 2 * PAGES_LOOK_NS);
+	end();
+}
+
+static void test_polling_adapts(void)
+{
+	uint64_t now_ns = T0, last_ns = T0, gap_ns = 0;
+
+	begin(true);
+	enable(true);
+	CHECK_U64(account->page_address, 0); /* not for the tracer */
+	for (int i = 0; i < 20; i++) {
+		now_ns = pages_next_ns(pages);
+		gap_ns = now_ns - last_ns;
+		last_ns = now_ns;
+		CHECK(gap_ns <= PAGES_POLL_MAX_NS);
+		CHECK_INT(pages_look(pages, SLOT, &view, now_ns), 0);
+	}
+	CHECK(gap_ns > PAGES_POLL_MAX_NS / 2);
+	guest->request = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 1);
+	now_ns = pages_next_ns(pages);
+	CHECK_INT(pages_look(pages, SLOT, &view, now_ns), PAGES_ASKED);
+	CHECK_INT(read_view(now_ns).ask, PVSCHED_ASK_URGENT);
+	CHECK_U64(pages_next_ns(pages), now_ns + PAGES_POLL_MIN_NS);
+	sleep_vcpu(now_ns);
+	pages_look(pages, SLOT, &view, now_ns + PAGES_POLL_MIN_NS);
+	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
+	end();
+}
+
+/* A page that is not resident is read here instead, and the tracer tries again later. */
+static void test_faults(void)
+{
+	uint64_t now_ns = T0;
+
+	begin(true);
+	enable(false);
+	account->ask_faults = 4;
+	now_ns += PAGES_LOOK_NS;
+	pages_look(pages, SLOT, &view, now_ns);
+	CHECK(read_view(now_ns).polled);
+	CHECK_U64(account->page_address, 0);
+	CHECK_INT(read_view(now_ns).faults_total, 4);
+	for (int i = 0; i < 110; i++) {
+		now_ns += PAGES_LOOK_NS;
+		pages_look(pages, SLOT, &view, now_ns);
+	}
+	CHECK(!read_view(now_ns).polled);
+	CHECK_U64(account->page_address, ADDRESS);
+	/* one fault beside readings that succeed changes nothing */
+	account->ask_faults = 5;
+	account->ask_read_ns = now_ns + PAGES_LOOK_NS - 1;
+	now_ns += PAGES_LOOK_NS;
+	pages_look(pages, SLOT, &view, now_ns);
+	CHECK(!read_view(now_ns).polled);
+	end();
+}
+
+static void test_facts(void)
+{
+	struct policy_facts facts = {.whereabouts = POLICY_RUNNING, .ran_ns = 1000};
+
+	begin(true);
+	enable(false);
+	guest->expect = pvsched_expect(2000, 9);
+	guest->request = pvsched_request(PVSCHED_POLICY_NORMAL, 9);
+	pages_facts(pages, SLOT, T0 + MS, &facts);
+	CHECK_INT(facts.ask, PVSCHED_ASK_ORDINARY);
+	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
+	/* the tracer saw the same word: the nearer of two lower bounds counts */
+	account->ask_words[0] = guest->request;
+	account->ask = PVSCHED_ASK_ORDINARY;
+	account->ask_changed_ns = T0 + MS;
+	account->ask_expected_ns = T0 + 2 * MS;
+	account->ask_read_ns = T0 + MS + 10;
+	pages_facts(pages, SLOT, T0 + MS + 20, &facts);
+	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
+	/* urgent words promise nothing */
+	guest->request = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 10);
+	pages_facts(pages, SLOT, T0 + 2 * MS, &facts);
+	CHECK_INT(facts.ask, PVSCHED_ASK_URGENT);
+	CHECK_U64(facts.expected_ns, 0);
+	end();
+}
+
+static void test_publish(void)
+{
+	begin(true);
+	enable(false);
+	account->wait_ns = 11;
+	account->used_ns = 12;
+	account->cpu = 1;
+	view.state = POLICY_ARMED;
+	view.boosts_total = 4;
+	pages_publish(pages, SLOT, &view, T0 + MS);
+	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_TASK);
+	CHECK_INT(guest->host_flags, PVSCHED_HOST_ARMED);
+	CHECK_U64(guest->run_delay_ns, 11);
+	CHECK_U64(guest->elevated_ns, 12);
+	CHECK_U64(guest->boosts, 4);
+	view.state = POLICY_THROTTLED;
+	view.reason = POLICY_REASON_BUDGET;
+	view.throttles_total = 2;
+	pages_publish(pages, SLOT, &view, T0 + 2 * MS);
+	CHECK_INT(pvsched_applied_throttled(guest->applied_state), PVSCHED_THROTTLED_BURST);
+	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_BASE);
+	CHECK_U64(guest->throttles, 2);
+	end();
+}
+
+static void test_lost(void)
+{
+	begin(false);
+	pages_set(pages, SLOT, &page, false, T0);
+	CHECK_INT(ftruncate(page.fd, 0), 0);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0), PAGES_LOST);
+	CHECK(read_view(T0).lost && !read_view(T0).present);
+	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0 + MS), 0);
+	end();
+}
+
+TEST_MAIN({"hello_and_tracer", test_hello_and_tracer},
+          {"nothing_while_it_sleeps", test_nothing_while_it_sleeps},
+          {"polling_adapts", test_polling_adapts}, {"faults", test_faults}, {"facts", test_facts},
+          {"publish", test_publish}, {"lost", test_lost})

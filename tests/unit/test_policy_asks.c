@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a guest may ask for, and what it gets. */
+#include "pvsched/trace.h"
+
+#include "policy_fixture.h"
+
+static struct policy_facts waiting(enum pvsched_ask ask)
+{
+	return (struct policy_facts){
+	        .whereabouts = POLICY_WAITING, .tokens_ns = 500 * US, .ask = ask};
+}
+
+static struct policy_facts runs_ordinary(uint64_t expected_ns)
+{
+	struct policy_facts facts = running(400 * US);
+
+	facts.ran_ns = PVS_ASK_GRACE_NS;
+	facts.ask = PVSCHED_ASK_ORDINARY;
+	facts.expected_ns = expected_ns;
+	return facts;
+}
+
+/* Asleep in base with nothing in its way: an awake vCPU, the policy waits for an event. */
+static struct policy *make_awake(void)
+{
+	struct policy *policy = make(0);
+
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(500 * US), T0).action, POLICY_NOTHING);
+	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	return policy;
+}
+
+static void raise_asked(struct policy *policy, struct policy_facts facts, enum policy_event event,
+                        uint64_t now_ns)
+{
+	struct policy_decision decision = step(policy, event, facts, now_ns);
+
+	CHECK_INT(decision.action, POLICY_RAISE);
+	CHECK_STR(policy_reason_name(decision.reason), "asked");
+	policy_raised(policy, 1, 0, &facts, now_ns);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_ASKED);
+}
+
+static void test_urgent_is_raised_when_preempted(void)
+{
+	struct policy *policy = make_awake();
+
+	CHECK(policy_view(policy, 1)->wants_urgent);
+	CHECK(!policy_view(policy, 1)->wants_ordinary);
+	raise_asked(policy, waiting(PVSCHED_ASK_URGENT), POLICY_EVENT_URGENT, T0 + 1);
+	CHECK(!policy_view(policy, 1)->wants_urgent);
+	CHECK(policy_view(policy, 1)->wants_ordinary);
+	policy_free(policy);
+}
+
+/* Lazily: one that runs undisturbed needs nothing. */
+static void test_urgent_and_running_needs_no_boost(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+
+	facts.ask = PVSCHED_ASK_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 1).action, POLICY_NOTHING);
+	raise_asked(policy, waiting(PVSCHED_ASK_URGENT), POLICY_EVENT_LOOK, T0 + 2);
+	policy_free(policy);
+}
+
+static void test_who_does_not_ask_is_not_raised_awake(void)
+{
+	enum pvsched_ask asks[] = {PVSCHED_ASK_NONE, PVSCHED_ASK_ORDINARY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
+		struct policy *policy = make_awake();
+
+		CHECK_INT(step(policy, POLICY_EVENT_URGENT, waiting(asks[i]), T0 + 1).action,
+		          POLICY_NOTHING);
+		policy_free(policy);
+	}
+}
+
+/* An empty bucket, a hold, a back-off: asking changes nothing. */
+static void test_asking_beats_no_cap(void)
+{
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	struct policy *policy = make_awake();
+
+	facts.full_at_ns = T0 + MS;
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 1).action, POLICY_NOTHING);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	CHECK(!policy_view(policy, 1)->wants_urgent);
+	CHECK_U64(policy_next_ns(policy), T0 + MS);
+	facts.full_at_ns = 0;
+	facts.domain_at_ns = T0 + 2 * MS;
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 2).action, POLICY_NOTHING);
+	check_view(policy, POLICY_BASE, POLICY_REASON_DOMAIN_CAP);
+	facts.domain_at_ns = 0;
+	policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 3).action, POLICY_NOTHING);
+	check_view(policy, POLICY_BASE, POLICY_REASON_PAUSED);
+	policy_free(policy);
+}
+
+/* When the bucket is full again and the guest still waits urgently, it is raised then. */
+static void test_urgent_is_raised_after_the_refill(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+
+	facts.full_at_ns = T0 + 10 * MS + REFILL_NS;
+	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, facts, T0 + 50 * MS).action, POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	facts.full_at_ns = 0;
+	raise_asked(policy, facts, POLICY_EVENT_LOOK, policy_next_ns(policy));
+	policy_free(policy);
+}
+
+static void test_ordinary_yields_and_keeps_its_tokens(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = runs_ordinary(0);
+	struct policy_decision decision;
+
+	facts.full_at_ns = T0 + 20 * MS; /* far from full */
+	decision = step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS);
+	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK(decision.report_halt);
+	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	CHECK(policy_view(policy, 1)->wants_urgent);
+	CHECK_U64(policy_view(policy, 1)->yields_total, 1);
+	/* armed at its next halt with what it has left, */
+	facts.whereabouts = POLICY_HALTED;
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 2 * MS).action, POLICY_RAISE);
+	policy_free(policy);
+	/* but not with nothing, */
+	policy = make_armed();
+	step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(0), T0 + MS);
+	facts.tokens_ns = 10 * US;
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 2 * MS).action, POLICY_NOTHING);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
+	policy_free(policy);
+	/* and not when it had used them up */
+	policy = make_armed();
+	facts.tokens_ns = 400 * US;
+	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, facts, T0 + MS).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 2 * MS).action, POLICY_NOTHING);
+	policy_free(policy);
+}
+
+static void test_the_grace_of_an_interrupt(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = runs_ordinary(0);
+
+	facts.ran_ns = PVS_ASK_GRACE_NS / 2;
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
+	CHECK(!policy_view(policy, 1)->wants_ordinary);
+	CHECK_U64(policy_next_ns(policy), T0 + MS + PVS_ASK_GRACE_NS / 2);
+	policy_free(policy);
+}
+
+static void test_expected_is_raised_in_time(void)
+{
+	struct policy *policy = make_armed();
+	uint64_t expected_ns = T0 + 2 * MS, look_ns;
+
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(expected_ns), T0 + MS).action,
+	          POLICY_LOWER);
+	look_ns = policy_next_ns(policy);
+	CHECK(look_ns < expected_ns && look_ns > expected_ns - 200 * US);
+	raise_asked(policy, runs_ordinary(expected_ns), POLICY_EVENT_LOOK, look_ns);
+	/* not yielded again before it had the chance to say something else */
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(expected_ns), look_ns + 10 * US)
+	                  .action,
+	          POLICY_NOTHING);
+	CHECK(!policy_view(policy, 1)->wants_ordinary);
+	CHECK(policy_next_ns(policy) > expected_ns);
+	/* it never came */
+	while (policy_next_ns(policy) < expected_ns + MS &&
+	       policy_view(policy, 1)->state == POLICY_ARMED)
+		step(policy, POLICY_EVENT_LOOK, runs_ordinary(expected_ns), policy_next_ns(policy));
+	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	policy_free(policy);
+}
+
+/* What waits runs before the raise returns: the tracer must know before what is wanted of it. */
+static void test_yields_are_wanted_before_the_raise(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 1).action, POLICY_RAISE);
+	CHECK(policy_view(policy, 1)->wants_ordinary);
+	CHECK(!policy_view(policy, 1)->wants_urgent);
+	policy_raised(policy, 1, POLICY_HOLD(POLICY_REASON_FAILED), &facts, T0 + 1);
+	CHECK(!policy_view(policy, 1)->wants_ordinary);
+	policy_free(policy);
+}
+
+/* Raised while it runs: no switch-in starts the tracer's looks, the policy's own do instead. */
+static void test_a_run_it_was_raised_in_is_looked_at(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+	struct policy_decision decision = {.action = POLICY_NOTHING};
+	uint64_t now_ns = T0 + MS;
+
+	facts.ask = PVSCHED_ASK_URGENT;
+	facts.ran_ns = MS;
+	raise_asked(policy, facts, POLICY_EVENT_URGENT, now_ns);
+	for (int i = 0; i < 3; i++) {
+		CHECK_U64(policy_next_ns(policy), now_ns + PVS_ASK_GRACE_NS);
+		now_ns = policy_next_ns(policy);
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now_ns).action, POLICY_NOTHING);
+	}
+	now_ns = policy_next_ns(policy);
+	facts.ask = PVSCHED_ASK_ORDINARY;
+	decision = step(policy, POLICY_EVENT_LOOK, facts, now_ns);
+	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.reason, POLICY_REASON_ORDINARY);
+	policy_free(policy);
+}
+
+/* One that is not heard is looked at when its tokens end, and not before. */
+static void test_who_is_not_heard_is_not_looked_at(void)
+{
+	struct profile deaf = latency;
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+
+	deaf.asks = PROFILE_ASKS_IGNORE;
+	policy_set_profile(policy, 1, &deaf);
+	policy_boost(policy, 1, T0 + 50 * MS);
+	facts.ask = PVSCHED_ASK_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_RAISE);
+	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	CHECK_U64(policy_next_ns(policy), T0 + MS + 500 * US);
+	policy_free(policy);
+}
+
+static void test_too_soon_is_not_worth_it(void)
+{
+	struct policy *policy = make_armed();
+
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(T0 + MS + 80 * US), T0 + MS)
+	                  .action,
+	          POLICY_NOTHING);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
+	policy_free(policy);
+}
+
+/* A guest that toggles without end is soon treated as one that says nothing. */
+static void test_toggling_ends_at_the_change_limit(void)
+{
+	struct policy *policy = make_armed();
+	struct host_caps caps = HOST_CAPS_INIT;
+	unsigned int changes = 0;
+	uint64_t now_ns = T0;
+
+	for (unsigned int i = 0; i < 100000; i++, now_ns += 10 * US) {
+		bool armed = policy_view(policy, 1)->state == POLICY_ARMED;
+		struct policy_facts facts = armed ? runs_ordinary(0) : waiting(PVSCHED_ASK_URGENT);
+		struct policy_decision decision = step(
+		        policy, armed ? POLICY_EVENT_ORDINARY : POLICY_EVENT_URGENT, facts, now_ns);
+
+		if (decision.action == POLICY_RAISE) {
+			changes++;
+			policy_raised(policy, 1, 0, &facts, now_ns);
+		}
+	}
+	CHECK(changes > 0);
+	CHECK(changes <= caps.max_changes_per_s + caps.max_changes_per_s / 10 + 1);
+	/* and it ends elevated, as if it had not asked, not locked out */
+	check_view(policy, POLICY_ARMED, POLICY_REASON_ASKED);
+	policy_free(policy);
+}
+
+static void test_ignore(void)
+{
+	struct profile deaf = latency;
+	struct policy *policy = make_awake();
+
+	deaf.asks = PROFILE_ASKS_IGNORE;
+	policy_set_profile(policy, 1, &deaf);
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, waiting(PVSCHED_ASK_URGENT), T0 + 1).action,
+	          POLICY_NOTHING);
+	CHECK(!policy_view(policy, 1)->wants_urgent);
+	arm(policy, T0 + MS);
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(0), T0 + 2 * MS).action,
+	          POLICY_NOTHING);
+	policy_free(policy);
+}
+
+static void test_require(void)
+{
+	struct profile strict = latency;
+	struct policy *policy = make(0);
+	struct policy_facts facts = halted();
+
+	strict.asks = PROFILE_ASKS_REQUIRE;
+	policy_set_profile(policy, 1, &strict);
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_NOTHING);
+	check_view(policy, POLICY_BASE, POLICY_REASON_UNASKED);
+	CHECK(policy_view(policy, 1)->wants_urgent);
+	facts.ask = PVSCHED_ASK_ORDINARY; /* it takes part: armed like any other */
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + MS).action, POLICY_RAISE);
+	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	facts.ask = PVSCHED_ASK_NONE; /* it was not renewed */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_LOWER);
+	check_view(policy, POLICY_BASE, POLICY_REASON_UNASKED);
+	policy_free(policy);
+}
+
+static void test_by_command(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+
+	policy_boost(policy, 1, T0 + 5 * MS);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_RAISE);
+	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_COMMAND);
+	/* whatever its guest says */
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(0), T0 + 2 * MS).action,
+	          POLICY_NOTHING);
+	/* while its tokens last */
+	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, running(0), T0 + 3 * MS).action,
+	          POLICY_LOWER);
+	policy_free(policy);
+	/* and for its time */
+	policy = make_awake();
+	policy_boost(policy, 1, T0 + 5 * MS);
+	step(policy, POLICY_EVENT_LOOK, facts, T0 + MS);
+	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	facts.tokens_ns = 300 * US;
+	while (policy_next_ns(policy) < T0 + 5 * MS)
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+		          POLICY_NOTHING);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+	          POLICY_LOWER);
+	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	policy_free(policy);
+	/* not past a hold */
+	policy = make(POLICY_HOLD(POLICY_REASON_QUOTA));
+	policy_boost(policy, 1, T0 + 5 * MS);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_NOTHING);
+	check_view(policy, POLICY_BASE, POLICY_REASON_QUOTA);
+	policy_free(policy);
+}
+
+TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempted},
+          {"urgent_and_running_needs_no_boost", test_urgent_and_running_needs_no_boost},
+          {"who_does_not_ask_is_not_raised_awake", test_who_does_not_ask_is_not_raised_awake},
+          {"asking_beats_no_cap", test_asking_beats_no_cap},
+          {"urgent_is_raised_after_the_refill", test_urgent_is_raised_after_the_refill},
+          {"ordinary_yields_and_keeps_its_tokens", test_ordinary_yields_and_keeps_its_tokens},
+          {"the_grace_of_an_interrupt", test_the_grace_of_an_interrupt},
+          {"expected_is_raised_in_time", test_expected_is_raised_in_time},
+          {"yields_are_wanted_before_the_raise", test_yields_are_wanted_before_the_raise},
+          {"a_run_it_was_raised_in_is_looked_at", test_a_run_it_was_raised_in_is_looked_at},
+          {"who_is_not_heard_is_not_looked_at", test_who_is_not_heard_is_not_looked_at},
+          {"too_soon_is_not_worth_it", test_too_soon_is_not_worth_it},
+          {"toggling_ends_at_the_change_limit", test_toggling_ends_at_the_change_limit},
+          {"ignore", test_ignore}, {"require", test_require}, {"by_command", test_by_command})
