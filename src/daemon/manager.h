@@ -107,7 +107,10 @@ struct manager {
 
 	struct guardian *guardian;
 	sd_event_source *guardian_child;
-	unsigned int guardian_starts;
+	uint64_t guardian_started_ns;
+	unsigned int guardian_failures; /* starts in vain, and deaths soon after one, in a row */
+	sd_event_source *guardian_retry;
+	sd_event_source *summary_timer;
 
 	struct tracer *tracer; /* NULL: tracer_why */
 	char tracer_why[512];
@@ -261,4 +264,6 @@ void report_page(const struct pages_view *page, struct cJSON *object);
 void report_name(const struct managed_domain *d, char *buffer, size_t size);
 
 /* summary.c */
+
+/** Starts the interval, or starts it anew with another length. Returns 0, or -errno. */
 int summary_start(struct manager *m);
