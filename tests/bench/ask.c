@@ -28,7 +28,8 @@
 #define URGENT_NS        (100 * NSEC_PER_USEC)
 #define ORDINARY_MIN_NS  (5 * NSEC_PER_MSEC)
 #define ORDINARY_SPAN_NS (10 * NSEC_PER_MSEC)
-#define SERVE_NS         (200 * NSEC_PER_MSEC) /* of its own time, and then it is a failure */
+#define SERVE_NS         (100 * NSEC_PER_MSEC) /* of its own time, and then it is a failure */
+#define NAP_US           100
 #define OWN_STEP_NS      2000 /* looks at the clock further apart had somebody else between them */
 #define NEGOTIATE_MS     2000
 
@@ -52,6 +53,7 @@ struct bench {
 	struct sample *samples;
 	size_t n_samples;
 	unsigned int unneeded; /* raised before it was preempted */
+	unsigned int unseen;   /* elevated, and the tracer did not see that it runs */
 	const char *failure;
 	atomic_int tid;
 	atomic_bool go, stop;
@@ -139,25 +141,36 @@ static bool become_urgent(struct bench *b)
 	return true;
 }
 
-/* Lowered for want of tokens is not what is measured: the page tells it apart. */
-static bool become_ordinary(struct bench *b, uint64_t throttles)
+static bool was_lowered(struct bench *b, uint64_t *lowered_ns)
 {
 	const struct pvs_vcpu_account *account = b->stack.accounts.vcpus;
-	struct pvsched_page *page = b->page.memory;
-	uint64_t raised_ns = __atomic_load_n(&account->raised_at_ns, __ATOMIC_ACQUIRE);
-	uint64_t released_ns = ask(page, false), lowered_ns;
 	struct patience patience = {0};
 
-	while ((lowered_ns = __atomic_load_n(&account->lowered_at_ns, __ATOMIC_ACQUIRE)) <
-	       raised_ns)
+	/* published after it, so that what the page tells is of this, too */
+	while ((*lowered_ns = __atomic_load_n(&account->lowered_at_ns, __ATOMIC_ACQUIRE)) <
+	               __atomic_load_n(&account->raised_at_ns, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&b->page.memory->published_ns, __ATOMIC_ACQUIRE) < *lowered_ns)
 		if (!is_patient(&patience))
 			return false;
-	while (__atomic_load_n(&page->published_ns, __ATOMIC_ACQUIRE) < lowered_ns)
-		if (!is_patient(&patience))
-			return false;
-	if (__atomic_load_n(&page->throttles, __ATOMIC_ACQUIRE) == throttles)
-		sample_add(b, KIND_RELEASED_LOWERED, lowered_ns - released_ns);
 	return true;
+}
+
+/* Lowered for want of tokens is not what is measured: the page tells it apart. */
+static void become_ordinary(struct bench *b, uint64_t throttles)
+{
+	struct pvsched_page *page = b->page.memory;
+	uint64_t released_ns = ask(page, false), lowered_ns;
+
+	if (was_lowered(b, &lowered_ns)) {
+		if (__atomic_load_n(&page->throttles, __ATOMIC_ACQUIRE) == throttles)
+			sample_add(b, KIND_RELEASED_LOWERED, lowered_ns - released_ns);
+		return;
+	}
+	/* the tracer does not know that it runs: with a sleep it gets another chance to see it */
+	b->unseen++;
+	do {
+		usleep(NAP_US);
+	} while (!was_lowered(b, &lowered_ns));
 }
 
 static void cycles_run(struct bench *b)
@@ -174,10 +187,7 @@ static void cycles_run(struct bench *b)
 			return;
 		}
 		work_until(clock_now_ns() + URGENT_NS);
-		if (!become_ordinary(b, throttles)) {
-			b->failure = "an ordinary vCPU was not lowered";
-			return;
-		}
+		become_ordinary(b, throttles);
 	}
 }
 
@@ -284,9 +294,9 @@ static void print_results(struct bench *b)
 
 	booster_read(b->stack.booster, 0, &vcpu);
 	printf("{\"boosts\":%lu,\"yields\":%lu,\"throttles\":%lu,\"polls\":%lu,\"unneeded\":%u,"
-	       "\"faults\":%u}\n",
+	       "\"unseen\":%u,\"faults\":%u}\n",
 	       vcpu.view.boosts_total, vcpu.view.yields_total, vcpu.view.throttles_total,
-	       vcpu.page.polls_total, b->unneeded, vcpu.page.faults_total);
+	       vcpu.page.polls_total, b->unneeded, b->unseen, vcpu.page.faults_total);
 }
 
 static int measure(struct bench *b, const char *ledger)

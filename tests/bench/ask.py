@@ -11,6 +11,7 @@ from . import figures
 VARIANTS = ("bpf", "polling")
 FLOOR = "floor"  # of bench request: an event, and a thread with nothing but the scheduler call
 _FLOOR_CYCLES = 200
+_TOLD = ("boosts", "yields", "throttles", "unneeded", "unseen", "polls", "faults")
 # As bench-ask writes them.
 KINDS = {"applied": 0, "needed": 1, "lowered": 2}
 
@@ -92,7 +93,7 @@ def report(rounds, _options):
                 rows.append(_row(variant, what, one))
     for variant in VARIANTS:
         variants[variant] |= {key: _total(rounds[variant], key)
-                              for key in ("boosts", "yields", "throttles", "polls", "unneeded", "faults")}
+                              for key in _TOLD}
     comparisons = [
         [f"bpf: needed -> raised / floor ({figure[:-3]})", _compared(rounds, "needed", figure, FLOOR)]
         for figure in ("p50_us", "p99_us")
@@ -100,7 +101,8 @@ def report(rounds, _options):
         [f"{name}: polling / bpf ({figure[:-3]})", _compared(rounds, name, figure, "bpf")]
         for name in ("applied", "lowered") for figure in ("p50_us", "p99_us")
     ]
-    text = figures.table(["variant", "from -> to", "samples", "avg us", "p50", "p99", "max"], rows)
+    text = figures.table(["variant", *_TOLD], [[variant, *(variants[variant][key] for key in _TOLD)] for variant in VARIANTS])
+    text += "\n\n" + figures.table(["variant", "from -> to", "samples", "avg us", "p50", "p99", "max"], rows)
     text += "\n\n" + figures.table(["comparison", "ratio", "verdict"],
                                    [[what, one, figures.verdict(one)] for what, one in comparisons])
     return {"variants": variants, "comparisons": [dict(zip(("what", "ratio"), row)) for row in comparisons]}, text
