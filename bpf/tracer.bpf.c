@@ -131,6 +131,7 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 {
 	if (vcpu->in_ns)
 		run_charge(slot, now, cpu);
+	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
 	if (vcpu->page_address)
 		ask_read(slot, now);
 	vcpu->in_ns = 0;

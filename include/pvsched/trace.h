@@ -109,6 +109,8 @@ struct pvs_vcpu_account {
 	__u32 ask_stale;       /* of another generation */
 	__u64 ask_counts[3];   /* reads, by enum pvsched_ask */
 
+	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
+
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
 	__u64 wakeups;

@@ -135,6 +135,8 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	        .full_at_ns = READ(a->repaid_at_ns),
 	        .ran_ns = in_ns && now_ns > in_ns ? now_ns - in_ns : 0,
 	};
+	if (ret->whereabouts == POLICY_WAITING)
+		ret->preempted_after_ns = READ(a->preempted_after_ns);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, READ(a->entitled_permille));
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,

@@ -260,7 +260,16 @@ static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now
 	tell_tracer(pages, slot);
 }
 
-static int poll_ask(struct pages *pages, unsigned int slot, uint64_t now_ns)
+/* What the tracer would tell of: also again, since a look for another cause may have seen it first.
+ */
+static bool is_news(const struct policy_view *view, enum pvsched_ask before, enum pvsched_ask ask)
+{
+	return ask != before || (ask == PVSCHED_ASK_URGENT && view->wants_urgent) ||
+	       (ask == PVSCHED_ASK_ORDINARY && view->wants_ordinary);
+}
+
+static int poll_ask(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                    uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	uint64_t changed_ns = p->ask.changed_ns;
@@ -273,7 +282,7 @@ static int poll_ask(struct pages *pages, unsigned int slot, uint64_t now_ns)
 		p->poll_interval_ns = PAGES_POLL_MIN_NS;
 	else
 		p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
-	return guest_ask_now(&p->ask, now_ns) != before ? PAGES_ASKED : 0;
+	return is_news(view, before, guest_ask_now(&p->ask, now_ns)) ? PAGES_ASKED : 0;
 }
 
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
@@ -294,7 +303,7 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 		pages_publish(pages, slot, view, now_ns);
 	}
 	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
-		found |= poll_ask(pages, slot, now_ns);
+		found |= poll_ask(pages, slot, view, now_ns);
 	if (!(found & PAGES_LOST))
 		plan(pages, slot, now_ns);
 	return found;

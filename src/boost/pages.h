@@ -62,7 +62,7 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 /* what pages_look() found: bits */
 #define PAGES_STATUS (1 << 0) /* the status is another one */
 #define PAGES_LOST   (1 << 1) /* the memory is gone */
-#define PAGES_ASKED  (1 << 2) /* polled: the guest says something else than before */
+#define PAGES_ASKED  (1 << 2) /* polled: what the guest says is new, or wanted by the policy */
 
 /** Looks at the page of a slot that is due. Returns bits. */
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,

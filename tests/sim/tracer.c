@@ -266,6 +266,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			vcpu_charge(host, vcpu, now, charge);
 		}
 	}
+	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	ask_read(host, slot, now);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;

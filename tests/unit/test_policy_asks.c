@@ -158,6 +158,24 @@ static void test_the_grace_of_an_interrupt(void)
 	policy_free(policy);
 }
 
+/* The booster that looks runs on the vCPU's own CPU, and so preempted it. */
+static void test_ordinary_yields_also_behind_the_booster(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = waiting(PVSCHED_ASK_ORDINARY);
+
+	/* woken and not yet served: its interrupt may lead to something urgent */
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
+	facts.preempted_after_ns = PVS_ASK_GRACE_NS / 2;
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), T0 + MS + PVS_ASK_GRACE_NS / 2);
+	facts.preempted_after_ns = PVS_ASK_GRACE_NS;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_LOWER);
+	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	policy_free(policy);
+}
+
 static void test_expected_is_raised_in_time(void)
 {
 	struct policy *policy = make_armed();
@@ -356,6 +374,7 @@ TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempt
           {"the_grace_of_an_interrupt", test_the_grace_of_an_interrupt},
           {"expected_is_raised_in_time", test_expected_is_raised_in_time},
           {"yields_are_wanted_before_the_raise", test_yields_are_wanted_before_the_raise},
+          {"ordinary_yields_also_behind_the_booster", test_ordinary_yields_also_behind_the_booster},
           {"a_run_it_was_raised_in_is_looked_at", test_a_run_it_was_raised_in_is_looked_at},
           {"who_is_not_heard_is_not_looked_at", test_who_is_not_heard_is_not_looked_at},
           {"too_soon_is_not_worth_it", test_too_soon_is_not_worth_it},
