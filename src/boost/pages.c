@@ -127,7 +127,8 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 static void leave_word(struct pages *pages, unsigned int slot)
 {
 	const struct page_slot *p = &pages->slots[slot];
-	struct page_news news = {.status = p->status, .snapshot = p->snapshot};
+	struct page_news news = {
+	        .generation = p->page.generation, .status = p->status, .snapshot = p->snapshot};
 
 	page_writer_post(pages->writer, slot, &news);
 }
