@@ -68,8 +68,9 @@ struct managed_carrier {
 	bool shared;             /* another domain has the same: nobody may use it */
 	struct topology topology;
 	uint32_t n_pages;
-	uint32_t wanted_pages; /* that a search was begun for */
-	uint64_t generation;
+	uint32_t wanted_pages;    /* that a search was begun for */
+	uint64_t generation;      /* that its region was begun as */
+	bool stale;               /* its guest was reset since: that one is not heard any more */
 	uint64_t losses_total;    /* it was cut off under us */
 	uint64_t log_ns;          /* of the last line about it */
 	unsigned int log_skipped; /* since then */
