@@ -100,14 +100,17 @@ __noinline int ask_read(__u32 slot, __u64 now)
 	return 0;
 }
 
-/* In the deadline's callback: may it be given back before its tokens end? */
-static __always_inline void ask_check_running(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now)
+/*
+ * In the deadline's callback: may it be given back before its tokens end? Returns false where that
+ * can't be seen: the timer's CPU is not the thread's any more, its next switch will tell.
+ */
+static __always_inline bool ask_check_running(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now)
 {
 	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
-		return; /* the timer's CPU is not the thread's any more: its next switch will tell
-		         */
+		return false;
 	if (vcpu->page_address)
 		ask_read(slot, now);
 	if (vcpu->ask == PVSCHED_ASK_ORDINARY && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		event_send(slot, PVS_EVENT_ORDINARY, 0);
+	return true;
 }

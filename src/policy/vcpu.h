@@ -13,7 +13,9 @@ struct policy_vcpu {
 	bool caught_awake;        /* raised while it ran: nobody but us watches this run's end */
 	bool yielded;             /* it gave its boost back: its tokens are still its own */
 	bool yield_declined;      /* it would yield, and it is not worth it now */
+	bool deaf;                /* it called in vain: not heard until it is looked at */
 	enum policy_reason why;   /* it is being raised */
+	unsigned int vain_calls;  /* of an urgent guest that was not raised for it, in a row */
 	unsigned int short_halts; /* in a row */
 	unsigned int turned_away; /* in a row, from a shared bucket */
 	unsigned int strikes;     /* buckets emptied in a row by steady demand */
