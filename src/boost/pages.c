@@ -238,7 +238,8 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns)
 		timers_set(pages->timers, slot, MAX(now_ns, p->looked_ns + PAGES_LOOK_NS));
 }
 
-static int look_for_hello(struct pages *pages, unsigned int slot)
+static int look_for_hello(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                          uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	enum pvsched_status status;
@@ -255,6 +256,8 @@ static int look_for_hello(struct pages *pages, unsigned int slot)
 	p->status = status;
 	p->ask = (struct guest_ask){.invalid = p->ask.invalid};
 	tell_tracer(pages, slot);
+	/* what a guest reads behind the status is of now */
+	pages_publish(pages, slot, view, now_ns);
 	if (p->page.memory)
 		guest_page_answer(&p->page, status);
 	else
@@ -312,7 +315,7 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 	if (!is_present(p))
 		return 0;
 	if (now_ns >= p->looked_ns + PAGES_LOOK_NS) {
-		found = look_for_hello(pages, slot);
+		found = look_for_hello(pages, slot, view, now_ns);
 		if (found & PAGES_LOST)
 			return found;
 		look_for_faults(pages, slot, now_ns);

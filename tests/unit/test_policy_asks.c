@@ -364,6 +364,26 @@ static void test_calls_in_vain(void)
 	policy_free(policy);
 }
 
+/* A call in vain, of one that gave its boost back until later: its halts are told of all the same.
+ */
+static void test_a_call_in_vain_keeps_halts(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = runs_ordinary(T0 + 900 * MS);
+	struct policy_decision decision;
+
+	decision = step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS);
+	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK(decision.report_halt);
+	CHECK(policy_next_ns(policy) > T0 + 800 * MS);
+	for (unsigned int i = 1; i < 10; i++) {
+		decision = step(policy, POLICY_EVENT_URGENT, facts, T0 + MS + i);
+		CHECK_INT(decision.action, POLICY_NOTHING);
+		CHECK(decision.report_halt);
+	}
+	policy_free(policy);
+}
+
 /* One that stays urgent in the run it was raised in is not looked at all the time. */
 static void test_urgent_is_looked_at_ever_less(void)
 {
@@ -439,5 +459,6 @@ TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempt
           {"ignore", test_ignore}, {"require", test_require},
           {"require_is_looked_at", test_require_is_looked_at},
           {"calls_in_vain", test_calls_in_vain},
+          {"a_call_in_vain_keeps_halts", test_a_call_in_vain_keeps_halts},
           {"urgent_is_looked_at_ever_less", test_urgent_is_looked_at_ever_less},
           {"by_command", test_by_command})
