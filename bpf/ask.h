@@ -41,6 +41,11 @@ static __always_inline void ask_note_change(struct pvs_vcpu_account *vcpu,
 	if (vcpu->ask_changed_ns && vcpu->ask_words[0] == line->request &&
 	    vcpu->ask_words[1] == intent->task_intent && vcpu->ask_words[2] == intent->cs_state)
 		return;
+	if (!vcpu->ask_changed_ns || vcpu->ask_words[0] != line->request)
+		vcpu->ask_request_ns = now;
+	if (!vcpu->ask_changed_ns || vcpu->ask_words[1] != intent->task_intent ||
+	    vcpu->ask_words[2] != intent->cs_state)
+		vcpu->ask_intent_ns = now;
 	if (vcpu->ask_words[0] != line->request) {
 		/* written since it was switched in, or since the last look: the earlier is safe */
 		us = pvsched_expect_us(line->expect, line->request);
@@ -50,6 +55,12 @@ static __always_inline void ask_note_change(struct pvs_vcpu_account *vcpu,
 	vcpu->ask_words[1] = intent->task_intent;
 	vcpu->ask_words[2] = intent->cs_state;
 	vcpu->ask_changed_ns = now;
+}
+
+/* A voice that was not renewed has lapsed, whatever the other one does. */
+static __always_inline enum pvsched_ask ask_in_force(enum pvsched_ask ask, __u64 since, __u64 now)
+{
+	return now - since > PVSCHED_REQUEST_LEASE_NS ? PVSCHED_ASK_NONE : ask;
 }
 
 /*
@@ -87,11 +98,14 @@ __noinline int ask_read(__u32 slot, __u64 now)
 		return 0;
 	}
 	ask_note_change(vcpu, &line, &intent, now);
-	ask = ask_valid(vcpu, pvsched_request_ask(line.request));
+	ask = ask_in_force(ask_valid(vcpu, pvsched_request_ask(line.request)), vcpu->ask_request_ns,
+	                   now);
 	if (vcpu->flags & PVS_FLAG_AGENT)
-		ask = pvsched_ask_merge(ask, ask_valid(vcpu, pvsched_intent_ask(intent.task_intent,
-		                                                                intent.cs_state)));
-	if (ask == PVSCHED_ASK_INVALID || now - vcpu->ask_changed_ns > PVSCHED_REQUEST_LEASE_NS)
+		ask = pvsched_ask_merge(
+		        ask, ask_in_force(ask_valid(vcpu, pvsched_intent_ask(intent.task_intent,
+		                                                             intent.cs_state)),
+		                          vcpu->ask_intent_ns, now));
+	if (ask == PVSCHED_ASK_INVALID)
 		ask = PVSCHED_ASK_NONE;
 	vcpu->ask = ask;
 	vcpu->ask_read_ns = now;
