@@ -430,14 +430,15 @@ def test_resets_in_a_row(scene, region, page):
                       "the daemon to have the generation that stands in the region")
 
 
-def test_unplugged_and_plugged_in(scene, region):
+def test_unplugged_and_plugged_in(scene):
     guest = scene.linux()
     daemon = scene.daemon()
     wait_carrier(daemon, guest, "absent")
     for _ in range(2):
         daemon.ctl("attach", guest.name, "--live")
         wait_carrier(daemon, guest, "open")
-        region(guest).page().negotiate()
+        with Region(guest.pid) as memory:
+            memory.page().negotiate()
         # the daemon lets go of the file: else it would be left
         assert "is removed" in daemon.ctl("detach", guest.name, "--live")
         wait_carrier(daemon, guest, "absent")
