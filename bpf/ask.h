@@ -79,6 +79,8 @@ __noinline int ask_read(__u32 slot, __u64 now)
 	if (!vcpu)
 		return 0;
 	address = vcpu->page_address;
+	if (!address)
+		return 0; /* taken away just now */
 	if (bpf_probe_read_user(
 	            &line, sizeof(line),
 	            (void *)(address + __builtin_offsetof(struct pvsched_page, request)))) {
