@@ -11,6 +11,10 @@
 /* A guest may change what it says of itself as often as it likes: one line of it in a minute. */
 #define LOG_INTERVAL_NS (60 * NSEC_PER_SEC)
 
+/* After a device came or went. */
+#define LOOKS_AGAIN   20
+#define LOOK_AGAIN_US (300 * NSEC_PER_MSEC / NSEC_PER_USEC)
+
 static bool may_say(struct managed_carrier *c, unsigned int *skipped)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -67,6 +71,8 @@ static void detach(struct manager *m, struct managed_carrier *c)
 	carriers_apply(m);
 }
 
+static void look_again_later(struct manager *m, struct managed_domain *d);
+
 static struct managed_domain *find_domain(struct manager *m, const struct thread_id *qemu)
 {
 	for (struct managed_domain *d = m->domains; d; d = d->next)
@@ -115,8 +121,10 @@ static void on_found(void *userdata, const struct carrier_found *found)
 		                   found->generation);
 		return;
 	}
-	if (found->same)
+	if (found->same) {
+		look_again_later(m, d);
 		return;
+	}
 	/* it could not be looked at: that says nothing of what is there */
 	if (found->known.inode && found->result < 0 && d->pages.carrier)
 		return;
@@ -165,6 +173,33 @@ void carriers_reset(struct manager *m, struct managed_domain *d)
 	/* without one, too: a search that is under way may have begun the region before the reset
 	 */
 	d->pages.wanted_pages = 0;
+	carriers_find(m, d, true);
+}
+
+static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct managed_domain *d = userdata;
+
+	(void)source;
+	(void)usec;
+	carriers_find(d->manager, d, true);
+	return 0;
+}
+
+/* QEMU keeps the memory of a device that was unplugged for a moment. */
+static void look_again_later(struct manager *m, struct managed_domain *d)
+{
+	if (d->pages.looks_left == 0)
+		return;
+	d->pages.looks_left--;
+	d->pages.again = sd_event_source_disable_unref(d->pages.again);
+	sd_event_add_time_relative(m->event, &d->pages.again, CLOCK_MONOTONIC, LOOK_AGAIN_US, 0,
+	                           on_look_again, d);
+}
+
+void carriers_device(struct manager *m, struct managed_domain *d)
+{
+	d->pages.looks_left = LOOKS_AGAIN;
 	carriers_find(m, d, true);
 }
 

@@ -19,7 +19,7 @@
 
 #define STEP_NS      (100 * NSEC_PER_MSEC)
 #define UNPLUG_STEPS 100 /* of a guest that is slow to let go */
-#define FILE_STEPS   20  /* of the daemon, which looks now and then */
+#define FILE_STEPS   50  /* of the daemon, which looks now and then */
 
 /* With the secrets (passwords of displays), which would be lost otherwise. */
 #define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
