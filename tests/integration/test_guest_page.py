@@ -420,14 +420,14 @@ def test_resets_in_a_row(scene, region, page):
     domain = scene.domain(page=page)
     daemon = scene.daemon()
     memory = region(domain)
-    for _ in range(5):
-        memory.page().negotiate()
-        generation = memory.generation
+    memory.page().negotiate()
+    generation = memory.generation
+    for _ in range(3):
         for _ in range(4):
             virsh("reset", domain.name)
-        memory.wait_host(other_than=generation)
-        proc.wait_for(lambda: int(carrier(daemon, domain)["generation"], 16) == memory.generation, 10,
-                      "the daemon to have the generation that stands in the region")
+        generation = renegotiate(daemon, domain, memory, generation, scene, "resets in a row")
+    proc.wait_for(lambda: int(carrier(daemon, domain)["generation"], 16) == memory.generation, 10,
+                  "the daemon to have the generation that stands in the region")
 
 
 def test_unplugged_and_plugged_in(scene):
