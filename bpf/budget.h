@@ -163,8 +163,10 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		ask_check_running(vcpu, slot, now);
-		deadline_start(vcpu, slot, deadline, now, next_look(vcpu, left));
+		/* a CPU that it has left is not disturbed for it more often than it must be */
+		if (ask_check_running(vcpu, slot, now))
+			left = next_look(vcpu, left);
+		deadline_start(vcpu, slot, deadline, now, left);
 		return 0;
 	}
 	exhausted(vcpu, slot, now, which);

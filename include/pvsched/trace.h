@@ -99,9 +99,12 @@ struct pvs_vcpu_account {
 	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
 
 	/* what its guest asks for; written by the tracer where the thread runs or leaves its CPU */
-	__u64 ask_words[3];    /* request, task_intent, cs_state: as last read */
-	__u64 ask_read_ns;     /* when */
-	__u64 ask_changed_ns;  /* when they were first seen like this; 0: never read */
+	__u64 ask_words[3];   /* request, task_intent, cs_state: as last read */
+	__u64 ask_read_ns;    /* when */
+	__u64 ask_changed_ns; /* when they were first seen like this; 0: never read */
+	__u64 ask_request_ns; /* since when the request is this one: each voice is renewed by itself
+	                       */
+	__u64 ask_intent_ns;  /* the scheduler's words */
 	__u64 ask_expected_ns; /* urgent again at, at the earliest; 0: not known */
 	__u32 ask;             /* enum pvsched_ask; never INVALID */
 	__u32 ask_faults;      /* the page could not be read: not resident */

@@ -188,6 +188,8 @@ void account_ask(const struct accounts *accounts, unsigned int slot, struct gues
 	        .words = {READ(a->ask_words[0]), READ(a->ask_words[1]), READ(a->ask_words[2])},
 	        .read_ns = read_ns,
 	        .changed_ns = READ(a->ask_changed_ns),
+	        .request_ns = READ(a->ask_request_ns),
+	        .intent_ns = READ(a->ask_intent_ns),
 	        .expected_ns = READ(a->ask_expected_ns),
 	        .ask = READ(a->ask) <= PVSCHED_ASK_URGENT ? (enum pvsched_ask)READ(a->ask)
 	                                                  : PVSCHED_ASK_NONE,

@@ -22,6 +22,9 @@ struct page_writer;
 #define PAGES_POLL_MIN_NS (100 * NSEC_PER_USEC)
 #define PAGES_POLL_MAX_NS (3200 * NSEC_PER_USEC)
 
+/** The more pages are polled the less often each is: all of them together this often, at most. */
+#define PAGES_POLL_ALL_NS (50 * NSEC_PER_USEC)
+
 /** What is known of a slot's page; a copy. */
 struct pages_view {
 	bool present;

@@ -68,8 +68,11 @@ struct managed_carrier {
 	bool shared;             /* another domain has the same: nobody may use it */
 	struct topology topology;
 	uint32_t n_pages;
-	uint32_t wanted_pages; /* that a search was begun for */
-	uint64_t generation;
+	uint32_t wanted_pages;    /* that a search was begun for */
+	uint64_t generation;      /* that its region was begun as */
+	bool stale;               /* its guest was reset since: that one is not heard any more */
+	unsigned int looks_left;  /* whether it is there still, after a device came or went */
+	sd_event_source *again;   /* the next of them */
 	uint64_t losses_total;    /* it was cut off under us */
 	uint64_t log_ns;          /* of the last line about it */
 	unsigned int log_skipped; /* since then */
@@ -209,6 +212,9 @@ int carriers_start(struct manager *m);
 /** Looks for the carrier of a domain that has none yet; @again: also where there was none before.
  */
 void carriers_find(struct manager *m, struct managed_domain *d, bool again);
+
+/** A device of it came or went: that may have been its carrier. */
+void carriers_device(struct manager *m, struct managed_domain *d);
 
 /** Its guest was reset: what stands in its pages is of the past. */
 void carriers_reset(struct manager *m, struct managed_domain *d);

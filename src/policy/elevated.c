@@ -63,6 +63,15 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 }
 
 /*
+ * How long until a guest that was raised in a run is looked at for whether it has become ordinary:
+ * ever longer, or a hundred of them would keep the booster busy with looks at urgent guests.
+ */
+static uint64_t look_again_ns(const struct policy_vcpu *v, uint64_t now_ns)
+{
+	return MAX((uint64_t)PVS_ASK_GRACE_NS, (now_ns - v->view.since_ns) / 4);
+}
+
+/*
  * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
  * those during which ksoftirqd waits, and what a command gave. Of a guest that asks, nobody else
  * sees in such a run that it has become ordinary.
@@ -79,7 +88,10 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 		at_ns = MIN(at_ns,
 		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
 	if (v->caught_awake && facts->ask != PVSCHED_ASK_NONE && !v->yield_declined)
-		at_ns = MIN(at_ns, now_ns + PVS_ASK_GRACE_NS);
+		at_ns = MIN(at_ns, now_ns + look_again_ns(v, now_ns));
+	/* nobody else sees a request lapse, or be taken back, of one that must have one */
+	if (v->profile.asks == PROFILE_ASKS_REQUIRE)
+		at_ns = MIN(at_ns, now_ns + PVSCHED_REQUEST_LEASE_NS);
 	if (running && facts->softirqd_since_ns)
 		at_ns = MIN(at_ns, now_ns + SOFTIRQD_WAIT_NS);
 	if (v->command_until_ns > now_ns)

@@ -89,6 +89,7 @@ static void ask_note_change(struct pvs_vcpu_account *vcpu, const struct pvsched_
 	}
 	vcpu->ask_words[0] = page->request;
 	vcpu->ask_changed_ns = now;
+	vcpu->ask_request_ns = now;
 }
 
 static void ask_read(struct host *host, uint32_t slot, uint64_t now)
