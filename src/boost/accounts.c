@@ -137,6 +137,11 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	};
 	if (ret->whereabouts == POLICY_WAITING)
 		ret->preempted_after_ns = READ(a->preempted_after_ns);
+	if (ret->whereabouts == POLICY_WAITING) {
+		uint64_t ready_ns = MAX(READ(a->out_ns), READ(a->wake_ns));
+
+		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
+	}
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, READ(a->entitled_permille));
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,

@@ -94,6 +94,8 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 		at_ns = MIN(at_ns, now_ns + PVSCHED_REQUEST_LEASE_NS);
 	if (running && facts->softirqd_since_ns)
 		at_ns = MIN(at_ns, now_ns + SOFTIRQD_WAIT_NS);
+	if (facts->whereabouts == POLICY_WAITING)
+		at_ns = MIN(at_ns, now_ns + PVS_UNSEEN_NS);
 	if (v->command_until_ns > now_ns)
 		at_ns = MIN(at_ns, v->command_until_ns);
 	policy_look_at(policy, vcpu, at_ns);
@@ -146,6 +148,8 @@ static void reconsider(struct policy *policy, unsigned int vcpu, const struct po
 		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_QUOTA, now_ns, ret);
 	else if (facts->whereabouts == POLICY_RUNNING && facts->tokens_ns <= 0)
 		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
+	else if (facts->waited_ns >= PVS_UNSEEN_NS)
+		exhausted(policy, vcpu, POLICY_REASON_UNSEEN, false, facts, now_ns, ret);
 	else if (starves_softirqd(facts, now_ns))
 		exhausted(policy, vcpu, POLICY_REASON_SOFTIRQ, false, facts, now_ns, ret);
 	else if (v->profile.asks == PROFILE_ASKS_REQUIRE && facts->ask == PVSCHED_ASK_NONE &&
@@ -182,6 +186,9 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 		return;
 	case POLICY_EVENT_CPU_EXHAUSTED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, false, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_UNSEEN:
+		exhausted(policy, vcpu, POLICY_REASON_UNSEEN, false, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_SHED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, true, facts, now_ns, ret);

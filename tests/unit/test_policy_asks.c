@@ -424,6 +424,29 @@ static void test_urgent_is_looked_at_ever_less(void)
 	policy_free(policy);
 }
 
+/* What is not seen to run may run uncharged: it does not stay elevated for that. */
+static void test_unseen(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+
+	raise_asked(policy, facts, POLICY_EVENT_URGENT, T0 + 1);
+	CHECK(policy_next_ns(policy) <= T0 + 1 + PVS_UNSEEN_NS);
+	facts.waited_ns = PVS_UNSEEN_NS / 2;
+	while (policy_next_ns(policy) < T0 + PVS_UNSEEN_NS)
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+		          POLICY_NOTHING);
+	facts.waited_ns = PVS_UNSEEN_NS;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+	          POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_UNSEEN);
+	policy_free(policy);
+	policy = make_armed();
+	CHECK_INT(step(policy, POLICY_EVENT_UNSEEN, facts, T0 + MS).action, POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_UNSEEN);
+	policy_free(policy);
+}
+
 static void test_by_command(void)
 {
 	struct policy *policy = make_awake();
@@ -480,4 +503,4 @@ TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempt
           {"calls_in_vain", test_calls_in_vain},
           {"a_call_in_vain_keeps_halts", test_a_call_in_vain_keeps_halts},
           {"urgent_is_looked_at_ever_less", test_urgent_is_looked_at_ever_less},
-          {"by_command", test_by_command})
+          {"unseen", test_unseen}, {"by_command", test_by_command})
