@@ -33,7 +33,7 @@ def installed(host):
 def test_installed_means_enabled_started_and_observing(host):
     assert host.run("systemctl is-enabled pvschedd").strip() == "enabled"
     assert host.run("systemctl is-active pvschedd").strip() == "active"
-    assert host.run(f"grep default_profile {CONFIG}").strip() == '"default_profile": "observe",'
+    assert host.run(f"grep -m1 \"default_profile\" {CONFIG}").strip() == '"default_profile": "observe",'
     assert host.run("dpkg --verify pvschedd") == ""
     assert host.run(f"dpkg-query -W -f '${{Conffiles}}' pvschedd").split()[0] == CONFIG
     assert host.run("stat -c '%U:%G %a' /run/pvschedd/control.sock").strip() == "root:pvsched 660"
