@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/process_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "util/cleanup.h"
+#include "util/procfs.h"
+
+/** A list that grows. */
+struct growing {
+	struct process_list list;
+	size_t room;
+};
+
+static int add(pid_t pid, void *userdata)
+{
+	struct growing *growing = userdata;
+
+	if (growing->list.n == growing->room) {
+		size_t room = MAX(2 * growing->room, (size_t)512);
+		struct process_entry *entries =
+		        reallocarray(growing->list.entries, room, sizeof(*entries));
+
+		if (!entries)
+			return -ENOMEM;
+		growing->list.entries = entries;
+		growing->room = room;
+	}
+	growing->list.entries[growing->list.n++] = (struct process_entry){.pid = pid};
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct process_entry *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+int process_list_read(struct process_list *list, bool forget)
+{
+	struct growing now = {0};
+	int r = procfs_each_process(PROCESS_LIST_MAX, add, &now);
+	size_t i, old = 0;
+
+	if (r < 0 && r != -E2BIG) {
+		free(now.list.entries);
+		return r;
+	}
+	qsort(now.list.entries, now.list.n, sizeof(*now.list.entries), compare);
+	for (i = 0; !forget && i < now.list.n; i++) {
+		while (old < list->n && list->entries[old].pid < now.list.entries[i].pid)
+			old++;
+		if (old < list->n && list->entries[old].pid == now.list.entries[i].pid)
+			now.list.entries[i] = list->entries[old];
+	}
+	process_list_clear(list);
+	*list = now.list;
+	return r;
+}
+
+struct process_entry *process_list_find(struct process_list *list, pid_t pid)
+{
+	const struct process_entry key = {.pid = pid};
+
+	return list->n ? bsearch(&key, list->entries, list->n, sizeof(key), compare) : NULL;
+}
+
+void process_list_clear(struct process_list *list)
+{
+	free(list->entries);
+	*list = (struct process_list){0};
+}
