@@ -34,6 +34,7 @@ struct thread_sample {
 /** What is known of a process that libvirt does not vouch for. */
 struct process_evidence {
 	struct thread_id id;
+	bool claims;        /* one of its threads is named like a vCPU */
 	bool executable;    /* it runs an executable that is held to be QEMU */
 	size_t n_kvm_vcpus; /* different KVM vCPUs among its descriptors */
 	size_t max_vcpus;   /* that its command line allowed when it was first seen */

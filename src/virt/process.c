@@ -76,25 +76,33 @@ static size_t count_kvm_vcpus(pid_t pid)
 	return ids.n;
 }
 
-/** Whether one of its threads is named like a vCPU of KVM: then the descriptors are worth a look.
- */
-static bool claims_kvm_vcpu(pid_t pid)
+/** What the threads of a process claim to be. */
+struct claims {
+	bool any; /* a vCPU, or all of them */
+	bool kvm; /* a vCPU of KVM */
+};
+
+static struct claims read_claims(pid_t pid)
 {
 	CLEANUP(cleanup_free) pid_t *tids = calloc(NAMES_MAX, sizeof(*tids));
+	struct claims claims = {0};
 	size_t i, n = 0, overflow;
 
 	if (!tids || procfs_list_threads(pid, tids, NAMES_MAX, &n, &overflow) < 0 || n == 1)
-		return false;
-	for (i = 0; i < n; i++) {
+		return claims;
+	for (i = 0; i < n && !claims.kvm; i++) {
+		enum thread_claim claim;
 		struct procfs_stat stat;
 		unsigned int index;
-		bool kvm;
+		bool kvm = false;
 
-		if (procfs_stat(pid, tids[i], &stat) == 0 &&
-		    mapping_parse_name(stat.comm, &index, &kvm) == THREAD_CLAIM_VCPU && kvm)
-			return true;
+		if (procfs_stat(pid, tids[i], &stat) < 0)
+			continue;
+		claim = mapping_parse_name(stat.comm, &index, &kvm);
+		claims.any |= claim == THREAD_CLAIM_VCPU || claim == THREAD_CLAIM_ALL_VCPUS;
+		claims.kvm |= claim == THREAD_CLAIM_VCPU && kvm;
 	}
-	return false;
+	return claims;
 }
 
 static bool is_believed(const struct process_criteria *criteria, uid_t user)
@@ -130,6 +138,7 @@ static bool is_named_like_qemu(const char *comm)
 static int examine_files(pid_t pid, const char *comm, const struct process_criteria *criteria,
                          struct process_evidence *ret)
 {
+	struct claims claims;
 	char path[PATH_MAX];
 	int r = procfs_exe(pid, path, sizeof(path));
 
@@ -138,7 +147,10 @@ static int examine_files(pid_t pid, const char *comm, const struct process_crite
 	if (r < 0)
 		return r == -ESRCH ? -ESRCH : PROCESS_OTHER;
 	ret->executable = process_is_executable(criteria, path);
-	if (ret->executable || claims_kvm_vcpu(pid))
+	claims = read_claims(pid);
+	ret->claims = claims.any;
+	/* descriptors are many: only of those who say so */
+	if (claims.kvm)
 		ret->n_kvm_vcpus = count_kvm_vcpus(pid);
 	return ret->executable || ret->n_kvm_vcpus > 0 ? 0 : PROCESS_OTHER;
 }

@@ -37,7 +37,7 @@ enum process_verdict {
 
 /**
  * Examines a process.
- * @ret  gets id, executable and n_kvm_vcpus; max_vcpus is DOMAIN_VCPUS_MAX
+ * @ret  gets id, claims, executable and n_kvm_vcpus; max_vcpus is DOMAIN_VCPUS_MAX
  * Returns 0 when it is QEMU; one of enum process_verdict; -ESRCH when it is gone; -ENOMEM.
  */
 int process_examine(pid_t pid, const struct process_criteria *criteria,

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -17,7 +19,14 @@
 enum {
 	VERDICT_KNOWN = 16, /* looked after */
 	VERDICT_LEFT,       /* libvirt's, and left to it */
+	VERDICT_YOUNG,      /* it has no vCPU yet */
 };
+
+/**
+ * A QEMU without vCPUs may be one that is about to have some, or a child that is about to execute
+ * something else, or the parent of the one that stays (-daemonize): shown when it stays itself.
+ */
+#define YOUNG_S 3
 
 /** How many derived uuids are tried before a process is ignored. */
 #define UUID_TRIES 4
@@ -78,12 +87,23 @@ static void forget(struct process_watch *watch, struct known_domain *domain)
 		known_remove(&watch->known, domain);
 }
 
-/** Whether a uuid is another living process's: a claim is no reason to take it away. */
+static bool is_young(const struct thread_id *qemu)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return qemu->start_ticks / (uint64_t)sysconf(_SC_CLK_TCK) + YOUNG_S > (uint64_t)now.tv_sec;
+}
+
+/**
+ * Whether a uuid is another living process's: a claim is no reason to take it away, unless that one
+ * has no vCPU.
+ */
 static bool is_taken(struct process_watch *watch, const char *uuid)
 {
 	struct known_domain *other = known_find(&watch->known, uuid);
 
-	if (other && !is_alive(&other->qemu)) {
+	if (other && (!is_alive(&other->qemu) || (other->last && other->last->n_vcpus == 0))) {
 		forget(watch, other);
 		other = known_find(&watch->known, uuid);
 	}
@@ -142,6 +162,8 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	size = cmdline ? procfs_cmdline(process->id.tid, cmdline, PROCFS_CMDLINE_MAX) : -ENOMEM;
 	if (size < 0 || !is_alive(&process->id))
 		return 0;
+	if (!process->claims && is_young(&process->id))
+		return VERDICT_YOUNG;
 	qemu_args_parse(cmdline, (size_t)size, &args);
 	of_libvirt = is_libvirts(watch, &args, &process->id);
 	if (of_libvirt && watch->leave_libvirts)
@@ -185,7 +207,7 @@ static int judge(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 static void look_at(struct process_watch *watch, struct process_entry *entry, uint64_t now_ns)
 {
 	entry->verdict = (uint8_t)judge(watch, entry->pid, now_ns);
-	if (entry->looks < PROCESS_LOOKS)
+	if (entry->looks < PROCESS_LOOKS && entry->verdict != VERDICT_YOUNG)
 		entry->looks++;
 }
 
