@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Discovery without libvirt: QEMU processes found by /proc, boosted, given back."""
+
+import json
+import os
+import shutil
+import socket
+import time
+
+import pytest
+
+import attributes
+from bare import QEMU
+from rig import proc
+
+PROCFS = {"host": {"discovery": ["procfs"]}}
+BOTH = {"host": {"discovery": ["libvirt", "procfs"]}}
+
+
+def listed(daemon, pid):
+    """What `list` and `show` say of the domain of a process; [] while none is known."""
+    found = []
+    for domain in daemon.ctl_json("list")["domains"]:
+        shown = daemon.ctl_json("show", domain["uuid"])["domain"]
+        if shown["pid"] == pid:
+            found.append({**domain, **shown})
+    return found
+
+
+def wait_listed(daemon, pid, accept=lambda domain: domain["vcpus"]):
+    def look():
+        found = listed(daemon, pid)
+        return found[0] if len(found) == 1 and accept(found[0]) else None
+
+    try:
+        return proc.wait_for(look, 15, f"process {pid} to be listed")
+    except proc.RigError as error:
+        raise proc.RigError(f"{error}; listed {listed(daemon, pid)}; {daemon.log()[-2000:]}") from None
+
+
+def test_found_boosted_given_back(scene):
+    """Before the daemon or after it, with a name and a uuid of its own; killed while boosted."""
+    old = scene.bare("pvsched-bare-old", vcpus=2)
+    proc.wait_for(lambda: len(old.tids()) == 2, 15, "QEMU's vCPU threads")
+    daemon = scene.daemon(config=PROCFS)
+    domain = wait_listed(daemon, old.pid)
+    assert (domain["name"], domain["uuid"], domain["discovered_by"]) == (old.name, old.uuid, "procfs")
+    assert [vcpu["tid"] for vcpu in domain["vcpus"]] == old.tids() and domain["state"] == "running"
+    daemon.wait_boosted(old)  # its second vCPU waits for ever to be started by the guest
+    new = scene.bare("pvsched-bare-new")
+    daemon.wait_boosted(new, seconds=20)
+    daemon.ctl("release", old.name)
+    proc.wait_for(lambda: not any(attributes.elevated(tid) for tid in old.tids()), 5, "the release")
+    assert attributes.elevated(new.tid)
+    new.kill()
+    proc.wait_for(lambda: daemon.names() == {old.name}, 5, "the end to be noticed")
+    daemon.ctl("policy", "set", old.name, "latency")
+    daemon.wait_boosted(old)
+    daemon.stop()
+    scene.assert_pristine()
+
+
+def test_at_once(scene, figures):
+    """With the proc connector a new QEMU is known as soon as its threads have their names."""
+    daemon = scene.daemon(config=PROCFS, profile="observe")
+    if not daemon.status()["sources"]["proc_connector"]["ok"]:
+        pytest.skip("there is no proc connector here")
+    qemu = scene.bare()
+    proc.wait_for(qemu.tids, 15, "QEMU's vCPU threads", step=0.001)
+    begin = time.monotonic()
+    proc.wait_for(lambda: daemon.vcpu(qemu), 15, "the vCPU to be known", step=0.001)
+    figures.setdefault("bare QEMU: named to listed, ms", []).append((time.monotonic() - begin) * 1000)
+
+
+def test_names(scene):
+    """What it was given, the uuid of the SMBIOS, or what is made up for a process that says nothing of itself."""
+    uuid = "6c34795f-f1f3-4451-b711-d6beefbb3011"
+    named = scene.bare("pvsched-bare-uuid", arguments=["-name", "debug-threads=on", "-smbios", f"type=1,uuid={uuid}"])
+    nameless = scene.bare("pvsched-bare-none", arguments=["-name", "debug-threads=on"])
+    unnamed_threads = scene.bare("pvsched-bare-threads", arguments=["-name", "threads"])
+    plain = scene.bare("pvsched-bare-plain", arguments=["-name", "web,debug-threads=on"])
+    daemon = scene.daemon(config=PROCFS, profile="observe")
+    domain = wait_listed(daemon, named.pid)
+    assert (domain["name"], domain["uuid"]) == (uuid, uuid)
+    domain = wait_listed(daemon, nameless.pid)
+    assert domain["name"] == f"qemu-{nameless.pid}"
+    derived = domain["uuid"]
+    assert wait_listed(daemon, plain.pid)["name"] == "web"
+    wait_listed(daemon, unnamed_threads.pid, lambda domain: True)
+    checks = {check["name"]: check for check in daemon.ctl_json("doctor")["checks"]}
+    assert "debug-threads=on" in checks["domain threads"]["fix"]
+    assert "QEMU processes: 4" in checks["procfs"]["detail"]
+    daemon.stop()
+    daemon.start()
+    assert wait_listed(daemon, nameless.pid)["uuid"] == derived
+
+
+def test_real_kvm(scene):
+    """With KVM the executable may be any: its descriptors prove what it is."""
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"no KVM: {error}")
+    config = {"host": {"discovery": ["procfs"], "qemu_executables": ["/nonexistent/qemu"]}}
+    emulated = scene.bare("pvsched-bare-tcg")
+    qemu = scene.bare("pvsched-bare-kvm", vcpus=2, max_vcpus=3, accel="kvm")
+    try:
+        proc.wait_for(lambda: len(qemu.tids()) == 2, 15, "QEMU's vCPU threads")
+    except (proc.RigError, FileNotFoundError):
+        pytest.skip(f"QEMU cannot use KVM here: {qemu.log()[-500:]}")
+    daemon = scene.daemon(config=config)
+    wait_listed(daemon, qemu.pid, lambda domain: len(domain["vcpus"]) == 2)
+    assert [daemon.vcpu(qemu, index)["reason"] for index in range(2)] == ["awake", "awake"]  # not "unproven"
+    assert listed(daemon, emulated.pid) == []
+
+
+def hotplug(qemu):
+    """What an administrator's own tool does; pvschedd never speaks to that socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(qemu.qmp)
+        stream = connection.makefile("rw", encoding="utf-8")
+        stream.readline()
+        for command in ({"execute": "qmp_capabilities"},
+                        {"execute": "device_add", "arguments": {"driver": "qemu64-x86_64-cpu", "id": "cpu1",
+                                                                "socket-id": 1, "core-id": 0, "thread-id": 0}}):
+            stream.write(json.dumps(command) + "\n")
+            stream.flush()
+            answer = json.loads(stream.readline())
+            assert "return" in answer, answer
+
+
+def test_hotplug(scene):
+    qemu = scene.bare(max_vcpus=2)
+    daemon = scene.daemon(config=PROCFS)
+    daemon.wait_boosted(qemu)
+    hotplug(qemu)
+    daemon.wait_known(qemu, index=1)
+    assert len(qemu.tids()) == 2
+    assert daemon.vcpu(qemu, 1)["tid"] == qemu.tids()[1]
+
+
+def test_beside_libvirt(scene):
+    """A QEMU of libvirt's is listed once, as libvirt's, whoever sees it first."""
+    theirs = scene.domain()
+    bare = scene.bare()
+    daemon = scene.daemon(config=BOTH)
+    daemon.wait_boosted(theirs)
+    daemon.wait_boosted(bare)
+    late = scene.domain("pvsched-it-late")
+    daemon.wait_boosted(late)
+    for domain, source in ((theirs, "libvirt"), (late, "libvirt"), (bare, "procfs")):
+        assert [found["discovered_by"] for found in listed(daemon, domain.pid)] == [source]
+    assert len(daemon.ctl_json("list")["domains"]) == 3
+    proc.wait_for(lambda: "QEMU processes: 1" in daemon.status()["sources"]["procfs"]["detail"], 5, "the count")
+    # the other way round: /proc has them all, and libvirt nothing
+    daemon.rewrite({"default_profile": "latency", "host": {"discovery": ["procfs", "libvirt"]}})
+    daemon.ctl("reload")
+    for domain in (theirs, late, bare):
+        daemon.wait_boosted(domain)
+        proc.wait_for(lambda d=domain: [found["discovered_by"] for found in listed(daemon, d.pid)] == ["procfs"], 10,
+                      f"{domain.name} to be found by /proc")
+    # and without /proc
+    daemon.rewrite({"default_profile": "latency", "host": {"discovery": ["libvirt"]}})
+    daemon.ctl("reload")
+    proc.wait_for(lambda: daemon.names() == {theirs.name, late.name}, 10, "only libvirt's")
+    assert not attributes.elevated(bare.tid) and "procfs" not in daemon.status()["sources"]
+    daemon.stop()
+    scene.assert_pristine()
+
+
+def test_claimed_uuid(scene):
+    """A process that claims a domain's uuid takes nothing from it."""
+    theirs = scene.domain()
+    daemon = scene.daemon(config=BOTH)
+    daemon.wait_boosted(theirs)
+    liar = scene.bare("pvsched-bare-liar", arguments=["-name", f"guest={theirs.name},debug-threads=on",
+                                                      "-uuid", theirs.uuid])
+    honest = scene.bare()
+    daemon.wait_boosted(honest)
+    proc.wait_for(lambda: "QEMU processes: 2" in daemon.status()["sources"]["procfs"]["detail"], 10, "both to be seen")
+    assert listed(daemon, liar.pid) == []
+    assert [found["discovered_by"] for found in listed(daemon, theirs.pid)] == ["libvirt"]
+
+
+def test_other_users(scene):
+    """Anybody can start a QEMU, with any code inside and any name: only those of believed users count."""
+    qemu = scene.bare("pvsched-bare-nobody", prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+                      arguments=["-name", "guest=pvsched-bare-nobody,debug-threads=on"])
+    daemon = scene.daemon(config=PROCFS)
+
+    def ignored():
+        return "1 ignored: not of host.qemu_users" in daemon.status()["sources"]["procfs"]["detail"]
+
+    proc.wait_for(ignored, 10, "it to be ignored")
+    assert listed(daemon, qemu.pid) == []
+    daemon.rewrite({"default_profile": "latency", "host": {"discovery": ["procfs"], "qemu_users": ["root", "65534"]}})
+    daemon.ctl("reload")
+    daemon.wait_boosted(qemu)
+
+
+def test_another_executable(scene, tmp_path):
+    """One that is upgraded while it runs is still what it was."""
+    binary = f"{tmp_path}/qemu-mine"
+    shutil.copy(QEMU, binary)
+    qemu = scene.bare(binary=binary)
+    config = {"host": {"discovery": ["procfs"], "qemu_executables": [f"{tmp_path}/qemu-*"]}}
+    proc.wait_for(qemu.tids, 15, "QEMU's vCPU threads")
+    os.unlink(binary)
+    daemon = scene.daemon(config=config)
+    daemon.wait_boosted(qemu)
