@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "util/cleanup.h"
 #include "util/procfs.h"
 
 /** A list that grows. */
@@ -61,11 +61,30 @@ int process_list_read(struct process_list *list, bool forget)
 	return r;
 }
 
-struct process_entry *process_list_find(struct process_list *list, pid_t pid)
+struct process_entry *process_list_get(struct process_list *list, pid_t pid)
 {
-	const struct process_entry key = {.pid = pid};
+	struct process_entry *entries = list->entries;
+	size_t low = 0, high = list->n;
 
-	return list->n ? bsearch(&key, list->entries, list->n, sizeof(key), compare) : NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (entries[middle].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < list->n && entries[low].pid == pid)
+		return &entries[low];
+	if (list->n == PROCESS_LIST_MAX)
+		return NULL;
+	entries = reallocarray(entries, list->n + 1, sizeof(*entries));
+	if (!entries)
+		return NULL;
+	list->entries = entries;
+	memmove(&entries[low + 1], &entries[low], (list->n++ - low) * sizeof(*entries));
+	entries[low] = (struct process_entry){.pid = pid};
+	return &entries[low];
 }
 
 void process_list_clear(struct process_list *list)

@@ -36,8 +36,11 @@ struct process_list {
  */
 int process_list_read(struct process_list *list, bool forget);
 
-/** The entry of a process. Outcomes: NULL when it was not there at the last reading. */
-struct process_entry *process_list_find(struct process_list *list, pid_t pid);
+/**
+ * The entry of a process, made where it was not there at the last reading.
+ * Outcomes: NULL when there is no room or memory.
+ */
+struct process_entry *process_list_get(struct process_list *list, pid_t pid);
 
 /** Empties it. */
 void process_list_clear(struct process_list *list);

@@ -250,7 +250,7 @@ static bool is_quiet(struct process_watch *watch)
 /** Looks for new processes; at all of them when that is due. */
 static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 {
-	bool full = now_ns >= watch->full_next_ns, settled = true;
+	bool full = now_ns >= watch->full_next_ns, settled = true, young = false;
 	size_t i;
 
 	watch->list_next_ns = now_ns + watch->list_ns;
@@ -267,10 +267,13 @@ static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 
 		if (entry->looks < PROCESS_LOOKS)
 			look_at(watch, entry, now_ns);
+		young = young || entry->verdict == VERDICT_YOUNG;
 		settled = settled && entry->looks == PROCESS_LOOKS;
 	}
 	if (!settled)
 		watch->last_pid = 0; /* the new ones are looked at once more */
+	if (young)
+		watch->list_next_ns = now_ns + NSEC_PER_SEC;
 	describe(watch);
 }
 
@@ -318,8 +321,8 @@ uint64_t process_watch_pass(struct process_watch *watch, uint64_t now_ns)
 void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 {
 	struct known_domain *domain = find_process(watch, pid);
-	struct process_entry *entry;
 	size_t before = watch->known.n;
+	struct process_entry *entry;
 	int verdict;
 
 	source_status_busy(watch->status, now_ns);
@@ -327,7 +330,8 @@ void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 	source_status_busy(watch->status, 0);
 	if (domain && verdict == VERDICT_KNOWN && find_process(watch, pid) == domain)
 		known_hint(domain, now_ns);
-	entry = process_list_find(&watch->list, pid);
+	/* anybody's thread may be named so: only what is told of is worth a line */
+	entry = verdict > PROCESS_OTHER ? process_list_get(&watch->list, pid) : NULL;
 	if (entry)
 		entry->verdict = (uint8_t)verdict;
 	if (entry || watch->known.n != before)

@@ -2,7 +2,9 @@
 """A QEMU started by hand, as Proxmox or a script would: without libvirt, in a cgroup of its own."""
 
 import contextlib
+import glob
 import os
+import socket
 import subprocess
 import tempfile
 import uuid as uuids
@@ -12,6 +14,12 @@ from rig import proc
 from rig.guest import RUN_DIR
 
 QEMU = "/usr/bin/qemu-system-x86_64"
+
+
+def _modules():
+    """A copy of QEMU looks for its modules beside itself."""
+    found = glob.glob("/usr/lib/*/qemu") + glob.glob("/usr/lib/qemu")
+    return {"QEMU_MODULE_DIR": found[0]} if found else {}
 
 
 class Bare:
@@ -30,7 +38,7 @@ class Bare:
         self._deadman, self._keys = deadman, []
         os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
         self.directory = tempfile.mkdtemp(prefix="bare-", dir=RUN_DIR)
-        os.chmod(self.directory, 0o755)
+        os.chmod(self.directory, 0o1777)  # whoever it runs as makes its socket there
         self._keys.append(deadman.add(argv=["rm", "-rf", self.directory]))
         image = f"{self.directory}/boot.img"
         with open(image, "wb") as file:
@@ -43,13 +51,14 @@ class Bare:
         self._argv = [*prefix, binary, *arguments, "-machine", "pc", "-accel", accel, "-m", "64",
                       "-smp", f"{vcpus},maxcpus={max_vcpus or vcpus}", "-cpu", "qemu64", "-display", "none", "-nodefaults",
                       "-qmp", f"unix:{self.qmp},server=on,wait=off", "-boot", "a",
+                      "-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
                       "-drive", f"file={image},if=floppy,format=raw,readonly=on"]
         if accel == "kvm":
             self._argv.append("-S")
         # "machine-NAME.": where the scene looks for RT budgets that are left
         self._group = f"{proc.cpu_cgroup(os.getpid())[0]}/machine-{name}.scope"
 
-    def create(self):
+    def create(self, wait=True):
         os.makedirs(self._group, exist_ok=True)
         self._keys.append(self._deadman.add(argv=["rmdir", self._group]))
 
@@ -60,10 +69,23 @@ class Bare:
 
         with open(f"{self.directory}/log", "wb") as log:
             self._process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                             preexec_fn=enter, cwd=self.directory)
+                                             preexec_fn=enter, cwd=self.directory, env={**os.environ, **_modules()})
         self.pid = self._process.pid
         self._keys.append(self._deadman.add(pid=self.pid))
+        if wait:
+            proc.wait_for(self._greets, 20, f"QEMU {self.pid} to be up")
         return self
+
+    def _greets(self):
+        """Its main loop runs: all that it does to its threads at its start is done."""
+        if not self.alive():
+            raise proc.RigError(f"QEMU ended with {self._process.returncode}: {self.log()[-1000:]}")
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(self.qmp)
+            except OSError:
+                return False
+            return connection.recv(1)
 
     def log(self):
         return proc.read(f"{self.directory}/log")

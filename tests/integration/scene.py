@@ -57,11 +57,11 @@ class Scene:
         self._domains.append(domain)
         return domain.create()
 
-    def bare(self, name="pvsched-bare", **kwargs):
+    def bare(self, name="pvsched-bare", wait=True, **kwargs):
         """A running QEMU that libvirt does not know; see bare.Bare."""
         qemu = Bare(name, deadman=self.deadman, **kwargs)
         self._domains.append(qemu)
-        return qemu.create()
+        return qemu.create(wait)
 
     def linux(self, name="pvsched-it-linux", **kwargs):
         """A running Linux guest, waited for; skips where its image cannot be made."""
