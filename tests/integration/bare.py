@@ -18,8 +18,8 @@ QEMU = "/usr/bin/qemu-system-x86_64"
 
 def _modules():
     """A copy of QEMU looks for its modules beside itself."""
-    found = glob.glob("/usr/lib/*/qemu") + glob.glob("/usr/lib/qemu")
-    return {"QEMU_MODULE_DIR": found[0]} if found else {}
+    found = glob.glob("/usr/lib/*/qemu/accel-tcg-*.so") + glob.glob("/usr/lib*/qemu*/accel-tcg-*.so")
+    return {"QEMU_MODULE_DIR": os.path.dirname(found[0])} if found else {}
 
 
 class Bare:

@@ -67,7 +67,7 @@ def test_found_boosted_given_back(scene):
     daemon.wait_boosted(new, seconds=20)
     daemon.ctl("release", old.name)
     proc.wait_for(lambda: not any(attributes.elevated(tid) for tid in old.tids()), 5, "the release")
-    assert attributes.elevated(new.tid)
+    daemon.wait_boosted(new)
     new.kill()
     proc.wait_for(lambda: new.name not in daemon.names(), 5, "the end to be noticed")
     daemon.ctl("policy", "set", old.name, "latency")
