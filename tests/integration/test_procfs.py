@@ -88,6 +88,18 @@ def test_at_once(scene, figures):
     figures.setdefault("bare QEMU: named to listed, ms", []).append((time.monotonic() - begin) * 1000)
 
 
+def test_without_proc_connector(scene):
+    """There is none in another network namespace: new QEMUs and their new vCPUs are looked for."""
+    daemon = scene.daemon(config=PROCFS, prefix=["unshare", "--net"])
+    assert not daemon.status()["sources"]["proc_connector"]["ok"]
+    qemu = scene.bare(max_vcpus=2)
+    daemon.wait_boosted(qemu)
+    hotplug(qemu)
+    daemon.wait_known(qemu, index=1)
+    qemu.kill()
+    proc.wait_for(lambda: qemu.name not in daemon.names(), 5, "the end to be noticed")
+
+
 def test_names(scene):
     """What it was given, the uuid of the SMBIOS, or what is made up for a process that says nothing of itself."""
     uuid = "6c34795f-f1f3-4451-b711-d6beefbb3011"
@@ -211,6 +223,25 @@ def test_other_users(scene):
     daemon.rewrite(config("procfs", qemu_users=["root", "65534"]))
     daemon.ctl("reload")
     daemon.wait_boosted(qemu)
+
+
+def with_capabilities(*names):
+    """As the service has them: these and no others."""
+    kept = ",".join(["-all", *(f"+{name}" for name in ("sys_nice", "bpf", "perfmon", "net_admin", *names))])
+    return ["setpriv", f"--bounding-set={kept}", "--inh-caps=-all"]
+
+
+def test_capabilities(scene):
+    """The service as shipped may not look, and says so; with its drop-in it may."""
+    qemu = scene.bare()
+    daemon = scene.daemon(config=PROCFS, prefix=with_capabilities())
+    proc.wait_for(lambda: "it needs CAP_SYS_PTRACE" in daemon.status()["sources"]["procfs"]["detail"], 10, "the word")
+    checks = {check["name"]: check for check in daemon.ctl_json("doctor")["checks"]}
+    assert checks["procfs"]["status"] == "warn" and "guest-pages.conf" in checks["procfs"]["fix"]
+    assert listed(daemon, qemu.pid) == []
+    daemon.stop()
+    daemon = scene.daemon(config=PROCFS, prefix=with_capabilities("sys_ptrace", "dac_read_search"))
+    wait_listed(daemon, qemu.pid)
 
 
 def test_another_executable(scene, tmp_path):
