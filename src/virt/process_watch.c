@@ -194,14 +194,15 @@ static int judge(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 	struct process_evidence process;
 	int r;
 
-	if (domain && is_alive(&domain->qemu))
+	if (domain && domain->last && is_alive(&domain->qemu))
+		return VERDICT_KNOWN; /* whoever looks at its threads sees whether it still is one
+		                       */
+	r = process_examine(pid, &watch->criteria, &process);
+	if (domain && r == 0 && process.id.start_ticks == domain->qemu.start_ticks)
 		return VERDICT_KNOWN;
 	if (domain)
 		forget(watch, domain);
-	r = process_examine(pid, &watch->criteria, &process);
-	if (r == 0)
-		return adopt(watch, &process, now_ns);
-	return MAX(r, 0);
+	return r == 0 ? adopt(watch, &process, now_ns) : MAX(r, 0);
 }
 
 static void look_at(struct process_watch *watch, struct process_entry *entry, uint64_t now_ns)
