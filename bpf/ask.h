@@ -41,6 +41,11 @@ static __always_inline void ask_note_change(struct pvs_vcpu_account *vcpu,
 	if (vcpu->ask_changed_ns && vcpu->ask_words[0] == line->request &&
 	    vcpu->ask_words[1] == intent->task_intent && vcpu->ask_words[2] == intent->cs_state)
 		return;
+	if (!vcpu->ask_changed_ns || vcpu->ask_words[0] != line->request)
+		vcpu->ask_request_ns = now;
+	if (!vcpu->ask_changed_ns || vcpu->ask_words[1] != intent->task_intent ||
+	    vcpu->ask_words[2] != intent->cs_state)
+		vcpu->ask_intent_ns = now;
 	if (vcpu->ask_words[0] != line->request) {
 		/* written since it was switched in, or since the last look: the earlier is safe */
 		us = pvsched_expect_us(line->expect, line->request);
@@ -50,6 +55,12 @@ static __always_inline void ask_note_change(struct pvs_vcpu_account *vcpu,
 	vcpu->ask_words[1] = intent->task_intent;
 	vcpu->ask_words[2] = intent->cs_state;
 	vcpu->ask_changed_ns = now;
+}
+
+/* A voice that was not renewed has lapsed, whatever the other one does. */
+static __always_inline enum pvsched_ask ask_in_force(enum pvsched_ask ask, __u64 since, __u64 now)
+{
+	return now - since > PVSCHED_REQUEST_LEASE_NS ? PVSCHED_ASK_NONE : ask;
 }
 
 /*
@@ -68,6 +79,8 @@ __noinline int ask_read(__u32 slot, __u64 now)
 	if (!vcpu)
 		return 0;
 	address = vcpu->page_address;
+	if (!address)
+		return 0; /* taken away just now */
 	if (bpf_probe_read_user(
 	            &line, sizeof(line),
 	            (void *)(address + __builtin_offsetof(struct pvsched_page, request)))) {
@@ -87,11 +100,14 @@ __noinline int ask_read(__u32 slot, __u64 now)
 		return 0;
 	}
 	ask_note_change(vcpu, &line, &intent, now);
-	ask = ask_valid(vcpu, pvsched_request_ask(line.request));
+	ask = ask_in_force(ask_valid(vcpu, pvsched_request_ask(line.request)), vcpu->ask_request_ns,
+	                   now);
 	if (vcpu->flags & PVS_FLAG_AGENT)
-		ask = pvsched_ask_merge(ask, ask_valid(vcpu, pvsched_intent_ask(intent.task_intent,
-		                                                                intent.cs_state)));
-	if (ask == PVSCHED_ASK_INVALID || now - vcpu->ask_changed_ns > PVSCHED_REQUEST_LEASE_NS)
+		ask = pvsched_ask_merge(
+		        ask, ask_in_force(ask_valid(vcpu, pvsched_intent_ask(intent.task_intent,
+		                                                             intent.cs_state)),
+		                          vcpu->ask_intent_ns, now));
+	if (ask == PVSCHED_ASK_INVALID)
 		ask = PVSCHED_ASK_NONE;
 	vcpu->ask = ask;
 	vcpu->ask_read_ns = now;
@@ -100,14 +116,17 @@ __noinline int ask_read(__u32 slot, __u64 now)
 	return 0;
 }
 
-/* In the deadline's callback: may it be given back before its tokens end? */
-static __always_inline void ask_check_running(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now)
+/*
+ * In the deadline's callback: may it be given back before its tokens end? Returns false where that
+ * can't be seen: the timer's CPU is not the thread's any more, its next switch will tell.
+ */
+static __always_inline bool ask_check_running(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now)
 {
 	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
-		return; /* the timer's CPU is not the thread's any more: its next switch will tell
-		         */
+		return false;
 	if (vcpu->page_address)
 		ask_read(slot, now);
 	if (vcpu->ask == PVSCHED_ASK_ORDINARY && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		event_send(slot, PVS_EVENT_ORDINARY, 0);
+	return true;
 }

@@ -94,6 +94,14 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 
 static int deadline_fired(void *map, int *key, struct deadline *deadline);
 
+/* Since when a vCPU that is not seen to run could; 0: it sleeps, or was never seen at all. */
+static __always_inline __u64 ready_since(const struct pvs_vcpu_account *vcpu)
+{
+	if (vcpu->out == PVS_OUT_PREEMPTED)
+		return vcpu->out_ns;
+	return vcpu->out != PVS_OUT_NONE && vcpu->wake_ns > vcpu->out_ns ? vcpu->wake_ns : 0;
+}
+
 /* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
 static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 left)
 {
@@ -158,13 +166,22 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 		return 0;
 	}
 	in = vcpu->in_ns;
-	if (!in)
-		return 0; /* asleep: the next switch-in starts it anew */
+	if (!in) {
+		since = ready_since(vcpu);
+		if (!since)
+			return 0; /* asleep: the next switch-in starts it anew */
+		if (now - since >= PVS_UNSEEN_NS)
+			exhausted(vcpu, slot, now, PVS_BUCKET_UNSEEN);
+		deadline_start(vcpu, slot, deadline, now, PVS_UNSEEN_NS);
+		return 0;
+	}
 	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		ask_check_running(vcpu, slot, now);
-		deadline_start(vcpu, slot, deadline, now, next_look(vcpu, left));
+		/* a CPU that it has left is not disturbed for it more often than it must be */
+		if (ask_check_running(vcpu, slot, now))
+			left = next_look(vcpu, left);
+		deadline_start(vcpu, slot, deadline, now, left);
 		return 0;
 	}
 	exhausted(vcpu, slot, now, which);
@@ -199,6 +216,17 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 	due = __sync_fetch_and_add(&deadline->due_ns, 0); /* a full barrier after in_ns */
 	if (due <= now || due > now + delay)
 		deadline_start(vcpu, slot, deadline, now, delay);
+	return 0;
+}
+
+/* An elevated vCPU was woken, on a host where its switch-in may go unseen. */
+__noinline int waking_watch(__u32 slot, __u64 now)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct deadline *deadline = bpf_map_lookup_elem(&deadlines, &slot);
+
+	if (vcpu && deadline && deadline->due_ns <= now)
+		deadline_start(vcpu, slot, deadline, now, PVS_UNSEEN_NS);
 	return 0;
 }
 

@@ -84,6 +84,8 @@ struct pvs_bucket_rule cpu_rule;
 /* Written by the tracer: the first failure to start a deadline, a negative errno. */
 int deadline_error;
 __u64 events_lost;
+/* Not 0: switches go missing on this host, so that each wake-up must be watched, too. */
+__u32 unseen_any;
 /* Interrupts injected into any vCPU, also unregistered ones; by KVM tracepoint. */
 __u64 injections_total;
 

@@ -109,6 +109,14 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	if (!vcpu)
 		return 0;
 	in = vcpu->in_ns;
+	if (!in) {
+		/* nobody saw it come: it may have run ever since it could */
+		in = ready_since(vcpu);
+		if (!in)
+			return 0;
+		vcpu->unseen++;
+		unseen_any = 1;
+	}
 	ran = now > in ? now - in : 0;
 	vcpu->run_ns += ran;
 	used = elevated_span(vcpu, in, now);
@@ -129,8 +137,9 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
                                      struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
-	if (vcpu->in_ns)
+	if (vcpu->in_ns || (vcpu->flags & PVS_FLAG_ELEVATED))
 		run_charge(slot, now, cpu);
+	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
 	if (vcpu->page_address)
 		ask_read(slot, now);
 	vcpu->in_ns = 0;
@@ -193,6 +202,8 @@ int BPF_PROG(on_waking, struct task_struct *p)
 		return 0;
 	vcpu->wake_ns = bpf_ktime_get_ns();
 	vcpu->wakeups++;
+	if (unseen_any && (vcpu->flags & PVS_FLAG_ELEVATED) && !vcpu->exhausted_at_ns)
+		waking_watch(slot, vcpu->wake_ns);
 	return 0;
 }
 

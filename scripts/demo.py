@@ -20,12 +20,14 @@ from rig.guest import Guest, guest_image  # noqa: E402
 from rig.kvm import kvm_works  # noqa: E402
 from rig.libvirtd import Libvirtd, running_domains, virsh  # noqa: E402
 from rig.load import PER_CPU, Load  # noqa: E402
-from rig.measure import INTERVAL_US, measure  # noqa: E402
+from rig.measure import measure  # noqa: E402
 from rig.proc import RigError  # noqa: E402
 
 # Besides SECONDS one measurement settles, starts two cyclictests and waits for their histograms.
 OVERHEAD_S = 2.5
 CLEAN_UP_S = 60
+# The second guest's boot, and the end of the first.
+ANOTHER_GUEST_S = 15
 # cyclictest on the host takes about 2 % itself.
 FOREIGN_PERMILLE = 80
 DOMAIN = "pvsched-demo"
@@ -64,7 +66,7 @@ def parse_arguments():
             parser.error(f"--{name}: 1 to {most}")
     if args.rounds or args.seconds:  # asked for: takes what it takes
         wanted = (args.rounds or 5) * len(args.variants) * ((args.seconds or 3) + 2 * OVERHEAD_S)
-        args.limit_s = max(args.limit_s, wanted + 60)
+        args.limit_s = max(args.limit_s, wanted + 60 + ANOTHER_GUEST_S)
     args.rounds, args.seconds = args.rounds or 5, args.seconds or 3
     return args
 
@@ -94,8 +96,8 @@ class Demo:
     def __init__(self, args, deadline):
         self.args = args
         self.deadline = deadline
-        self.rounds = []  # {variant: Measurement}
-        self.shown = False
+        self.results = {}  # variant: a Measurement of each round
+        self.shown = set()
         self.daemon = self.deadman = None
         self.accelerator = None
 
@@ -111,22 +113,39 @@ class Demo:
             libvirtd = stack.enter_context(Libvirtd(deadman))
             say("libvirtd: started here, stopped at the end" if libvirtd.started else "libvirtd: the one that runs")
             self.refuse_others()
-            if set(self.args.variants) & set(variants.PROFILES):
+            if set(self.args.variants) & {*variants.PROFILES, *variants.ASKING}:
                 self.daemon = stack.enter_context(Daemon(self.args.build_dir, self.daemon_config(), deadman))
-            guest = stack.enter_context(Guest(DOMAIN, type=kind, vcpus=self.args.vcpus, image=image, deadman=deadman))
-            say(f"guest: {DOMAIN}, {self.args.vcpus} vCPU, Linux {guest.command('uname')['release']}")
-            if self.daemon:
-                self.wait_discovered(guest)
-            load = stack.enter_context(Load(next(iter(guest.vcpu_tids().values())), deadman=deadman))
+            self.measure_guests(kind, image)
+            say("stopping what else was started")
+
+    def measure_guests(self, kind, image):
+        """First an unmodified domain; then one with the memory through which a guest can ask."""
+        plain = [name for name in self.args.variants if name not in variants.ASKING]
+        asking = [name for name in self.args.variants if name in variants.ASKING]
+        later_s = ANOTHER_GUEST_S + self.args.rounds * len(asking) * (self.args.seconds + OVERHEAD_S) if asking else 0
+        for names, deadline in ((plain, self.deadline - later_s), (asking, self.deadline)):
+            if names:
+                with Guest(DOMAIN, type=kind, vcpus=self.args.vcpus, image=image, deadman=self.deadman,
+                           page=names is asking) as guest:
+                    self.measure_guest(guest, names, deadline)
+
+    def measure_guest(self, guest, names, deadline):
+        say()
+        say(f"guest: {DOMAIN}, {self.args.vcpus} vCPU, Linux {guest.command('uname')['release']}" +
+            (", with an ivshmem device: the memory of the guest page" if guest.page else ""))
+        if self.daemon:
+            self.wait_discovered(guest)
+        with Load(next(iter(guest.vcpu_tids().values())), deadman=self.deadman) as load, \
+                variants.main_thread_budget(guest, self.deadman):
             load.pause()
             say(f"load: {PER_CPU} spinners on each of {os.cpu_count()} CPUs, each a VM group beside the guest's")
-            say(f"measuring: {self.args.rounds} rounds of {', '.join(self.args.variants)}; {self.args.seconds} s and "
-                f"{INTERVAL_US} us interval each")
-            stack.enter_context(variants.main_thread_budget(guest, deadman))
+            if guest.page:
+                self.wait_negotiated(guest)
+            say(f"measuring: {self.args.rounds} rounds of {', '.join(names)}; {self.args.seconds} s each")
             xml = virsh("dumpxml", DOMAIN)
-            self.measure_rounds(guest, load)
-            self.say_unchanged(xml)
-            say("stopping the load, the guest and what else was started")
+            self.measure_rounds(guest, load, names, deadline)
+            if not guest.page:
+                self.say_unchanged(xml)
 
     def refuse_others(self):
         others = running_domains()
@@ -146,30 +165,38 @@ class Demo:
         tids = set(guest.vcpu_tids().values())
         proc.wait_for(lambda: tids <= self.daemon.known_tids(), 10, f"pvschedd to find the vCPUs of {DOMAIN}", step=0.2)
 
-    def measure_rounds(self, guest, load):
+    def wait_negotiated(self, guest):
+        """Until pvschedd has answered the guest's hello, which `page` says."""
+        state = proc.wait_for(lambda: (answer := guest.command("page"))["state"] == "enabled" and answer, 10,
+                              "pvschedd to answer the guest's hello", step=0.2)
+        say(f"guest page: enabled, page {state['page']} of {state['page_count']}")
+
+    def measure_rounds(self, guest, load, names, deadline):
         slowest = 0.0
         for number in range(self.args.rounds):
             begin = time.monotonic()
-            if self.deadline - begin < slowest + 20:
+            if deadline - begin < slowest + 20:
                 say(f"out of time after {number} of {self.args.rounds} rounds")
                 break
             # The order turns with each round, so that no variant always follows the same other one.
-            turn = number % len(self.args.variants)
+            turn = number % len(names)
             results = {}
-            for variant in self.args.variants[turn:] + self.args.variants[:turn]:
+            for variant in names[turn:] + names[:turn]:
                 results[variant] = self.measure_one(variant, guest, load)
-            self.rounds.append(results)
+            for variant, result in results.items():
+                self.results.setdefault(variant, []).append(result)
             slowest = max(slowest, time.monotonic() - begin)
             say(f"round {number + 1}: guest avg us " +
-                ", ".join(f"{name} {results[name].guest.avg_us():.0f}" for name in self.args.variants))
+                ", ".join(f"{name} {results[name].guest.avg_us():.0f}" for name in names))
 
     def measure_one(self, variant, guest, load):
         tids = list(guest.vcpu_tids().values())
         elevated_ns = (lambda: self.daemon.elevated_ns(tids)) if self.daemon else (lambda: 0)
         with variants.applied(variant, guest, self.daemon, self.deadman):
-            result = measure(guest, load, self.args.seconds, elevated_ns, loaded=variant != variants.IDLE)
-            if variant == "latency" and not self.shown:
-                self.shown = True
+            result = measure(guest, load, variants.command(variant, self.args.seconds), self.args.seconds, elevated_ns,
+                             loaded=variant != variants.IDLE)
+            if variant in ("latency", variants.ASKS) and variant not in self.shown:
+                self.shown.add(variant)
                 say(f"--- pvschedctl show {DOMAIN}, with the profile latency ---")
                 say(self.daemon.ctl("show", DOMAIN).rstrip())
                 say("---")
@@ -187,30 +214,34 @@ class Demo:
 
 
 class Report:
-    def __init__(self, rounds):
-        self.names = list(rounds[0])
-        self.names.sort(key=variants.ALL.index)
-        self.rounds = rounds
+    def __init__(self, results):
+        self.names = sorted(results, key=variants.ALL.index)
+        self.results = results
         self.rows = {name: self._row(name) for name in self.names}
 
     def _of(self, name, field):
-        return [getattr(results[name], field) for results in self.rounds]
+        return [getattr(result, field) for result in self.results[name]]
+
+    def _base(self, name):
+        """With what it is compared: a variant of the same guest."""
+        base = variants.WORK if name in variants.ASKING else variants.UNTOUCHED
+        return base if base in self.names else name
 
     def _row(self, name):
-        base = variants.UNTOUCHED if variants.UNTOUCHED in self.names else self.names[0]
+        base = self._base(name)
         ratio = stats.median_ratio(self._of(name, "load_permille"), self._of(base, "load_permille"))
         return {"guest": stats.merge(self._of(name, "guest")).summary(),
                 "host": stats.merge(self._of(name, "host")).summary(),
                 "elevated_permille": round(statistics.fmean(self._of(name, "elevated_permille")), 1),
-                "load_permille_of_untouched": round(1000 * ratio)}
+                "load_permille_of_untouched": round(1000 * ratio), "rounds": len(self.results[name])}
 
     def say_table(self):
         columns = ("avg_us", "p50_us", "p99_us", "p999_us", "max_us")
         head = ("avg", "p50", "p99", "p99.9", "max")
         say()
         say("wake-up latency in us of all rounds together; elevated: permille of one CPU's time that vCPUs ran as real-time threads;")
-        say("load: CPU time that the spinners got, permille of untouched")
-        say(f"{'':16}|{'cyclictest in the guest':^43}|{'cyclictest on the host (SCHED_OTHER)':^43}|{'ele-':>7}{'':>6}")
+        say(f"load: CPU time that the spinners got, permille of untouched; of {variants.ASKS}: of {variants.WORK}")
+        say(f"{'':16}|{'in the guest':^43}|{'cyclictest on the host (SCHED_OTHER)':^43}|{'ele-':>7}{'':>6}")
         say(f"{'':16}|{''.join(f'{name:>8}' for name in head)}   |{''.join(f'{name:>8}' for name in head)}   "
             f"|{'vated':>7}{'load':>6}")
         for name, row in self.rows.items():
@@ -220,7 +251,7 @@ class Report:
 
     def say_quiet(self):
         """Figures of a machine that has other things to do are worth less: say so."""
-        most = max(result.foreign_permille for results in self.rounds for result in results.values())
+        most = max(result.foreign_permille for results in self.results.values() for result in results)
         if most > FOREIGN_PERMILLE * os.cpu_count():
             say(f"NOTE: other work on this host took up to {most / 10 / os.cpu_count():.0f} % of its CPU time while the demo "
                 f"measured: the figures are noisy, above all the load's; repeat it on a quiet host")
@@ -231,10 +262,41 @@ class Report:
             file.write("\n")
 
     def verdict(self):
-        if variants.UNTOUCHED not in self.names:
-            return "verdict: none, since untouched was not measured"
-        parts = [self._verdict_of(name) for name in self.names if name in (*variants.PROFILES, variants.STATIC)]
+        parts = []
+        if variants.UNTOUCHED in self.names:
+            parts += [self._verdict_of(name) for name in self.names if name in (*variants.PROFILES, variants.STATIC)]
+        if set(variants.ASKING) <= set(self.names):
+            parts.append(self._verdict_of_asking())
+        if not parts:
+            return f"verdict: none, since neither {variants.UNTOUCHED} nor {' and '.join(variants.ASKING)} were measured"
         return "verdict: " + "; ".join(parts)
+
+    def compare_asking(self):
+        """Of guest-asks, against latency-work: ratios, as medians over the rounds with their intervals."""
+        def latency(figure):
+            return stats.ratio(*([figure(latencies) for latencies in self._of(name, "guest")]
+                                 for name in (variants.ASKS, variants.WORK)))
+
+        return {"avg": latency(stats.Latencies.avg_us), "p50": latency(lambda one: one.percentile(500)),
+                "p99": latency(lambda one: one.percentile(990)),
+                "elevated": stats.ratio(*(self._of(name, "elevated_permille") for name in (variants.ASKS, variants.WORK))),
+                "load": stats.ratio(*(self._of(name, "load_permille") for name in (variants.ASKS, variants.WORK)))}
+
+    def _verdict_of_asking(self):
+        compared = self.compare_asking()
+        avg, elevated = compared["avg"], compared["elevated"]
+        if avg is None or elevated is None:
+            return f"{variants.ASKS}: nothing to compare: {variants.WORK} was never boosted"
+        if avg["low"] > 1:
+            latency = "MORE average wake-up latency"
+        elif avg["high"] < 1:
+            latency = "less average wake-up latency"
+        else:
+            latency = "no worse average wake-up latency"
+        permille = [self.rows[name]["elevated_permille"] for name in (variants.ASKS, variants.WORK)]
+        return (f"{variants.ASKS}: {latency} than {variants.WORK} ({avg['ratio']:.2f} times, {avg['low']:.2f} to "
+                f"{avg['high']:.2f}), elevated {permille[0]:.0f} permille instead of {permille[1]:.0f} "
+                f"({elevated['ratio']:.2f} times, {elevated['low']:.2f} to {elevated['high']:.2f})")
 
     def _gain(self, name, figure):
         """How many times less than untouched, as the median over the rounds."""
@@ -266,15 +328,18 @@ def main():
         return 130
     finally:
         signal.alarm(0)
-    if not demo.rounds:
+    if not demo.results:
         print("demo: no time for a single round", file=sys.stderr)
         return 1
-    report = Report(demo.rounds)
+    report = Report(demo.results)
     report.say_table()
     report.say_quiet()
     if args.json:
-        report.write_json(args.json, {"rounds": len(demo.rounds), "seconds": args.seconds, "interval_us": INTERVAL_US,
-                                      "vcpus": args.vcpus, "accelerator": demo.accelerator})
+        asking = {"guest_asks_against_latency_work": report.compare_asking()} \
+            if set(variants.ASKING) <= set(report.names) else {}
+        report.write_json(args.json, {"rounds": max(map(len, demo.results.values())), "seconds": args.seconds,
+                                      "interval_us": variants.INTERVAL_US, "rt_interval_us": variants.RT_PERIOD_US,
+                                      "vcpus": args.vcpus, "accelerator": demo.accelerator, **asking})
     say(report.verdict())
     return 0
 

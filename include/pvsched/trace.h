@@ -38,6 +38,13 @@
 #define PVS_OVERDUE_NS 10000000
 
 /**
+ * An elevated vCPU that was woken or preempted this long ago and was not seen to run since: longer
+ * than the bursts of all others on its CPU together. Either it really waits, and then a boost does
+ * nothing for it, or a switch was missed and it runs uncharged: the boost ends.
+ */
+#define PVS_UNSEEN_NS 10000000
+
+/**
  * A vCPU whose guest says that it does nothing urgent keeps its boost for this long after it was
  * switched in: an interrupt needs as long to lead to a task that says otherwise.
  */
@@ -99,15 +106,22 @@ struct pvs_vcpu_account {
 	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
 
 	/* what its guest asks for; written by the tracer where the thread runs or leaves its CPU */
-	__u64 ask_words[3];    /* request, task_intent, cs_state: as last read */
-	__u64 ask_read_ns;     /* when */
-	__u64 ask_changed_ns;  /* when they were first seen like this; 0: never read */
+	__u64 ask_words[3];   /* request, task_intent, cs_state: as last read */
+	__u64 ask_read_ns;    /* when */
+	__u64 ask_changed_ns; /* when they were first seen like this; 0: never read */
+	__u64 ask_request_ns; /* since when the request is this one: each voice is renewed by itself
+	                       */
+	__u64 ask_intent_ns;  /* the scheduler's words */
 	__u64 ask_expected_ns; /* urgent again at, at the earliest; 0: not known */
 	__u32 ask;             /* enum pvsched_ask; never INVALID */
 	__u32 ask_faults;      /* the page could not be read: not resident */
 	__u32 ask_invalid;     /* words without a meaning */
 	__u32 ask_stale;       /* of another generation */
-	__u64 ask_counts[3];   /* reads, by enum pvsched_ask */
+	__u32 unseen;          /* it left a CPU to which it had not been seen to come */
+	__u32 reserved0;
+	__u64 ask_counts[3]; /* reads, by enum pvsched_ask */
+
+	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
@@ -158,6 +172,7 @@ enum pvs_bucket {
 	PVS_BUCKET_VCPU = 1,
 	PVS_BUCKET_DOMAIN = 2,
 	PVS_BUCKET_CPU = 3,
+	PVS_BUCKET_UNSEEN = 4, /* none is: see PVS_UNSEEN_NS */
 };
 
 struct pvs_event {

@@ -135,6 +135,13 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	        .full_at_ns = READ(a->repaid_at_ns),
 	        .ran_ns = in_ns && now_ns > in_ns ? now_ns - in_ns : 0,
 	};
+	if (ret->whereabouts == POLICY_WAITING)
+		ret->preempted_after_ns = READ(a->preempted_after_ns);
+	if (ret->whereabouts == POLICY_WAITING) {
+		uint64_t ready_ns = MAX(READ(a->out_ns), READ(a->wake_ns));
+
+		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
+	}
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, READ(a->entitled_permille));
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,
@@ -186,6 +193,8 @@ void account_ask(const struct accounts *accounts, unsigned int slot, struct gues
 	        .words = {READ(a->ask_words[0]), READ(a->ask_words[1]), READ(a->ask_words[2])},
 	        .read_ns = read_ns,
 	        .changed_ns = READ(a->ask_changed_ns),
+	        .request_ns = READ(a->ask_request_ns),
+	        .intent_ns = READ(a->ask_intent_ns),
 	        .expected_ns = READ(a->ask_expected_ns),
 	        .ask = READ(a->ask) <= PVSCHED_ASK_URGENT ? (enum pvsched_ask)READ(a->ask)
 	                                                  : PVSCHED_ASK_NONE,

@@ -176,6 +176,8 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 		shed(b, slot);
 	else if (which == PVS_BUCKET_DOMAIN)
 		step(b, slot, POLICY_EVENT_DOMAIN_EXHAUSTED);
+	else if (which == PVS_BUCKET_UNSEEN)
+		step(b, slot, POLICY_EVENT_UNSEEN);
 	else
 		step(b, slot, POLICY_EVENT_EXHAUSTED);
 }

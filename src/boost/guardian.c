@@ -24,6 +24,9 @@
 
 #define PING_TIMEOUT_MS 500
 
+/* Until it has its priority it is an ordinary process, which a busy host lets wait. */
+#define START_TIMEOUT_MS 2000
+
 struct guardian {
 	pid_t pid;
 	int socket;
@@ -177,11 +180,11 @@ guardian_main(struct ledger *ledger, int daemon_fd, int socket, uint32_t priorit
 
 /* ---- in the daemon ---- */
 
-static int wait_message(int socket)
+static int wait_message(int socket, int timeout_ms)
 {
 	struct pollfd pfd = {.fd = socket, .events = POLLIN};
 	unsigned char type;
-	int r = poll(&pfd, 1, PING_TIMEOUT_MS);
+	int r = poll(&pfd, 1, timeout_ms);
 	ssize_t n;
 
 	if (r <= 0)
@@ -215,7 +218,7 @@ int guardian_start(struct guardian **ret, struct ledger *ledger, uint32_t priori
 	r = guardian->pid < 0 ? -errno : 0;
 	close(sockets[1]);
 	if (r == 0)
-		r = wait_message(guardian->socket);
+		r = wait_message(guardian->socket, START_TIMEOUT_MS);
 	guardian->realtime = r == GUARDIAN_HELLO;
 	if (r < 0) {
 		if (guardian->pid > 0)
@@ -270,7 +273,7 @@ int guardian_ping(struct guardian *guardian)
 	type = GUARDIAN_PING;
 	if (send(guardian->socket, &type, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return -errno;
-	r = wait_message(guardian->socket);
+	r = wait_message(guardian->socket, PING_TIMEOUT_MS);
 	return r < 0 ? r : 0;
 }
 

@@ -98,6 +98,8 @@ static void write_slot(struct page_writer *writer, unsigned int slot)
 		return;
 	pthread_mutex_lock(&writer->lock);
 	target = writer->targets[slot];
+	if (target && target->page.generation != news.generation)
+		target = NULL; /* of the time before, of another domain perhaps */
 	if (target)
 		target->users++;
 	pthread_mutex_unlock(&writer->lock);

@@ -26,6 +26,7 @@ int page_writer_set(struct page_writer *writer, unsigned int slot, const struct 
 
 /** What the guest shall find in the page. */
 struct page_news {
+	uint64_t generation; /* of the page it is meant for: a slot may have another one by then */
 	enum pvsched_status status;
 	struct guest_snapshot snapshot;
 };

@@ -9,6 +9,7 @@
 struct page_slot {
 	struct guest_page page; /* fd -1: none */
 	bool lost, polled;
+	bool counted; /* in pages::n_polled */
 	enum pvsched_status status;
 	struct guest_hello hello;
 	struct guest_ask ask;
@@ -22,7 +23,7 @@ struct page_slot {
 };
 
 struct pages {
-	unsigned int n;
+	unsigned int n, n_polled;
 	const struct accounts *accounts;
 	struct page_writer *writer;
 	struct timers *timers;
@@ -67,12 +68,35 @@ static bool agent_speaks(const struct page_slot *p)
 	return p->hello.agent_generation != 0;
 }
 
+static bool is_polled(const struct page_slot *p)
+{
+	return is_present(p) && p->polled && p->status == PVSCHED_STATUS_ENABLED;
+}
+
+/* To be called when a slot may have begun to be polled, or ended. */
+static void count_polled(struct pages *pages, struct page_slot *p)
+{
+	bool counts = is_polled(p);
+
+	if (counts && !p->counted)
+		pages->n_polled++;
+	else if (!counts && p->counted)
+		pages->n_polled--;
+	p->counted = counts;
+}
+
+static uint64_t poll_at_ns(const struct pages *pages, const struct page_slot *p, uint64_t now_ns)
+{
+	return now_ns + MAX(p->poll_interval_ns, pages->n_polled * PAGES_POLL_ALL_NS);
+}
+
 /* Lets the tracer read the page while, and only while, its guest is heard. */
 static void tell_tracer(struct pages *pages, unsigned int slot)
 {
 	const struct page_slot *p = &pages->slots[slot];
 	bool reads = p->status == PVSCHED_STATUS_ENABLED && !p->polled;
 
+	count_polled(pages, &pages->slots[slot]);
 	account_set_page(pages->accounts, slot, reads ? p->page.address : 0, p->page.generation,
 	                 agent_speaks(p));
 }
@@ -84,9 +108,11 @@ void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *
 
 	*p = (struct page_slot){
 	        .page = *page,
+	        .counted = p->counted,
 	        .polled = poll || page->address == 0,
 	        .poll_interval_ns = PAGES_POLL_MIN_NS,
 	};
+	count_polled(pages, p);
 	account_set_page(pages->accounts, slot, 0, 0, false);
 	account_report_run(pages->accounts, slot, false);
 	timers_set(pages->timers, slot, is_present(p) ? now_ns : NSEC_NEVER);
@@ -100,6 +126,7 @@ static int lose(struct pages *pages, unsigned int slot)
 	p->page = GUEST_PAGE_NULL;
 	p->status = PVSCHED_STATUS_DISABLED;
 	p->lost = true;
+	count_polled(pages, p);
 	p->ask = (struct guest_ask){0};
 	account_set_page(pages->accounts, slot, 0, 0, false);
 	account_report_run(pages->accounts, slot, false);
@@ -127,7 +154,8 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 static void leave_word(struct pages *pages, unsigned int slot)
 {
 	const struct page_slot *p = &pages->slots[slot];
-	struct page_news news = {.status = p->status, .snapshot = p->snapshot};
+	struct page_news news = {
+	        .generation = p->page.generation, .status = p->status, .snapshot = p->snapshot};
 
 	page_writer_post(pages->writer, slot, &news);
 }
@@ -191,8 +219,8 @@ static void plan(struct pages *pages, unsigned int slot, uint64_t now_ns)
 	}
 	if (awake)
 		account_report_run(pages->accounts, slot, false);
-	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
-		at_ns = MIN(at_ns, now_ns + p->poll_interval_ns);
+	if (is_polled(p))
+		at_ns = MIN(at_ns, poll_at_ns(pages, p, now_ns));
 	timers_set(pages->timers, slot, awake ? at_ns : NSEC_NEVER);
 }
 
@@ -204,8 +232,8 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns)
 	if (!is_present(p))
 		return;
 	p->poll_interval_ns = PAGES_POLL_MIN_NS;
-	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
-		timers_set(pages->timers, slot, now_ns + p->poll_interval_ns);
+	if (is_polled(p))
+		timers_set(pages->timers, slot, poll_at_ns(pages, p, now_ns));
 	else
 		timers_set(pages->timers, slot, MAX(now_ns, p->looked_ns + PAGES_LOOK_NS));
 }
@@ -228,7 +256,8 @@ static int look_for_hello(struct pages *pages, unsigned int slot, const struct p
 	p->status = status;
 	p->ask = (struct guest_ask){.invalid = p->ask.invalid};
 	tell_tracer(pages, slot);
-	pages_publish(pages, slot, view, now_ns); /* before the status that makes it believed */
+	/* what a guest reads behind the status is of now */
+	pages_publish(pages, slot, view, now_ns);
 	if (p->page.memory)
 		guest_page_answer(&p->page, status);
 	else
@@ -260,7 +289,16 @@ static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now
 	tell_tracer(pages, slot);
 }
 
-static int poll_ask(struct pages *pages, unsigned int slot, uint64_t now_ns)
+/* What the tracer would tell of: also again, since a look for another cause may have seen it first.
+ */
+static bool is_news(const struct policy_view *view, enum pvsched_ask before, enum pvsched_ask ask)
+{
+	return ask != before || (ask == PVSCHED_ASK_URGENT && view->wants_urgent) ||
+	       (ask == PVSCHED_ASK_ORDINARY && view->wants_ordinary);
+}
+
+static int poll_ask(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                    uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	uint64_t changed_ns = p->ask.changed_ns;
@@ -273,7 +311,7 @@ static int poll_ask(struct pages *pages, unsigned int slot, uint64_t now_ns)
 		p->poll_interval_ns = PAGES_POLL_MIN_NS;
 	else
 		p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
-	return guest_ask_now(&p->ask, now_ns) != before ? PAGES_ASKED : 0;
+	return is_news(view, before, guest_ask_now(&p->ask, now_ns)) ? PAGES_ASKED : 0;
 }
 
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
@@ -293,8 +331,8 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 		p->looked_ns = now_ns;
 		pages_publish(pages, slot, view, now_ns);
 	}
-	if (p->polled && p->status == PVSCHED_STATUS_ENABLED)
-		found |= poll_ask(pages, slot, now_ns);
+	if (is_polled(p))
+		found |= poll_ask(pages, slot, view, now_ns);
 	if (!(found & PAGES_LOST))
 		plan(pages, slot, now_ns);
 	return found;

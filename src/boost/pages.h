@@ -22,6 +22,9 @@ struct page_writer;
 #define PAGES_POLL_MIN_NS (100 * NSEC_PER_USEC)
 #define PAGES_POLL_MAX_NS (3200 * NSEC_PER_USEC)
 
+/** The more pages are polled the less often each is: all of them together this often, at most. */
+#define PAGES_POLL_ALL_NS (50 * NSEC_PER_USEC)
+
 /** What is known of a slot's page; a copy. */
 struct pages_view {
 	bool present;
@@ -62,7 +65,7 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 /* what pages_look() found: bits */
 #define PAGES_STATUS (1 << 0) /* the status is another one */
 #define PAGES_LOST   (1 << 1) /* the memory is gone */
-#define PAGES_ASKED  (1 << 2) /* polled: the guest says something else than before */
+#define PAGES_ASKED  (1 << 2) /* polled: what the guest says is new, or wanted by the policy */
 
 /** Looks at the page of a slot that is due. Returns bits. */
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,

@@ -20,7 +20,7 @@
 #define STACK_BYTES (256 * 1024)
 
 struct job {
-	struct job *next; /* carrier_search::waiting */
+	struct job *next; /* carrier_search::waiting or ::running */
 	struct carrier_found found;
 	bool ends;    /* the carrier's region ends, nothing is looked for */
 	int reply_fd; /* its own: the search may be gone when it is done */
@@ -32,7 +32,8 @@ struct carrier_search {
 	carrier_found_fn *fn;
 	void *userdata;
 	unsigned int n_running;
-	struct job *waiting;
+	struct job *running;
+	struct job *waiting; /* the oldest first */
 };
 
 static struct job *job_free(struct job *job)
@@ -88,6 +89,12 @@ static void look(struct carrier_found *found)
 	found->result = carrier_find(found->qemu.tid, found->n_pages, &found->carrier);
 	if (found->result != 0)
 		return;
+	found->same = found->known.inode && carrier_device(found->carrier) == found->known.device &&
+	              carrier_inode(found->carrier) == found->known.inode;
+	if (found->same) {
+		found->carrier = carrier_free(found->carrier);
+		return;
+	}
 	found->topology = topology_read(found->qemu.tid);
 	if (!is_qemu_still(&found->qemu))
 		found->result = -ESRCH; /* what was found may be of another process */
@@ -105,7 +112,7 @@ static void *job_main(void *userdata)
 	struct job *job = userdata;
 
 	if (job->ends) {
-		guest_region_end(job->found.carrier, job->found.n_pages);
+		guest_region_end(job->found.carrier, job->found.n_pages, job->found.generation);
 		job->found.carrier = carrier_free(job->found.carrier);
 	} else {
 		look(&job->found);
@@ -130,16 +137,49 @@ static int job_start(struct job *job)
 	return -r;
 }
 
+static bool same_qemu(const struct job *job, const struct thread_id *qemu)
+{
+	return job->found.qemu.tid == qemu->tid && job->found.qemu.start_ticks == qemu->start_ticks;
+}
+
+/*
+ * One job of a QEMU at a time: two that begin its region at once would leave half of each there,
+ * and one QEMU that hangs must not take all threads.
+ */
+static bool may_start(const struct carrier_search *search, const struct job *job)
+{
+	for (const struct job *i = search->running; i; i = i->next)
+		if (same_qemu(i, &job->found.qemu))
+			return false;
+	return true;
+}
+
+static void job_unlink(struct job **list, struct job *job)
+{
+	while (*list != job)
+		list = &(*list)->next;
+	*list = job->next;
+}
+
 static void start_waiting(struct carrier_search *search)
 {
-	while (search->waiting && search->n_running < CARRIER_SEARCHES_MAX) {
-		struct job *job = search->waiting;
+	struct job *next;
 
-		search->waiting = job->next;
-		if (job_start(job) < 0)
-			job_free(job); /* looked for again when the domain changes */
-		else
-			search->n_running++;
+	for (struct job *job = search->waiting; job; job = next) {
+		next = job->next;
+		if (search->n_running >= CARRIER_SEARCHES_MAX)
+			return;
+		if (!may_start(search, job))
+			continue;
+		job_unlink(&search->waiting, job);
+		job->next = search->running;
+		search->running = job;
+		search->n_running++;
+		if (job_start(job) == 0)
+			continue;
+		job_unlink(&search->running, job);
+		search->n_running--;
+		job_free(job); /* looked for again when the domain changes */
 	}
 }
 
@@ -152,6 +192,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 	(void)revents;
 	if (read(fd, &job, sizeof(job)) != sizeof(job))
 		return 0;
+	job_unlink(&search->running, job);
 	search->n_running--;
 	if (!job->ends) {
 		search->fn(search->userdata, &job->found);
@@ -190,11 +231,13 @@ int carrier_search_new(struct carrier_search **ret, sd_event *event, carrier_fou
 static int queue(struct carrier_search *search, struct job *job)
 {
 	struct job **last = &search->waiting;
+	int r;
 
 	job->reply_fd = fcntl(search->fds[1], F_DUPFD_CLOEXEC, 0);
 	if (job->reply_fd < 0) {
+		r = -errno;
 		job_free(job);
-		return -errno;
+		return r;
 	}
 	while (*last)
 		last = &(*last)->next;
@@ -203,19 +246,40 @@ static int queue(struct carrier_search *search, struct job *job)
 	return 0;
 }
 
-int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
-                         uint32_t n_pages)
+/* The last one of that QEMU that waits, if it looks for a carrier. */
+static struct job *waiting_look(struct carrier_search *search, const struct thread_id *qemu)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct job *last = NULL;
 
+	for (struct job *job = search->waiting; job; job = job->next)
+		if (same_qemu(job, qemu))
+			last = job;
+	return last && !last->ends ? last : NULL;
+}
+
+int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
+                         uint32_t n_pages, const struct carrier_object *known)
+{
+	struct job *job = waiting_look(search, qemu);
+
+	if (job) {
+		job->found.n_pages = n_pages;
+		if (!known)
+			job->found.known = (struct carrier_object){0};
+		return 0;
+	}
+	job = calloc(1, sizeof(*job));
 	if (!job)
 		return -ENOMEM;
 	job->found.qemu = *qemu;
 	job->found.n_pages = n_pages;
+	if (known)
+		job->found.known = *known;
 	return queue(search, job);
 }
 
-void carrier_search_end(struct carrier_search *search, struct carrier *carrier, uint32_t n_pages)
+void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
+                        struct carrier *carrier, uint32_t n_pages, uint64_t generation)
 {
 	struct job *job;
 
@@ -227,8 +291,10 @@ void carrier_search_end(struct carrier_search *search, struct carrier *carrier, 
 		return;
 	}
 	job->ends = true;
+	job->found.qemu = *qemu;
 	job->found.carrier = carrier;
 	job->found.n_pages = n_pages;
+	job->found.generation = generation;
 	queue(search, job);
 }
 

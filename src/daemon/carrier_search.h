@@ -8,6 +8,7 @@
  * domain its guest pages and nobody anything else.
  */
 
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "guest/region.h"
@@ -19,12 +20,20 @@ struct carrier_search;
 /** Jobs that may be under way; more wait for their turn. */
 #define CARRIER_SEARCHES_MAX 4
 
+/** An object, by what no two have in common. All zero: none. */
+struct carrier_object {
+	dev_t device;
+	ino_t inode;
+};
+
 /** What was found in one QEMU; the carrier is the receiver's. */
 struct carrier_found {
 	struct thread_id qemu;
 	uint32_t n_pages;
-	int result;              /* of carrier_find(), or of guest_region_begin() */
-	struct carrier *carrier; /* NULL unless result is 0 */
+	struct carrier_object known; /* as it was asked for */
+	bool same;                   /* it is @known still: nothing was begun */
+	int result;                  /* of carrier_find(), or of guest_region_begin() */
+	struct carrier *carrier;     /* NULL unless result is 0 */
 	struct topology topology;
 	uint64_t generation; /* of the region, begun anew */
 };
@@ -36,14 +45,19 @@ int carrier_search_new(struct carrier_search **ret, sd_event *event, carrier_fou
                        void *userdata);
 
 /**
- * Begins to look for the carrier of @qemu with room for @n_pages, and to begin its region.
+ * Begins to look for the carrier of @qemu with room for @n_pages, and to begin its region; not if
+ * it is @known (NULL: any is new). One QEMU has one job at a time: what waits is done once.
  * Returns 0, or -errno.
  */
 int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
-                         uint32_t n_pages);
+                         uint32_t n_pages, const struct carrier_object *known);
 
-/** Ends the region of a carrier and lets go of it; takes it over, NULL too. */
-void carrier_search_end(struct carrier_search *search, struct carrier *carrier, uint32_t n_pages);
+/**
+ * Ends the region that was begun as @generation in a carrier of @qemu, unless somebody has begun it
+ * anew, and lets go of it; takes the carrier over, NULL too.
+ */
+void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
+                        struct carrier *carrier, uint32_t n_pages, uint64_t generation);
 
 /** Waits for jobs for CARRIER_SEARCH_END_MS at most, so that guests learn that nobody is here. */
 #define CARRIER_SEARCH_END_MS 200

@@ -11,6 +11,10 @@
 /* A guest may change what it says of itself as often as it likes: one line of it in a minute. */
 #define LOG_INTERVAL_NS (60 * NSEC_PER_SEC)
 
+/* After a device came or went. */
+#define LOOKS_AGAIN   20
+#define LOOK_AGAIN_US (300 * NSEC_PER_MSEC / NSEC_PER_USEC)
+
 static bool may_say(struct managed_carrier *c, unsigned int *skipped)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -60,22 +64,35 @@ static bool is_shared(struct manager *m, struct managed_domain *d, const struct 
 	return shared;
 }
 
-/* A search is over: its result counts if it is still about the QEMU of a domain that wants it. */
-static void on_found(void *userdata, const struct carrier_found *found)
+/* The booster reads nothing of it any more: only then may it be unmapped. */
+static void detach(struct manager *m, struct managed_carrier *c)
 {
-	struct manager *m = userdata;
-	struct managed_domain *d = domains_by_qemu(m, found->qemu.tid);
-	struct managed_carrier *c = d ? &d->pages : NULL;
+	c->stale = true;
+	carriers_apply(m);
+}
 
-	if (!d || d->seen->qemu.start_ticks != found->qemu.start_ticks ||
-	    config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
-		carrier_free(found->carrier);
-		return;
-	}
-	if (c->carrier && found->carrier && same_object(c->carrier, found->carrier))
+static void look_again_later(struct manager *m, struct managed_domain *d);
+
+static struct managed_domain *find_domain(struct manager *m, const struct thread_id *qemu)
+{
+	for (struct managed_domain *d = m->domains; d; d = d->next)
+		if (d->seen->qemu.tid == qemu->tid &&
+		    d->seen->qemu.start_ticks == qemu->start_ticks)
+			return d;
+	return NULL;
+}
+
+/* Takes the place of what the domain had. */
+static void take(struct manager *m, struct managed_domain *d, const struct carrier_found *found)
+{
+	struct managed_carrier *c = &d->pages;
+
+	if (c->carrier && found->carrier && same_object(c->carrier, found->carrier)) {
+		detach(m, c);
 		c->carrier = carrier_free(c->carrier); /* begun anew: it does not end */
-	else
+	} else {
 		carriers_drop(m, d);
+	}
 	c->error = MIN(found->result, 0);
 	c->problem = MAX(found->result, 0);
 	if (found->result > CARRIER_ABSENT)
@@ -87,9 +104,31 @@ static void on_found(void *userdata, const struct carrier_found *found)
 	c->n_pages = found->n_pages;
 	c->shared = is_shared(m, d, c->carrier);
 	c->generation = found->generation;
+	c->stale = false;
 	if (c->shared)
 		say(d, -1, LOG_WARNING, "another domain has the same memory: not used");
 	carriers_apply(m);
+}
+
+/* A search is over: its result counts if it is still about the QEMU of a domain that wants it. */
+static void on_found(void *userdata, const struct carrier_found *found)
+{
+	struct manager *m = userdata;
+	struct managed_domain *d = find_domain(m, &found->qemu);
+
+	if (!d || config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
+		carrier_search_end(m->carrier_search, &found->qemu, found->carrier, found->n_pages,
+		                   found->generation);
+		return;
+	}
+	if (found->same) {
+		look_again_later(m, d);
+		return;
+	}
+	/* it could not be looked at: that says nothing of what is there */
+	if (found->known.inode && found->result < 0 && d->pages.carrier)
+		return;
+	take(m, d, found);
 }
 
 int carriers_start(struct manager *m)
@@ -100,6 +139,9 @@ int carriers_start(struct manager *m)
 void carriers_find(struct manager *m, struct managed_domain *d, bool again)
 {
 	uint32_t n_pages = d->n_vcpus ? d->seen->vcpus[d->n_vcpus - 1].index + 1 : 0;
+	struct managed_carrier *c = &d->pages;
+	struct carrier_object known;
+	bool keeps;
 	int r;
 
 	if (config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
@@ -109,24 +151,55 @@ void carriers_find(struct manager *m, struct managed_domain *d, bool again)
 	n_pages = MIN(n_pages, (uint32_t)PVSCHED_REGION_PAGES_MAX);
 	if (n_pages == 0)
 		return; /* its threads are not known yet */
-	/* a vCPU was plugged in: its page is to be told of, too */
-	if (d->pages.wanted_pages >= n_pages && (d->pages.carrier || !again))
+	if (c->wanted_pages >= n_pages && !again)
 		return;
-	r = carrier_search_begin(m->carrier_search, &d->seen->qemu, n_pages);
+	/* else a vCPU was plugged in: its page is to be told of, too; or it was reset */
+	keeps = c->carrier && !c->stale && c->wanted_pages >= n_pages;
+	if (keeps)
+		known = (struct carrier_object){carrier_device(c->carrier),
+		                                carrier_inode(c->carrier)};
+	r = carrier_search_begin(m->carrier_search, &d->seen->qemu, n_pages, keeps ? &known : NULL);
 	if (r < 0)
-		d->pages.error = r;
+		c->error = r;
 	else
-		d->pages.wanted_pages = n_pages;
+		c->wanted_pages = n_pages;
 }
 
 void carriers_reset(struct manager *m, struct managed_domain *d)
 {
-	if (!d->pages.carrier)
-		return;
 	/* not read from now on; the search begins a new generation, in its own thread */
-	d->pages.generation = 0;
-	carriers_apply(m);
+	if (d->pages.carrier)
+		detach(m, &d->pages);
+	/* without one, too: a search that is under way may have begun the region before the reset
+	 */
 	d->pages.wanted_pages = 0;
+	carriers_find(m, d, true);
+}
+
+static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct managed_domain *d = userdata;
+
+	(void)source;
+	(void)usec;
+	carriers_find(d->manager, d, true);
+	return 0;
+}
+
+/* QEMU keeps the memory of a device that was unplugged for a moment. */
+static void look_again_later(struct manager *m, struct managed_domain *d)
+{
+	if (d->pages.looks_left == 0)
+		return;
+	d->pages.looks_left--;
+	d->pages.again = sd_event_source_disable_unref(d->pages.again);
+	sd_event_add_time_relative(m->event, &d->pages.again, CLOCK_MONOTONIC, LOOK_AGAIN_US, 0,
+	                           on_look_again, d);
+}
+
+void carriers_device(struct manager *m, struct managed_domain *d)
+{
+	d->pages.looks_left = LOOKS_AGAIN;
 	carriers_find(m, d, true);
 }
 
@@ -162,12 +235,12 @@ void carriers_drop(struct manager *m, struct managed_domain *d)
 
 	if (!c->carrier)
 		return;
-	c->generation = 0;
-	carriers_apply(m); /* nobody reads it any more */
+	detach(m, c);
 	if (c->shared)
 		carrier_free(c->carrier);
 	else
-		carrier_search_end(m->carrier_search, c->carrier, c->n_pages);
+		carrier_search_end(m->carrier_search, &d->seen->qemu, c->carrier, c->n_pages,
+		                   c->generation);
 	c->carrier = NULL;
 	c->shared = false;
 	unshare(m);
@@ -179,7 +252,8 @@ void carriers_apply(struct manager *m)
 
 	for (struct managed_domain *d = m->domains; d; d = d->next) {
 		const struct managed_carrier *c = &d->pages;
-		uint64_t generation = c->carrier && !c->shared ? c->generation : 0;
+		bool used = c->carrier && !c->shared && !c->stale;
+		uint64_t generation = used ? c->generation : 0;
 
 		for (size_t i = 0; i < d->n_vcpus; i++) {
 			struct managed_vcpu *v = &d->vcpus[i];

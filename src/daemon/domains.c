@@ -152,6 +152,7 @@ static void domain_drop(struct manager *m, struct managed_domain *d)
 	carriers_drop(m, d);
 	slot_give(m->domain_slots, d->slot);
 	sd_event_source_disable_unref(d->death);
+	sd_event_source_disable_unref(d->pages.again);
 	sd_event_source_disable_unref(d->override_timer);
 	sd_event_source_disable_unref(d->migration_timer);
 	domain_free(d->seen);
@@ -297,7 +298,9 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 		return;
 	if (causes & VIRT_CAUSE_REBOOT)
 		carriers_reset(m, d);
-	carriers_find(m, d, is_new || (causes & (VIRT_CAUSE_DEVICE | VIRT_CAUSE_LIFECYCLE)));
+	carriers_find(m, d, is_new || (causes & VIRT_CAUSE_LIFECYCLE));
+	if (causes & VIRT_CAUSE_DEVICE)
+		carriers_device(m, d);
 	affinities_read(d);
 	holds_update(m, d, true);
 	/* shares and RT budgets before a hold ends, or the first raise would be refused */

@@ -17,8 +17,13 @@
 /* Above the booster, which is one above what it boosts. */
 #define GUARDIAN_ABOVE_BOOST 2
 
-/* One that keeps dying is not replaced for ever. */
-#define GUARDIAN_STARTS_MAX 20
+/*
+ * One that cannot be started, or dies soon, is tried again ever later: a host may be too busy for a
+ * moment, or out of processes.
+ */
+#define RETRY_US        1000000
+#define RETRY_SHIFT_MAX 6
+#define SOON_NS         (10 * NSEC_PER_SEC)
 
 bool guard_answers(const struct manager *m)
 {
@@ -42,8 +47,7 @@ int guard_start(struct manager *m)
 	uint32_t priority = m->boost.priority + GUARDIAN_ABOVE_BOOST;
 	int r;
 
-	if (m->guardian_starts++ >= GUARDIAN_STARTS_MAX)
-		return -ETOOMANYREFS;
+	m->guardian_started_ns = clock_now_ns();
 	r = guardian_start(&m->guardian, m->ledger, priority);
 	if (r < 0)
 		return r;
@@ -56,13 +60,10 @@ int guard_start(struct manager *m)
 	return 0;
 }
 
-int guard_attach(struct manager *m)
+static int attach(struct manager *m)
 {
-	int r;
+	int r = watch_child(m);
 
-	if (!m->guardian)
-		return 0;
-	r = watch_child(m);
 	if (r >= 0 && m->tracer) {
 		tracer_forget_overdue(m->tracer);
 		r = guardian_watch_overdue(m->guardian, tracer_overdue_fd(m->tracer));
@@ -70,28 +71,69 @@ int guard_attach(struct manager *m)
 	return r < 0 ? r : 0;
 }
 
+static void begin_again(struct manager *m);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	begin_again(userdata);
+	return 0;
+}
+
+static int retry_later(struct manager *m)
+{
+	unsigned int shift = MIN(m->guardian_failures++, (unsigned int)RETRY_SHIFT_MAX);
+
+	sd_event_source_disable_unref(m->guardian_retry);
+	m->guardian_retry = NULL;
+	return sd_event_add_time_relative(m->event, &m->guardian_retry, CLOCK_MONOTONIC,
+	                                  (uint64_t)RETRY_US << shift, 0, on_retry, m);
+}
+
+static void begin_again(struct manager *m)
+{
+	int r = guard_start(m);
+
+	if (r == 0) {
+		r = attach(m);
+		if (r < 0) {
+			m->guardian_child = sd_event_source_disable_unref(m->guardian_child);
+			m->guardian = guardian_stop(m->guardian);
+		}
+	}
+	if (r == 0) {
+		/* before the hold ends, or the first raise would be refused */
+		terms_grant_again(m);
+		manager_hold(m, POLICY_REASON_GUARDIAN, !guardian_realtime(m->guardian));
+		log_info("a new guardian watches");
+		return;
+	}
+	log_error("no new guardian could be started: %s; nothing is boosted meanwhile, and it is "
+	          "tried again",
+	          strerror(-r));
+	retry_later(m);
+}
+
 static void guardian_lost(struct manager *m)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_GUARDIAN_LOST};
-	int r;
 
 	manager_hold(m, POLICY_REASON_GUARDIAN, true);
 	m->guardian_child = sd_event_source_disable_unref(m->guardian_child);
 	m->guardian = guardian_forget(m->guardian);
 	log_write(LOG_WARNING, &ctx,
 	          "the guardian is gone: everything was given back; a new one is started");
-	r = guard_start(m);
-	if (r == 0)
-		r = guard_attach(m);
-	if (r == 0) {
-		/* before the hold ends, or the first raise would be refused */
-		terms_grant_again(m);
-		manager_hold(m, POLICY_REASON_GUARDIAN, !guardian_realtime(m->guardian));
-		return;
-	}
-	log_error("no new guardian could be started: %s; nothing is boosted until pvschedd "
-	          "is started again",
-	          strerror(-r));
+	if (clock_now_ns() > m->guardian_started_ns + SOON_NS)
+		m->guardian_failures = 0;
+	/* the first death is answered at once, deaths soon after that ever later */
+	if (m->guardian_failures++ == 0 || retry_later(m) < 0)
+		begin_again(m);
+}
+
+int guard_attach(struct manager *m)
+{
+	return m->guardian ? attach(m) : retry_later(m);
 }
 
 static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata)

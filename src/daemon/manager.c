@@ -69,6 +69,7 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		carriers_configure(m);
 		if (discovery)
 			discovery_restart(m, only_processes);
+		summary_start(m);
 		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
 		          config_n_files(config));
 		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||
@@ -357,7 +358,8 @@ static int construct(struct manager *m)
 	/* before any thread exists: a fork takes only the calling one along */
 	r = guard_start(m);
 	if (r < 0) {
-		log_error("the guardian can't be started: %s; nothing is boosted", strerror(-r));
+		log_error("the guardian can't be started: %s; nothing is boosted until one is",
+		          strerror(-r));
 		manager_hold(m, POLICY_REASON_GUARDIAN, true);
 	}
 	return 0;
@@ -439,6 +441,8 @@ struct manager *manager_free(struct manager *m)
 		sources_stop(m);
 	m->carrier_search = carrier_search_free(m->carrier_search);
 	m->guardian_child = sd_event_source_disable_unref(m->guardian_child);
+	sd_event_source_disable_unref(m->guardian_retry);
+	sd_event_source_disable_unref(m->summary_timer);
 	m->guardian = guardian_stop(m->guardian);
 	if (m->tracer) {
 		tracer_free(m->tracer);

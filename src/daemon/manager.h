@@ -70,8 +70,11 @@ struct managed_carrier {
 	bool shared;             /* another domain has the same: nobody may use it */
 	struct topology topology;
 	uint32_t n_pages;
-	uint32_t wanted_pages; /* that a search was begun for */
-	uint64_t generation;
+	uint32_t wanted_pages;    /* that a search was begun for */
+	uint64_t generation;      /* that its region was begun as */
+	bool stale;               /* its guest was reset since: that one is not heard any more */
+	unsigned int looks_left;  /* whether it is there still, after a device came or went */
+	sd_event_source *again;   /* the next of them */
 	uint64_t losses_total;    /* it was cut off under us */
 	uint64_t log_ns;          /* of the last line about it */
 	unsigned int log_skipped; /* since then */
@@ -109,7 +112,10 @@ struct manager {
 
 	struct guardian *guardian;
 	sd_event_source *guardian_child;
-	unsigned int guardian_starts;
+	uint64_t guardian_started_ns;
+	unsigned int guardian_failures; /* starts in vain, and deaths soon after one, in a row */
+	sd_event_source *guardian_retry;
+	sd_event_source *summary_timer;
 
 	struct tracer *tracer; /* NULL: tracer_why */
 	char tracer_why[512];
@@ -215,6 +221,9 @@ int carriers_start(struct manager *m);
  */
 void carriers_find(struct manager *m, struct managed_domain *d, bool again);
 
+/** A device of it came or went: that may have been its carrier. */
+void carriers_device(struct manager *m, struct managed_domain *d);
+
 /** Its guest was reset: what stands in its pages is of the past. */
 void carriers_reset(struct manager *m, struct managed_domain *d);
 
@@ -295,4 +304,6 @@ void report_page(const struct pages_view *page, struct cJSON *object);
 void report_name(const struct managed_domain *d, char *buffer, size_t size);
 
 /* summary.c */
+
+/** Starts the interval, or starts it anew with another length. Returns 0, or -errno. */
 int summary_start(struct manager *m);

@@ -79,9 +79,10 @@ int summary_start(struct manager *m)
 {
 	uint64_t interval_us = config_host(m->config)->summary_interval_ns / NSEC_PER_USEC;
 
+	m->summary_timer = sd_event_source_disable_unref(m->summary_timer);
 	if (interval_us == 0)
 		return 0;
 	/* nobody waits for it: let it come with another wake-up */
-	return sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, interval_us,
+	return sd_event_add_time_relative(m->event, &m->summary_timer, CLOCK_MONOTONIC, interval_us,
 	                                  interval_us / 10, on_interval, m);
 }

@@ -72,7 +72,11 @@ static int check_size(enum carrier_kind kind, uint64_t size, uint64_t expected, 
 	return n_pages <= size / PVSCHED_PAGE_SIZE - 1 ? 0 : CARRIER_WRONG_SIZE;
 }
 
-static int map_memory(struct carrier *carrier)
+/*
+ * The pages that are read are locked: the booster must not wait for one that was swapped out, as
+ * who owns the memory may have it, again and again.
+ */
+static int map_memory(struct carrier *carrier, size_t n_pages)
 {
 	void *memory =
 	        mmap(NULL, carrier->size, PROT_READ | PROT_WRITE, MAP_SHARED, carrier->fd, 0);
@@ -80,6 +84,8 @@ static int map_memory(struct carrier *carrier)
 	if (memory == MAP_FAILED)
 		return errno == EPERM ? CARRIER_READ_ONLY : -errno;
 	carrier->memory = memory;
+	/* Without the right to it is no failure: then it is only slower under pressure. */
+	mlock(memory, (1 + n_pages) * PVSCHED_PAGE_SIZE);
 	/* The guardian is forked from the daemon and has no business there. */
 	return madvise(memory, carrier->size, MADV_DONTFORK) < 0 ? -errno : 0;
 }
@@ -113,7 +119,7 @@ int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t add
 	carrier->size = (uint64_t)st.st_size;
 	r = check_size(kind, carrier->size, expected, n_pages);
 	if (r == 0 && sealed)
-		r = map_memory(carrier);
+		r = map_memory(carrier, n_pages);
 	if (r != 0)
 		return r;
 	*ret = STEAL(carrier, NULL);

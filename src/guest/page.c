@@ -232,6 +232,27 @@ static enum pvsched_ask heard(struct guest_ask *ask, enum pvsched_ask said, bool
 	return said;
 }
 
+/* Since when each voice says what it says. True: one of them says another thing than before. */
+static bool note_voices(struct guest_ask *ask, const struct words *words, uint64_t now_ns)
+{
+	bool first = !ask->changed_ns;
+	bool request = first || ask->words[0] != words->line.request;
+	bool intent = first || ask->words[1] != words->scheduler.task_intent ||
+	              ask->words[2] != words->scheduler.cs_state;
+
+	if (request)
+		ask->request_ns = now_ns;
+	if (intent)
+		ask->intent_ns = now_ns;
+	return request || intent;
+}
+
+/* A voice that was not renewed has lapsed, whatever the other one does. */
+static enum pvsched_ask in_force(enum pvsched_ask said, uint64_t since_ns, uint64_t now_ns)
+{
+	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_ASK_NONE : said;
+}
+
 int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t running_since_ns,
                         uint64_t now_ns, struct guest_ask *ask)
 {
@@ -247,9 +268,7 @@ int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t runn
 		*ask = (struct guest_ask){.read_ns = now_ns, .invalid = ask->invalid};
 		return 0;
 	}
-	changed = !ask->changed_ns || ask->words[0] != words.line.request ||
-	          ask->words[1] != words.scheduler.task_intent ||
-	          ask->words[2] != words.scheduler.cs_state;
+	changed = note_voices(ask, &words, now_ns);
 	if (!ask->changed_ns || ask->words[0] != words.line.request) {
 		us = pvsched_expect_us(words.line.expect, words.line.request);
 		ask->expected_ns =
@@ -261,12 +280,15 @@ int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t runn
 	ask->words[0] = words.line.request;
 	ask->words[1] = words.scheduler.task_intent;
 	ask->words[2] = words.scheduler.cs_state;
-	said = heard(ask, pvsched_request_ask(words.line.request), changed);
+	said = in_force(heard(ask, pvsched_request_ask(words.line.request), changed),
+	                ask->request_ns, now_ns);
 	if (agent)
-		said = pvsched_ask_merge(said, heard(ask,
-		                                     pvsched_intent_ask(words.scheduler.task_intent,
-		                                                        words.scheduler.cs_state),
-		                                     changed));
+		said = pvsched_ask_merge(
+		        said, in_force(heard(ask,
+		                             pvsched_intent_ask(words.scheduler.task_intent,
+		                                                words.scheduler.cs_state),
+		                             changed),
+		                       ask->intent_ns, now_ns));
 	ask->ask = said == PVSCHED_ASK_INVALID ? PVSCHED_ASK_NONE : said;
 	return 0;
 }

@@ -77,6 +77,8 @@ struct guest_ask {
 	uint64_t words[3]; /* request, task_intent, cs_state */
 	uint64_t read_ns;
 	uint64_t changed_ns;  /* 0: never read */
+	uint64_t request_ns;  /* since when the first word is this one */
+	uint64_t intent_ns;   /* the others */
 	uint64_t expected_ns; /* 0: not known */
 	enum pvsched_ask ask; /* never INVALID */
 	uint32_t invalid;     /* words that had no meaning */

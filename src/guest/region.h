@@ -15,8 +15,11 @@
 int guest_region_begin(const struct carrier *carrier, const struct topology *topology,
                        uint32_t n_vcpus, uint64_t *generation);
 
-/** Says that no host is here any more. */
-void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus);
+/**
+ * Says that no host is here any more, if the region is still the one begun as @generation: another
+ * one is another host's, or of the same memory taken up again.
+ */
+void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t generation);
 
 /** The page of the vCPU with the index @vcpu, as it was begun. */
 struct guest_page guest_region_page(const struct carrier *carrier, const struct topology *topology,

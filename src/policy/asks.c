@@ -60,17 +60,28 @@ uint64_t policy_expected_look(const struct policy_facts *facts, uint64_t now_ns)
 	return facts->expected_ns - EXPECTED_LEAD_NS;
 }
 
+/*
+ * How long its run lasts. Who asks may be what preempted it: the booster often runs on the very CPU
+ * of the vCPU that it is about, and where there is one CPU, always.
+ */
+static uint64_t ran(const struct policy_facts *facts)
+{
+	if (facts->whereabouts == POLICY_RUNNING)
+		return facts->ran_ns;
+	return facts->whereabouts == POLICY_WAITING ? facts->preempted_after_ns : 0;
+}
+
 bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
                    uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	uint64_t ran_ns = ran(facts);
 
-	if (facts->whereabouts != POLICY_RUNNING || facts->ask != PVSCHED_ASK_ORDINARY ||
-	    v->command_until_ns > now_ns)
+	if (!ran_ns || facts->ask != PVSCHED_ASK_ORDINARY || v->command_until_ns > now_ns)
 		return false;
 	v->yield_declined = true;
-	if (facts->ran_ns < PVS_ASK_GRACE_NS) {
-		policy_look_at(policy, vcpu, now_ns + PVS_ASK_GRACE_NS - facts->ran_ns);
+	if (ran_ns < PVS_ASK_GRACE_NS) {
+		policy_look_at(policy, vcpu, now_ns + PVS_ASK_GRACE_NS - ran_ns);
 		return false;
 	}
 	if (is_expecting(facts, now_ns) && now_ns + YIELD_WORTH_NS >= facts->expected_ns) {

@@ -18,6 +18,14 @@
 #define CAP_RETRY_NS        (2 * NSEC_PER_MSEC)
 #define CAP_RETRY_SHIFT_MAX 7
 
+/*
+ * A guest that says it is urgent when it is preempted, and something else, or nothing, when the
+ * booster has come to look: it could call as often as it is preempted, tens of thousands of times a
+ * second, and each time for nothing. Every so many calls it is not heard for a while.
+ */
+#define VAIN_CALLS_MAX 2
+#define DEAF_NS        (2 * NSEC_PER_MSEC)
+
 /* With fewer tokens than this a boost that was given back is over. */
 #define YIELDED_TOKENS_MIN_NS (60 * NSEC_PER_USEC)
 
@@ -89,6 +97,9 @@ static void raise_it(struct policy *policy, unsigned int vcpu, enum policy_reaso
 		v->raised_at_ns = now_ns;
 	v->yielded = false;
 	v->yield_declined = false;
+	v->backs_off = false;
+	v->deaf = false;
+	v->vain_calls = 0;
 	v->short_halts = 0;
 	v->turned_away = 0;
 	v->why = why;
@@ -103,18 +114,27 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
                                uint64_t now_ns, struct policy_decision *ret)
 {
 	unsigned int shift = v->short_halts;
+	uint64_t at_ns = v->view.next_ns;
 
+	/* in both of these cases a look is planned */
+	v->deaf = v->deaf && (event == POLICY_EVENT_URGENT || event == POLICY_EVENT_HALTED);
+	/* one that was preempted must not cut short the wait after short halts */
+	v->backs_off =
+	        event == POLICY_EVENT_HALTED || (v->backs_off && event == POLICY_EVENT_URGENT);
+	ret->report_halt = !v->backs_off;
 	if (event == POLICY_EVENT_HALTED) {
 		if (reason == POLICY_REASON_UNASKED)
 			shift = SHORT_HALT_SHIFT_MAX;
 		v->short_halts = MIN(v->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
 		return now_ns + (SHORT_HALT_NS << shift);
 	}
-	/* one that was preempted must not cut short the wait after short halts */
-	if (event == POLICY_EVENT_URGENT && v->view.next_ns != NSEC_NEVER)
-		return v->view.next_ns;
-	ret->report_halt = true;
-	return policy_expected_look(facts, now_ns);
+	if (!v->backs_off)
+		at_ns = policy_expected_look(facts, now_ns);
+	if (event == POLICY_EVENT_URGENT && ++v->vain_calls >= VAIN_CALLS_MAX) {
+		v->vain_calls = 0;
+		v->deaf = true;
+	}
+	return v->deaf ? MIN(at_ns, now_ns + DEAF_NS) : at_ns;
 }
 
 /* A shared bucket is not full: the first time it looks when that will be. */

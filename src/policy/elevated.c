@@ -63,6 +63,15 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 }
 
 /*
+ * How long until a guest that was raised in a run is looked at for whether it has become ordinary:
+ * ever longer, or a hundred of them would keep the booster busy with looks at urgent guests.
+ */
+static uint64_t look_again_ns(const struct policy_vcpu *v, uint64_t now_ns)
+{
+	return MAX((uint64_t)PVS_ASK_GRACE_NS, (now_ns - v->view.since_ns) / 4);
+}
+
+/*
  * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
  * those during which ksoftirqd waits, and what a command gave. Of a guest that asks, nobody else
  * sees in such a run that it has become ordinary.
@@ -79,9 +88,14 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 		at_ns = MIN(at_ns,
 		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
 	if (v->caught_awake && facts->ask != PVSCHED_ASK_NONE && !v->yield_declined)
-		at_ns = MIN(at_ns, now_ns + PVS_ASK_GRACE_NS);
+		at_ns = MIN(at_ns, now_ns + look_again_ns(v, now_ns));
+	/* nobody else sees a request lapse, or be taken back, of one that must have one */
+	if (v->profile.asks == PROFILE_ASKS_REQUIRE)
+		at_ns = MIN(at_ns, now_ns + PVSCHED_REQUEST_LEASE_NS);
 	if (running && facts->softirqd_since_ns)
 		at_ns = MIN(at_ns, now_ns + SOFTIRQD_WAIT_NS);
+	if (facts->whereabouts == POLICY_WAITING)
+		at_ns = MIN(at_ns, now_ns + PVS_UNSEEN_NS);
 	if (v->command_until_ns > now_ns)
 		at_ns = MIN(at_ns, v->command_until_ns);
 	policy_look_at(policy, vcpu, at_ns);
@@ -134,6 +148,8 @@ static void reconsider(struct policy *policy, unsigned int vcpu, const struct po
 		lower(policy, vcpu, POLICY_BASE, POLICY_REASON_QUOTA, now_ns, ret);
 	else if (facts->whereabouts == POLICY_RUNNING && facts->tokens_ns <= 0)
 		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);
+	else if (facts->waited_ns >= PVS_UNSEEN_NS)
+		exhausted(policy, vcpu, POLICY_REASON_UNSEEN, false, facts, now_ns, ret);
 	else if (starves_softirqd(facts, now_ns))
 		exhausted(policy, vcpu, POLICY_REASON_SOFTIRQ, false, facts, now_ns, ret);
 	else if (v->profile.asks == PROFILE_ASKS_REQUIRE && facts->ask == PVSCHED_ASK_NONE &&
@@ -170,6 +186,9 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 		return;
 	case POLICY_EVENT_CPU_EXHAUSTED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, false, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_UNSEEN:
+		exhausted(policy, vcpu, POLICY_REASON_UNSEEN, false, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_SHED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, true, facts, now_ns, ret);

@@ -72,6 +72,9 @@ static const struct {
                                    "included, reached host.cpu_share_permille."},
         [POLICY_REASON_SOFTIRQ] = {"softirq", "The kernel's ksoftirqd had to wait behind it for a "
                                               "millisecond; network or disk load on that CPU."},
+        [POLICY_REASON_UNSEEN] = {"unseen",
+                                  "It was woken, and the tracer did not see it run for ten "
+                                  "milliseconds: it may have run uncharged, so it was given back."},
         [POLICY_REASON_RATE] = {"rate", "More changes in a second than host.max_changes_per_s."},
         [POLICY_REASON_AWAKE] = {"awake", "It is armed the next time its guest is idle."},
         [POLICY_REASON_ORDINARY] = {"ordinary",

@@ -143,7 +143,7 @@ static void set_wants(struct policy_vcpu *v, bool raises)
 	bool armed = raises || v->view.state == POLICY_ARMED;
 
 	v->view.wants_ordinary = hears && armed && !v->yield_declined;
-	v->view.wants_urgent = hears && !armed &&
+	v->view.wants_urgent = hears && !armed && !v->deaf &&
 	                       (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
 	                        reason == POLICY_REASON_UNASKED);
 }

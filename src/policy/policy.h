@@ -67,6 +67,7 @@ enum policy_reason {
 	POLICY_REASON_DOMAIN_CAP, /* its domain's bucket */
 	POLICY_REASON_CPU_CAP,    /* its CPU's bucket */
 	POLICY_REASON_SOFTIRQ,    /* the kernel's softirq thread waited behind it for too long */
+	POLICY_REASON_UNSEEN,     /* the tracer did not see it run for long: it may run uncharged */
 	POLICY_REASON_RATE,       /* too many changes in a second */
 	POLICY_REASON_AWAKE,      /* armed at its next halt, not while it runs */
 	POLICY_REASON_ORDINARY,   /* its guest said that nothing urgent runs */
@@ -95,13 +96,15 @@ struct policy_facts {
 	bool quota;        /* a CFS quota was seen over it */
 	int64_t tokens_ns; /* least of its own, its domain's and its CPU's, the current run taken
 	                      off */
-	uint64_t softirqd_since_ns; /* since when ksoftirqd waits on its CPU; 0: it does not */
-	uint64_t full_at_ns;        /* when its own bucket is full; in the past: it is */
-	uint64_t domain_at_ns;      /* when its domain's bucket holds a burst of the vCPU */
-	uint64_t cpu_at_ns;         /* when its CPU's bucket does */
-	uint64_t ran_ns;            /* since it was switched in; 0 unless running */
-	enum pvsched_ask ask;       /* what its guest says; never INVALID */
-	uint64_t expected_ns;       /* with ORDINARY: when it will be urgent again; 0: not known */
+	uint64_t softirqd_since_ns;  /* since when ksoftirqd waits on its CPU; 0: it does not */
+	uint64_t full_at_ns;         /* when its own bucket is full; in the past: it is */
+	uint64_t domain_at_ns;       /* when its domain's bucket holds a burst of the vCPU */
+	uint64_t cpu_at_ns;          /* when its CPU's bucket does */
+	uint64_t ran_ns;             /* since it was switched in; 0 unless running */
+	uint64_t waited_ns;          /* since it was woken or preempted; 0 unless waiting */
+	uint64_t preempted_after_ns; /* waiting: how long it had run then; 0: it was asleep */
+	enum pvsched_ask ask;        /* what its guest says; never INVALID */
+	uint64_t expected_ns;        /* with ORDINARY: when it will be urgent again; 0: not known */
 };
 
 enum policy_event {
@@ -115,6 +118,7 @@ enum policy_event {
 	POLICY_EVENT_SHED,     /* it owes most on a CPU whose bucket is empty */
 	POLICY_EVENT_FOREIGN,  /* it has other attributes than we gave it */
 	POLICY_EVENT_RESCAN,   /* look again at what was believed foreign or refused */
+	POLICY_EVENT_UNSEEN,   /* woken, elevated, and not seen to run for too long */
 	POLICY_EVENT_URGENT,   /* it was preempted, or found waiting, and its guest is urgent */
 	POLICY_EVENT_ORDINARY, /* it runs elevated, and its guest says that it need not */
 	_POLICY_EVENT_MAX,

@@ -10,10 +10,13 @@ struct policy_vcpu {
 	bool present;
 	struct profile profile;
 	uint32_t holds;
-	bool caught_awake;        /* raised while it ran: nobody but us watches this run's end */
-	bool yielded;             /* it gave its boost back: its tokens are still its own */
-	bool yield_declined;      /* it would yield, and it is not worth it now */
+	bool caught_awake;   /* raised while it ran: nobody but us watches this run's end */
+	bool yielded;        /* it gave its boost back: its tokens are still its own */
+	bool yield_declined; /* it would yield, and it is not worth it now */
+	bool backs_off;      /* after short halts: no halt is to be told of until it is looked at */
+	bool deaf;           /* it called in vain: not heard until it is looked at */
 	enum policy_reason why;   /* it is being raised */
+	unsigned int vain_calls;  /* of an urgent guest that was not raised for it, in a row */
 	unsigned int short_halts; /* in a row */
 	unsigned int turned_away; /* in a row, from a shared bucket */
 	unsigned int strikes;     /* buckets emptied in a row by steady demand */

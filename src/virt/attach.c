@@ -19,7 +19,10 @@
 
 #define STEP_NS      (100 * NSEC_PER_MSEC)
 #define UNPLUG_STEPS 100 /* of a guest that is slow to let go */
-#define FILE_STEPS   20  /* of the daemon, which looks now and then */
+#define FILE_STEPS   50  /* of the daemon, which looks now and then */
+
+/* With the secrets (passwords of displays), which would be lost otherwise. */
+#define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
 struct attach {
 	virConnectPtr conn;
@@ -200,10 +203,8 @@ static int decide_persistent(struct attach *attach, struct message error)
 		            "\"%s\" is transient: it has no persistent definition, and is gone "
 		            "when it stops. Use --live",
 		            attach->report.name);
-	/* With the secrets (passwords of displays), which would be lost otherwise. */
 	return decide(attach, &attach->report.persistent, &attach->persistent,
-	              attach->detach ? domain_xml_detach : domain_xml_attach,
-	              VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE, error);
+	              attach->detach ? domain_xml_detach : domain_xml_attach, DEFINITION, error);
 }
 
 int attach_prepare(const struct attach_order *order, struct attach **ret, char *error,
@@ -317,10 +318,35 @@ static int perform_live(struct attach *attach, struct message error)
 	return r;
 }
 
+/* It may be seconds since the definition was read: what others changed in it must not be lost. */
+static int check_unchanged(struct attach *attach, struct message error)
+{
+	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
+	CLEANUP(cleanup_free) char *text = virDomainGetXMLDesc(attach->domain, DEFINITION);
+	int r;
+
+	if (!text)
+		return fail_libvirt(error, "cannot read the domain's XML");
+	r = attach->detach ? domain_xml_detach(text, strlen(text), &edit)
+	                   : domain_xml_attach(text, strlen(text), &edit);
+	if (r < 0)
+		return fail(error, r, "out of memory");
+	if (r == 0 && strcmp(edit.xml, attach->persistent.xml) == 0)
+		return 0;
+	return fail(error, ATTACH_REFUSED,
+	            "the definition of \"%s\" was changed meanwhile, so it is left as it is. Try "
+	            "again",
+	            attach->report.name);
+}
+
 static int perform_persistent(struct attach *attach, struct message error)
 {
-	virDomainPtr defined = virDomainDefineXML(attach->conn, attach->persistent.xml);
+	virDomainPtr defined;
+	int r = check_unchanged(attach, error);
 
+	if (r != 0)
+		return r;
+	defined = virDomainDefineXML(attach->conn, attach->persistent.xml);
 	if (!defined)
 		return fail_libvirt(error, "libvirt refuses the changed definition");
 	virDomainFree(defined);

@@ -2,11 +2,10 @@
 """Figures out of rounds: percentiles, medians of per-round ratios with their confidence, tables."""
 
 import array
-import random
-import statistics
+
+from rig.stats import ratio  # noqa: F401  for all that say figures.ratio()
 
 ROUNDS_FOR_VERDICT = 10
-_RESAMPLES = 2000
 
 
 def load(path, typecode):
@@ -29,17 +28,6 @@ def summary(samples_ns):
           "p99_us": percentile(ordered, 990), "p999_us": percentile(ordered, 999),
           "max_us": ordered[-1] if ordered else 0}
     return {key: round(value / 1000, 2) for key, value in us.items()}
-
-
-def ratio(numerators, denominators, seed=1):
-    """Median over rounds of numerator / denominator, with the 95 % interval of a bootstrap over rounds."""
-    ratios = [a / b for a, b in zip(numerators, denominators) if b]
-    if not ratios:
-        return None
-    rng = random.Random(seed)
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES))
-    return {"ratio": round(statistics.median(ratios), 4), "low": round(medians[_RESAMPLES * 25 // 1000], 4),
-            "high": round(medians[_RESAMPLES * 975 // 1000 - 1], 4), "rounds": len(ratios)}
 
 
 def verdict(compared, less_is_better=True, same=0.01):

@@ -395,3 +395,50 @@ def test_destroy_and_start(scene, region):
     assert again.wait_host() != generation
     assert again.page().status == "disabled"
     again.page().negotiate()
+
+
+def test_a_vcpu_is_plugged_in(scene, region, page):
+    domain = scene.domain(vcpus=1, max_vcpus=3, page=page)
+    daemon = scene.daemon()
+    memory = region(domain)
+    memory.page().negotiate()
+    assert memory.page_count == 1
+    generation = memory.generation
+    for count in (2, 3):
+        virsh("setvcpus", domain.uuid, str(count), "--live")
+    # the region is begun anew, with a page for each; read by the daemon as it stands in the memory
+    proc.wait_for(lambda: memory.page_count == 3 and memory.generation not in (0, generation), 10,
+                  "the region to have three pages")
+    proc.wait_for(lambda: int(carrier(daemon, domain)["generation"], 16) == memory.generation, 10,
+                  "the daemon to have the generation that stands in the region")
+    memory.page().negotiate()
+    daemon.wait_boosted(domain)
+
+
+def test_resets_in_a_row(scene, region, page):
+    """However many searches they cause, the daemon and the region end with one generation."""
+    domain = scene.domain(page=page)
+    daemon = scene.daemon()
+    memory = region(domain)
+    memory.page().negotiate()
+    generation = memory.generation
+    for _ in range(3):
+        for _ in range(4):
+            virsh("reset", domain.name)
+        generation = renegotiate(daemon, domain, memory, generation, scene, "resets in a row")
+    proc.wait_for(lambda: int(carrier(daemon, domain)["generation"], 16) == memory.generation, 10,
+                  "the daemon to have the generation that stands in the region")
+
+
+def test_unplugged_and_plugged_in(scene):
+    guest = scene.linux()
+    daemon = scene.daemon()
+    wait_carrier(daemon, guest, "absent")
+    for _ in range(2):
+        daemon.ctl("attach", guest.name, "--live")
+        wait_carrier(daemon, guest, "open")
+        with Region(guest.pid) as memory:
+            memory.page().negotiate()
+        daemon.ctl("detach", guest.name, "--live")
+        # the daemon lets go of it, and so of the file
+        wait_carrier(daemon, guest, "absent")

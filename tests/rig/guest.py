@@ -79,6 +79,7 @@ class Guest:
     def __init__(self, name="pvsched-guest", type=None, vcpus=1, max_vcpus=None, machine="pc",
                  memory_mib=256, image=None, deadman=None, page=False):
         self.name = name
+        self.page = page
         self.image = image or guest_image()
         self.type = type or ("kvm" if kvm_works(self.image) else "qemu")
         self.pid = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One measurement: cyclictest in the guest and on the host at the same time, with the load running."""
+"""One measurement: a latency test in the guest and cyclictest on the host at the same time, with the load running."""
 
 import dataclasses
 import json
@@ -11,8 +11,8 @@ import time
 
 from . import proc, stats
 from .proc import RigError
+from .variants import INTERVAL_US
 
-INTERVAL_US = 1000
 _HISTOGRAM_US = 50_000
 
 
@@ -62,9 +62,9 @@ class HostCyclictest:
 
 
 class _Window:
-    """CPU times at the start of the guest's cyclictest and SECONDS later.
+    """CPU times at the start of the guest's test and SECONDS later.
 
-    cyclictest needs another while to print its histogram; that is no part of what is compared.
+    The guest needs another while to print its histogram; that is no part of what is compared.
     """
 
     def __init__(self, sample, seconds):
@@ -91,9 +91,10 @@ class _Window:
         return [1000 * (end - begin) / wall_ns for begin, end in zip(self._begin[1:], self._end[1:])]
 
 
-def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=True):
+def measure(guest, load, command, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=True):
     """Runs one measurement of SECONDS. The load runs while it lasts and is paused at its end.
 
+    command         of the guest, which answers with latencies: see variants.command()
     elevated_ns()   time that the vCPUs ran elevated so far
     loaded          False: the load stays paused
     """
@@ -111,7 +112,7 @@ def measure(guest, load, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=Tr
             load.pause()
 
     try:
-        answer = guest.command(f"cyclictest {INTERVAL_US} 1000000000 {seconds}", seconds=seconds + 60, on_mark=mark)
+        answer = guest.command(command, seconds=seconds + 60, on_mark=mark)
         host_latencies = host.result()
     except BaseException:
         window.cancel()

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Figures from cyclictest's histograms and from rounds of them."""
 
+import random
 import statistics
+
+_RESAMPLES = 2000
 
 
 class Latencies:
@@ -42,7 +45,7 @@ class Latencies:
 
 
 def from_guest(answer):
-    """Latencies of one answer of the guest's `cyclictest` command."""
+    """Latencies of one answer of the guest's `cyclictest` or `rt` command."""
     latencies = Latencies()
     latencies.add(answer["histogram"], answer["cycles"], answer["avg_us"], answer["max_us"])
     return latencies
@@ -67,3 +70,14 @@ def median_ratio(numerators, denominators):
     """Median over rounds of numerator / denominator: noise that lasts for rounds cancels out."""
     ratios = [a / b for a, b in zip(numerators, denominators) if b]
     return statistics.median(ratios) if ratios else 0.0
+
+
+def ratio(numerators, denominators, seed=1):
+    """Median over rounds of numerator / denominator, with the 95 % interval of a bootstrap over rounds."""
+    ratios = [a / b for a, b in zip(numerators, denominators) if b]
+    if not ratios:
+        return None
+    rng = random.Random(seed)
+    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES))
+    return {"ratio": round(statistics.median(ratios), 4), "low": round(medians[_RESAMPLES * 25 // 1000], 4),
+            "high": round(medians[_RESAMPLES * 975 // 1000 - 1], 4), "rounds": len(ratios)}

@@ -12,8 +12,20 @@ IDLE = "idle"  # untouched and without the load
 UNTOUCHED = "untouched"
 STATIC = "static"
 PROFILES = ("interactive", "latency")
-ALL = (IDLE, PLAIN, UNTOUCHED, *PROFILES, STATIC)
+# In a guest that has the memory of the guest page, beside timer-driven work of its own: with the profile
+# latency, and without or with its real-time task asking for it.
+WORK = "latency-work"
+ASKS = "guest-asks"
+ASKING = (WORK, ASKS)
+ALL = (IDLE, PLAIN, UNTOUCHED, *PROFILES, STATIC, *ASKING)
 DEFAULT = ALL[1:]
+
+INTERVAL_US = 1000
+
+# Ordinary work that is due besides, and that of the real-time task each time it wakes up: together they stay
+# within the share of the profile latency, so that what differs is not who was throttled.
+WORK_US, WORK_PERIOD_US = 300, 5000
+RT_PERIOD_US, RT_WORK_US = 2000, 50
 
 # Per second and CPU, where the kernel asks for budgets. Together with what pvschedd grants itself (its
 # profile's share and a margin), never both of the vCPUs' at a time, they fit into the root's 950 ms.
@@ -43,6 +55,16 @@ def budget(tids, total_us, deadman=None):
 def main_thread_budget(guest, deadman=None):
     """To be held while any variant is applied to a guest under emulation."""
     return budget([guest.pid] if guest.type == "qemu" else [], MAIN_THREAD_US, deadman)
+
+
+@contextlib.contextmanager
+def work(guest):
+    """An ordinary task of the guest, driven by a timer, works on its CPU 0 while this lasts."""
+    guest.command(f"background busy {WORK_US} {WORK_PERIOD_US} 3600")
+    try:
+        yield
+    finally:
+        guest.command("stop")
 
 
 @contextlib.contextmanager
@@ -79,7 +101,17 @@ def applied(variant, guest, daemon=None, deadman=None):
             undo.enter_context(fifo([guest.pid]))
         if variant in PROFILES:
             undo.enter_context(profile(variant, guest, daemon))
+        if variant in ASKING:
+            undo.enter_context(profile("latency", guest, daemon))
+            undo.enter_context(work(guest))
         if variant == STATIC:
             undo.enter_context(budget(vcpus, VCPUS_US, deadman))
             undo.enter_context(fifo(vcpus))
         yield
+
+
+def command(variant, seconds):
+    """What the guest is told in order to measure its wake-up latency for SECONDS."""
+    if variant in ASKING:
+        return f"rt {RT_PERIOD_US} 1000000000 {seconds} {int(variant == ASKS)} {RT_WORK_US}"
+    return f"cyclictest {INTERVAL_US} 1000000000 {seconds}"

@@ -89,6 +89,7 @@ static void ask_note_change(struct pvs_vcpu_account *vcpu, const struct pvsched_
 	}
 	vcpu->ask_words[0] = page->request;
 	vcpu->ask_changed_ns = now;
+	vcpu->ask_request_ns = now;
 }
 
 static void ask_read(struct host *host, uint32_t slot, uint64_t now)
@@ -266,6 +267,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			vcpu_charge(host, vcpu, now, charge);
 		}
 	}
+	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	ask_read(host, slot, now);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;

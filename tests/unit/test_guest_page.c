@@ -280,6 +280,33 @@ static void test_an_agent_is_heard_only_if_there_is_one(void)
 	done(&f);
 }
 
+/* What a dead program left does not live by an agent's renewals, nor the other way round. */
+static void test_each_voice_is_renewed_by_itself(void)
+{
+	const uint64_t lease = PVSCHED_REQUEST_LEASE_NS;
+	struct fixture f = make();
+	struct guest_ask ask = {0};
+
+	say_hello(f.guest);
+	f.guest->request = pvsched_request(fifo, 1);
+	f.guest->task_intent = normal;
+	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW, &ask), 0);
+	CHECK_INT(guest_ask_now(&ask, NOW), PVSCHED_ASK_URGENT);
+	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
+	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + lease, &ask), 0);
+	f.guest->cs_state = 0;
+	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + lease + 1, &ask), 0);
+	CHECK_INT(guest_ask_now(&ask, NOW + lease + 1), PVSCHED_ASK_ORDINARY);
+	/* now the agent is dead in the middle of a critical section, and the program renews */
+	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
+	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + 2 * lease, &ask), 0);
+	CHECK_INT(guest_ask_now(&ask, NOW + 2 * lease), PVSCHED_ASK_URGENT);
+	f.guest->request = pvsched_request(normal, 2);
+	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + 3 * lease + 1, &ask), 0);
+	CHECK_INT(guest_ask_now(&ask, NOW + 3 * lease + 1), PVSCHED_ASK_ORDINARY);
+	done(&f);
+}
+
 /* An object that is cut off or punched under the host is an error or zeros, never a signal. */
 static void test_cut_off(void)
 {
@@ -315,5 +342,6 @@ TEST_MAIN({"negotiation", test_negotiation}, {"begin_answer_end", test_begin_ans
           {"publish", test_publish}, {"request_and_lease", test_request_and_lease},
           {"expectation", test_expectation}, {"what_has_no_meaning", test_what_has_no_meaning},
           {"the_guests_scheduler", test_the_guests_scheduler},
-          {"agent", test_an_agent_is_heard_only_if_there_is_one}, {"cut_off", test_cut_off},
-          {"names", test_names})
+          {"agent", test_an_agent_is_heard_only_if_there_is_one},
+          {"each_voice_is_renewed_by_itself", test_each_voice_is_renewed_by_itself},
+          {"cut_off", test_cut_off}, {"names", test_names})

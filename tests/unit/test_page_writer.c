@@ -63,10 +63,11 @@ static uint64_t now_ns(void)
 		}                                                                                  \
 	} while (0)
 
-static void post(struct page_writer *writer, unsigned int slot, enum pvsched_status status,
-                 uint64_t boosts)
+static void post(struct page_writer *writer, unsigned int slot, uint64_t generation,
+                 enum pvsched_status status, uint64_t boosts)
 {
-	struct page_news news = {.status = status, .snapshot = {.boosts = boosts}};
+	struct page_news news = {
+	        .generation = generation, .status = status, .snapshot = {.boosts = boosts}};
 
 	page_writer_post(writer, slot, &news);
 }
@@ -82,8 +83,8 @@ static void test_writes(void)
 	CHECK_INT(page_writer_set(writer, 69, &two), 0);
 	close(one.fd); /* it has a descriptor of its own */
 	close(two.fd);
-	post(writer, 0, PVSCHED_STATUS_ENABLED, 5);
-	post(writer, 69, PVSCHED_STATUS_MODE, 6);
+	post(writer, 0, 1, PVSCHED_STATUS_ENABLED, 5);
+	post(writer, 69, 2, PVSCHED_STATUS_MODE, 6);
 	WAIT_FOR(__atomic_load_n(&first->status, __ATOMIC_ACQUIRE) == PVSCHED_STATUS_ENABLED);
 	CHECK_U64(first->boosts, 5);
 	WAIT_FOR(__atomic_load_n(&second->status, __ATOMIC_ACQUIRE) == PVSCHED_STATUS_MODE);
@@ -100,10 +101,10 @@ static void test_never_waits(void)
 
 	CHECK_INT(page_writer_set(writer, 1, &one), 0);
 	atomic_store(&held, true);
-	post(writer, 1, PVSCHED_STATUS_ENABLED, 1);
+	post(writer, 1, 1, PVSCHED_STATUS_ENABLED, 1);
 	WAIT_FOR(atomic_load(&waiting) == 1);
 	for (uint64_t i = 2; i <= 100000; i++)
-		post(writer, 1, PVSCHED_STATUS_ENABLED, i);
+		post(writer, 1, 1, PVSCHED_STATUS_ENABLED, i);
 	CHECK_U64(page->boosts, 0);
 	/* nor does the main thread, which takes the page away meanwhile */
 	CHECK_INT(page_writer_set(writer, 1, &none), 0);
@@ -112,7 +113,7 @@ static void test_never_waits(void)
 	/* what was under way when the page was taken away does not leave a status behind */
 	WAIT_FOR(atomic_load(&waiting) == 0);
 	CHECK_INT(page_writer_set(writer, 2, &one), 0);
-	post(writer, 2, PVSCHED_STATUS_MODE, 7);
+	post(writer, 2, 1, PVSCHED_STATUS_MODE, 7);
 	WAIT_FOR(__atomic_load_n(&page->status, __ATOMIC_ACQUIRE) == PVSCHED_STATUS_MODE);
 	CHECK_U64(page->boosts, 7);
 	page_writer_free(writer);
@@ -127,15 +128,39 @@ static void test_a_status_of_the_past_is_taken_back(void)
 	CHECK_INT(page_writer_set(writer, 0, &one), 0);
 	CHECK_INT(page_writer_set(writer, 1, &other), 0);
 	atomic_store(&held, true);
-	post(writer, 0, PVSCHED_STATUS_ENABLED, 1);
+	post(writer, 0, 1, PVSCHED_STATUS_ENABLED, 1);
 	WAIT_FOR(atomic_load(&waiting) == 1);
 	CHECK_INT(page_writer_set(writer, 0, &none), 0);
 	atomic_store(&held, false);
 	sem_post(&go_on);
 	/* the writer does one after the other: when it is here, it is done there */
-	post(writer, 1, PVSCHED_STATUS_MODE, 1);
+	post(writer, 1, 2, PVSCHED_STATUS_MODE, 1);
 	WAIT_FOR(__atomic_load_n(&marker->status, __ATOMIC_ACQUIRE) == PVSCHED_STATUS_MODE);
 	CHECK_INT(page->status, PVSCHED_STATUS_DISABLED);
+	page_writer_free(writer);
+}
+
+/* What was left for the page before is not written to the one that came in its place. */
+static void test_word_for_another_page(void)
+{
+	struct page_writer *writer = page_writer_new(2);
+	struct guest_page first = make_page(1), one = make_page(2), other = make_page(3);
+	struct pvsched_page *page = page_of(one.fd), *marker = page_of(other.fd);
+
+	CHECK_INT(page_writer_set(writer, 0, &first), 0);
+	CHECK_INT(page_writer_set(writer, 1, &other), 0);
+	atomic_store(&held, true);
+	post(writer, 1, 3, PVSCHED_STATUS_ENABLED, 1);
+	WAIT_FOR(atomic_load(&waiting) == 1);
+	post(writer, 0, 1, PVSCHED_STATUS_ENABLED, 77);
+	CHECK_INT(page_writer_set(writer, 0, &one), 0);
+	atomic_store(&held, false);
+	sem_post(&go_on);
+	post(writer, 1, 3, PVSCHED_STATUS_MODE, 1);
+	WAIT_FOR(__atomic_load_n(&marker->status, __ATOMIC_ACQUIRE) == PVSCHED_STATUS_MODE);
+	/* the writer went through all slots before it came to that one again, or in that round */
+	CHECK_INT(page->status, PVSCHED_STATUS_DISABLED);
+	CHECK_U64(page->boosts, 0);
 	page_writer_free(writer);
 }
 
@@ -148,7 +173,7 @@ static void test_ends_beside_a_write_that_hangs(void)
 
 	CHECK_INT(page_writer_set(writer, 0, &one), 0);
 	atomic_store(&held, true);
-	post(writer, 0, PVSCHED_STATUS_ENABLED, 1);
+	post(writer, 0, 1, PVSCHED_STATUS_ENABLED, 1);
 	WAIT_FOR(atomic_load(&waiting) == 1);
 	begin_ns = now_ns();
 	page_writer_free(writer);
@@ -157,4 +182,5 @@ static void test_ends_beside_a_write_that_hangs(void)
 
 TEST_MAIN({"writes", test_writes}, {"never_waits", test_never_waits},
           {"a_status_of_the_past_is_taken_back", test_a_status_of_the_past_is_taken_back},
+          {"word_for_another_page", test_word_for_another_page},
           {"ends_beside_a_write_that_hangs", test_ends_beside_a_write_that_hangs})

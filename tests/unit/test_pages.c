@@ -208,6 +208,7 @@ static void test_facts(void)
 	account->ask_words[0] = guest->request;
 	account->ask = PVSCHED_ASK_ORDINARY;
 	account->ask_changed_ns = T0 + MS;
+	account->ask_request_ns = T0 + MS;
 	account->ask_expected_ns = T0 + 2 * MS;
 	account->ask_read_ns = T0 + MS + 10;
 	pages_facts(pages, SLOT, T0 + MS + 20, &facts);

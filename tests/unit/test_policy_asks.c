@@ -158,6 +158,24 @@ static void test_the_grace_of_an_interrupt(void)
 	policy_free(policy);
 }
 
+/* The booster that looks runs on the vCPU's own CPU, and so preempted it. */
+static void test_ordinary_yields_also_behind_the_booster(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = waiting(PVSCHED_ASK_ORDINARY);
+
+	/* woken and not yet served: its interrupt may lead to something urgent */
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
+	facts.preempted_after_ns = PVS_ASK_GRACE_NS / 2;
+	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), T0 + MS + PVS_ASK_GRACE_NS / 2);
+	facts.preempted_after_ns = PVS_ASK_GRACE_NS;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_LOWER);
+	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	policy_free(policy);
+}
+
 static void test_expected_is_raised_in_time(void)
 {
 	struct policy *policy = make_armed();
@@ -310,6 +328,125 @@ static void test_require(void)
 	policy_free(policy);
 }
 
+/* Nobody but a look sees that a request of one that sleeps armed has lapsed. */
+static void test_require_is_looked_at(void)
+{
+	struct profile strict = latency;
+	struct policy *policy = make(0);
+	struct policy_facts facts = halted();
+
+	strict.asks = PROFILE_ASKS_REQUIRE;
+	policy_set_profile(policy, 1, &strict);
+	facts.ask = PVSCHED_ASK_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_RAISE);
+	policy_raised(policy, 1, 0, &facts, T0);
+	CHECK_U64(policy_next_ns(policy), T0 + PVSCHED_REQUEST_LEASE_NS);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+	          POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), T0 + 2 * PVSCHED_REQUEST_LEASE_NS);
+	facts.ask = PVSCHED_ASK_NONE;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+	          POLICY_LOWER);
+	policy_free(policy);
+}
+
+/* Urgent for the tracer, something else for the booster: calls in vain are soon not heard. */
+static void test_calls_in_vain(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = running(500 * US);
+	uint64_t now_ns = T0;
+	unsigned int calls = 0;
+
+	facts.ask = PVSCHED_ASK_ORDINARY;
+	while (now_ns < T0 + 100 * MS) {
+		now_ns += 20 * US;
+		if (policy_next_ns(policy) <= now_ns)
+			step(policy, POLICY_EVENT_LOOK, facts, now_ns);
+		if (!policy_view(policy, 1)->wants_urgent)
+			continue;
+		calls++;
+		CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, now_ns).action, POLICY_NOTHING);
+	}
+	CHECK(calls > 10 && calls <= 100);
+	/* and heard again, whatever happens to it meanwhile */
+	while (policy_view(policy, 1)->wants_urgent)
+		step(policy, POLICY_EVENT_URGENT, facts, ++now_ns);
+	step(policy, POLICY_EVENT_RESCAN, facts, ++now_ns);
+	CHECK(policy_view(policy, 1)->wants_urgent || policy_next_ns(policy) != NSEC_NEVER);
+	while (policy_view(policy, 1)->wants_urgent)
+		step(policy, POLICY_EVENT_URGENT, facts, ++now_ns);
+	step(policy, POLICY_EVENT_HALTED, facts, ++now_ns);
+	step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy));
+	CHECK(policy_view(policy, 1)->wants_urgent);
+	policy_free(policy);
+}
+
+/* A call in vain, of one that gave its boost back until later: its halts are told of all the same.
+ */
+static void test_a_call_in_vain_keeps_halts(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = runs_ordinary(T0 + 900 * MS);
+	struct policy_decision decision;
+
+	decision = step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS);
+	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK(decision.report_halt);
+	CHECK(policy_next_ns(policy) > T0 + 800 * MS);
+	for (unsigned int i = 1; i < 10; i++) {
+		decision = step(policy, POLICY_EVENT_URGENT, facts, T0 + MS + i);
+		CHECK_INT(decision.action, POLICY_NOTHING);
+		CHECK(decision.report_halt);
+	}
+	policy_free(policy);
+}
+
+/* One that stays urgent in the run it was raised in is not looked at all the time. */
+static void test_urgent_is_looked_at_ever_less(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	uint64_t begin_ns = T0 + MS, end_ns = T0 + 6 * MS;
+	unsigned int looks = 0;
+
+	facts.tokens_ns = 500 * MS;
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, begin_ns).action, POLICY_RAISE);
+	facts.whereabouts = POLICY_RUNNING;
+	policy_raised(policy, 1, 0, &facts, begin_ns);
+	CHECK_U64(policy_next_ns(policy), begin_ns + PVS_ASK_GRACE_NS);
+	while (policy_next_ns(policy) < end_ns) {
+		looks++;
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+		          POLICY_NOTHING);
+	}
+	CHECK(looks > 4 && looks < 25);
+	policy_free(policy);
+}
+
+/* What is not seen to run may run uncharged: it does not stay elevated for that. */
+static void test_unseen(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+
+	raise_asked(policy, facts, POLICY_EVENT_URGENT, T0 + 1);
+	CHECK(policy_next_ns(policy) <= T0 + 1 + PVS_UNSEEN_NS);
+	facts.waited_ns = PVS_UNSEEN_NS / 2;
+	while (policy_next_ns(policy) < T0 + PVS_UNSEEN_NS)
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+		          POLICY_NOTHING);
+	facts.waited_ns = PVS_UNSEEN_NS;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
+	          POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_UNSEEN);
+	policy_free(policy);
+	policy = make_armed();
+	CHECK_INT(step(policy, POLICY_EVENT_UNSEEN, facts, T0 + MS).action, POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_UNSEEN);
+	policy_free(policy);
+}
+
 static void test_by_command(void)
 {
 	struct policy *policy = make_awake();
@@ -356,8 +493,14 @@ TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempt
           {"the_grace_of_an_interrupt", test_the_grace_of_an_interrupt},
           {"expected_is_raised_in_time", test_expected_is_raised_in_time},
           {"yields_are_wanted_before_the_raise", test_yields_are_wanted_before_the_raise},
+          {"ordinary_yields_also_behind_the_booster", test_ordinary_yields_also_behind_the_booster},
           {"a_run_it_was_raised_in_is_looked_at", test_a_run_it_was_raised_in_is_looked_at},
           {"who_is_not_heard_is_not_looked_at", test_who_is_not_heard_is_not_looked_at},
           {"too_soon_is_not_worth_it", test_too_soon_is_not_worth_it},
           {"toggling_ends_at_the_change_limit", test_toggling_ends_at_the_change_limit},
-          {"ignore", test_ignore}, {"require", test_require}, {"by_command", test_by_command})
+          {"ignore", test_ignore}, {"require", test_require},
+          {"require_is_looked_at", test_require_is_looked_at},
+          {"calls_in_vain", test_calls_in_vain},
+          {"a_call_in_vain_keeps_halts", test_a_call_in_vain_keeps_halts},
+          {"urgent_is_looked_at_ever_less", test_urgent_is_looked_at_ever_less},
+          {"unseen", test_unseen}, {"by_command", test_by_command})

@@ -4,6 +4,7 @@
  * on changes, and the run that the tracer does not watch. Links src/policy alone.
  */
 #include "policy_fixture.h"
+#include "pvsched/trace.h"
 
 static void check_waits(struct policy_facts facts, uint64_t until_ns, enum policy_state state,
                         enum policy_reason reason)
@@ -200,6 +201,10 @@ static void test_armed_keeps(void)
 		facts.whereabouts = POLICY_WAITING;
 		CHECK_INT(step(policy, events[i], facts, T0 + 1).action, POLICY_NOTHING);
 		check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
+		/* unless that switch-in goes unseen */
+		CHECK_U64(policy_next_ns(policy), T0 + 1 + PVS_UNSEEN_NS);
+		facts.whereabouts = POLICY_HALTED;
+		CHECK_INT(step(policy, events[i], facts, T0 + 1).action, POLICY_NOTHING);
 		CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 	}
 	CHECK_U64(policy_view(policy, 1)->since_ns, T0);

@@ -97,12 +97,16 @@ class Host:
         """The answer of pvschedctl, as JSON."""
         return json.loads(self.run(f"pvschedctl --json {arguments}"))
 
-    def journal(self, match="", since=None):
-        """Entries of the unit as dicts. since: a cursor, as cursor() gives it."""
+    def journal(self, since=None, **fields):
+        """Entries of the unit as dicts, with these values in these fields. since: a cursor, as cursor() gives it.
+
+        Matched here: with a match, journalctl 252 leaves out the first entry after a cursor that does not match.
+        """
         after = f"--after-cursor={shlex.quote(since)}" if since else ""
-        text = self.run(f"journalctl --sync; journalctl _SYSTEMD_UNIT=pvschedd.service {match} {after} -o json "
-                        "--no-pager")
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        text = self.run(f"journalctl --sync; journalctl {after} -o json --no-pager")
+        entries = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        fields["_SYSTEMD_UNIT"] = "pvschedd.service"
+        return [entry for entry in entries if all(entry.get(key) == value for key, value in fields.items())]
 
     def cursor(self):
         text = self.run("journalctl --sync; journalctl -n 1 --show-cursor -o cat --no-pager | tail -n 1")
@@ -112,7 +116,7 @@ class Host:
         """The first entry with that MESSAGE_ID after the cursor."""
         deadline = time.monotonic() + seconds
         while True:
-            found = self.journal(f"MESSAGE_ID={MESSAGE_IDS[name]}", since)
+            found = self.journal(since, MESSAGE_ID=MESSAGE_IDS[name])
             if found:
                 return found[0]
             if time.monotonic() > deadline:
@@ -125,7 +129,7 @@ class Host:
         """{vCPU index: tid} of a running guest with two vCPUs that work a little all the time."""
         name = shlex.quote(GUEST)
         if self.code(f"virsh domid {name}") != 0:
-            self.run(f"rig-guest start {name} --vcpus 2", timeout=240)
+            self.run(f"rig-guest start {name} --vcpus 2", timeout=400)
             for cpu in (0, 1):
                 # 500 us of every 20 ms, for an hour.
                 self.run(f"rig-guest ask {name} background busy 500 20000 3600 {cpu}")

@@ -72,7 +72,7 @@ def test_upgrade_releases_swaps_and_resumes(guest, installed):
     assert "301" in host.run(f"grep summary_interval_s {CONFIG}")
     host.wait_journal("ready", mark)
     host.wait_boosted(guest[0])
-    words = [entry["MESSAGE"] for entry in host.journal("", mark)]
+    words = [entry["MESSAGE"] for entry in host.journal(mark)]
     assert any("everything is given back" in text for text in words), words
 
 

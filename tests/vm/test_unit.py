@@ -21,7 +21,7 @@ def test_tells_systemd_when_it_is_ready(host):
     assert host.show("Type", "ActiveState", "SubState", "WatchdogUSec") == {
         "Type": "notify", "ActiveState": "active", "SubState": "running", "WatchdogUSec": "5s"}
     ready = host.wait_journal("ready", mark)
-    started = host.journal("", mark)[0]
+    started = host.journal(mark)[0]
     entered = int(host.show("ActiveEnterTimestampMonotonic")["ActiveEnterTimestampMonotonic"])
     assert int(started["__MONOTONIC_TIMESTAMP"]) <= entered
     # systemd says "Started" when it hears READY=1, which comes after the daemon's own word.
@@ -31,7 +31,7 @@ def test_tells_systemd_when_it_is_ready(host):
 def test_reload_takes_a_new_configuration(guest, host):
     mark, pid = host.cursor(), host.main_pid()
     host.write("/etc/pvschedd/pvschedd.d/50-test.json",
-               '{"domains": {"glob": {"vm*": {"profile": "interactive"}}}}\n')
+               '{"version": 1, "domains": {"glob": {"vm*": {"profile": "interactive"}}}}\n')
     try:
         host.run("systemctl reload pvschedd")
         host.wait_journal("config-loaded", mark)
@@ -43,7 +43,7 @@ def test_reload_takes_a_new_configuration(guest, host):
 
 def test_reload_of_a_broken_configuration_keeps_the_old_one(host):
     mark, pid = host.cursor(), host.main_pid()
-    host.write("/etc/pvschedd/pvschedd.d/50-test.json", '{"host": {"rt_priority": -1}}\n')
+    host.write("/etc/pvschedd/pvschedd.d/50-test.json", '{"version": 1, "host": {"rt_priority": -1}}\n')
     try:
         host.run("systemctl reload pvschedd")
         refused = host.wait_journal("config-refused", mark)

@@ -181,11 +181,14 @@ class Machine:
     def _forward_port(self, process):
         """QEMU lets the kernel choose the port, so no two hosts can want the same; asks it which."""
         deadline = time.monotonic() + 20
-        while not os.path.exists(f"{self.directory}/qmp"):
+        text = None
+        while text is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RigError(f"QEMU did not start: {read(f'{self.directory}/qemu.log').strip()}")
-            time.sleep(0.02)
-        text = self.monitor("info usernet")
+            try:
+                text = self.monitor("info usernet")
+            except (FileNotFoundError, ConnectionRefusedError):  # bound a moment before it listens
+                time.sleep(0.02)
         match = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", text)
         if not match:
             raise RigError(f"QEMU forwards no port: {text}")
