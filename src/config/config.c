@@ -45,6 +45,13 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 	config->n_profiles = ARRAY_SIZE(built_in);
 	config->default_profile = (size_t)config_find_profile(config, "observe");
 	config->host = (struct config_host){
+	        .n_discovery = 1,
+	        .discovery = {DOMAIN_SOURCE_LIBVIRT},
+	        .qemu_executables = {.n = 5,
+	                             .items = {"/usr/bin/qemu-system-*", "/usr/bin/kvm",
+	                                       "/usr/bin/qemu-kvm", "/usr/libexec/qemu-kvm",
+	                                       "/usr/local/bin/qemu-system-*"}},
+	        .qemu_users = {.n = 3, .items = {"root", "libvirt-qemu", "qemu"}},
 	        .enabled = true,
 	        .caps = HOST_CAPS_INIT,
 	        .rt_priority = 1,

@@ -7,6 +7,7 @@
  * refused.
  */
 
+#include "model/domain.h"
 #include "policy/profile.h"
 #include "util/base.h"
 #include "util/cpulist.h"
@@ -36,6 +37,15 @@ enum config_guest_pages {
 	                            so */
 };
 
+/** A list of short texts. */
+#define CONFIG_TEXTS_MAX 16
+#define CONFIG_TEXT_MAX  256
+
+struct config_texts {
+	size_t n;
+	char items[CONFIG_TEXTS_MAX][CONFIG_TEXT_MAX];
+};
+
 /** What holds for all domains. */
 struct config_host {
 	bool enabled; /* the global switch: false observes only */
@@ -48,6 +58,10 @@ struct config_host {
 	uint64_t summary_interval_ns; /* per-domain summaries in the journal; 0: none */
 	char housekeeping_cpus[256];  /* CPU list; no vCPU whose affinity is within it is boosted */
 	struct cpu_set_bits housekeeping; /* the same, parsed; empty: none */
+	size_t n_discovery;
+	enum domain_source discovery[_DOMAIN_SOURCE_MAX]; /* the first that has a domain owns it */
+	struct config_texts qemu_executables;             /* globs of whole paths */
+	struct config_texts qemu_users;                   /* names or numbers */
 };
 
 /** "FILE:LINE: JSON path", or words where no file says it. */

@@ -24,6 +24,10 @@ int config_get_duration(const struct json_value *object, const char *key, uint64
 int config_parse_host(const struct json_value *value, struct config_host *host,
                       struct json_error *error);
 
+/** Of the object "host": discovery, qemu_executables, qemu_users. */
+int config_parse_discovery(const struct json_value *value, struct config_host *host,
+                           struct json_error *error);
+
 /** The object "profiles": what it does not name stays. */
 int config_parse_profiles(const struct json_value *value, struct config *config,
                           struct json_error *error);

@@ -162,7 +162,8 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	static const char *const keys[] = {
 	        "cpu_share_permille", "cpu_burst_us", "domain_share_permille", "domain_burst_us",
 	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
-	        "housekeeping_cpus",  "metadata",     "guest_pages",
+	        "housekeeping_cpus",  "metadata",     "guest_pages",           "discovery",
+	        "qemu_executables",   "qemu_users",
 	};
 	int r;
 
@@ -179,6 +180,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	if (r < 0)
 		return r;
 	r = parse_guest_pages(value, &host->guest_pages, error);
+	if (r < 0)
+		return r;
+	r = config_parse_discovery(value, host, error);
 	if (r < 0)
 		return r;
 	return parse_housekeeping(value, host, error);

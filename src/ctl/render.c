@@ -241,6 +241,8 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	print_escaped(out, value_text(domain, "uuid", "-"));
 	fputs("\nState:   ", out);
 	print_escaped(out, value_text(domain, "state", "-"));
+	fputs(", found by ", out);
+	print_escaped(out, value_text(domain, "discovered_by", "-"));
 	fprintf(out, "\nQEMU:    pid %" PRId64 "\nProfile: ", value_number(domain, "pid"));
 	print_escaped(out, value_text(domain, "profile", "-"));
 	fputs(", ", out);

@@ -90,7 +90,9 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
 	(void)fd;
 	(void)revents;
 	log_debug("domain \"%s\": its QEMU (pid %d) is gone", d->seen->name, d->seen->qemu.tid);
-	domains_gone(d->manager, d->seen->uuid);
+	if (d->seen->source == DOMAIN_SOURCE_PROCFS)
+		discovery_rescan(d->manager, d);
+	domains_gone(d->manager, d->seen->source, d->seen->uuid);
 	return 0;
 }
 
@@ -231,12 +233,48 @@ static struct managed_domain *find_uuid(struct manager *m, const char *uuid)
 	return NULL;
 }
 
+/*
+ * Whether a domain that another source has stays that source's. One process is of the source that
+ * is configured first; a uuid is libvirt's, since a process only claims its own.
+ */
+static bool is_outranked(const struct manager *m, const struct managed_domain *d,
+                         const struct domain *domain)
+{
+	if (same_thread(&d->seen->qemu, &domain->qemu))
+		return discovery_rank(m, d->seen->source) < discovery_rank(m, domain->source);
+	return d->seen->source == DOMAIN_SOURCE_LIBVIRT;
+}
+
+/* Settles whose a domain is. Returns false when it is another source's; else it is nobody's else.
+ */
+static bool claim(struct manager *m, const struct domain *domain)
+{
+	struct managed_domain *d, *next;
+
+	for (d = m->domains; d; d = next) {
+		next = d->next;
+		if (d->seen->source == domain->source)
+			continue;
+		if (!same_thread(&d->seen->qemu, &domain->qemu) &&
+		    strcasecmp(d->seen->uuid, domain->uuid) != 0)
+			continue;
+		if (is_outranked(m, d, domain))
+			return false;
+		domain_drop(m, d);
+	}
+	return true;
+}
+
 void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 {
 	CLEANUP(domain_cleanup) struct domain *domain = seen;
-	struct managed_domain *d = find_uuid(m, domain->uuid);
-	bool is_new = !d;
+	struct managed_domain *d;
+	bool is_new;
 
+	if (!claim(m, domain))
+		return;
+	d = find_uuid(m, domain->uuid);
+	is_new = !d;
 	if (d && !same_thread(&d->seen->qemu, &domain->qemu)) {
 		domain_drop(m,
 		            d); /* restarted or restored: another process, nothing carries over */
@@ -274,11 +312,11 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 	          d->choice.profile.name, d->choice.source);
 }
 
-void domains_gone(struct manager *m, const char *uuid)
+void domains_gone(struct manager *m, enum domain_source source, const char *uuid)
 {
 	struct managed_domain *d = find_uuid(m, uuid);
 
-	if (!d)
+	if (!d || d->seen->source != source)
 		return;
 	domain_drop(m, d);
 	terms_apply(m); /* its shares are free for others */
@@ -325,6 +363,18 @@ void domains_rescan(struct manager *m, struct managed_domain *d)
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		if (d->vcpus[i].slot != SLOT_NONE)
 			booster_rescan(m->booster, d->vcpus[i].slot);
+}
+
+void domains_drop_of(struct manager *m, enum domain_source source)
+{
+	struct managed_domain *d, *next;
+
+	for (d = m->domains; d; d = next) {
+		next = d->next;
+		if (d->seen->source == source)
+			domain_drop(m, d);
+	}
+	terms_apply(m); /* their shares are free for others */
 }
 
 void domains_free_all(struct manager *m)

@@ -40,6 +40,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 int manager_reload(struct manager *m, char *error, size_t size)
 {
 	struct log_context ctx = {.vcpu = -1};
+	bool discovery, only_processes;
 	struct config *config;
 	int r;
 
@@ -55,6 +56,8 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		log_write(LOG_ERR, &ctx, "%s; the configuration stays as it was", error);
 	} else {
 		ctx.message_id = LOG_ID_CONFIG_LOADED;
+		discovery = discovery_differs(config_host(m->config), config_host(config),
+		                              &only_processes);
 		config_free(m->config);
 		m->config = config;
 		*m->accounts.cpu_rule = (struct pvs_bucket_rule){
@@ -64,6 +67,8 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		booster_set_caps(m->booster, &config_host(config)->caps);
 		manager_apply(m);
 		carriers_configure(m);
+		if (discovery)
+			discovery_restart(m, only_processes);
 		summary_start(m);
 		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
 		          config_n_files(config));
@@ -432,7 +437,7 @@ struct manager *manager_free(struct manager *m)
 	if (m->booster)
 		domains_free_all(m);
 	m->booster = booster_stop(m->booster);
-	if (m->virt || m->procconn)
+	if (m->virt || m->processes || m->procconn)
 		sources_stop(m);
 	m->carrier_search = carrier_search_free(m->carrier_search);
 	m->guardian_child = sd_event_source_disable_unref(m->guardian_child);

@@ -9,7 +9,8 @@
  *   choose.c    which profile a domain gets, and who says so
  *   terms.c     which share a domain's vCPUs get
  *   carriers.c  the guest pages of domains that have some; carrier_search.c: looking for them
- *   sources.c   tracer, libvirt, proc connector, notes of the booster
+ *   discovery.c who finds domains, and whose they are
+ *   sources.c   tracer, proc connector, notes of the booster
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
  *   report.c    what is told: JSON; report_page.c: of guest pages; report_doctor.c: what stands in
@@ -32,6 +33,7 @@
 #include "trace/tracer.h"
 #include "util/cgroup.h"
 #include "virt/libvirt.h"
+#include "virt/processes.h"
 #include "virt/procconn.h"
 
 /** A vCPU we look after. */
@@ -122,7 +124,10 @@ struct manager {
 	struct sched_boost boost; /* what it gives: fixed at its start */
 	bool booster_realtime;
 
-	struct virt_source *virt;
+	struct virt_source *virt; /* NULL: not configured */
+	sd_event_source *virt_io;
+	struct process_source *processes; /* NULL: not configured */
+	sd_event_source *processes_io;
 	bool virt_up;
 	char virt_why[256];
 	struct carrier_search *carrier_search;
@@ -168,12 +173,15 @@ void manager_hold(struct manager *m, enum policy_reason reason, bool on);
 
 /** A domain as virt/ saw it; takes it over. */
 void domains_seen(struct manager *m, struct domain *seen, unsigned int causes);
-void domains_gone(struct manager *m, const char *uuid);
+void domains_gone(struct manager *m, enum domain_source source, const char *uuid);
 struct managed_domain *domains_find(struct manager *m, const char *name_or_uuid);
 struct managed_domain *domains_by_qemu(struct manager *m, pid_t pid);
 struct managed_vcpu *domains_by_slot(struct manager *m, unsigned int slot,
                                      struct managed_domain **ret_domain);
 void domains_free_all(struct manager *m);
+
+/** Gives back and forgets what came from a source. */
+void domains_drop_of(struct manager *m, enum domain_source source);
 
 /** Looks again at what was believed foreign or refused in a domain. */
 void domains_rescan(struct manager *m, struct managed_domain *d);
@@ -233,6 +241,32 @@ void carriers_hello(struct managed_domain *d, const struct managed_vcpu *v, int 
 
 /** The booster could not read a page any more. */
 void carriers_lost(struct manager *m, struct managed_domain *d);
+
+/* discovery.c */
+
+/** Starts the sources that are configured and do not run. Returns 0 or more, or -errno. */
+int discovery_start(struct manager *m);
+void discovery_stop(struct manager *m);
+
+/** Whether two configurations differ in who finds domains; @only_processes: in what is QEMU alone.
+ */
+bool discovery_differs(const struct config_host *a, const struct config_host *b,
+                       bool *only_processes);
+
+/** Starts anew with another configuration; domains are found again. */
+void discovery_restart(struct manager *m, bool only_processes);
+
+/** A thread of process @pid was named like a vCPU. */
+void discovery_hint(struct manager *m, pid_t pid);
+
+/** Such news were lost. */
+void discovery_hint_all(struct manager *m);
+
+/** The threads of a domain changed, or it may be gone. */
+void discovery_rescan(struct manager *m, const struct managed_domain *d);
+
+/** The place of a source in the configuration: the lower one has a domain that both know. */
+unsigned int discovery_rank(const struct manager *m, enum domain_source source);
 
 /* sources.c */
 int sources_start(struct manager *m);

@@ -162,7 +162,12 @@ static void add_sources(struct manager *m, cJSON *root)
 	const struct tracer_sources *kvm = m->tracer ? tracer_sources(m->tracer) : NULL;
 	char text[256];
 
-	add_source(sources, "libvirt", virt_source_describe(m->virt, text, sizeof(text)), text);
+	if (m->virt)
+		add_source(sources, "libvirt", virt_source_describe(m->virt, text, sizeof(text)),
+		           text);
+	if (m->processes)
+		add_source(sources, "procfs",
+		           process_source_describe(m->processes, text, sizeof(text)), text);
 	if (kvm)
 		snprintf(text, sizeof(text), "switches, wake-ups%s%s",
 		         kvm->inj_virq ? ", injections by KVM" : "",
@@ -293,6 +298,8 @@ struct cJSON *report_list(struct manager *m)
 
 		add_name(object, "name", d);
 		cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
+		cJSON_AddStringToObject(object, "discovered_by",
+		                        domain_source_name(d->seen->source));
 		cJSON_AddStringToObject(object, "state", domain_state_name(d));
 		cJSON_AddStringToObject(object, "profile", d->choice.profile.name);
 		add_integer(object, "vcpus", (int64_t)d->n_vcpus);
@@ -355,6 +362,7 @@ struct cJSON *report_show(struct manager *m, struct managed_domain *d)
 
 	add_name(object, "name", d);
 	cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
+	cJSON_AddStringToObject(object, "discovered_by", domain_source_name(d->seen->source));
 	cJSON_AddStringToObject(object, "state", domain_state_name(d));
 	add_integer(object, "pid", d->seen->qemu.tid);
 	cJSON_AddStringToObject(object, "profile", d->choice.profile.name);

@@ -45,10 +45,31 @@ static void check_switches(struct manager *m, cJSON *array)
 		check(array, "breaker", "ok", "", "closed");
 }
 
+static void check_sources(struct manager *m, cJSON *array)
+{
+	char text[256];
+
+	if (m->virt && virt_source_describe(m->virt, text, sizeof(text)))
+		check(array, "libvirt", "ok", "", "%s", text);
+	else if (m->virt)
+		check(array, "libvirt", "warn", "systemctl start libvirtd", "%s", text);
+	if (m->processes && process_source_describe(m->processes, text, sizeof(text)))
+		check(array, "procfs", "ok", "", "%s", text);
+	else if (m->processes)
+		check(array, "procfs", "warn",
+		      "where it may not look: install -Dm644 "
+		      "/usr/share/pvschedd/guest-pages.conf "
+		      "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl "
+		      "daemon-reload; systemctl restart pvschedd",
+		      "%s", text);
+	check(array, "proc_connector", m->procconn ? "ok" : "warn",
+	      m->procconn ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
+	      m->procconn ? "new vCPUs are seen at once" : m->procconn_why);
+}
+
 static void check_parts(struct manager *m, cJSON *array)
 {
 	struct tracer_totals totals = {0};
-	char text[256];
 
 	if (m->tracer)
 		tracer_totals(m->tracer, &totals);
@@ -70,13 +91,6 @@ static void check_parts(struct manager *m, cJSON *array)
 	check(array, "guardian", guard_answers(m) ? "ok" : "fail",
 	      guard_answers(m) ? "" : "systemctl restart pvschedd",
 	      guard_answers(m) ? "it answers" : "there is none: nothing is boosted");
-	if (virt_source_describe(m->virt, text, sizeof(text)))
-		check(array, "libvirt", "ok", "", "%s", text);
-	else
-		check(array, "libvirt", "warn", "systemctl start libvirtd", "%s", text);
-	check(array, "proc_connector", m->procconn ? "ok" : "warn",
-	      m->procconn ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
-	      m->procconn ? "new vCPUs are seen at once" : m->procconn_why);
 }
 
 /* What keeps single domains from being boosted though their profile wants it. */
@@ -86,13 +100,20 @@ static void check_domain(struct manager *m, struct managed_domain *d, cJSON *arr
 
 	report_name(d, name, sizeof(name));
 	snprintf(title, sizeof(title), "domain %s", name);
+	if (d->seen->source == DOMAIN_SOURCE_PROCFS && d->n_vcpus == 0)
+		check(array, title, "warn", "start QEMU with -name NAME,debug-threads=on",
+		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
 	for (size_t i = 0; i < d->n_vcpus; i++) {
 		const struct managed_vcpu *v = &d->vcpus[i];
 
 		if (!m->has_cgroup || !v->thread.cgroup[0])
 			continue;
 		if (cgroup_find_quota(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
-			check(array, title, "warn", "virsh schedinfo DOMAIN --set vcpu_quota=-1",
+			check(array, title, "warn",
+			      d->seen->source == DOMAIN_SOURCE_LIBVIRT
+			              ? "virsh schedinfo DOMAIN --set vcpu_quota=-1"
+			              : "take the limit away (Proxmox: qm set VMID --delete "
+			                "cpulimit)",
 			      "vCPU %u: a CFS quota holds in group %s; real-time time would escape "
 			      "it, so it is not boosted",
 			      v->thread.index, group);
@@ -148,6 +169,7 @@ struct cJSON *report_doctor(struct manager *m)
 
 	check_switches(m, array);
 	check_parts(m, array);
+	check_sources(m, array);
 	check_may_look(m, array);
 	for (struct managed_domain *d = m->domains; d; d = d->next) {
 		check_domain(m, d, array);

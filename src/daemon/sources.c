@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What comes in: domains from libvirt, hints of the proc connector, notes of the booster. */
+/* What comes in: hints of the proc connector, notes of the booster; domains: discovery.c. */
 #include "daemon/manager.h"
 
 #include <errno.h>
@@ -12,105 +12,14 @@
 #include "util/log_ids.h"
 #include "util/procfs.h"
 
-/* Where hints arrive, the threads are looked at all the same, this often: the hint is not the
- * truth. */
-#define RESCAN_WITH_HINTS_NS (60 * NSEC_PER_SEC)
-#define RESCAN_ALONE_NS      (1 * NSEC_PER_SEC)
-
 /* A bound for one look at /proc; kernel threads have the lowest numbers. */
 #define PROCESSES_MAX 100000
-
-/* ---- libvirt ---- */
-
-static void source_news(struct manager *m, bool up, const char *why)
-{
-	struct log_context ctx = {
-	        .vcpu = -1,
-	        .message_id = up ? LOG_ID_SOURCE_BACK : LOG_ID_SOURCE_LOST,
-	};
-
-	if (m->virt_up == up && strcmp(m->virt_why, why) == 0)
-		return;
-	if (up)
-		log_write(LOG_INFO, &ctx, "libvirt answers");
-	else
-		log_write(LOG_NOTICE, &ctx,
-		          "libvirt does not answer: %s; known domains are looked after as before",
-		          why);
-	m->virt_up = up;
-	snprintf(m->virt_why, sizeof(m->virt_why), "%s", why);
-}
-
-static void domain_notes(const struct domain *domain, unsigned int notes)
-{
-	struct log_context ctx = {.domain = domain->name, .vcpu = -1};
-
-	if (notes & MAPPING_SINGLE_TCG)
-		log_write(LOG_NOTICE, &ctx,
-		          "domain \"%s\": one thread emulates all vCPUs; there is nothing to boost",
-		          domain->name);
-	if (notes & (MAPPING_CONFLICT | MAPPING_DUPLICATE))
-		log_write(
-		        LOG_WARNING, &ctx,
-		        "domain \"%s\": threads claim to be vCPUs that they are not proven to be; "
-		        "they are left alone",
-		        domain->name);
-	if (notes & MAPPING_TRUNCATED)
-		log_write(LOG_WARNING, &ctx, "domain \"%s\" has more threads than are looked at",
-		          domain->name);
-}
-
-static int on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct manager *m = userdata;
-	struct virt_event event;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	while (virt_source_next(m->virt, &event)) {
-		switch (event.type) {
-		case VIRT_DOMAIN_SEEN:
-			domain_notes(event.domain, event.notes);
-			domains_seen(m, event.domain, event.causes);
-			break;
-		case VIRT_DOMAIN_GONE:
-			domains_gone(m, event.uuid);
-			break;
-		case VIRT_SOURCE_UP:
-			source_news(m, true, "");
-			break;
-		case VIRT_SOURCE_DOWN:
-			source_news(m, false, event.reason);
-			break;
-		}
-	}
-	return 0;
-}
-
-static int virt_start(struct manager *m)
-{
-	struct virt_options options = VIRT_OPTIONS_NULL;
-	int r;
-
-	options.uri = m->options.libvirt_uri;
-	options.rescan_ns = m->procconn ? RESCAN_WITH_HINTS_NS : RESCAN_ALONE_NS;
-	r = virt_source_new(&m->virt, &options);
-	if (r < 0)
-		return r;
-	return sd_event_add_io(m->event, NULL, virt_source_fd(m->virt), EPOLLIN, on_virt, m);
-}
 
 /* ---- proc connector ---- */
 
 static void on_thread_named(void *userdata, pid_t tgid)
 {
-	struct manager *m = userdata;
-	struct managed_domain *d = domains_by_qemu(m, tgid);
-
-	/* of a QEMU not known yet, libvirt tells */
-	if (d)
-		virt_source_rescan(m->virt, d->seen->uuid);
+	discovery_hint(userdata, tgid);
 }
 
 static int on_procconn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -122,7 +31,7 @@ static int on_procconn(sd_event_source *source, int fd, uint32_t revents, void *
 	(void)fd;
 	(void)revents;
 	if (r == PROCCONN_LOST)
-		virt_source_rescan(m->virt, NULL);
+		discovery_hint_all(m);
 	if (r >= 0)
 		return 0;
 	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
@@ -253,7 +162,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		say_refused(m, d, v);
 		break;
 	case BOOSTER_NOTE_GONE:
-		virt_source_rescan(m->virt, d->seen->uuid);
+		discovery_rescan(m, d);
 		break;
 	case BOOSTER_NOTE_FAILED:
 		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
@@ -300,13 +209,13 @@ int sources_start(struct manager *m)
 	if (r >= 0)
 		r = procconn_start(m);
 	if (r >= 0)
-		r = virt_start(m);
+		r = discovery_start(m);
 	return r;
 }
 
 void sources_stop(struct manager *m)
 {
-	m->virt = virt_source_free(m->virt);
+	discovery_stop(m);
 	m->procconn_io = sd_event_source_disable_unref(m->procconn_io);
 	m->procconn = procconn_free(m->procconn);
 }

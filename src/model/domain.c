@@ -5,6 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *domain_source_name(enum domain_source source)
+{
+	switch (source) {
+	case DOMAIN_SOURCE_LIBVIRT:
+		return "libvirt";
+	case DOMAIN_SOURCE_PROCFS:
+		return "procfs";
+	case _DOMAIN_SOURCE_MAX:
+		break;
+	}
+	return "";
+}
+
 struct domain *domain_free(struct domain *domain)
 {
 	if (!domain)
@@ -85,7 +98,8 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 {
 	size_t i;
 
-	if (a->state != b->state || a->n_vcpus != b->n_vcpus || a->n_helpers != b->n_helpers)
+	if (a->source != b->source || a->state != b->state || a->n_vcpus != b->n_vcpus ||
+	    a->n_helpers != b->n_helpers)
 		return false;
 	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
 		return false;

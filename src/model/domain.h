@@ -40,6 +40,14 @@ enum vcpu_proof {
 	VCPU_PROOF_NONE = 0,    /* not confirmed: never boosted */
 	VCPU_PROOF_CGROUP,      /* the thread is in the cgroup .../vcpuN of the domain */
 	VCPU_PROOF_STATUS_FILE, /* libvirt's status file names this tid for this vCPU */
+	/*
+	 * Without libvirt, QEMU alone says which of its threads are vCPUs, so what is proven is
+	 * that the process may have as many. One that lies has its other threads boosted instead,
+	 * with the tokens that its vCPUs would have had; it could run the same code in a true vCPU
+	 * thread.
+	 */
+	VCPU_PROOF_KVM,        /* the process holds as many KVM vCPUs, by its descriptors */
+	VCPU_PROOF_EXECUTABLE, /* the process runs an executable that is held to be QEMU */
 };
 
 struct vcpu_thread {
@@ -48,6 +56,13 @@ struct vcpu_thread {
 	enum vcpu_proof proof;
 	bool kvm;                     /* KVM runs it, not TCG */
 	char cgroup[CGROUP_PATH_MAX]; /* path in the cpu controller's hierarchy (v1) or v2, or "" */
+};
+
+/** Who says that a domain is there. */
+enum domain_source {
+	DOMAIN_SOURCE_LIBVIRT = 0,
+	DOMAIN_SOURCE_PROCFS, /* a process that is QEMU */
+	_DOMAIN_SOURCE_MAX,
 };
 
 enum domain_state {
@@ -86,7 +101,8 @@ struct domain_metadata {
 struct domain {
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
-	enum domain_state state;
+	enum domain_source source;
+	enum domain_state state; /* always DOMAIN_RUNNING from DOMAIN_SOURCE_PROCFS: not known */
 	struct domain_metadata metadata;
 	struct thread_id qemu;
 	size_t n_vcpus;
@@ -94,6 +110,9 @@ struct domain {
 	size_t n_helpers;
 	struct helper_thread *helpers; /* the first DOMAIN_HELPERS_MAX */
 };
+
+/** "libvirt" or "procfs". */
+const char *domain_source_name(enum domain_source source);
 
 /** Frees a domain with all it owns; takes NULL; returns NULL. */
 struct domain *domain_free(struct domain *domain);

@@ -15,6 +15,9 @@
 /** At most 32 hierarchies; a real file has a dozen lines, of which one is long. */
 #define CGROUP_FILE_MAX 16384
 
+/** The part of a status file that is looked at. */
+#define STATUS_FILE_MAX 2048
+
 #define PROC_PATH_MAX 64
 
 /** Reads until @size bytes or the end. Returns the size read, or -errno. */
@@ -159,6 +162,43 @@ ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size)
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	return read_up_to(path, buffer, size);
+}
+
+int procfs_exe(pid_t pid, char *path, size_t size)
+{
+	char link[PROC_PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	n = readlink(link, path, size);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n >= size)
+		return -ENAMETOOLONG;
+	path[n] = '\0';
+	return 0;
+}
+
+int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS])
+{
+	char path[PROC_PATH_MAX], text[STATUS_FILE_MAX];
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	/* the users stand among the first lines, the masks of CPUs and nodes last */
+	size = read_up_to(path, text, sizeof(text));
+	return size < 0 ? (int)size : procfs_parse_uids(text, (size_t)size, ret);
+}
+
+int procfs_last_pid(pid_t *ret)
+{
+	char text[128];
+	ssize_t size = procfs_read_file("/proc/loadavg", text, sizeof(text));
+
+	if (size < 0)
+		return (int)size;
+	text[size] = '\0';
+	return sscanf(text, "%*s %*s %*s %*s %d", ret) == 1 ? 0 : -EBADMSG;
 }
 
 int procfs_each_fd(pid_t pid, size_t max, procfs_fd_fn *fn, void *userdata)

@@ -63,6 +63,19 @@ int procfs_each_process(size_t max, procfs_process_fn *fn, void *userdata);
  */
 ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size);
 
+/**
+ * The path of the executable of a process, as its own mounts have it; " (deleted)" behind it when
+ * the file is no longer there. Needs CAP_SYS_PTRACE for processes that may do more than we may.
+ * Returns 0; -ENAMETOOLONG; -errno: -EACCES when we may not, -ENOENT for kernel threads.
+ */
+int procfs_exe(pid_t pid, char *path, size_t size);
+
+/** The users of a process: real, effective, saved, of the file system. Returns 0, or -errno. */
+int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS]);
+
+/** Number of the last thread that was started on this host, modulo the largest. 0, or -errno. */
+int procfs_last_pid(pid_t *ret);
+
 /** Called for each descriptor: the entry @name of the folder @dir_fd; a value other than 0 ends it.
  */
 typedef int procfs_fd_fn(int dir_fd, const char *name, int fd, void *userdata);

@@ -259,3 +259,30 @@ const char *procfs_next_argument(const char **at, const char *end)
 	*at = nul + 1;
 	return argument;
 }
+
+/** The four numbers behind "Uid:". */
+static int parse_uid_line(struct span *rest, uid_t ret[static PROCFS_UIDS])
+{
+	struct span word;
+	uint64_t value;
+	size_t i;
+
+	for (i = 0; i < PROCFS_UIDS; i++) {
+		if (!span_take(rest, '\t', &word) || !span_number(&word, UINT32_MAX, &value))
+			return -EBADMSG;
+		ret[i] = (uid_t)value;
+	}
+	return rest->size == 0 ? 0 : -EBADMSG;
+}
+
+int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UIDS])
+{
+	struct span rest = {text, size}, line, word;
+
+	/* A line break in the name, the only thing before it that a process chooses, is escaped. */
+	while (span_take(&rest, '\n', &line)) {
+		if (span_take(&line, '\t', &word) && span_is(&word, "Uid:"))
+			return parse_uid_line(&line, ret);
+	}
+	return -EBADMSG;
+}

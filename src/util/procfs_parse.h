@@ -58,6 +58,12 @@ int procfs_parse_cgroup(const char *text, size_t size, enum procfs_cgroup_kind *
 int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
                               char *path, size_t path_size);
 
+/** Users that a process has: real, effective, saved, of the file system. */
+#define PROCFS_UIDS 4
+
+/** Reads the line "Uid:" of a status file. Returns 0, or -EBADMSG. */
+int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UIDS]);
+
 /**
  * Takes the next argument off a command line as /proc has it: each one ended by a NUL. *@at moves
  * behind it.

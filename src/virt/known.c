@@ -142,6 +142,21 @@ static void plan_next(struct known_domain *domain, const struct known_scan *scan
 	domain->full_ns = now_ns + FULL_INTERVALS * scan->rescan_ns;
 }
 
+/** The threads of a process, which must still be held to be QEMU. */
+static int scan_process(struct domain *now, const struct known_domain *domain,
+                        const struct known_scan *scan, unsigned int *notes)
+{
+	struct process_evidence process;
+	int r = process_examine(domain->qemu.tid, scan->criteria, &process);
+
+	if (r < 0)
+		return r;
+	if (r > 0 || process.id.start_ticks != domain->qemu.start_ticks)
+		return -ESRCH;
+	process.max_vcpus = domain->max_vcpus;
+	return threads_scan_process(now, &process, scan->vhosts, notes);
+}
+
 /** Scans the threads of a domain. Returns 0 with *ret, which the caller frees, or -errno. */
 static int scan_now(const struct known_domain *domain, const struct known_scan *scan,
                     uint64_t now_ns, struct domain **ret, unsigned int *notes)
@@ -151,11 +166,15 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 
 	if (!now)
 		return -ENOMEM;
+	now->source = domain->source;
 	now->state = domain->state;
 	now->metadata = domain->metadata;
 	/* Without the kernel's vhost threads the rest is still worth having. */
 	vhost_table_refresh(scan->vhosts, now_ns, VHOST_AGE_NS);
-	r = threads_scan(now, scan->run_dir, scan->vhosts, notes);
+	if (domain->source == DOMAIN_SOURCE_PROCFS && !domain->of_libvirt)
+		r = scan_process(now, domain, scan, notes);
+	else
+		r = threads_scan(now, scan->run_dir, scan->vhosts, notes);
 	if (r < 0) {
 		domain_free(now);
 		return r;

@@ -10,11 +10,16 @@
 #include "model/domain.h"
 #include "util/base.h"
 #include "virt/event_queue.h"
+#include "virt/process.h"
 #include "virt/vhost.h"
 
 struct known_domain {
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
+	enum domain_source source;
+	struct thread_id qemu; /* DOMAIN_SOURCE_PROCFS: the process it was found as, and... */
+	size_t max_vcpus;      /* what that was allowed at first */
+	bool of_libvirt;       /* libvirt made it all the same, and proves its threads */
 	enum domain_state state;
 	struct domain_metadata metadata;
 	bool ask;            /* libvirt has to be asked about it */
@@ -42,6 +47,7 @@ struct known_scan {
 	uint64_t rescan_ns;
 	struct vhost_table *vhosts;
 	struct event_queue *queue;
+	const struct process_criteria *criteria; /* for DOMAIN_SOURCE_PROCFS */
 };
 
 /** Outcomes: NULL when it is not known. */

@@ -163,7 +163,7 @@ int virt_source_new(struct virt_source **ret, const struct virt_options *options
 		return -ENOMEM;
 	source->wake_fd = -1;
 	source->refs = 2;
-	source->status = SOURCE_STATUS_INIT;
+	source->status = SOURCE_STATUS_INIT("libvirt");
 	pthread_mutex_init(&source->lock, NULL);
 	r = source_fill(source, options);
 	if (r == 0)

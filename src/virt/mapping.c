@@ -244,30 +244,78 @@ static int sort_in(struct domain *domain, const struct thread_sample *sample,
 	return mapping_add_helper(domain, &sample->id, role, notes);
 }
 
-int mapping_build(struct domain *domain, const struct thread_sample *samples, size_t n,
-                  const struct status_file *status, unsigned int *notes)
+/** Sorts all threads in: *ret gets the candidates, in the order of the samples. */
+static int sort_all(struct domain *domain, const struct thread_sample *samples, size_t n,
+                    struct candidate **ret, size_t *n_ret, unsigned int *notes)
 {
 	CLEANUP(cleanup_free) struct candidate *candidates = calloc(n + 1, sizeof(*candidates));
-	struct witness witness = {.status = status};
-	size_t i, n_candidates = 0;
+	size_t i;
 	int r;
 
+	*n_ret = 0;
 	if (!candidates)
 		return -ENOMEM;
-	find_domain_group(&witness, domain, samples, n);
 	for (i = 0; i < n; i++) {
-		r = sort_in(domain, &samples[i], candidates, &n_candidates, notes);
+		r = sort_in(domain, &samples[i], candidates, n_ret, notes);
 		if (r < 0)
 			return r;
 	}
-	for (i = 0; i < n_candidates; i++)
-		confirm(&candidates[i], &witness, notes);
-	qsort(candidates, n_candidates, sizeof(*candidates), compare_candidates);
-	if (n_candidates > 0) {
-		domain->vcpus =
-		        calloc(MIN(n_candidates, (size_t)DOMAIN_VCPUS_MAX), sizeof(*domain->vcpus));
+	*ret = STEAL(candidates, NULL);
+	return 0;
+}
+
+/** Decides over candidates whose proofs are known. */
+static int decide(struct domain *domain, struct candidate *candidates, size_t n,
+                  unsigned int *notes)
+{
+	qsort(candidates, n, sizeof(*candidates), compare_candidates);
+	if (n > 0) {
+		domain->vcpus = calloc(MIN(n, (size_t)DOMAIN_VCPUS_MAX), sizeof(*domain->vcpus));
 		if (!domain->vcpus)
 			return -ENOMEM;
 	}
-	return accept_vcpus(domain, candidates, n_candidates, notes);
+	return accept_vcpus(domain, candidates, n, notes);
+}
+
+int mapping_build(struct domain *domain, const struct thread_sample *samples, size_t n,
+                  const struct status_file *status, unsigned int *notes)
+{
+	CLEANUP(cleanup_free) struct candidate *candidates = NULL;
+	struct witness witness = {.status = status};
+	size_t i, n_candidates;
+	int r;
+
+	find_domain_group(&witness, domain, samples, n);
+	r = sort_all(domain, samples, n, &candidates, &n_candidates, notes);
+	if (r < 0)
+		return r;
+	for (i = 0; i < n_candidates; i++)
+		confirm(&candidates[i], &witness, notes);
+	return decide(domain, candidates, n_candidates, notes);
+}
+
+int mapping_build_process(struct domain *domain, const struct thread_sample *samples, size_t n,
+                          const struct process_evidence *process, unsigned int *notes)
+{
+	CLEANUP(cleanup_free) struct candidate *candidates = NULL;
+	size_t kvm_left = MIN(process->n_kvm_vcpus, process->max_vcpus);
+	bool emulates = process->executable && process->n_kvm_vcpus == 0;
+	size_t other_left = emulates ? process->max_vcpus : 0;
+	size_t i, n_candidates;
+	int r;
+
+	r = sort_all(domain, samples, n, &candidates, &n_candidates, notes);
+	if (r < 0)
+		return r;
+	for (i = 0; i < n_candidates; i++) {
+		size_t *left = candidates[i].kvm ? &kvm_left : &other_left;
+
+		if (*left == 0) { /* one just made opens its KVM vCPU a moment after its birth */
+			*notes |= MAPPING_UNCONFIRMED;
+			continue;
+		}
+		(*left)--;
+		candidates[i].proof = candidates[i].kvm ? VCPU_PROOF_KVM : VCPU_PROOF_EXECUTABLE;
+	}
+	return decide(domain, candidates, n_candidates, notes);
 }

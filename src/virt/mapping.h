@@ -7,7 +7,7 @@
  * (the status file) confirms it. A thread made by a vCPU thread is born in that vCPU's group, so a
  * group alone does not confirm two threads. Where libvirt's two sources agree they win over the
  * number in the name, which counts creations and differs after `virsh setvcpu --enable` out of
- * order.
+ * order. Of a QEMU without libvirt it is only known how many vCPUs it may have.
  */
 
 #include "model/domain.h"
@@ -29,6 +29,15 @@ struct thread_sample {
 	struct thread_id id;
 	char comm[PROCFS_COMM_MAX];
 	char cgroup[CGROUP_PATH_MAX]; /* "" if not known */
+};
+
+/** What is known of a process that libvirt does not vouch for. */
+struct process_evidence {
+	struct thread_id id;
+	bool claims;        /* one of its threads is named like a vCPU */
+	bool executable;    /* it runs an executable that is held to be QEMU */
+	size_t n_kvm_vcpus; /* different KVM vCPUs among its descriptors */
+	size_t max_vcpus;   /* that its command line allowed when it was first seen */
 };
 
 /** What a thread's name claims. */
@@ -59,6 +68,14 @@ bool mapping_parse_group(const char *path, const char *parent, size_t parent_siz
  */
 int mapping_build(struct domain *domain, const struct thread_sample *samples, size_t n,
                   const struct status_file *status, unsigned int *notes);
+
+/**
+ * The same for a process that libvirt does not vouch for. Of the threads that claim to be vCPUs, in
+ * the kernel's order, which is that of their creation, as many are proven as it has KVM vCPUs, of
+ * emulated ones as its command line allows; never more than that.
+ */
+int mapping_build_process(struct domain *domain, const struct thread_sample *samples, size_t n,
+                          const struct process_evidence *process, unsigned int *notes);
 
 /** Adds one helper. Returns 0, also when there is no room (MAPPING_TRUNCATED), or -ENOMEM. */
 int mapping_add_helper(struct domain *domain, const struct thread_id *id, enum helper_role role,

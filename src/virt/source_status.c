@@ -28,7 +28,7 @@ bool source_status_describe(struct source_status *status, uint64_t now_ns, char 
 	ok = status->up;
 	if (status->busy_ns && now_ns > status->busy_ns + SOURCE_STATUS_HANG_NS) {
 		ok = false;
-		snprintf(text, size, "libvirt has not answered for %" PRIu64 " s (%s)",
+		snprintf(text, size, "%s has not answered for %" PRIu64 " s (%s)", status->asked,
 		         (now_ns - status->busy_ns) / NSEC_PER_SEC, status->text);
 	} else {
 		snprintf(text, size, "%s", status->text);

@@ -71,12 +71,41 @@ static int add_kernel_vhosts(struct domain *domain, const struct vhost_table *vh
 	return 0;
 }
 
+/** What is left to do when the vCPUs are known; their process must still be the same. */
+static int finish(struct domain *domain, const struct vhost_table *vhosts, unsigned int *notes)
+{
+	uint64_t start;
+	int r = add_kernel_vhosts(domain, vhosts, notes);
+
+	if (r < 0)
+		return r;
+	if (procfs_start_ticks(domain->qemu.tid, domain->qemu.tid, &start) < 0 ||
+	    start != domain->qemu.start_ticks)
+		return -ESRCH;
+	return 0;
+}
+
+int threads_scan_process(struct domain *domain, const struct process_evidence *process,
+                         const struct vhost_table *vhosts, unsigned int *notes)
+{
+	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
+	size_t n;
+	int r;
+
+	*notes = 0;
+	domain->qemu = process->id;
+	r = sample_all(domain->qemu.tid, &samples, &n, notes);
+	if (r < 0)
+		return r;
+	r = mapping_build_process(domain, samples, n, process, notes);
+	return r < 0 ? r : finish(domain, vhosts, notes);
+}
+
 int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_table *vhosts,
                  unsigned int *notes)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
 	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
-	uint64_t start;
 	size_t n;
 	int r;
 
@@ -88,15 +117,7 @@ int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_
 	if (r < 0)
 		return r;
 	r = mapping_build(domain, samples, n, status, notes);
-	if (r < 0)
-		return r;
-	r = add_kernel_vhosts(domain, vhosts, notes);
-	if (r < 0)
-		return r;
-	if (procfs_start_ticks(domain->qemu.tid, domain->qemu.tid, &start) < 0 ||
-	    start != domain->qemu.start_ticks)
-		return -ESRCH;
-	return 0;
+	return r < 0 ? r : finish(domain, vhosts, notes);
 }
 
 int threads_changed(const struct thread_id *qemu, uint64_t *mark)
@@ -132,7 +153,8 @@ void threads_describe_notes(unsigned int notes, char *text, size_t size)
 	        {MAPPING_SINGLE_TCG, "one thread emulates all vCPUs (single-threaded TCG is not "
 	                             "supported; use KVM or thread=multi)"},
 	        {MAPPING_UNCONFIRMED, "a vCPU thread is confirmed neither by its cgroup nor by "
-	                              "libvirt's status file"},
+	                              "libvirt's status file, or the process has fewer vCPUs "
+	                              "than threads that claim to be one"},
 	        {MAPPING_CONFLICT, "thread name, cgroup and status file contradict each other"},
 	        {MAPPING_DUPLICATE, "several threads claim to be the same vCPU"},
 	};

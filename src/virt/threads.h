@@ -26,6 +26,13 @@ int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_
                  unsigned int *notes);
 
 /**
+ * The same for a process that libvirt does not vouch for: fills qemu, vcpus and helpers of @domain.
+ * Returns 0; -ESRCH when the process is gone; -ENOMEM.
+ */
+int threads_scan_process(struct domain *domain, const struct process_evidence *process,
+                         const struct vhost_table *vhosts, unsigned int *notes);
+
+/**
  * Whether the list of threads of a process differs from the one an earlier call returned: the cheap
  * look before a scan. @mark is 0 at first. A thread's new name or group does not show.
  * Returns 0 when it is the same; THREADS_CHANGED; -ESRCH when the process is gone; -errno.

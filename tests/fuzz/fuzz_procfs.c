@@ -20,6 +20,7 @@ static void fuzz_paths(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
+	uid_t uids[PROCFS_UIDS];
 	struct procfs_stat stat;
 	unsigned int index = 0;
 	bool kvm;
@@ -28,5 +29,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    mapping_parse_name(stat.comm, &index, &kvm) == THREAD_CLAIM_VCPU)
 		FUZZ_CHECK(index < DOMAIN_VCPUS_MAX);
 	fuzz_paths(text, size);
+	procfs_parse_uids(text, size, uids);
 	return 0;
 }

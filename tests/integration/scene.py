@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 import attributes
+from bare import Bare
 from firmware import Firmware
 from pvschedd import Pvschedd
 from rig import proc, rtbudget
@@ -55,6 +56,12 @@ class Scene:
         domain = Firmware(name, deadman=self.deadman, **kwargs)
         self._domains.append(domain)
         return domain.create()
+
+    def bare(self, name="pvsched-bare", wait=True, **kwargs):
+        """A running QEMU that libvirt does not know; see bare.Bare."""
+        qemu = Bare(name, deadman=self.deadman, **kwargs)
+        self._domains.append(qemu)
+        return qemu.create(wait)
 
     def linux(self, name="pvsched-it-linux", **kwargs):
         """A running Linux guest, waited for; skips where its image cannot be made."""

@@ -85,7 +85,8 @@ static void test_host(void)
 	              "\"domain_share_permille\":512000,\"domain_burst_us\":50,"
 	              "\"max_changes_per_s\":10000,\"rt_policy\":\"rr\",\"rt_priority\":10,"
 	              "\"grant_rt_budget\":true,\"housekeeping_cpus\":\"0,2-3\","
-	              "\"metadata\":\"ignore\"}}");
+	              "\"metadata\":\"ignore\",\"discovery\":[\"procfs\",\"libvirt\"],"
+	              "\"qemu_executables\":[\"/opt/q\"],\"qemu_users\":[\"a\",\"7\"]}}");
 	const struct config_host *host = config_host(config);
 
 	CHECK(!host->enabled && host->round_robin && host->grant_rt_budget);
@@ -97,6 +98,11 @@ static void test_host(void)
 	CHECK_INT(host->caps.max_changes_per_s, 10000);
 	CHECK_INT(host->summary_interval_ns, 0);
 	CHECK_INT(host->metadata, CONFIG_METADATA_IGNORE);
+	CHECK_INT(host->n_discovery, 2);
+	CHECK_INT(host->discovery[0], DOMAIN_SOURCE_PROCFS);
+	CHECK_INT(host->qemu_executables.n, 1);
+	CHECK_STR(host->qemu_executables.items[0], "/opt/q");
+	CHECK_STR(host->qemu_users.items[1], "7");
 	CHECK_STR(host->housekeeping_cpus, "0,2-3");
 	CHECK_INT(cpu_set_bits_count(&host->housekeeping), 3);
 }
@@ -122,6 +128,19 @@ static void test_host_refused(void)
 	refuse_host("rt_policy", "\"FIFO\"", "\"FIFO\" is not one of: fifo, rr");
 	refuse_host("rt_policy", "1", "must be a string, not a number");
 	refuse_host("grant_rt_budget", "1", "must be true or false, not a number");
+	refuse_host("discovery", "\"procfs\"", "must be an array");
+	refuse_host("discovery", "[]", "must not be empty");
+	refuse("{\"version\":1,\"host\":{\"discovery\":[\"procfs\",\"procfs\"]}}",
+	       "f:1: .host.discovery[1]: is there twice");
+	refuse("{\"version\":1,\"host\":{\"discovery\":[\"xen\"]}}",
+	       "f:1: .host.discovery[0]: \"xen\" is not one of: libvirt, procfs");
+	refuse("{\"version\":1,\"host\":{\"qemu_executables\":[\"/usr/bin/kvm\",\"kvm\"]}}",
+	       "f:1: .host.qemu_executables[1]: is not a whole path such as "
+	       "\"/usr/bin/qemu-system-*\"");
+	refuse("{\"version\":1,\"host\":{\"qemu_users\":[\"\"]}}",
+	       "f:1: .host.qemu_users[0]: must have 1 to 255 bytes");
+	refuse("{\"version\":1,\"host\":{\"qemu_users\":[0]}}",
+	       "f:1: .host.qemu_users[0]: must be a string, not a number");
 	refuse_host("housekeeping_cpus", "\"0-\"",
 	            "\"0-\" is not a list of CPUs such as \"0,2-3\"");
 	refuse_host("housekeeping_cpus", "\"0-4096\"", "names a CPU above 4095");
@@ -129,7 +148,8 @@ static void test_host_refused(void)
 	refuse_host("cpu_share_permile", "1",
 	            "unknown key; known keys: cpu_share_permille, cpu_burst_us, "
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
-	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages");
+	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
+	            "discovery, qemu_executables, qemu_users");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
 	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
 	refuse_host("metadata", "true", "must be a string, not true or false");

@@ -87,6 +87,9 @@ static void test_what_is_missing(void)
 	CHECK_CONTAINS(rendered(CTL_LIST, "{}"), "No domain");
 	CHECK_STR(rendered(CTL_SHOW, "null"), "");
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{}}"), "Domain:  -\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"state\":\"running\","
+	                                  "\"discovered_by\":\"procfs\"}}"),
+	               "State:   running, found by procfs\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}],\"helpers\":[{}]}}"), "-");
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "{\"vcpus\":[{}]}"), "vCPU");
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "[]"), "no vCPU");

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/process_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/procfs.h"
+#include "virt/qemu.h"
+#include "virt/qemu_args.h"
+
+/** Verdicts of the list, behind those of process_examine(). */
+enum {
+	VERDICT_KNOWN = 16, /* looked after */
+	VERDICT_LEFT,       /* libvirt's, and left to it */
+	VERDICT_YOUNG,      /* it has no vCPU yet */
+};
+
+/**
+ * A QEMU without vCPUs may be one that is about to have some, or a child that is about to execute
+ * something else, or the parent of the one that stays (-daemonize): shown when it stays itself.
+ */
+#define YOUNG_S 3
+
+/** How many derived uuids are tried before a process is ignored. */
+#define UUID_TRIES 4
+
+static struct known_domain *find_process(struct process_watch *watch, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < watch->known.n; i++)
+		if (watch->known.domains[i]->qemu.tid == pid)
+			return watch->known.domains[i];
+	return NULL;
+}
+
+static bool is_alive(const struct thread_id *qemu)
+{
+	struct procfs_stat stat;
+
+	return procfs_stat(0, qemu->tid, &stat) == 0 && stat.start_ticks == qemu->start_ticks &&
+	       stat.state != 'Z' && stat.state != 'X';
+}
+
+/** FNV-1a. */
+static uint64_t mix(uint64_t sum, const void *data, size_t size)
+{
+	const unsigned char *byte = data;
+
+	for (; size > 0; size--)
+		sum = (sum ^ *byte++) * UINT64_C(1099511628211);
+	return sum;
+}
+
+/** The uuid of a process that has none: the same for as long as it lives; of version 8, one's own.
+ */
+static void derive_uuid(const struct thread_id *qemu, unsigned int salt,
+                        char uuid[static DOMAIN_UUID_LEN])
+{
+	char boot_id[PROCFS_BOOT_ID_LEN] = "";
+	uint64_t sums[2] = {UINT64_C(14695981039346656037), UINT64_C(0x70767363686564)};
+	size_t i;
+
+	procfs_boot_id(boot_id);
+	for (i = 0; i < 2; i++) {
+		sums[i] = mix(sums[i], boot_id, sizeof(boot_id));
+		sums[i] = mix(sums[i], &qemu->tid, sizeof(qemu->tid));
+		sums[i] = mix(sums[i], &qemu->start_ticks, sizeof(qemu->start_ticks));
+		sums[i] = mix(sums[i], &salt, sizeof(salt));
+	}
+	snprintf(uuid, DOMAIN_UUID_LEN, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(sums[0] >> 32),
+	         (unsigned)(sums[0] >> 16 & 0xffff), (unsigned)(sums[0] & 0xfff),
+	         (unsigned)((sums[1] >> 48 & 0x3fff) | 0x8000),
+	         (unsigned long long)(sums[1] & UINT64_C(0xffffffffffff)));
+}
+
+static void forget(struct process_watch *watch, struct known_domain *domain)
+{
+	if (known_report_gone(domain, watch->queue) == 0)
+		known_remove(&watch->known, domain);
+}
+
+static bool is_young(const struct thread_id *qemu)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return qemu->start_ticks / (uint64_t)sysconf(_SC_CLK_TCK) + YOUNG_S > (uint64_t)now.tv_sec;
+}
+
+/**
+ * Whether a uuid is another living process's: a claim is no reason to take it away, unless that one
+ * has no vCPU.
+ */
+static bool is_taken(struct process_watch *watch, const char *uuid)
+{
+	struct known_domain *other = known_find(&watch->known, uuid);
+
+	if (other && (!is_alive(&other->qemu) || (other->last && other->last->n_vcpus == 0))) {
+		forget(watch, other);
+		other = known_find(&watch->known, uuid);
+	}
+	return other != NULL;
+}
+
+/** The domain of a new process: by its own uuid, or by one made for it. NULL: no room. */
+static struct known_domain *make_domain(struct process_watch *watch, const struct qemu_args *args,
+                                        const struct thread_id *qemu)
+{
+	char uuid[DOMAIN_UUID_LEN];
+	unsigned int salt = 0;
+
+	memcpy(uuid, args->uuid, sizeof(uuid));
+	while (uuid[0] == '\0' || is_taken(watch, uuid)) {
+		if (salt == UUID_TRIES)
+			return NULL;
+		derive_uuid(qemu, salt++, uuid);
+	}
+	return known_get(&watch->known, uuid);
+}
+
+/** Whether libvirt's own files say that the process is a domain of its. */
+static bool is_libvirts(const struct process_watch *watch, const struct qemu_args *args,
+                        const struct thread_id *qemu)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	struct thread_id found;
+
+	return !args->is_vmid && args->name[0] && args->uuid[0] &&
+	       qemu_find(watch->run_dir, args->name, args->uuid, &found, &status) == 0 &&
+	       found.tid == qemu->tid && found.start_ticks == qemu->start_ticks;
+}
+
+/** Bare QEMU: the name it was given, else its uuid, else its number. */
+static void choose_name(struct known_domain *domain, const struct qemu_args *args)
+{
+	if (args->name[0])
+		memcpy(domain->name, args->name, sizeof(domain->name));
+	else if (args->uuid[0])
+		memcpy(domain->name, args->uuid, sizeof(args->uuid));
+	else
+		snprintf(domain->name, sizeof(domain->name), "qemu-%d", domain->qemu.tid);
+}
+
+/** Begins to look after a process that is QEMU. Returns its verdict for the list. */
+static int adopt(struct process_watch *watch, const struct process_evidence *process,
+                 uint64_t now_ns)
+{
+	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
+	struct known_domain *domain;
+	struct qemu_args args;
+	bool of_libvirt;
+	ssize_t size;
+
+	size = cmdline ? procfs_cmdline(process->id.tid, cmdline, PROCFS_CMDLINE_MAX) : -ENOMEM;
+	if (size < 0 || !is_alive(&process->id))
+		return 0;
+	if (!process->claims && is_young(&process->id))
+		return VERDICT_YOUNG;
+	qemu_args_parse(cmdline, (size_t)size, &args);
+	of_libvirt = is_libvirts(watch, &args, &process->id);
+	if (of_libvirt && watch->leave_libvirts)
+		return VERDICT_LEFT;
+	domain = make_domain(watch, &args, &process->id);
+	if (!domain) {
+		if (!watch->too_many)
+			log_warning("process %d is ignored: no room for more than %d domains",
+			            process->id.tid, VIRT_DOMAINS_MAX);
+		watch->too_many = true;
+		return PROCESS_OTHER;
+	}
+	domain->source = DOMAIN_SOURCE_PROCFS;
+	domain->qemu = process->id;
+	domain->max_vcpus = args.max_vcpus;
+	domain->of_libvirt = of_libvirt;
+	domain->state = DOMAIN_RUNNING;
+	domain->causes |= VIRT_CAUSE_ENUMERATED;
+	choose_name(domain, &args);
+	known_hint(domain, now_ns);
+	return VERDICT_KNOWN;
+}
+
+/** What is thought of a process now; 0 when it cannot be told. */
+static int judge(struct process_watch *watch, pid_t pid, uint64_t now_ns)
+{
+	struct known_domain *domain = find_process(watch, pid);
+	struct process_evidence process;
+	int r;
+
+	if (domain && domain->last && is_alive(&domain->qemu))
+		return VERDICT_KNOWN; /* whoever looks at its threads sees whether it still is one
+		                       */
+	r = process_examine(pid, &watch->criteria, &process);
+	if (domain && r == 0 && process.id.start_ticks == domain->qemu.start_ticks)
+		return VERDICT_KNOWN;
+	if (domain)
+		forget(watch, domain);
+	return r == 0 ? adopt(watch, &process, now_ns) : MAX(r, 0);
+}
+
+static void look_at(struct process_watch *watch, struct process_entry *entry, uint64_t now_ns)
+{
+	entry->verdict = (uint8_t)judge(watch, entry->pid, now_ns);
+	if (entry->looks < PROCESS_LOOKS && entry->verdict != VERDICT_YOUNG)
+		entry->looks++;
+}
+
+/** What is found, for people. */
+static void describe(struct process_watch *watch)
+{
+	size_t i, left = 0, others = 0, forbidden = 0, n;
+	char text[256];
+
+	for (i = 0; i < watch->list.n; i++) {
+		left += watch->list.entries[i].verdict == VERDICT_LEFT;
+		others += watch->list.entries[i].verdict == PROCESS_OF_OTHER_USER;
+		forbidden += watch->list.entries[i].verdict == PROCESS_FORBIDDEN;
+	}
+	n = (size_t)snprintf(text, sizeof(text), "QEMU processes: %zu", watch->known.n);
+	if (left)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ", %zu left to libvirt", left);
+	if (others)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      ", %zu ignored: not of host.qemu_users", others);
+	if (forbidden)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      ", %zu not looked at: it needs CAP_SYS_PTRACE", forbidden);
+	if (watch->too_many)
+		snprintf(text + n, sizeof(text) - n, "; there are more than are looked at");
+	source_status_set(watch->status, forbidden == 0 && !watch->too_many, text);
+}
+
+/** Whether no thread was started since the last look: then there is no new QEMU. */
+static bool is_quiet(struct process_watch *watch)
+{
+	pid_t last = 0;
+	bool same = procfs_last_pid(&last) == 0 && last == watch->last_pid;
+
+	if (!same)
+		watch->last_pid = last;
+	return same;
+}
+
+/** Looks for new processes; at all of them when that is due. */
+static void look_for_new(struct process_watch *watch, uint64_t now_ns)
+{
+	bool full = now_ns >= watch->full_next_ns, settled = true, young = false;
+	size_t i;
+
+	watch->list_next_ns = now_ns + watch->list_ns;
+	if (is_quiet(watch) && !full)
+		return;
+	if (full) {
+		watch->full_next_ns = now_ns + PROCESS_WATCH_FULL_NS;
+		watch->too_many = false;
+	}
+	if (process_list_read(&watch->list, full) < 0)
+		watch->too_many = true;
+	for (i = 0; i < watch->list.n; i++) {
+		struct process_entry *entry = &watch->list.entries[i];
+
+		if (entry->looks < PROCESS_LOOKS)
+			look_at(watch, entry, now_ns);
+		young = young || entry->verdict == VERDICT_YOUNG;
+		settled = settled && entry->looks == PROCESS_LOOKS;
+	}
+	if (!settled)
+		watch->last_pid = 0; /* the new ones are looked at once more */
+	if (young)
+		watch->list_next_ns = now_ns + NSEC_PER_SEC;
+	describe(watch);
+}
+
+static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
+{
+	struct known_scan scan = {watch->run_dir, watch->rescan_ns, &watch->vhosts, watch->queue,
+	                          &watch->criteria};
+	uint64_t next_ns = NSEC_NEVER;
+	bool lost = false;
+	size_t i;
+
+	/* Downwards: a domain that is forgotten leaves its place to the last one. */
+	for (i = watch->known.n; i-- > 0;) {
+		struct known_domain *domain = watch->known.domains[i];
+
+		if (domain->look_ns > now_ns) {
+			next_ns = MIN(next_ns, domain->look_ns);
+			continue;
+		}
+		if (is_alive(&domain->qemu)) {
+			known_look(domain, &scan, now_ns);
+			next_ns = MIN(next_ns, domain->look_ns);
+		} else {
+			forget(watch, domain);
+			lost = true;
+		}
+	}
+	if (lost)
+		describe(watch);
+	return next_ns;
+}
+
+uint64_t process_watch_pass(struct process_watch *watch, uint64_t now_ns)
+{
+	uint64_t next_ns;
+
+	source_status_busy(watch->status, now_ns);
+	if (now_ns >= watch->list_next_ns)
+		look_for_new(watch, now_ns);
+	next_ns = look_at_threads(watch, clock_now_ns());
+	source_status_busy(watch->status, 0);
+	return MIN(next_ns, watch->list_next_ns);
+}
+
+void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns)
+{
+	struct known_domain *domain = find_process(watch, pid);
+	size_t before = watch->known.n;
+	struct process_entry *entry;
+	int verdict;
+
+	source_status_busy(watch->status, now_ns);
+	verdict = judge(watch, pid, now_ns);
+	source_status_busy(watch->status, 0);
+	if (domain && verdict == VERDICT_KNOWN && find_process(watch, pid) == domain)
+		known_hint(domain, now_ns);
+	/* anybody's thread may be named so: only what is told of is worth a line */
+	entry = verdict > PROCESS_OTHER ? process_list_get(&watch->list, pid) : NULL;
+	if (entry)
+		entry->verdict = (uint8_t)verdict;
+	if (entry || watch->known.n != before)
+		describe(watch);
+}
+
+void process_watch_hint_all(struct process_watch *watch, uint64_t now_ns)
+{
+	size_t i;
+
+	for (i = 0; i < watch->known.n; i++) {
+		watch->known.domains[i]->causes |= VIRT_CAUSE_ENUMERATED;
+		known_hint(watch->known.domains[i], now_ns);
+	}
+	watch->list_next_ns = MIN(watch->list_next_ns, now_ns);
+	watch->last_pid = 0;
+}
+
+void process_watch_finish(struct process_watch *watch)
+{
+	known_clear(&watch->known);
+	vhost_table_clear(&watch->vhosts);
+	process_list_clear(&watch->list);
+}

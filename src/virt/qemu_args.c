@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "virt/qemu_args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/procfs_parse.h"
+
+/** Digits of a VMID; Proxmox has 9 at most. */
+#define VMID_DIGITS_MAX 9
+
+/** One "key=value" of an option's text. */
+struct pair {
+	char key[16];
+	char value[DOMAIN_NAME_MAX];
+	bool cut; /* the value was longer */
+};
+
+static void append(char *buffer, size_t size, size_t *used, char c, bool *cut)
+{
+	if (*used + 1 < size)
+		buffer[(*used)++] = c;
+	else if (cut)
+		*cut = true;
+	buffer[*used] = '\0';
+}
+
+/**
+ * Takes the next pair: a key up to '=' or ',', a value up to ',', in which ",," stands for a comma.
+ * @implied  the key of a first pair without one
+ * Outcomes: false at the end.
+ */
+static bool next_pair(const char **at, const char *implied, struct pair *ret)
+{
+	size_t key_size = strcspn(*at, "=,"), n = 0;
+	const char *text = *at;
+
+	if (*text == '\0')
+		return false;
+	*ret = (struct pair){0};
+	if (text[key_size] == '=') {
+		snprintf(ret->key, sizeof(ret->key), "%.*s", (int)MIN(key_size, (size_t)64), text);
+		text += key_size + 1;
+	} else {
+		snprintf(ret->key, sizeof(ret->key), "%s", implied);
+	}
+	for (; *text && (*text != ',' || text[1] == ','); text++) {
+		if (*text == ',')
+			text++;
+		append(ret->value, sizeof(ret->value), &n, *text, &ret->cut);
+	}
+	*at = *text == ',' ? text + 1 : text;
+	return true;
+}
+
+static bool is_usable_name(const struct pair *pair)
+{
+	const char *c;
+
+	for (c = pair->value; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return !pair->cut && pair->value[0];
+}
+
+static void read_name(const char *text, char name[static DOMAIN_NAME_MAX])
+{
+	const char *implied = "guest";
+	struct pair pair;
+
+	for (; next_pair(&text, implied, &pair); implied = "")
+		if (strcmp(pair.key, "guest") == 0 && is_usable_name(&pair))
+			memcpy(name, pair.value, DOMAIN_NAME_MAX);
+}
+
+/** Copies a uuid in canonical form with small letters; leaves *uuid alone where it is none. */
+static void read_uuid(const char *text, char uuid[static DOMAIN_UUID_LEN])
+{
+	char copy[DOMAIN_UUID_LEN] = "";
+	size_t i;
+
+	for (i = 0; i + 1 < DOMAIN_UUID_LEN; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		char c = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') : text[i];
+
+		if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return;
+		copy[i] = c;
+	}
+	if (text[i] == '\0')
+		memcpy(uuid, copy, sizeof(copy));
+}
+
+static void read_smbios(const char *text, char uuid[static DOMAIN_UUID_LEN])
+{
+	char found[DOMAIN_UUID_LEN] = "";
+	const char *implied = "";
+	bool system = false;
+	struct pair pair;
+
+	for (; next_pair(&text, implied, &pair); implied = "") {
+		if (strcmp(pair.key, "type") == 0)
+			system = strcmp(pair.value, "1") == 0;
+		else if (strcmp(pair.key, "uuid") == 0)
+			read_uuid(pair.value, found);
+	}
+	if (system && found[0])
+		memcpy(uuid, found, sizeof(found));
+}
+
+static bool is_vmid(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	return *text >= '1' && *text <= '9' && digits <= VMID_DIGITS_MAX && text[digits] == '\0';
+}
+
+/** A count of "-smp", 1 where it is nonsense, at most DOMAIN_VCPUS_MAX. */
+static unsigned int read_count(const char *text)
+{
+	unsigned long count = *text >= '1' && *text <= '9' ? strtoul(text, NULL, 10) : 1;
+
+	return (unsigned int)MIN(count, (unsigned long)DOMAIN_VCPUS_MAX);
+}
+
+/** The most that any of its figures allows: which of them are given differs. */
+static unsigned int read_smp(const char *text)
+{
+	static const char *const levels[] = {"drawers", "books",    "sockets", "dies",
+	                                     "modules", "clusters", "cores",   "threads"};
+	unsigned int most = 1, product = 1;
+	const char *implied = "cpus";
+	struct pair pair;
+	size_t i;
+
+	for (; next_pair(&text, implied, &pair); implied = "") {
+		if (strcmp(pair.key, "cpus") == 0 || strcmp(pair.key, "maxcpus") == 0)
+			most = MAX(most, read_count(pair.value));
+		for (i = 0; i < ARRAY_SIZE(levels); i++)
+			if (strcmp(pair.key, levels[i]) == 0)
+				product = MIN(product * read_count(pair.value),
+				              (unsigned int)DOMAIN_VCPUS_MAX);
+	}
+	return MAX(most, product);
+}
+
+/** "-name" and "--name" are the same to QEMU. */
+static bool is_option(const char *argument, const char *name)
+{
+	if (argument[0] != '-')
+		return false;
+	argument += argument[1] == '-' ? 2 : 1;
+	return strcmp(argument, name) == 0;
+}
+
+void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
+{
+	const char *at = cmdline, *end = cmdline + size, *option, *value;
+	char smbios[DOMAIN_UUID_LEN] = "";
+
+	*ret = (struct qemu_args){.max_vcpus = 1};
+	value = procfs_next_argument(&at, end); /* the program */
+	while (value && (option = value, value = procfs_next_argument(&at, end))) {
+		if (is_option(option, "name") && !ret->is_vmid) {
+			read_name(value, ret->name);
+		} else if (is_option(option, "id") && is_vmid(value)) {
+			ret->is_vmid = true;
+			snprintf(ret->name, sizeof(ret->name), "%s", value);
+		} else if (is_option(option, "uuid")) {
+			read_uuid(value, ret->uuid);
+		} else if (is_option(option, "smbios")) {
+			read_smbios(value, smbios);
+		} else if (is_option(option, "smp")) {
+			ret->max_vcpus = read_smp(value);
+		} else if (is_option(option, "readconfig") ||
+		           ((is_option(option, "machine") || is_option(option, "M")) &&
+		            strstr(value, "smp."))) {
+			ret->max_vcpus = DOMAIN_VCPUS_MAX; /* said elsewhere */
+		}
+	}
+	if (!ret->uuid[0])
+		memcpy(ret->uuid, smbios, sizeof(smbios));
+}

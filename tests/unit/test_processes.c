@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Discovery without libvirt: what proves a vCPU, which process is a QEMU, and the source as a
+ * whole. The processes are real: this program, executed with a QEMU's arguments, whose threads take
+ * a QEMU's names and which holds KVM vCPUs where there is KVM.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include "test.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "virt/processes.h"
+
+#define UUID "6c34795f-f1f3-4451-b711-d6beefbb3011"
+
+#define FAKE "fake-qemu"
+
+/* A copy of this program, so that the test itself is none of those it looks for. */
+static char program_dir[] = "/tmp/pvsched-test-XXXXXX";
+static char program[sizeof(program_dir) + 8];
+
+static void remove_program(void)
+{
+	unlink(program);
+	rmdir(program_dir);
+}
+
+static void copy_program(void)
+{
+	char command[128];
+
+	CHECK(mkdtemp(program_dir) != NULL);
+	snprintf(program, sizeof(program), "%s/qemu", program_dir);
+	atexit(remove_program);
+	snprintf(command, sizeof(command), "cp /proc/%d/exe %s", getpid(), program);
+	CHECK_INT(system(command), 0);
+}
+
+/* ---- the process that plays QEMU ---- */
+
+static void *play_thread(void *userdata)
+{
+	(void)userdata;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/** Opens @n KVM vCPUs, the last one twice. Returns false where there is no KVM. */
+static bool open_vcpus(int n)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu = -1;
+
+	if (n == 0)
+		return true;
+	vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	for (int i = 0; i < n; i++) {
+		vcpu = vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, i);
+		if (vcpu < 0)
+			return false;
+	}
+	return dup(vcpu) >= 0;
+}
+
+/** "NAME,NAME,..." in FAKE_THREADS, a number in FAKE_VCPUS; says 'r', or 'n' without KVM. */
+static int fake_main(void)
+{
+	char *threads = getenv("FAKE_THREADS"), *vcpus = getenv("FAKE_VCPUS");
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (char *at = strtok(threads, ","); at; at = strtok(NULL, ","))
+		if (pthread_create(&thread, NULL, play_thread, NULL) != 0 ||
+		    pthread_setname_np(thread, at) != 0)
+			return 3;
+	if (write(STDOUT_FILENO, open_vcpus(atoi(vcpus)) ? "r" : "n", 1) != 1)
+		return 4;
+	for (;;)
+		pause();
+}
+
+/** Starts one. Returns its pid, or 0 where it cannot have @vcpus. */
+static pid_t fake_start(const char *const args[], const char *threads, const char *vcpus)
+{
+	const char *argv[16] = {FAKE};
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	for (size_t i = 0; args[i]; i++)
+		argv[i + 1] = args[i];
+	CHECK_INT(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		dup2(ready[1], STDOUT_FILENO);
+		setenv("FAKE_THREADS", threads, 1);
+		setenv("FAKE_VCPUS", vcpus, 1);
+		execv(program, (char **)argv);
+		_exit(7);
+	}
+	close(ready[1]);
+	CHECK_INT(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	if (c == 'r')
+		return pid;
+	kill(pid, SIGKILL);
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+	return 0;
+}
+
+static void fake_stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+/** Processes of this user that run the copy. */
+static struct process_criteria own_criteria(void)
+{
+	struct process_criteria criteria = {.n_executables = 1, .n_users = 1, .users = {getuid()}};
+
+	strcpy(criteria.executables[0], program);
+	return criteria;
+}
+
+/* ---- proofs ---- */
+
+struct world {
+	struct domain *domain;
+	struct thread_sample samples[8];
+	size_t n;
+	unsigned int notes;
+};
+
+static void add_thread(struct world *world, pid_t tid, const char *comm)
+{
+	struct thread_sample *sample = &world->samples[world->n++];
+
+	*sample = (struct thread_sample){.id = {tid, 1000}};
+	strcpy(sample->comm, comm);
+}
+
+static void build(struct world *world, struct process_evidence evidence)
+{
+	domain_free(world->domain);
+	world->domain = domain_new(UUID, "web");
+	world->domain->qemu = world->samples[0].id;
+	world->notes = 0;
+	CHECK_INT(mapping_build_process(world->domain, world->samples, world->n, &evidence,
+	                                &world->notes),
+	          0);
+}
+
+static unsigned int count_proof(const struct world *world, enum vcpu_proof proof)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < world->domain->n_vcpus; i++)
+		n += world->domain->vcpus[i].proof == proof;
+	return n;
+}
+
+static void test_kvm_proof(void)
+{
+	struct world world = {0};
+
+	add_thread(&world, 10, "qemu-system-x86");
+	add_thread(&world, 11, "CPU 0/KVM");
+	add_thread(&world, 12, "CPU 1/KVM");
+	build(&world, (struct process_evidence){.n_kvm_vcpus = 2, .max_vcpus = 2});
+	CHECK_U64(count_proof(&world, VCPU_PROOF_KVM), 2);
+	CHECK_U64(world.notes, 0);
+	/* one is born, and has not opened its vCPU yet: the others stay what they are */
+	add_thread(&world, 13, "CPU 2/KVM");
+	build(&world, (struct process_evidence){.n_kvm_vcpus = 2, .max_vcpus = 4});
+	CHECK_U64(world.domain->n_vcpus, 3);
+	CHECK_U64(count_proof(&world, VCPU_PROOF_KVM), 2);
+	CHECK_INT(world.domain->vcpus[2].proof, VCPU_PROOF_NONE);
+	CHECK_U64(world.notes, MAPPING_UNCONFIRMED);
+	/* a name that speaks of KVM in a process that has none */
+	build(&world, (struct process_evidence){.executable = true, .max_vcpus = 4});
+	CHECK_U64(count_proof(&world, VCPU_PROOF_NONE), 3);
+	domain_free(world.domain);
+}
+
+static void test_liar(void)
+{
+	struct world world = {0};
+
+	add_thread(&world, 10, "qemu-system-x86");
+	add_thread(&world, 11, "CPU 0/TCG");
+	add_thread(&world, 12, "CPU 1/TCG");
+	add_thread(&world, 13, "CPU 2/TCG");
+	build(&world, (struct process_evidence){.executable = true, .max_vcpus = 2});
+	CHECK_U64(count_proof(&world, VCPU_PROOF_EXECUTABLE), 2);
+	CHECK_INT(world.domain->vcpus[2].proof, VCPU_PROOF_NONE);
+	/* with KVM no thread is believed to emulate; without the executable none at all */
+	build(&world,
+	      (struct process_evidence){.executable = true, .n_kvm_vcpus = 1, .max_vcpus = 2});
+	CHECK_U64(count_proof(&world, VCPU_PROOF_NONE), 3);
+	build(&world, (struct process_evidence){.max_vcpus = 2});
+	CHECK_U64(count_proof(&world, VCPU_PROOF_NONE), 3);
+	/* two proven threads with one number contradict each other */
+	strcpy(world.samples[2].comm, "CPU 0/TCG");
+	build(&world, (struct process_evidence){.executable = true, .max_vcpus = 3});
+	CHECK_U64(world.notes, MAPPING_DUPLICATE);
+	CHECK_U64(world.domain->n_vcpus, 1);
+	CHECK_U64(world.domain->vcpus[0].index, 2);
+	domain_free(world.domain);
+}
+
+/* ---- which process is a QEMU ---- */
+
+static void test_executables(void)
+{
+	struct process_criteria criteria = {
+	        .n_executables = 2, .executables = {"/usr/bin/qemu-system-*", "/usr/bin/kvm"}};
+
+	CHECK(process_is_executable(&criteria, "/usr/bin/qemu-system-x86_64"));
+	CHECK(process_is_executable(&criteria, "/usr/bin/kvm"));
+	CHECK(process_is_executable(&criteria, "/usr/bin/kvm (deleted)"));
+	CHECK(!process_is_executable(&criteria, "/usr/bin/kvmtool"));
+	CHECK(!process_is_executable(&criteria, "/usr/bin/qemu-system-x/sh"));
+	CHECK(!process_is_executable(&criteria, "/home/x/usr/bin/kvm"));
+	CHECK(!process_is_executable(&criteria, " (deleted)"));
+	CHECK(!process_is_executable(&criteria, ""));
+}
+
+static void test_examine(void)
+{
+	static const char *const args[] = {"-name", "web", NULL};
+	struct process_criteria criteria = own_criteria();
+	struct process_evidence evidence;
+	pid_t pid = fake_start(args, "CPU 0/TCG", "0");
+
+	CHECK_INT(process_examine(pid, &criteria, &evidence), 0);
+	CHECK(evidence.executable && evidence.claims);
+	CHECK_INT(evidence.id.tid, pid);
+	CHECK_U64(evidence.n_kvm_vcpus, 0);
+	criteria.users[0]++;
+	CHECK_INT(process_examine(pid, &criteria, &evidence), PROCESS_OF_OTHER_USER);
+	criteria.users[0]--;
+	criteria.n_executables = 0;
+	CHECK_INT(process_examine(pid, &criteria, &evidence), PROCESS_OTHER);
+	fake_stop(pid);
+	CHECK_INT(process_examine(pid, &criteria, &evidence), -ESRCH);
+}
+
+/** An executable that nobody knows, with KVM vCPUs. */
+static void test_examine_kvm(void)
+{
+	static const char *const args[] = {NULL};
+	struct process_criteria criteria = own_criteria();
+	struct process_evidence evidence;
+	pid_t pid = fake_start(args, "CPU 0/KVM,CPU 1/KVM", "2");
+
+	if (pid == 0)
+		TEST_SKIP("there is no KVM, or it may not be used");
+	criteria.n_executables = 0;
+	CHECK_INT(process_examine(pid, &criteria, &evidence), 0);
+	CHECK(!evidence.executable);
+	CHECK_U64(evidence.n_kvm_vcpus, 2); /* one of them has two descriptors */
+	criteria.users[0]++;
+	CHECK_INT(process_examine(pid, &criteria, &evidence), PROCESS_OF_OTHER_USER);
+	fake_stop(pid);
+}
+
+/* ---- the source ---- */
+
+static struct process_source *source_start(bool hints, const char *run_dir, bool leave_libvirts)
+{
+	struct process_options options = {.run_dir = run_dir,
+	                                  .hints = hints,
+	                                  .leave_libvirts = leave_libvirts,
+	                                  .criteria = own_criteria()};
+	struct process_source *source;
+
+	CHECK_INT(process_source_new(&source, &options), 0);
+	return source;
+}
+
+/** The next event that speaks of @pid, or of its end; those of other processes are passed over. */
+static bool wait_for(struct process_source *source, enum virt_event_type type, pid_t pid,
+                     size_t n_vcpus, struct virt_event *event)
+{
+	struct pollfd fd = {.fd = process_source_fd(source), .events = POLLIN};
+	uint64_t end_ns = clock_now_ns() + 10 * NSEC_PER_SEC;
+
+	while (clock_now_ns() < end_ns) {
+		poll(&fd, 1, 100);
+		while (process_source_next(source, event)) {
+			if (event->type == type &&
+			    (type == VIRT_DOMAIN_GONE ||
+			     (event->domain->qemu.tid == pid && event->domain->n_vcpus == n_vcpus)))
+				return true;
+			domain_free(event->domain);
+		}
+	}
+	return false;
+}
+
+/** Found without a hint, named, and gone when it is. */
+static void test_found(void)
+{
+	static const char *const args[] = {"-id", "100", "-name", "web", "-smp", "2", NULL};
+	CLEANUP(process_source_cleanup)
+	struct process_source *source = source_start(false, "/nonexistent", true);
+	struct virt_event seen, event;
+	char text[256];
+	pid_t pid = fake_start(args, "CPU 0/TCG,CPU 1/TCG,IO mon", "0");
+
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 2, &seen));
+	CHECK_STR(seen.domain->name, "100");
+	CHECK_STR(seen.domain->uuid, seen.uuid);
+	CHECK_U64(strlen(seen.uuid), DOMAIN_UUID_LEN - 1);
+	CHECK_INT(seen.domain->source, DOMAIN_SOURCE_PROCFS);
+	CHECK_INT(seen.domain->vcpus[1].proof, VCPU_PROOF_EXECUTABLE);
+	CHECK(process_source_describe(source, text, sizeof(text)));
+	CHECK_CONTAINS(text, "QEMU processes: 1");
+	/* the same again has the same uuid, though it was given none */
+	process_source_hint(source, 0);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 2, &event));
+	CHECK_STR(event.uuid, seen.uuid);
+	domain_free(event.domain);
+	domain_free(seen.domain);
+	fake_stop(pid);
+	CHECK(wait_for(source, VIRT_DOMAIN_GONE, 0, 0, &event));
+	CHECK_STR(event.uuid, seen.uuid);
+}
+
+/** With hints nothing is listed for a minute: the hint finds it. A uuid that is taken is not given.
+ */
+static void test_hinted(void)
+{
+	static const char *const args[] = {"-uuid", UUID, "-name", "a b:1", NULL};
+	CLEANUP(process_source_cleanup)
+	struct process_source *source = source_start(true, "/nonexistent", true);
+	struct virt_event event;
+	pid_t first, second;
+	uint64_t begin_ns;
+	char text[256];
+
+	do
+		process_source_describe(source, text, sizeof(text));
+	while (!strstr(text, "QEMU processes: 0")); /* the first listing is over */
+	first = fake_start(args, "CPU 0/TCG", "0");
+	begin_ns = clock_now_ns();
+	process_source_hint(source, first);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, first, 1, &event));
+	CHECK_LE(clock_now_ns() - begin_ns, 5 * NSEC_PER_SEC);
+	CHECK_STR(event.uuid, UUID);
+	CHECK_STR(event.domain->name, "a b:1");
+	domain_free(event.domain);
+	second = fake_start(args, "CPU 0/TCG", "0");
+	process_source_hint(source, second);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, second, 1, &event));
+	CHECK(strcmp(event.uuid, UUID) != 0);
+	domain_free(event.domain);
+	/* the first one's end frees it for the next that claims it */
+	fake_stop(first);
+	first = fake_start(args, "CPU 0/TCG", "0");
+	process_source_hint(source, first);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, first, 1, &event));
+	CHECK_STR(event.uuid, UUID);
+	domain_free(event.domain);
+	fake_stop(first);
+	fake_stop(second);
+}
+
+/** What libvirt's pid file names is libvirt's. */
+static void test_left_to_libvirt(void)
+{
+	static const char *const args[] = {"-uuid", UUID, "-name", "guest=web", NULL};
+	char dir[] = "/tmp/pvsched-test-XXXXXX", path[128], command[128], text[256];
+	pid_t pid = fake_start(args, "CPU 0/TCG", "0");
+	struct process_source *source;
+	struct virt_event event;
+	FILE *file;
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(command, sizeof(command), "mkdir -p %s/libvirt/qemu", dir);
+	CHECK_INT(system(command), 0);
+	snprintf(path, sizeof(path), "%s/libvirt/qemu/web.pid", dir);
+	file = fopen(path, "w");
+	CHECK(file && fprintf(file, "%d\n", pid) > 0);
+	fclose(file);
+	source = source_start(false, dir, true);
+	do
+		process_source_describe(source, text, sizeof(text));
+	while (strstr(text, "starting"));
+	CHECK_CONTAINS(text, "1 left to libvirt");
+	CHECK(!process_source_next(source, &event));
+	process_source_free(source);
+	/* where nobody else looks after it, its threads must be proven as libvirt proves them */
+	source = source_start(false, dir, false);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 1, &event));
+	CHECK_INT(event.domain->vcpus[0].proof, VCPU_PROOF_NONE);
+	domain_free(event.domain);
+	process_source_free(source);
+	fake_stop(pid);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	CHECK_INT(system(command), 0);
+}
+
+/** One without vCPUs may be a QEMU that is about to fork: it keeps nobody's uuid. */
+static void test_without_vcpus(void)
+{
+	static const char *const args[] = {"-uuid", UUID, "-name", "web", NULL};
+	CLEANUP(process_source_cleanup)
+	struct process_source *source = source_start(false, "/nonexistent", true);
+	pid_t parent = fake_start(args, "call_rcu", "0"), child;
+	struct virt_event event;
+
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, parent, 0, &event)); /* when it has stayed */
+	CHECK_STR(event.uuid, UUID);
+	domain_free(event.domain);
+	child = fake_start(args, "CPU 0/TCG", "0");
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, child, 1, &event));
+	CHECK_STR(event.uuid, UUID);
+	domain_free(event.domain);
+	fake_stop(parent);
+	fake_stop(child);
+}
+
+static const struct test tests[] = {
+        {"kvm-proof", test_kvm_proof},
+        {"liar", test_liar},
+        {"executables", test_executables},
+        {"examine", test_examine},
+        {"examine-kvm", test_examine_kvm},
+        {"found", test_found},
+        {"hinted", test_hinted},
+        {"without-vcpus", test_without_vcpus},
+        {"left-to-libvirt", test_left_to_libvirt},
+};
+
+int main(int argc, char **argv)
+{
+	if (strcmp(argv[0], FAKE) == 0)
+		return fake_main();
+	copy_program();
+	return test_run_all(tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL);
+}

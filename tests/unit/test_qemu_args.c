@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What a QEMU's command line says of its domain. */
+
+#include "test.h"
+#include "virt/qemu_args.h"
+
+#define UUID  "6c34795f-f1f3-4451-b711-d6beefbb3011"
+#define OTHER "8d9f0e53-32f6-4f57-9b04-19dd2bd5f1f7"
+
+#define PARSE(text, args) qemu_args_parse("qemu\0" text, sizeof("qemu\0" text), args)
+
+static void test_names(void)
+{
+	struct qemu_args args;
+
+	PARSE("-name\0web,debug-threads=on\0-id\000100", &args);
+	CHECK_STR(args.name, "100");
+	CHECK(args.is_vmid);
+	PARSE("-id\000100\0-name\0web", &args);
+	CHECK_STR(args.name, "100");
+	PARSE("-id\0007x\0-name\0guest=a,,b:1,debug-threads=on", &args);
+	CHECK_STR(args.name, "a,b:1");
+	CHECK(!args.is_vmid);
+	PARSE("--name\0debug-threads=on,guest=x\0-name\0y", &args);
+	CHECK_STR(args.name, "y");
+	PARSE("-name\0a\033[2J", &args);
+	CHECK_STR(args.name, "");
+	PARSE("-name\0process=q\0-append\0-name=x", &args);
+	CHECK_STR(args.name, "");
+	qemu_args_parse("q\0-name\0web", 8, &args); /* cut within the name */
+	CHECK_STR(args.name, "");
+	qemu_args_parse("", 0, &args);
+	CHECK_STR(args.name, "");
+	CHECK_U64(args.max_vcpus, 1);
+}
+
+static void test_long_names(void)
+{
+	char line[400] = "q";
+	struct qemu_args args;
+
+	memcpy(line + 2, "-name", 6);
+	memset(line + 8, 'a', DOMAIN_NAME_MAX - 1);
+	qemu_args_parse(line, 8 + DOMAIN_NAME_MAX, &args);
+	CHECK_U64(strlen(args.name), DOMAIN_NAME_MAX - 1);
+	line[8 + DOMAIN_NAME_MAX - 1] = 'a';
+	qemu_args_parse(line, 8 + DOMAIN_NAME_MAX + 1, &args);
+	CHECK_STR(args.name, "");
+}
+
+static void test_uuids(void)
+{
+	struct qemu_args args;
+
+	PARSE("-uuid\0" UUID, &args);
+	CHECK_STR(args.uuid, UUID);
+	PARSE("-uuid\0006C34795F-F1F3-4451-B711-D6BEEFBB3011", &args);
+	CHECK_STR(args.uuid, UUID);
+	PARSE("-smbios\0type=1,uuid=" UUID, &args);
+	CHECK_STR(args.uuid, UUID);
+	PARSE("-smbios\0type=2,uuid=" UUID, &args);
+	CHECK_STR(args.uuid, "");
+	PARSE("-uuid\0" OTHER "\0-smbios\0type=1,uuid=" UUID, &args);
+	CHECK_STR(args.uuid, OTHER);
+	PARSE("-uuid\0" UUID "x", &args);
+	CHECK_STR(args.uuid, "");
+	PARSE("-uuid\0006c34795f", &args);
+	CHECK_STR(args.uuid, "");
+}
+
+static void test_counts(void)
+{
+	struct qemu_args args;
+
+	PARSE("-smp\0004", &args);
+	CHECK_U64(args.max_vcpus, 4);
+	PARSE("-smp\0002,maxcpus=8,sockets=1", &args);
+	CHECK_U64(args.max_vcpus, 8);
+	PARSE("-smp\0sockets=2,cores=3,threads=2", &args);
+	CHECK_U64(args.max_vcpus, 12);
+	PARSE("-smp\000999999999999999999999", &args);
+	CHECK_U64(args.max_vcpus, DOMAIN_VCPUS_MAX);
+	PARSE("-smp\000-3", &args);
+	CHECK_U64(args.max_vcpus, 1);
+	PARSE("-M\0q35,smp.cpus=2", &args);
+	CHECK_U64(args.max_vcpus, DOMAIN_VCPUS_MAX);
+}
+
+TEST_MAIN({"names", test_names}, {"long-names", test_long_names}, {"uuids", test_uuids},
+          {"counts", test_counts})
