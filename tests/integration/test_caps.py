@@ -71,7 +71,7 @@ def test_cap_of_the_domain(scene):
     assert max(inside, outside) <= 100 + MARGIN_PERMILLE, (inside, outside, ran)
 
 
-ROGUES = {"240-5": (240, 245, 0), "490-10": (490, 500, 0), "5-20": (5, 25, 0), "150-850": (150, 1000, 50)}
+ROGUES = {"240-5": (240, 245, 0), "490-10": (490, 500, 0), "5-20": (5, 25, 0), "100-1900": (100, 2000, 50)}
 
 
 @pytest.mark.parametrize("name", ROGUES)

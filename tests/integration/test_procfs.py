@@ -115,7 +115,7 @@ def test_names(scene):
     derived = domain["uuid"]
     assert wait_listed(daemon, plain.pid)["name"] == "web"
     wait_listed(daemon, unnamed_threads.pid, lambda domain: True)
-    checks = {check["name"]: check for check in daemon.ctl_json("doctor")["checks"]}
+    checks = {check["name"]: check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]}
     assert "debug-threads=on" in checks["domain threads"]["fix"]
     assert checks["procfs"]["status"] == "ok"
     daemon.stop()
@@ -236,7 +236,7 @@ def test_capabilities(scene):
     qemu = scene.bare()
     daemon = scene.daemon(config=PROCFS, prefix=with_capabilities())
     proc.wait_for(lambda: "it needs CAP_SYS_PTRACE" in daemon.status()["sources"]["procfs"]["detail"], 10, "the word")
-    checks = {check["name"]: check for check in daemon.ctl_json("doctor")["checks"]}
+    checks = {check["name"]: check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]}
     assert checks["procfs"]["status"] == "warn" and "guest-pages.conf" in checks["procfs"]["fix"]
     assert listed(daemon, qemu.pid) == []
     daemon.stop()
