@@ -43,17 +43,61 @@ static void sleep_until(uint64_t at_ns)
 		;
 }
 
+/* As libpvsched does it: the expectation first, then the request of the same number. */
+static void say(struct pvsched_page *page, bool urgent, uint64_t again_ns)
+{
+	uint32_t sequence;
+	uint64_t tuple;
+
+	if (!page)
+		return;
+	sequence = pvsched_request_sequence(page->request) + 1;
+	tuple = urgent ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 80)
+	               : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
+	__atomic_store_n(&page->expect,
+	                 pvsched_expect((uint32_t)(again_ns / NSEC_PER_USEC), sequence),
+	                 __ATOMIC_RELAXED);
+	__atomic_store_n(&page->request, pvsched_request(tuple, sequence), __ATOMIC_RELEASE);
+}
+
+/* Ordinary work until it is done or a burst is due; returns what is left of it. */
+static uint64_t burn_ordinary(uint64_t left_ns, uint64_t due_ns)
+{
+	uint64_t last_ns = clock_now_ns(), now_ns = last_ns;
+
+	while (left_ns > 0 && now_ns < due_ns) {
+		now_ns = clock_now_ns();
+		if (now_ns - last_ns < OWN_STEP_NS)
+			left_ns -= MIN(left_ns, now_ns - last_ns);
+		last_ns = now_ns;
+	}
+	return left_ns;
+}
+
 static void live_periodic(const struct duty *duty, uint64_t end_ns, struct duty_record *record)
 {
-	uint64_t due_ns = clock_now_ns() + duty->period_ns, now_ns;
+	uint64_t due_ns = clock_now_ns() + duty->period_ns, now_ns, left_ns = 0;
+	/* in the middle between two bursts */
+	uint64_t ordinary_ns = duty->ordinary_ns ? due_ns + duty->period_ns / 2 : NSEC_NEVER;
 
 	while (due_ns < end_ns) {
-		if (clock_now_ns() < due_ns)
-			sleep_until(due_ns);
 		now_ns = clock_now_ns();
-		for (; due_ns <= now_ns; due_ns += duty->period_ns)
-			note(record, now_ns - due_ns);
-		burn(duty->run_ns);
+		if (now_ns < due_ns && now_ns < ordinary_ns && left_ns == 0) {
+			sleep_until(MIN(due_ns, ordinary_ns));
+			now_ns = clock_now_ns();
+		}
+		if (now_ns >= due_ns) {
+			say(duty->page, true, 0);
+			for (; due_ns <= now_ns; due_ns += duty->period_ns)
+				note(record, now_ns - due_ns);
+			burn(duty->run_ns);
+			now_ns = clock_now_ns();
+			say(duty->page, false, due_ns > now_ns ? due_ns - now_ns : NSEC_PER_USEC);
+			continue;
+		}
+		for (; ordinary_ns <= now_ns; ordinary_ns += duty->ordinary_period_ns)
+			left_ns += duty->ordinary_ns;
+		left_ns = burn_ordinary(left_ns, due_ns);
 	}
 }
 

@@ -5,12 +5,18 @@
  * A thread that behaves as a vCPU with a given demand, and notes how late it runs.
  */
 
+#include "pvsched/page.h"
 #include "util/base.h"
 
 struct duty {
 	uint64_t run_ns;    /* CPU time per burst */
 	uint64_t period_ns; /* bursts are due at multiples of it; 0: aperiodic */
 	uint64_t sleep_ns;  /* aperiodic: from the end of a burst to the next */
+	/* with a period: work that can wait, due beside it, and interrupted by a burst that is due
+	 */
+	uint64_t ordinary_ns; /* 0: none */
+	uint64_t ordinary_period_ns;
+	struct pvsched_page *page; /* where it says which of the two it does; NULL: nowhere */
 };
 
 /** Latencies in ns, one for each burst that was due. */

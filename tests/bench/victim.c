@@ -38,6 +38,7 @@ struct options {
 	uint64_t for_ns, warm_ns;
 	pid_t spinners[SPINNERS_MAX];
 	size_t n_spinners;
+	struct guest_page page; /* of the variant asks */
 };
 
 /* CPU times at one moment. */
@@ -117,6 +118,35 @@ static int fail(const char *what)
 	return -1;
 }
 
+#define GENERATION 0x76696374696d7365ULL
+
+/* A page that both processes see, at the same address, as a guest's is in QEMU. */
+static int page_make(struct options *o, struct guest_page *ret)
+{
+	int fd = memfd_create("page", MFD_CLOEXEC);
+	struct pvsched_page *page;
+
+	if (fd < 0 || ftruncate(fd, sizeof(*page)) < 0)
+		return fail("memory for the page");
+	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (page == MAP_FAILED || mlock(page, sizeof(*page)) < 0)
+		return fail("memory for the page");
+	*ret = (struct guest_page){
+	        .memory = page,
+	        .fd = fd,
+	        .address = (uint64_t)(uintptr_t)page,
+	        .generation = GENERATION,
+	        .apic_id = PVSCHED_APIC_ID_NONE,
+	};
+	page->abi_version = PVSCHED_ABI_VERSION;
+	page->policy_version = PVSCHED_POLICY_VERSION;
+	memcpy(page->policy_name, PVSCHED_POLICY_NAME, sizeof(PVSCHED_POLICY_NAME));
+	page->apic_id = PVSCHED_APIC_ID_NONE;
+	page->generation_echo = GENERATION;
+	o->duty.page = page;
+	return 0;
+}
+
 static int group_enter(const char *procs_file, pid_t pid)
 {
 	CLEANUP(cleanup_file) FILE *file = fopen(procs_file, "we");
@@ -172,6 +202,11 @@ static int variant_apply(const struct options *o, pid_t pid, struct stack *stack
 		return profile_set(o, pid, &observe, stack) < 0 ? -1 : fifo_set(pid);
 	if (strcmp(o->variant, "latency") == 0)
 		return profile_set(o, pid, &latency, stack);
+	if (strcmp(o->variant, "asks") == 0) {
+		int r = profile_set(o, pid, &latency, stack);
+
+		return r == 0 ? booster_set_page(stack->booster, 0, &o->page, false) : r;
+	}
 	if (strcmp(o->variant, "interactive") == 0)
 		return profile_set(o, pid, &interactive, stack);
 	errno = EINVAL;
@@ -192,12 +227,14 @@ static void print_boosts(struct stack *stack, uint64_t since_ns)
 	lowers = vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
 	printf(",\"boosts\":%lu,\"lowers\":%lu,\"wakeups\":%llu,\"wakeups_elevated\":%llu,"
 	       "\"calls_per_1000\":%.3f,\"elevated_permille\":%.2f,\"entitled_permille\":%u,"
-	       "\"booster_wakeups\":%lu,\"deadline_error\":%d,\"state\":\"%s\",\"reason\":\"%s\"",
+	       "\"booster_wakeups\":%lu,\"deadline_error\":%d,\"state\":\"%s\",\"reason\":\"%s\","
+	       "\"yields\":%lu,\"unseen\":%u",
 	       vcpu.view.boosts_total, lowers, a->wakeups, a->wakeups_elevated,
 	       1000.0 * (double)(vcpu.view.boosts_total + lowers) / (double)wakeups,
 	       1000.0 * (double)a->used_ns / (double)(clock_now_ns() - since_ns),
 	       a->entitled_permille, totals.wakeups, traced.deadline_error,
-	       policy_state_name(vcpu.view.state), policy_reason_name(vcpu.view.reason));
+	       policy_state_name(vcpu.view.state), policy_reason_name(vcpu.view.reason),
+	       vcpu.view.yields_total, a->unseen);
 }
 
 static void print_results(const struct results *results)
@@ -224,7 +261,7 @@ static int save(const struct results *results, const char *path)
 	return 0;
 }
 
-static int measure(const struct options *o)
+static int measure(struct options *o)
 {
 	uint64_t step_ns = o->duty.period_ns ?: o->duty.run_ns + o->duty.sleep_ns, since_ns;
 	size_t max = MIN(o->for_ns / step_ns + 1000, (uint64_t)SAMPLES_MAX);
@@ -235,6 +272,8 @@ static int measure(const struct options *o)
 	char byte = 0;
 	pid_t pid;
 
+	if (strcmp(o->variant, "asks") == 0 && page_make(o, &o->page) < 0)
+		return -1;
 	if (results == MAP_FAILED || pipe(go) < 0 || pipe(done) < 0)
 		return fail("memory for the results");
 	pid = fork();
@@ -273,7 +312,7 @@ static bool parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:")) != -1) {
+	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:")) != -1) {
 		switch (c) {
 		case 'v':
 			o->variant = optarg;
@@ -283,6 +322,12 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case 'p':
 			o->duty.period_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'O':
+			o->duty.ordinary_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'P':
+			o->duty.ordinary_period_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
 			break;
 		case 's':
 			o->duty.sleep_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
@@ -309,7 +354,8 @@ static bool parse(int argc, char **argv, struct options *o)
 	for (; optind < argc && o->n_spinners < SPINNERS_MAX; optind++)
 		o->spinners[o->n_spinners++] = atoi(argv[optind]);
 	return o->variant && o->ledger && o->out && o->group && o->for_ns && o->duty.run_ns &&
-	       (o->duty.period_ns || o->duty.sleep_ns);
+	       (o->duty.period_ns || o->duty.sleep_ns) &&
+	       (!o->duty.ordinary_ns || o->duty.ordinary_period_ns);
 }
 
 int main(int argc, char **argv)
@@ -317,7 +363,8 @@ int main(int argc, char **argv)
 	struct options options = {0};
 
 	if (!parse(argc, argv, &options)) {
-		fputs("usage: bench-victim -v VARIANT -r RUN_US (-p PERIOD_US | -s SLEEP_US) -d MS "
+		fputs("usage: bench-victim -v VARIANT -r RUN_US (-p PERIOD_US [-O "
+		      "ORDINARY_US -P ORDINARY_PERIOD_US] | -s SLEEP_US) -d MS "
 		      "-w MS "
 		      "-l LEDGER -o FILE -g PROCS_FILE [SPINNER_PID...]\n",
 		      stderr);

@@ -16,10 +16,14 @@ DUTIES = {
     "10": (100, 1000, 0), "30": (300, 1000, 0), "49": (490, 1000, 0), "90": (900, 1000, 0),
     "490/10": (490, 0, 10), "5/20": (5, 0, 20),
 }
+# Of some demands: work besides that can wait, and its period, in us. Only on request.
+ORDINARY = {"10+ordinary": (300, 5000)}
+DUTIES["10+ordinary"] = DUTIES["10"]
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
-EXTRA_VARIANTS = ("static-observed",)
-SHARE_PERMILLE = {"interactive": 100, "latency": 200}  # the built-in profiles
+# asks: as latency, and it says in its guest page when it is urgent and when ordinary.
+EXTRA_VARIANTS = ("static-observed", "asks")
+SHARE_PERMILLE = {"interactive": 100, "latency": 200, "asks": 200}  # the built-in profiles
 
 
 def arguments(parser):
@@ -48,6 +52,15 @@ def _budgets(variant, duty):
     return tuple(min(940_000, demand_us + room_us) for room_us in (300_000, 150_000))
 
 
+def _ordinary(duty):
+    work_us, period_us = ORDINARY.get(duty, (0, 0))
+    return ("-O", work_us, "-P", period_us) if work_us else ()
+
+
+def _default_duties():
+    return [duty for duty in DUTIES if duty not in ORDINARY]
+
+
 def _measure(scene, spinners, variant, duty, seconds):
     run_us, period_us, sleep_us = DUTIES[duty]
     out = scene.path("latencies")
@@ -56,7 +69,7 @@ def _measure(scene, spinners, variant, duty, seconds):
         try:
             time.sleep(0.05)
             figure = scene.program(
-                "bench-victim", "-v", variant, "-r", run_us, *(("-p", period_us) if period_us else ("-s", sleep_us)),
+                "bench-victim", "-v", variant, "-r", run_us, *_ordinary(duty), *(("-p", period_us) if period_us else ("-s", sleep_us)),
                 "-d", int(seconds * 1000), "-w", 300, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
                 *spinners.pids())
         finally:
@@ -69,7 +82,7 @@ def _measure(scene, spinners, variant, duty, seconds):
 
 def measure(scene, options, rounds):
     """Fills {(variant, duty): [one dict per round]}; rounds outermost so that all share a noise that lasts."""
-    duties, variants = options.duty or list(DUTIES), list(options.variant or VARIANTS)
+    duties, variants = options.duty or _default_duties(), list(options.variant or VARIANTS)
     seconds = options.seconds or (1 if options.quick else 2)
     with scene.load(options.layout) as spinners:
         spinners.pause()
@@ -131,6 +144,15 @@ def _summary(rounds, variant, duty):
                                           _column(rounds, "untouched", duty, "avg_us")),
         "budget_us": ones[0]["budget_us"],
         "entitled_permille": round(statistics.mean(one["entitled_permille"] for one in ones)) if boosted else None,
+        "yields": round(statistics.mean(one["yields"] for one in ones), 1) if boosted else None,
+        "unseen": sum(one["unseen"] for one in ones) if boosted else None,
+        "asks_vs_latency": figures.ratio(_column(rounds, variant, duty, "avg_us"),
+                                         _column(rounds, "latency", duty, "avg_us")) if variant == "asks" else None,
+        "asks_p99_vs_latency": figures.ratio(_column(rounds, variant, duty, "p99_us"),
+                                             _column(rounds, "latency", duty, "p99_us")) if variant == "asks" else None,
+        "asks_elevated_vs_latency": figures.ratio(_column(rounds, variant, duty, "elevated_permille"),
+                                                  _column(rounds, "latency", duty, "elevated_permille"))
+        if variant == "asks" else None,
         "reasons": sorted({one["reason"] for one in ones}) if boosted else None,
     } | mean
 
@@ -161,6 +183,14 @@ def _targets(variants, duties):
                              figures.target(one["untouched_by_it"], 100, at_most=False)])
                 rows.append(["calls per 1,000 wake-ups <= 10", one["sched_calls_per_1000"],
                              "met" if one["sched_calls_per_1000"] <= 10 else "missed"])
+            asks = variants.get(key("asks", duty))
+            if asks and variant == "latency":
+                rows.append([f"{key('asks', duty)}: avg no worse than latency", asks["asks_vs_latency"],
+                             figures.verdict(asks["asks_vs_latency"])])
+                rows.append([f"{key('asks', duty)}: p99 no worse than latency", asks["asks_p99_vs_latency"],
+                             figures.verdict(asks["asks_p99_vs_latency"])])
+                rows.append([f"{key('asks', duty)}: elevated time of latency's", asks["asks_elevated_vs_latency"],
+                             figures.verdict(asks["asks_elevated_vs_latency"])])
             limit, why = _limit(variant, duty, one["entitled_permille"])
             rows.append([f"{key(variant, duty)}: host >= {limit:.2f} of untouched ({why})", one["host_ratio"],
                          figures.target(one["host_ratio"], limit, at_most=False)])
@@ -174,7 +204,7 @@ def usable(rounds):
 
 def report(rounds, options):
     """(JSON, Markdown)."""
-    duties = options.duty or list(DUTIES)
+    duties = options.duty or _default_duties()
     variants = {key(variant, duty): _summary(rounds, variant, duty) for variant, duty in rounds}
     rows = []
     for duty in duties:
