@@ -15,7 +15,15 @@ struct guest_line {
 	__u64 request;
 	__u64 expect;
 	__u64 generation_echo;
+	__u64 nonce;
+	__u32 apic_id, cpu_index, agent_generation, reserved;
+	__u64 written_ns;
 };
+
+_Static_assert(sizeof(struct guest_line) ==
+                       __builtin_offsetof(struct pvsched_page, reserved5) -
+                               __builtin_offsetof(struct pvsched_page, request),
+               "guest line");
 
 struct intent_line {
 	__u64 task_intent;
@@ -47,9 +55,13 @@ static __always_inline void ask_note_change(struct pvs_vcpu_account *vcpu,
 	    vcpu->ask_words[2] != intent->cs_state)
 		vcpu->ask_intent_ns = now;
 	if (vcpu->ask_words[0] != line->request) {
-		/* written since it was switched in, or since the last look: the earlier is safe */
 		us = pvsched_expect_us(line->expect, line->request);
-		vcpu->ask_expected_ns = us ? since + us * 1000ULL : 0;
+		vcpu->ask_expected_ns = 0;
+		if (us) {
+			vcpu->ask_request_ns = pvs_guest_clock_to_host(
+			        &vcpu->ask_clock, line->written_ns, since, now);
+			vcpu->ask_expected_ns = vcpu->ask_request_ns + us * 1000ULL;
+		}
 	}
 	vcpu->ask_words[0] = line->request;
 	vcpu->ask_words[1] = intent->task_intent;
@@ -116,17 +128,59 @@ __noinline int ask_read(__u32 slot, __u64 now)
 	return 0;
 }
 
+static __always_inline struct pvs_ask_run ask_run(const struct pvs_vcpu_account *vcpu)
+{
+	__u64 request = vcpu->ask_request_ns, intent = vcpu->ask_intent_ns;
+
+	return (struct pvs_ask_run){
+	        .ask = vcpu->ask,
+	        .in_ns = vcpu->in_ns,
+	        .said_ns = request > intent ? request : intent,
+	        .urgent_run_ns = vcpu->urgent_run_ns,
+	        .grace_ns = vcpu->ask_grace_ns > PVS_ASK_GRACE_NS ? vcpu->ask_grace_ns
+	                                                          : PVS_ASK_GRACE_NS,
+	};
+}
+
+/*
+ * It ran elevated, and its guest has become ordinary since it was looked at before: that tells how
+ * long it was urgent, and if it is asleep now, how long it runs for that. What ran before the time
+ * at which it was @expected to be urgent is not of it.
+ */
+static __always_inline void ask_learn(struct pvs_vcpu_account *vcpu, __u64 expected, __u64 now,
+                                      bool asleep)
+{
+	__u64 from = vcpu->in_ns, said = vcpu->ask_request_ns;
+
+	if (!from || vcpu->ask != PVSCHED_ASK_ORDINARY || vcpu->ask_changed_ns != now)
+		return;
+	if (expected > from && expected < now)
+		from = expected;
+	if (said > from)
+		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said - from);
+	if (asleep)
+		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now - from);
+}
+
 /*
  * In the deadline's callback: may it be given back before its tokens end? Returns false where that
  * can't be seen: the timer's CPU is not the thread's any more, its next switch will tell.
  */
 static __always_inline bool ask_check_running(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now)
 {
+	struct pvs_ask_run run;
+	__u64 expected, since;
+
 	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
 		return false;
-	if (vcpu->page_address)
+	if (vcpu->page_address) {
+		expected = vcpu->ask_expected_ns;
 		ask_read(slot, now);
-	if (vcpu->ask == PVSCHED_ASK_ORDINARY && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+		ask_learn(vcpu, expected, now, false);
+	}
+	run = ask_run(vcpu);
+	since = pvs_ask_ordinary_since(&run);
+	if (since && since + run.grace_ns <= now && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		event_send(slot, PVS_EVENT_ORDINARY, 0);
 	return true;
 }

@@ -11,21 +11,22 @@
 
 #define MAX_RT_PRIO 100
 
-/* How long of [in_ns, out_ns] the vCPU was elevated. */
+/* How long of [in_ns, *until] the vCPU was elevated since it was raised last; *until: its end. */
 static __always_inline __u64 elevated_span(const struct pvs_vcpu_account *vcpu, __u64 in_ns,
-                                           __u64 out_ns)
+                                           __u64 *until)
 {
 	__u64 from = in_ns > vcpu->raised_at_ns ? in_ns : vcpu->raised_at_ns;
-	__u64 to = out_ns;
 
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
-		/* lowered while it ran: charge what was before */
-		if (vcpu->lowered_at_ns <= from)
-			return 0;
-		if (vcpu->lowered_at_ns < to)
-			to = vcpu->lowered_at_ns;
-	}
-	return to > from ? to - from : 0;
+	/* lowered while it ran: charge what was before, as of then */
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED) && vcpu->lowered_at_ns < *until)
+		*until = vcpu->lowered_at_ns;
+	return *until > from ? *until - from : 0;
+}
+
+/* What of the run since @in_ns was elevated before that. */
+static __always_inline __u64 elevated_earlier(const struct pvs_vcpu_account *vcpu, __u64 in_ns)
+{
+	return in_ns && vcpu->earlier_in_ns == in_ns ? vcpu->earlier_ns : 0;
 }
 
 static __always_inline void domain_charge(__u32 slot, __u64 now, __u64 charge)
@@ -69,21 +70,27 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &domain_slot);
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	struct pvs_bucket_rule rule = cpu_rule;
+	__u64 earlier = elevated_earlier(vcpu, vcpu->in_ns), repaid_at = vcpu->repaid_at_ns;
 	__s64 ran = (__s64)(now - since);
-	__s64 left = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now);
-	__s64 other;
+	__s64 left, other;
 
+	if (earlier)
+		repaid_at = pvs_bucket_charge(
+		        &vcpu->rule, repaid_at, vcpu->earlier_until_ns,
+		        pvs_bucket_price(&vcpu->rule, earlier, vcpu->entitled_permille));
+	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
 	left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
 	if (domain) {
-		other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now);
+		other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now) -
+		        (__s64)earlier;
 		if (other < left) {
 			left = other;
 			*which = PVS_BUCKET_DOMAIN;
 		}
 	}
 	if (account) {
-		other = pvs_bucket_tokens(&rule, account->repaid_at_ns, now);
+		other = pvs_bucket_tokens(&rule, account->repaid_at_ns, now) - (__s64)earlier;
 		if (other < left) {
 			left = other;
 			*which = PVS_BUCKET_CPU;
@@ -103,12 +110,16 @@ static __always_inline __u64 ready_since(const struct pvs_vcpu_account *vcpu)
 }
 
 /* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
-static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 left)
+static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 now, __u64 left)
 {
-	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY) &&
-	    left > PVS_ASK_GRACE_NS)
-		return PVS_ASK_GRACE_NS;
-	return left;
+	struct pvs_ask_run run;
+	__u64 look;
+
+	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+		return left;
+	run = ask_run(vcpu);
+	look = pvs_ask_look_at(&run, now) - now;
+	return look < left ? look : left;
 }
 
 static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now,
@@ -180,7 +191,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	if (left > PVS_TOKENS_MIN_NS) {
 		/* a CPU that it has left is not disturbed for it more often than it must be */
 		if (ask_check_running(vcpu, slot, now))
-			left = next_look(vcpu, left);
+			left = next_look(vcpu, now, left);
 		deadline_start(vcpu, slot, deadline, now, left);
 		return 0;
 	}
@@ -200,13 +211,14 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 
 	if (!vcpu || !deadline)
 		return 0;
+	vcpu->watched_ns = now;
 	softirqd_watch(slot, vcpu->cpu);
 	left = tokens_left(vcpu, now, now, &which);
 	if (left <= PVS_TOKENS_MIN_NS) {
 		exhausted(vcpu, slot, now, which);
 		delay = PVS_OVERDUE_NS;
 	} else {
-		delay = next_look(vcpu, left);
+		delay = next_look(vcpu, now, left);
 	}
 	/*
 	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a

@@ -100,11 +100,25 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 #endif
 }
 
+/* To all three buckets, as used up until @until. */
+__noinline int elevated_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+
+	if (!vcpu)
+		return 0;
+	cpu_charge(cpu, until, charge, false);
+	domain_charge(vcpu->domain, until, charge);
+	charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
+	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until, charge);
+	return 0;
+}
+
 /* What ran since the vCPU was switched in is added up, and charged. */
 __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
-	__u64 in, ran, used, charge;
+	__u64 in, ran, used, earlier, until;
 
 	if (!vcpu)
 		return 0;
@@ -119,29 +133,37 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	}
 	ran = now > in ? now - in : 0;
 	vcpu->run_ns += ran;
-	used = elevated_span(vcpu, in, now);
+	until = now;
+	used = elevated_span(vcpu, in, &until);
+	earlier = elevated_earlier(vcpu, vcpu->in_ns);
 	if (vcpu->flags & PVS_FLAG_IMAGINED) {
 		imagine_out(vcpu, now, ran);
-	} else if (used) {
-		charge = used > PVS_CHARGE_MIN_NS ? used : PVS_CHARGE_MIN_NS;
-		cpu_charge(cpu, now, charge, false);
-		domain_charge(vcpu->domain, now, charge);
-		vcpu->used_ns += used;
-		charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
-		vcpu->repaid_at_ns =
-		        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
+		return 0;
 	}
+	if (earlier)
+		elevated_charge(slot, cpu, vcpu->earlier_until_ns, earlier);
+	if (used && !earlier && used < PVS_CHARGE_MIN_NS)
+		elevated_charge(slot, cpu, until, PVS_CHARGE_MIN_NS);
+	else if (used)
+		elevated_charge(slot, cpu, until, used);
+	vcpu->used_ns += used + earlier;
 	return 0;
 }
 
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
                                      struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
+	__u64 expected;
+
 	if (vcpu->in_ns || (vcpu->flags & PVS_FLAG_ELEVATED))
 		run_charge(slot, now, cpu);
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
-	if (vcpu->page_address)
+	if (vcpu->page_address) {
+		expected = vcpu->ask_expected_ns;
 		ask_read(slot, now);
+		if (vcpu->flags & PVS_FLAG_ELEVATED)
+			ask_learn(vcpu, expected, now, asleep);
+	}
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {

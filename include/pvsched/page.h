@@ -148,7 +148,9 @@ struct pvsched_page {
 	__u32 cpu_index;        /* its number in the guest, for people */
 	__u32 agent_generation; /* not 0: an agent keeps task_intent and cs_state up to date */
 	__u32 reserved4;
-	__u64 reserved5[2];
+	__u64 written_ns; /* by its own monotonic clock, when it wrote @expect; 0: it does not say
+	                   */
+	__u64 reserved5;
 
 	__u8 reserved6[3776];
 };
@@ -167,6 +169,7 @@ PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, generation) == 192, "host
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, request) == 256, "guest line");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, generation_echo) == 272, "echo");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, apic_id) == 288, "apic id");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, written_ns) == 304, "written");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, reserved6) == 320, "reserved");
 
 /* ---- words ---- */
@@ -242,7 +245,8 @@ static inline enum pvsched_ask pvsched_request_ask(__u64 request)
 
 /**
  * With an ordinary request of the same sequence number: that it will be urgent again in @us, from
- * when it was written. Written before the request. 0: not known.
+ * when it was written, which is written_ns, where the guest says that. Both are written before the
+ * request. 0: not known.
  */
 static inline __u64 pvsched_expect(__u32 us, __u32 sequence)
 {

@@ -23,7 +23,7 @@
  * has a lease of its own, and should be pinned to one CPU: the host hears of CPUs, not of threads.
  *
  * After pvsched_open() nothing is allocated, no lock is taken and no system call made, but for two
- * cases which pvsched_lease_request() names.
+ * cases which pvsched_lease_request() names, and where reading CLOCK_MONOTONIC is one.
  */
 
 #include <stdint.h>
@@ -171,7 +171,8 @@ int pvsched_lease_renew(struct pvsched *host, struct pvsched_lease *lease);
 
 /**
  * The CPU where the request was made is ordinary again, and urgent in @expected_us; 0: not known.
- * The host uses that to be ready shortly before. Changes nothing when a newer request is there.
+ * The host uses that to be ready shortly before; the clock is read for it, so call this as soon as
+ * the work is done. Changes nothing when a newer request is there.
  * Returns 0 or an outcome: NO_DEVICE, NO_HOST, NOT_OURS.
  */
 int pvsched_lease_release(struct pvsched *host, struct pvsched_lease *lease, uint32_t expected_us);

@@ -11,8 +11,8 @@
 
 #include <linux/types.h>
 
+#include "pvsched/ask.h"
 #include "pvsched/bucket.h"
-#include "pvsched/page.h"
 
 #define PVS_VCPUS_MAX    4096 /* slots; a slot is a registered vCPU thread */
 #define PVS_DOMAINS_MAX  1024
@@ -43,12 +43,6 @@
  * nothing for it, or a switch was missed and it runs uncharged: the boost ends.
  */
 #define PVS_UNSEEN_NS 10000000
-
-/**
- * A vCPU whose guest says that it does nothing urgent keeps its boost for this long after it was
- * switched in: an interrupt needs as long to lead to a task that says otherwise.
- */
-#define PVS_ASK_GRACE_NS 50000
 
 /* pvs_vcpu_account::flags, written by the daemon */
 #define PVS_FLAG_ELEVATED        (1U << 0) /* the thread has a real-time class from us */
@@ -112,16 +106,30 @@ struct pvs_vcpu_account {
 	__u64 ask_request_ns; /* since when the request is this one: each voice is renewed by itself
 	                       */
 	__u64 ask_intent_ns;  /* the scheduler's words */
-	__u64 ask_expected_ns; /* urgent again at, at the earliest; 0: not known */
-	__u32 ask;             /* enum pvsched_ask; never INVALID */
-	__u32 ask_faults;      /* the page could not be read: not resident */
-	__u32 ask_invalid;     /* words without a meaning */
-	__u32 ask_stale;       /* of another generation */
-	__u32 unseen;          /* it left a CPU to which it had not been seen to come */
+	__u64 ask_expected_ns; /* urgent again at; 0: not known */
+	struct pvs_guest_clock ask_clock;
+	__u64 urgent_work_ns; /* how long its guest is urgent, see pvs_lasts_learn(); 0: not known
+	                       */
+	__u64 urgent_run_ns;  /* and runs, until it sleeps */
+	__u32 ask;            /* enum pvsched_ask; never INVALID */
+	__u32 ask_faults;     /* the page could not be read: not resident */
+	__u32 ask_invalid;    /* words without a meaning */
+	__u32 ask_stale;      /* of another generation */
+	__u32 unseen;         /* it left a CPU to which it had not been seen to come */
 	__u32 reserved0;
 	__u64 ask_counts[3]; /* reads, by enum pvsched_ask */
 
 	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
+	__u64 watched_ns;         /* the in_ns of the last run that a deadline was started for */
+
+	/*
+	 * written by the daemon: what of the run that began at earlier_in_ns was elevated before
+	 * raised_at_ns, until earlier_until_ns; not charged yet
+	 */
+	__u64 earlier_in_ns __attribute__((aligned(64)));
+	__u64 earlier_ns;
+	__u64 earlier_until_ns;
+	__u64 ask_grace_ns; /* see struct pvs_ask_run */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));

@@ -35,29 +35,51 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
 }
 
-/* Which part of the run that goes on since @in_ns is elevated, and so not charged yet. */
-static uint64_t elevated_so_far(const struct pvs_vcpu_account *a, uint64_t in_ns, uint64_t now_ns)
+/* What of the run that goes on since in_ns is elevated, and so not charged yet, in two stretches.
+ */
+struct stretches {
+	uint64_t earlier_ns, earlier_until_ns; /* before it was raised last */
+	uint64_t last_ns, last_until_ns;
+};
+
+static struct stretches elevated_so_far(const struct pvs_vcpu_account *a, uint64_t in_ns,
+                                        uint64_t now_ns)
 {
-	uint64_t since_ns = MAX(in_ns, READ(a->raised_at_ns)), until_ns = now_ns;
+	uint64_t since_ns = MAX(in_ns, READ(a->raised_at_ns));
+	struct stretches ret = {.last_until_ns = now_ns};
 
 	if (!in_ns)
-		return 0;
+		return ret;
+	if (READ(a->earlier_in_ns) == in_ns) {
+		ret.earlier_ns = READ(a->earlier_ns);
+		ret.earlier_until_ns = READ(a->earlier_until_ns);
+	}
 	if (!(READ(a->flags) & PVS_FLAG_ELEVATED))
-		until_ns = MIN(now_ns, READ(a->lowered_at_ns));
-	return until_ns > since_ns ? until_ns - since_ns : 0;
+		ret.last_until_ns = MIN(now_ns, READ(a->lowered_at_ns));
+	if (ret.last_until_ns > since_ns)
+		ret.last_ns = ret.last_until_ns - since_ns;
+	return ret;
 }
 
 /*
- * The tracer charges a run for one stretch, the last. One that was lowered in this run and is
- * raised again owes the stretch before, too: it is taken as if it had just been.
+ * The tracer charges a run for what was elevated since it was raised last. One that was lowered in
+ * this run and is raised again owes the stretches before, too: they are added up, as if they had
+ * been at the end of the last of them.
  */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
-	uint64_t before_ns = elevated_so_far(a, READ(a->in_ns), now_ns);
+	uint64_t in_ns = READ(a->in_ns);
+	struct stretches s = elevated_so_far(a, in_ns, now_ns);
 
+	if (s.last_ns) {
+		/* in this order: whatever is switched out meanwhile is charged twice, not never */
+		WRITE(a->earlier_ns, s.earlier_ns + s.last_ns);
+		WRITE(a->earlier_until_ns, s.last_until_ns);
+		WRITE(a->earlier_in_ns, in_ns);
+	}
 	WRITE(a->exhausted_at_ns, 0);
-	WRITE(a->raised_at_ns, now_ns - before_ns);
+	WRITE(a->raised_at_ns, now_ns);
 	flags_change(a, PVS_FLAG_ELEVATED, PVS_FLAG_REPORT_BLOCKED);
 }
 
@@ -108,13 +130,29 @@ static struct pvs_bucket_rule rule_read(const struct pvs_bucket_rule *rule)
 
 /* A shared bucket: when it holds a burst of the vCPU, and what it has now, if that is less. */
 static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
-                               uint64_t want_ns, uint64_t now_ns, int64_t *tokens_ns)
+                               uint64_t want_ns, uint64_t used_ns, uint64_t now_ns,
+                               int64_t *tokens_ns)
 {
-	int64_t left_ns = pvs_bucket_tokens(rule, repaid_at_ns, now_ns);
+	int64_t left_ns = pvs_bucket_tokens(rule, repaid_at_ns, now_ns) - (int64_t)used_ns;
 
 	if (left_ns < *tokens_ns)
 		*tokens_ns = left_ns;
 	return pvs_bucket_ready_at(rule, repaid_at_ns, want_ns);
+}
+
+/* When its bucket will be full, what is not charged yet taken off. */
+static uint64_t full_at(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
+                        const struct stretches *s, uint32_t entitled_permille)
+{
+	if (s->earlier_ns)
+		repaid_at_ns =
+		        pvs_bucket_charge(rule, repaid_at_ns, s->earlier_until_ns,
+		                          pvs_bucket_price(rule, s->earlier_ns, entitled_permille));
+	if (s->last_ns)
+		repaid_at_ns =
+		        pvs_bucket_charge(rule, repaid_at_ns, s->last_until_ns,
+		                          pvs_bucket_price(rule, s->last_ns, entitled_permille));
+	return repaid_at_ns;
 }
 
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
@@ -127,12 +165,17 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	struct pvs_bucket_rule domain_rule = rule_read(&domain->rule);
 	struct pvs_bucket_rule cpu_rule = rule_read(accounts->cpu_rule);
 	uint64_t in_ns = READ(a->in_ns);
+	struct stretches s = elevated_so_far(a, in_ns, now_ns);
+	uint32_t entitled = READ(a->entitled_permille);
 
 	*ret = (struct policy_facts){
+	        /* not if it was lowered since: the tracer lets go of it then */
+	        .watched = in_ns && READ(a->watched_ns) == in_ns && READ(a->lowered_at_ns) < in_ns,
+	        .urgent_work_ns = READ(a->urgent_work_ns),
+	        .urgent_run_ns = READ(a->urgent_run_ns),
 	        .whereabouts = whereabouts(a, in_ns),
 	        .quota = READ(a->quota) != 0,
 	        .softirqd_since_ns = READ(cpu->softirqd_since_ns),
-	        .full_at_ns = READ(a->repaid_at_ns),
 	        .ran_ns = in_ns && now_ns > in_ns ? now_ns - in_ns : 0,
 	};
 	if (ret->whereabouts == POLICY_WAITING)
@@ -142,13 +185,13 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
 	}
+	ret->full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, entitled);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
-	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, READ(a->entitled_permille));
+	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, entitled);
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,
-	                                   now_ns, &ret->tokens_ns);
-	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns, now_ns,
-	                                &ret->tokens_ns);
-	ret->tokens_ns -= (int64_t)elevated_so_far(a, in_ns, now_ns);
+	                                   s.earlier_ns + s.last_ns, now_ns, &ret->tokens_ns);
+	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns,
+	                                s.earlier_ns + s.last_ns, now_ns, &ret->tokens_ns);
 }
 
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
@@ -159,11 +202,12 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
 }
 
 void account_report_asks(const struct accounts *accounts, unsigned int slot, bool urgent,
-                         bool ordinary)
+                         bool ordinary, uint64_t grace_ns)
 {
 	uint32_t set =
 	        (urgent ? PVS_FLAG_REPORT_URGENT : 0) | (ordinary ? PVS_FLAG_REPORT_ORDINARY : 0);
 
+	WRITE(accounts->vcpus[slot].ask_grace_ns, grace_ns);
 	flags_change(&accounts->vcpus[slot], set,
 	             (PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_ORDINARY) & ~set);
 }
@@ -206,9 +250,10 @@ void account_ask(const struct accounts *accounts, unsigned int slot, struct gues
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (read_ns <= ask->read_ns || READ(a->ask_read_ns) != read_ns)
 		return;
-	/* both are the earliest that it can be: the later one is nearer */
+	/* who saw it first knows better when it was written */
 	if (seen.words[0] == ask->words[0])
-		seen.expected_ns = MAX(seen.expected_ns, ask->expected_ns);
+		seen.expected_ns = ask->expected_ns;
+	seen.clock = ask->clock;
 	*ask = seen;
 }
 

@@ -113,9 +113,11 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 
 	account_report_halt(b->options.accounts, slot, decision->report_halt);
 	/* before a raise: it may run at once, and the tracer looks then what is wanted of it */
-	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary);
+	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary,
+	                    view->grace_ns);
 	carry_out(b, slot, decision);
-	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary);
+	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary,
+	                    view->grace_ns);
 	if (decision->action != POLICY_NOTHING)
 		pages_publish(b->pages, slot, view, clock_now_ns());
 }
@@ -274,7 +276,7 @@ static int slot_remove(struct booster *b, unsigned int slot)
 	if (b->slots[slot].raised)
 		lower(b, slot);
 	account_report_halt(b->options.accounts, slot, false);
-	account_report_asks(b->options.accounts, slot, false, false);
+	account_report_asks(b->options.accounts, slot, false, false, 0);
 	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
 	policy_remove(b->policy, slot);
 	if (b->slots[slot].raised)

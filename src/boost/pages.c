@@ -148,6 +148,7 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	                    now_ns, &p->ask);
 	facts->ask = guest_ask_now(&p->ask, now_ns);
 	facts->expected_ns = facts->ask == PVSCHED_ASK_ORDINARY ? p->ask.expected_ns : 0;
+	facts->said_ns = MAX(p->ask.request_ns, p->ask.intent_ns);
 }
 
 /* Who else writes to such a page can make a write wait: somebody else does it. */

@@ -195,7 +195,9 @@ int guest_page_publish(const struct guest_page *page, const struct guest_snapsho
 /* The words of a guest that say what it wants, as they lie in the page. */
 struct words {
 	struct {
-		uint64_t request, expect, generation_echo;
+		uint64_t request, expect, generation_echo, nonce;
+		uint32_t apic_id, cpu_index, agent_generation, reserved;
+		uint64_t written_ns;
 	} line;
 	struct {
 		uint64_t task_intent, cs_state;
@@ -210,6 +212,7 @@ static int read_words(const struct guest_page *page, bool agent, struct words *r
 	if (page->memory) {
 		ret->line.request = LOAD(page->memory->request);
 		ret->line.expect = LOAD(page->memory->expect);
+		ret->line.written_ns = LOAD(page->memory->written_ns);
 		ret->line.generation_echo = LOAD(page->memory->generation_echo);
 		if (agent) {
 			ret->scheduler.task_intent = LOAD(page->memory->task_intent);
@@ -259,6 +262,7 @@ int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t runn
 	struct words words;
 	enum pvsched_ask said;
 	uint32_t us;
+	uint64_t since_ns = MAX(running_since_ns, ask->read_ns);
 	bool changed;
 	int r = read_words(page, agent, &words);
 
@@ -271,8 +275,12 @@ int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t runn
 	changed = note_voices(ask, &words, now_ns);
 	if (!ask->changed_ns || ask->words[0] != words.line.request) {
 		us = pvsched_expect_us(words.line.expect, words.line.request);
-		ask->expected_ns =
-		        us ? MAX(running_since_ns, ask->read_ns) + us * NSEC_PER_USEC : 0;
+		ask->expected_ns = 0;
+		if (us) {
+			ask->request_ns = pvs_guest_clock_to_host(
+			        &ask->clock, words.line.written_ns, since_ns, now_ns);
+			ask->expected_ns = ask->request_ns + us * NSEC_PER_USEC;
+		}
 	}
 	if (changed)
 		ask->changed_ns = now_ns;

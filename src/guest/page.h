@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "pvsched/page.h"
+#include "pvsched/ask.h"
 #include "util/base.h"
 
 /** Where the page is, and what the host told its guest. */
@@ -79,7 +79,8 @@ struct guest_ask {
 	uint64_t changed_ns;  /* 0: never read */
 	uint64_t request_ns;  /* since when the first word is this one */
 	uint64_t intent_ns;   /* the others */
-	uint64_t expected_ns; /* 0: not known */
+	uint64_t expected_ns; /* urgent again at; 0: not known */
+	struct pvs_guest_clock clock;
 	enum pvsched_ask ask; /* never INVALID */
 	uint32_t invalid;     /* words that had no meaning */
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
 /* A word that changes this often between two instructions is not shared with anybody reasonable. */
 #define EXCHANGE_TRIES 100
@@ -14,6 +15,15 @@ static uint32_t next_sequence(uint64_t word)
 	uint32_t sequence = pvsched_request_sequence(word) + 1;
 
 	return sequence ? sequence : 1; /* 0 is no request */
+}
+
+/* The host learns from it when, by its own clock, the CPU will be urgent again. */
+static uint64_t clock_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 /* Writes the request over whatever stands there. Returns 0, or -EAGAIN. */
@@ -54,6 +64,8 @@ static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t
 	 * Between this store and the exchange another thread may make a newer request. Then its
 	 * sequence number differs, or it is urgent; either way this word has no meaning with it.
 	 */
+	if (expected_us)
+		__atomic_store_n(&page->written_ns, clock_now_ns(), __ATOMIC_RELAXED);
 	__atomic_store_n(&page->expect, pvsched_expect(expected_us, sequence), __ATOMIC_RELAXED);
 	if (!__atomic_compare_exchange_n(&page->request, &word, pvsched_request(ORDINARY, sequence),
 	                                 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))

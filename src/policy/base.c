@@ -26,19 +26,30 @@
 #define VAIN_CALLS_MAX 2
 #define DEAF_NS        (2 * NSEC_PER_MSEC)
 
-/* With fewer tokens than this a boost that was given back is over. */
-#define YIELDED_TOKENS_MIN_NS (60 * NSEC_PER_USEC)
+#define REFILL_MIN_NS (200 * NSEC_PER_USEC)
+
+/* How long the refill of so many tokens takes. Not so often: it may be a shared bucket that lacks.
+ */
+static uint64_t refill_ns(const struct policy_vcpu *v, uint64_t tokens_ns)
+{
+	return MAX(tokens_ns * 1000 / MAX(v->profile.share_permille, UINT32_C(1)), REFILL_MIN_NS);
+}
 
 /* Which bucket is not full again, and when it will be. WITHIN: all are. */
 static enum policy_reason empty_bucket(const struct policy_vcpu *v,
                                        const struct policy_facts *facts, uint64_t now_ns,
                                        uint64_t *until_ns)
 {
+	uint64_t missing_ns;
+
 	/* it gave back what it had: that is still its own, full or not */
-	if (v->yielded && facts->tokens_ns >= (int64_t)YIELDED_TOKENS_MIN_NS)
+	missing_ns = v->yielded ? policy_missing_ns(v, facts) : UINT64_MAX;
+	if (!missing_ns)
 		return POLICY_REASON_WITHIN;
 	if (facts->full_at_ns > now_ns) {
 		*until_ns = facts->full_at_ns;
+		if (v->yielded)
+			*until_ns = MIN(*until_ns, now_ns + refill_ns(v, missing_ns));
 		return POLICY_REASON_BUDGET;
 	}
 	if (facts->domain_at_ns > now_ns) {
@@ -128,8 +139,10 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
 		v->short_halts = MIN(v->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
 		return now_ns + (SHORT_HALT_NS << shift);
 	}
-	if (!v->backs_off)
-		at_ns = policy_expected_look(facts, now_ns);
+	if (!v->backs_off) {
+		at_ns = policy_expected_look(v, facts, now_ns);
+		v->expected_look_ns = at_ns;
+	}
 	if (event == POLICY_EVENT_URGENT && ++v->vain_calls >= VAIN_CALLS_MAX) {
 		v->vain_calls = 0;
 		v->deaf = true;
@@ -159,6 +172,13 @@ void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event
 	if (reason == POLICY_REASON_WITHIN) {
 		if (facts->whereabouts == POLICY_HALTED ||
 		    policy_wanted_awake(v, event, facts, now_ns, &why)) {
+			v->raised_ahead = event == POLICY_EVENT_LOOK &&
+			                  why == POLICY_REASON_ASKED &&
+			                  v->view.next_ns == v->expected_look_ns &&
+			                  now_ns >= v->expected_look_ns;
+			v->urgent_from_ns = facts->whereabouts == POLICY_HALTED
+			                            ? 0
+			                            : MAX(facts->expected_ns, now_ns);
 			raise_it(policy, vcpu, why, now_ns, ret);
 			return;
 		}

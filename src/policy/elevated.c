@@ -63,15 +63,6 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 }
 
 /*
- * How long until a guest that was raised in a run is looked at for whether it has become ordinary:
- * ever longer, or a hundred of them would keep the booster busy with looks at urgent guests.
- */
-static uint64_t look_again_ns(const struct policy_vcpu *v, uint64_t now_ns)
-{
-	return MAX((uint64_t)PVS_ASK_GRACE_NS, (now_ns - v->view.since_ns) / 4);
-}
-
-/*
  * Runs whose end the tracer's deadline may not see are watched by a timer: those it was raised in,
  * those during which ksoftirqd waits, and what a command gave. Of a guest that asks, nobody else
  * sees in such a run that it has become ordinary.
@@ -83,12 +74,15 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 	bool running = facts->whereabouts == POLICY_RUNNING;
 	uint64_t at_ns = v->view.next_ns;
 
-	v->caught_awake = v->caught_awake && running;
+	v->caught_awake = v->caught_awake && running && !facts->watched;
+	if (!running && facts->whereabouts != POLICY_WAITING)
+		v->urgent_from_ns = 0;
 	if (v->caught_awake)
 		at_ns = MIN(at_ns,
 		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
-	if (v->caught_awake && facts->ask != PVSCHED_ASK_NONE && !v->yield_declined)
-		at_ns = MIN(at_ns, now_ns + look_again_ns(v, now_ns));
+	if ((v->caught_awake || v->urgent_from_ns) && facts->ask != PVSCHED_ASK_NONE &&
+	    !v->yield_declined)
+		at_ns = MIN(at_ns, policy_yield_look(v, facts, now_ns));
 	/* nobody else sees a request lapse, or be taken back, of one that must have one */
 	if (v->profile.asks == PROFILE_ASKS_REQUIRE)
 		at_ns = MIN(at_ns, now_ns + PVSCHED_REQUEST_LEASE_NS);
@@ -118,7 +112,8 @@ static void give_back(struct policy *policy, unsigned int vcpu, enum policy_reas
 	v->view.yields_total += reason == POLICY_REASON_ORDINARY;
 	lower(policy, vcpu, POLICY_BASE, reason, now_ns, ret);
 	ret->report_halt = true;
-	policy_look_at(policy, vcpu, policy_expected_look(facts, now_ns));
+	v->expected_look_ns = policy_expected_look(v, facts, now_ns);
+	policy_look_at(policy, vcpu, v->expected_look_ns);
 }
 
 /* What a command gave ends, unless it would be elevated without it. */

@@ -143,6 +143,7 @@ static void set_wants(struct policy_vcpu *v, bool raises)
 	bool armed = raises || v->view.state == POLICY_ARMED;
 
 	v->view.wants_ordinary = hears && armed && !v->yield_declined;
+	v->view.grace_ns = policy_grace_ns(v);
 	v->view.wants_urgent = hears && !armed && !v->deaf &&
 	                       (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
 	                        reason == POLICY_REASON_UNASKED);
@@ -206,6 +207,8 @@ void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
 		return;
 	}
 	policy_hear(&v->profile, &heard);
+	if (v->raised_ahead)
+		policy_learn_lead(v, now_ns);
 	v->view.boosts_total++;
 	policy_enter(v, POLICY_ARMED, v->why, now_ns);
 	v->caught_awake = true;

@@ -105,6 +105,10 @@ struct policy_facts {
 	uint64_t preempted_after_ns; /* waiting: how long it had run then; 0: it was asleep */
 	enum pvsched_ask ask;        /* what its guest says; never INVALID */
 	uint64_t expected_ns;        /* with ORDINARY: when it will be urgent again; 0: not known */
+	uint64_t said_ns;            /* it says so since */
+	bool watched;                /* running: the tracer looks when that must end */
+	uint64_t urgent_work_ns;     /* how long it is urgent; 0: not known */
+	uint64_t urgent_run_ns;      /* how long it runs then, until it sleeps; 0: not known */
 };
 
 enum policy_event {
@@ -152,6 +156,7 @@ struct policy_view {
 	 * tracer is told before a RAISE is carried out: what was waiting runs before it returns.
 	 */
 	bool wants_urgent, wants_ordinary;
+	uint64_t grace_ns; /* after how much ordinary work it wants to know of it */
 };
 
 /** A policy for vCPU numbers below @n_vcpus. NULL when memory is out. */

@@ -15,6 +15,8 @@ struct policy_vcpu {
 	bool yield_declined; /* it would yield, and it is not worth it now */
 	bool backs_off;      /* after short halts: no halt is to be told of until it is looked at */
 	bool deaf;           /* it called in vain: not heard until it is looked at */
+	bool raised_ahead;   /* it is being raised at the look that was planned for that */
+	uint64_t urgent_from_ns;  /* raised awake, to be urgent from then on; 0: not */
 	enum policy_reason why;   /* it is being raised */
 	unsigned int vain_calls;  /* of an urgent guest that was not raised for it, in a row */
 	unsigned int short_halts; /* in a row */
@@ -24,6 +26,8 @@ struct policy_vcpu {
 	uint64_t backoff_until_ns;
 	uint64_t command_until_ns;  /* boosted by command until; 0: not */
 	uint64_t rate_repaid_at_ns; /* bucket of changes */
+	uint64_t lead_ns;           /* how long before it is expected to be urgent it is raised */
+	uint64_t expected_look_ns;  /* the look that was planned for that; 0: none */
 	struct policy_view view;
 };
 
@@ -81,7 +85,21 @@ bool policy_wanted_awake(const struct policy_vcpu *v, enum policy_event event,
                          enum policy_reason *why);
 
 /** When to look at a vCPU whose guest said when it will be urgent; NSEC_NEVER. */
-uint64_t policy_expected_look(const struct policy_facts *facts, uint64_t now_ns);
+uint64_t policy_expected_look(const struct policy_vcpu *v, const struct policy_facts *facts,
+                              uint64_t now_ns);
+
+/** After how much ordinary work it is worth to yield. */
+uint64_t policy_grace_ns(const struct policy_vcpu *v);
+
+/** When its guest may have done that much, as far as can be known. */
+uint64_t policy_yield_look(const struct policy_vcpu *v, const struct policy_facts *facts,
+                           uint64_t now_ns);
+
+/** It was raised at a look that was planned for that: how early the next one must be. */
+void policy_learn_lead(struct policy_vcpu *v, uint64_t now_ns);
+
+/** What is missing in its tokens for its guest to be urgent once; 0: they are enough. */
+uint64_t policy_missing_ns(const struct policy_vcpu *v, const struct policy_facts *facts);
 
 /** Elevated and its guest does nothing urgent: true when it is to be lowered for that. */
 bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,

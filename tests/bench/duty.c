@@ -54,6 +54,8 @@ static void say(struct pvsched_page *page, bool urgent, uint64_t again_ns)
 	sequence = pvsched_request_sequence(page->request) + 1;
 	tuple = urgent ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 80)
 	               : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
+	if (again_ns)
+		__atomic_store_n(&page->written_ns, clock_now_ns(), __ATOMIC_RELAXED);
 	__atomic_store_n(&page->expect,
 	                 pvsched_expect((uint32_t)(again_ns / NSEC_PER_USEC), sequence),
 	                 __ATOMIC_RELAXED);

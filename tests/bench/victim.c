@@ -235,6 +235,18 @@ static void print_boosts(struct stack *stack, uint64_t since_ns)
 	       a->entitled_permille, totals.wakeups, traced.deadline_error,
 	       policy_state_name(vcpu.view.state), policy_reason_name(vcpu.view.reason),
 	       vcpu.view.yields_total, a->unseen);
+	printf(",\"throttles\":%lu,\"urgent_work_us\":%.1f,\"urgent_run_us\":%.1f,\"grace_us\":%."
+	       "1f,"
+	       "\"denied\":{",
+	       vcpu.view.throttles_total, (double)a->urgent_work_ns / NSEC_PER_USEC,
+	       (double)a->urgent_run_ns / NSEC_PER_USEC,
+	       (double)vcpu.view.grace_ns / NSEC_PER_USEC);
+	for (int i = 0, n = 0; i < _POLICY_REASON_MAX; i++)
+		if (vcpu.view.denied_total[i])
+			printf("%s\"%s\":%lu", n++ ? "," : "",
+			       policy_reason_name((enum policy_reason)i),
+			       vcpu.view.denied_total[i]);
+	putchar('}');
 }
 
 static void print_results(const struct results *results)

@@ -17,8 +17,8 @@ DUTIES = {
     "490/10": (490, 0, 10), "5/20": (5, 0, 20),
 }
 # Of some demands: work besides that can wait, and its period, in us. Only on request.
-ORDINARY = {"5+ordinary": (300, 5000), "10+ordinary": (300, 5000)}
-DUTIES |= {"5+ordinary": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
+ORDINARY = {"5+ordinary": (300, 5000), "10+ordinary": (300, 5000), "5+long": (2000, 20000)}
+DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
 # asks: as latency, and it says in its guest page when it is urgent and when ordinary.
@@ -145,6 +145,11 @@ def _summary(rounds, variant, duty):
         "budget_us": ones[0]["budget_us"],
         "entitled_permille": round(statistics.mean(one["entitled_permille"] for one in ones)) if boosted else None,
         "yields": round(statistics.mean(one["yields"] for one in ones), 1) if boosted else None,
+        "throttles": round(statistics.mean(one["throttles"] for one in ones), 1) if boosted else None,
+        "denied": {reason: sum(one["denied"].get(reason, 0) for one in ones)
+                   for reason in sorted({reason for one in ones for reason in one["denied"]})} if boosted else None,
+        **({name: round(statistics.median(one[name] for one in ones), 1)
+            for name in ("urgent_work_us", "urgent_run_us", "grace_us")} if boosted else {}),
         "unseen": sum(one["unseen"] for one in ones) if boosted else None,
         "asks_vs_latency": figures.ratio(_column(rounds, variant, duty, "avg_us"),
                                          _column(rounds, "latency", duty, "avg_us")) if variant == "asks" else None,

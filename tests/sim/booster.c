@@ -137,7 +137,7 @@ static void carry_out(struct host *host, unsigned int slot)
 		host->calls++;
 		account_raised(&host->accounts, slot, now);
 		if (host->mutation == MUTATION_LAST_STRETCH)
-			host->vcpus[slot].raised_at_ns = now;
+			host->vcpus[slot].earlier_in_ns = 0;
 		world_set_priority(host->world, slot, PRIORITY);
 		host->raised[slot] = true;
 		facts(host, slot, &f);
@@ -160,7 +160,8 @@ static void tell_tracer(struct host *host, unsigned int slot)
 {
 	const struct policy_view *view = policy_view(host->policy, slot);
 
-	account_report_asks(&host->accounts, slot, view->wants_urgent, view->wants_ordinary);
+	account_report_asks(&host->accounts, slot, view->wants_urgent, view->wants_ordinary,
+	                    view->grace_ns);
 }
 
 /* What a decision tells tracer and guest. */

@@ -21,6 +21,7 @@ struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed)
 		abort();
 	memset(guest, 0, sizeof(*guest));
 	guest->random = seed;
+	guest->clock_behind_ns = rng_next(&guest->random);
 	guest->page.abi_version = PVSCHED_ABI_VERSION;
 	guest->page.policy_version = PVSCHED_POLICY_VERSION;
 	memcpy(guest->page.policy_name, PVSCHED_POLICY_NAME, sizeof(PVSCHED_POLICY_NAME));
@@ -35,12 +36,13 @@ struct guest *guest_free(struct guest *guest)
 	return NULL;
 }
 
-static void say(struct guest *guest, enum pvsched_ask ask, uint64_t expect_us)
+static void say(struct guest *guest, enum pvsched_ask ask, uint64_t expect_us, uint64_t now_ns)
 {
 	uint64_t tuple = ask == PVSCHED_ASK_URGENT ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 50)
 	                                           : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
 
 	guest->sequence++;
+	guest->page.written_ns = now_ns - guest->clock_behind_ns;
 	guest->page.expect = pvsched_expect((uint32_t)expect_us, guest->sequence);
 	guest->page.request = pvsched_request(tuple, guest->sequence);
 }
@@ -48,10 +50,10 @@ static void say(struct guest *guest, enum pvsched_ask ask, uint64_t expect_us)
 static void say_ordinary(struct guest *guest, uint64_t now_ns)
 {
 	say(guest, PVSCHED_ASK_ORDINARY,
-	    guest->next_ns > now_ns ? (guest->next_ns - now_ns) / NSEC_PER_USEC : 0);
+	    guest->next_ns > now_ns ? (guest->next_ns - now_ns) / NSEC_PER_USEC : 0, now_ns);
 }
 
-static void say_anything(struct guest *guest)
+static void say_anything(struct guest *guest, uint64_t now_ns)
 {
 	uint64_t expect_us = rng_below(&guest->random, 1000);
 
@@ -66,16 +68,16 @@ static void say_anything(struct guest *guest)
 		guest->page.expect = rng_next(&guest->random);
 		return;
 	case 3:
-		say(guest, PVSCHED_ASK_ORDINARY, rng_below(&guest->random, UINT32_MAX));
+		say(guest, PVSCHED_ASK_ORDINARY, rng_below(&guest->random, UINT32_MAX), now_ns);
 		return;
 	case 4:
-		say(guest, PVSCHED_ASK_ORDINARY, 0);
+		say(guest, PVSCHED_ASK_ORDINARY, 0, now_ns);
 		return;
 	case 5:
-		say(guest, PVSCHED_ASK_ORDINARY, expect_us);
+		say(guest, PVSCHED_ASK_ORDINARY, expect_us, now_ns);
 		return;
 	default:
-		say(guest, PVSCHED_ASK_URGENT, expect_us);
+		say(guest, PVSCHED_ASK_URGENT, expect_us, rng_next(&guest->random));
 		return;
 	}
 }
@@ -89,16 +91,16 @@ void guest_speak(struct guest *guest, enum ask_mode mode, uint64_t now_ns)
 	case ASK_HONEST:
 		return;
 	case ASK_LIAR:
-		say(guest, PVSCHED_ASK_URGENT, 0);
+		say(guest, PVSCHED_ASK_URGENT, 0, now_ns);
 		guest->changes_ns = now_ns + LIAR_RENEWS_NS;
 		return;
 	case ASK_TOGGLER:
 		say(guest, rng_below(&guest->random, 2) ? PVSCHED_ASK_URGENT : PVSCHED_ASK_ORDINARY,
-		    0);
+		    0, now_ns);
 		guest->changes_ns = now_ns + 1 + rng_below(&guest->random, TOGGLER_FLIPS_NS);
 		return;
 	case ASK_RANDOM:
-		say_anything(guest);
+		say_anything(guest, now_ns);
 		guest->changes_ns = now_ns + 1 + rng_below(&guest->random, RANDOM_CHANGES_NS);
 		return;
 	}
@@ -164,7 +166,7 @@ static void urgent_begin(struct world *world, struct thread *t)
 	guest->urgent = true;
 	guest->set_aside_ns = t->left_ns;
 	t->left_ns = MAX(vary(world, t->behaviour->urgent_run_ns, 200), UINT64_C(1));
-	say(guest, PVSCHED_ASK_URGENT, 0);
+	say(guest, PVSCHED_ASK_URGENT, 0, world->now_ns);
 }
 
 void guest_runs(struct world *world, struct thread *t)

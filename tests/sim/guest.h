@@ -13,6 +13,7 @@
 
 struct guest {
 	struct pvsched_page page;
+	uint64_t clock_behind_ns; /* its monotonic clock, behind the host's */
 	uint64_t random; /* its own, so that reading the page does not change the world's */
 	uint32_t sequence;
 	uint64_t changes_ns; /* when its opinion changes next; not ASK_HONEST */

@@ -164,7 +164,7 @@ static const struct {
         {MUTATION_LATE, "late booster", "varying", NULL},
         {MUTATION_STATIC_FREE, "a static RT vCPU is free", "static-rt",
          "a CPU ran real-time threads beyond its cap"},
-        {MUTATION_YIELD_FILLS, "a yield fills the bucket", "asks-toggler",
+        {MUTATION_YIELD_FILLS, "a yield fills the bucket", "asks-random",
          "a vCPU was elevated beyond its cap"},
         {MUTATION_YIELD_BLIND, "raised after a yield without a look at the tokens",
          "asks-random-polled", "a vCPU was elevated beyond its cap"},

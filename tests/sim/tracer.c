@@ -22,16 +22,18 @@ static void event_send(struct host *host, uint32_t slot, uint32_t type, uint32_t
 	booster_notify(host, &event);
 }
 
-static uint64_t elevated_span(const struct pvs_vcpu_account *vcpu, uint64_t in_ns, uint64_t out_ns)
+static uint64_t elevated_span(const struct pvs_vcpu_account *vcpu, uint64_t in_ns, uint64_t *until)
 {
-	uint64_t from = MAX(in_ns, vcpu->raised_at_ns), to = out_ns;
+	uint64_t from = MAX(in_ns, vcpu->raised_at_ns);
 
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
-		if (vcpu->lowered_at_ns <= from)
-			return 0;
-		to = MIN(to, vcpu->lowered_at_ns);
-	}
-	return to > from ? to - from : 0;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+		*until = MIN(*until, vcpu->lowered_at_ns);
+	return *until > from ? *until - from : 0;
+}
+
+static uint64_t elevated_earlier(const struct pvs_vcpu_account *vcpu, uint64_t in_ns)
+{
+	return in_ns && vcpu->earlier_in_ns == in_ns ? vcpu->earlier_ns : 0;
 }
 
 static void domain_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t charge)
@@ -66,6 +68,14 @@ static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64
 	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
 }
 
+static void elevated_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
+                            uint64_t charge)
+{
+	cpu_charge(host, cpu, until, charge, false);
+	domain_charge(host, host->vcpus[slot].domain, until, charge);
+	vcpu_charge(host, &host->vcpus[slot], until, charge);
+}
+
 /* bpf/ask.h */
 
 static enum pvsched_ask ask_valid(struct pvs_vcpu_account *vcpu, enum pvsched_ask ask)
@@ -85,11 +95,16 @@ static void ask_note_change(struct pvs_vcpu_account *vcpu, const struct pvsched_
 		return;
 	if (vcpu->ask_words[0] != page->request) {
 		us = pvsched_expect_us(page->expect, page->request);
-		vcpu->ask_expected_ns = us ? since + us * UINT64_C(1000) : 0;
+		vcpu->ask_expected_ns = 0;
+		vcpu->ask_request_ns = now;
+		if (us) {
+			vcpu->ask_request_ns = pvs_guest_clock_to_host(
+			        &vcpu->ask_clock, page->written_ns, since, now);
+			vcpu->ask_expected_ns = vcpu->ask_request_ns + us * UINT64_C(1000);
+		}
 	}
 	vcpu->ask_words[0] = page->request;
 	vcpu->ask_changed_ns = now;
-	vcpu->ask_request_ns = now;
 }
 
 static void ask_read(struct host *host, uint32_t slot, uint64_t now)
@@ -116,14 +131,45 @@ static void ask_read(struct host *host, uint32_t slot, uint64_t now)
 	vcpu->ask_counts[ask]++;
 }
 
+static struct pvs_ask_run ask_run(const struct pvs_vcpu_account *vcpu)
+{
+	return (struct pvs_ask_run){
+	        .ask = vcpu->ask,
+	        .in_ns = vcpu->in_ns,
+	        .said_ns = vcpu->ask_request_ns,
+	        .urgent_run_ns = vcpu->urgent_run_ns,
+	        .grace_ns = MAX(vcpu->ask_grace_ns, (uint64_t)PVS_ASK_GRACE_NS),
+	};
+}
+
+static void ask_learn(struct pvs_vcpu_account *vcpu, uint64_t expected, uint64_t now, bool asleep)
+{
+	uint64_t from = vcpu->in_ns, said = vcpu->ask_request_ns;
+
+	if (!from || vcpu->ask != PVSCHED_ASK_ORDINARY || vcpu->ask_changed_ns != now)
+		return;
+	if (expected > from && expected < now)
+		from = expected;
+	if (said > from)
+		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said - from);
+	if (asleep)
+		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now - from);
+}
+
 static void ask_check_running(struct host *host, uint32_t slot, uint64_t now)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	struct pvs_ask_run run;
+	uint64_t expected, since;
 
 	if (!vcpu->in_ns || vcpu->cpu != host->due_cpu[slot])
 		return; /* the timer's CPU is not the thread's any more */
+	expected = vcpu->ask_expected_ns;
 	ask_read(host, slot, now);
-	if (vcpu->ask == PVSCHED_ASK_ORDINARY && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+	ask_learn(vcpu, expected, now, false);
+	run = ask_run(vcpu);
+	since = pvs_ask_ordinary_since(&run);
+	if (since && since + run.grace_ns <= now && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		event_send(host, slot, PVS_EVENT_ORDINARY, 0);
 }
 
@@ -134,19 +180,26 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 {
 	const struct pvs_domain_account *domain = &host->domains[vcpu->domain];
 	const struct pvs_cpu_account *account = &host->cpus[vcpu->cpu];
-	int64_t left = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now), other;
+	uint64_t earlier = elevated_earlier(vcpu, vcpu->in_ns), repaid_at = vcpu->repaid_at_ns;
+	int64_t left, other;
+
+	if (earlier)
+		repaid_at = pvs_bucket_charge(
+		        &vcpu->rule, repaid_at, vcpu->earlier_until_ns,
+		        pvs_bucket_price(&vcpu->rule, earlier, vcpu->entitled_permille));
+	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
 
 	if (host->mutation == MUTATION_NO_VCPU)
 		left = INT64_MAX;
 	else
 		left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
-	other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now);
+	other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now) - (int64_t)earlier;
 	if (other < left) {
 		left = other;
 		*which = PVS_BUCKET_DOMAIN;
 	}
-	other = pvs_bucket_tokens(&host->cpu_rule, account->repaid_at_ns, now);
+	other = pvs_bucket_tokens(&host->cpu_rule, account->repaid_at_ns, now) - (int64_t)earlier;
 	if (other < left) {
 		left = other;
 		*which = PVS_BUCKET_CPU;
@@ -154,12 +207,13 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 	return left - (int64_t)(now - since);
 }
 
-static uint64_t next_look(const struct pvs_vcpu_account *vcpu, uint64_t left)
+static uint64_t next_look(const struct pvs_vcpu_account *vcpu, uint64_t now, uint64_t left)
 {
-	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY) &&
-	    left > PVS_ASK_GRACE_NS)
-		return PVS_ASK_GRACE_NS;
-	return left;
+	struct pvs_ask_run run = ask_run(vcpu);
+
+	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+		return left;
+	return MIN(pvs_ask_look_at(&run, now) - now, left);
 }
 
 /* In the context of the thread, or of the timer that was started in it. */
@@ -197,7 +251,7 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->raised_at_ns), &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		ask_check_running(host, slot, now);
-		deadline_start(host, slot, now, next_look(vcpu, (uint64_t)left));
+		deadline_start(host, slot, now, next_look(vcpu, now, (uint64_t)left));
 		return;
 	}
 	vcpu->exhausted_at_ns = now;
@@ -237,13 +291,14 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 		vcpu->wakeups_elevated++;
 	if (vcpu->exhausted_at_ns || host->mutation == MUTATION_NO_DEADLINE)
 		return;
+	vcpu->watched_ns = now;
 	left = tokens_left(host, vcpu, now, now, &which);
 	if (left <= PVS_TOKENS_MIN_NS) {
 		vcpu->exhausted_at_ns = now;
 		event_send(host, slot, PVS_EVENT_EXHAUSTED, which);
 		left = PVS_OVERDUE_NS;
 	} else {
-		left = (int64_t)next_look(vcpu, (uint64_t)left);
+		left = (int64_t)next_look(vcpu, now, (uint64_t)left);
 	}
 	if (host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left)
 		return;
@@ -254,21 +309,23 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
-	uint64_t in = vcpu->in_ns, used, charge;
+	uint64_t in = vcpu->in_ns, expected = vcpu->ask_expected_ns, until = now, used;
+	uint64_t earlier = elevated_earlier(vcpu, in);
 
 	if (in) {
 		vcpu->run_ns += now - in;
-		used = elevated_span(vcpu, in, now);
-		if (used) {
-			charge = MAX(used, (uint64_t)PVS_CHARGE_MIN_NS);
-			cpu_charge(host, cpu, now, charge, false);
-			domain_charge(host, vcpu->domain, now, charge);
-			vcpu->used_ns += used;
-			vcpu_charge(host, vcpu, now, charge);
-		}
+		used = elevated_span(vcpu, in, &until);
+		if (earlier)
+			elevated_charge(host, slot, cpu, vcpu->earlier_until_ns, earlier);
+		if (used)
+			elevated_charge(host, slot, cpu, until,
+			                earlier ? used : MAX(used, (uint64_t)PVS_CHARGE_MIN_NS));
+		vcpu->used_ns += used + earlier;
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	ask_read(host, slot, now);
+	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_ELEVATED))
+		ask_learn(vcpu, expected, now, asleep);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
