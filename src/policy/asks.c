@@ -22,6 +22,7 @@
 
 /* How long after its guest should be done with what was urgent it is looked at. */
 #define LOOK_AFTER_NS (5 * NSEC_PER_USEC)
+#define LOOK_AGAIN_NS (20 * NSEC_PER_USEC)
 
 /* It yields only while there are changes left to raise it again, and then for the next yield. */
 #define YIELD_CHANGES_LEFT 3
@@ -136,13 +137,18 @@ static struct pvs_ask_run ask_run(const struct policy_vcpu *v, const struct poli
 	};
 }
 
-/* The work that it was lowered for before goes on: no grace. */
+/*
+ * It was raised while other work went on, and that is likely to go on when it has been urgent: no
+ * grace. If it is urgent for longer, it is looked at ever later, or a hundred of them would keep
+ * the booster busy with looks.
+ */
 static uint64_t after_burst(const struct policy_vcpu *v, const struct policy_facts *facts,
                             uint64_t now_ns)
 {
-	uint64_t over_ns = v->urgent_from_ns + facts->urgent_work_ns + LOOK_AFTER_NS;
+	uint64_t work_ns = facts->urgent_work_ns ?: PVS_ASK_GRACE_NS;
+	uint64_t over_ns = v->urgent_from_ns + work_ns + LOOK_AFTER_NS;
 
-	return over_ns > now_ns ? over_ns : now_ns + MAX(LOOK_AFTER_NS, (now_ns - over_ns) / 2);
+	return over_ns > now_ns ? over_ns : now_ns + MAX(LOOK_AGAIN_NS, (now_ns - over_ns) / 2);
 }
 
 uint64_t policy_yield_look(const struct policy_vcpu *v, const struct policy_facts *facts,

@@ -39,6 +39,7 @@ struct options {
 	pid_t spinners[SPINNERS_MAX];
 	size_t n_spinners;
 	struct guest_page page; /* of the variant asks */
+	uint64_t burst_ns;      /* in place of the profile's; 0: that */
 };
 
 /* CPU times at one moment. */
@@ -178,12 +179,14 @@ static int fifo_set(pid_t pid)
 	return r < 0 ? fail("FIFO for the victim") : 0;
 }
 
-static int profile_set(const struct options *o, pid_t pid, const struct profile *profile,
+static int profile_set(const struct options *o, pid_t pid, struct profile *profile,
                        struct stack *stack)
 {
 	if (stack_open(stack, o->ledger) < 0 || stack_trace(stack) < 0 ||
 	    stack_start(stack, NULL) < 0)
 		return -1;
+	if (o->burst_ns)
+		profile->burst_ns = o->burst_ns;
 	return stack_add(stack, 0, 0, pid, profile);
 }
 
@@ -324,10 +327,13 @@ static bool parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:")) != -1) {
+	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:")) != -1) {
 		switch (c) {
 		case 'v':
 			o->variant = optarg;
+			break;
+		case 'b':
+			o->burst_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
 			break;
 		case 'r':
 			o->duty.run_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;

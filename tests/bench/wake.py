@@ -33,6 +33,8 @@ def arguments(parser):
     parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")
+    parser.add_argument("--burst", type=int, default=0, metavar="US",
+                        help="wake: burst_us of the boosting variants, in place of what their profiles have")
     parser.add_argument("--seconds", type=float, help="wake: of each measurement")
 
 
@@ -61,7 +63,7 @@ def _default_duties():
     return [duty for duty in DUTIES if duty not in ORDINARY]
 
 
-def _measure(scene, spinners, variant, duty, seconds):
+def _measure(scene, spinners, variant, duty, seconds, burst_us=0):
     run_us, period_us, sleep_us = DUTIES[duty]
     out = scene.path("latencies")
     with scene.budget(_budgets(variant, duty)) as budget_us:
@@ -70,7 +72,7 @@ def _measure(scene, spinners, variant, duty, seconds):
             time.sleep(0.05)
             figure = scene.program(
                 "bench-victim", "-v", variant, "-r", run_us, *_ordinary(duty), *(("-p", period_us) if period_us else ("-s", sleep_us)),
-                "-d", int(seconds * 1000), "-w", 300, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
+                "-d", int(seconds * 1000), "-w", 300, "-b", burst_us, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
                 *spinners.pids())
         finally:
             spinners.pause()
@@ -91,7 +93,7 @@ def measure(scene, options, rounds):
             turn = number % len(variants)
             for duty in duties:
                 try:
-                    ones = {variant: _measure(scene, spinners, variant, duty, seconds)
+                    ones = {variant: _measure(scene, spinners, variant, duty, seconds, options.burst)
                             for variant in variants[turn:] + variants[:turn]}
                 except NoBudget as error:  # a round counts whole or not at all
                     print(f"bench: wake: {duty}: round {number + 1} is left out: {error}", file=sys.stderr)

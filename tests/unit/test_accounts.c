@@ -25,10 +25,13 @@ static void start(void)
 	};
 }
 
-/* What the tracer would charge if it were switched out: its elevated_span(), of an elevated one. */
+/* What the tracer would charge if it were switched out, elevated: its elevated_span() and
+ * _earlier(). */
 static uint64_t span(uint64_t now_ns)
 {
-	return now_ns - MAX(vcpu.in_ns, vcpu.raised_at_ns);
+	uint64_t earlier_ns = vcpu.in_ns && vcpu.earlier_in_ns == vcpu.in_ns ? vcpu.earlier_ns : 0;
+
+	return now_ns - MAX(vcpu.in_ns, vcpu.raised_at_ns) + earlier_ns;
 }
 
 static int64_t tokens(uint64_t now_ns)
@@ -53,10 +56,11 @@ static void test_each_stretch_of_a_run_is_owed(void)
 	start();
 	account_raised(&accounts, 0, T0 + 100 * US);
 	account_lowered(&accounts, 0, T0 + 150 * US);
-	CHECK_INT(tokens(T0 + 300 * US), 450 * US);
+	/* what came back since is its own: 150 us at 20 % */
+	CHECK_INT(tokens(T0 + 300 * US), 480 * US);
 	account_raised(&accounts, 0, T0 + 300 * US);
 	CHECK_U64(span(T0 + 300 * US), 50 * US);
-	CHECK_INT(tokens(T0 + 310 * US), 440 * US);
+	CHECK_INT(tokens(T0 + 310 * US), 470 * US + 2 * US);
 	account_lowered(&accounts, 0, T0 + 320 * US);
 	account_raised(&accounts, 0, T0 + 400 * US);
 	CHECK_U64(span(T0 + 410 * US), 80 * US);
@@ -77,8 +81,8 @@ static void test_another_run_owes_nothing(void)
 	CHECK_U64(vcpu.raised_at_ns, T0 + 240 * US);
 }
 
-/* Tracer and booster read the page at different times: each knows only since when it may hold. */
-static void test_the_nearer_expectation_counts(void)
+/* Tracer and booster read the page at different times. */
+static void test_who_saw_it_first_knows_when(void)
 {
 	struct guest_ask ask = {.words = {7}, .read_ns = T0, .expected_ns = T0 + 900 * US};
 
@@ -100,4 +104,4 @@ static void test_the_nearer_expectation_counts(void)
 TEST_MAIN({"raised_once", test_raised_once},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
-          {"the_nearer_expectation_counts", test_the_nearer_expectation_counts})
+          {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when})

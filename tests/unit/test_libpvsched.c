@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What libpvsched writes into a region, and what it reads there. */
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -388,7 +389,19 @@ static void work_without_calls(struct pvsched *host)
 	struct pvsched_lease lease = PVSCHED_LEASE_INIT;
 	struct pvsched_account account;
 	struct pvsched_report report;
-	int r = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	/* the clock: where the C library can read it by itself, this is not used */
+	struct sock_filter only[] = {
+	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit, 1, 0),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog filter = {ARRAY_SIZE(only), only};
+	int r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+
+	if (r == 0)
+		r = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 
 	if (r < 0)
 		syscall(SYS_exit, 2);
