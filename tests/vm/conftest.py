@@ -35,7 +35,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "any_kernel: packages, shell, journal: run on 6.1 alone")
-    config.deaths = []
+    config.deaths, config.figures = [], []
 
 
 def pytest_collection_modifyitems(config, items):
@@ -75,12 +75,20 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for text in config.figures:
+        terminalreporter.write_line(f"measured on the emulated host: {text}")
     for text in config.deaths:
         terminalreporter.write_line(f"an emulated host died: {text}")
     left_out = getattr(config, "left_out", [])
     if left_out:
         terminalreporter.write_line(f"left out on {config.getoption('--kernel')}: {len(left_out)} tests that no kernel "
                                     "changes (--every runs them)")
+
+
+@pytest.fixture
+def figure(request):
+    """figure(TEXT): shown at the end. On an emulated host times are no verdict."""
+    return request.config.figures.append
 
 
 @pytest.fixture(scope="session")
