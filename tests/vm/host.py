@@ -48,7 +48,8 @@ class Host:
         """Up, pvschedd installed, running, and without a past: no failures counted, breaker closed."""
         if self.code("systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && pvschedctl enable") == 0:
             return
-        self.run("dpkg -s pvschedd >/dev/null 2>&1 || dpkg -i /opt/pvschedd-rig/packages/pvschedd_*.deb")
+        self.run(f"[ \"$(dpkg-query -W -f '${{db:Status-Status}}' pvschedd)\" = installed ] || dpkg -i {PACKAGES}/pvschedd_*.deb",
+                 timeout=300)
         self.restart()
 
     def clean(self):
