@@ -333,10 +333,14 @@ static int restore_thread(const struct ledger_thread *thread)
 	if (start_ticks != thread->start_ticks)
 		return OUTCOME_GONE;
 	r = sched_is_raised(thread->tid, &thread->given);
-	if (r <= 0)
-		return r == 0 ? OUTCOME_FOREIGN : gone_or(r);
+	if (r < 0)
+		return gone_or(r);
 	if (!sched_alive(fd))
 		return OUTCOME_GONE;
+	if (r == 0) {
+		r = sched_finish_restore(thread->tid, fd, &thread->before);
+		return r == 0 ? OUTCOME_FOREIGN : r < 0 ? gone_or(r) : 0;
+	}
 	return gone_or(sched_restore(thread->tid, fd, &thread->before));
 }
 

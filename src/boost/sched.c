@@ -166,6 +166,15 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost)
 	       (attributes.flags & FLAG_RESET_ON_FORK);
 }
 
+/* The kernel forgot the slack of a thread that was real-time, and gave it a default. */
+static int slack_restore(int fd, uint64_t slack_ns)
+{
+	uint64_t now_ns;
+	int r = slack_get(fd, &now_ns);
+
+	return r == 0 && now_ns != slack_ns ? slack_set(fd, slack_ns) : r;
+}
+
 int sched_restore(pid_t tid, int fd, const struct sched_state *state)
 {
 	struct attributes attributes = {
@@ -174,7 +183,6 @@ int sched_restore(pid_t tid, int fd, const struct sched_state *state)
 	        .flags = state->reset_on_fork ? FLAG_RESET_ON_FORK : 0,
 	        .runtime = state->slice_ns,
 	};
-	uint64_t slack_ns;
 	int r;
 
 	errno = 0;
@@ -184,11 +192,21 @@ int sched_restore(pid_t tid, int fd, const struct sched_state *state)
 	r = attributes_set(tid, &attributes);
 	if (r < 0)
 		return r;
-	/* The kernel forgot the slack of a thread that was real-time, and gave it a default. */
-	r = slack_get(fd, &slack_ns);
-	if (r == 0 && slack_ns != state->slack_ns)
-		r = slack_set(fd, state->slack_ns);
-	return r;
+	return slack_restore(fd, state->slack_ns);
+}
+
+int sched_finish_restore(pid_t tid, int fd, const struct sched_state *state)
+{
+	struct sched_state now;
+	int r = sched_get(tid, fd, &now);
+
+	if (r < 0)
+		return r;
+	if (now.policy != state->policy || now.priority != state->priority ||
+	    now.reset_on_fork != state->reset_on_fork)
+		return 0;
+	r = slack_restore(fd, state->slack_ns);
+	return r < 0 ? r : 1;
 }
 
 int sched_mend_child(pid_t tid, const struct sched_state *parent)

@@ -64,6 +64,14 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 int sched_restore(pid_t tid, int fd, const struct sched_state *state);
 
 /**
+ * For a thread that does not have what sched_raise() gave, though a record says so: whoever wrote
+ * the record may have died before it raised the thread, or amid sched_restore(), when the class was
+ * back and the slack was not.
+ * Returns 1 if that is so, and all is as in @state now; 0 if somebody changed it since; -errno.
+ */
+int sched_finish_restore(pid_t tid, int fd, const struct sched_state *state);
+
+/**
  * Gives a thread that a boosted one made what it would have inherited from the state @parent: with
  * SCHED_RESET_ON_FORK it starts with nice 0, and with the slack of a real-time thread, none.
  * Nothing is done to one whose class or nice is not that start any more.

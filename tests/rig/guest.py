@@ -36,7 +36,7 @@ _XML = """<domain type='{type}'{namespace}>
     <cmdline>{cmdline}</cmdline>
   </os>
   <features><acpi/></features>
-  <on_reboot>destroy</on_reboot>
+  <on_reboot>{on_reboot}</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
@@ -74,10 +74,11 @@ class Guest:
     machine   "pc" or "q35"
     image     as guest_image() gives it
     page      with the memory of the guest page; such a domain is tainted
+    on_reboot what libvirt does when it is reset or reboots: "destroy" or "restart"
     """
 
     def __init__(self, name="pvsched-guest", type=None, vcpus=1, max_vcpus=None, machine="pc",
-                 memory_mib=256, image=None, deadman=None, page=False):
+                 memory_mib=256, image=None, deadman=None, page=False, on_reboot="destroy"):
         self.name = name
         self.page = page
         self.image = image or guest_image()
@@ -96,7 +97,7 @@ class Guest:
         self.xml = _XML.format(
             type=self.type, name=escape(name), vcpus=vcpus, max_vcpus=max_vcpus or vcpus, machine=machine,
             memory_mib=memory_mib, image=self.image, cmdline=_CMDLINE[self.type], socket=self._socket_path,
-            namespace=_QEMU_NAMESPACE if page else "", page=_PAGE if page else "")
+            on_reboot=on_reboot, namespace=_QEMU_NAMESPACE if page else "", page=_PAGE if page else "")
 
     def __enter__(self):
         try:

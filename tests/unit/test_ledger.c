@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,30 @@ static void test_foreign_is_left_alone(void)
 	CHECK_INT(result.restored, 0);
 	CHECK_INT(ledger_count(ledger), 0);
 	CHECK_INT(sched_getscheduler(0), SCHED_OTHER);
+	ledger_close(ledger);
+	end();
+}
+
+/* Whoever wrote the record died before it raised the thread, or after it had put the class back and
+ * before the slack: there is nobody else to blame, and the slack is put back. */
+static void test_interrupted_between_record_and_change(void)
+{
+	struct ledger *ledger;
+	struct ledger_thread record = record_of(getpid());
+	struct ledger_result result;
+	int slack_ns = prctl(PR_GET_TIMERSLACK);
+
+	begin();
+	CHECK_INT(ledger_open(path, &ledger), 0);
+	record.before.policy = SCHED_OTHER;
+	ledger_put_thread(ledger, 0, &record);
+	ledger_restore(ledger, &result);
+	CHECK_INT(result.restored, 1);
+	CHECK_INT(result.foreign, 0);
+	CHECK_INT(ledger_count(ledger), 0);
+	CHECK_INT(sched_getscheduler(0), SCHED_OTHER);
+	CHECK_INT(prctl(PR_GET_TIMERSLACK), 1234);
+	prctl(PR_SET_TIMERSLACK, slack_ns);
 	ledger_close(ledger);
 	end();
 }
@@ -276,6 +301,7 @@ static void test_groups_are_bounded(void)
 
 TEST_MAIN({"put_get_drop", test_put_get_drop}, {"survives_reopening", test_survives_reopening},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
+          {"interrupted_between_record_and_change", test_interrupted_between_record_and_change},
           {"another_thread_of_that_number", test_another_thread_of_that_number},
           {"damaged_records", test_damaged_records},
           {"other_files_are_put_aside", test_other_files_are_put_aside},

@@ -2,6 +2,8 @@
 """The daemon as users install it, on an emulated Debian 12 host. Run by scripts/test, or by hand as root:
 
     /usr/bin/python3 -m pytest tests/vm [--kernel 6.12] [--keep-host] [-k WORD]
+
+All tests of a run share one host and, mostly, one guest: what a test changes it puts back.
 """
 
 import os
@@ -15,21 +17,43 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 # pylint: disable=wrong-import-position
 from host import GUEST, Host  # noqa: E402
+from pair import Pair  # noqa: E402
 
-# An emulated kernel may die or hang: its test is repeated this often.
-DEATHS_MAX = 2
+# An emulated kernel may die or hang: its test is repeated so often, on a new host.
+DEATHS_MAX = 1
+# What disturbs the others comes after them.
+ORDER = ("test_host.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test_deaths.py", "test_packages.py",
+         "test_migration.py", "test_rig.py")
 
 
 def pytest_addoption(parser):
     parser.addoption("--kernel", default="6.1", help="of the emulated host: 6.1 or 6.12")
+    parser.addoption("--every", action="store_true", help="on 6.12, too, the tests that no kernel changes")
     parser.addoption("--keep-host", action="store_true", help="leaves the host running, for a look with "
                      "scripts/rig --name vm-6-1")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    config.addinivalue_line("markers", "any_kernel: packages, shell, journal: run on 6.1 alone")
+    config.deaths, config.figures = [], []
+
+
+def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: ORDER.index(item.path.name))
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="only root can make and boot the emulated host"))
+    elif config.getoption("--kernel") != "6.1" and not config.getoption("--every"):
+        left_out = [item for item in items if item.get_closest_marker("any_kernel")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+        config.left_out = left_out
+
+
+def _say(config, text):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter.ensure_newline()
+    reporter.write_line(text)
 
 
 def pytest_runtest_protocol(item, nextitem):
@@ -38,13 +62,33 @@ def pytest_runtest_protocol(item, nextitem):
     for attempt in range(DEATHS_MAX + 1):
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         died = [report for report in reports if "HostDied" in str(report.longrepr or "")]
-        if not died or attempt == DEATHS_MAX:
+        if not died:
             break
-        print(f"\n{item.nodeid}: {str(died[0].longrepr).splitlines()[-1]}: repeated on a new host")
+        cause = str(died[0].longrepr).splitlines()[-1]
+        item.config.deaths.append(f"{item.nodeid}: {cause}")
+        if attempt < DEATHS_MAX:
+            _say(item.config, f"{item.nodeid}: {cause}: repeated on a new host")
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for text in config.figures:
+        terminalreporter.write_line(f"measured on the emulated host: {text}")
+    for text in config.deaths:
+        terminalreporter.write_line(f"an emulated host died: {text}")
+    left_out = getattr(config, "left_out", [])
+    if left_out:
+        terminalreporter.write_line(f"left out on {config.getoption('--kernel')}: {len(left_out)} tests that no kernel "
+                                    "changes (--every runs them)")
+
+
+@pytest.fixture
+def figure(request):
+    """figure(TEXT): shown at the end. On an emulated host times are no verdict."""
+    return request.config.figures.append
 
 
 @pytest.fixture(scope="session")
@@ -58,18 +102,30 @@ def _host(request):
 @pytest.fixture
 def host(_host):
     """The host, up, with pvschedd installed and running as shipped."""
-    _host.machine()
-    if _host.code("systemctl is-active --quiet pvschedd") != 0:
-        _host.run("dpkg -s pvschedd >/dev/null 2>&1 || dpkg -i /opt/pvschedd-rig/packages/pvschedd_*.deb")
-        _host.restart()
+    _host.ensure()
     return _host
 
 
 @pytest.fixture
 def guest(host):
     """Its vCPUs, as {index: tid}; observed at the beginning and the end of the test."""
-    host.restart()
     tids = host.guest()
-    host.wait_for(f"pvschedctl show '{GUEST}' >/dev/null 2>&1", "the guest to be discovered")
+    host.policy("observe")
     yield tids
     host.run(f"pvschedctl policy set '{GUEST}' observe", check=False)
+
+
+@pytest.fixture(scope="module")
+def _pair(request, _host):
+    pair = Pair(_host)
+    yield pair
+    if not request.config.getoption("--keep-host"):
+        pair.there.clean()
+
+
+@pytest.fixture
+def pair(_pair, host, guest):
+    """Two hosts that can migrate to each other; the guest runs, observed, on the first."""
+    _pair.prepare()
+    yield _pair
+    _pair.come_home()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The emulated host as the tests see it: commands, the service, its journal, one small guest."""
 
+import contextlib
 import json
 import shlex
 import subprocess
@@ -11,6 +12,8 @@ from rig.host.machine import Machine
 from rig.proc import RigError
 
 GUEST = "vm guest:1"
+_Q = shlex.quote(GUEST)
+_SAVED = "/var/tmp/vm-guest"
 PACKAGES = "/opt/pvschedd-rig/packages"
 # Of src/util/log_ids.h.
 MESSAGE_IDS = {
@@ -30,18 +33,24 @@ class CommandFailed(AssertionError):
 class Host:
     """Boots when first used. A test that finds it dead is repeated on a new one (conftest.py)."""
 
-    def __init__(self, kernel):
+    def __init__(self, kernel, suffix=""):
         self.kernel = kernel
-        self._name = f"vm-{kernel.replace('.', '-')}"
-        self._machine = Machine(self._name)
-        self.boots = 0
+        self.name = f"vm-{kernel.replace('.', '-')}{suffix}"
+        self._machine = Machine(self.name)
 
     def machine(self):
         if not self._machine.running():
             self._machine.clean()
-            commands.boot(self._name, self.kernel)
-            self.boots += 1
+            commands.boot(self.name, self.kernel)
         return self._machine
+
+    def ensure(self):
+        """Up, pvschedd installed, running, and without a past: no failures counted, breaker closed."""
+        if self.code("systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && pvschedctl enable") == 0:
+            return
+        self.run(f"[ \"$(dpkg-query -W -f '${{db:Status-Status}}' pvschedd)\" = installed ] || dpkg -i {PACKAGES}/pvschedd_*.deb",
+                 timeout=300)
+        self.restart()
 
     def clean(self):
         self._machine.clean()
@@ -126,29 +135,80 @@ class Host:
     # ---- the guest ----
 
     def guest(self):
-        """{vCPU index: tid} of a running guest with two vCPUs that work a little all the time."""
-        name = shlex.quote(GUEST)
-        if self.code(f"virsh domid {name}") != 0:
-            self.run(f"rig-guest start {name} --vcpus 2", timeout=400)
-            for cpu in (0, 1):
-                # 500 us of every 20 ms, for an hour.
-                self.run(f"rig-guest ask {name} background busy 500 20000 3600 {cpu}")
+        """{vCPU index: tid} of a running guest with two vCPUs that work a little all the time, and room for a third.
+
+        It boots once: later ones are restored from its memory, which is much quicker.
+        """
+        if self.code(f"virsh domid {_Q}") != 0:
+            if self.code(f"test -e {_SAVED}") != 0:
+                self.boot_guest()
+                self.run(f"virsh save {_Q} {_SAVED}")
+            self.run(f"mkdir -p -m 755 $(cat {_SAVED}.dir) && virsh restore {_SAVED}")
         return self.tids()
 
+    def boot_guest(self):
+        self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=400)
+        for cpu in (0, 1):
+            # 500 us of every 20 ms, for an hour: the longest it does.
+            self.run(f"rig-guest ask {_Q} background busy 500 20000 3600 {cpu}")
+        # Of its command port, which a restored one needs again.
+        self.run(f"virsh dumpxml {_Q} | sed -n \"s|.*<source mode='bind' path='\\(.*\\)/commands'.*|\\1|p\" | head -n 1 > "
+                 f"{_SAVED}.dir; test -s {_SAVED}.dir")
+
     def tids(self):
-        text = self.run(f"rig-guest tids {shlex.quote(GUEST)}")
+        text = self.run(f"rig-guest tids {_Q}")
         return {int(index): int(tid) for index, tid in (line.split() for line in text.splitlines())}
 
     def destroy_guest(self):
-        self.run(f"rig-guest stop {shlex.quote(GUEST)}", check=False)
+        """The next test restores another one."""
+        self.run(f"virsh destroy {_Q}", check=False)
+
+    def policy(self, profile, seconds=60):
+        """Sets the guest's profile, as soon as the daemon knows the guest."""
+        self.wait_for(f"pvschedctl policy set {_Q} {profile}", "the guest to be discovered", seconds)
+
+    def vcpus(self):
+        return self.ctl(f"show {_Q}")["domain"]["vcpus"]
+
+    def wait_reason(self, reason, seconds=60):
+        self.wait_for(f"pvschedctl --json show {_Q} | grep -q '\"reason\":\"{reason}\"'", f"the reason {reason}", seconds)
+
+    def wait_source(self, name, up, seconds=60):
+        """Until status says that libvirt, bpf, ... works, or does not."""
+        self.wait_for(f"pvschedctl --json status | grep -q '\"{name}\":{{\"ok\":{'true' if up else 'false'}'",
+                      f"{name} to be {'there' if up else 'lost'}", seconds)
 
     def wait_boosted(self, tid, seconds=90):
-        self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO", f"thread {tid} to be boosted", seconds)
+        """The emulated CPUs stand still while this machine does other things, and the guardian must take a daemon for
+        dead that leaves a boost overdue for 10 ms; three times, and nothing is boosted until somebody says so."""
+        self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO || {{ pvschedctl --json status | grep -q '\"breaker\":\"open\"' "
+                      f"&& pvschedctl enable >/dev/null; false; }}", f"thread {tid} to be boosted", seconds)
+
+    def boosted(self, tids):
+        """Each of the guest's vCPUs has a boost, or had one a moment ago."""
+        self.policy("latency")
+        for tid in tids.values():
+            self.wait_boosted(tid)
 
     # ---- the checker ----
 
+    def calm(self):
+        """Nothing is boosted, and nothing is going to be."""
+        if self.code(f"virsh domid {_Q}") == 0:
+            self.policy("observe")
+        self.wait_for("pvschedctl --json status | grep -q '\"elevated_now\":0[,}]'", "all boosts to be given back")
+
+    @contextlib.contextmanager
+    def unchanged(self):
+        """Whatever happens meanwhile: afterwards every thread and cgroup has what it had before."""
+        self.calm()
+        self.snapshot()
+        yield
+        self.calm()
+        assert self.differences() == []
+
     def snapshot(self):
-        """What every thread has now; no daemon must run, or none may have boosted anything yet."""
+        """What every thread has now; nothing is boosted."""
         self.run("sched-snapshot save /run/snapshot")
 
     def differences(self):
@@ -156,6 +216,10 @@ class Host:
         text = self.run("sched-snapshot compare /run/snapshot --json; [ $? -le 1 ]")
         own = {int(pid) for pid in self.run("pgrep -f '^/usr/sbin/pvschedd'; true").split()}
         return [found for found in json.loads(text[text.index("{"):])["differences"] if found.get("pid") not in own]
+
+    def wait_no_differences(self, seconds=10):
+        """With no daemon there to be waited for, such as after the death of both processes."""
+        self.wait_for("sched-snapshot compare /run/snapshot >/dev/null", "all threads to be as they were", seconds)
 
 
 __all__ = ["GUEST", "Host", "MESSAGE_IDS", "PACKAGES", "CommandFailed", "RigError"]

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an admin reads: structured fields, and explanations from the catalog."""
 
+import pytest
+
 from host import GUEST, MESSAGE_IDS
+
+pytestmark = pytest.mark.any_kernel
 
 
 def test_readiness_has_its_id_and_is_explained(host):

@@ -4,27 +4,10 @@
 from host import GUEST
 
 
-def vcpus(host):
-    return host.ctl(f"show '{GUEST}'")["domain"]["vcpus"]
-
-
-def rest(host):
-    """No boosts any more: what must be as before now is."""
-    host.run("systemctl stop pvschedd")
-
-
 def test_every_vcpu_is_discovered(guest, host):
     (domain,) = host.ctl("list")["domains"]
     assert (domain["name"], domain["state"], domain["vcpus"]) == (GUEST, "running", 2)
-    assert {vcpu["vcpu"]: vcpu["tid"] for vcpu in vcpus(host)} == guest
-
-
-def test_observing_changes_nothing(guest, host):
-    rest(host)
-    host.snapshot()
-    host.run("systemctl start pvschedd")
-    host.wait_for(f"pvschedctl --json show '{GUEST}' | grep -q 'would_boost_total\":[1-9]'", "a boost that would have been")
-    assert host.differences() == []
+    assert {vcpu["vcpu"]: vcpu["tid"] for vcpu in host.vcpus()} == guest
 
 
 def test_injections_are_seen(guest, host):
@@ -33,21 +16,99 @@ def test_injections_are_seen(guest, host):
     assert "injections by KVM" in host.ctl("status")["sources"]["bpf"]["detail"]
 
 
-def test_every_vcpu_is_boosted_and_given_back(guest, host):
-    rest(host)
+def test_observing_changes_nothing(guest, host):
+    """From before the daemon starts, to what it counts."""
+    host.run("systemctl stop pvschedd")
     host.snapshot()
-    host.run("systemctl start pvschedd && pvschedctl enable")
-    host.wait_for(f"pvschedctl policy set '{GUEST}' latency", "the guest to be discovered")
-    for tid in guest.values():
-        host.wait_boosted(tid)
-    assert all(vcpu["boosts_total"] > 0 for vcpu in vcpus(host))
-    rest(host)
+    host.run("systemctl start pvschedd")
+    host.wait_for(f"pvschedctl --json show '{GUEST}' | grep -q 'would_boost_total\":[1-9]'", "a boost that would have been")
     assert host.differences() == []
 
 
-def test_domain_killed_while_boosted_is_forgotten(guest, host):
-    host.run(f"pvschedctl policy set '{GUEST}' latency")
-    host.wait_boosted(guest[0])
-    host.run(f"kill -9 $(cat '/run/libvirt/qemu/{GUEST}.pid')")
-    host.wait_for("pvschedctl list --json | grep -q '\"domains\":\\[\\]'", "the domain to be forgotten")
-    assert host.ctl("status")["events"]["elevated_now"] == 0
+def test_every_vcpu_is_boosted_and_given_back(guest, host):
+    """From before the daemon starts until it has ended."""
+    host.run("systemctl stop pvschedd")
+    host.snapshot()
+    host.run("systemctl start pvschedd && pvschedctl enable")
+    host.boosted(guest)
+    assert all(vcpu["boosts_total"] > 0 for vcpu in host.vcpus())
+    host.run("systemctl stop pvschedd")
+    assert host.differences() == []
+
+
+def test_suspended_and_resumed(guest, host):
+    with host.unchanged():
+        host.boosted(guest)
+        host.run(f"virsh suspend '{GUEST}'")
+        host.wait_reason("paused")
+        assert host.differences() == []
+        host.run(f"virsh resume '{GUEST}'")
+        host.boosted(guest)
+    assert host.tids() == guest
+
+
+def test_hotplugged_vcpu_is_boosted(guest, host):
+    with host.unchanged():
+        host.boosted(guest)
+        host.run(f"virsh setvcpus '{GUEST}' 3 --live")
+        tids = host.tids()
+        assert {index: tids[index] for index in guest} == guest and sorted(tids) == [0, 1, 2]
+        host.wait_for(f"pvschedctl --json show '{GUEST}' | grep -q '\"tid\":{tids[2]}[,}}]'", "the new vCPU to be found")
+        # An idle CPU sleeps, and is armed for that reason alone; for that it must be online.
+        assert host.run(f"rig-guest ask '{GUEST}' cpus").count('"cpus": 3') == 1
+        host.wait_boosted(tids[2])
+    host.destroy_guest()
+
+
+def test_saved_and_restored(guest, host):
+    """What QEMU's threads have when it ends, and the new ones when it is back."""
+    with host.unchanged():
+        host.boosted(guest)
+        host.run(f"virsh save '{GUEST}' /var/tmp/saved")
+        host.wait_for("pvschedctl list --json | grep -q '\"domains\":\\[\\]'", "the domain to be forgotten")
+        assert host.differences() == []
+        host.run("virsh restore /var/tmp/saved && rm /var/tmp/saved")
+        tids = host.tids()
+        assert not set(tids.values()) & set(guest.values())
+        host.boosted(tids)
+
+
+def test_reset_guest_keeps_its_vcpus(guest, host):
+    with host.unchanged():
+        host.boosted(guest)
+        host.run(f"virsh reset '{GUEST}'")
+        assert host.tids() == guest
+        host.boosted(guest)
+    host.destroy_guest()
+
+
+def test_qemu_killed_while_boosted_is_forgotten(guest, host):
+    with host.unchanged():
+        host.boosted(guest)
+        host.run(f"kill -9 $(cat '/run/libvirt/qemu/{GUEST}.pid')")
+        host.wait_for("pvschedctl list --json | grep -q '\"domains\":\\[\\]'", "the domain to be forgotten")
+        assert host.ctl("status")["events"]["elevated_now"] == 0
+
+
+def test_libvirtd_stopped_and_started(guest, host):
+    """A boosted guest stays boosted, and nobody starts what the admin has stopped."""
+    units = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service"
+    with host.unchanged():
+        host.boosted(guest)
+        try:
+            host.run(f"systemctl stop {units}")
+            host.wait_source("libvirt", False)
+            before = {vcpu["vcpu"]: vcpu["boosts_total"] for vcpu in host.vcpus()}
+            host.wait_for(f"[ $(pvschedctl --json show '{GUEST}' | grep -o 'boosts_total\":[0-9]*' | head -n 1 | "
+                          f"cut -d: -f2) -gt {before[0]} ]", "a boost without libvirt")
+            assert host.code("systemctl is-active --quiet libvirtd.service libvirtd.socket") != 0
+        finally:
+            host.run("systemctl start libvirtd.socket libvirtd-ro.socket libvirtd.service")
+        host.wait_source("libvirt", True)
+        assert {vcpu["vcpu"]: vcpu["tid"] for vcpu in host.vcpus()} == guest
+        host.boosted(guest)
+        # Callbacks are registered anew: what happens now is seen.
+        host.run(f"virsh suspend '{GUEST}'")
+        host.wait_reason("paused")
+        host.run(f"virsh resume '{GUEST}'")
+        host.boosted(guest)

@@ -221,6 +221,8 @@ class Machine:
         while "ready" not in read(f"{self.directory}/ready"):
             if process.poll() is not None:
                 raise HostDied(f"the emulated host '{self.name}' died while booting: {self.cause_of_death()}")
+            if time.monotonic() > deadline and self._paused():
+                deadline = time.monotonic() + BOOT_SECONDS
             if time.monotonic() > deadline:
                 raise HostDied(f"the emulated host '{self.name}' did not come up within {BOOT_SECONDS} s; its console "
                                f"ends with: {self.console()[-500:]}")
@@ -244,13 +246,26 @@ class Machine:
             self._raise_if_hung()
         return done
 
+    def _paused(self):
+        """True if somebody stopped it by its monitor, such as for a measurement beside it: neither dead nor hung."""
+        try:
+            return "paused" in self.monitor("info status")
+        except OSError:
+            return False
+
     def _raise_if_hung(self):
         """A host that does not even answer is as good as dead: it is ended."""
-        try:
-            if self.remote().call("true", stdin=subprocess.DEVNULL, timeout=60).returncode == 0:
-                return
-        except subprocess.TimeoutExpired:
-            pass
+        while True:
+            try:
+                if self.remote().call("true", stdin=subprocess.DEVNULL, timeout=60).returncode == 0:
+                    return
+            except subprocess.TimeoutExpired:
+                pass
+            if not self._paused():
+                break
+            say(f"somebody has paused the emulated host '{self.name}': waiting")
+            while self._paused():
+                time.sleep(1)
         self._end_process()
         raise HostDied(f"the emulated host '{self.name}' hung: {self.cause_of_death()}")
 

@@ -21,9 +21,12 @@ GUEST_INSIDE = "/opt/pvschedd-rig/guest"
 PACKAGES_INSIDE = "/opt/pvschedd-rig/packages"
 # An emulated kernel may die while it starts.
 ATTEMPTS = 3
+KEPT_SECONDS = 86400
 
 _INSTALL = f"""set -e
 export DEBIAN_FRONTEND=noninteractive
+# The image's packages are without documentation; ours are whole, so that dpkg --verify can say so.
+printf 'path-include=/usr/share/doc/%s/*\\n' pvschedd libpvsched1 libpvsched-dev >/etc/dpkg/dpkg.cfg.d/rig-documentation
 apt-get install -y -q {PACKAGES_INSIDE}/pvschedd_*.deb
 systemctl is-active --wait pvschedd
 # libvirt asks QEMU once what it can do, and remembers it.
@@ -79,6 +82,8 @@ def ensure(base):
                     say(f"{error}; trying again")
             say(f"pvschedd installed on the image in {time.monotonic() - begin:.0f} s")
             prune(keep={base, layer})
+        for path in (base, layer):
+            os.utime(path)
     return layer
 
 
@@ -122,13 +127,14 @@ def _build(layer, base, debs, guest):
 
 
 def prune(keep):
-    """Removes images and layers that neither KEEP names nor a host uses."""
+    """Removes images and layers that neither KEEP names nor a host uses, and that nobody wanted for a day: other
+    checkouts have images of their own."""
     used = set(keep)
     for name in names():
         disk = Machine(name).state().get("disk", "")
         used |= {disk, os.path.dirname(disk)}
     for path in glob.glob(f"{recipe.CACHE}/product-*.qcow2") + glob.glob(f"{recipe.CACHE}/base-*"):
-        if path in used:
+        if path in used or time.time() - os.path.getmtime(path) < KEPT_SECONDS:
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)
