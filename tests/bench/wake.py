@@ -33,7 +33,7 @@ def arguments(parser):
     parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")
-    parser.add_argument("--seconds", type=float, help="wake: of each measurement")
+    parser.add_argument("--seconds", type=float, help="wake, grid: of each measurement")
 
 
 def key(variant, duty):
