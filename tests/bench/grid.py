@@ -18,6 +18,7 @@ INTERVALS_US = (500, 1000)
 VARIANTS = (VANILLA, "interactive", "latency", STATIC)
 # Of --quick: no verdict, but every column.
 QUICK_LOADS = ("idle", "busy")
+QUICK_ROUNDS = 2
 
 
 def arguments(parser):
@@ -30,6 +31,12 @@ def arguments(parser):
                        help="of cyclictest; may be repeated (500, 1000)")
     group.add_argument("--profile", action="append", default=[], metavar="NAME",
                        help="another profile of the configuration as one more variant; may be repeated")
+    group.add_argument("--host-every", type=int, metavar="N",
+                       help="both cyclictests of the host wake up only every N intervals (1; 10 in an emulated host, "
+                            "which they would fill)")
+    group.add_argument("--slow", type=int, default=1, metavar="N",
+                       help="intervals, and bursts of profiles and caps, N times as long: for a host so slow that "
+                            "serving a timer takes longer than a burst")
     group.add_argument("--vcpus", type=int, default=1, help="of the guest (1)")
     group.add_argument("--rounds-file", metavar="FILE",
                        help="each round is added to FILE, a line of JSON, and those that are there count, too; -: to "
@@ -53,6 +60,9 @@ class NoScene:
         if options.seconds < 2 or options.seconds != int(options.seconds):
             raise RigError("--seconds: 2 or more, whole ones, of which half a second passes before anything counts")
         options.seconds = int(options.seconds)
+        options.host_every = options.host_every or (1 if options.host else 10)
+        if not 1 <= options.slow <= 20:
+            raise RigError("--slow: 1 to 20")
         options.variants = (*VARIANTS, *options.profile)
 
     def __enter__(self):
@@ -79,14 +89,15 @@ def _one_round(machine, options, number):
     found = {}
     for load, interval_us in cells(options):
         for variant in variants[turn:] + variants[:turn]:
-            found[name_of(load, interval_us, variant)] = machine.measure(grid_host.spinners_of(load), interval_us,
-                                                                         variant, options.seconds)
+            found[name_of(load, interval_us, variant)] = machine.measure(
+                grid_host.spinners_of(load), interval_us * options.slow, variant, options.seconds)
     return found
 
 
 def _measure_here(options, have, add):
     with grid_host.Machine(options) as machine:
-        conditions = machine.conditions() | {"seconds": options.seconds, "machine": "itself"}
+        conditions = machine.conditions() | {"seconds": options.seconds, "host_every": options.host_every,
+                                             "slow": options.slow, "machine": "itself"}
         for number in range(options.rounds):
             begin = time.monotonic()
             one = _one_round(machine, options, have + number)

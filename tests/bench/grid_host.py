@@ -29,6 +29,7 @@ BOOT_SECONDS = 240
 LEAD_S = 0.5
 SETTLE_S = 0.2
 HOST_FIFO = 80
+BURST_US_MAX = 10_000
 RECORD = struct.Struct("=QIIIIhhhBB16s")  # struct wait_record of waits.h
 WOKEN = 0
 REAL_TIME = 100  # the kernel's priorities below this
@@ -141,6 +142,7 @@ class Machine:
     def __init__(self, options):
         self._options = options
         self._undo = contextlib.ExitStack()
+        self._off = False
         self.daemon = self.guest = self.load = self.waits = self._deadman = None
 
     def __enter__(self):
@@ -170,8 +172,9 @@ class Machine:
     def _start_daemon(self, undo):
         if Installed.runs():
             self.daemon = Installed()
-            return
-        config = {"host": {"grant_rt_budget": rtbudget.needed()}, "default_profile": "off"}
+            return  # whether its bursts are those wanted is seen when a profile is set
+        config = slowed(self._options.slow)
+        config["host"]["grant_rt_budget"] = rtbudget.needed()
         self.daemon = undo.enter_context(Daemon(self._options.build, config, self._deadman))
 
     def _start_guest(self, undo):
@@ -201,13 +204,24 @@ class Machine:
             if self.guest.type == "qemu":
                 undo.enter_context(variants.fifo([self.guest.pid]))
             if variant in (VANILLA, STATIC):
-                self.daemon.ctl("policy", "set", DOMAIN, "off")
+                if not self._off:
+                    self.daemon.ctl("policy", "set", DOMAIN, "off")
+                    self._off = True
             else:
                 undo.enter_context(variants.profile(variant, self.guest, self.daemon))
+                self._off = False
+                self._check_burst(variant)
             if variant == STATIC:
                 undo.enter_context(variants.budget(tids, variants.VCPUS_US, self._deadman))
                 undo.enter_context(variants.fifo(tids))
             yield tids
+
+    def _check_burst(self, profile):
+        wanted = slowed(self._options.slow)["profiles"].get(profile)
+        has = self.daemon.ctl_json("show", DOMAIN)["domain"]["burst_us"]
+        if self._options.slow > 1 and wanted and has != wanted["burst_us"]:
+            raise RigError(f"the pvschedd that runs here gives '{profile}' a burst of {has} us, not {wanted['burst_us']}: "
+                           f"stop it, so that one with the right configuration is started, or change its configuration")
 
     def _account(self, variant):
         """Counters of pvschedd for all vCPUs together; {} where it does not look."""
@@ -253,7 +267,8 @@ class Machine:
         time.sleep(SETTLE_S)
         tests = []
         try:
-            tests += [HostCyclictest(seconds, interval_us), HostCyclictest(seconds, interval_us, HOST_FIFO)]
+            every_us = interval_us * self._options.host_every
+            tests += [HostCyclictest(seconds, every_us), HostCyclictest(seconds, every_us, HOST_FIFO)]
             answer = self.guest.command(f"cyclictest {interval_us} 1000000000 {seconds}", seconds=seconds + 60,
                                         on_mark=watch.mark)
             self.load.pause()
@@ -327,6 +342,13 @@ def _of_records(records):
             "preempted": delays([record[1] for record in records if record[8] != WOKEN]),
             "stint": delays([record[2] for record in records]),
             "elevated_wakes": sum(record[5] < REAL_TIME for record in woken), "slowest": slowest(woken)}
+
+
+def slowed(times):
+    """Configuration in which every burst is that many times as long as shipped, as far as pvschedd allows."""
+    return {"host": {"cpu_burst_us": min(20_000, 3000 * times), "domain_burst_us": min(100_000, 2000 * times)},
+            "profiles": {"interactive": {"share_permille": 100, "burst_us": min(BURST_US_MAX, 200 * times)},
+                         "latency": {"share_permille": 200, "burst_us": min(BURST_US_MAX, 500 * times)}}}
 
 
 def spinners_of(load):

@@ -187,9 +187,12 @@ class Report:
                  f"host: {known['machine']}, {known['cpus']} CPUs, Linux {known['kernel']}; guest: "
                  f"{'KVM' if known['guest_type'] == 'kvm' else 'EMULATION (TCG)'}, {known['vcpus']} vCPU, Linux "
                  f"{known['guest_kernel']}; times in us, shares in permille of one CPU."]
+        if known["slow"] > 1:
+            lines.append(f"SLOWED {known['slow']} TIMES: cyclictest's intervals are that much longer than they are called, and "
+                         f"so are the bursts of profiles and caps, as far as these may be.")
         if "(tcg)" in known["machine"]:
             lines.append("The host itself is emulated: each exit, each switch and each wake-up takes ten times as long as on "
-                         "hardware or more, and the profile's budget does not. The ratios count, not the microseconds.")
+                         "hardware or more. The ratios count, not the microseconds.")
         if known["guest_type"] == "qemu":
             lines.append("No Linux guest boots under KVM here, so the guest is emulated: its timer goes through QEMU's main "
                          "thread, which runs as FIFO in all rows. Wake-to-run counts its vCPU thread's waits for QEMU's "
@@ -207,7 +210,7 @@ class Report:
             key = (*place, variant)
             if key not in self.cells:
                 continue
-            wake, guest, host, fifo = (self.pooled(key, side).json() for side in SIDES)
+            guest, wake, host, fifo = (self.pooled(key, side).json() for side in SIDES)
             better = self.compared(place, "wake_to_run", "avg", VANILLA, variant)
             host_ratio = self.compared(place, "host", "p99", variant, VANILLA)
             load = self._load_ratio(place, variant)

@@ -17,8 +17,11 @@ from rig.host.machine import HostDied, Machine
 from rig.host.product import GUEST_INSIDE
 from rig.proc import RigError
 
+from . import grid_host
+
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INSIDE = "/opt/pvschedd-grid"
+DROP_IN = "/etc/pvschedd/pvschedd.d/grid.json"
 COPY_SECONDS = 120
 # A guest boots, all is undone at the end; and what one measurement takes besides its seconds, at most.
 SETUP_SECONDS, CELL_SECONDS = 180, 8
@@ -64,10 +67,18 @@ def _copy(machine, build):
         raise RigError("copying the benchmark into the emulated host failed, see above")
 
 
+def _configure(machine, slow):
+    """The service of the emulated host gets the bursts that are wanted; it ends with the host."""
+    drop_in = {"version": 1, **grid_host.slowed(slow)}
+    done = machine.call(f"cat > {DROP_IN} && pvschedctl reload", timeout=COPY_SECONDS, text=True, input=json.dumps(drop_in))
+    if done.returncode != 0:
+        raise RigError("pvschedd in the emulated host refused the benchmark's configuration, see above")
+
+
 def _command(options, rounds, limit_s):
     words = ["timeout", "--kill-after=60", str(limit_s), "python3", "-B", f"{INSIDE}/tests/bench/run", "grid", "--host",
              "--force", "--rounds", str(rounds), "--rounds-file", "-", "--seconds", str(options.seconds),
-             "--vcpus", str(options.vcpus), "--guest-type", "kvm", "--guest-image", GUEST_INSIDE,
+             "--slow", str(options.slow), "--host-every", str(options.host_every), "--vcpus", str(options.vcpus), "--guest-type", "kvm", "--guest-image", GUEST_INSIDE,
              "--build", f"{INSIDE}/build"]
     for load in options.loads:
         words += ["--load", load]
@@ -113,6 +124,7 @@ def _some(options, left, add):
     machine = commands.boot(options.name, options.kernel)
     accelerator = machine.state()["accelerator"]
     _copy(machine, options.build)
+    _configure(machine, options.slow)
     cells = len(options.loads) * len(options.intervals) * len(options.variants)
     rounds = min(left, max(1, BATCH_SECONDS // (cells * (options.seconds + 2))))
     limit_s = SETUP_SECONDS + rounds * cells * (options.seconds + CELL_SECONDS)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The instrument of `grid`: how long threads wait from their wake-up until they run, and who had the CPU
- * meanwhile. It is the same for every variant, also where pvschedd does not look, and shares no code
- * with its tracer.
+ * The instrument of `grid`: how long threads wait from their wake-up until they run, and who had
+ * the CPU meanwhile. It is the same for every variant, also where pvschedd does not look, and
+ * shares no code with its tracer.
  */
 #include <linux/bpf.h>
 

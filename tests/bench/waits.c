@@ -5,8 +5,8 @@
  *   start      from now on it records
  *   stop FILE  ends that, and writes the records (struct wait_record) there: {"records":N,"lost":N}
  *
- * Its BPF programs are attached all the time, and cost all that is compared the same. Ends at the end of its
- * input.
+ * Its BPF programs are attached all the time, and cost all that is compared the same. Ends at the
+ * end of its input.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -52,7 +52,8 @@ static int stop(struct waits_bpf *bpf, struct ring_buffer *ring, struct output *
 static void start(struct waits_bpf *bpf, struct ring_buffer *ring, struct output *output)
 {
 	*output = (struct output){0};
-	ring_buffer__consume(ring); /* what a switch in progress may have written after the last stop */
+	ring_buffer__consume(
+	        ring); /* what a switch in progress may have written after the last stop */
 	bpf->bss->lost = 0;
 	bpf->bss->recording = 1;
 	puts("{}");
