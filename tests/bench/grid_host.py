@@ -338,10 +338,12 @@ def _latencies(one):
 
 def _of_records(records):
     woken = [record for record in records if record[8] == WOKEN]
+    elevated = [record for record in woken if record[5] < REAL_TIME]
     return {"wake": delays([record[1] for record in woken]),
+            "wake_elevated": delays([record[1] for record in elevated]),
             "preempted": delays([record[1] for record in records if record[8] != WOKEN]),
             "stint": delays([record[2] for record in records]),
-            "elevated_wakes": sum(record[5] < REAL_TIME for record in woken), "slowest": slowest(woken)}
+            "elevated_wakes": len(elevated), "slowest": slowest(woken)}
 
 
 def slowed(times):

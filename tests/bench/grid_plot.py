@@ -9,7 +9,7 @@ from rig.proc import RigError
 
 COLOURS = {"vanilla": "#888888", "interactive": "#e69f00", "latency": "#0072b2", "static": "#009e73"}
 _OTHER = "#cc79a7"
-_POINTS_MAX = 120
+_POINTS_MAX = 60
 _HEAD = """set terminal svg size {width},{height} font 'sans-serif,11' background '#ffffff'
 set output '{path}'
 set grid lc rgb '#dddddd'
@@ -27,7 +27,7 @@ def _exceeding(delays):
         points.append((us, 1 - seen / delays.count if delays.count else 0))
     points = [point for point in points if point[1] > 0]
     step = max(1, len(points) // _POINTS_MAX)
-    return [(0.5, 1.0), *points[::step], *points[-1:]]
+    return [*points[::step], *points[-1:]]
 
 
 def _block(name, lines):
@@ -40,7 +40,7 @@ def _curve(report, path):
     places = [place for place in report.places if place[0] == load]
     text = _HEAD.format(width=420 * len(places), height=340, path=path)
     text += (f"set multiplot layout 1,{len(places)}\nset logscale xy\nset format y '10^{{%T}}'\nset yrange [1e-4:1]\n"
-             "set xlabel 'wake-to-run, us'\nset ylabel 'share of wake-ups that wait longer'\n")
+             "set xlabel 'wake-to-run, us'\nset key bottom left\nset ylabel 'share of wake-ups that wait longer'\n")
     for place in places:
         blocks, curves = "", []
         for number, variant in enumerate(report.variants):

@@ -7,6 +7,8 @@ from .grid_host import STATIC, VANILLA
 # An interval within 1 +- this is called the same: emulated hosts, and timers of 10 us, allow no finer word.
 SAME = 0.1
 SIDES = ("guest", "wake_to_run", "host", "host_fifo")
+# Of the wake-ups that found the vCPU elevated: what a boost does, without those for which there was no budget.
+ELEVATED = "wake_to_run_elevated"
 PROFILES = ("interactive", "latency")
 
 # Of v1's cover letter: (vanilla, dynamic, static) in us, by (load, interval): 4 cores, 4 vCPUs, real hardware.
@@ -16,6 +18,9 @@ V1_MAX = {("idle", 500): (1577, 1433, 140), ("idle", 1000): (6649, 765, 204),
           ("busy", 500): (216835, 13978, 1728), ("busy", 1000): (199575, 70651, 1537)}
 # In its order: of the host v1 gives averages for busy, and the maximum for both.
 V1_HOST_AVG = {("busy", 500): (6, 6, 7), ("busy", 1000): (11, 11, 14)}
+
+
+NOTHING = {"histogram": {}, "count": 0, "sum_us": 0, "max_us": 0}
 
 
 class Delays:
@@ -62,7 +67,7 @@ class Delays:
 
 FIGURES = {"avg": Delays.avg, "p50": lambda one: one.percentile(500), "p99": lambda one: one.percentile(990),
            "max": lambda one: one.max_us}
-KEYS = {"guest": "guest", "wake_to_run": "wake", "host": "host", "host_fifo": "host_fifo"}
+KEYS = {"guest": "guest", "wake_to_run": "wake", "host": "host", "host_fifo": "host_fifo", ELEVATED: "wake_elevated"}
 
 
 class Report:
@@ -76,8 +81,8 @@ class Report:
             for name, cell in one["cells"].items():
                 load, interval_us, variant = name.split("/", 2)
                 self.cells.setdefault((load, int(interval_us), variant), []).append(cell)
-        self._delays = {(key, side): [Delays.of(cell[KEYS[side]]) for cell in cells]
-                        for key, cells in self.cells.items() for side in SIDES}
+        self._delays = {(key, side): [Delays.of(cell.get(KEYS[side], NOTHING)) for cell in cells]
+                        for key, cells in self.cells.items() for side in (*SIDES, ELEVATED)}
         self.places = list(dict.fromkeys(key[:2] for key in self.cells))
         self.variants = list(dict.fromkeys(key[2] for key in sorted(self.cells, key=self._order)))
 
@@ -94,8 +99,9 @@ class Report:
         over, under = (*place, numerator), (*place, denominator)
         if over not in self.cells or under not in self.cells:
             return None
-        return figures.ratio([FIGURES[figure](one) for one in self._delays[over, side]],
-                             [FIGURES[figure](one) for one in self._delays[under, side]])
+        pairs = [(one, other) for one, other in zip(self._delays[over, side], self._delays[under, side])
+                 if one.count and other.count]
+        return figures.ratio([FIGURES[figure](one) for one, _ in pairs], [FIGURES[figure](other) for _, other in pairs])
 
     def _mean(self, key, name):
         cells = self.cells[key]
@@ -127,14 +133,14 @@ class Report:
         place, variant = key[:2], key[2]
         against = {f"{side}_{figure}_by_{base}": self.compared(place, side, figure, variant, base)
                    for base in (VANILLA, STATIC) if base != variant
-                   for side in SIDES for figure in ("avg", "p50", "p99")}
+                   for side in (*SIDES, ELEVATED) for figure in ("avg", "p50", "p99")}
         preempted = Delays.merged([Delays.of(cell["preempted"]) for cell in self.cells[key]])
         stint = Delays.merged([Delays.of(cell["stint"]) for cell in self.cells[key]])
         wakes = self.pooled(key, "wake_to_run")
         window_s = sum(cell["window_s"] for cell in self.cells[key])
         return {
             "load": key[0], "interval_us": key[1], "variant": variant, "rounds": len(self.cells[key]),
-            **{side: self.pooled(key, side).json() for side in SIDES},
+            **{side: self.pooled(key, side).json() for side in (*SIDES, ELEVATED)},
             "wakes_per_s": round(wakes.count / window_s, 1),
             "elevated_wakes_permille": round(1000 * sum(cell["elevated_wakes"] for cell in self.cells[key])
                                              / max(1, wakes.count)),
@@ -178,12 +184,12 @@ class Report:
     def text(self):
         return "\n\n".join(part for part in (
             self._about(), *(self._table(place) for place in self.places), "## Targets", self._targets_table(),
-            "## Beside v1", self._v1_table(), "## What the slowest 1 % of wake-ups waited for", self._slowest_table(),
+            "## Beside v1", self._v1_table(), "## Who was elevated", self._causes_table(), "## What the slowest 1 % of wake-ups waited for", self._slowest_table(),
         ) if part) + "\n"
 
     def _about(self):
         known = self.conditions
-        lines = [f"{self.rounds} rounds of {known['seconds']} s per cell, medians of per-round ratios [95 % interval]; "
+        lines = [f"{known['seconds']} s per cell and round; medians of per-round ratios [95 % interval]; "
                  f"host: {known['machine']}, {known['cpus']} CPUs, Linux {known['kernel']}; guest: "
                  f"{'KVM' if known['guest_type'] == 'kvm' else 'EMULATION (TCG)'}, {known['vcpus']} vCPU, Linux "
                  f"{known['guest_kernel']}; times in us, shares in permille of one CPU."]
@@ -197,8 +203,8 @@ class Report:
             lines.append("No Linux guest boots under KVM here, so the guest is emulated: its timer goes through QEMU's main "
                          "thread, which runs as FIFO in all rows. Wake-to-run counts its vCPU thread's waits for QEMU's "
                          "locks, too.")
-        if self.rounds < figures.ROUNDS_FOR_VERDICT:
-            lines.append(f"Fewer than {figures.ROUNDS_FOR_VERDICT} rounds: no verdict.")
+        if min(map(len, self.cells.values())) < figures.ROUNDS_FOR_VERDICT:
+            lines.append(f"Where there are fewer than {figures.ROUNDS_FOR_VERDICT} rounds, no verdict is given.")
         return "\n".join(lines)
 
     def _table(self, place):
@@ -225,7 +231,8 @@ class Report:
                    host_ratio, figures.verdict(host_ratio, same=SAME)))])
         spinners = {"idle": "idle host", "busy-1": "1 spinner per CPU", "busy-2": "2 spinners per CPU",
                     "busy": "3 spinners per CPU"}
-        return f"## {place[0]}, {place[1]} us: {spinners[place[0]]}\n\n{figures.table(head, rows)}"
+        rounds = len(self.cells[*place, self.variants[0]])
+        return f"## {place[0]}, {place[1]} us: {spinners[place[0]]}, {rounds} rounds\n\n{figures.table(head, rows)}"
 
     def _targets_table(self):
         return figures.table(["load", "interval", "target", "measured", "verdict"],
@@ -247,6 +254,24 @@ class Report:
                              *(self.compared(place, side, figure, VANILLA, variant) for variant in ours)])
         return figures.table(head, rows) if rows else "v1 has no such load."
 
+    def _causes_table(self):
+        """Were they elevated when they were woken, why not, and what did that do?"""
+        rows = []
+        for key in self._sorted():
+            row = self.row(key)
+            if key[2] == VANILLA:
+                continue
+            one, account = row[ELEVATED], row["account"]
+            denied = ", ".join(f"{name.removeprefix('denied ')} {count}" for name, count in
+                               sorted(account.items(), key=lambda item: -item[1]) if name.startswith("denied "))
+            rows.append([*key, row["wakes_per_s"], row["stint"]["avg_us"], row["vcpu_permille"], row["elevated_permille"],
+                         row["elevated_wakes_permille"], *((one["p50_us"], one["p99_us"]) if one["count"] else (None, None)),
+                         row["ratios"].get(f"{ELEVATED}_p50_by_{STATIC}"), row["ratios"].get(f"{ELEVATED}_p99_by_{STATIC}"),
+                         account.get("throttles_total"), denied or None])
+        return figures.table(["load", "interval", "variant", "wake-ups/s", "avg run us", "vCPU", "elevated",
+                              "elevated when woken, permille", "these: p50", "p99", "p50 / static", "p99 / static",
+                              "boosts ended by a bucket", "denied (decisions)"], rows)
+
     def _slowest_table(self):
         rows = []
         for key in self._sorted():
@@ -254,8 +279,6 @@ class Report:
             total = sum(count for count, _ in causes.values())
             shown = [f"{why}: {100 * count / total:.0f} %, {us / count:.0f} us" for why, (count, us) in causes.items()]
             row = self.row(key)
-            rows.append([*key, row["wakes_per_s"], row["elevated_wakes_permille"], row["polled_per_s"],
-                         row["preempted"]["per_s"], row["stint"]["avg_us"], row["account"].get("throttles_total"),
-                         "; ".join(shown[:4])])
-        return figures.table(["load", "interval", "variant", "wake-ups/s", "elevated, permille of them", "halts polled/s",
-                              "preempted/s", "avg run", "boosts ended by budget", "who had the CPU (share, avg wait)"], rows)
+            rows.append([*key, row["polled_per_s"], row["preempted"]["per_s"], "; ".join(shown[:4])])
+        return figures.table(["load", "interval", "variant", "halts polled/s", "preempted/s",
+                              "who had the CPU (share of them, avg wait)"], rows)
