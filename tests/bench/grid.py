@@ -96,6 +96,9 @@ def _one_round(machine, options, number):
 
 def _measure_here(options, have, add):
     with grid_host.Machine(options) as machine:
+        if machine.guest.type == "qemu":
+            print("bench: grid: no Linux guest boots under KVM here (or emulation was asked for): the guest is emulated by TCG; "
+                  "the ratios count, not the microseconds", file=sys.stderr)
         conditions = machine.conditions() | {"seconds": options.seconds, "host_every": options.host_every,
                                              "slow": options.slow, "machine": "itself"}
         for number in range(options.rounds):

@@ -76,7 +76,8 @@ def plot(report, directory):
         raise RigError("no plots without gnuplot: scripts/install-packages plot")
     os.makedirs(directory, exist_ok=True)
     paths = []
-    for name, make in (("grid-wake-to-run", _curve), ("grid-load", _loads)):
+    several = len({load for load, _ in report.places}) > 1
+    for name, make in (("grid-wake-to-run", _curve), *([("grid-load", _loads)] if several else [])):
         path = os.path.join(directory, f"{name}.svg")
         done = subprocess.run(["gnuplot"], input=make(report, path), capture_output=True, text=True, check=False,
                               timeout=60)

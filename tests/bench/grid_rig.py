@@ -62,7 +62,7 @@ def _copy(machine, build):
     with tempfile.TemporaryFile() as file:
         file.write(_archive(build).read())
         file.seek(0)
-        done = machine.call(f"mkdir -p {INSIDE} && tar -xf - --no-same-owner -C {INSIDE}", timeout=COPY_SECONDS, stdin=file)
+        done = machine.call(f"mkdir -p {INSIDE} && tar -xmf - --no-same-owner -C {INSIDE}", timeout=COPY_SECONDS, stdin=file)
     if done.returncode != 0:
         raise RigError("copying the benchmark into the emulated host failed, see above")
 
@@ -123,6 +123,9 @@ def _some(options, left, add):
     """A few rounds, with a time limit: a host may hang."""
     machine = commands.boot(options.name, options.kernel)
     accelerator = machine.state()["accelerator"]
+    if accelerator == "tcg":
+        print("bench: grid: hardware cannot nest KVM here, so the host is emulated: KVM in it is real, and slow; the ratios "
+              "count, not the microseconds", file=sys.stderr)
     _copy(machine, options.build)
     _configure(machine, options.slow)
     cells = len(options.loads) * len(options.intervals) * len(options.variants)
