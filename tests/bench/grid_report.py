@@ -61,6 +61,8 @@ class Delays:
         return self.max_us
 
     def json(self):
+        if not self.count:
+            return {"avg_us": None, "p50_us": None, "p99_us": None, "p999_us": None, "max_us": None, "count": 0}
         return {"avg_us": round(self.avg(), 2), "p50_us": self.percentile(500), "p99_us": self.percentile(990),
                 "p999_us": self.percentile(999), "max_us": self.max_us, "count": self.count}
 
@@ -265,7 +267,7 @@ class Report:
             denied = ", ".join(f"{name.removeprefix('denied ')} {count}" for name, count in
                                sorted(account.items(), key=lambda item: -item[1]) if name.startswith("denied "))
             rows.append([*key, row["wakes_per_s"], row["stint"]["avg_us"], row["vcpu_permille"], row["elevated_permille"],
-                         row["elevated_wakes_permille"], *((one["p50_us"], one["p99_us"]) if one["count"] else (None, None)),
+                         row["elevated_wakes_permille"], one["p50_us"], one["p99_us"],
                          row["ratios"].get(f"{ELEVATED}_p50_by_{STATIC}"), row["ratios"].get(f"{ELEVATED}_p99_by_{STATIC}"),
                          account.get("throttles_total"), denied or None])
         return figures.table(["load", "interval", "variant", "wake-ups/s", "avg run us", "vCPU", "elevated",

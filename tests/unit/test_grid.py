@@ -89,6 +89,15 @@ def test_rows_and_targets():
                         "host SCHED_OTHER p99: latency <= 1.1 x vanilla": "met"}
 
 
+def test_a_round_without_a_wake_up_is_left_out():
+    made = rounds(11)
+    made[3]["cells"]["busy/1000/vanilla"]["wake"] = grid_host.delays([])
+    report = grid_report.Report(made)
+    assert report.compared(("busy", 1000), "wake_to_run", "avg", "vanilla", "latency")["rounds"] == 10
+    empty = grid_report.Delays.merged([]).json()
+    assert empty["count"] == 0 and empty["p99_us"] is None
+
+
 def test_few_rounds_give_no_verdict():
     assert {one["verdict"] for one in grid_report.Report(rounds(9)).json()["targets"]} == {"cannot tell"}
 
