@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """grid: what a guest, its vCPUs and the host gain and lose; v1's table, on an emulated KVM host or on this machine."""
 
+import argparse
 import contextlib
 import itertools
 import json
 import os
+import signal
 import sys
+import threading
 import time
 
 from rig.proc import RigError
@@ -45,6 +48,7 @@ def arguments(parser):
     group.add_argument("--force", action="store_true", help="--host: even when other domains run")
     group.add_argument("--guest-type", choices=("kvm", "qemu"), help="--host: KVM or emulation, not found out")
     group.add_argument("--guest-image", metavar="DIR", help="--host: kernel and initramfs, as scripts/guest-image makes")
+    group.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)  # of grid_rig: see _end_at_eof()
     group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="of the emulated host")
     group.add_argument("--name", default="grid", help="which emulated host: see scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
@@ -94,7 +98,19 @@ def _one_round(machine, options, number):
     return found
 
 
+def _end_at_eof():
+    """Inside the emulated host nobody else tells that the one who wants the rounds is gone."""
+    def wait():
+        while os.read(0, 4096):  # not sys.stdin, whose lock would be held when we end
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _measure_here(options, have, add):
+    if options.until_eof:
+        _end_at_eof()
     with grid_host.Machine(options) as machine:
         if machine.guest.type == "qemu":
             print("bench: grid: no Linux guest boots under KVM here (or emulation was asked for): the guest is emulated by TCG; "

@@ -77,7 +77,7 @@ def _configure(machine, slow):
 
 def _command(options, rounds, limit_s):
     words = ["timeout", "--kill-after=60", str(limit_s), "python3", "-B", f"{INSIDE}/tests/bench/run", "grid", "--host",
-             "--force", "--rounds", str(rounds), "--rounds-file", "-", "--seconds", str(options.seconds),
+             "--until-eof", "--force", "--rounds", str(rounds), "--rounds-file", "-", "--seconds", str(options.seconds),
              "--slow", str(options.slow), "--host-every", str(options.host_every), "--vcpus", str(options.vcpus), "--guest-type", "kvm", "--guest-image", GUEST_INSIDE,
              "--build", f"{INSIDE}/build"]
     for load in options.loads:
@@ -119,6 +119,17 @@ def measure(options, add):
             Machine(options.name).clean()
 
 
+@contextlib.contextmanager
+def _held_open():
+    """An input without a word, that ends when we do, however that is."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 def _some(options, left, add):
     """A few rounds, with a time limit: a host may hang."""
     machine = commands.boot(options.name, options.kernel)
@@ -131,9 +142,9 @@ def _some(options, left, add):
     cells = len(options.loads) * len(options.intervals) * len(options.variants)
     rounds = min(left, max(1, BATCH_SECONDS // (cells * (options.seconds + 2))))
     limit_s = SETUP_SECONDS + rounds * cells * (options.seconds + CELL_SECONDS)
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file, _held_open() as stdin:
         try:
-            code = machine.call(_command(options, rounds, limit_s), timeout=limit_s + 120, stdin=subprocess.DEVNULL,
+            code = machine.call(_command(options, rounds, limit_s), timeout=limit_s + 120, stdin=stdin,
                                 stdout=file).returncode
         finally:
             taken = _take(file, accelerator, add)
