@@ -265,7 +265,8 @@ class Report:
                 continue
             one, account = row[ELEVATED], row["account"]
             denied = ", ".join(f"{name.removeprefix('denied ')} {count}" for name, count in
-                               sorted(account.items(), key=lambda item: -item[1]) if name.startswith("denied "))
+                               sorted(account.items(), key=lambda item: -item[1])
+                               if name.startswith(("denied ", "breaker ")))
             rows.append([*key, row["wakes_per_s"], row["stint"]["avg_us"], row["vcpu_permille"], row["elevated_permille"],
                          row["elevated_wakes_permille"], one["p50_us"], one["p99_us"],
                          row["ratios"].get(f"{ELEVATED}_p50_by_{STATIC}"), row["ratios"].get(f"{ELEVATED}_p99_by_{STATIC}"),
