@@ -35,7 +35,7 @@ def arguments(parser):
                              "(default), all in one other group, or in the vCPU's own")
     parser.add_argument("--burst", type=int, default=0, metavar="US",
                         help="wake: burst_us of the boosting variants, in place of what their profiles have")
-    parser.add_argument("--seconds", type=float, help="wake: of each measurement")
+    parser.add_argument("--seconds", type=float, help="wake, grid: of each measurement")
 
 
 def key(variant, duty):

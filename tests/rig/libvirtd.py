@@ -66,7 +66,7 @@ class Libvirtd:
         if not proc.pids_by_name("libvirtd"):
             self._start()
         try:
-            proc.wait_for(self._answers, 20, "libvirtd to answer `virsh version`", step=0.1)
+            proc.wait_for(self._answers, 60, "libvirtd to answer `virsh version`", step=0.1)
         except RigError:
             self.close()
             raise

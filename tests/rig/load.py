@@ -86,8 +86,9 @@ class Load:
         for pid in self.pids():
             os.kill(pid, signal.SIGSTOP)
 
-    def resume(self):
-        for pid in self.pids():
+    def resume(self, count=None):
+        """All of them, or the first COUNT."""
+        for pid in self.pids()[:count]:
             os.kill(pid, signal.SIGCONT)
 
     def close(self):

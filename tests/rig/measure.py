@@ -26,21 +26,22 @@ class Measurement:
     foreign_permille: float   # CPU time of all that is neither load nor guest, likewise, on all CPUs
 
 
-def _busy_ns():
+def busy_ns():
     """CPU time that the whole machine did not idle, in steps of a clock tick."""
     user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, proc.read("/proc/stat").split("\n", 1)[0].split()[1:])
     return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class HostCyclictest:
-    """A SCHED_OTHER cyclictest with one thread on every CPU of the host."""
+    """A cyclictest with one thread on every CPU of the host: SCHED_OTHER, or FIFO of that priority."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, interval_us=INTERVAL_US, fifo=0):
         handle, self._report = tempfile.mkstemp(prefix="pvsched-cyclictest-")
         os.close(handle)
         self._process = subprocess.Popen(
-            ["cyclictest", "-q", "-a", "-t", str(os.cpu_count()), "-d", "0", "-i", str(INTERVAL_US), "-D", str(seconds),
-             "--policy=other", "--default-system", "-h", str(_HISTOGRAM_US), f"--json={self._report}"],
+            ["cyclictest", "-q", "-a", "-t", str(os.cpu_count()), "-d", "0", "-i", str(interval_us), "-D", str(seconds),
+             *(["--policy=fifo", "-p", str(fifo)] if fifo else ["--policy=other"]),
+             "--default-system", "-h", str(_HISTOGRAM_US), f"--json={self._report}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=proc.die_with_parent)
         self._seconds = seconds
@@ -61,7 +62,7 @@ class HostCyclictest:
             os.unlink(self._report)
 
 
-class _Window:
+class Window:
     """CPU times at the start of the guest's test and SECONDS later.
 
     The guest needs another while to print its histogram; that is no part of what is compared.
@@ -102,7 +103,7 @@ def measure(guest, load, command, seconds, elevated_ns=lambda: 0, settle_s=0.3, 
     if loaded:
         load.resume()
     time.sleep(settle_s)
-    window = _Window(lambda: (load.used_ns(), sum(map(proc.run_ns, tids)), elevated_ns(), _busy_ns(),
+    window = Window(lambda: (load.used_ns(), sum(map(proc.run_ns, tids)), elevated_ns(), busy_ns(),
                               sum(map(proc.run_ns, guest.helper_tids()))), seconds)
     host = HostCyclictest(seconds)
 
