@@ -76,7 +76,7 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 
 	if (earlier)
 		repaid_at = pvs_bucket_charge(
-		        &vcpu->rule, repaid_at, vcpu->earlier_until_ns,
+		        &vcpu->rule, repaid_at, pvs_bucket_until(vcpu->earlier_until_ns, now),
 		        pvs_bucket_price(&vcpu->rule, earlier, vcpu->entitled_permille));
 	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
 	left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
@@ -170,8 +170,12 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	/* a full barrier: either we see the switch-in, or it sees that no timer is due (vcpu_in())
 	 */
 	__sync_lock_test_and_set(&deadline->due_ns, 0);
-	if (!vcpu || !(vcpu->flags & PVS_FLAG_ELEVATED))
+	if (!vcpu)
 		return 0;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
+		vcpu->watched_ns = 0; /* nobody looks any more, also if it is raised again */
+		return 0;
+	}
 	if (vcpu->exhausted_at_ns) {
 		deadline_overdue(vcpu, slot, deadline, now);
 		return 0;

@@ -140,13 +140,13 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 		imagine_out(vcpu, now, ran);
 		return 0;
 	}
-	if (earlier)
-		elevated_charge(slot, cpu, vcpu->earlier_until_ns, earlier);
-	if (used && !earlier && used < PVS_CHARGE_MIN_NS)
-		elevated_charge(slot, cpu, until, PVS_CHARGE_MIN_NS);
-	else if (used)
-		elevated_charge(slot, cpu, until, used);
 	vcpu->used_ns += used + earlier;
+	if (earlier)
+		elevated_charge(slot, cpu, pvs_bucket_until(vcpu->earlier_until_ns, now), earlier);
+	if (used && used + earlier < PVS_CHARGE_MIN_NS)
+		used = PVS_CHARGE_MIN_NS - earlier;
+	if (used)
+		elevated_charge(slot, cpu, pvs_bucket_until(until, now), used);
 	return 0;
 }
 

@@ -158,7 +158,7 @@ class Demo:
         if grant:
             say("RT_GROUP_SCHED: this kernel refuses FIFO in groups without a real-time budget; the demo's pvschedd runs "
                 "with grant_rt_budget, and the demo grants budgets for what it makes FIFO itself; all are put back")
-        return {"host": {"grant_rt_budget": grant}, "default_profile": "observe"}
+        return {"host": {"grant_rt_budget": grant}, "profiles": variants.WORK_PROFILE, "default_profile": "observe"}
 
     def wait_discovered(self, guest):
         """Until pvschedd knows every vCPU thread of the guest."""

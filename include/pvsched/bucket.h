@@ -75,6 +75,16 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 }
 
 /**
+ * As of when a use that ended at @until_ns is charged at @now_ns. One that ended long ago counts as
+ * of a second ago: a charge bounds the debt by what is bearable at its own time, and must not cut
+ * what others have come to owe since.
+ */
+static inline __u64 pvs_bucket_until(__u64 until_ns, __u64 now_ns)
+{
+	return until_ns + 1000000000ULL < now_ns ? now_ns - 1000000000ULL : until_ns;
+}
+
+/**
  * What a use of @used_ns costs a vCPU whose fair entitlement is @entitled_permille of a CPU (0: not
  * known). Real-time run time is free in the fair class, so a vCPU that competes with many is
  * charged as much more as its fair share is less than the share of its profile: in the long run it

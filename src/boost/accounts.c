@@ -142,16 +142,16 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 
 /* When its bucket will be full, what is not charged yet taken off. */
 static uint64_t full_at(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
-                        const struct stretches *s, uint32_t entitled_permille)
+                        const struct stretches *s, uint32_t entitled_permille, uint64_t now_ns)
 {
 	if (s->earlier_ns)
-		repaid_at_ns =
-		        pvs_bucket_charge(rule, repaid_at_ns, s->earlier_until_ns,
-		                          pvs_bucket_price(rule, s->earlier_ns, entitled_permille));
+		repaid_at_ns = pvs_bucket_charge(
+		        rule, repaid_at_ns, pvs_bucket_until(s->earlier_until_ns, now_ns),
+		        pvs_bucket_price(rule, s->earlier_ns, entitled_permille));
 	if (s->last_ns)
-		repaid_at_ns =
-		        pvs_bucket_charge(rule, repaid_at_ns, s->last_until_ns,
-		                          pvs_bucket_price(rule, s->last_ns, entitled_permille));
+		repaid_at_ns = pvs_bucket_charge(
+		        rule, repaid_at_ns, pvs_bucket_until(s->last_until_ns, now_ns),
+		        pvs_bucket_price(rule, s->last_ns, entitled_permille));
 	return repaid_at_ns;
 }
 
@@ -185,7 +185,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
 	}
-	ret->full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, entitled);
+	ret->full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, entitled, now_ns);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, entitled);
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,

@@ -60,7 +60,7 @@ static uint64_t lead_ns(const struct policy_vcpu *v)
 bool policy_wanted_awake(const struct policy_vcpu *v, enum policy_event event,
                          const struct policy_facts *facts, uint64_t now_ns, enum policy_reason *why)
 {
-	if (!is_awake(facts))
+	if (!is_awake(facts) || facts->tokens_ns <= 0)
 		return false;
 	*why = POLICY_REASON_COMMAND;
 	if (v->command_until_ns > now_ns)
@@ -88,15 +88,20 @@ void policy_learn_lead(struct policy_vcpu *v, uint64_t now_ns)
 	v->lead_ns = MIN(MAX(lead, LEAD_MIN_NS), LEAD_MAX_NS);
 }
 
-uint64_t policy_missing_ns(const struct policy_vcpu *v, const struct policy_facts *facts)
+uint64_t policy_enough_ns(const struct policy_vcpu *v, const struct policy_facts *facts)
 {
 	uint64_t enough_ns = facts->urgent_run_ns ? facts->urgent_run_ns + lead_ns(v) : 0;
-	int64_t missing_ns;
 
 	/* all that it may have is enough, or it would never be served */
-	enough_ns = MIN(MAX(enough_ns, ENOUGH_MIN_NS), v->profile.burst_ns);
-	missing_ns = (int64_t)enough_ns - facts->tokens_ns;
-	return missing_ns > 0 ? (uint64_t)missing_ns : 0;
+	return MIN(MAX(enough_ns, ENOUGH_MIN_NS), v->profile.burst_ns);
+}
+
+uint64_t policy_urgent_from(const struct policy_facts *facts, uint64_t now_ns)
+{
+	if (facts->whereabouts == POLICY_HALTED)
+		return 0;
+	/* by command it may be raised long before */
+	return MIN(MAX(facts->expected_ns, now_ns), now_ns + LEAD_MAX_NS);
 }
 
 /*
@@ -127,7 +132,7 @@ static struct pvs_ask_run ask_run(const struct policy_vcpu *v, const struct poli
 	uint64_t ran_ns = facts->ran_ns;
 
 	if (facts->whereabouts == POLICY_WAITING)
-		ran_ns = facts->waited_ns + facts->preempted_after_ns;
+		ran_ns = facts->preempted_after_ns;
 	return (struct pvs_ask_run){
 	        .ask = facts->ask,
 	        .in_ns = now_ns - MIN(ran_ns, now_ns),
@@ -189,6 +194,7 @@ bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy
 	if (facts->whereabouts == POLICY_WAITING && !facts->preempted_after_ns)
 		return false; /* it has not run yet */
 	v->yield_declined = true;
+	v->declined = true;
 	if (is_near(v, facts, now_ns)) {
 		if (!v->urgent_from_ns)
 			v->urgent_from_ns = facts->expected_ns;

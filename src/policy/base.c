@@ -35,21 +35,32 @@ static uint64_t refill_ns(const struct policy_vcpu *v, uint64_t tokens_ns)
 	return MAX(tokens_ns * 1000 / MAX(v->profile.share_permille, UINT32_C(1)), REFILL_MIN_NS);
 }
 
+/* What is left in its own bucket. */
+static int64_t own_tokens(const struct policy_vcpu *v, const struct policy_facts *facts,
+                          uint64_t now_ns)
+{
+	uint64_t owed_ns = facts->full_at_ns > now_ns ? facts->full_at_ns - now_ns : 0;
+
+	return (int64_t)v->profile.burst_ns -
+	       (int64_t)(MIN(owed_ns, 1000 * NSEC_PER_SEC) * v->profile.share_permille / 1000);
+}
+
 /* Which bucket is not full again, and when it will be. WITHIN: all are. */
 static enum policy_reason empty_bucket(const struct policy_vcpu *v,
                                        const struct policy_facts *facts, uint64_t now_ns,
                                        uint64_t *until_ns)
 {
-	uint64_t missing_ns;
+	int64_t own_ns, enough_ns = (int64_t)policy_enough_ns(v, facts);
 
 	/* it gave back what it had: that is still its own, full or not */
-	missing_ns = v->yielded ? policy_missing_ns(v, facts) : UINT64_MAX;
-	if (!missing_ns)
+	if (v->yielded && facts->tokens_ns >= enough_ns)
 		return POLICY_REASON_WITHIN;
-	if (facts->full_at_ns > now_ns) {
+	own_ns = own_tokens(v, facts, now_ns);
+	if (facts->full_at_ns > now_ns && (!v->yielded || own_ns < enough_ns)) {
 		*until_ns = facts->full_at_ns;
 		if (v->yielded)
-			*until_ns = MIN(*until_ns, now_ns + refill_ns(v, missing_ns));
+			*until_ns = MIN(*until_ns,
+			                now_ns + refill_ns(v, (uint64_t)(enough_ns - own_ns)));
 		return POLICY_REASON_BUDGET;
 	}
 	if (facts->domain_at_ns > now_ns) {
@@ -59,6 +70,11 @@ static enum policy_reason empty_bucket(const struct policy_vcpu *v,
 	if (facts->cpu_at_ns > now_ns) {
 		*until_ns = facts->cpu_at_ns;
 		return POLICY_REASON_CPU_CAP;
+	}
+	/* of a shared bucket, what is not charged yet taken off */
+	if (facts->whereabouts == POLICY_WAITING && facts->tokens_ns <= 0) {
+		*until_ns = now_ns + refill_ns(v, (uint64_t)(enough_ns - facts->tokens_ns));
+		return POLICY_REASON_BUDGET;
 	}
 	return POLICY_REASON_WITHIN;
 }
@@ -108,6 +124,7 @@ static void raise_it(struct policy *policy, unsigned int vcpu, enum policy_reaso
 		v->raised_at_ns = now_ns;
 	v->yielded = false;
 	v->yield_declined = false;
+	v->declined = false;
 	v->backs_off = false;
 	v->deaf = false;
 	v->vain_calls = 0;
@@ -126,6 +143,9 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
 {
 	unsigned int shift = v->short_halts;
 	uint64_t at_ns = v->view.next_ns;
+	/* a guest that puts off when it will be urgent each time somebody comes */
+	bool put_off = event == POLICY_EVENT_LOOK && at_ns == v->expected_look_ns &&
+	               now_ns >= v->expected_look_ns;
 
 	/* in both of these cases a look is planned */
 	v->deaf = v->deaf && (event == POLICY_EVENT_URGENT || event == POLICY_EVENT_HALTED);
@@ -143,11 +163,14 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
 		at_ns = policy_expected_look(v, facts, now_ns);
 		v->expected_look_ns = at_ns;
 	}
-	if (event == POLICY_EVENT_URGENT && ++v->vain_calls >= VAIN_CALLS_MAX) {
+	if ((event == POLICY_EVENT_URGENT || put_off) && ++v->vain_calls >= VAIN_CALLS_MAX) {
 		v->vain_calls = 0;
 		v->deaf = true;
 	}
-	return v->deaf ? MIN(at_ns, now_ns + DEAF_NS) : at_ns;
+	if (!v->deaf)
+		return at_ns;
+	v->expected_look_ns = NSEC_NEVER;
+	return now_ns + DEAF_NS;
 }
 
 /* A shared bucket is not full: the first time it looks when that will be. */
@@ -176,9 +199,7 @@ void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event
 			                  why == POLICY_REASON_ASKED &&
 			                  v->view.next_ns == v->expected_look_ns &&
 			                  now_ns >= v->expected_look_ns;
-			v->urgent_from_ns = facts->whereabouts == POLICY_HALTED
-			                            ? 0
-			                            : MAX(facts->expected_ns, now_ns);
+			v->urgent_from_ns = policy_urgent_from(facts, now_ns);
 			raise_it(policy, vcpu, why, now_ns, ret);
 			return;
 		}

@@ -75,13 +75,15 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 	uint64_t at_ns = v->view.next_ns;
 
 	v->caught_awake = v->caught_awake && running && !facts->watched;
-	if (!running && facts->whereabouts != POLICY_WAITING)
+	if (!running && facts->whereabouts != POLICY_WAITING) {
 		v->urgent_from_ns = 0;
+		v->declined = false;
+	}
 	if (v->caught_awake)
 		at_ns = MIN(at_ns,
 		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
-	if ((v->caught_awake || v->urgent_from_ns) && facts->ask != PVSCHED_ASK_NONE &&
-	    !v->yield_declined)
+	if ((v->caught_awake || v->urgent_from_ns || v->declined) &&
+	    facts->ask != PVSCHED_ASK_NONE && !v->yield_declined)
 		at_ns = MIN(at_ns, policy_yield_look(v, facts, now_ns));
 	/* nobody else sees a request lapse, or be taken back, of one that must have one */
 	if (v->profile.asks == PROFILE_ASKS_REQUIRE)

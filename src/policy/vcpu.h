@@ -15,6 +15,7 @@ struct policy_vcpu {
 	bool yield_declined; /* it would yield, and it is not worth it now */
 	bool backs_off;      /* after short halts: no halt is to be told of until it is looked at */
 	bool deaf;           /* it called in vain: not heard until it is looked at */
+	bool declined;       /* it did not yield in this run: nobody else looks when it may */
 	bool raised_ahead;   /* it is being raised at the look that was planned for that */
 	uint64_t urgent_from_ns;  /* raised awake, to be urgent from then on; 0: not */
 	enum policy_reason why;   /* it is being raised */
@@ -95,11 +96,14 @@ uint64_t policy_grace_ns(const struct policy_vcpu *v);
 uint64_t policy_yield_look(const struct policy_vcpu *v, const struct policy_facts *facts,
                            uint64_t now_ns);
 
+/** It is being raised: from when on its guest will be urgent; 0: it sleeps. */
+uint64_t policy_urgent_from(const struct policy_facts *facts, uint64_t now_ns);
+
 /** It was raised at a look that was planned for that: how early the next one must be. */
 void policy_learn_lead(struct policy_vcpu *v, uint64_t now_ns);
 
-/** What is missing in its tokens for its guest to be urgent once; 0: they are enough. */
-uint64_t policy_missing_ns(const struct policy_vcpu *v, const struct policy_facts *facts);
+/** The tokens that its guest needs to be urgent once. */
+uint64_t policy_enough_ns(const struct policy_vcpu *v, const struct policy_facts *facts);
 
 /** Elevated and its guest does nothing urgent: true when it is to be lowered for that. */
 bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,

@@ -17,8 +17,9 @@ DUTIES = {
     "490/10": (490, 0, 10), "5/20": (5, 0, 20),
 }
 # Of some demands: work besides that can wait, and its period, in us. Only on request.
-ORDINARY = {"5+ordinary": (300, 5000), "10+ordinary": (300, 5000), "5+long": (2000, 20000)}
-DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
+ORDINARY = {"5+ordinary": (300, 5000), "10+ordinary": (300, 5000), "5+long": (2000, 20000),
+            "5+1ms": (1000, 20000)}
+DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "5+1ms": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
 # asks: as latency, and it says in its guest page when it is urgent and when ordinary.

@@ -12,8 +12,8 @@ IDLE = "idle"  # untouched and without the load
 UNTOUCHED = "untouched"
 STATIC = "static"
 PROFILES = ("interactive", "latency")
-# In a guest that has the memory of the guest page, beside timer-driven work of its own: with the profile
-# latency, and without or with its real-time task asking for it.
+# In a guest that has the memory of the guest page, beside timer-driven work of its own: with WORK_PROFILE, and
+# without or with its real-time task asking for it.
 WORK = "latency-work"
 ASKS = "guest-asks"
 ASKING = (WORK, ASKS)
@@ -22,10 +22,11 @@ DEFAULT = ALL[1:]
 
 INTERVAL_US = 1000
 
-# Ordinary work that is due besides, and that of the real-time task each time it wakes up: together they stay
-# within the share of the profile latency, so that what differs is not who was throttled.
-WORK_US, WORK_PERIOD_US = 300, 5000
-RT_PERIOD_US, RT_WORK_US = 2000, 50
+# Ordinary work that is due besides, and that of the real-time task each time it wakes up. Together they are to stay
+# within the share of the profile, whose burst covers a piece of that work: so what differs is not who was throttled.
+WORK_US, WORK_PERIOD_US = 1000, 20000
+RT_PERIOD_US, RT_WORK_US = 4000, 50
+WORK_PROFILE = {"with-work": {"mode": "boost", "share_permille": 200, "burst_us": 2000}}
 
 # Per second and CPU, where the kernel asks for budgets. Together with what pvschedd grants itself (its
 # profile's share and a margin), never both of the vCPUs' at a time, they fit into the root's 950 ms.
@@ -102,7 +103,7 @@ def applied(variant, guest, daemon=None, deadman=None):
         if variant in PROFILES:
             undo.enter_context(profile(variant, guest, daemon))
         if variant in ASKING:
-            undo.enter_context(profile("latency", guest, daemon))
+            undo.enter_context(profile(*WORK_PROFILE, guest, daemon))
             undo.enter_context(work(guest))
         if variant == STATIC:
             undo.enter_context(budget(vcpus, VCPUS_US, deadman))

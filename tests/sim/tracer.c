@@ -236,8 +236,10 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 	if (entry->generation != host->deadline_generation[slot])
 		return;
 	host->due_ns[slot] = 0;
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
+		vcpu->watched_ns = 0;
 		return;
+	}
 	if (vcpu->exhausted_at_ns) {
 		if (now - vcpu->exhausted_at_ns >= PVS_OVERDUE_NS)
 			host->broken =
@@ -316,11 +318,13 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 		vcpu->run_ns += now - in;
 		used = elevated_span(vcpu, in, &until);
 		if (earlier)
-			elevated_charge(host, slot, cpu, vcpu->earlier_until_ns, earlier);
-		if (used)
-			elevated_charge(host, slot, cpu, until,
-			                earlier ? used : MAX(used, (uint64_t)PVS_CHARGE_MIN_NS));
+			elevated_charge(host, slot, cpu,
+			                pvs_bucket_until(vcpu->earlier_until_ns, now), earlier);
 		vcpu->used_ns += used + earlier;
+		if (used && used + earlier < PVS_CHARGE_MIN_NS)
+			used = PVS_CHARGE_MIN_NS - earlier;
+		if (used)
+			elevated_charge(host, slot, cpu, pvs_bucket_until(until, now), used);
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	ask_read(host, slot, now);

@@ -407,6 +407,24 @@ static void test_a_call_in_vain_keeps_halts(void)
 	policy_free(policy);
 }
 
+/* Each time somebody has come to raise it, it will be urgent a little later: it costs nothing. */
+static void test_putting_off_is_in_vain(void)
+{
+	struct policy *policy = make_awake();
+	unsigned int looks = 0;
+	uint64_t now_ns = T0;
+
+	step(policy, POLICY_EVENT_LOOK, runs_ordinary(now_ns + 25 * US), now_ns);
+	while ((now_ns = policy_next_ns(policy)) < T0 + 100 * MS) {
+		looks++;
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, runs_ordinary(now_ns + 25 * US), now_ns)
+		                  .action,
+		          POLICY_NOTHING);
+	}
+	CHECK(looks > 0 && looks <= 3 * 100 / 2);
+	policy_free(policy);
+}
+
 /* One that stays urgent in the run it was raised in is not looked at all the time. */
 static void test_urgent_is_looked_at_ever_less(void)
 {
@@ -508,5 +526,6 @@ TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempt
           {"require_is_looked_at", test_require_is_looked_at},
           {"calls_in_vain", test_calls_in_vain},
           {"a_call_in_vain_keeps_halts", test_a_call_in_vain_keeps_halts},
+          {"putting_off_is_in_vain", test_putting_off_is_in_vain},
           {"urgent_is_looked_at_ever_less", test_urgent_is_looked_at_ever_less},
           {"unseen", test_unseen}, {"by_command", test_by_command})
