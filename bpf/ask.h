@@ -80,13 +80,13 @@ static __always_inline enum pvsched_ask ask_in_force(enum pvsched_ask ask, __u64
  * task: its memory is QEMU's. A page that is not resident can't be waited for here; what was known
  * stays.
  */
-__noinline int ask_read(__u32 slot, __u64 now)
+__noinline int ask_read(__u32 slot, __u64 now, __u32 asleep)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
 	struct intent_line intent = {};
 	struct guest_line line = {};
+	__u64 address, expected;
 	enum pvsched_ask ask;
-	__u64 address;
 
 	if (!vcpu)
 		return 0;
@@ -111,6 +111,7 @@ __noinline int ask_read(__u32 slot, __u64 now)
 		vcpu->ask_faults++;
 		return 0;
 	}
+	expected = vcpu->ask_expected_ns;
 	ask_note_change(vcpu, &line, &intent, now);
 	ask = ask_in_force(ask_valid(vcpu, pvsched_request_ask(line.request)), vcpu->ask_request_ns,
 	                   now);
@@ -125,41 +126,9 @@ __noinline int ask_read(__u32 slot, __u64 now)
 	vcpu->ask_read_ns = now;
 	if (ask <= PVSCHED_ASK_URGENT)
 		vcpu->ask_counts[ask]++;
+	if (vcpu->flags & PVS_FLAG_ELEVATED)
+		pvs_vcpu_ask_learn(vcpu, expected, now, asleep);
 	return 0;
-}
-
-static __always_inline struct pvs_ask_run ask_run(const struct pvs_vcpu_account *vcpu)
-{
-	__u64 request = vcpu->ask_request_ns, intent = vcpu->ask_intent_ns;
-
-	return (struct pvs_ask_run){
-	        .ask = vcpu->ask,
-	        .in_ns = vcpu->in_ns,
-	        .said_ns = request > intent ? request : intent,
-	        .urgent_run_ns = vcpu->urgent_run_ns,
-	        .grace_ns = vcpu->ask_grace_ns > PVS_ASK_GRACE_NS ? vcpu->ask_grace_ns
-	                                                          : PVS_ASK_GRACE_NS,
-	};
-}
-
-/*
- * It ran elevated, and its guest has become ordinary since it was looked at before: that tells how
- * long it was urgent, and if it is asleep now, how long it runs for that. What ran before the time
- * at which it was @expected to be urgent is not of it.
- */
-static __always_inline void ask_learn(struct pvs_vcpu_account *vcpu, __u64 expected, __u64 now,
-                                      bool asleep)
-{
-	__u64 from = vcpu->in_ns, said = vcpu->ask_request_ns;
-
-	if (!from || vcpu->ask != PVSCHED_ASK_ORDINARY || vcpu->ask_changed_ns != now)
-		return;
-	if (expected > from && expected < now)
-		from = expected;
-	if (said > from)
-		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said - from);
-	if (asleep)
-		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now - from);
 }
 
 /*
@@ -169,16 +138,13 @@ static __always_inline void ask_learn(struct pvs_vcpu_account *vcpu, __u64 expec
 static __always_inline bool ask_check_running(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now)
 {
 	struct pvs_ask_run run;
-	__u64 expected, since;
+	__u64 since;
 
 	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
 		return false;
-	if (vcpu->page_address) {
-		expected = vcpu->ask_expected_ns;
-		ask_read(slot, now);
-		ask_learn(vcpu, expected, now, false);
-	}
-	run = ask_run(vcpu);
+	if (vcpu->page_address)
+		ask_read(slot, now, false);
+	run = pvs_vcpu_ask_run(vcpu);
 	since = pvs_ask_ordinary_since(&run);
 	if (since && since + run.grace_ns <= now && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		event_send(slot, PVS_EVENT_ORDINARY, 0);

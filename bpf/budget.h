@@ -74,10 +74,8 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 	__s64 ran = (__s64)(now - since);
 	__s64 left, other;
 
-	if (earlier)
-		repaid_at = pvs_bucket_charge(
-		        &vcpu->rule, repaid_at, pvs_bucket_until(vcpu->earlier_until_ns, now),
-		        pvs_bucket_price(&vcpu->rule, earlier, vcpu->entitled_permille));
+	repaid_at = pvs_bucket_use(&vcpu->rule, repaid_at, earlier, vcpu->earlier_until_ns, now,
+	                           vcpu->entitled_permille);
 	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
 	left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
@@ -117,7 +115,7 @@ static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u6
 
 	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		return left;
-	run = ask_run(vcpu);
+	run = pvs_vcpu_ask_run(vcpu);
 	look = pvs_ask_look_at(&run, now) - now;
 	return look < left ? look : left;
 }

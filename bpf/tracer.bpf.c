@@ -153,17 +153,11 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
                                      struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
-	__u64 expected;
-
 	if (vcpu->in_ns || (vcpu->flags & PVS_FLAG_ELEVATED))
 		run_charge(slot, now, cpu);
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
-	if (vcpu->page_address) {
-		expected = vcpu->ask_expected_ns;
-		ask_read(slot, now);
-		if (vcpu->flags & PVS_FLAG_ELEVATED)
-			ask_learn(vcpu, expected, now, asleep);
-	}
+	if (vcpu->page_address)
+		ask_read(slot, now, asleep);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {

@@ -17,9 +17,6 @@
  */
 #define PVS_ASK_GRACE_NS 50000
 
-/** A guest that is later than this was wrong about when: as if it had not said it. */
-#define PVS_ASK_LATE_NS 200000
-
 /** Nothing urgent is expected to last for longer. */
 #define PVS_URGENT_MAX_NS 10000000
 

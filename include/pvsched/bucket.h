@@ -98,6 +98,20 @@ static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 u
 	return used_ns * rule->share_permille / entitled_permille;
 }
 
+/**
+ * The new repaid_at of a vCPU's own bucket after @used_ns of run time that ended at @until_ns; as
+ * it was if that is 0.
+ */
+static inline __u64 pvs_bucket_use(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
+                                   __u64 used_ns, __u64 until_ns, __u64 now_ns,
+                                   __u32 entitled_permille)
+{
+	if (!used_ns)
+		return repaid_at_ns;
+	return pvs_bucket_charge(rule, repaid_at_ns, pvs_bucket_until(until_ns, now_ns),
+	                         pvs_bucket_price(rule, used_ns, entitled_permille));
+}
+
 /** The other way round: how long a vCPU may run for @tokens_ns, at that price. */
 static inline __s64 pvs_bucket_worth(const struct pvs_bucket_rule *rule, __s64 tokens_ns,
                                      __u32 entitled_permille)

@@ -142,6 +142,41 @@ struct pvs_vcpu_account {
 	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since raised */
 } __attribute__((aligned(64)));
 
+/** Its run, as far as what its guest asks for is concerned. */
+static inline struct pvs_ask_run pvs_vcpu_ask_run(const struct pvs_vcpu_account *vcpu)
+{
+	__u64 request = vcpu->ask_request_ns, intent = vcpu->ask_intent_ns;
+
+	return (struct pvs_ask_run){
+	        .ask = vcpu->ask,
+	        .in_ns = vcpu->in_ns,
+	        .said_ns = request > intent ? request : intent,
+	        .urgent_run_ns = vcpu->urgent_run_ns,
+	        .grace_ns = vcpu->ask_grace_ns > PVS_ASK_GRACE_NS ? vcpu->ask_grace_ns
+	                                                          : PVS_ASK_GRACE_NS,
+	};
+}
+
+/**
+ * It ran elevated, and was looked at at @now_ns. If its guest has become ordinary since the look
+ * before, that tells how long it was urgent, and if it is asleep now, how long it runs for that.
+ * What ran before the time at which it was @expected_ns to be urgent is not of it.
+ */
+static inline void pvs_vcpu_ask_learn(struct pvs_vcpu_account *vcpu, __u64 expected_ns,
+                                      __u64 now_ns, int asleep)
+{
+	__u64 from_ns = vcpu->in_ns, said_ns = vcpu->ask_request_ns;
+
+	if (!from_ns || vcpu->ask != PVSCHED_ASK_ORDINARY || vcpu->ask_changed_ns != now_ns)
+		return;
+	if (expected_ns > from_ns && expected_ns < now_ns)
+		from_ns = expected_ns;
+	if (said_ns > from_ns)
+		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said_ns - from_ns);
+	if (asleep)
+		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now_ns - from_ns);
+}
+
 /** One domain: the bucket all its vCPUs share, charged by compare-and-swap from any CPU. */
 struct pvs_domain_account {
 	struct pvs_bucket_rule rule; /* daemon */

@@ -144,15 +144,10 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 static uint64_t full_at(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
                         const struct stretches *s, uint32_t entitled_permille, uint64_t now_ns)
 {
-	if (s->earlier_ns)
-		repaid_at_ns = pvs_bucket_charge(
-		        rule, repaid_at_ns, pvs_bucket_until(s->earlier_until_ns, now_ns),
-		        pvs_bucket_price(rule, s->earlier_ns, entitled_permille));
-	if (s->last_ns)
-		repaid_at_ns = pvs_bucket_charge(
-		        rule, repaid_at_ns, pvs_bucket_until(s->last_until_ns, now_ns),
-		        pvs_bucket_price(rule, s->last_ns, entitled_permille));
-	return repaid_at_ns;
+	repaid_at_ns = pvs_bucket_use(rule, repaid_at_ns, s->earlier_ns, s->earlier_until_ns,
+	                              now_ns, entitled_permille);
+	return pvs_bucket_use(rule, repaid_at_ns, s->last_ns, s->last_until_ns, now_ns,
+	                      entitled_permille);
 }
 
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,

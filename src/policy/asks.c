@@ -14,6 +14,9 @@
 #define LEAD_UP_NS    (4 * NSEC_PER_USEC)
 #define LEAD_DOWN_NS  (LEAD_UP_NS / 16)
 
+/* A guest that is later than this was wrong about when: as if it had not said it. */
+#define EXPECTED_LATE_NS (200 * NSEC_PER_USEC)
+
 /* What it yielded is worth nothing when it is less. */
 #define ENOUGH_MIN_NS (60 * NSEC_PER_USEC)
 
@@ -49,7 +52,7 @@ static bool is_expecting(const struct policy_facts *facts, uint64_t now_ns)
 	uint64_t heard_ns = now_ns - MIN(facts->waited_ns, now_ns);
 
 	return facts->ask == PVSCHED_ASK_ORDINARY && facts->expected_ns &&
-	       heard_ns < facts->expected_ns + PVS_ASK_LATE_NS;
+	       heard_ns < facts->expected_ns + EXPECTED_LATE_NS;
 }
 
 static uint64_t lead_ns(const struct policy_vcpu *v)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A vCPU that is not elevated: may it be? */
 #include "policy/vcpu.h"
+#include "pvsched/bucket.h"
 
 /*
  * A halt that is over before the booster has looked is too short to arm in. One that does nothing
@@ -28,21 +29,10 @@
 
 #define REFILL_MIN_NS (200 * NSEC_PER_USEC)
 
-/* How long the refill of so many tokens takes. Not so often: it may be a shared bucket that lacks.
- */
-static uint64_t refill_ns(const struct policy_vcpu *v, uint64_t tokens_ns)
+/* When so many tokens will have come. Not so often: it may be a shared bucket that lacks. */
+static uint64_t refilled_at(const struct policy_vcpu *v, int64_t tokens_ns, uint64_t now_ns)
 {
-	return MAX(tokens_ns * 1000 / MAX(v->profile.share_permille, UINT32_C(1)), REFILL_MIN_NS);
-}
-
-/* What is left in its own bucket. */
-static int64_t own_tokens(const struct policy_vcpu *v, const struct policy_facts *facts,
-                          uint64_t now_ns)
-{
-	uint64_t owed_ns = facts->full_at_ns > now_ns ? facts->full_at_ns - now_ns : 0;
-
-	return (int64_t)v->profile.burst_ns -
-	       (int64_t)(MIN(owed_ns, 1000 * NSEC_PER_SEC) * v->profile.share_permille / 1000);
+	return now_ns + MAX(policy_refill_ns(&v->profile, (uint64_t)tokens_ns), REFILL_MIN_NS);
 }
 
 /* Which bucket is not full again, and when it will be. WITHIN: all are. */
@@ -50,17 +40,18 @@ static enum policy_reason empty_bucket(const struct policy_vcpu *v,
                                        const struct policy_facts *facts, uint64_t now_ns,
                                        uint64_t *until_ns)
 {
+	struct pvs_bucket_rule rule = {.burst_ns = v->profile.burst_ns,
+	                               .share_permille = v->profile.share_permille};
 	int64_t own_ns, enough_ns = (int64_t)policy_enough_ns(v, facts);
 
 	/* it gave back what it had: that is still its own, full or not */
 	if (v->yielded && facts->tokens_ns >= enough_ns)
 		return POLICY_REASON_WITHIN;
-	own_ns = own_tokens(v, facts, now_ns);
+	own_ns = pvs_bucket_tokens(&rule, facts->full_at_ns, now_ns);
 	if (facts->full_at_ns > now_ns && (!v->yielded || own_ns < enough_ns)) {
 		*until_ns = facts->full_at_ns;
 		if (v->yielded)
-			*until_ns = MIN(*until_ns,
-			                now_ns + refill_ns(v, (uint64_t)(enough_ns - own_ns)));
+			*until_ns = MIN(*until_ns, refilled_at(v, enough_ns - own_ns, now_ns));
 		return POLICY_REASON_BUDGET;
 	}
 	if (facts->domain_at_ns > now_ns) {
@@ -73,7 +64,7 @@ static enum policy_reason empty_bucket(const struct policy_vcpu *v,
 	}
 	/* of a shared bucket, what is not charged yet taken off */
 	if (facts->whereabouts == POLICY_WAITING && facts->tokens_ns <= 0) {
-		*until_ns = now_ns + refill_ns(v, (uint64_t)(enough_ns - facts->tokens_ns));
+		*until_ns = refilled_at(v, enough_ns - facts->tokens_ns, now_ns);
 		return POLICY_REASON_BUDGET;
 	}
 	return POLICY_REASON_WITHIN;

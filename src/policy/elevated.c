@@ -15,12 +15,6 @@
 /* How long ksoftirqd may wait behind an elevated vCPU. */
 #define SOFTIRQD_WAIT_NS (1 * NSEC_PER_MSEC)
 
-/* The time an empty bucket takes to fill. */
-static uint64_t refill_ns(const struct profile *profile)
-{
-	return profile->burst_ns * 1000 / MAX(profile->share_permille, UINT32_C(1));
-}
-
 static void lower(struct policy *policy, unsigned int vcpu, enum policy_state state,
                   enum policy_reason reason, uint64_t now_ns, struct policy_decision *ret)
 {
@@ -33,7 +27,7 @@ static void lower(struct policy *policy, unsigned int vcpu, enum policy_state st
  */
 static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
 {
-	uint64_t refill = refill_ns(&v->profile);
+	uint64_t refill = policy_refill_ns(&v->profile, v->profile.burst_ns);
 
 	if (now_ns - v->raised_at_ns > STEADY_REFILLS * refill) {
 		v->strikes = 0;

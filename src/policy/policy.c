@@ -100,6 +100,11 @@ enum policy_reason policy_strongest(uint32_t holds)
 	return (enum policy_reason)__builtin_ctz(holds);
 }
 
+uint64_t policy_refill_ns(const struct profile *profile, uint64_t tokens_ns)
+{
+	return tokens_ns * 1000 / MAX(profile->share_permille, UINT32_C(1));
+}
+
 uint64_t policy_change_cost_ns(const struct policy *policy)
 {
 	return NSEC_PER_SEC / MAX(policy->caps.max_changes_per_s, UINT32_C(1));

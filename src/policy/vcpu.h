@@ -51,6 +51,9 @@ void policy_enter(struct policy_vcpu *v, enum policy_state state, enum policy_re
 /** The reason that a mask of holds, not 0, is given as. */
 enum policy_reason policy_strongest(uint32_t holds);
 
+/** How long the refill of so many tokens takes. */
+uint64_t policy_refill_ns(const struct profile *profile, uint64_t tokens_ns);
+
 /** How many more changes are allowed now. */
 unsigned int policy_changes_left(const struct policy *policy, const struct policy_vcpu *v,
                                  uint64_t now_ns);

@@ -107,11 +107,12 @@ static void ask_note_change(struct pvs_vcpu_account *vcpu, const struct pvsched_
 	vcpu->ask_changed_ns = now;
 }
 
-static void ask_read(struct host *host, uint32_t slot, uint64_t now)
+static void ask_read(struct host *host, uint32_t slot, uint64_t now, bool asleep)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	struct thread *t = &host->world->threads[slot];
 	const struct pvsched_page *page = (const void *)(uintptr_t)vcpu->page_address;
+	uint64_t expected = vcpu->ask_expected_ns;
 	enum pvsched_ask ask;
 
 	if (!page)
@@ -129,45 +130,20 @@ static void ask_read(struct host *host, uint32_t slot, uint64_t now)
 	vcpu->ask = ask;
 	vcpu->ask_read_ns = now;
 	vcpu->ask_counts[ask]++;
-}
-
-static struct pvs_ask_run ask_run(const struct pvs_vcpu_account *vcpu)
-{
-	return (struct pvs_ask_run){
-	        .ask = vcpu->ask,
-	        .in_ns = vcpu->in_ns,
-	        .said_ns = vcpu->ask_request_ns,
-	        .urgent_run_ns = vcpu->urgent_run_ns,
-	        .grace_ns = MAX(vcpu->ask_grace_ns, (uint64_t)PVS_ASK_GRACE_NS),
-	};
-}
-
-static void ask_learn(struct pvs_vcpu_account *vcpu, uint64_t expected, uint64_t now, bool asleep)
-{
-	uint64_t from = vcpu->in_ns, said = vcpu->ask_request_ns;
-
-	if (!from || vcpu->ask != PVSCHED_ASK_ORDINARY || vcpu->ask_changed_ns != now)
-		return;
-	if (expected > from && expected < now)
-		from = expected;
-	if (said > from)
-		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said - from);
-	if (asleep)
-		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now - from);
+	if (vcpu->flags & PVS_FLAG_ELEVATED)
+		pvs_vcpu_ask_learn(vcpu, expected, now, asleep);
 }
 
 static void ask_check_running(struct host *host, uint32_t slot, uint64_t now)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	struct pvs_ask_run run;
-	uint64_t expected, since;
+	uint64_t since;
 
 	if (!vcpu->in_ns || vcpu->cpu != host->due_cpu[slot])
 		return; /* the timer's CPU is not the thread's any more */
-	expected = vcpu->ask_expected_ns;
-	ask_read(host, slot, now);
-	ask_learn(vcpu, expected, now, false);
-	run = ask_run(vcpu);
+	ask_read(host, slot, now, false);
+	run = pvs_vcpu_ask_run(vcpu);
 	since = pvs_ask_ordinary_since(&run);
 	if (since && since + run.grace_ns <= now && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		event_send(host, slot, PVS_EVENT_ORDINARY, 0);
@@ -183,10 +159,8 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 	uint64_t earlier = elevated_earlier(vcpu, vcpu->in_ns), repaid_at = vcpu->repaid_at_ns;
 	int64_t left, other;
 
-	if (earlier)
-		repaid_at = pvs_bucket_charge(
-		        &vcpu->rule, repaid_at, vcpu->earlier_until_ns,
-		        pvs_bucket_price(&vcpu->rule, earlier, vcpu->entitled_permille));
+	repaid_at = pvs_bucket_use(&vcpu->rule, repaid_at, earlier, vcpu->earlier_until_ns, now,
+	                           vcpu->entitled_permille);
 	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
 
 	if (host->mutation == MUTATION_NO_VCPU)
@@ -209,7 +183,7 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 
 static uint64_t next_look(const struct pvs_vcpu_account *vcpu, uint64_t now, uint64_t left)
 {
-	struct pvs_ask_run run = ask_run(vcpu);
+	struct pvs_ask_run run = pvs_vcpu_ask_run(vcpu);
 
 	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
 		return left;
@@ -311,7 +285,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
-	uint64_t in = vcpu->in_ns, expected = vcpu->ask_expected_ns, until = now, used;
+	uint64_t in = vcpu->in_ns, until = now, used;
 	uint64_t earlier = elevated_earlier(vcpu, in);
 
 	if (in) {
@@ -327,9 +301,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			elevated_charge(host, slot, cpu, pvs_bucket_until(until, now), used);
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
-	ask_read(host, slot, now);
-	if (vcpu->page_address && (vcpu->flags & PVS_FLAG_ELEVATED))
-		ask_learn(vcpu, expected, now, asleep);
+	ask_read(host, slot, now, asleep);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
