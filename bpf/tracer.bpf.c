@@ -77,8 +77,10 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
 		return;
 
-	if (vcpu->out != PVS_OUT_PREEMPTED)
+	if (vcpu->out != PVS_OUT_PREEMPTED) {
 		vcpu->wakeups_elevated++;
+		pvs_rhythm_learn(&vcpu->rhythm, now);
+	}
 	if (p->rt_priority != vcpu->priority && now - vcpu->raised_at_ns > PVS_OVERDUE_NS)
 		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns)

@@ -13,6 +13,7 @@
 
 #include "pvsched/ask.h"
 #include "pvsched/bucket.h"
+#include "pvsched/rhythm.h"
 
 #define PVS_VCPUS_MAX    4096 /* slots; a slot is a registered vCPU thread */
 #define PVS_DOMAINS_MAX  1024
@@ -121,6 +122,7 @@ struct pvs_vcpu_account {
 
 	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
 	__u64 watched_ns;         /* the in_ns of the last run that a deadline was started for */
+	struct pvs_rhythm rhythm; /* of its wake-ups while elevated */
 
 	/*
 	 * written by the daemon: what of the run that began at earlier_in_ns was elevated before

@@ -200,6 +200,20 @@ static void deadline_start(struct host *host, uint32_t slot, uint64_t now, uint6
 	           ++host->deadline_generation[slot]);
 }
 
+static void deadline_ahead(struct host *host, uint32_t slot, uint64_t now)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint64_t next = pvs_rhythm_next(&vcpu->rhythm, now);
+	uint32_t which;
+	int64_t left;
+
+	if (!next)
+		return;
+	left = tokens_left(host, vcpu, next, next, &which);
+	if (left > PVS_TOKENS_MIN_NS)
+		deadline_start(host, slot, now, pvs_rhythm_due(next, (uint64_t)left) - now);
+}
+
 void tracer_deadline(struct host *host, const struct entry *entry)
 {
 	uint32_t slot = entry->number, which;
@@ -222,8 +236,11 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 			deadline_start(host, slot, now, PVS_OVERDUE_NS / 2);
 		return;
 	}
-	if (!vcpu->in_ns)
+	if (!vcpu->in_ns) {
+		if (vcpu->out != PVS_OUT_PREEMPTED && vcpu->wake_ns <= vcpu->out_ns)
+			deadline_ahead(host, slot, now);
 		return;
+	}
 	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->raised_at_ns), &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		ask_check_running(host, slot, now);
@@ -263,8 +280,10 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 		event_send(host, slot, PVS_EVENT_RUN, 0);
 	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
 		return;
-	if (vcpu->out != PVS_OUT_PREEMPTED)
+	if (vcpu->out != PVS_OUT_PREEMPTED) {
 		vcpu->wakeups_elevated++;
+		pvs_rhythm_learn(&vcpu->rhythm, now);
+	}
 	if (vcpu->exhausted_at_ns || host->mutation == MUTATION_NO_DEADLINE)
 		return;
 	vcpu->watched_ns = now;
