@@ -18,7 +18,7 @@ from rig.guest import Guest, guest_image
 from rig.kvm import kvm_works
 from rig.libvirtd import Libvirtd, running_domains
 from rig.load import PER_CPU, Load
-from rig.measure import HostCyclictest, Window, busy_ns
+from rig.measure import HostCyclictest, Window, busy_ns, stolen_ns
 from rig.proc import RigError
 from rig.stats import from_guest
 
@@ -31,7 +31,7 @@ LEAD_S = 0.5
 SETTLE_S = 0.2
 HOST_FIFO = 80
 BURST_US_MAX = 10_000
-RECORD = struct.Struct("=QIIIIhhhBB16s")  # struct wait_record of waits.h
+RECORD = struct.Struct("=QIIIIhhhBBIxxxx16s")  # struct wait_record of waits.h
 WOKEN = 0
 REAL_TIME = 100  # the kernel's priorities below this
 
@@ -117,14 +117,19 @@ def delays(waits_ns):
 
 def who(record):
     """Why the thread did not run at once, as far as the moment tells at which it did."""
-    *_, before_tid, woken_prio, prio, before_prio, _, _, before = record
+    _, wait_ns, *_, before_tid, woken_prio, prio, before_prio, _, elsewhere, interrupted_ns, before = record
     name = before.rstrip(b"\0").decode(errors="replace").rstrip("0123456789/:")
     if woken_prio >= REAL_TIME:
         return "not elevated when woken" if prio >= REAL_TIME else "elevated while it waited"
     if before_tid == 0:
         return "elevated; the CPU was idle"
-    kind = "real-time" if before_prio < REAL_TIME else "ordinary"
-    return f"elevated; {kind} {name} ran"
+    if before_prio < REAL_TIME:
+        return f"elevated; real-time {name} ran"
+    if not elsewhere or not interrupted_ns:
+        return f"elevated; ordinary {name} ran"
+    # An ordinary thread gives way in the interrupt by which the waking CPU asks for it.
+    late = "took the interrupt late" if 2 * interrupted_ns > wait_ns else "was interrupted at once and gave way late"
+    return f"elevated; ordinary {name}'s CPU {late}"
 
 
 def slowest(woken):
@@ -270,7 +275,7 @@ class Machine:
     def _run(self, tids, spinners, interval_us, seconds):
         def sample():
             return (self.load.used_ns(), sum(map(proc.run_ns, tids)), sum(map(proc.run_ns, self.guest.helper_tids())),
-                    busy_ns(), *self._polls())
+                    busy_ns(), stolen_ns(), *self._polls())
 
         window = Window(sample, seconds - LEAD_S)
         watch = _Watch(self.waits, window, seconds)
@@ -294,11 +299,12 @@ class Machine:
                 one.close()
         if not records:
             raise RigError("no vCPU ran while it was watched: the guest was starved; give --seconds more")
-        load, vcpu, helper, busy = (round(share, 2) for share in shares)
+        load, vcpu, helper, busy, stolen = (round(share, 2) for share in shares)
         return {"guest": _latencies(from_guest(answer)), "host": _latencies(other), "host_fifo": _latencies(fifo),
                 **_of_records(records),
                 "load_permille": load, "vcpu_permille": vcpu, "helper_permille": helper,
                 "foreign_permille": round(max(0.0, busy - load - vcpu - helper), 2),
+                "stolen_permille": stolen,
                 # permille() takes them for nanoseconds
                 "halts_per_s": round(halts * 1e6, 1), "polled_per_s": round(polled * 1e6, 1),
                 "window_s": seconds - LEAD_S}

@@ -149,7 +149,7 @@ class Report:
             "preempted": preempted.json() | {"per_s": round(preempted.count / window_s, 1)},
             "stint": stint.json(),
             **{name: self._mean(key, name) for name in ("vcpu_permille", "helper_permille", "elevated_permille",
-                                                        "load_permille", "foreign_permille", "halts_per_s",
+                                                        "load_permille", "foreign_permille", "stolen_permille", "halts_per_s",
                                                         "polled_per_s")},
             "load_of_vanilla": self._load_ratio(place, variant), "account": self._account(key),
             "slowest": {why: {"count": count, "us": us} for why, (count, us) in self.slowest(key).items()},
@@ -282,6 +282,6 @@ class Report:
             total = sum(count for count, _ in causes.values())
             shown = [f"{why}: {100 * count / total:.0f} %, {us / count:.0f} us" for why, (count, us) in causes.items()]
             row = self.row(key)
-            rows.append([*key, row["polled_per_s"], row["preempted"]["per_s"], "; ".join(shown[:4])])
-        return figures.table(["load", "interval", "variant", "halts polled/s", "preempted/s",
+            rows.append([*key, row["polled_per_s"], row["preempted"]["per_s"], row["stolen_permille"], "; ".join(shown[:4])])
+        return figures.table(["load", "interval", "variant", "halts polled/s", "preempted/s", "stolen by a hypervisor",
                               "who had the CPU (share of them, avg wait)"], rows)

@@ -38,6 +38,14 @@ struct {
 	__uint(max_entries, WAITS_RECORDS_SIZE);
 } records SEC(".maps");
 
+/* When each CPU last took the interrupt by which another one tells it to schedule. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} interrupted SEC(".maps");
+
 /* Written by the benchmark. */
 __u32 recording;
 /* Read by it. */
@@ -46,6 +54,14 @@ __u64 lost;
 static __always_inline __u32 saturate(__u64 ns)
 {
 	return ns > 0xffffffffULL ? 0xffffffffU : (__u32)ns;
+}
+
+static __always_inline __u32 interrupted_after(__u64 ready)
+{
+	__u32 key = 0;
+	__u64 *at = bpf_map_lookup_elem(&interrupted, &key);
+
+	return at && *at > ready ? saturate(*at - ready) : 0;
 }
 
 static __always_inline void thread_out(struct task_struct *p, bool asleep)
@@ -94,6 +110,8 @@ static __always_inline void thread_in(struct task_struct *before, struct task_st
 	record->before_prio = before->prio;
 	record->kind = thread->preempted ? WAIT_PREEMPTED : WAIT_WOKEN;
 	record->elsewhere = thread->woken_cpu != (__u8)bpf_get_smp_processor_id();
+	record->interrupted_ns = record->elsewhere ? interrupted_after(ready) : 0;
+	record->reserved = 0;
 	/* at this moment `before` still is the current task */
 	bpf_get_current_comm(record->before, sizeof(record->before));
 	/* nobody waits for records: they are fetched when the measurement is over */
@@ -120,5 +138,16 @@ int BPF_PROG(grid_waking, struct task_struct *p)
 	thread->woken_ns = bpf_ktime_get_ns();
 	thread->woken_prio = p->prio;
 	thread->woken_cpu = bpf_get_smp_processor_id();
+	return 0;
+}
+
+SEC("raw_tp/reschedule_entry")
+int grid_interrupted(void *ctx)
+{
+	__u32 key = 0;
+	__u64 *at = bpf_map_lookup_elem(&interrupted, &key);
+
+	if (at)
+		*at = bpf_ktime_get_ns();
 	return 0;
 }

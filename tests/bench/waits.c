@@ -105,6 +105,15 @@ static int watch(struct waits_bpf *bpf, int n, char **words)
 	return 0;
 }
 
+/* Not every architecture has a tracepoint for the interrupt: what it would tell is then left out.
+ */
+static int attach(struct waits_bpf *bpf)
+{
+	bpf_program__set_autoattach(bpf->progs.grid_interrupted, false);
+	bpf->links.grid_interrupted = bpf_program__attach(bpf->progs.grid_interrupted);
+	return waits_bpf__attach(bpf);
+}
+
 int main(int argc, char **argv)
 {
 	struct waits_bpf *bpf;
@@ -117,7 +126,7 @@ int main(int argc, char **argv)
 	bpf = waits_bpf__open_and_load();
 	r = bpf ? watch(bpf, argc - 1, argv + 1) : -errno;
 	if (r == 0)
-		r = waits_bpf__attach(bpf);
+		r = attach(bpf);
 	if (r == 0)
 		r = serve(bpf);
 	if (r < 0)

@@ -25,7 +25,11 @@ struct wait_record {
 	__s16 before_prio; /* of who had the CPU before */
 	__u8 kind;         /* enum wait_kind */
 	__u8 elsewhere;    /* 1: woken from another CPU than it ran on */
-	char before[16];   /* name of who had the CPU before */
+	/* woken from elsewhere: from then until its CPU took an interrupt for it, saturates; 0: it
+	 * took none, or the kernel has no such tracepoint */
+	__u32 interrupted_ns;
+	__u32 reserved;
+	char before[16]; /* name of who had the CPU before */
 };
 
-_Static_assert(sizeof(struct wait_record) == 48, "known to grid_host.py");
+_Static_assert(sizeof(struct wait_record) == 56, "known to grid_host.py");

@@ -26,10 +26,24 @@ class Measurement:
     foreign_permille: float   # CPU time of all that is neither load nor guest, likewise, on all CPUs
 
 
+def _machine_ticks():
+    """user, nice, system, idle, iowait, irq, softirq, steal, ... of all CPUs together."""
+    return list(map(int, proc.read("/proc/stat").split("\n", 1)[0].split()[1:]))
+
+
+def _ticks_ns(ticks):
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
 def busy_ns():
     """CPU time that the whole machine did not idle, in steps of a clock tick."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, proc.read("/proc/stat").split("\n", 1)[0].split()[1:])
-    return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = _machine_ticks()
+    return _ticks_ns(user + nice + system + irq + softirq)
+
+
+def stolen_ns():
+    """Time that the machine's CPUs wanted to run and its hypervisor did not let them, likewise."""
+    return _ticks_ns(_machine_ticks()[7])
 
 
 class HostCyclictest:

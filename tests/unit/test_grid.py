@@ -16,10 +16,11 @@ from bench import grid_host, grid_plot, grid_report  # noqa: E402
 PREEMPTED = 1
 
 
-def record(wait_us, woken_prio=98, prio=98, before=(7, 120, b"spin3"), kind=grid_host.WOKEN):
-    """A wake-up as bench-waits writes it."""
+def record(wait_us, woken_prio=98, prio=98, before=(7, 120, b"spin3"), kind=grid_host.WOKEN, interrupted_us=None):
+    """A wake-up as bench-waits writes it; interrupted_us: from another CPU."""
     tid, before_prio, name = before
-    packed = grid_host.RECORD.pack(10**9, wait_us * 1000, 50_000, 42, tid, woken_prio, prio, before_prio, kind, 0, name)
+    packed = grid_host.RECORD.pack(10**9, wait_us * 1000, 50_000, 42, tid, woken_prio, prio, before_prio, kind,
+                                    interrupted_us is not None, (interrupted_us or 0) * 1000, name)
     return grid_host.RECORD.unpack(packed)
 
 
@@ -40,6 +41,10 @@ def test_why_a_vcpu_waited():
     assert grid_host.who(record(9, woken_prio=120)) == "elevated while it waited"
     assert grid_host.who(record(9, before=(0, 120, b"swapper/1"))) == "elevated; the CPU was idle"
     assert grid_host.who(record(9)) == "elevated; ordinary spin ran"
+    assert grid_host.who(record(9, interrupted_us=0)) == "elevated; ordinary spin ran"
+    assert grid_host.who(record(400, interrupted_us=390)) == "elevated; ordinary spin's CPU took the interrupt late"
+    assert grid_host.who(record(400, interrupted_us=10)) == \
+        "elevated; ordinary spin's CPU was interrupted at once and gave way late"
     assert grid_host.who(record(9, before=(8, 97, b"pvschedd"))) == "elevated; real-time pvschedd ran"
 
 
@@ -53,7 +58,7 @@ def cell(wakes_us, host_us, variant):
     records = [record(us, *(() if boosted else (120, 120))) for us in wakes_us] + [record(5000, kind=PREEMPTED)]
     latencies = {"histogram": {str(host_us): 100}, "cycles": 100, "avg_us": host_us, "max_us": host_us}
     return {"guest": latencies, "host": latencies, "host_fifo": latencies, **grid_host._of_records(records),
-            "load_permille": 1900, "vcpu_permille": 50, "helper_permille": 1, "foreign_permille": 2, "halts_per_s": 9.0,
+            "load_permille": 1900, "vcpu_permille": 50, "helper_permille": 1, "foreign_permille": 2, "stolen_permille": 3, "halts_per_s": 9.0,
             "polled_per_s": 0.0, "elevated_permille": 40.0, "window_s": 1.5,
             "account": {"throttles_total": 1, "denied budget": 2} if boosted else {}}
 
