@@ -3,16 +3,13 @@
 #include "virt/libvirt.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include <libxml/parser.h>
 
-#include "util/cleanup.h"
 #include "util/clock.h"
+#include "virt/source_thread.h"
 #include "virt/watch.h"
 
 #define RESCAN_DEFAULT_NS   (NSEC_PER_SEC / 2) /* so that a hotplug is noticed within a second */
@@ -25,16 +22,11 @@
 #define WAIT_MAX_MS 60000
 
 struct virt_source {
-	pthread_t thread;
-	struct event_queue *queue;
-	struct source_status status;
-	int wake_fd; /* eventfd: tells the thread to look at what follows */
-	char *uri, *run_dir;
+	struct source_thread thread;
+	char *uri;
 	struct watch watch; /* the thread's own */
 
-	pthread_mutex_t lock; /* guards the rest */
-	unsigned int refs;    /* the owner and the thread; the last one frees */
-	bool stop;
+	/* under thread.lock */
 	bool hint_all;
 	size_t n_hints;
 	char hints[HINTS_MAX][DOMAIN_UUID_LEN];
@@ -42,24 +34,10 @@ struct virt_source {
 
 static struct virt_source *source_destroy(struct virt_source *source)
 {
-	event_queue_free(source->queue);
-	close_fd(source->wake_fd);
+	source_thread_clear(&source->thread);
 	free(source->uri);
-	free(source->run_dir);
-	pthread_mutex_destroy(&source->lock);
 	free(source);
 	return NULL;
-}
-
-static void source_unref(struct virt_source *source)
-{
-	unsigned int refs;
-
-	pthread_mutex_lock(&source->lock);
-	refs = --source->refs;
-	pthread_mutex_unlock(&source->lock);
-	if (refs == 0)
-		source_destroy(source);
 }
 
 /** Takes the hints over to the watch. Returns false when the thread is to end. */
@@ -69,14 +47,14 @@ static bool take_orders(struct virt_source *source, uint64_t now_ns)
 	size_t i, n;
 	bool all, stop;
 
-	pthread_mutex_lock(&source->lock);
-	stop = source->stop;
+	pthread_mutex_lock(&source->thread.lock);
+	stop = source->thread.stop;
 	all = source->hint_all;
 	n = source->n_hints;
 	memcpy(hints, source->hints, sizeof(hints));
 	source->hint_all = false;
 	source->n_hints = 0;
-	pthread_mutex_unlock(&source->lock);
+	pthread_mutex_unlock(&source->thread.lock);
 	if (all)
 		watch_hint(&source->watch, NULL, now_ns);
 	for (i = 0; i < n; i++)
@@ -99,55 +77,36 @@ static void *run(void *userdata)
 	struct virt_source *source = userdata;
 
 	if (watch_init(&source->watch) < 0) {
-		source_status_set(&source->status, false, "the event loop could not be set up");
-		source_unref(source);
-		return NULL;
+		source_status_set(&source->thread.status, false,
+		                  "the event loop could not be set up");
+	} else {
+		while (take_orders(source, clock_now_ns()))
+			connection_run_loop(wait_ms(watch_pass(&source->watch, clock_now_ns())));
+		watch_finish(&source->watch);
 	}
-	while (take_orders(source, clock_now_ns()))
-		connection_run_loop(wait_ms(watch_pass(&source->watch, clock_now_ns())));
-	watch_finish(&source->watch);
-	source_unref(source);
+	if (source_thread_leave(&source->thread))
+		source_destroy(source);
 	return NULL;
-}
-
-/** Starts the thread with all signals blocked: they are the main thread's. */
-static int start_thread(struct virt_source *source)
-{
-	sigset_t all, old;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&source->thread, NULL, run, source);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r == 0)
-		pthread_setname_np(source->thread, "pvschedd-virt");
-	return -r;
 }
 
 static int source_fill(struct virt_source *source, const struct virt_options *options)
 {
-	int r;
+	int r = source_thread_init(&source->thread, "libvirt", options->run_dir);
 
-	source->run_dir = strdup(options->run_dir ? options->run_dir : "/run");
-	source->uri = options->uri ? strdup(options->uri) : NULL;
-	if (!source->run_dir || (options->uri && !source->uri))
-		return -ENOMEM;
-	source->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (source->wake_fd < 0)
-		return -errno;
-	r = event_queue_new(&source->queue);
 	if (r < 0)
 		return r;
+	source->uri = options->uri ? strdup(options->uri) : NULL;
+	if (options->uri && !source->uri)
+		return -ENOMEM;
 	source->watch.uri = source->uri;
-	source->watch.run_dir = source->run_dir;
+	source->watch.run_dir = source->thread.run_dir;
 	source->watch.keepalive_s =
 	        options->keepalive_s ? options->keepalive_s : KEEPALIVE_DEFAULT_S;
 	source->watch.rescan_ns = options->rescan_ns ? options->rescan_ns : RESCAN_DEFAULT_NS;
-	source->watch.queue = source->queue;
-	source->watch.status = &source->status;
-	source->watch.wake_fd = source->wake_fd;
-	return 0;
+	source->watch.queue = source->thread.queue;
+	source->watch.status = &source->thread.status;
+	source->watch.wake_fd = source->thread.wake_fd;
+	return source_thread_start(&source->thread, "pvschedd-virt", run, source);
 }
 
 int virt_source_new(struct virt_source **ret, const struct virt_options *options)
@@ -161,13 +120,7 @@ int virt_source_new(struct virt_source **ret, const struct virt_options *options
 	source = calloc(1, sizeof(*source));
 	if (!source)
 		return -ENOMEM;
-	source->wake_fd = -1;
-	source->refs = 2;
-	source->status = SOURCE_STATUS_INIT("libvirt");
-	pthread_mutex_init(&source->lock, NULL);
 	r = source_fill(source, options);
-	if (r == 0)
-		r = start_thread(source);
 	if (r < 0) {
 		source_destroy(source);
 		return r;
@@ -178,19 +131,8 @@ int virt_source_new(struct virt_source **ret, const struct virt_options *options
 
 struct virt_source *virt_source_free(struct virt_source *source)
 {
-	struct timespec until;
-
-	if (!source)
-		return NULL;
-	pthread_mutex_lock(&source->lock);
-	source->stop = true;
-	pthread_mutex_unlock(&source->lock);
-	eventfd_write(source->wake_fd, 1);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(VIRT_STOP_NS / NSEC_PER_SEC);
-	if (pthread_timedjoin_np(source->thread, NULL, &until) != 0)
-		pthread_detach(source->thread);
-	source_unref(source);
+	if (source && source_thread_stop(&source->thread))
+		source_destroy(source);
 	return NULL;
 }
 
@@ -201,12 +143,12 @@ void virt_source_cleanup(struct virt_source **source)
 
 int virt_source_fd(const struct virt_source *source)
 {
-	return event_queue_fd(source->queue);
+	return event_queue_fd(source->thread.queue);
 }
 
 bool virt_source_next(struct virt_source *source, struct virt_event *ret)
 {
-	return event_queue_pop(source->queue, ret);
+	return event_queue_pop(source->thread.queue, ret);
 }
 
 static bool hint_waits(const struct virt_source *source, const char *uuid)
@@ -221,16 +163,16 @@ static bool hint_waits(const struct virt_source *source, const char *uuid)
 
 void virt_source_rescan(struct virt_source *source, const char *uuid)
 {
-	pthread_mutex_lock(&source->lock);
+	pthread_mutex_lock(&source->thread.lock);
 	if (!uuid || source->n_hints == HINTS_MAX)
 		source->hint_all = true;
 	else if (strlen(uuid) < DOMAIN_UUID_LEN && !hint_waits(source, uuid))
 		strcpy(source->hints[source->n_hints++], uuid);
-	pthread_mutex_unlock(&source->lock);
-	eventfd_write(source->wake_fd, 1);
+	pthread_mutex_unlock(&source->thread.lock);
+	source_thread_wake(&source->thread);
 }
 
 bool virt_source_describe(struct virt_source *source, char *text, size_t size)
 {
-	return source_status_describe(&source->status, clock_now_ns(), text, size);
+	return source_status_describe(&source->thread.status, clock_now_ns(), text, size);
 }

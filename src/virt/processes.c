@@ -4,17 +4,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include <libxml/parser.h>
 
-#include "util/cleanup.h"
 #include "util/clock.h"
 #include "virt/process_watch.h"
+#include "virt/source_thread.h"
 
 /** With hints, all is looked at now and then all the same: a hint is not the truth. */
 #define INTERVAL_WITH_HINTS_NS (60 * NSEC_PER_SEC)
@@ -29,18 +27,12 @@
 #define HINT_ALL_INTERVAL_NS NSEC_PER_SEC
 
 struct process_source {
-	pthread_t thread;
-	struct event_queue *queue;
-	struct source_status status;
-	int wake_fd; /* eventfd: tells the thread to look at what follows */
-	char *run_dir;
+	struct source_thread thread;
 	struct process_watch watch; /* the thread's own, as are... */
 	uint64_t hints_ns;          /* when it took hints last */
 	uint64_t hint_all_ns;       /* and one about all */
 
-	pthread_mutex_t lock; /* guards the rest */
-	unsigned int refs;    /* the owner and the thread; the last one frees */
-	bool stop;
+	/* under thread.lock */
 	bool hint_all;
 	size_t n_hints;
 	pid_t hints[HINTS_MAX];
@@ -48,33 +40,9 @@ struct process_source {
 
 static struct process_source *source_destroy(struct process_source *source)
 {
-	event_queue_free(source->queue);
-	close_fd(source->wake_fd);
-	free(source->run_dir);
-	pthread_mutex_destroy(&source->lock);
+	source_thread_clear(&source->thread);
 	free(source);
 	return NULL;
-}
-
-static void source_unref(struct process_source *source)
-{
-	unsigned int refs;
-
-	pthread_mutex_lock(&source->lock);
-	refs = --source->refs;
-	pthread_mutex_unlock(&source->lock);
-	if (refs == 0)
-		source_destroy(source);
-}
-
-static bool must_stop(struct process_source *source)
-{
-	bool stop;
-
-	pthread_mutex_lock(&source->lock);
-	stop = source->stop;
-	pthread_mutex_unlock(&source->lock);
-	return stop;
 }
 
 /** Takes the hints over to the watch, if it is time. */
@@ -86,7 +54,7 @@ static void take_hints(struct process_source *source, uint64_t now_ns)
 
 	if (now_ns < source->hints_ns + HINTS_INTERVAL_NS)
 		return;
-	pthread_mutex_lock(&source->lock);
+	pthread_mutex_lock(&source->thread.lock);
 	if (source->hint_all && now_ns >= source->hint_all_ns) {
 		all = true;
 		source->hint_all = false;
@@ -94,7 +62,7 @@ static void take_hints(struct process_source *source, uint64_t now_ns)
 	n = source->n_hints;
 	memcpy(hints, source->hints, sizeof(hints));
 	source->n_hints = 0;
-	pthread_mutex_unlock(&source->lock);
+	pthread_mutex_unlock(&source->thread.lock);
 	for (i = 0; i < n; i++)
 		process_watch_hint(&source->watch, hints[i], now_ns);
 	if (all) {
@@ -110,32 +78,32 @@ static uint64_t next_hints(struct process_source *source)
 {
 	uint64_t next_ns = NSEC_NEVER;
 
-	pthread_mutex_lock(&source->lock);
+	pthread_mutex_lock(&source->thread.lock);
 	if (source->hint_all)
 		next_ns = source->hint_all_ns;
 	if (source->n_hints > 0)
 		next_ns = 0;
-	pthread_mutex_unlock(&source->lock);
+	pthread_mutex_unlock(&source->thread.lock);
 	return next_ns == NSEC_NEVER ? next_ns : MAX(next_ns, source->hints_ns + HINTS_INTERVAL_NS);
 }
 
 static void wait_until(struct process_source *source, uint64_t until_ns)
 {
-	struct pollfd fd = {.fd = source->wake_fd, .events = POLLIN};
+	struct pollfd fd = {.fd = source->thread.wake_fd, .events = POLLIN};
 	uint64_t now_ns = clock_now_ns(), left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
 	struct timespec timeout = {.tv_sec = (time_t)(left_ns / NSEC_PER_SEC),
 	                           .tv_nsec = (long)(left_ns % NSEC_PER_SEC)};
 	eventfd_t count;
 
 	if (ppoll(&fd, 1, until_ns == NSEC_NEVER ? NULL : &timeout, NULL) > 0)
-		eventfd_read(source->wake_fd, &count);
+		eventfd_read(source->thread.wake_fd, &count);
 }
 
 static void *run(void *userdata)
 {
 	struct process_source *source = userdata;
 
-	while (!must_stop(source)) {
+	while (!source_thread_stopping(&source->thread)) {
 		uint64_t next_ns, hints_ns;
 
 		take_hints(source, clock_now_ns());
@@ -144,46 +112,25 @@ static void *run(void *userdata)
 		wait_until(source, MIN(next_ns, hints_ns));
 	}
 	process_watch_finish(&source->watch);
-	source_unref(source);
+	if (source_thread_leave(&source->thread))
+		source_destroy(source);
 	return NULL;
-}
-
-/** Starts the thread with all signals blocked: they are the main thread's. */
-static int start_thread(struct process_source *source)
-{
-	sigset_t all, old;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&source->thread, NULL, run, source);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r == 0)
-		pthread_setname_np(source->thread, "pvschedd-procfs");
-	return -r;
 }
 
 static int source_fill(struct process_source *source, const struct process_options *options)
 {
 	uint64_t interval_ns = options->hints ? INTERVAL_WITH_HINTS_NS : INTERVAL_ALONE_NS;
-	int r;
+	int r = source_thread_init(&source->thread, "a process", options->run_dir);
 
-	source->run_dir = strdup(options->run_dir ? options->run_dir : "/run");
-	if (!source->run_dir)
-		return -ENOMEM;
-	source->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (source->wake_fd < 0)
-		return -errno;
-	r = event_queue_new(&source->queue);
 	if (r < 0)
 		return r;
-	source->watch.run_dir = source->run_dir;
+	source->watch.run_dir = source->thread.run_dir;
 	source->watch.rescan_ns = source->watch.list_ns = interval_ns;
 	source->watch.leave_libvirts = options->leave_libvirts;
 	source->watch.criteria = options->criteria;
-	source->watch.queue = source->queue;
-	source->watch.status = &source->status;
-	return 0;
+	source->watch.queue = source->thread.queue;
+	source->watch.status = &source->thread.status;
+	return source_thread_start(&source->thread, "pvschedd-procfs", run, source);
 }
 
 int process_source_new(struct process_source **ret, const struct process_options *options)
@@ -194,13 +141,7 @@ int process_source_new(struct process_source **ret, const struct process_options
 	if (!source)
 		return -ENOMEM;
 	xmlInitParser(); /* once, before there are threads that parse */
-	source->wake_fd = -1;
-	source->refs = 2;
-	source->status = SOURCE_STATUS_INIT("a process");
-	pthread_mutex_init(&source->lock, NULL);
 	r = source_fill(source, options);
-	if (r == 0)
-		r = start_thread(source);
 	if (r < 0) {
 		source_destroy(source);
 		return r;
@@ -211,19 +152,8 @@ int process_source_new(struct process_source **ret, const struct process_options
 
 struct process_source *process_source_free(struct process_source *source)
 {
-	struct timespec until;
-
-	if (!source)
-		return NULL;
-	pthread_mutex_lock(&source->lock);
-	source->stop = true;
-	pthread_mutex_unlock(&source->lock);
-	eventfd_write(source->wake_fd, 1);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(VIRT_STOP_NS / NSEC_PER_SEC);
-	if (pthread_timedjoin_np(source->thread, NULL, &until) != 0)
-		pthread_detach(source->thread);
-	source_unref(source);
+	if (source && source_thread_stop(&source->thread))
+		source_destroy(source);
 	return NULL;
 }
 
@@ -234,12 +164,12 @@ void process_source_cleanup(struct process_source **source)
 
 int process_source_fd(const struct process_source *source)
 {
-	return event_queue_fd(source->queue);
+	return event_queue_fd(source->thread.queue);
 }
 
 bool process_source_next(struct process_source *source, struct virt_event *ret)
 {
-	return event_queue_pop(source->queue, ret);
+	return event_queue_pop(source->thread.queue, ret);
 }
 
 static bool hint_waits(const struct process_source *source, pid_t pid)
@@ -256,7 +186,7 @@ void process_source_hint(struct process_source *source, pid_t pid)
 {
 	bool wake = false; /* a thread that has some to come back for need not be told of more */
 
-	pthread_mutex_lock(&source->lock);
+	pthread_mutex_lock(&source->thread.lock);
 	if (pid == 0 || (source->n_hints == HINTS_MAX && !hint_waits(source, pid))) {
 		wake = !source->hint_all;
 		source->hint_all = true;
@@ -264,12 +194,12 @@ void process_source_hint(struct process_source *source, pid_t pid)
 		wake = source->n_hints == 0;
 		source->hints[source->n_hints++] = pid;
 	}
-	pthread_mutex_unlock(&source->lock);
+	pthread_mutex_unlock(&source->thread.lock);
 	if (wake)
-		eventfd_write(source->wake_fd, 1);
+		source_thread_wake(&source->thread);
 }
 
 bool process_source_describe(struct process_source *source, char *text, size_t size)
 {
-	return source_status_describe(&source->status, clock_now_ns(), text, size);
+	return source_status_describe(&source->thread.status, clock_now_ns(), text, size);
 }
