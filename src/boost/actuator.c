@@ -8,8 +8,8 @@
 #include "util/procfs.h"
 
 struct actuator_slot {
-	struct thread_id thread;
-	int fd; /* see sched_open(); -1 when the slot is unused */
+	uint64_t start_ticks;
+	struct sched_thread thread;
 	bool raised;
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
@@ -35,7 +35,7 @@ struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
 	actuator->boost = *boost;
 	actuator->n_slots = n_slots;
 	for (unsigned int i = 0; i < n_slots; i++)
-		actuator->slots[i].fd = -1;
+		actuator->slots[i].thread = SCHED_THREAD_NULL;
 	return STEAL(actuator, NULL);
 }
 
@@ -52,33 +52,36 @@ struct actuator *actuator_free(struct actuator *actuator)
 
 int actuator_open(struct actuator *actuator, unsigned int slot, const struct thread_id *thread)
 {
-	CLEANUP(cleanup_fd) int fd = sched_open(thread->tid);
+	CLEANUP(sched_close) struct sched_thread held = SCHED_THREAD_NULL;
 	uint64_t start_ticks;
-	int r;
+	int r = sched_open(thread->tid, &held);
 
-	if (fd < 0)
-		return fd == -ENOENT || fd == -ESRCH ? ACTUATOR_GONE : fd;
-	/* the fd is of whoever has the number now: is it the one that was meant? */
+	if (r < 0)
+		return r == -ENOENT || r == -ESRCH ? ACTUATOR_GONE : r;
+	/* it is whoever has the number now: is it the one that was meant? */
 	r = procfs_start_ticks(0, thread->tid, &start_ticks);
-	if (r < 0 || start_ticks != thread->start_ticks || !sched_alive(fd))
+	if (r < 0 || start_ticks != thread->start_ticks || !sched_alive(&held))
 		return ACTUATOR_GONE;
-	actuator->slots[slot] = (struct actuator_slot){.thread = *thread, .fd = STEAL(fd, -1)};
+	actuator->slots[slot] = (struct actuator_slot){
+	        .start_ticks = start_ticks,
+	        .thread = STEAL(held, SCHED_THREAD_NULL),
+	};
 	return 0;
 }
 
 void actuator_close(struct actuator *actuator, unsigned int slot)
 {
-	actuator->slots[slot].fd = close_fd(actuator->slots[slot].fd);
+	sched_close(&actuator->slots[slot].thread);
 }
 
 /* The number may have passed to another thread as we changed it: put that one back. */
 static void undo_if_reused(const struct actuator_slot *s, const struct sched_boost *boost,
                            const struct sched_state *before)
 {
-	CLEANUP(cleanup_fd) int fd = sched_open(s->thread.tid);
+	CLEANUP(sched_close) struct sched_thread other = SCHED_THREAD_NULL;
 
-	if (fd >= 0 && sched_is_raised(s->thread.tid, boost) == 1)
-		sched_restore(s->thread.tid, fd, before);
+	if (sched_open(s->thread.tid, &other) == 0 && sched_is_raised(other.tid, boost) == 1)
+		sched_restore(&other, before);
 }
 
 int actuator_raise(struct actuator *actuator, unsigned int slot)
@@ -86,12 +89,12 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
 	        .tid = s->thread.tid,
-	        .start_ticks = s->thread.start_ticks,
+	        .start_ticks = s->start_ticks,
 	        .given = actuator->boost,
 	};
 	int r;
 
-	r = sched_get(s->thread.tid, s->fd, &record.before);
+	r = sched_get(&s->thread, &record.before);
 	if (r < 0)
 		return r == -ESRCH ? ACTUATOR_GONE : r;
 	if (sched_is_realtime(&record.before))
@@ -99,13 +102,13 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 	s->before = record.before;
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = sched_raise(s->thread.tid, &actuator->boost);
-	if (r == 0 && !sched_alive(s->fd)) {
+	if (r == 0 && !sched_alive(&s->thread)) {
 		undo_if_reused(s, &actuator->boost, &record.before);
 		r = -ESRCH;
 	}
 	/* a guardian that acted in between has dropped the record: nothing is raised without one */
-	if (r == 0 && ledger_get_thread(actuator->ledger, slot, &record) < 0) {
-		r = sched_restore(s->thread.tid, s->fd, &s->before);
+	if (r == 0 && !ledger_has_thread(actuator->ledger, slot)) {
+		r = sched_restore(&s->thread, &s->before);
 		return r < 0 ? r : -ECANCELED;
 	}
 	if (r == 0) {
@@ -119,18 +122,17 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 int actuator_lower(struct actuator *actuator, unsigned int slot)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
-	struct ledger_thread record;
 	int r;
 
 	if (!s->raised)
 		return 0;
 	r = sched_is_raised(s->thread.tid, &actuator->boost);
-	if (r == 1 && !sched_alive(s->fd))
+	if (r == 1 && !sched_alive(&s->thread))
 		r = -ESRCH;
 	if (r == 1)
-		r = sched_restore(s->thread.tid, s->fd, &s->before);
+		r = sched_restore(&s->thread, &s->before);
 	else if (r == 0) /* changed by others, unless the guardian was quicker */
-		r = ledger_get_thread(actuator->ledger, slot, &record) == 0 ? ACTUATOR_FOREIGN : 0;
+		r = ledger_has_thread(actuator->ledger, slot) ? ACTUATOR_FOREIGN : 0;
 	if (r == -ESRCH)
 		r = ACTUATOR_GONE;
 	if (r < 0)

@@ -19,15 +19,19 @@ struct ledger {
 	struct ledger_file *file;
 };
 
+/* FNV-1a by words: against torn and stray writes, not against malice. */
 static uint32_t checksum(const void *data, size_t size)
 {
-	const unsigned char *bytes = data;
-	uint32_t sum = 2166136261U; /* FNV-1a: against torn and stray writes, not against malice */
+	const uint32_t *words = data;
+	uint32_t sum = 2166136261U;
 
-	for (size_t i = 0; i < size; i++)
-		sum = (sum ^ bytes[i]) * 16777619U;
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		sum = (sum ^ words[i]) * 16777619U;
 	return sum;
 }
+
+_Static_assert(sizeof(struct ledger_thread) % sizeof(uint32_t) == 0, "records are whole words");
+_Static_assert(sizeof(struct ledger_group) % sizeof(uint32_t) == 0, "records are whole words");
 
 /* The number of the record that is there, if it is whole; else LEDGER_FREE. */
 static uint32_t live(const struct ledger_mark *mark, const void *record, size_t size)
@@ -199,6 +203,12 @@ int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct led
 	return 0;
 }
 
+bool ledger_has_thread(const struct ledger *ledger, unsigned int slot)
+{
+	return atomic_load_explicit(&ledger->file->threads[slot].mark.state,
+	                            memory_order_acquire) != LEDGER_FREE;
+}
+
 static struct ledger_group_slot *find_group(const struct ledger *ledger, const char *path)
 {
 	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++) {
@@ -321,12 +331,12 @@ static int gone_or(int r)
 
 static int restore_thread(const struct ledger_thread *thread)
 {
-	CLEANUP(cleanup_fd) int fd = sched_open(thread->tid);
+	CLEANUP(sched_close) struct sched_thread held = SCHED_THREAD_NULL;
 	uint64_t start_ticks;
-	int r;
+	int r = sched_open(thread->tid, &held);
 
-	if (fd < 0)
-		return gone_or(fd);
+	if (r < 0)
+		return gone_or(r);
 	r = procfs_start_ticks(0, thread->tid, &start_ticks);
 	if (r < 0)
 		return gone_or(r);
@@ -335,13 +345,13 @@ static int restore_thread(const struct ledger_thread *thread)
 	r = sched_is_raised(thread->tid, &thread->given);
 	if (r < 0)
 		return gone_or(r);
-	if (!sched_alive(fd))
+	if (!sched_alive(&held))
 		return OUTCOME_GONE;
 	if (r == 0) {
-		r = sched_finish_restore(thread->tid, fd, &thread->before);
+		r = sched_finish_restore(&held, &thread->before);
 		return r == 0 ? OUTCOME_FOREIGN : r < 0 ? gone_or(r) : 0;
 	}
-	return gone_or(sched_restore(thread->tid, fd, &thread->before));
+	return gone_or(sched_restore(&held, &thread->before));
 }
 
 static int read_number(int fd, int64_t *ret)

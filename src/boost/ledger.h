@@ -73,6 +73,9 @@ void ledger_drop_thread(struct ledger *ledger, unsigned int slot);
 /** The record of a slot. Returns 0 and *ret; -ENOENT when there is none. */
 int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct ledger_thread *ret);
 
+/** Is it still there, or has a guardian dropped it? Its content is not looked at. */
+bool ledger_has_thread(const struct ledger *ledger, unsigned int slot);
+
 /**
  * Writes the record of a group's attribute: before the change. One that is already there keeps its
  * `before`. Returns 0; -ENOSPC when all records are in use.

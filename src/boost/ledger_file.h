@@ -10,7 +10,7 @@
 #include "boost/ledger.h"
 
 #define LEDGER_MAGIC   "pvsledg"
-#define LEDGER_VERSION 1
+#define LEDGER_VERSION 2
 
 #define LEDGER_FREE 0
 

@@ -10,14 +10,14 @@
 
 #include "util/cleanup.h"
 
-/* The kernel's struct sched_attr, version 0: what we change has been in it from the start. */
+/* The kernel's struct sched_attr, version 0: what is looked at has been in it from the start. */
 struct attributes {
 	uint32_t size;
 	uint32_t policy;
 	uint64_t flags;
-	int32_t nice;
+	int32_t nice; /* of a fair thread; else 0 */
 	uint32_t priority;
-	uint64_t runtime; /* the slice of a fair thread, from Linux 6.12 */
+	uint64_t runtime;
 	uint64_t deadline;
 	uint64_t period;
 };
@@ -29,31 +29,28 @@ struct attributes {
 #define SCHED_DEADLINE 6
 #endif
 
-static uint64_t default_slice_ns;
-
 static int attributes_get(pid_t tid, struct attributes *ret)
 {
 	return syscall(SYS_sched_getattr, tid, ret, sizeof(*ret), 0) < 0 ? -errno : 0;
 }
 
-static int attributes_set(pid_t tid, struct attributes *attributes)
+/*
+ * Not sched_setattr(): this call leaves a thread the nice value and, from Linux 6.12, the custom
+ * slice, which the kernel keeps for it while it is real-time. So neither has to be read first, and
+ * whoever changed the nice value meanwhile is heard.
+ */
+static int class_set(pid_t tid, uint32_t policy, uint32_t priority, bool reset_on_fork)
 {
-	attributes->size = sizeof(*attributes);
-	return syscall(SYS_sched_setattr, tid, attributes, 0) < 0 ? -errno : 0;
+	struct sched_param param = {.sched_priority = (int)priority};
+	int flag = reset_on_fork ? SCHED_RESET_ON_FORK : 0;
+
+	return syscall(SYS_sched_setscheduler, tid, (int)policy | flag, &param) < 0 ? -errno : 0;
 }
 
-void sched_learn_default_slice(void)
+/* "/proc/TID/NAME", without stdio. */
+static void thread_path(pid_t tid, const char *name, char path[static 64])
 {
-	struct attributes attributes = {0};
-
-	if (attributes_get(0, &attributes) == 0 && attributes.policy == SCHED_OTHER)
-		default_slice_ns = attributes.runtime;
-}
-
-/* "/proc/TID/timerslack_ns", without stdio. */
-static void slack_path(pid_t tid, char path[static 64])
-{
-	static const char head[] = "/proc/", tail[] = "/timerslack_ns";
+	static const char head[] = "/proc/";
 	char digits[NUMBER_LEN];
 	size_t n = 0, at = sizeof(head) - 1;
 
@@ -63,19 +60,10 @@ static void slack_path(pid_t tid, char path[static 64])
 	while ((tid /= 10) > 0);
 	while (n > 0)
 		path[at++] = digits[--n];
-	__builtin_memcpy(path + at, tail, sizeof(tail));
-}
-
-int sched_open(pid_t tid)
-{
-	char path[64];
-	int fd;
-
-	if (tid <= 0)
-		return -EINVAL;
-	slack_path(tid, path);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	path[at++] = '/';
+	do
+		path[at++] = *name;
+	while (*name++);
 }
 
 static int slack_get(int fd, uint64_t *ret)
@@ -104,38 +92,57 @@ static int slack_set(int fd, uint64_t slack_ns)
 	return write(fd, text + at, sizeof(text) - at) < 0 ? -errno : 0;
 }
 
-bool sched_alive(int fd)
+int sched_open(pid_t tid, struct sched_thread *ret)
 {
+	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
 	uint64_t slack_ns;
-	int r = slack_get(fd, &slack_ns);
+	char path[64];
 
-	/* without CAP_SYS_NICE it may not be read, but is there */
-	return r == 0 || r == -EPERM;
+	if (tid <= 0)
+		return -EINVAL;
+	thread.tid = tid;
+	thread_path(tid, "timerslack_ns", path);
+	thread.slack_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (thread.slack_fd < 0)
+		return -errno;
+	thread_path(tid, "oom_score_adj", path);
+	thread.life_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (thread.life_fd < 0)
+		return -errno;
+	/* if the one that had the number first still has it, both files are its */
+	if (slack_get(thread.slack_fd, &slack_ns) == -ESRCH)
+		return -ESRCH;
+	*ret = STEAL(thread, SCHED_THREAD_NULL);
+	return 0;
 }
 
-int sched_get(pid_t tid, int fd, struct sched_state *ret)
+void sched_close(struct sched_thread *thread)
+{
+	thread->slack_fd = close_fd(thread->slack_fd);
+	thread->life_fd = close_fd(thread->life_fd);
+}
+
+bool sched_alive(const struct sched_thread *thread)
+{
+	char text[NUMBER_LEN];
+
+	return pread(thread->life_fd, text, sizeof(text), 0) >= 0;
+}
+
+int sched_get(const struct sched_thread *thread, struct sched_state *ret)
 {
 	struct attributes attributes = {0};
-	int r = attributes_get(tid, &attributes);
+	int r = attributes_get(thread->tid, &attributes);
 
 	if (r < 0)
 		return r;
 	*ret = (struct sched_state){
 	        .policy = attributes.policy,
 	        .priority = attributes.priority,
+	        .nice = attributes.nice,
 	        .reset_on_fork = attributes.flags & FLAG_RESET_ON_FORK ? 1 : 0,
 	};
-	/*
-	 * From Linux 6.12 a fair thread reports a slice whether it asked for one or not, and
-	 * setting the default one would freeze it for ever.
-	 */
-	if (default_slice_ns && attributes.runtime != default_slice_ns && !sched_is_realtime(ret))
-		ret->slice_ns = attributes.runtime;
-	errno = 0;
-	ret->nice = getpriority(PRIO_PROCESS, (id_t)tid);
-	if (errno)
-		return -errno;
-	return slack_get(fd, &ret->slack_ns);
+	return slack_get(thread->slack_fd, &ret->slack_ns);
 }
 
 bool sched_is_realtime(const struct sched_state *state)
@@ -146,13 +153,7 @@ bool sched_is_realtime(const struct sched_state *state)
 
 int sched_raise(pid_t tid, const struct sched_boost *boost)
 {
-	struct attributes attributes = {
-	        .policy = boost->policy,
-	        .priority = boost->priority,
-	        .flags = FLAG_RESET_ON_FORK,
-	};
-
-	return attributes_set(tid, &attributes);
+	return class_set(tid, boost->policy, boost->priority, true);
 }
 
 int sched_is_raised(pid_t tid, const struct sched_boost *boost)
@@ -166,68 +167,66 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost)
 	       (attributes.flags & FLAG_RESET_ON_FORK);
 }
 
-/* The kernel forgot the slack of a thread that was real-time, and gave it a default. */
-static int slack_restore(int fd, uint64_t slack_ns)
+/*
+ * The kernel forgot the slack of a thread that was real-time, and gave it one that is always the
+ * same for that thread. Seen twice, that is believed: then a thread which had no other has it again
+ * without a look.
+ */
+static int slack_restore(struct sched_thread *thread, uint64_t slack_ns)
 {
 	uint64_t now_ns;
-	int r = slack_get(fd, &now_ns);
-
-	return r == 0 && now_ns != slack_ns ? slack_set(fd, slack_ns) : r;
-}
-
-int sched_restore(pid_t tid, int fd, const struct sched_state *state)
-{
-	struct attributes attributes = {
-	        .policy = state->policy,
-	        .priority = state->priority,
-	        .flags = state->reset_on_fork ? FLAG_RESET_ON_FORK : 0,
-	        .runtime = state->slice_ns,
-	};
 	int r;
 
-	errno = 0;
-	attributes.nice = getpriority(PRIO_PROCESS, (id_t)tid);
-	if (errno)
-		attributes.nice = state->nice;
-	r = attributes_set(tid, &attributes);
+	if (thread->slack_given_ns == slack_ns)
+		return sched_alive(thread) ? 0 : -ESRCH;
+	r = slack_get(thread->slack_fd, &now_ns);
 	if (r < 0)
 		return r;
-	return slack_restore(fd, state->slack_ns);
+	if (thread->slack_seen_ns == now_ns)
+		thread->slack_given_ns = now_ns;
+	thread->slack_seen_ns = now_ns;
+	return now_ns == slack_ns ? 0 : slack_set(thread->slack_fd, slack_ns);
 }
 
-int sched_finish_restore(pid_t tid, int fd, const struct sched_state *state)
+int sched_restore(struct sched_thread *thread, const struct sched_state *state)
+{
+	int r = class_set(thread->tid, state->policy, state->priority, state->reset_on_fork);
+
+	return r < 0 ? r : slack_restore(thread, state->slack_ns);
+}
+
+int sched_finish_restore(struct sched_thread *thread, const struct sched_state *state)
 {
 	struct sched_state now;
-	int r = sched_get(tid, fd, &now);
+	int r = sched_get(thread, &now);
 
 	if (r < 0)
 		return r;
 	if (now.policy != state->policy || now.priority != state->priority ||
 	    now.reset_on_fork != state->reset_on_fork)
 		return 0;
-	r = slack_restore(fd, state->slack_ns);
+	if (now.slack_ns == state->slack_ns)
+		return 1;
+	r = slack_set(thread->slack_fd, state->slack_ns);
 	return r < 0 ? r : 1;
 }
 
 int sched_mend_child(pid_t tid, const struct sched_state *parent)
 {
-	CLEANUP(cleanup_fd) int fd = sched_open(tid);
-	struct attributes attributes = {0};
-	uint64_t slack_ns;
-	int r;
+	CLEANUP(sched_close) struct sched_thread child = SCHED_THREAD_NULL;
+	struct sched_state state;
+	int r = sched_open(tid, &child);
 
-	if (fd < 0)
-		return fd;
-	r = attributes_get(tid, &attributes);
+	if (r == 0)
+		r = sched_get(&child, &state);
 	if (r < 0)
 		return r;
-	if (parent->nice && attributes.policy == SCHED_OTHER && attributes.nice == 0 &&
+	if (parent->nice && state.policy == SCHED_OTHER && state.nice == 0 &&
 	    setpriority(PRIO_PROCESS, (id_t)tid, parent->nice) < 0)
 		return -errno;
-	r = slack_get(fd, &slack_ns);
-	if (r == 0 && slack_ns == 0 && parent->slack_ns)
-		r = slack_set(fd, parent->slack_ns);
-	return r;
+	if (state.slack_ns == 0 && parent->slack_ns)
+		return slack_set(child.slack_fd, parent->slack_ns);
+	return 0;
 }
 
 int sched_make_self_fifo(uint32_t priority)
@@ -235,4 +234,40 @@ int sched_make_self_fifo(uint32_t priority)
 	struct sched_boost boost = {.policy = SCHED_FIFO, .priority = priority};
 
 	return sched_raise(0, &boost);
+}
+
+int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
+{
+	*ret = CPU_SET_BITS_NULL;
+	return syscall(SYS_sched_getaffinity, tid, sizeof(ret->words), ret->words) < 0 ? -errno : 0;
+}
+
+static int cpus_set(pid_t tid, const struct cpu_set_bits *cpus)
+{
+	return syscall(SYS_sched_setaffinity, tid, sizeof(cpus->words), cpus->words) < 0 ? -errno
+	                                                                                 : 0;
+}
+
+/* The kernel leaves out what the thread can't have, and says nothing unless that is all of it. */
+int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bits *missing)
+{
+	struct cpu_set_bits before, had = CPU_SET_BITS_NULL;
+	uint64_t lacking = 0;
+	int r = sched_get_cpus(tid, &before);
+
+	if (r < 0)
+		return r;
+	r = cpus_set(tid, cpus);
+	if (r == 0)
+		r = sched_get_cpus(tid, &had);
+	if (r < 0 && r != -EINVAL)
+		return r;
+	for (size_t i = 0; i < CPU_SET_BITS_WORDS; i++) {
+		missing->words[i] = cpus->words[i] & ~had.words[i];
+		lacking |= missing->words[i];
+	}
+	if (!lacking)
+		return 0;
+	cpus_set(tid, &before);
+	return SCHED_CPUS_MISSING;
 }

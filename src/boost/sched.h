@@ -9,16 +9,40 @@
 #include <sys/types.h>
 
 #include "util/base.h"
+#include "util/cpulist.h"
 
-/** What a boost changes, and what is put back. */
+/**
+ * What a boost changes, and what is put back. A custom slice (Linux 6.12) is not here: the kernel
+ * keeps it, as it keeps the nice value, which is here for the threads that this one makes.
+ */
 struct sched_state {
 	uint32_t policy;        /* SCHED_OTHER, ... without SCHED_RESET_ON_FORK */
 	uint32_t priority;      /* of a real-time policy; else 0 */
-	int32_t nice;           /* also known for a real-time thread: what it falls back to */
+	int32_t nice;           /* of a fair thread; else 0 */
 	uint32_t reset_on_fork; /* 0 or 1 */
-	uint64_t slice_ns;      /* custom slice (Linux 6.12); 0: the kernel's */
 	uint64_t slack_ns;      /* timer slack */
 };
+
+/**
+ * A thread by its number and by two files of /proc/TID that answer -ESRCH for ever once that very
+ * thread is gone, whoever has its number then: timerslack_ns, and oom_score_adj, which says
+ * nothing else that we want but in half of the time.
+ */
+struct sched_thread {
+	pid_t tid;
+	int slack_fd, life_fd;
+	/* what slack the kernel gives it when its boost ends, as seen last, and as known;
+	 * NSEC_NEVER */
+	uint64_t slack_seen_ns, slack_given_ns;
+};
+
+#define SCHED_THREAD_NULL                                                                          \
+	((struct sched_thread){                                                                    \
+	        .slack_fd = -1,                                                                    \
+	        .life_fd = -1,                                                                     \
+	        .slack_seen_ns = NSEC_NEVER,                                                       \
+	        .slack_given_ns = NSEC_NEVER,                                                      \
+	})
 
 /** The class and priority a boost gives. */
 struct sched_boost {
@@ -26,23 +50,17 @@ struct sched_boost {
 	uint32_t priority; /* 1..99 */
 };
 
-/**
- * Learns which slice the kernel gives a thread that asked for none, from the calling thread, which
- * must be one. Without it a slice can't be told from a custom one, and none is taken for custom.
- */
-void sched_learn_default_slice(void);
+/** Takes hold of the thread that has that number now. Returns 0 and *ret, or -errno. */
+int sched_open(pid_t tid, struct sched_thread *ret);
 
-/**
- * Opens what stays with one thread: /proc/TID/timerslack_ns, which answers -ESRCH for ever once
- * that very thread is gone, whoever has its number then. Returns the fd, or -errno.
- */
-int sched_open(pid_t tid);
+/** Lets go of it, if it was had. */
+void sched_close(struct sched_thread *thread);
 
-/** True while the thread that sched_open() was called for exists. */
-bool sched_alive(int fd);
+/** True while the thread exists that sched_open() took hold of. */
+bool sched_alive(const struct sched_thread *thread);
 
-/** Reads the state. @fd as from sched_open(). Returns 0, or -errno (-ESRCH: gone). */
-int sched_get(pid_t tid, int fd, struct sched_state *ret);
+/** Reads the state. Returns 0, or -errno (-ESRCH: gone). */
+int sched_get(const struct sched_thread *thread, struct sched_state *ret);
 
 /** True for a class that outranks every fair thread: nothing to boost there. */
 bool sched_is_realtime(const struct sched_state *state);
@@ -59,9 +77,9 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 /**
  * Puts a state back. The nice value is the one it has now, which was kept aside by the kernel while
  * it was real-time and which a renice in between has changed: the later one wins. Returns 0, or
- * -errno.
+ * -errno (-ESRCH: gone, and it may have been another thread of its number that was changed).
  */
-int sched_restore(pid_t tid, int fd, const struct sched_state *state);
+int sched_restore(struct sched_thread *thread, const struct sched_state *state);
 
 /**
  * For a thread that does not have what sched_raise() gave, though a record says so: whoever wrote
@@ -69,7 +87,7 @@ int sched_restore(pid_t tid, int fd, const struct sched_state *state);
  * back and the slack was not.
  * Returns 1 if that is so, and all is as in @state now; 0 if somebody changed it since; -errno.
  */
-int sched_finish_restore(pid_t tid, int fd, const struct sched_state *state);
+int sched_finish_restore(struct sched_thread *thread, const struct sched_state *state);
 
 /**
  * Gives a thread that a boosted one made what it would have inherited from the state @parent: with
@@ -81,3 +99,17 @@ int sched_mend_child(pid_t tid, const struct sched_state *parent);
 
 /** Makes the calling thread SCHED_FIFO, reset on fork. Returns 0, or -errno. */
 int sched_make_self_fifo(uint32_t priority);
+
+/** Where a thread may run (0: the calling one). Returns 0 and *ret, or -errno. */
+int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret);
+
+/**
+ * Confines a thread (0: the calling one) to @cpus, all of them or nothing.
+ * Returns 0; SCHED_CPUS_MISSING and *missing, those that are not online or outside its cpuset: then
+ * it may run where it could before; -errno, likewise.
+ */
+int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bits *missing);
+
+enum {
+	SCHED_CPUS_MISSING = 1,
+};

@@ -293,7 +293,6 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 		migration_begin(m, d);
 	else if (causes & VIRT_CAUSE_LIFECYCLE)
 		d->migrating = false;
-	sched_learn_default_slice(); /* it changes with the number of CPUs */
 	if (vcpus_update(m, d) < 0)
 		return;
 	if (causes & VIRT_CAUSE_REBOOT)

@@ -349,7 +349,6 @@ static int construct(struct manager *m)
 		return r;
 	m->boost.policy = config_host(m->config)->round_robin ? SCHED_RR : SCHED_FIFO;
 	m->boost.priority = (uint32_t)config_host(m->config)->rt_priority;
-	sched_learn_default_slice();
 	r = open_ledger(m);
 	if (r == 0)
 		r = open_state(m);

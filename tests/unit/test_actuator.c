@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -56,7 +58,6 @@ static bool begin(struct scene *scene)
 	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
 		return false;
 	sched_setscheduler(0, SCHED_OTHER, &none);
-	sched_learn_default_slice();
 	unlink(path);
 	CHECK_INT(ledger_open(path, &scene->ledger), 0);
 	scene->actuator = actuator_new(scene->ledger, 4, &boost);
@@ -85,13 +86,27 @@ static void end(struct scene *scene)
 
 static struct sched_state state_of(pid_t pid)
 {
+	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
 	struct sched_state state;
-	int fd = sched_open(pid);
 
-	CHECK(fd >= 0);
-	CHECK_INT(sched_get(pid, fd, &state), 0);
-	close(fd);
+	CHECK_INT(sched_open(pid, &thread), 0);
+	CHECK_INT(sched_get(&thread, &state), 0);
 	return state;
+}
+
+/* By the kernel's own words, sched.c's are not asked. */
+static struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+} attributes_of(pid_t pid)
+{
+	struct attributes attributes = {0};
+
+	CHECK(syscall(SYS_sched_getattr, pid, &attributes, sizeof(attributes), 0) == 0);
+	return attributes;
 }
 
 static void check_same(const struct sched_state *a, const struct sched_state *b)
@@ -100,7 +115,6 @@ static void check_same(const struct sched_state *a, const struct sched_state *b)
 	CHECK_INT(a->priority, b->priority);
 	CHECK_INT(a->nice, b->nice);
 	CHECK_INT(a->reset_on_fork, b->reset_on_fork);
-	CHECK_U64(a->slice_ns, b->slice_ns);
 	CHECK_U64(a->slack_ns, b->slack_ns);
 }
 
@@ -142,31 +156,76 @@ static void test_restores_exactly(void)
 	}
 }
 
+static void slice_set(pid_t pid, uint64_t slice_ns)
+{
+	struct attributes slice = {.size = sizeof(slice), .runtime = slice_ns};
+
+	CHECK(syscall(SYS_sched_setattr, pid, &slice, 0) == 0);
+}
+
+/* Its own slice is kept, also the very one it would have without asking; and none stays none. */
 static void test_custom_slice(void)
 {
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime, deadline, period;
-	} slice = {.size = 48, .runtime = 200000};
-	struct sched_state before, after;
+	struct scene scene;
+	uint64_t usual_ns;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	usual_ns = attributes_of(scene.pid).runtime;
+	take_on(&scene);
+	slice_set(scene.pid, 200000);
+	if (attributes_of(scene.pid).runtime != 200000) {
+		end(&scene);
+		TEST_SKIP("this kernel has no custom slices");
+	}
+	for (int n = 0; n < 2; n++) {
+		CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+		CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+		CHECK_U64(attributes_of(scene.pid).runtime, 200000);
+	}
+	slice_set(scene.pid, 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_U64(attributes_of(scene.pid).runtime, usual_ns);
+	end(&scene);
+}
+
+static void slack_write(pid_t pid, const char *slack_ns)
+{
+	char file[64];
+	int fd;
+
+	snprintf(file, sizeof(file), "/proc/%d/timerslack_ns", pid);
+	fd = open(file, O_WRONLY);
+	CHECK(fd >= 0 && write(fd, slack_ns, strlen(slack_ns)) > 0);
+	close(fd);
+}
+
+static void raise_and_lower(struct scene *scene)
+{
+	CHECK_INT(actuator_raise(scene->actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene->actuator, 2), 0);
+}
+
+/* Which slack a thread has is looked at before each boost, however often it was another one. */
+static void test_slack_changed_between_boosts(void)
+{
+	static const char *const slacks_ns[] = {"1234", "0", "0", "0", "777", "0", "50001"};
 	struct scene scene;
 
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
-	CHECK(syscall(SYS_sched_setattr, scene.pid, &slice, 0) == 0);
-	before = state_of(scene.pid);
-	if (before.slice_ns != 200000) {
-		end(&scene);
-		TEST_SKIP("this kernel has no custom slices");
-	}
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
-	after = state_of(scene.pid);
-	check_same(&after, &before);
+	for (size_t i = 0; i < ARRAY_SIZE(slacks_ns); i++) {
+		uint64_t before_ns;
+
+		slack_write(scene.pid, slacks_ns[i]); /* 0: the kernel's own */
+		before_ns = state_of(scene.pid).slack_ns;
+		for (int n = 0; n < 3; n++) {
+			raise_and_lower(&scene);
+			CHECK_U64(state_of(scene.pid).slack_ns, before_ns);
+		}
+	}
 	end(&scene);
 }
 
@@ -275,6 +334,7 @@ static void test_no_descriptor_is_not_gone(void)
 }
 
 TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_custom_slice},
+          {"slack_changed_between_boosts", test_slack_changed_between_boosts},
           {"renice_meanwhile_wins", test_renice_meanwhile_wins},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
           {"guardian_was_quicker", test_guardian_was_quicker},

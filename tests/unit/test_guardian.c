@@ -43,19 +43,16 @@ static pid_t sleeper(void)
 static bool boost(struct ledger *ledger, pid_t pid)
 {
 	struct ledger_thread record = {.tid = pid, .given = {SCHED_FIFO, 1}};
-	int fd = sched_open(pid);
+	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
 	int r;
 
-	CHECK(fd >= 0);
-	r = sched_get(pid, fd, &record.before);
-	if (r == -EPERM) { /* an ordinary user may not even read the timer slack */
-		close(fd);
+	CHECK_INT(sched_open(pid, &thread), 0);
+	r = sched_get(&thread, &record.before);
+	if (r == -EPERM) /* an ordinary user may not even read the timer slack */
 		return false;
-	}
 	CHECK_INT(r, 0);
 	CHECK_INT(procfs_start_ticks(0, pid, &record.start_ticks), 0);
 	ledger_put_thread(ledger, 0, &record);
-	close(fd);
 	return sched_raise(pid, &record.given) == 0;
 }
 
