@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 
 #include "boost/booster_thread.h"
 #include "boost/page_writer.h"
@@ -17,7 +16,7 @@ static struct booster *booster_free(struct booster *b)
 	if (!b)
 		return NULL;
 	mailbox_close(&b->mailbox);
-	close_fd(b->epoll_fd);
+	wait_close(b->wait);
 	actuator_free(b->actuator);
 	policy_free(b->policy);
 	pages_free(b->pages);
@@ -28,19 +27,15 @@ static struct booster *booster_free(struct booster *b)
 	return NULL;
 }
 
-static int watch(struct booster *b, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-	return epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 static int booster_init(struct booster *b, const struct booster_options *options)
 {
+	int fds[] = {
+	        [BOOSTER_WAITS_FOR_COMMAND] = -1,
+	        [BOOSTER_WAITS_FOR_EVENTS] = options->source.fd,
+	};
 	int r;
 
 	b->options = *options;
-	b->epoll_fd = -1;
 	r = mailbox_init(&b->mailbox);
 	if (r < 0)
 		return r;
@@ -54,13 +49,8 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	if (!b->policy || !b->actuator || !b->page_writer || !b->pages || !b->slots || !b->claims)
 		return -ENOMEM;
 	policy_hold_all(b->policy, options->holds);
-	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (b->epoll_fd < 0)
-		return -errno;
-	r = watch(b, b->mailbox.request_fd);
-	if (r == 0 && options->source.drain)
-		r = watch(b, options->source.fd);
-	return r;
+	fds[BOOSTER_WAITS_FOR_COMMAND] = b->mailbox.request_fd;
+	return wait_open(&b->wait, fds, options->source.drain ? 2 : 1);
 }
 
 static int thread_start(struct booster *b)
@@ -221,6 +211,20 @@ int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu
 int booster_read_totals(struct booster *booster, struct booster_totals *ret)
 {
 	return call(booster, (struct command){.type = COMMAND_TOTALS, .totals = ret});
+}
+
+int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus)
+{
+	struct cpu_set_bits any, missing;
+	int r;
+
+	if (cpu_set_bits_empty(cpus)) {
+		r = sched_get_cpus(0, &any);
+		if (r < 0)
+			return r;
+		cpus = &any;
+	}
+	return sched_set_cpus(booster->tid, cpus, &missing);
 }
 
 int booster_ping(struct booster *booster)

@@ -3,9 +3,9 @@
 
 /*
  * The booster thread: owns the policy's state and the actuator, and alone calls the scheduler. It
- * sleeps in one epoll_pwait2() until the tracer has an event, the policy a deadline, or the main
- * thread a command. It allocates nothing once it runs, takes no lock, and never logs: what people
- * should know goes to the main thread as a note.
+ * sleeps in one system call, see wait.h, until the tracer has an event, the policy a deadline, or
+ * the main thread a command. It allocates nothing once it runs, takes no lock, and never logs: what
+ * people should know goes to the main thread as a note.
  *
  * All functions are for the main thread. A command is answered within microseconds; one that is not
  * answered in BOOSTER_TIMEOUT_MS means that the thread hangs: the process aborts, so that the
@@ -17,6 +17,7 @@
 #include "boost/pages.h"
 #include "policy/policy.h"
 #include "util/base.h"
+#include "util/cpulist.h"
 
 #define BOOSTER_TIMEOUT_MS 1000
 
@@ -26,11 +27,20 @@ typedef void booster_event_fn(void *userdata, const struct pvs_event *event);
 
 /** Where tracer events come from. All members may be left 0: then there are none. */
 struct booster_source {
-	int fd; /* readable when there are events */
+	int fd; /* readable when there are events; each of them wakes who waits for it */
 	/** Calls @fn for each event that is there. Called by the booster thread. */
 	int (*drain)(void *source, booster_event_fn *fn, void *userdata);
 	void *source;
 };
+
+/** How it waits. */
+enum booster_wait {
+	BOOSTER_WAIT_EPOLL,
+	BOOSTER_WAIT_IO_URING, /* where it can be had, else epoll */
+};
+
+/** What was measured to be better, see docs/performance.md. */
+#define BOOSTER_WAIT_DEFAULT BOOSTER_WAIT_EPOLL
 
 struct booster_options {
 	const struct accounts *accounts;
@@ -39,6 +49,7 @@ struct booster_options {
 	struct sched_boost boost;
 	struct host_caps caps;
 	uint32_t holds; /* of every vCPU, at first */
+	enum booster_wait wait;
 };
 
 /** What a person or the main thread may want to know. */
@@ -81,6 +92,8 @@ struct booster_totals {
 	uint64_t notes_lost;   /* the main thread did not read them in time */
 	uint64_t wakeups;      /* returns from the wait */
 	unsigned int elevated; /* now */
+	enum booster_wait wait;
+	int wait_error; /* why not by io_uring, if that was asked for: -errno */
 };
 
 /**
@@ -147,6 +160,13 @@ int booster_set_caps(struct booster *booster, const struct host_caps *caps);
 
 int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu *ret);
 int booster_read_totals(struct booster *booster, struct booster_totals *ret);
+
+/**
+ * Confines the thread to @cpus; the empty set: where the main thread may run. Without this it is
+ * where the main thread was at the start.
+ * Returns 0; SCHED_CPUS_MISSING: some of them can't be had, it stays where it was; -errno.
+ */
+int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus);
 
 /** Does it answer? For the watchdog. */
 int booster_ping(struct booster *booster);

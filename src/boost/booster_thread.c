@@ -3,8 +3,8 @@
 #include "boost/booster_thread.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 
@@ -355,6 +355,8 @@ static bool serve(struct booster *b)
 		break;
 	case COMMAND_TOTALS:
 		b->totals.notes_lost = b->mailbox.notes_lost;
+		b->totals.wait =
+		        wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
 		*c->totals = b->totals;
 		break;
 	case COMMAND_STOP:
@@ -367,22 +369,14 @@ static bool serve(struct booster *b)
 	return !stop;
 }
 
-static void wait_for_work(struct booster *b)
+/* Returns whether there may be a command. */
+static bool wait_for_work(struct booster *b)
 {
-	uint64_t next_ns = MIN(policy_next_ns(b->policy), pages_next_ns(b->pages));
-	uint64_t now_ns = clock_now_ns();
-	struct timespec timeout, *deadline = NULL;
-	struct epoll_event events[2];
+	uint32_t ready =
+	        wait_until(b->wait, MIN(policy_next_ns(b->policy), pages_next_ns(b->pages)));
 
-	if (next_ns != NSEC_NEVER) {
-		uint64_t delay_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-
-		timeout.tv_sec = (time_t)(delay_ns / NSEC_PER_SEC);
-		timeout.tv_nsec = (long)(delay_ns % NSEC_PER_SEC);
-		deadline = &timeout;
-	}
-	epoll_pwait2(b->epoll_fd, events, ARRAY_SIZE(events), deadline, NULL);
 	b->totals.wakeups++;
+	return ready & UINT32_C(1) << BOOSTER_WAITS_FOR_COMMAND;
 }
 
 static void look_at_page(struct booster *b, unsigned int slot)
@@ -435,17 +429,21 @@ static void touch_stack(void)
 void *booster_main(void *userdata)
 {
 	struct booster *b = userdata;
+	bool commanded;
 
 	prctl(PR_SET_NAME, "booster");
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	touch_stack();
+	b->tid = gettid();
+	if (b->options.wait == BOOSTER_WAIT_IO_URING)
+		b->totals.wait_error = wait_use_io_uring(b->wait);
 	b->start_result = sched_make_self_fifo(b->options.boost.priority + 1);
-	while (serve(b)) {
-		wait_for_work(b);
+	do {
+		commanded = wait_for_work(b);
 		check_guardian(b);
 		if (b->options.source.drain)
 			b->options.source.drain(b->options.source.source, on_event, b);
 		run_due(b);
-	}
+	} while (!commanded || serve(b));
 	return NULL;
 }

@@ -10,9 +10,16 @@
 
 #include "boost/booster.h"
 #include "boost/mailbox.h"
+#include "boost/wait.h"
 
 /* Enough for its deepest call chain, and touched at the start so that it never faults. */
 #define BOOSTER_STACK_BYTES (256 * 1024)
+
+/* What it waits for: places in what wait_open() is given. */
+enum {
+	BOOSTER_WAITS_FOR_COMMAND,
+	BOOSTER_WAITS_FOR_EVENTS,
+};
 
 struct booster_slot {
 	bool used;
@@ -25,7 +32,8 @@ struct booster {
 	pthread_t thread;
 	struct booster_options options;
 	struct mailbox mailbox;
-	int epoll_fd;
+	struct wait *wait;
+	pid_t tid;
 	int start_result; /* of making itself real-time */
 	uint32_t guardian_acts;
 	struct policy *policy;

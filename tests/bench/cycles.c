@@ -101,7 +101,7 @@ static void measure(struct stack *stack, struct fire *fire, unsigned int per_s,
 }
 
 static int prepare(struct stack *stack, struct fire *fire, struct sleepers *sleepers,
-                   const char *ledger)
+                   const char *ledger, enum booster_wait wait)
 {
 	static struct pvs_bucket_rule cpu_rule = {3 * NSEC_PER_MSEC, 300, 0};
 	struct profile profile = {"bench", PROFILE_BOOST, 1000, PROFILE_BURST_NS_MIN};
@@ -110,6 +110,7 @@ static int prepare(struct stack *stack, struct fire *fire, struct sleepers *slee
 	if (stack_open(stack, ledger) < 0)
 		return -1;
 	stack->caps.max_changes_per_s = 100000;
+	stack->wait = wait;
 	stack->accounts = (struct accounts){
 	        calloc(PVS_VCPUS_MAX, sizeof(struct pvs_vcpu_account)),
 	        calloc(PVS_DOMAINS_MAX, sizeof(struct pvs_domain_account)),
@@ -131,17 +132,19 @@ int main(int argc, char **argv)
 {
 	struct sleepers sleepers;
 	struct stack stack = {0};
+	enum booster_wait wait;
 	struct fire *fire;
 	int r;
 
-	if (argc != 4 || atoi(argv[1]) < 1 || atoi(argv[2]) < 1) {
-		fputs("usage: bench-cycles PER_SECOND SECONDS LEDGER\n", stderr);
+	if (argc != 5 || atoi(argv[1]) < 1 || atoi(argv[2]) < 1 ||
+	    !stack_wait_by_name(argv[4], &wait)) {
+		fputs("usage: bench-cycles PER_SECOND SECONDS LEDGER epoll|io_uring\n", stderr);
 		return 2;
 	}
 	fire = fire_new();
 	if (!fire || sleepers_start(&sleepers, SLEEPERS) < 0)
 		return 1;
-	r = prepare(&stack, fire, &sleepers, argv[3]);
+	r = prepare(&stack, fire, &sleepers, argv[3], wait);
 	if (r == 0)
 		measure(&stack, fire, (unsigned int)atoi(argv[1]), (unsigned int)atoi(argv[2]));
 	if (stack.booster)

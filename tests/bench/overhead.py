@@ -9,6 +9,7 @@ from . import figures
 
 VARIANTS = ("untraced", "empty", "traced")  # empty: programs that do nothing in the tracer's two places
 RATES = (1000, 10000)  # boost cycles per second
+WAITS = ("epoll", "io_uring")  # ways of the booster
 
 
 def arguments(parser):
@@ -34,7 +35,12 @@ def measure(scene, options, rounds):
     rounds["stats"] = {who: scene.program("bench-overhead", "stats", who, cpu, ms * 3)
                        for who in ("bystanders", "registered")}
     rounds["idle"] = scene.program("bench-overhead", "idle", seconds * 1000, scene.path("ledger"))
-    rounds["cycles"] = [scene.program("bench-cycles", rate, seconds, scene.path("ledger")) for rate in RATES]
+    rounds["cycles"] = {(rate, wait): [] for rate in RATES for wait in WAITS}
+    for number in range(options.rounds):
+        for rate in RATES:
+            for wait in WAITS[number % 2:] + WAITS[:number % 2]:
+                rounds["cycles"][rate, wait].append(
+                    scene.program("bench-cycles", rate, 1, scene.path("ledger"), wait))
 
 
 def usable(rounds):
@@ -61,15 +67,22 @@ def report(rounds, _options):
                  "met" if wakeups[name] == 0 else "missed"] for name in ("none_registered", "armed_and_asleep")]
     stats = [[who, program, one["runs"], one["ns_per_run"]] for who, programs in rounds["stats"].items()
              for program, one in programs.items()]
-    cycles = [[one["asked_per_s"], one["boosts_per_s"], one["booster_cpu_permille"], one["us_per_cycle"]]
-              for one in rounds["cycles"]]
+    cycles = [{"asked_per_s": rate, "wait": wait} |
+              {name: round(statistics.median(one[name] for one in ones), 3)
+               for name in ("boosts_per_s", "booster_cpu_permille", "us_per_cycle")}
+              for (rate, wait), ones in rounds["cycles"].items()]
+    for rate in RATES:
+        by_wait = figures.ratio(*([one["us_per_cycle"] for one in rounds["cycles"][rate, wait]]
+                                  for wait in reversed(WAITS)))
+        targets.append([f"for comparison: us per cycle at {rate}/s, io_uring / epoll", by_wait, figures.verdict(by_wait)])
     text = "\n\n".join((
         figures.table(head, rows), figures.table(["target", "measured", "verdict"], targets),
         figures.table(["ping-pong of", "BPF program", "runs", "ns per run"], stats),
         f"{rounds['idle']['vcpus']} vCPUs, {rounds['idle']['armed']} armed "
         f"({', '.join(sorted(set(rounds['idle']['reasons'])))}); booster wake-ups per second: " +
         ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in wakeups.items()),
-        figures.table(["asked cycles/s", "boosts/s", "booster's CPU permille", "us per cycle"], cycles)))
-    extra = {"bpf_programs": rounds["stats"], "idle": rounds["idle"], "cycles": rounds["cycles"],
+        figures.table(["asked cycles/s", "wait", "boosts/s", "booster's CPU permille", "us per cycle"],
+                      [list(one.values()) for one in cycles])))
+    extra = {"bpf_programs": rounds["stats"], "idle": rounds["idle"], "cycles": cycles,
              "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}
     return {"variants": variants} | extra, text

@@ -43,6 +43,7 @@ struct bench {
 	atomic_size_t n_samples;
 	size_t firing_from; /* samples before this firing */
 	bool floor;
+	enum booster_wait wait;
 	atomic_bool stop;
 	pthread_t thread; /* floor's */
 };
@@ -106,6 +107,7 @@ static int booster_begin(struct bench *b, const char *ledger)
 	if (stack_open(&b->stack, ledger) < 0)
 		return -1;
 	b->stack.caps.max_changes_per_s = 100000;
+	b->stack.wait = b->wait;
 	if (accounts_make(&b->stack.accounts) < 0 || stack_start(&b->stack, &source) < 0)
 		return -1;
 	for (unsigned int i = 0; i < b->n_vcpus; i++)
@@ -241,11 +243,13 @@ int main(int argc, char **argv)
 	size_t n;
 	int r;
 
-	if (argc != 6 || atoi(argv[2]) < 1 || atoi(argv[2]) > FIRE_MAX || atoi(argv[3]) < 1) {
-		fputs("usage: bench-request floor|booster VCPUS CYCLES LEDGER FILE\n", stderr);
+	b.floor = argc > 1 && strcmp(argv[1], "floor") == 0;
+	if (argc != 6 || !(b.floor || stack_wait_by_name(argv[1], &b.wait)) || atoi(argv[2]) < 1 ||
+	    atoi(argv[2]) > FIRE_MAX || atoi(argv[3]) < 1) {
+		fputs("usage: bench-request floor|epoll|io_uring VCPUS CYCLES LEDGER FILE\n",
+		      stderr);
 		return 2;
 	}
-	b.floor = strcmp(argv[1], "floor") == 0;
 	b.n_vcpus = (unsigned int)atoi(argv[2]);
 	b.cycles = (unsigned int)atoi(argv[3]);
 	n = (size_t)b.n_vcpus * b.cycles * 2;

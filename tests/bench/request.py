@@ -40,7 +40,8 @@ def _measure(scene, variant, cycles):
 def measure(scene, options, rounds):
     with scene.load(SIBLINGS):
         for number in range(options.rounds):
-            for variant in VARIANTS:
+            names = list(VARIANTS)
+            for variant in names[number % len(names):] + names[:number % len(names)]:
                 rounds.setdefault(variant, []).append(_measure(scene, variant, 30 if options.quick else 100))
             print(f"bench: request: round {number + 1} of {options.rounds}", file=sys.stderr)
 
@@ -83,6 +84,11 @@ def report(rounds, _options):
     growth = figures.ratio([one["service_ns"] for one in rounds["64"]], [one["service_ns"] for one in rounds["8"]])
     targets.append(["growth at most linear: us per request, 64 / 8 domains <= 1.1", growth,
                     figures.target(growth, 1.1)])
+    for variant in ("1", "single", "64"):
+        for name in ("p50_us", "p99_us"):
+            compared = _against(rounds, f"{variant}-uring", variant, name)
+            targets.append([f"for comparison: {variant} {name[:-3]}, io_uring / epoll", compared,
+                            figures.verdict(compared)])
     text = figures.table(head, rows) + "\n\n" + figures.table(["target", "measured", "verdict"], targets)
     return {"variants": variants,
             "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}, text

@@ -22,8 +22,8 @@ int stack_open(struct stack *stack, const char *ledger_path)
 {
 	int r;
 
-	sched_learn_default_slice();
 	stack->caps = HOST_CAPS_INIT;
+	stack->wait = BOOSTER_WAIT_DEFAULT;
 	stack->ledger_path = ledger_path;
 	r = ledger_open(ledger_path, &stack->ledger);
 	if (r < 0)
@@ -96,7 +96,9 @@ int stack_start(struct stack *stack, const struct booster_source *source)
 	        .ledger = stack->ledger,
 	        .boost = {SCHED_FIFO, STACK_PRIORITY},
 	        .caps = stack->caps,
+	        .wait = stack->wait,
 	};
+	struct booster_totals totals;
 	int r;
 
 	if (source)
@@ -108,7 +110,15 @@ int stack_start(struct stack *stack, const struct booster_source *source)
 	if (r != 0)
 		return failed("the booster does not start as a real-time thread",
 		              r < 0 ? r : -EPERM);
-	return 0;
+	booster_read_totals(stack->booster, &totals);
+	/* or the figures are of something else */
+	return totals.wait == stack->wait ? 0 : failed("io_uring", totals.wait_error);
+}
+
+bool stack_wait_by_name(const char *name, enum booster_wait *ret)
+{
+	*ret = strcmp(name, "io_uring") == 0 ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
+	return *ret == BOOSTER_WAIT_IO_URING || strcmp(name, "epoll") == 0;
 }
 
 int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,

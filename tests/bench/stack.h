@@ -21,6 +21,7 @@ struct stack {
 	struct booster *booster;
 	struct accounts accounts; /* the tracer's, or the caller's own */
 	struct host_caps caps;    /* to be set before stack_start() */
+	enum booster_wait wait;   /* likewise */
 };
 
 /** Ledger (at @ledger_path, which must be on tmpfs) and guardian. Returns 0, or -errno. */
@@ -41,6 +42,9 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
 
 /** Takes it back: it has its own class again. */
 void stack_remove(struct stack *stack, unsigned int slot, pid_t tid);
+
+/** Which way of waiting a word means: epoll or io_uring. Returns false if none. */
+bool stack_wait_by_name(const char *name, enum booster_wait *ret);
 
 /** Ends what was started, last first. */
 void stack_close(struct stack *stack);

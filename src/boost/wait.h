@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * How the booster sleeps: until one of a few descriptors is readable or a moment has come, in one
+ * system call. By epoll, which is always there; or by io_uring, where the kernel lets us.
+ */
+
+#include "util/base.h"
+
+#define WAIT_FDS_MAX 4
+
+struct wait;
+
+/**
+ * For @n_fds descriptors, WAIT_FDS_MAX at most; they must outlive it. It waits by epoll.
+ * Returns 0 and *ret, or -errno.
+ */
+int wait_open(struct wait **ret, const int *fds, unsigned int n_fds);
+
+/** Takes NULL; returns NULL. */
+struct wait *wait_close(struct wait *wait);
+
+/**
+ * Waits by io_uring from now on; for the thread that will wait, before it does.
+ * Returns 0, or -errno (-EPERM: forbidden, by kernel.io_uring_disabled or a filter of system
+ * calls; -ENOSYS; -EINVAL: older than Linux 6.1): then it is epoll, as before.
+ */
+int wait_use_io_uring(struct wait *wait);
+
+/** False also when io_uring failed later, which ends its use. */
+bool wait_uses_io_uring(const struct wait *wait);
+
+/**
+ * Sleeps. What is readable must then be read until there is no more: only what comes later wakes
+ * again. Allocates nothing.
+ * @deadline_ns  clock_now_ns()'s; NSEC_NEVER: none
+ * Returns bits, 1 << place in @fds, of those that became readable; 0 at the deadline; all of them
+ * when the wait failed, so that a caller who looks at them misses nothing.
+ */
+uint32_t wait_until(struct wait *wait, uint64_t deadline_ns);

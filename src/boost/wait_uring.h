@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* Private to wait.c: its io_uring. The same shapes and outcomes as there, but: */
+
+#include "util/base.h"
+
+struct wait_uring;
+
+int wait_uring_open(struct wait_uring **ret, const int *fds, unsigned int n_fds);
+
+/** Takes NULL; returns NULL. */
+struct wait_uring *wait_uring_close(struct wait_uring *uring);
+
+/**
+ * @timeout_ns  from now; NSEC_NEVER: none
+ * Returns 0 and *ready; -errno: it is of no use any more.
+ */
+int wait_uring_for(struct wait_uring *uring, uint64_t timeout_ns, uint32_t *ready);
