@@ -37,6 +37,13 @@ enum config_guest_pages {
 	                            so */
 };
 
+/** How the booster waits. */
+enum config_booster_wait {
+	CONFIG_BOOSTER_WAIT_AUTO, /* by what was measured to be better */
+	CONFIG_BOOSTER_WAIT_EPOLL,
+	CONFIG_BOOSTER_WAIT_IO_URING, /* where it can be had */
+};
+
 /** A list of short texts. */
 #define CONFIG_TEXTS_MAX 16
 #define CONFIG_TEXT_MAX  256
@@ -58,6 +65,8 @@ struct config_host {
 	uint64_t summary_interval_ns; /* per-domain summaries in the journal; 0: none */
 	char housekeeping_cpus[256];  /* CPU list; no vCPU whose affinity is within it is boosted */
 	struct cpu_set_bits housekeeping; /* the same, parsed; empty: none */
+	struct cpu_set_bits booster_cpus; /* where the booster runs; empty: anywhere */
+	enum config_booster_wait booster_wait;
 	size_t n_discovery;
 	enum domain_source discovery[_DOMAIN_SOURCE_MAX]; /* the first that has a domain owns it */
 	struct config_texts qemu_executables;             /* globs of whole paths */

@@ -20,6 +20,7 @@
 #define DOMAIN_BURST_US_MAX       100000
 #define CHANGES_PER_S_MAX         10000
 #define RT_PRIORITY_MAX           10
+#define CPU_LIST_MAX              sizeof(((struct config_host *)0)->housekeeping_cpus)
 
 int config_get_u32(const struct json_value *object, const char *key, int64_t min, int64_t max,
                    uint32_t *ret, struct json_error *error)
@@ -101,27 +102,45 @@ static int parse_rt(const struct json_value *value, struct config_host *host,
 	return json_get_bool(value, "grant_rt_budget", &host->grant_rt_budget, error);
 }
 
-static int parse_housekeeping(const struct json_value *value, struct config_host *host,
-                              struct json_error *error)
+/* @text  gets the list as written, CPU_LIST_MAX bytes */
+static int parse_cpus(const struct json_value *value, const char *key, char *text,
+                      struct cpu_set_bits *ret, struct json_error *error)
 {
-	const struct json_value *cpus = json_member(value, "housekeeping_cpus");
+	const struct json_value *cpus = json_member(value, key);
 	char quoted[128];
 	int r;
 
 	if (!cpus)
 		return 0;
-	r = json_get_string(value, "housekeeping_cpus", host->housekeeping_cpus,
-	                    sizeof(host->housekeeping_cpus), error);
+	r = json_get_string(value, key, text, CPU_LIST_MAX, error);
 	if (r < 0)
 		return r;
-	r = cpulist_parse(host->housekeeping_cpus, &host->housekeeping);
+	r = cpulist_parse(text, ret);
 	if (r == -ERANGE)
 		return json_fail(cpus, error, "names a CPU above %d", CPU_SET_BITS_MAX - 1);
 	if (r < 0) {
-		json_quote(host->housekeeping_cpus, quoted, sizeof(quoted));
+		json_quote(text, quoted, sizeof(quoted));
 		return json_fail(cpus, error, "%s is not a list of CPUs such as \"0,2-3\"", quoted);
 	}
 	return 0;
+}
+
+static int parse_booster(const struct json_value *value, struct config_host *host,
+                         struct json_error *error)
+{
+	static const char *const words[] = {
+	        [CONFIG_BOOSTER_WAIT_AUTO] = "auto",
+	        [CONFIG_BOOSTER_WAIT_EPOLL] = "epoll",
+	        [CONFIG_BOOSTER_WAIT_IO_URING] = "io_uring",
+	};
+	size_t word = host->booster_wait;
+	char text[CPU_LIST_MAX];
+	int r = json_get_word(value, "booster_wait", words, ARRAY_SIZE(words), &word, error);
+
+	if (r < 0)
+		return r;
+	host->booster_wait = (enum config_booster_wait)word;
+	return parse_cpus(value, "booster_cpus", text, &host->booster_cpus, error);
 }
 
 static int parse_metadata(const struct json_value *value, enum config_metadata *ret,
@@ -163,7 +182,7 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	        "cpu_share_permille", "cpu_burst_us", "domain_share_permille", "domain_burst_us",
 	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
 	        "housekeeping_cpus",  "metadata",     "guest_pages",           "discovery",
-	        "qemu_executables",   "qemu_users",
+	        "qemu_executables",   "qemu_users",   "booster_cpus",          "booster_wait",
 	};
 	int r;
 
@@ -185,5 +204,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	r = config_parse_discovery(value, host, error);
 	if (r < 0)
 		return r;
-	return parse_housekeeping(value, host, error);
+	r = parse_booster(value, host, error);
+	if (r < 0)
+		return r;
+	return parse_cpus(value, "housekeeping_cpus", host->housekeeping_cpus, &host->housekeeping,
+	                  error);
 }

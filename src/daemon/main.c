@@ -18,7 +18,7 @@ static int check_config(const struct options *options)
 {
 	struct config *config = NULL;
 	char error[512] = "";
-	int r = config_load(options->config_path, &config, error, sizeof(error));
+	int r = boosting_load_config(options->config_path, &config, error, sizeof(error));
 
 	if (r < 0) {
 		fprintf(stderr, "pvschedd: %s\n", error);

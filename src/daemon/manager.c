@@ -41,12 +41,12 @@ int manager_reload(struct manager *m, char *error, size_t size)
 {
 	struct log_context ctx = {.vcpu = -1};
 	bool discovery, only_processes;
-	struct config *config;
+	struct config *config, *before;
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 	           (unsigned long long)(clock_now_ns() / NSEC_PER_USEC));
-	r = config_load(m->options.config_path, &config, error, size);
+	r = boosting_load_config(m->options.config_path, &config, error, size);
 	if (r == -ENOENT && !m->options.config_given) {
 		config = config_default();
 		r = config ? 0 : -ENOMEM;
@@ -58,7 +58,7 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		ctx.message_id = LOG_ID_CONFIG_LOADED;
 		discovery = discovery_differs(config_host(m->config), config_host(config),
 		                              &only_processes);
-		config_free(m->config);
+		before = m->config;
 		m->config = config;
 		*m->accounts.cpu_rule = (struct pvs_bucket_rule){
 		        .burst_ns = config_host(config)->caps.cpu_burst_ns,
@@ -72,11 +72,8 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		summary_start(m);
 		log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", m->options.config_path,
 		          config_n_files(config));
-		if (m->boost.priority != (uint32_t)config_host(config)->rt_priority ||
-		    (m->boost.policy == SCHED_RR) != config_host(config)->round_robin)
-			log_notice(
-			        "host.rt_priority and host.rt_policy take effect when pvschedd is "
-			        "started again");
+		boosting_configure(m, config_host(before));
+		config_free(before);
 	}
 	sd_notify(0, "READY=1");
 	return r;
@@ -143,7 +140,7 @@ static int lock_runtime(const struct options *options)
 static int load_config(struct manager *m)
 {
 	char error[512] = "";
-	int r = config_load(m->options.config_path, &m->config, error, sizeof(error));
+	int r = boosting_load_config(m->options.config_path, &m->config, error, sizeof(error));
 
 	if (r == 0)
 		return 0;
@@ -256,44 +253,6 @@ static void check_preempt_rt(struct manager *m)
 	manager_hold(m, POLICY_REASON_PREEMPT_RT, true);
 }
 
-static int drain(void *source, booster_event_fn *fn, void *userdata)
-{
-	return tracer_drain(source, fn, userdata);
-}
-
-static int start_booster(struct manager *m)
-{
-	const struct config_host *host = config_host(m->config);
-	struct booster_options options = {
-	        .accounts = &m->accounts,
-	        .ledger = m->ledger,
-	        .boost = m->boost,
-	        .caps = host->caps,
-	        .holds = m->holds,
-	};
-	int r;
-
-	if (m->tracer)
-		options.source = (struct booster_source){
-		        .fd = tracer_events_fd(m->tracer),
-		        .drain = drain,
-		        .source = m->tracer,
-		};
-	r = booster_start(&m->booster, &options);
-	if (r < 0) {
-		log_error("the booster thread can't be started: %s", strerror(-r));
-		return r;
-	}
-	m->booster_realtime = r != BOOSTER_NOT_REALTIME;
-	if (!m->booster_realtime) {
-		log_error("the kernel refuses the booster a real-time priority; give pvschedd "
-		          "CAP_SYS_NICE and, with RT_GROUP_SCHED, its cgroup a budget; observing "
-		          "only");
-		manager_hold(m, POLICY_REASON_FAILED, true);
-	}
-	return 0;
-}
-
 static int start_loop(struct manager *m)
 {
 	struct control_ops ops = {.handle = requests_handle, .userdata = m};
@@ -376,7 +335,7 @@ static int construct_loop(struct manager *m)
 	if (r == 0)
 		r = guard_attach(m);
 	if (r == 0)
-		r = start_booster(m);
+		r = boosting_start(m);
 	if (r < 0)
 		return r;
 	limit_self();

@@ -5,6 +5,7 @@
  * The manager owns every part of the daemon and knows everybody; private to daemon/. One file for
  * each of its concerns:
  *   manager.c   construction, the loop, the end
+ *   boosting.c  the booster's start, and configurations that it can't have here
  *   domains.c   what virt/ has seen -> slots, terms and holds of the booster
  *   choose.c    which profile a domain gets, and who says so
  *   terms.c     which share a domain's vCPUs get
@@ -185,6 +186,20 @@ void domains_drop_of(struct manager *m, enum domain_source source);
 
 /** Looks again at what was believed foreign or refused in a domain. */
 void domains_rescan(struct manager *m, struct managed_domain *d);
+
+/* boosting.c */
+
+/** As config_load(), and -EBADMSG for CPUs that the booster can't have on this host. */
+int boosting_load_config(const char *path, struct config **ret, char *error, size_t size);
+
+/** Starts the booster. Returns 0, or -errno. */
+int boosting_start(struct manager *m);
+
+/** The configuration is another one than @before. */
+void boosting_configure(struct manager *m, const struct config_host *before);
+
+/** Where it runs and how it waits, in a line. */
+void boosting_describe(struct manager *m, char *text, size_t size);
 
 /* choose.c */
 

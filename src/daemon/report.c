@@ -181,6 +181,8 @@ static void add_sources(struct manager *m, cJSON *root)
 	           : !guardian_realtime(m->guardian)                ? "without a real-time priority"
 	           : m->holds & POLICY_HOLD(POLICY_REASON_GUARDIAN) ? "it acted, or does not answer"
 	                                                            : text);
+	boosting_describe(m, text, sizeof(text));
+	add_source(sources, "booster", m->booster_realtime, text);
 }
 
 static void add_caps(const struct manager *m, cJSON *root)

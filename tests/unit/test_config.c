@@ -66,6 +66,8 @@ static void test_defaults(void)
 	CHECK_INT(host->caps.max_changes_per_s, 500);
 	CHECK_INT(host->summary_interval_ns, 300 * NSEC_PER_SEC);
 	CHECK(cpu_set_bits_empty(&host->housekeeping));
+	CHECK(cpu_set_bits_empty(&host->booster_cpus));
+	CHECK_INT(host->booster_wait, CONFIG_BOOSTER_WAIT_AUTO);
 	config_choose(built_in, UUID_A, "web", &choice);
 	CHECK_INT(choice.match, CONFIG_MATCH_DEFAULT);
 	CHECK_STR(choice.profile.name, "observe");
@@ -86,6 +88,7 @@ static void test_host(void)
 	              "\"max_changes_per_s\":10000,\"rt_policy\":\"rr\",\"rt_priority\":10,"
 	              "\"grant_rt_budget\":true,\"housekeeping_cpus\":\"0,2-3\","
 	              "\"metadata\":\"ignore\",\"discovery\":[\"procfs\",\"libvirt\"],"
+	              "\"booster_cpus\":\"1,4-5\",\"booster_wait\":\"io_uring\","
 	              "\"qemu_executables\":[\"/opt/q\"],\"qemu_users\":[\"a\",\"7\"]}}");
 	const struct config_host *host = config_host(config);
 
@@ -105,6 +108,9 @@ static void test_host(void)
 	CHECK_STR(host->qemu_users.items[1], "7");
 	CHECK_STR(host->housekeeping_cpus, "0,2-3");
 	CHECK_INT(cpu_set_bits_count(&host->housekeeping), 3);
+	CHECK_INT(cpu_set_bits_count(&host->booster_cpus), 3);
+	CHECK(cpu_set_bits_has(&host->booster_cpus, 4));
+	CHECK_INT(host->booster_wait, CONFIG_BOOSTER_WAIT_IO_URING);
 }
 
 #define WHOLE "must be a whole number from 1 to 10000, written without fraction and exponent"
@@ -145,11 +151,14 @@ static void test_host_refused(void)
 	            "\"0-\" is not a list of CPUs such as \"0,2-3\"");
 	refuse_host("housekeeping_cpus", "\"0-4096\"", "names a CPU above 4095");
 	refuse_host("housekeeping_cpus", "[0]", "must be a string, not an array");
+	refuse_host("booster_cpus", "\"3-1\"", "\"3-1\" is not a list of CPUs such as \"0,2-3\"");
+	refuse_host("booster_cpus", "\"4096\"", "names a CPU above 4095");
+	refuse_host("booster_wait", "\"poll\"", "\"poll\" is not one of: auto, epoll, io_uring");
 	refuse_host("cpu_share_permile", "1",
 	            "unknown key; known keys: cpu_share_permille, cpu_burst_us, "
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
-	            "discovery, qemu_executables, qemu_users");
+	            "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
 	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
 	refuse_host("metadata", "true", "must be a string, not true or false");
