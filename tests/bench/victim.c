@@ -24,27 +24,21 @@
 
 #include "duty.h"
 #include "stack.h"
+#include "stamp.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define SPINNERS_MAX 256
-#define SLICE_NS     (100 * NSEC_PER_USEC)
-#define RTTIME_US    400000 /* on one CPU without a sleep: then the kernel ends the victim */
-#define SAMPLES_MAX  (8U << 20)
+#define SLICE_NS    (100 * NSEC_PER_USEC)
+#define RTTIME_US   400000 /* on one CPU without a sleep: then the kernel ends the victim */
+#define SAMPLES_MAX (8U << 20)
 
 struct options {
 	const char *variant, *ledger, *out, *group;
 	struct duty duty;
 	uint64_t for_ns, warm_ns;
-	pid_t spinners[SPINNERS_MAX];
-	size_t n_spinners;
+	struct spinners spinners;
 	struct guest_page page; /* of the variant asks */
 	uint64_t burst_ns;      /* in place of the profile's; 0: that */
-};
-
-/* CPU times at one moment. */
-struct stamp {
-	uint64_t at_ns, load_ns, victim_ns, bench_ns, busy_ns;
 };
 
 /* Shared with the victim. */
@@ -54,39 +48,6 @@ struct results {
 	uint64_t dropped;
 	uint64_t latency_ns[];
 };
-
-static uint64_t cpu_time_ns(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
-		return 0;
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-/* What the whole machine did not idle, in steps of a clock tick. */
-static uint64_t busy_ns(void)
-{
-	unsigned long long user, nice, system, idle, iowait, irq, softirq;
-	CLEANUP(cleanup_file) FILE *file = fopen("/proc/stat", "re");
-
-	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system,
-	                    &idle, &iowait, &irq, &softirq) != 7)
-		return 0;
-	return (user + nice + system + irq + softirq) *
-	       (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-static void stamp_take(const struct options *o, struct stamp *ret)
-{
-	*ret = (struct stamp){.busy_ns = busy_ns()};
-	for (size_t i = 0; i < o->n_spinners; i++)
-		ret->load_ns += cpu_time_ns(o->spinners[i]);
-	ret->victim_ns = cpu_time_ns(0);
-	ret->bench_ns = cpu_time_ns(getppid());
-	ret->at_ns = clock_now_ns();
-}
 
 static void victim(const struct options *o, struct results *results, size_t max, int go_fd,
                    int done_fd)
@@ -103,9 +64,9 @@ static void victim(const struct options *o, struct results *results, size_t max,
 	if (write(done_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 1)
 		_exit(1);
 	duty_live(&o->duty, o->warm_ns, NULL);
-	stamp_take(o, &results->begin);
+	stamp_take(&o->spinners, &results->begin);
 	duty_live(&o->duty, o->for_ns, &record);
-	stamp_take(o, &results->end);
+	stamp_take(&o->spinners, &results->end);
 	results->n = record.n;
 	results->dropped = record.dropped;
 	if (write(done_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 1)
@@ -254,17 +215,8 @@ static void print_boosts(struct stack *stack, uint64_t since_ns)
 
 static void print_results(const struct results *results)
 {
-	const struct stamp *b = &results->begin, *e = &results->end;
-	double wall_ns = (double)(e->at_ns - b->at_ns);
-	double load = (double)(e->load_ns - b->load_ns) / wall_ns * 1000;
-	double self = (double)(e->victim_ns - b->victim_ns) / wall_ns * 1000;
-	double bench = (double)(e->bench_ns - b->bench_ns) / wall_ns * 1000;
-	double busy = (double)(e->busy_ns - b->busy_ns) / wall_ns * 1000;
-
-	printf("{\"bursts\":%zu,\"dropped\":%lu,\"wall_ms\":%.1f,\"load_permille\":%.2f,"
-	       "\"victim_permille\":%.2f,\"daemon_permille\":%.2f,\"foreign_permille\":%.1f",
-	       results->n, results->dropped, wall_ns / 1e6, load, self, bench,
-	       MAX(0.0, busy - load - self - bench));
+	printf("{\"bursts\":%zu,\"dropped\":%lu,", results->n, results->dropped);
+	stamp_print(&results->begin, &results->end);
 }
 
 static int save(const struct results *results, const char *path)
@@ -369,8 +321,8 @@ static bool parse(int argc, char **argv, struct options *o)
 			return false;
 		}
 	}
-	for (; optind < argc && o->n_spinners < SPINNERS_MAX; optind++)
-		o->spinners[o->n_spinners++] = atoi(argv[optind]);
+	for (; optind < argc && o->spinners.n < SPINNERS_MAX; optind++)
+		o->spinners.pids[o->spinners.n++] = atoi(argv[optind]);
 	return o->variant && o->ledger && o->out && o->group && o->for_ns && o->duty.run_ns &&
 	       (o->duty.period_ns || o->duty.sleep_ns) &&
 	       (!o->duty.ordinary_ns || o->duty.ordinary_period_ns);
