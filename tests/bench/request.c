@@ -3,7 +3,8 @@
  * One measurement of tests/bench/run request: from an event in the ring buffer to the return of the
  * scheduler call that it asked for. The threads sleep; what varies is who serves the events: a bare
  * FIFO thread with nothing but the call (floor), or the daemon's booster with policy, identity
- * checks and ledger.
+ * checks and ledger. Between the two the floor has, one after the other, what the booster has:
+ * a deadline to its wait, the identity checks, the ledger.
  *
  * A cycle fires a halt of every vCPU at once (each is raised), and later an empty bucket of every
  * vCPU at once (each is lowered). Writes triples of 64-bit words: type of the event, its place in
@@ -25,13 +26,31 @@
 #include "stack.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/procfs.h"
 
 #define VCPUS_PER_DOMAIN 4
 #define GAP_US           3000 /* between firings: longer than any back-off of the profile below */
+#define DEADLINE_US      2000 /* a vCPU that was lowered is looked at again about then */
 #define SERVE_MS         2000 /* and then it is a failure */
 
 struct sample {
 	uint64_t type, place, delay_ns;
+};
+
+/* Who serves the events; each of the floor's does what those before it do, and more. */
+enum server {
+	SERVER_FLOOR,    /* the scheduler call */
+	SERVER_DEADLINE, /* waits with a deadline */
+	SERVER_CALLS,    /* all system calls of a raise and a lowering */
+	SERVER_LEDGER,   /* the actuator: the record, too */
+	SERVER_BOOSTER,
+};
+
+static const char *const floors[] = {
+        [SERVER_FLOOR] = "floor",
+        [SERVER_DEADLINE] = "deadline",
+        [SERVER_CALLS] = "calls",
+        [SERVER_LEDGER] = "ledger",
 };
 
 struct bench {
@@ -42,10 +61,14 @@ struct bench {
 	struct sample *samples;
 	atomic_size_t n_samples;
 	size_t firing_from; /* samples before this firing */
-	bool floor;
+	enum server server;
 	enum booster_wait wait;
 	atomic_bool stop;
 	pthread_t thread; /* floor's */
+	struct sched_thread threads[FIRE_MAX];
+	struct sched_state before[FIRE_MAX];
+	struct ledger *ledger;
+	struct actuator *actuator;
 };
 
 static int fail(const char *what, int error)
@@ -117,7 +140,22 @@ static int booster_begin(struct bench *b, const char *ledger)
 	return 0;
 }
 
-/* ---- floor: nothing but the call ---- */
+/* ---- floor: nothing but the call, or some of what the booster does besides ---- */
+
+static const struct sched_boost boost = {SCHED_FIFO, STACK_PRIORITY};
+
+static void calls_serve(struct bench *b, unsigned int slot, bool raise)
+{
+	struct sched_thread *thread = &b->threads[slot];
+
+	if (raise) {
+		sched_get(thread, &b->before[slot]);
+		sched_raise(thread->tid, &boost);
+		sched_alive(thread);
+	} else if (sched_is_raised(thread->tid, &boost) == 1 && sched_alive(thread)) {
+		sched_restore(thread, &b->before[slot]);
+	}
+}
 
 static void floor_serve(void *userdata, const struct pvs_event *event)
 {
@@ -125,7 +163,12 @@ static void floor_serve(void *userdata, const struct pvs_event *event)
 	bool raise = event->type == PVS_EVENT_BLOCKED;
 	struct sched_param param = {raise ? STACK_PRIORITY : 0};
 
-	sched_setscheduler((pid_t)event->tid, raise ? SCHED_FIFO : SCHED_OTHER, &param);
+	if (b->server == SERVER_LEDGER)
+		(raise ? actuator_raise : actuator_lower)(b->actuator, event->slot);
+	else if (b->server == SERVER_CALLS)
+		calls_serve(b, event->slot, raise);
+	else
+		sched_setscheduler((pid_t)event->tid, raise ? SCHED_FIFO : SCHED_OTHER, &param);
 	sample_add(b, event);
 }
 
@@ -133,24 +176,76 @@ static void *floor_main(void *userdata)
 {
 	struct bench *b = userdata;
 	struct epoll_event event = {.events = EPOLLIN};
+	struct timespec deadline = {.tv_nsec = DEADLINE_US * (long)NSEC_PER_USEC};
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	sched_make_self_fifo(STACK_PRIORITY + 1);
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fire_fd(b->fire), &event);
 	while (!atomic_load(&b->stop)) {
-		epoll_wait(epoll_fd, &event, 1, 100);
+		if (b->server == SERVER_FLOOR)
+			epoll_wait(epoll_fd, &event, 1, 100);
+		else
+			epoll_pwait2(epoll_fd, &event, 1, &deadline, NULL);
 		fire_drain(b->fire, floor_serve, b);
 	}
 	close(epoll_fd);
 	return NULL;
 }
 
+/* What the server needs of every thread. */
+static int floor_begin(struct bench *b, const char *ledger)
+{
+	int r = 0;
+
+	if (b->server == SERVER_LEDGER) {
+		if (ledger_open(ledger, &b->ledger) < 0)
+			return fail(ledger, errno);
+		b->actuator = actuator_new(b->ledger, b->n_vcpus, &boost);
+	}
+	for (unsigned int i = 0; r == 0 && i < b->n_vcpus; i++) {
+		struct thread_id id = {.tid = b->sleepers.tids[i]};
+
+		r = procfs_start_ticks(0, id.tid, &id.start_ticks);
+		b->threads[i] = SCHED_THREAD_NULL;
+		if (r == 0)
+			r = b->actuator ? actuator_open(b->actuator, i, &id)
+			                : sched_open(id.tid, &b->threads[i]);
+	}
+	return r ? fail("a thread cannot be taken on", r) : 0;
+}
+
+static void floor_end(struct bench *b, const char *ledger)
+{
+	if (!b->actuator)
+		return;
+	actuator_free(b->actuator);
+	ledger_close(b->ledger);
+	unlink(ledger);
+}
+
+static int cycles_run(struct bench *b);
+
+static int floor_measure(struct bench *b, const char *ledger)
+{
+	int r = floor_begin(b, ledger);
+
+	if (r == 0 && pthread_create(&b->thread, NULL, floor_main, b))
+		r = fail("a thread", EAGAIN);
+	if (r == 0) {
+		r = cycles_run(b);
+		atomic_store(&b->stop, true);
+		pthread_join(b->thread, NULL);
+	}
+	floor_end(b, ledger);
+	return r;
+}
+
 /* ---- cycles ---- */
 
 static void whereabouts_set(struct bench *b, uint32_t out)
 {
-	for (unsigned int i = 0; !b->floor && i < b->n_vcpus; i++)
+	for (unsigned int i = 0; b->server == SERVER_BOOSTER && i < b->n_vcpus; i++)
 		__atomic_store_n(&b->stack.accounts.vcpus[i].out, out, __ATOMIC_RELEASE);
 }
 
@@ -206,15 +301,8 @@ static int measure(struct bench *b, const char *ledger)
 {
 	int r;
 
-	if (b->floor) {
-		r = pthread_create(&b->thread, NULL, floor_main, b);
-		if (r)
-			return fail("a thread", r);
-		r = cycles_run(b);
-		atomic_store(&b->stop, true);
-		pthread_join(b->thread, NULL);
-		return r;
-	}
+	if (b->server != SERVER_BOOSTER)
+		return floor_measure(b, ledger);
 	r = booster_begin(b, ledger);
 	if (r == 0)
 		r = cycles_run(b);
@@ -237,16 +325,27 @@ static int save(const struct bench *b, const char *path)
 	return 0;
 }
 
+static bool parse_server(const char *word, struct bench *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(floors); i++)
+		if (strcmp(word, floors[i]) == 0) {
+			b->server = (enum server)i;
+			return true;
+		}
+	b->server = SERVER_BOOSTER;
+	return stack_wait_by_name(word, &b->wait);
+}
+
 int main(int argc, char **argv)
 {
-	struct bench b = {0};
+	static struct bench b;
 	size_t n;
 	int r;
 
-	b.floor = argc > 1 && strcmp(argv[1], "floor") == 0;
-	if (argc != 6 || !(b.floor || stack_wait_by_name(argv[1], &b.wait)) || atoi(argv[2]) < 1 ||
+	if (argc != 6 || !parse_server(argv[1], &b) || atoi(argv[2]) < 1 ||
 	    atoi(argv[2]) > FIRE_MAX || atoi(argv[3]) < 1) {
-		fputs("usage: bench-request floor|epoll|io_uring VCPUS CYCLES LEDGER FILE\n",
+		fputs("usage: bench-request floor|deadline|calls|ledger|epoll|io_uring VCPUS "
+		      "CYCLES LEDGER FILE\n",
 		      stderr);
 		return 2;
 	}

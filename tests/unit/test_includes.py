@@ -15,7 +15,7 @@ LIBRARIES = {  # header prefix -> the only places that may include it
     "libxml/": ("src/virt/",),
     "netlink/": ("src/virt/",),
     "bpf/": ("src/trace/", "bpf/"),
-    "liburing": ("src/boost/",),
+    "liburing": ("src/boost/wait_uring.c",),
     "cjson/": ("src/util/json", "src/control/", "src/daemon/", "src/ctl/"),
 }
 # Files that are the only ones of their room with a kind of system call.
