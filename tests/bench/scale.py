@@ -18,12 +18,14 @@ from .scene import BOOST_BUDGETS_US
 
 COUNTS = (1, 16, 64, 250)  # domains of fleet.VCPUS vCPUs each
 RATE = 10  # wake-ups of each vCPU in a second
-# name: (profile, wake-ups of each vCPU in a second)
-STATES = {"asleep, observed": ("observe", 0), "awake, observed": ("observe", RATE),
-          "asleep, armed": ("latency", 0), "awake, armed": ("latency", RATE)}
+# name: (are vCPUs armed?, wake-ups of each vCPU in a second)
+STATES = {"asleep, observed": (False, 0), "awake, observed": (False, RATE),
+          "asleep, armed": (True, 0), "awake, armed": (True, RATE)}
+# The CPUs of a host bound how many vCPUs can be armed at once: as many as fit, each with the least share that is admitted.
+SHARE_PERMILLE, CPU_SHARE_PERMILLE = 10, 500
 _PREFIX = "bench-scale-"
 _LISTED_S = 60
-_POLL_S = 0.005
+_POLL_S = 0.01
 _SETTLE_S = 0.5  # new domains are looked at again some times, ever later
 MINUTE_S = 65  # all processes are looked at once a minute
 DISCOVERY_S, RSS_MIB, TARGET_COUNT = 2, 32, 250
@@ -51,24 +53,42 @@ class Control:
         self._file.close()
         self._socket.close()
 
-    def ask(self, verb):
-        self._socket.sendall(json.dumps({"verb": verb}).encode() + b"\n")
+    def ask(self, verb, **members):
+        """The answer; None where there is no such domain."""
+        self._socket.sendall(json.dumps({"verb": verb, **members}).encode() + b"\n")
         answer = json.loads(self._file.readline())
         if not answer["ok"]:
+            if answer.get("code") == "ENOENT":
+                return None
             raise RigError(f"{verb}: {answer['error']}")
         return answer["result"]
 
-    def vcpus(self):
-        """How many vCPUs of ours are listed."""
-        return sum(one["vcpus"] for one in self.ask("list")["domains"] if one["name"].startswith(_PREFIX))
+    def wait_listed(self, names):
+        """Until all are known with their vCPUs; only the first that is not is asked for: a list disturbs who makes it."""
+        left = list(reversed(names))  # the last one is found last
 
-    def wait_vcpus(self, count):
-        proc.wait_for(lambda: self.vcpus() == count, _LISTED_S, f"{count} vCPUs to be listed", step=_POLL_S)
+        def listed():
+            while left:
+                shown = self.ask("show", domain=left[0])
+                if shown is None or len(shown["domain"]["vcpus"]) != fleet.VCPUS:
+                    return False
+                left.pop(0)
+            return True
+
+        proc.wait_for(listed, _LISTED_S, f"{len(names)} domains to be listed", step=_POLL_S)
 
 
-def _config(build, profile):
-    return {"default_profile": "observe", "domains": {"glob": {f"{_PREFIX}*": {"profile": profile}}},
-            "host": {"discovery": ["procfs"], "qemu_executables": [fleet.executable(build), "/usr/bin/qemu-system-*"]}}
+def armable(cpus):
+    """How many domains can be armed at once on so many CPUs."""
+    return max(1, cpus * CPU_SHARE_PERMILLE // (SHARE_PERMILLE * fleet.VCPUS))
+
+
+def _config(build, armed=()):
+    return {"default_profile": "observe",
+            "profiles": {"armed": {"mode": "boost", "share_permille": SHARE_PERMILLE, "burst_us": 500}},
+            "domains": {"name": {name: {"profile": "armed"} for name in armed}},
+            "host": {"discovery": ["procfs"], "cpu_share_permille": CPU_SHARE_PERMILLE,
+                     "qemu_executables": [fleet.executable(build), "/usr/bin/qemu-system-*"]}}
 
 
 def _memory(pid):
@@ -115,30 +135,32 @@ class _Running:
         return {"rss_mib": round(sizes["daemon"][0], 2), "guardian_rss_mib": round(sizes["guardian"][0], 2),
                 "pss_mib": round(sum(pss for _, pss in sizes.values()), 2)}
 
-    def add_one(self, count):
+    def add_one(self):
         """ms until one more domain is listed, from when its threads have their names."""
         self.domains.wait_ready(self.domains.start_one())
         begin = time.monotonic()
-        self.control.wait_vcpus((count + 1) * fleet.VCPUS)
+        self.control.wait_listed(self.domains.names()[-1:])
         return round((time.monotonic() - begin) * 1000, 2)
 
     def look(self, state, seconds):
         """What the daemon does in this state."""
-        profile, rate = STATES[state]
-        self.daemon.write_config(_config(self._build, profile))
+        arm, rate = STATES[state]
+        self.daemon.write_config(_config(self._build, self.domains.names()[:armable(os.cpu_count())] if arm else ()))
         self.daemon.ctl("reload")
         self.domains.wake(rate)
         time.sleep(_SETTLE_S)
-        before, woken, boosts = _use(self.pids.values()), self.domains.wakeups(), self._boosts()
-        begin = time.monotonic()
+        # a look at all vCPUs is work for the daemon: none lies between the two of what it used
+        boosts, woken, woken_at = self._boosts(), self.domains.wakeups(), time.monotonic()
+        before, begin = _use(self.pids.values()), time.monotonic()
         time.sleep(seconds)
-        wall_s = time.monotonic() - begin
-        permille, wakeups, by_name = spent(before, _use(self.pids.values()), wall_s)
-        armed = self.control.ask("status")["events"]["elevated_now"]
-        woken, boosts = self.domains.wakeups() - woken, self._boosts() - boosts
-        return {"cpu_permille": permille, "wakeups_per_s": wakeups, "cpu_permille_of": by_name, "armed": armed,
-                "vcpu_wakeups_per_s": round(woken / wall_s, 1), "seconds": round(wall_s, 2),
-                "sched_calls_per_1000": round(2000 * boosts / woken, 3) if rate else 0}
+        after, wall_s = _use(self.pids.values()), time.monotonic() - begin
+        woken, woken_s = self.domains.wakeups() - woken, time.monotonic() - woken_at
+        permille, wakeups, by_name = spent(before, after, wall_s)
+        status = self.control.ask("status")
+        boosts = sum(vcpu["boosts_total"] for vcpu in status["vcpus"]) - boosts
+        return {"cpu_permille": permille, "wakeups_per_s": wakeups, "cpu_permille_of": by_name,
+                "armed": status["events"]["elevated_now"], "vcpu_wakeups_per_s": round(woken / woken_s, 1),
+                "seconds": round(wall_s, 2), "sched_calls_per_1000": round(2000 * boosts / woken, 3) if rate else 0}
 
     def _boosts(self):
         """Each is a call, and one more to give it back."""
@@ -149,12 +171,12 @@ class _Running:
 def _running(scene, build, count, qemu=False):
     """Yields (what runs, seconds until the daemon was ready, until all were listed)."""
     with fleet.Fleet(build, count, _PREFIX, scene.procs_file(), qemu) as domains, scene.budget(BOOST_BUDGETS_US):
-        daemon = Daemon(build, _config(build, "observe"), scene.deadman)
+        daemon = Daemon(build, _config(build), scene.deadman)
         begin = time.monotonic()
         with daemon:
             ready_s = time.monotonic() - begin
             with Control(f"{daemon.runtime_dir}/control.sock") as control:
-                control.wait_vcpus(count * fleet.VCPUS)
+                control.wait_listed(domains.names())
                 listed_s = time.monotonic() - begin
                 time.sleep(_SETTLE_S)
                 yield _Running(daemon, control, domains, build), ready_s, listed_s
@@ -163,7 +185,7 @@ def _running(scene, build, count, qemu=False):
 def _measure(scene, build, count, seconds, qemu):
     with _running(scene, build, count, qemu) as (one, ready_s, listed_s):
         found = {"ready_s": round(ready_s, 4), "discovery_s": round(listed_s, 4), "vcpus": count * fleet.VCPUS} | one.memory()
-        found["new_ms"] = one.add_one(count)
+        found["new_ms"] = one.add_one()
         found["states"] = {} if qemu else {state: one.look(state, seconds) for state in STATES}
         found["armed_rss_mib"] = None if qemu else one.memory()["rss_mib"]
         return found
