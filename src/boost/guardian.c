@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -17,6 +16,7 @@
 
 #include "boost/guardian_messages.h"
 #include "util/cleanup.h"
+#include "util/memory.h"
 
 /* A thread or group that can't be given back now (EBUSY) is tried again this often, this long. */
 #define RETRY_MS    20
@@ -170,7 +170,7 @@ guardian_main(struct ledger *ledger, int daemon_fd, int socket, uint32_t priorit
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NAME, "pvschedd-guard");
 	close_others(keep, ARRAY_SIZE(keep));
-	mlockall(MCL_CURRENT);
+	memory_lock();
 	if (sched_make_self_fifo(priority) < 0)
 		hello = GUARDIAN_HELLO_NO_RT;
 	if (send(socket, &hello, 1, MSG_NOSIGNAL) != 1)

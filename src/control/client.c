@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,10 @@
 #include "util/escape.h"
 
 #define ERROR_SIZE 1024
+
+/** The tree behind an answer is several times as large; libc would keep its memory for the next
+ * one. */
+#define LARGE_BYTES ((size_t)256 * 1024)
 
 static void cleanup_json(cJSON **json)
 {
@@ -88,6 +93,7 @@ static int client_queue(struct control_client *client, char *text)
 	line[size] = '\n';
 	line[size + 1] = '\0';
 	client->out = line;
+	client->out_large = client->out_large || size > LARGE_BYTES;
 	client->out_size = size + 1;
 	client->out_sent = 0;
 	client->progress_ns = clock_now_ns();
@@ -212,6 +218,10 @@ int control_client_turn(struct control_client *client, const struct control_ops 
 		r = client_next(client, ops);
 	if (r < 0)
 		return r;
+	if (client->out_large && !client->out) {
+		malloc_trim(0);
+		client->out_large = false;
+	}
 	sending = client->out || client_line(client) > 0;
 	if (!sending && (client->eof || client->closing))
 		return -ESHUTDOWN;

@@ -20,6 +20,7 @@ struct control_client {
 	char *out;            /* one answer, or NULL; owned */
 	size_t out_size;
 	size_t out_sent;
+	bool out_large; /* the memory that it took is worth giving back */
 	size_t in_size;
 	char in[CONTROL_REQUEST_MAX];
 };

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -16,6 +15,7 @@
 #include "daemon/runtime_lock.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/memory.h"
 #include "util/procfs.h"
 #include "util/log_ids.h"
 
@@ -286,12 +286,14 @@ static int start_loop(struct manager *m)
 static void limit_self(void)
 {
 	struct rlimit limit = {.rlim_cur = RT_RUN_MAX_US, .rlim_max = RT_RUN_HARD_MAX_US};
+	int r;
 
 	setrlimit(RLIMIT_RTTIME, &limit);
 	/* what the booster touches is touched now; what comes later is the main thread's */
-	if (mlockall(MCL_CURRENT) < 0)
+	r = memory_lock();
+	if (r < 0)
 		log_notice("memory can't be locked (%s): a boost may wait for the disk",
-		           strerror(errno));
+		           strerror(-r));
 }
 
 static int construct(struct manager *m)

@@ -18,9 +18,15 @@ const char *domain_source_name(enum domain_source source)
 	return "";
 }
 
+struct domain *domain_share(struct domain *domain)
+{
+	__atomic_fetch_add(&domain->holders, 1, __ATOMIC_RELAXED);
+	return domain;
+}
+
 struct domain *domain_free(struct domain *domain)
 {
-	if (!domain)
+	if (!domain || __atomic_fetch_sub(&domain->holders, 1, __ATOMIC_ACQ_REL) > 0)
 		return NULL;
 	free(domain->vcpus);
 	free(domain->helpers);
@@ -42,38 +48,6 @@ struct domain *domain_new(const char *uuid, const char *name)
 	strncpy(domain->uuid, uuid, sizeof(domain->uuid) - 1);
 	strncpy(domain->name, name, sizeof(domain->name) - 1);
 	return domain;
-}
-
-/** A copy of @n items of @size bytes in *ret, NULL for none. Returns false when memory is out. */
-static bool copy_items(void **ret, const void *items, size_t n, size_t size)
-{
-	*ret = NULL;
-	if (n == 0)
-		return true;
-	*ret = calloc(n, size);
-	if (!*ret)
-		return false;
-	memcpy(*ret, items, n * size);
-	return true;
-}
-
-struct domain *domain_copy(const struct domain *domain)
-{
-	struct domain *copy = malloc(sizeof(*copy));
-	void *vcpus, *helpers;
-
-	if (!copy)
-		return NULL;
-	*copy = *domain;
-	copy->vcpus = NULL;
-	copy->helpers = NULL;
-	if (!copy_items(&vcpus, domain->vcpus, domain->n_vcpus, sizeof(*domain->vcpus)))
-		return domain_free(copy);
-	copy->vcpus = vcpus;
-	if (!copy_items(&helpers, domain->helpers, domain->n_helpers, sizeof(*domain->helpers)))
-		return domain_free(copy);
-	copy->helpers = helpers;
-	return copy;
 }
 
 static bool thread_equal(const struct thread_id *a, const struct thread_id *b)

@@ -97,8 +97,9 @@ struct domain_metadata {
 
 #define DOMAIN_METADATA_NULL ((struct domain_metadata){0})
 
-/** One running domain, whole: a new one replaces the old. */
+/** One running domain, whole: a new one replaces the old, and nobody changes one that is shared. */
 struct domain {
+	unsigned int holders; /* besides the first */
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
 	enum domain_source source;
@@ -114,7 +115,10 @@ struct domain {
 /** "libvirt" or "procfs". */
 const char *domain_source_name(enum domain_source source);
 
-/** Frees a domain with all it owns; takes NULL; returns NULL. */
+/** For one holder more, maybe in another thread. Returns it; each holder frees it. */
+struct domain *domain_share(struct domain *domain);
+
+/** Frees a domain with all it owns when nobody else holds it; takes NULL; returns NULL. */
 struct domain *domain_free(struct domain *domain);
 
 /** Frees the domain a variable points to: for CLEANUP(). */
@@ -128,6 +132,3 @@ bool domain_equal(const struct domain *a, const struct domain *b);
 
 /** True if both ask for the same. */
 bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_metadata *b);
-
-/** A copy with its own arrays, so that two threads never share one. NULL when memory is out. */
-struct domain *domain_copy(const struct domain *domain);

@@ -95,7 +95,7 @@ int known_report_gone(struct known_domain *domain, struct event_queue *queue)
 	return 0;
 }
 
-/** Hands a copy over and keeps @now, which it takes over. On -ENOMEM the next look tries again. */
+/** Hands @now over and keeps it as well. On -ENOMEM the next look tries again. */
 static int report_seen(struct known_domain *domain, struct domain *now, unsigned int causes,
                        unsigned int notes, struct event_queue *queue)
 {
@@ -103,8 +103,8 @@ static int report_seen(struct known_domain *domain, struct domain *now, unsigned
 	int r;
 
 	memcpy(event.uuid, domain->uuid, sizeof(event.uuid));
-	event.domain = domain_copy(now);
-	r = event.domain ? event_queue_push(queue, &event) : -ENOMEM;
+	event.domain = domain_share(now);
+	r = event_queue_push(queue, &event);
 	if (r < 0) {
 		domain_free(now);
 		return r;

@@ -71,6 +71,19 @@ static int add_kernel_vhosts(struct domain *domain, const struct vhost_table *vh
 	return 0;
 }
 
+/** The array of helpers has room for as many as are looked at: what they do not need is given back.
+ */
+static void fit_helpers(struct domain *domain)
+{
+	struct helper_thread *fits;
+
+	if (domain->n_helpers == 0)
+		return;
+	fits = reallocarray(domain->helpers, domain->n_helpers, sizeof(*fits));
+	if (fits)
+		domain->helpers = fits;
+}
+
 /** What is left to do when the vCPUs are known; their process must still be the same. */
 static int finish(struct domain *domain, const struct vhost_table *vhosts, unsigned int *notes)
 {
@@ -82,6 +95,7 @@ static int finish(struct domain *domain, const struct vhost_table *vhosts, unsig
 	if (procfs_start_ticks(domain->qemu.tid, domain->qemu.tid, &start) < 0 ||
 	    start != domain->qemu.start_ticks)
 		return -ESRCH;
+	fit_helpers(domain);
 	return 0;
 }
 

@@ -27,16 +27,16 @@ class Scene:
     def __init__(self, build):
         self._build = build
         self._undo = contextlib.ExitStack()
-        self.directory = self.group = self._deadman = self._anchor = None
+        self.directory = self.group = self.deadman = self._anchor = None
 
     def __enter__(self):
         if os.geteuid() != 0:
             raise RigError("the benchmarks change scheduling classes and load BPF programs: run them as root")
         with contextlib.ExitStack() as undo:
-            self._deadman = undo.enter_context(Deadman())
+            self.deadman = undo.enter_context(Deadman())
             # on tmpfs: a ledger's home
             self.directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="pvsched-bench-", dir="/run"))
-            undo.callback(self._deadman.remove, self._deadman.add(argv=["rm", "-rf", self.directory]))
+            undo.callback(self.deadman.remove, self.deadman.add(argv=["rm", "-rf", self.directory]))
             self._make_groups(undo)
             self._undo = undo.pop_all()
         return self
@@ -56,7 +56,7 @@ class Scene:
                 os.mkdir(path)
             except FileExistsError:
                 continue
-            key = self._deadman.add(argv=["rmdir", path])
+            key = self.deadman.add(argv=["rmdir", path])
             undo.callback(self._remove_group, path, key)
         self.group = path
         self._anchor = subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL,
@@ -77,14 +77,14 @@ class Scene:
                 return False
         with contextlib.suppress(RigError):  # /machine may be in use by others by now
             proc.wait_for(removed, 1, path)
-        self._deadman.remove(key)
+        self.deadman.remove(key)
 
     def procs_file(self):
         return f"{self.group}/cgroup.procs"
 
     def load(self, layout, per_cpu=3):
         """Spinners, paused."""
-        return Load(self._anchor.pid, per_cpu=per_cpu, deadman=self._deadman, layout=layout)
+        return Load(self._anchor.pid, per_cpu=per_cpu, deadman=self.deadman, layout=layout)
 
     @contextlib.contextmanager
     def budget(self, runtimes_us):
@@ -92,7 +92,7 @@ class Scene:
         if not runtimes_us or not rtbudget.needed():
             yield None
             return
-        with RtBudget(self._deadman) as granted:
+        with RtBudget(self.deadman) as granted:
             try:
                 budget_us = proc.wait_for(lambda: self._grant(granted, runtimes_us), _BUDGET_WAIT_S,
                                           f"a real-time budget of {runtimes_us[-1]} us; others hold it", step=0.5)

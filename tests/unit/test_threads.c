@@ -324,23 +324,38 @@ static void test_cmdline(void)
 	CHECK(!qemu_cmdline_has_uuid("-uuid", 6, UUID));
 }
 
-static void test_domain_equal(void)
+static struct world *one_vcpu(void)
 {
 	struct world *world = world_new();
-	struct domain *copy;
 
 	add_thread(world, 11, "CPU 0/KVM", "vcpu0");
 	build(world, false);
-	copy = domain_copy(world->domain);
-	CHECK(copy != NULL);
-	CHECK(domain_equal(copy, world->domain));
-	copy->vcpus[0].proof = VCPU_PROOF_NONE;
-	CHECK(!domain_equal(copy, world->domain));
-	domain_free(copy);
-	copy = domain_copy(world->domain);
-	copy->helpers[0].id.start_ticks++;
-	CHECK(!domain_equal(copy, world->domain));
-	domain_free(copy);
+	return world;
+}
+
+static void test_domain_equal(void)
+{
+	struct world *world = one_vcpu(), *other = one_vcpu();
+
+	CHECK(domain_equal(other->domain, world->domain));
+	other->domain->vcpus[0].proof = VCPU_PROOF_NONE;
+	CHECK(!domain_equal(other->domain, world->domain));
+	world_free(other);
+	other = one_vcpu();
+	other->domain->helpers[0].id.start_ticks++;
+	CHECK(!domain_equal(other->domain, world->domain));
+	world_free(other);
+	world_free(world);
+}
+
+static void test_domain_shared(void)
+{
+	struct world *world = one_vcpu();
+	struct domain *same = domain_share(world->domain);
+
+	CHECK(same == world->domain);
+	CHECK(domain_free(same) == NULL);
+	CHECK_INT(world->domain->vcpus[0].id.tid, 11);
 	world_free(world);
 }
 
@@ -352,4 +367,4 @@ TEST_MAIN({"names", test_names}, {"groups", test_groups},
           {"swapped-names", test_swapped_names}, {"single-tcg", test_single_tcg},
           {"many-threads", test_many_threads}, {"status-file", test_status_file},
           {"status-file-refused", test_status_file_refused}, {"cmdline", test_cmdline},
-          {"domain-equal", test_domain_equal})
+          {"domain-equal", test_domain_equal}, {"domain-shared", test_domain_shared})
