@@ -12,7 +12,7 @@
 #include "util/cleanup.h"
 
 /** Libraries that real-time threads call, and the one that finds functions for them. */
-static const char *const urgent[] = {"libc.so.", "libbpf.so.", "ld-linux-"};
+static const char *const urgent[] = {"libc.so.", "libbpf.so.", "liburing.so.", "ld-linux-"};
 
 static bool is_urgent(const char *path, const char *self)
 {
