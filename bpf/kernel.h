@@ -28,6 +28,7 @@ struct cfs_rq {
 struct sched_entity {
 	struct load_weight load;
 	unsigned char on_rq;
+	unsigned char sched_delayed; /* since 6.12: it sleeps, and is on its queue still */
 	struct sched_entity *parent;
 	struct cfs_rq *cfs_rq; /* the queue this entity is, or would be, on */
 	struct cfs_rq *my_q;   /* the queue of a group's own; NULL for a task */
@@ -36,7 +37,13 @@ struct sched_entity {
 /* Linux 6.12 made on_rq of this struct a byte after a bool-sized gap; the size is CO-RE's business.
  */
 
+struct thread_info {
+	unsigned int cpu;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	int on_rq;
 	int pid;
 	int tgid;
 	int prio; /* effective: below 100 is real time, deadline or stop */

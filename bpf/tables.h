@@ -40,10 +40,18 @@ struct {
 	__type(value, struct pvs_cpu_account);
 } cpus SEC(".maps");
 
-/* tid -> slot */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVS_HELPERS_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_helper_account);
+} helpers SEC(".maps");
+
+/* tid -> slot of a vCPU; PVS_VCPUS_MAX and on: of a helper, so that one look-up finds either */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PVS_VCPUS_MAX);
+	__uint(max_entries, PVS_THREADS_MAX);
 	__type(key, __u32);
 	__type(value, __u32);
 } slots SEC(".maps");
@@ -59,6 +67,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct deadline);
 } deadlines SEC(".maps");
+
+/* When a helper that waits is looked at: see helpers.h. */
+struct helper_look {
+	struct bpf_timer timer;
+	__u64 due_ns; /* 0: not running */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_HELPERS_MAX);
+	__type(key, __u32);
+	__type(value, struct helper_look);
+} helper_looks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -94,6 +115,7 @@ static __always_inline bool tid_listed(__u32 tid)
 	return listed[(tid >> 6) & 1023] & (1ULL << (tid & 63));
 }
 
+/* NULL, and *slot is PVS_VCPUS_MAX or more: it is a helper. */
 static __always_inline struct pvs_vcpu_account *vcpu_find(__u32 tid, __u32 *slot)
 {
 	__u32 *found;

@@ -8,6 +8,7 @@
 #include "ask.h"
 #include "budget.h"
 #include "entitlement.h"
+#include "helpers.h"
 #include "softirqd.h"
 #include "tables.h"
 
@@ -86,6 +87,8 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (vcpu->exhausted_at_ns)
 		return; /* told already */
 	deadline_watch(slot, now);
+	if (domain_helpers_wait(vcpu->domain))
+		helpers_watch(slot, now);
 }
 
 static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct task_struct *p)
@@ -111,6 +114,8 @@ __noinline int elevated_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 		return 0;
 	cpu_charge(cpu, until, charge, false);
 	domain_charge(vcpu->domain, until, charge);
+	if (domain_helpers_wait(vcpu->domain))
+		helpers_charge(vcpu->domain, cpu, until, charge);
 	charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
 	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until, charge);
 	return 0;
@@ -200,6 +205,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);
 	if (in)
 		vcpu_in(in, in_slot, next, now, cpu);
+	helpers_switch(out_slot, preempt || !prev_state, in_slot, now, cpu);
 	/* last: the verifier would look at all that follows on each of its paths */
 	if (in)
 		entitlement_sample(in, in_slot, next, now);
@@ -216,12 +222,26 @@ int BPF_PROG(on_waking, struct task_struct *p)
 		return 0;
 	softirqd_waking(p);
 	vcpu = vcpu_find(p->pid, &slot);
-	if (!vcpu)
+	if (!vcpu) {
+		if (slot >= PVS_VCPUS_MAX)
+			helper_woken(slot - PVS_VCPUS_MAX, p);
 		return 0;
+	}
 	vcpu->wake_ns = bpf_ktime_get_ns();
 	vcpu->wakeups++;
 	if (unseen_any && (vcpu->flags & PVS_FLAG_ELEVATED) && !vcpu->exhausted_at_ns)
 		waking_watch(slot, vcpu->wake_ns);
+	return 0;
+}
+
+/* Rare against wake-ups and switches, and dear anyway; on each path on which its CPU changes. */
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
+{
+	__u32 slot = 0;
+
+	if (tid_listed(p->pid) && !vcpu_find(p->pid, &slot) && slot >= PVS_VCPUS_MAX)
+		helper_moved(slot - PVS_VCPUS_MAX, (__u32)dest_cpu);
 	return 0;
 }
 
@@ -241,11 +261,13 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *p)
 {
 	struct pvs_vcpu_account *vcpu;
-	__u32 slot = 0;
+	__u32 slot = 0, tid = p->pid;
 
-	vcpu = vcpu_find(p->pid, &slot);
+	vcpu = vcpu_find(tid, &slot);
 	if (vcpu)
 		event_send(slot, PVS_EVENT_EXIT, 0);
+	else if (slot >= PVS_VCPUS_MAX)
+		bpf_map_delete_elem(&slots, &tid); /* whoever has its number next is no helper */
 	return 0;
 }
 
@@ -279,6 +301,9 @@ int on_apicv_accept_irq(void *ctx)
 /* Set by the daemon before it runs make_deadline. */
 __u32 deadline_slot;
 
+/* Set before it runs make_helper_look. */
+__u32 helper_slot;
+
 /*
  * Makes the timer of one slot. Run by the daemon from process context, never inside sched_switch:
  * it allocates memory, and that may wake kswapd under the lock that sched_switch holds.
@@ -293,5 +318,19 @@ int make_deadline(void *ctx)
 	if (!deadline)
 		return -1;
 	r = bpf_timer_init(&deadline->timer, &deadlines, CLOCK_MONOTONIC);
+	return r == -EEXIST || r == -EBUSY ? 0 : (int)r;
+}
+
+/* The same for the timer of a helper. */
+SEC("syscall")
+int make_helper_look(void *ctx)
+{
+	__u32 number = helper_slot;
+	struct helper_look *look = bpf_map_lookup_elem(&helper_looks, &number);
+	long r;
+
+	if (!look)
+		return -1;
+	r = bpf_timer_init(&look->timer, &helper_looks, CLOCK_MONOTONIC);
 	return r == -EEXIST || r == -EBUSY ? 0 : (int)r;
 }

@@ -18,6 +18,12 @@
 #define PVS_VCPUS_MAX    4096 /* slots; a slot is a registered vCPU thread */
 #define PVS_DOMAINS_MAX  1024
 #define PVS_CPUS_MAX     1024
+
+/** Threads that work for a domain: those of domain slot N are N * PVS_HELPERS_OF_DOMAIN and on. */
+#define PVS_HELPERS_OF_DOMAIN 32 /* the bits of pvs_domain_account::helpers_waiting */
+#define PVS_HELPERS_MAX       (PVS_DOMAINS_MAX * PVS_HELPERS_OF_DOMAIN)
+#define PVS_THREADS_MAX       (4 * PVS_VCPUS_MAX) /* vCPUs and helpers, all in all */
+
 #define PVS_WAIT_BUCKETS 80 /* see pvs_wait_bucket() */
 #define PVS_EVENTS_BYTES (256 * 1024)
 
@@ -44,6 +50,14 @@
  * nothing for it, or a switch was missed and it runs uncharged: the boost ends.
  */
 #define PVS_UNSEEN_NS 10000000
+
+/**
+ * For so long, all its waits behind elevated vCPUs of its own domain together, a thread that works
+ * for that domain may wait before it runs again. It is what a millisecond's timer tick would make
+ * it wait for: less would end bursts that a guest's I/O does not notice, more would delay what the
+ * guest itself waits for.
+ */
+#define PVS_HELPER_WAIT_NS 1000000
 
 /* pvs_vcpu_account::flags, written by the daemon */
 #define PVS_FLAG_ELEVATED        (1U << 0) /* the thread has a real-time class from us */
@@ -184,6 +198,25 @@ struct pvs_domain_account {
 	struct pvs_bucket_rule rule; /* daemon */
 	__u64 repaid_at_ns;          /* tracer */
 	__u64 used_ns;               /* tracer */
+	__u32 helpers_waiting;       /* tracer: one bit for each helper that waits to run */
+	__u32 reserved0;
+} __attribute__((aligned(64)));
+
+/**
+ * One thread that works for a domain: QEMU's main thread, an iothread, a vhost worker. Written by
+ * the tracer, under the locks under which the kernel wakes, moves and switches that thread.
+ */
+struct pvs_helper_account {
+	__u32 tid;           /* daemon; 0: none */
+	__u32 cpu;           /* where it waits, or waited last */
+	__u64 since_ns;      /* it can run and does not, since; 0: it does, or sleeps */
+	__u64 behind_ns;     /* in this wait, vCPUs of its domain were charged for this on its CPU */
+	__u64 behind_max_ns; /* in any wait that is over */
+	__u64 wait_ns;       /* all waits that are over */
+	__u64 wait_max_ns;
+	__u64 waits;
+	__u32 told;  /* 1: in this wait an event said that it is too long */
+	__u32 sheds; /* waits in which that was so */
 } __attribute__((aligned(64)));
 
 /** One host CPU: its bucket is charged for all real-time run time, whoever's, by its own switches.
@@ -209,6 +242,7 @@ enum pvs_event_type {
 	PVS_EVENT_URGENT = 8,   /* preempted, not elevated, and its guest says it is urgent */
 	PVS_EVENT_ORDINARY = 9, /* runs elevated, and its guest says that it need not */
 	PVS_EVENT_RUN = 10,     /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
+	PVS_EVENT_HELPER = 11,  /* a helper of its domain waits too long behind it: @arg is which */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */
@@ -265,6 +299,7 @@ static inline __u64 pvs_wait_bucket_limit_us(__u32 index)
 _Static_assert(sizeof(struct pvs_bucket_rule) == 16, "rule");
 _Static_assert(sizeof(struct pvs_domain_account) == 64, "domain account");
 _Static_assert(sizeof(struct pvs_cpu_account) == 64, "cpu account");
+_Static_assert(sizeof(struct pvs_helper_account) == 64, "helper account");
 _Static_assert(sizeof(struct pvs_event) == 24, "event");
 _Static_assert(__builtin_offsetof(struct pvs_vcpu_account, in_ns) == 64, "daemon's line");
 _Static_assert(sizeof(struct pvs_vcpu_account) % 64 == 0, "vcpu account");

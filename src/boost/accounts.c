@@ -150,6 +150,32 @@ static uint64_t full_at(const struct pvs_bucket_rule *rule, uint64_t repaid_at_n
 	                      entitled_permille);
 }
 
+/*
+ * How long the helper of its domain that did longest so waits behind that domain's elevated vCPUs
+ * on its CPU. What of the run that goes on is not charged yet, is added; of a run that was raised
+ * twice, the last stretch.
+ */
+static void look_at_helpers(const struct accounts *accounts, const struct pvs_vcpu_account *a,
+                            const struct stretches *s, struct policy_facts *ret)
+{
+	uint32_t domain = READ(a->domain), cpu = READ(a->cpu);
+	uint32_t waiting = READ(accounts->domains[domain].helpers_waiting);
+
+	for (; waiting; waiting &= waiting - 1) {
+		const struct pvs_helper_account *helper =
+		        &accounts->helpers[domain * PVS_HELPERS_OF_DOMAIN +
+		                           (unsigned int)__builtin_ctz(waiting)];
+		uint64_t since_ns = READ(helper->since_ns), behind_ns = READ(helper->behind_ns);
+
+		if (!since_ns || READ(helper->cpu) != cpu)
+			continue;
+		if (s->last_ns && s->last_until_ns > since_ns)
+			behind_ns += MIN(s->last_ns, s->last_until_ns - since_ns);
+		ret->helper_waits = true;
+		ret->helper_behind_ns = MAX(ret->helper_behind_ns, behind_ns);
+	}
+}
+
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    struct policy_facts *ret)
 {
@@ -180,6 +206,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
 	}
+	look_at_helpers(accounts, a, &s, ret);
 	ret->full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, entitled, now_ns);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, entitled);

@@ -143,19 +143,20 @@ static void step(struct booster *b, unsigned int slot, enum policy_event event)
 }
 
 /*
- * A CPU's bucket is empty. The vCPU that runs there stops being elevated whoever owes most: the cap
- * holds now. The largest debtor of that CPU waits longer, so that the others have its tokens first.
+ * Who owes most of the elevated vCPUs on the CPU where @running runs; -1: nobody is elevated there.
+ * @mates: of those of its domain.
  */
-static void shed(struct booster *b, unsigned int running)
+static int find_debtor(struct booster *b, unsigned int running, bool mates)
 {
 	const struct accounts *accounts = b->options.accounts;
-	uint32_t cpu = accounts->vcpus[running].cpu;
+	const struct pvs_vcpu_account *here = &accounts->vcpus[running];
 	uint64_t now_ns = clock_now_ns();
 	size_t n = 0;
 	int most;
 
 	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
-		if (!b->slots[i].raised || accounts->vcpus[i].cpu != cpu)
+		if (!b->slots[i].raised || accounts->vcpus[i].cpu != here->cpu ||
+		    (mates && accounts->vcpus[i].domain != here->domain))
 			continue;
 		b->claims[n++] = (struct policy_claim){
 		        .vcpu = i,
@@ -163,11 +164,31 @@ static void shed(struct booster *b, unsigned int running)
 		};
 	}
 	most = policy_debtor(b->claims, n);
-	if (most >= 0 && b->claims[most].vcpu != running)
-		step(b, b->claims[most].vcpu, POLICY_EVENT_SHED);
+	return most >= 0 ? (int)b->claims[most].vcpu : -1;
+}
+
+/*
+ * A CPU's bucket is empty. The vCPU that runs there stops being elevated whoever owes most: the cap
+ * holds now. The largest debtor of that CPU waits longer, so that the others have its tokens first.
+ */
+static void shed(struct booster *b, unsigned int running)
+{
+	int most = find_debtor(b, running, false);
+
+	if (most >= 0 && (unsigned int)most != running)
+		step(b, (unsigned int)most, POLICY_EVENT_SHED);
 	step(b, running,
-	     most >= 0 && b->claims[most].vcpu == running ? POLICY_EVENT_SHED
-	                                                  : POLICY_EVENT_CPU_EXHAUSTED);
+	     most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
+}
+
+/* A helper waits: the vCPU that runs there makes room, and who owes most of its domain there. */
+static void make_room(struct booster *b, unsigned int running)
+{
+	int most = find_debtor(b, running, true);
+
+	step(b, running, POLICY_EVENT_HELPER);
+	if (most >= 0 && (unsigned int)most != running)
+		step(b, (unsigned int)most, POLICY_EVENT_HELPER);
 }
 
 static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
@@ -211,6 +232,9 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		break;
 	case PVS_EVENT_SOFTIRQD:
 		step(b, event->slot, POLICY_EVENT_SOFTIRQD);
+		break;
+	case PVS_EVENT_HELPER:
+		make_room(b, event->slot);
 		break;
 	case PVS_EVENT_FOREIGN:
 		/* may be of a moment before the raise took effect: forget nothing unverified */

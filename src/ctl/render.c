@@ -327,7 +327,10 @@ static void render_show_latency(const struct json_value *vcpus, FILE *out)
 
 static void render_helpers(const struct json_value *helpers, FILE *out)
 {
-	static const struct table_column columns[] = {{"TID", true}, {"HELPER", false}};
+	static const struct table_column columns[] = {
+	        {"TID", true},    {"HELPER", false},  {"WAITS", true},
+	        {"MAX us", true}, {"BEHIND us", true}, {"SHEDS", true},
+	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
 	if (!helpers || !json_first(helpers))
@@ -336,6 +339,10 @@ static void render_helpers(const struct json_value *helpers, FILE *out)
 	{
 		cell_number(table, helper, "tid");
 		cell_text(table, helper, "role");
+		cell_number(table, helper, "waits_total");
+		cell_number(table, helper, "wait_max_us");
+		cell_number(table, helper, "behind_max_us");
+		cell_number(table, helper, "sheds_total");
 	}
 	fputs("\n", out);
 	table_print(table, out, 0);

@@ -17,11 +17,6 @@
 /* Iterations of a large VM's migration may take this long. */
 #define MIGRATION_SILENCE_US (60 * NSEC_PER_SEC / NSEC_PER_USEC)
 
-static bool same_thread(const struct thread_id *a, const struct thread_id *b)
-{
-	return a->tid == b->tid && a->start_ticks == b->start_ticks;
-}
-
 static void affinity_read(pid_t tid, struct cpu_set_bits *ret)
 {
 	long n;
@@ -149,6 +144,7 @@ static void domain_drop(struct manager *m, struct managed_domain *d)
 	}
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		terms_end(m, &d->vcpus[i]);
+	helpers_drop(m, d);
 	carriers_drop(m, d);
 	slot_give(m->domain_slots, d->slot);
 	sd_event_source_disable_unref(d->death);
@@ -188,7 +184,7 @@ static struct managed_vcpu *find_thread(struct managed_vcpu *vcpus, size_t n,
                                         const struct vcpu_thread *thread)
 {
 	for (size_t i = 0; i < n; i++)
-		if (same_thread(&vcpus[i].thread.id, &thread->id) &&
+		if (thread_id_equal(&vcpus[i].thread.id, &thread->id) &&
 		    vcpus[i].thread.index == thread->index)
 			return &vcpus[i];
 	return NULL;
@@ -240,7 +236,7 @@ static struct managed_domain *find_uuid(struct manager *m, const char *uuid)
 static bool is_outranked(const struct manager *m, const struct managed_domain *d,
                          const struct domain *domain)
 {
-	if (same_thread(&d->seen->qemu, &domain->qemu))
+	if (thread_id_equal(&d->seen->qemu, &domain->qemu))
 		return discovery_rank(m, d->seen->source) < discovery_rank(m, domain->source);
 	return d->seen->source == DOMAIN_SOURCE_LIBVIRT;
 }
@@ -255,7 +251,7 @@ static bool claim(struct manager *m, const struct domain *domain)
 		next = d->next;
 		if (d->seen->source == domain->source)
 			continue;
-		if (!same_thread(&d->seen->qemu, &domain->qemu) &&
+		if (!thread_id_equal(&d->seen->qemu, &domain->qemu) &&
 		    strcasecmp(d->seen->uuid, domain->uuid) != 0)
 			continue;
 		if (is_outranked(m, d, domain))
@@ -275,7 +271,7 @@ void domains_seen(struct manager *m, struct domain *seen, unsigned int causes)
 		return;
 	d = find_uuid(m, domain->uuid);
 	is_new = !d;
-	if (d && !same_thread(&d->seen->qemu, &domain->qemu)) {
+	if (d && !thread_id_equal(&d->seen->qemu, &domain->qemu)) {
 		domain_drop(m,
 		            d); /* restarted or restored: another process, nothing carries over */
 		d = NULL;

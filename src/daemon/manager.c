@@ -222,6 +222,7 @@ static int open_tracer(struct manager *m)
 		        .domains = tracer_domains(m->tracer),
 		        .cpus = tracer_cpus(m->tracer),
 		        .cpu_rule = tracer_cpu_rule(m->tracer),
+		        .helpers = tracer_helpers(m->tracer),
 		};
 		return 0;
 	}

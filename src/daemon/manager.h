@@ -10,12 +10,13 @@
  *   choose.c    which profile a domain gets, and who says so
  *   terms.c     which share a domain's vCPUs get
  *   carriers.c  the guest pages of domains that have some; carrier_search.c: looking for them
+ *   helpers.c   the threads that work for a domain
  *   discovery.c who finds domains, and whose they are
  *   sources.c   tracer, proc connector, notes of the booster
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
- *   report.c    what is told: JSON; report_page.c: of guest pages; report_doctor.c: what stands in
- *               the way
+ *   report.c    what is told: JSON; report_page.c: of guest pages; report_helpers.c: of the threads
+ *               that work for a domain; report_doctor.c: what stands in the way
  *   summary.c   per-domain summaries in the journal
  */
 
@@ -100,6 +101,7 @@ struct managed_domain {
 	struct managed_carrier pages;
 	size_t n_vcpus;
 	struct managed_vcpu *vcpus;
+	struct thread_id helpers[PVS_HELPERS_OF_DOMAIN]; /* that are watched; tid 0: none */
 };
 
 struct manager {
@@ -257,6 +259,19 @@ void carriers_hello(struct managed_domain *d, const struct managed_vcpu *v, int 
 /** The booster could not read a page any more. */
 void carriers_lost(struct manager *m, struct managed_domain *d);
 
+/* helpers.c */
+
+/** Has the threads watched that work for domains that are boosted, and no others. */
+void helpers_apply(struct manager *m);
+
+/** None of a domain's any more. */
+void helpers_drop(struct manager *m, struct managed_domain *d);
+
+/** What is known of such a thread; NULL: it is not watched. */
+const struct pvs_helper_account *helpers_account(const struct manager *m,
+                                                 const struct managed_domain *d,
+                                                 const struct thread_id *id);
+
 /* discovery.c */
 
 /** Starts the sources that are configured and do not run. Returns 0 or more, or -errno. */
@@ -301,7 +316,7 @@ bool guard_answers(const struct manager *m);
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
                     char *error, size_t error_size);
 
-/* report.c, report_doctor.c, report_page.c */
+/* report.c, report_doctor.c, report_helpers.c, report_page.c */
 struct cJSON *report_status(struct manager *m);
 struct cJSON *report_list(struct manager *m);
 struct cJSON *report_show(struct manager *m, struct managed_domain *d);
@@ -314,6 +329,9 @@ struct cJSON *report_doctor(struct manager *m);
 /** What `show` tells of a domain's carrier, and of a vCPU's page. */
 void report_carrier(const struct managed_domain *d, struct cJSON *object);
 void report_page(const struct pages_view *page, struct cJSON *object);
+
+/** What `show` tells of the threads that work for a domain. */
+void report_helpers(const struct manager *m, const struct managed_domain *d, struct cJSON *object);
 
 /** The name of a domain in a report: valid UTF-8, whatever it is. */
 void report_name(const struct managed_domain *d, char *buffer, size_t size);

@@ -311,24 +311,6 @@ struct cJSON *report_list(struct manager *m)
 	return root;
 }
 
-static void add_helpers(const struct managed_domain *d, cJSON *object)
-{
-	static const char *const roles[] = {
-	        [HELPER_EMULATOR] = "emulator",
-	        [HELPER_IOTHREAD] = "iothread",
-	        [HELPER_VHOST] = "vhost",
-	};
-	cJSON *array = cJSON_AddArrayToObject(object, "helpers");
-
-	for (size_t i = 0; i < d->seen->n_helpers; i++) {
-		cJSON *helper = cJSON_CreateObject();
-
-		add_integer(helper, "tid", d->seen->helpers[i].id.tid);
-		cJSON_AddStringToObject(helper, "role", roles[d->seen->helpers[i].role]);
-		cJSON_AddItemToArray(array, helper);
-	}
-}
-
 static void add_choice_sources(const struct config_choice *choice, cJSON *object)
 {
 	cJSON *sources = cJSON_AddObjectToObject(object, "sources");
@@ -373,7 +355,7 @@ struct cJSON *report_show(struct manager *m, struct managed_domain *d)
 	add_integer(object, "burst_us", (int64_t)(d->choice.profile.burst_ns / NSEC_PER_USEC));
 	add_choice_sources(&d->choice, object);
 	add_metadata(d, object);
-	add_helpers(d, object);
+	report_helpers(m, d, object);
 	report_carrier(d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++)

@@ -273,6 +273,7 @@ void terms_apply(struct manager *m)
 	for (struct managed_domain *d = m->domains; d; d = d->next)
 		for (size_t v = 0; v < d->n_vcpus; v++)
 			vcpu_apply(m, d, &d->vcpus[v], &before[i++]);
+	helpers_apply(m);
 	carriers_apply(m);
 }
 

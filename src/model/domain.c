@@ -50,7 +50,7 @@ struct domain *domain_new(const char *uuid, const char *name)
 	return domain;
 }
 
-static bool thread_equal(const struct thread_id *a, const struct thread_id *b)
+bool thread_id_equal(const struct thread_id *a, const struct thread_id *b)
 {
 	return a->tid == b->tid && a->start_ticks == b->start_ticks;
 }
@@ -58,7 +58,7 @@ static bool thread_equal(const struct thread_id *a, const struct thread_id *b)
 static bool vcpu_equal(const struct vcpu_thread *a, const struct vcpu_thread *b)
 {
 	return a->index == b->index && a->proof == b->proof && a->kvm == b->kvm &&
-	       thread_equal(&a->id, &b->id) && strcmp(a->cgroup, b->cgroup) == 0;
+	       thread_id_equal(&a->id, &b->id) && strcmp(a->cgroup, b->cgroup) == 0;
 }
 
 bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_metadata *b)
@@ -77,14 +77,14 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 		return false;
 	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
 		return false;
-	if (!thread_equal(&a->qemu, &b->qemu) || !domain_metadata_equal(&a->metadata, &b->metadata))
+	if (!thread_id_equal(&a->qemu, &b->qemu) || !domain_metadata_equal(&a->metadata, &b->metadata))
 		return false;
 	for (i = 0; i < a->n_vcpus; i++)
 		if (!vcpu_equal(&a->vcpus[i], &b->vcpus[i]))
 			return false;
 	for (i = 0; i < a->n_helpers; i++)
 		if (a->helpers[i].role != b->helpers[i].role ||
-		    !thread_equal(&a->helpers[i].id, &b->helpers[i].id))
+		    !thread_id_equal(&a->helpers[i].id, &b->helpers[i].id))
 			return false;
 	return true;
 }

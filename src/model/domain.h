@@ -23,6 +23,9 @@ struct thread_id {
 	uint64_t start_ticks; /* field 22 of /proc/PID/task/TID/stat: clock ticks since boot */
 };
 
+/** True if both are the same thread. */
+bool thread_id_equal(const struct thread_id *a, const struct thread_id *b);
+
 /** What a thread of QEMU does for its domain. */
 enum helper_role {
 	HELPER_EMULATOR, /* QEMU's main loop and all threads of no other role */

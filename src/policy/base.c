@@ -2,6 +2,7 @@
 /* A vCPU that is not elevated: may it be? */
 #include "policy/vcpu.h"
 #include "pvsched/bucket.h"
+#include "pvsched/trace.h"
 
 /*
  * A halt that is over before the booster has looked is too short to arm in. One that does nothing
@@ -89,7 +90,11 @@ static enum policy_reason obstacle(const struct policy *policy, const struct pol
 		return POLICY_REASON_QUOTA;
 	if (v->backoff_until_ns > now_ns) {
 		*until_ns = MAX(v->backoff_until_ns, facts->full_at_ns);
-		return POLICY_REASON_BACKOFF;
+		return v->backoff_why;
+	}
+	if (policy_starves_helper(facts)) {
+		*until_ns = now_ns + PVS_HELPER_WAIT_NS;
+		return POLICY_REASON_HELPER;
 	}
 	reason = empty_bucket(v, facts, now_ns, until_ns);
 	if (reason != POLICY_REASON_WITHIN)
@@ -199,7 +204,8 @@ void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event
 	ret->reason = reason;
 	if (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_UNASKED)
 		until_ns = wait_for_event(v, event, reason, facts, now_ns, ret);
-	else if (reason == POLICY_REASON_DOMAIN_CAP || reason == POLICY_REASON_CPU_CAP)
+	else if (reason == POLICY_REASON_DOMAIN_CAP || reason == POLICY_REASON_CPU_CAP ||
+	         reason == POLICY_REASON_HELPER)
 		until_ns = wait_for_cap(v, until_ns, now_ns);
 	if (reason != POLICY_REASON_AWAKE && reason != POLICY_REASON_UNASKED &&
 	    reason != POLICY_REASON_PROFILE) /* nobody asked for a boost there */

@@ -35,6 +35,22 @@ static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
 	}
 	v->strikes = MIN(v->strikes + 1, (unsigned int)BACKOFF_SHIFT_MAX);
 	v->backoff_until_ns = now_ns + (refill << v->strikes);
+	v->backoff_why = POLICY_REASON_BACKOFF;
+}
+
+/*
+ * It stood in the way of what its own guest waits for. The helper runs now; if it had its boost
+ * back at its next halt it would do the same to the next piece of work: it waits as if it had
+ * emptied its bucket.
+ */
+static void hold_off(struct policy_vcpu *v, enum policy_reason reason, uint64_t now_ns)
+{
+	uint64_t until_ns = now_ns + policy_refill_ns(&v->profile, v->profile.burst_ns);
+
+	if (until_ns <= v->backoff_until_ns)
+		return;
+	v->backoff_until_ns = until_ns;
+	v->backoff_why = reason;
 }
 
 static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reason reason,
@@ -46,6 +62,8 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 
 	if (strike)
 		count_strike(v, now_ns);
+	if (reason == POLICY_REASON_HELPER)
+		hold_off(v, reason, now_ns);
 	until_ns = MAX(until_ns, facts->domain_at_ns);
 	until_ns = MAX(until_ns, facts->cpu_at_ns);
 	until_ns = MAX(until_ns, v->backoff_until_ns);
@@ -84,6 +102,12 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 		at_ns = MIN(at_ns, now_ns + PVSCHED_REQUEST_LEASE_NS);
 	if (running && facts->softirqd_since_ns)
 		at_ns = MIN(at_ns, now_ns + SOFTIRQD_WAIT_NS);
+	/* in the run that it was raised in the tracer looks at those that come, not at those there
+	 */
+	if (v->caught_awake && facts->helper_waits)
+		at_ns = MIN(at_ns, now_ns + PVS_HELPER_WAIT_NS -
+		                           MIN(facts->helper_behind_ns,
+		                               (uint64_t)PVS_HELPER_WAIT_NS - 1));
 	if (facts->whereabouts == POLICY_WAITING)
 		at_ns = MIN(at_ns, now_ns + PVS_UNSEEN_NS);
 	if (v->command_until_ns > now_ns)
@@ -143,6 +167,8 @@ static void reconsider(struct policy *policy, unsigned int vcpu, const struct po
 		exhausted(policy, vcpu, POLICY_REASON_UNSEEN, false, facts, now_ns, ret);
 	else if (starves_softirqd(facts, now_ns))
 		exhausted(policy, vcpu, POLICY_REASON_SOFTIRQ, false, facts, now_ns, ret);
+	else if (policy_starves_helper(facts))
+		exhausted(policy, vcpu, POLICY_REASON_HELPER, false, facts, now_ns, ret);
 	else if (v->profile.asks == PROFILE_ASKS_REQUIRE && facts->ask == PVSCHED_ASK_NONE &&
 	         !commanded)
 		give_back(policy, vcpu, POLICY_REASON_UNASKED, facts, now_ns, ret);
@@ -167,6 +193,7 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	case POLICY_EVENT_SOFTIRQD:
 	case POLICY_EVENT_URGENT:
 	case POLICY_EVENT_ORDINARY:
+	case POLICY_EVENT_HELPER:
 		reconsider(policy, vcpu, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_EXHAUSTED:

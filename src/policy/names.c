@@ -96,6 +96,11 @@ static const struct {
         [POLICY_REASON_RELEASED] = {"released",
                                     "Released by `pvschedctl release`; `policy set` boosts "
                                     "it again."},
+        [POLICY_REASON_HELPER] = {"helper",
+                                  "A thread that works for its own domain (emulator, iothread or "
+                                  "vhost) waited on its CPU while vCPUs of the domain ran "
+                                  "elevated there for a millisecond; `pvschedctl show` says "
+                                  "which. Pin it elsewhere (virsh emulatorpin, iothreadpin)."},
         [POLICY_REASON_GONE] = {"gone", "The thread is gone."},
 };
 

@@ -5,6 +5,7 @@
 
 #include "policy/vcpu.h"
 #include "pvsched/bucket.h"
+#include "pvsched/trace.h"
 
 /* A tenth of a second's changes may come at once. */
 #define RATE_BURST_NS (NSEC_PER_SEC / 10)
@@ -98,6 +99,12 @@ void policy_enter(struct policy_vcpu *v, enum policy_state state, enum policy_re
 enum policy_reason policy_strongest(uint32_t holds)
 {
 	return (enum policy_reason)__builtin_ctz(holds);
+}
+
+bool policy_starves_helper(const struct policy_facts *facts)
+{
+	/* what looked for it came at that time, give or take the end of an elevated run */
+	return facts->helper_behind_ns + PVS_TOKENS_MIN_NS > PVS_HELPER_WAIT_NS;
 }
 
 uint64_t policy_refill_ns(const struct profile *profile, uint64_t tokens_ns)

@@ -77,6 +77,7 @@ enum policy_reason {
 	POLICY_REASON_COMMAND,    /* raised by command */
 	POLICY_REASON_FOREIGN,    /* changed by others */
 	POLICY_REASON_GONE,       /* the thread is gone */
+	POLICY_REASON_HELPER,     /* a thread that works for its domain waited too long behind it */
 	_POLICY_REASON_MAX,
 };
 
@@ -97,6 +98,9 @@ struct policy_facts {
 	int64_t tokens_ns; /* least of its own, its domain's and its CPU's, the current run taken
 	                      off */
 	uint64_t softirqd_since_ns;  /* since when ksoftirqd waits on its CPU; 0: it does not */
+	bool helper_waits;           /* a thread that works for its domain does so on its CPU */
+	uint64_t helper_behind_ns;   /* in this wait, for so long behind elevated vCPUs of the domain
+	                              */
 	uint64_t full_at_ns;         /* when its own bucket is full; in the past: it is */
 	uint64_t domain_at_ns;       /* when its domain's bucket holds a burst of the vCPU */
 	uint64_t cpu_at_ns;          /* when its CPU's bucket does */
@@ -125,6 +129,7 @@ enum policy_event {
 	POLICY_EVENT_UNSEEN,   /* woken, elevated, and not seen to run for too long */
 	POLICY_EVENT_URGENT,   /* it was preempted, or found waiting, and its guest is urgent */
 	POLICY_EVENT_ORDINARY, /* it runs elevated, and its guest says that it need not */
+	POLICY_EVENT_HELPER,   /* a helper of its domain waits too long on its CPU */
 	_POLICY_EVENT_MAX,
 };
 

@@ -25,6 +25,7 @@ struct policy_vcpu {
 	unsigned int strikes;     /* buckets emptied in a row by steady demand */
 	uint64_t raised_at_ns;
 	uint64_t backoff_until_ns;
+	enum policy_reason backoff_why;
 	uint64_t command_until_ns;  /* boosted by command until; 0: not */
 	uint64_t rate_repaid_at_ns; /* bucket of changes */
 	uint64_t lead_ns;           /* how long before it is expected to be urgent it is raised */
@@ -50,6 +51,9 @@ void policy_enter(struct policy_vcpu *v, enum policy_state state, enum policy_re
 
 /** The reason that a mask of holds, not 0, is given as. */
 enum policy_reason policy_strongest(uint32_t holds);
+
+/** A thread that works for its domain has waited too long behind that domain's vCPUs. */
+bool policy_starves_helper(const struct policy_facts *facts);
 
 /** How long the refill of so many tokens takes. */
 uint64_t policy_refill_ns(const struct profile *profile, uint64_t tokens_ns);

@@ -26,6 +26,7 @@ struct tracer {
 	struct pvs_vcpu_account *vcpus;
 	struct pvs_domain_account *domains;
 	struct pvs_cpu_account *cpus;
+	struct pvs_helper_account *helpers;
 	uint16_t *listed_users; /* how many tids share a bit of `listed` */
 	tracer_event_fn *fn;    /* during tracer_drain() */
 	void *userdata;
@@ -85,10 +86,11 @@ static int attach_sched(struct tracer *tracer)
 
 	bpf->links.on_switch = bpf_program__attach(bpf->progs.on_switch);
 	bpf->links.on_waking = bpf_program__attach(bpf->progs.on_waking);
+	bpf->links.on_migrate = bpf_program__attach(bpf->progs.on_migrate);
 	bpf->links.on_fork = bpf_program__attach(bpf->progs.on_fork);
 	bpf->links.on_exit = bpf_program__attach(bpf->progs.on_exit);
-	if (!bpf->links.on_switch || !bpf->links.on_waking || !bpf->links.on_fork ||
-	    !bpf->links.on_exit)
+	if (!bpf->links.on_switch || !bpf->links.on_waking || !bpf->links.on_migrate ||
+	    !bpf->links.on_fork || !bpf->links.on_exit)
 		return -errno;
 	return 0;
 }
@@ -110,11 +112,13 @@ static int map_all(struct tracer *tracer)
 	tracer->domains =
 	        map_accounts(bpf->maps.domains, PVS_DOMAINS_MAX * sizeof(*tracer->domains));
 	tracer->cpus = map_accounts(bpf->maps.cpus, PVS_CPUS_MAX * sizeof(*tracer->cpus));
+	tracer->helpers =
+	        map_accounts(bpf->maps.helpers, PVS_HELPERS_MAX * sizeof(*tracer->helpers));
 	tracer->listed_users = calloc(LISTED_BITS, sizeof(*tracer->listed_users));
 	tracer->ring = ring_buffer__new(bpf_map__fd(bpf->maps.events), on_sample, tracer, NULL);
 	tracer->overdue = ring_buffer__new(bpf_map__fd(bpf->maps.overdue), on_overdue, NULL, NULL);
-	if (!tracer->vcpus || !tracer->domains || !tracer->cpus || !tracer->listed_users ||
-	    !tracer->ring || !tracer->overdue)
+	if (!tracer->vcpus || !tracer->domains || !tracer->cpus || !tracer->helpers ||
+	    !tracer->listed_users || !tracer->ring || !tracer->overdue)
 		return errno ? -errno : -ENOMEM;
 	return 0;
 }
@@ -169,6 +173,8 @@ struct tracer *tracer_free(struct tracer *tracer)
 		munmap(tracer->domains, PVS_DOMAINS_MAX * sizeof(*tracer->domains));
 	if (tracer->cpus)
 		munmap(tracer->cpus, PVS_CPUS_MAX * sizeof(*tracer->cpus));
+	if (tracer->helpers)
+		munmap(tracer->helpers, PVS_HELPERS_MAX * sizeof(*tracer->helpers));
 	tracer_bpf__destroy(tracer->bpf);
 	free(tracer->listed_users);
 	free(tracer);
@@ -195,6 +201,11 @@ struct pvs_cpu_account *tracer_cpus(struct tracer *tracer)
 	return tracer->cpus;
 }
 
+struct pvs_helper_account *tracer_helpers(struct tracer *tracer)
+{
+	return tracer->helpers;
+}
+
 struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer)
 {
 	return &tracer->bpf->bss->cpu_rule;
@@ -213,10 +224,10 @@ static void list(struct tracer *tracer, pid_t tid, int change)
 		__atomic_and_fetch(word, ~(UINT64_C(1) << (bit % 64)), __ATOMIC_RELEASE);
 }
 
-static int deadline_try(struct tracer *tracer)
+static int timer_try(const struct bpf_program *maker)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run);
-	int r = bpf_prog_test_run_opts(bpf_program__fd(tracer->bpf->progs.make_deadline), &run);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(maker), &run);
 
 	return r < 0 ? r : (int)run.retval;
 }
@@ -226,39 +237,57 @@ static int deadline_try(struct tracer *tracer)
  * none of that size left however much memory is free: a hundred or two were had. A pipe is of that
  * size, too, and waited for; with it come some twenty for us.
  */
-#define DEADLINE_TRIES 16
+#define TIMER_TRIES 16
 
-static int deadline_make(struct tracer *tracer, unsigned int slot)
+/* @maker: the program that makes it, which was told whose. */
+static int timer_make(const struct bpf_program *maker)
 {
 	int r, pipe_fds[2];
 
-	tracer->bpf->bss->deadline_slot = slot;
-	r = deadline_try(tracer);
-	for (int i = 0; r == -ENOMEM && i < DEADLINE_TRIES; i++) {
+	r = timer_try(maker);
+	for (int i = 0; r == -ENOMEM && i < TIMER_TRIES; i++) {
 		if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 			return r;
-		r = deadline_try(tracer);
+		r = timer_try(maker);
 		close(pipe_fds[0]);
 		close(pipe_fds[1]);
 	}
 	return r;
 }
 
-int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
+/* @slot: as in the tracer's table, where helpers come after vCPUs. */
+static int thread_register(struct tracer *tracer, uint32_t slot, pid_t tid)
 {
 	uint32_t key = (uint32_t)tid, value = slot;
-	int r = deadline_make(tracer, slot);
-
-	if (r < 0)
-		return r;
-	r = bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.slots), &key, &value, BPF_ANY);
+	int r = bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.slots), &key, &value, BPF_ANY);
 	if (r < 0)
 		return -errno;
 	list(tracer, tid, 1);
 	return 0;
 }
 
-void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
+int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	int r;
+
+	tracer->bpf->bss->deadline_slot = slot;
+	r = timer_make(tracer->bpf->progs.make_deadline);
+	return r < 0 ? r : thread_register(tracer, slot, tid);
+}
+
+int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
+{
+	int r;
+
+	tracer->bpf->bss->helper_slot = helper;
+	r = timer_make(tracer->bpf->progs.make_helper_look);
+	if (r < 0)
+		return r;
+	tracer->helpers[helper] = (struct pvs_helper_account){.tid = (uint32_t)tid};
+	return thread_register(tracer, PVS_VCPUS_MAX + helper, tid);
+}
+
+static void thread_unregister(struct tracer *tracer, uint32_t slot, pid_t tid)
 {
 	uint32_t key = (uint32_t)tid, value;
 	int fd = bpf_map__fd(tracer->bpf->maps.slots);
@@ -267,6 +296,24 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 	if (bpf_map_lookup_elem(fd, &key, &value) == 0 && value == slot)
 		bpf_map_delete_elem(fd, &key);
 	list(tracer, tid, -1);
+}
+
+void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	thread_unregister(tracer, slot, tid);
+}
+
+void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
+{
+	struct pvs_helper_account *account = &tracer->helpers[helper];
+	uint32_t *waiting =
+	        &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].helpers_waiting;
+
+	thread_unregister(tracer, PVS_VCPUS_MAX + helper, (pid_t)account->tid);
+	__atomic_store_n(&account->tid, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&account->since_ns, 0, __ATOMIC_RELEASE);
+	__atomic_and_fetch(waiting, ~(UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN)),
+	                   __ATOMIC_RELEASE);
 }
 
 void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid)

@@ -34,11 +34,12 @@ struct tracer *tracer_free(struct tracer *tracer);
 
 const struct tracer_sources *tracer_sources(const struct tracer *tracer);
 
-/** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX and PVS_CPUS_MAX of them, shared with the programs.
- */
+/** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX, PVS_CPUS_MAX and PVS_HELPERS_MAX of them, shared
+ * with the programs. */
 struct pvs_vcpu_account *tracer_vcpus(struct tracer *tracer);
 struct pvs_domain_account *tracer_domains(struct tracer *tracer);
 struct pvs_cpu_account *tracer_cpus(struct tracer *tracer);
+struct pvs_helper_account *tracer_helpers(struct tracer *tracer);
 struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer);
 
 /** Begins to trace thread @tid in @slot, whose account is set up. Returns 0, or -errno. */
@@ -46,6 +47,13 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
 
 /** Ends it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
+
+/**
+ * The same for a thread that works for a domain, as one of its PVS_HELPERS_OF_DOMAIN; its account
+ * begins anew. One that ends is not traced any more by itself.
+ */
+int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid);
+void tracer_unregister_helper(struct tracer *tracer, unsigned int helper);
 
 /** Tells it which thread is the ksoftirqd of @cpu. */
 void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid);

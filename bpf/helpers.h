@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * The threads that work for a domain, and whether one waits too long behind an elevated vCPU of
+ * that domain on its CPU. What others' vCPUs do there is bounded by the CPU's cap, as for every
+ * thread of the host; if it counted here, one VM's I/O could take another one's boosts away.
+ *
+ * Nobody looks while no helper waits: a bit in the domain's account says so, in a line that is
+ * loaded for its bucket anyway. A timer of the helper's own looks when the time is over, so that no
+ * vCPU's deadline is touched from another CPU.
+ */
+
+#include "tables.h"
+
+#define SLOT_NONE 0xffffffff
+
+static int helper_looked(void *map, int *key, struct helper_look *look);
+
+static __always_inline struct pvs_domain_account *helper_domain(__u32 helper)
+{
+	__u32 domain = helper / PVS_HELPERS_OF_DOMAIN;
+
+	return bpf_map_lookup_elem(&domains, &domain);
+}
+
+static __always_inline bool domain_helpers_wait(__u32 slot)
+{
+	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &slot);
+
+	return domain && domain->helpers_waiting;
+}
+
+/* The elevated vCPU of the helper's domain that runs on that CPU; SLOT_NONE. */
+static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
+{
+	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
+	struct pvs_vcpu_account *vcpu;
+	__u32 slot = 0;
+
+	if (!account)
+		return SLOT_NONE;
+	/* a real-time thread, and one that is registered, was switched in before our eyes */
+	vcpu = vcpu_find(account->rt_tid, &slot);
+	if (!vcpu || !vcpu->in_ns || !(vcpu->flags & PVS_FLAG_ELEVATED) || vcpu->cpu != cpu ||
+	    vcpu->domain != helper / PVS_HELPERS_OF_DOMAIN)
+		return SLOT_NONE;
+	return slot;
+}
+
+/* How long it has waited behind its domain's elevated vCPUs, with the run that goes on. */
+static __always_inline __u64 helper_behind(const struct pvs_helper_account *helper,
+                                           const struct pvs_vcpu_account *vcpu, __u64 now)
+{
+	__u64 from = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
+
+	if (from < helper->since_ns)
+		from = helper->since_ns;
+	return helper->behind_ns + (now > from ? now - from : 0);
+}
+
+/* The vCPU in @slot runs elevated where it may wait: says so, or looks again when it is time to. */
+static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
+{
+	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
+	struct helper_look *look = bpf_map_lookup_elem(&helper_looks, &number);
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	__u64 behind, delay, due;
+
+	if (!helper || !look || !vcpu || !helper->since_ns || helper->cpu != vcpu->cpu)
+		return;
+	behind = helper_behind(helper, vcpu, now);
+	if (behind + PVS_TOKENS_MIN_NS > PVS_HELPER_WAIT_NS) {
+		helper->sheds += !helper->told;
+		helper->told = 1;
+		event_send(slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
+		return;
+	}
+	delay = PVS_HELPER_WAIT_NS - behind;
+	due = __sync_fetch_and_add(&look->due_ns, 0); /* a full barrier after in_ns */
+	if (due > now && due <= now + delay)
+		return; /* it looks for itself, and starts again */
+	if (bpf_timer_set_callback(&look->timer, helper_looked))
+		return;
+	look->due_ns = now + delay;
+	if (bpf_timer_start(&look->timer, delay, 0))
+		look->due_ns = 0;
+}
+
+/* In softirq context. */
+static int helper_looked(void *map, int *key, struct helper_look *look)
+{
+	__u32 number = *key, slot;
+	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
+
+	/* a full barrier: either we see the switch-in, or it sees that no timer is due */
+	__sync_lock_test_and_set(&look->due_ns, 0);
+	if (!helper || !helper->since_ns)
+		return 0;
+	slot = helper_hindered_by(number, helper->cpu);
+	/* none: the next one that is switched in there looks itself */
+	if (slot != SLOT_NONE)
+		helper_watch(number, slot, bpf_ktime_get_ns());
+	return 0;
+}
+
+__noinline int helper_watch_run(__u32 number, __u32 slot, __u64 now)
+{
+	helper_watch(number, slot, now);
+	return 0;
+}
+
+/* An elevated vCPU was switched in, and helpers of its domain wait. */
+__noinline int helpers_watch(__u32 slot, __u64 now)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct pvs_domain_account *domain;
+	__u32 domain_slot, waiting;
+
+	if (!vcpu)
+		return 0;
+	domain_slot = vcpu->domain;
+	domain = bpf_map_lookup_elem(&domains, &domain_slot);
+	if (!domain)
+		return 0;
+	waiting = domain->helpers_waiting;
+	for (__u32 i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		if (waiting & (1U << i))
+			helper_watch_run(domain_slot * PVS_HELPERS_OF_DOMAIN + i, slot, now);
+	return 0;
+}
+
+/* What a vCPU is charged for is what its domain's helpers waited on that CPU. */
+__noinline int helpers_charge(__u32 domain_slot, __u32 cpu, __u64 until, __u64 charge)
+{
+	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &domain_slot);
+	__u32 waiting;
+
+	if (!domain)
+		return 0;
+	waiting = domain->helpers_waiting;
+	for (__u32 i = 0; i < PVS_HELPERS_OF_DOMAIN; i++) {
+		__u32 number = domain_slot * PVS_HELPERS_OF_DOMAIN + i;
+		struct pvs_helper_account *helper;
+		__u64 waited;
+
+		if (!(waiting & (1U << i)))
+			continue;
+		helper = bpf_map_lookup_elem(&helpers, &number);
+		if (!helper || !helper->since_ns || helper->cpu != cpu || helper->since_ns >= until)
+			continue;
+		waited = until - helper->since_ns;
+		helper->behind_ns += waited < charge ? waited : charge;
+	}
+	return 0;
+}
+
+/* It can run on @cpu, and does not. */
+__noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
+{
+	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
+	struct pvs_domain_account *domain = helper_domain(number);
+	__u32 slot;
+
+	if (!helper || !domain)
+		return 0;
+	helper->cpu = cpu;
+	if (!helper->since_ns) {
+		helper->behind_ns = 0;
+		helper->told = 0;
+		helper->since_ns = now;
+	}
+	__sync_fetch_and_or(&domain->helpers_waiting, 1U << (number % PVS_HELPERS_OF_DOMAIN));
+	slot = helper_hindered_by(number, cpu);
+	if (slot != SLOT_NONE)
+		helper_watch_run(number, slot, now);
+	return 0;
+}
+
+/* It was switched in. */
+__noinline int helper_runs(__u32 number, __u64 now)
+{
+	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
+	struct pvs_domain_account *domain = helper_domain(number);
+	__u64 wait;
+
+	if (!helper || !domain || !helper->since_ns)
+		return 0;
+	wait = now - helper->since_ns;
+	helper->since_ns = 0;
+	__sync_fetch_and_and(&domain->helpers_waiting, ~(1U << (number % PVS_HELPERS_OF_DOMAIN)));
+	helper->waits++;
+	helper->wait_ns += wait;
+	if (wait > helper->wait_max_ns)
+		helper->wait_max_ns = wait;
+	if (helper->behind_ns > helper->behind_max_ns)
+		helper->behind_max_ns = helper->behind_ns;
+	return 0;
+}
+
+/* Slots as vcpu_find() gave them for threads that are no vCPUs. */
+static __always_inline void helpers_switch(__u32 prev_slot, bool prev_runnable, __u32 next_slot,
+                                           __u64 now, __u32 cpu)
+{
+	if (next_slot >= PVS_VCPUS_MAX)
+		helper_runs(next_slot - PVS_VCPUS_MAX, now);
+	/* one that goes to sleep and was woken meanwhile waits already */
+	if (prev_slot >= PVS_VCPUS_MAX && prev_runnable)
+		helper_waits(prev_slot - PVS_VCPUS_MAX, cpu, now);
+}
+
+/*
+ * It is being woken, on the CPU where it slept: sched_migrate_task says it if another one is chosen
+ * after this. One that is on its queue still goes on as if it had not tried to sleep.
+ */
+static __always_inline void helper_woken(__u32 number, struct task_struct *p)
+{
+	bool queued = p->on_rq;
+
+	if (bpf_core_field_exists(p->se.sched_delayed) && p->se.sched_delayed)
+		queued = false;
+	if (!queued)
+		helper_waits(number, p->thread_info.cpu, bpf_ktime_get_ns());
+}
+
+static __always_inline void helper_moved(__u32 number, __u32 cpu)
+{
+	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
+
+	if (helper && helper->since_ns)
+		helper_waits(number, cpu, bpf_ktime_get_ns());
+}

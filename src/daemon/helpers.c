@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The threads that work for a boosted domain: the tracer is told of them, so that a boost that
+ * keeps one from its CPU ends. Which threads these are is QEMU's claim, but for vhost workers of
+ * the kernel: one that lies ends its own boosts and nobody else's, so no more proof is asked for.
+ */
+#include "daemon/manager.h"
+
+#include <string.h>
+
+#include "util/log.h"
+#include "util/procfs.h"
+
+/* QEMU's other threads, as those that save and compress, are nobody's wait. */
+static bool is_watched(const struct domain *domain, const struct helper_thread *thread)
+{
+	return thread->role != HELPER_EMULATOR || thread->id.tid == domain->qemu.tid;
+}
+
+static bool is_alive(const struct thread_id *id)
+{
+	uint64_t start_ticks;
+
+	return procfs_start_ticks(0, id->tid, &start_ticks) == 0 && start_ticks == id->start_ticks;
+}
+
+static unsigned int helper_slot(const struct managed_domain *d, unsigned int place)
+{
+	return d->slot * PVS_HELPERS_OF_DOMAIN + place;
+}
+
+static void helper_end(struct manager *m, struct managed_domain *d, unsigned int place)
+{
+	if (!d->helpers[place].tid)
+		return;
+	tracer_unregister_helper(m->tracer, helper_slot(d, place));
+	d->helpers[place] = (struct thread_id){0};
+}
+
+static void helper_begin(struct manager *m, struct managed_domain *d, const struct thread_id *id)
+{
+	unsigned int place = 0;
+	int r;
+
+	while (place < PVS_HELPERS_OF_DOMAIN && d->helpers[place].tid)
+		place++;
+	if (place == PVS_HELPERS_OF_DOMAIN)
+		return; /* `show` says which are not watched */
+	r = tracer_register_helper(m->tracer, helper_slot(d, place), id->tid);
+	if (r < 0) {
+		log_debug("domain \"%s\": thread %d can't be watched: %s", d->seen->name, id->tid,
+		          strerror(-r));
+		return;
+	}
+	d->helpers[place] = *id;
+	/* the number may be another thread's by now; from here on its end would be seen */
+	if (!is_alive(id))
+		helper_end(m, d, place);
+}
+
+static bool is_wanted(const struct managed_domain *d, const struct thread_id *id)
+{
+	for (size_t i = 0; i < d->seen->n_helpers; i++)
+		if (thread_id_equal(&d->seen->helpers[i].id, id))
+			return is_watched(d->seen, &d->seen->helpers[i]);
+	return false;
+}
+
+static void domain_apply(struct manager *m, struct managed_domain *d)
+{
+	bool boosts = d->choice.profile.mode == PROFILE_BOOST;
+
+	for (unsigned int i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		if (!boosts || !is_wanted(d, &d->helpers[i]))
+			helper_end(m, d, i);
+	for (size_t i = 0; boosts && i < d->seen->n_helpers; i++) {
+		const struct helper_thread *thread = &d->seen->helpers[i];
+
+		if (is_watched(d->seen, thread) && !helpers_account(m, d, &thread->id))
+			helper_begin(m, d, &thread->id);
+	}
+}
+
+void helpers_apply(struct manager *m)
+{
+	for (struct managed_domain *d = m->domains; m->tracer && d; d = d->next)
+		domain_apply(m, d);
+}
+
+void helpers_drop(struct manager *m, struct managed_domain *d)
+{
+	for (unsigned int i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		helper_end(m, d, i);
+}
+
+const struct pvs_helper_account *helpers_account(const struct manager *m,
+                                                 const struct managed_domain *d,
+                                                 const struct thread_id *id)
+{
+	for (unsigned int i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		if (d->helpers[i].tid && thread_id_equal(&d->helpers[i], id))
+			return &m->accounts.helpers[helper_slot(d, i)];
+	return NULL;
+}
