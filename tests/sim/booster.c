@@ -50,14 +50,15 @@ static void add_work(struct host *host, unsigned int slot, enum policy_event eve
 		host->broken = "work without end";
 }
 
-static void shed(struct host *host, unsigned int running)
+static int find_debtor(struct host *host, unsigned int running, bool mates)
 {
-	uint32_t cpu = host->vcpus[running].cpu;
+	const struct pvs_vcpu_account *here = &host->vcpus[running];
 	size_t n = 0;
 	int most;
 
 	for (unsigned int i = 0; i < host->n_vcpus; i++) {
-		if (!host->raised[i] || host->vcpus[i].cpu != cpu)
+		if (!host->raised[i] || host->vcpus[i].cpu != here->cpu ||
+		    (mates && host->vcpus[i].domain != here->domain))
 			continue;
 		host->claims[n++] = (struct policy_claim){
 		        .vcpu = i,
@@ -65,12 +66,27 @@ static void shed(struct host *host, unsigned int running)
 		};
 	}
 	most = policy_debtor(host->claims, n);
+	return most >= 0 ? (int)host->claims[most].vcpu : -1;
+}
+
+static void shed(struct host *host, unsigned int running)
+{
+	int most = find_debtor(host, running, false);
+
 	/* the last in is the first out */
 	add_work(host, running,
-	         most >= 0 && host->claims[most].vcpu == running ? POLICY_EVENT_SHED
-	                                                         : POLICY_EVENT_CPU_EXHAUSTED);
-	if (most >= 0 && host->claims[most].vcpu != running)
-		add_work(host, host->claims[most].vcpu, POLICY_EVENT_SHED);
+	         most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
+	if (most >= 0 && most != (int)running)
+		add_work(host, (unsigned int)most, POLICY_EVENT_SHED);
+}
+
+static void make_room(struct host *host, unsigned int running)
+{
+	int most = find_debtor(host, running, true);
+
+	if (most >= 0 && most != (int)running)
+		add_work(host, (unsigned int)most, POLICY_EVENT_HELPER);
+	add_work(host, running, POLICY_EVENT_HELPER);
 }
 
 static void take_event(struct host *host)
@@ -87,6 +103,8 @@ static void take_event(struct host *host)
 		add_work(host, event.slot, POLICY_EVENT_URGENT);
 	else if (event.type == PVS_EVENT_ORDINARY)
 		add_work(host, event.slot, POLICY_EVENT_ORDINARY);
+	else if (event.type == PVS_EVENT_HELPER)
+		make_room(host, event.slot);
 	else if (event.arg == PVS_BUCKET_CPU)
 		shed(host, event.slot);
 	else
@@ -286,6 +304,8 @@ void host_handle(struct host *host, const struct entry *entry)
 {
 	if (entry->what == HAPPENS_DEADLINE)
 		tracer_deadline(host, entry);
+	else if (entry->what == HAPPENS_HELPER)
+		helpers_looked(host, entry);
 	else
 		booster_run(host, entry->generation);
 }
@@ -363,9 +383,34 @@ static void *table(size_t n, size_t size)
 	return memset(memory, 0, bytes);
 }
 
+/* Who works for a domain: the threads behind the vCPUs that have one. */
+static void number_helpers(struct host *host)
+{
+	const struct world *world = host->world;
+	uint32_t *used = table(host->n_vcpus, sizeof(*used)), domain;
+
+	for (uint32_t i = 0; i < world->n_threads; i++) {
+		host->helper_of[i] = -1;
+		if (i < host->n_vcpus || world->threads[i].domain < 0)
+			continue;
+		domain = (uint32_t)world->threads[i].domain;
+		if (used[domain] < PVS_HELPERS_OF_DOMAIN)
+			host->helper_of[i] =
+			        (int)(domain * PVS_HELPERS_OF_DOMAIN + used[domain]++);
+	}
+	free(used);
+}
+
 static void make_tables(struct host *host)
 {
 	size_t n = host->n_vcpus;
+	size_t n_helpers = n * PVS_HELPERS_OF_DOMAIN;
+
+	host->helpers = table(n_helpers, sizeof(*host->helpers));
+	host->look_due_ns = table(n_helpers, sizeof(*host->look_due_ns));
+	host->look_generation = table(n_helpers, sizeof(*host->look_generation));
+	host->helper_of = table(host->world->n_threads, sizeof(*host->helper_of));
+	number_helpers(host);
 
 	host->vcpus = table(n, sizeof(*host->vcpus));
 	host->domains = table(n, sizeof(*host->domains)); /* a domain has a vCPU at least */
@@ -381,6 +426,7 @@ static void make_tables(struct host *host)
 	        .domains = host->domains,
 	        .cpus = host->cpus,
 	        .cpu_rule = &host->cpu_rule,
+	        .helpers = host->helpers,
 	};
 }
 
@@ -421,6 +467,10 @@ struct host *host_free(struct host *host)
 	free(host->vcpus);
 	free(host->domains);
 	free(host->cpus);
+	free(host->helpers);
+	free(host->look_due_ns);
+	free(host->look_generation);
+	free(host->helper_of);
 	free(host->due_ns);
 	free(host->due_cpu);
 	free(host->deadline_generation);

@@ -95,6 +95,37 @@ uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n)
 	return longest;
 }
 
+/* In the wait that ended with run @last: they come in the order of their ends. */
+static uint64_t behind_ns(const struct run_interval *runs, size_t last)
+{
+	const struct run_interval *served = &runs[last];
+	uint64_t behind = 0;
+
+	for (size_t i = last; i > 0 && runs[i - 1].to_ns > served->ready_ns; i--) {
+		const struct run_interval *run = &runs[i - 1];
+		uint64_t from = run->from_ns > served->ready_ns ? run->from_ns : served->ready_ns;
+		uint64_t to = run->to_ns < served->from_ns ? run->to_ns : served->from_ns;
+
+		if (run->elevated && run->vcpu >= 0 && run->domain == served->domain &&
+		    run->cpu == served->cpu && to > from)
+			behind += to - from;
+	}
+	return behind;
+}
+
+uint64_t checker_longest_behind_ns(const struct run_interval *runs, size_t n, uint32_t thread)
+{
+	uint64_t longest = 0, behind;
+
+	for (size_t i = 0; i < n; i++) {
+		if (runs[i].thread != thread || !runs[i].ready_ns)
+			continue;
+		behind = behind_ns(runs, i);
+		longest = behind > longest ? behind : longest;
+	}
+	return longest;
+}
+
 uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
                                    uint64_t lasted_ns)
 {

@@ -47,6 +47,12 @@ int checker_served_permille(const struct run_interval *runs, size_t n, int32_t v
 /** The longest time that anyone was ready and did not run, in ns. */
 uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n);
 
+/**
+ * The most that a thread had to wait, until it ran next, while vCPUs of its domain ran elevated on
+ * the CPU that it then ran on, in ns.
+ */
+uint64_t checker_longest_behind_ns(const struct run_interval *runs, size_t n, uint32_t thread);
+
 /** Elevated time of all vCPUs, in permille of the wall time of all CPUs. */
 uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
                                    uint64_t lasted_ns);

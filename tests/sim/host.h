@@ -34,6 +34,7 @@ enum mutation {
 	MUTATION_YIELD_BLIND,  /* who gave one back is raised again without a look at the tokens */
 	MUTATION_LAST_STRETCH, /* of a run in which it is raised twice only the last is charged */
 	MUTATION_DEAF,         /* nobody hears what guests ask */
+	MUTATION_NO_HELPER,    /* nobody looks at the threads that work for a domain */
 	_MUTATION_MAX,
 };
 
@@ -54,7 +55,10 @@ struct host {
 	struct pvs_vcpu_account *vcpus;
 	struct pvs_domain_account *domains;
 	struct pvs_cpu_account *cpus;
+	struct pvs_helper_account *helpers;
 	struct pvs_bucket_rule cpu_rule;
+	int *helper_of; /* of each thread: which helper it is; -1 */
+	uint64_t *look_due_ns, *look_generation; /* of helpers */
 	uint64_t *due_ns; /* deadlines */
 	uint32_t *due_cpu;
 	uint64_t *deadline_generation;
@@ -100,7 +104,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus,
                       const struct host_options *options);
 struct host *host_free(struct host *host);
 
-/** HAPPENS_DEADLINE and HAPPENS_BOOSTER. */
+/** HAPPENS_DEADLINE, HAPPENS_HELPER and HAPPENS_BOOSTER. */
 void host_handle(struct host *host, const struct entry *entry);
 
 /** Holds or lets go one vCPU, as the daemon's main thread does for a paused domain. */
@@ -109,7 +113,17 @@ void host_hold(struct host *host, unsigned int vcpu, bool hold);
 /** Releases everything, as at the end of the daemon. */
 void host_close(struct host *host);
 
-/* between tracer.c and booster.c */
+/* helpers.c */
+void helpers_watch(struct host *host, uint32_t slot, uint64_t now);
+void helpers_charge(struct host *host, uint32_t domain, uint32_t cpu, uint64_t until,
+                    uint64_t charge);
+void helpers_switch(struct host *host, uint32_t cpu, int prev, bool prev_runnable, int next);
+void helpers_waking(struct host *host, int thread);
+void helpers_migrate(void *userdata, int thread, uint32_t cpu);
+void helpers_looked(struct host *host, const struct entry *entry);
+
+/* between tracer.c, helpers.c and booster.c */
+void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg);
 void tracer_attach(struct host *host);
 void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns);
 void tracer_deadline(struct host *host, const struct entry *entry);

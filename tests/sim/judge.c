@@ -5,6 +5,9 @@
 
 #include "guest.h"
 
+/* What was promised to the threads that work for a domain: so long they wait behind its vCPUs. */
+#define HELPER_WAIT_NS NSEC_PER_MSEC
+
 #define FOREIGN_RUN_NS (1300 * NSEC_PER_USEC) /* a foreign RT thread's longest run */
 
 /*
@@ -16,7 +19,7 @@ static uint64_t wait_limit_ns(const struct scenario *scenario)
 	uint64_t groups = scenario->spinners_per_cpu, members = 1;
 
 	for (size_t i = 0; i < SCENARIO_CASTS_MAX; i++) {
-		groups += scenario->casts[i].domains;
+		groups += scenario->casts[i].domains * (1 + (scenario->casts[i].helper != NULL));
 		members = MAX(members, scenario->casts[i].vcpus);
 	}
 	return 2 * WORLD_SLICE_NS * groups * members;
@@ -113,6 +116,29 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 	        "a CPU ran real-time threads beyond its cap");
 }
 
+/*
+ * Beyond what was promised there may be, of each vCPU of the domain that is elevated there, what
+ * runs until that has its effect, since each that comes is shed by itself.
+ */
+static void judge_helpers(const struct sim_options *options, const struct host *host,
+                          const struct world *world, const struct record *record,
+                          struct sim_result *ret)
+{
+	for (uint32_t i = host->n_vcpus; i < world->n_threads; i++) {
+		uint32_t members = 0;
+
+		if (world->threads[i].domain < 0 || world->threads[i].only_cpu < 0)
+			continue; /* one that is moved at last waited elsewhere */
+		for (uint32_t v = 0; v < host->n_vcpus; v++)
+			members += world->threads[v].domain == world->threads[i].domain;
+		nearest(&ret->helper,
+		        checker_longest_behind_ns(record->runs, record->n_runs, i),
+		        HELPER_WAIT_NS + members * reaction_ns(options, host->n_vcpus));
+	}
+	fail_if(ret, ret->helper.excess_ns > ret->helper.limit_ns,
+	        "a thread waited too long behind the vCPUs that it works for");
+}
+
 void judge(const struct scenario *scenario, const struct sim_options *options,
            const struct host *host, const struct world *world, const struct record *record,
            struct sim_result *ret)
@@ -128,6 +154,7 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	fail_if(ret, host->broken != NULL, host->broken);
 	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
 	judge_caps(scenario, options, world, record, host->n_vcpus, ret);
+	judge_helpers(options, host, world, record, ret);
 	ret->elevated_permille =
 	        checker_elevated_permille(runs, n, world->n_cpus, options->lasts_ns);
 	ret->longest_wait_ns = checker_longest_wait_ns(runs, n);

@@ -27,7 +27,7 @@ static const char usage[] =
         "      --cpus N         CPUs, at most 512\n"
         "      --vcpus N        vCPUs, at most as many as the scenario has\n"
         "      --delay US       the booster's longest reaction (15)\n"
-        "      --mutation N     puts in a fault, 1 to 12\n"
+        "      --mutation N     puts in a fault, 1 to 13\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -59,6 +59,8 @@ static void print_result(const char *name, const struct sim_options *options, un
 	print_cap("vcpu", &r->vcpu);
 	print_cap("domain", &r->domain);
 	print_cap("cpu", &r->cpu);
+	if (r->helper.limit_ns)
+		print_cap("helper", &r->helper);
 	printf("; elevated %u, served %d, host loss %d permille; %" PRIu64
 	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
 	       r->elevated_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
@@ -93,6 +95,7 @@ static void worst_of(struct sim_result *worst, const struct sim_result *r)
 	worst_cap(&worst->vcpu, &r->vcpu);
 	worst_cap(&worst->domain, &r->domain);
 	worst_cap(&worst->cpu, &r->cpu);
+	worst_cap(&worst->helper, &r->helper);
 	worst->elevated_permille = MAX(worst->elevated_permille, r->elevated_permille);
 	worst->served_permille = MIN(worst->served_permille, r->served_permille);
 	worst->host_loss_permille = MAX(worst->host_loss_permille, r->host_loss_permille);
@@ -172,6 +175,8 @@ static const struct {
          "a vCPU was elevated beyond its cap"},
         {MUTATION_DEAF, "nobody hears what guests ask", "asks-honest",
          "asking saved no elevated time"},
+        {MUTATION_NO_HELPER, "nobody looks at helpers", "helpers-one-cpu",
+         "a thread waited too long behind the vCPUs that it works for"},
         {MUTATION_NO_LOWER, "never lowers", "good-alone",
          "a vCPU was still elevated after the end"},
 };

@@ -96,6 +96,11 @@ HOSTILE(toggler_vario, ASK_TOGGLER, AS_VARIO);
 HOSTILE(random_240, ASK_RANDOM, AS_240);
 HOSTILE(random_full, ASK_RANDOM, AS_FULL);
 HOSTILE(random_vario, ASK_RANDOM, AS_VARIO);
+/* An iothread, and a busy one. */
+static const struct behaviour iothread = {
+        "iothread", {{.run_ns = 30 * US, .sleep_ns = 200 * US, .vary_permille = 800}}};
+static const struct behaviour busy_iothread = {
+        "busy iothread", {{.run_ns = 2 * MS, .sleep_ns = 500 * US, .vary_permille = 900}}};
 static const struct behaviour spinner = {"spinner", {{.run_ns = NSEC_NEVER}}, 0};
 static const struct behaviour foreign = {
         "foreign RT", {{.run_ns = MS, .sleep_ns = 10 * MS, .vary_permille = 300}}, 0};
@@ -138,6 +143,13 @@ const struct scenario scenarios[] = {
 	 .casts = {{&rogue_240, 2, 1, false}, {&rogue_490, 2, 1, false}, {&good, 1, 1, false}}},
 	{"static-rt", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&good, 16, 1, true}, {&good, 2, 1, true, 5}}},
+	{"helpers", .n_cpus = 2, .spinners_per_cpu = 3,
+	 .casts = {{&good, 4, 1, true, 0, &iothread}, {&vario, 2, 2, true, 0, &iothread}}},
+	{"helpers-one-cpu", .n_cpus = 1, .spinners_per_cpu = 3,
+	 .casts = {{&vario, 1, 4, true, 0, &iothread}, {&good, 1, 3, true, 0, &busy_iothread}}},
+	{"helpers-moved", .n_cpus = 4, .spinners_per_cpu = 2,
+	 .casts = {{&vario, 1, 6, false, 0, &iothread}, {&rogue_240, 1, 4, false, 0, &busy_iothread},
+		   {&locks, 2, 2, false, 0, &iothread}}},
 	{"pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true,
 	 .casts = {{&good, 1, 2, false}, {&vario, 2, 1, false}, {&rogue_5, 1, 1, false}}},
 	{"asks-honest", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_TIME,
@@ -209,6 +221,22 @@ static void add(struct world *world, const struct behaviour *behaviour, int vcpu
 	world_add(world, &thread);
 }
 
+/* In a group of its own, where libvirt puts it. */
+static uint32_t add_helpers(const struct scenario *scenario, struct world *world, uint32_t group)
+{
+	uint32_t vcpu = 0, domain = 0;
+
+	for (size_t c = 0; c < SCENARIO_CASTS_MAX && scenario->casts[c].behaviour; c++) {
+		const struct cast *cast = &scenario->casts[c];
+
+		for (uint32_t d = 0; d < cast->domains; d++, domain++, vcpu += cast->vcpus)
+			if (cast->helper)
+				add(world, cast->helper, -1, (int)domain, group++,
+				    cast->pinned ? (int)(vcpu % world->n_cpus) : -1, 0);
+	}
+	return group;
+}
+
 static void add_host(const struct scenario *scenario, struct world *world, uint32_t group)
 {
 	for (uint32_t cpu = 0; cpu < world->n_cpus; cpu++) {
@@ -237,6 +265,6 @@ unsigned int scenario_populate(const struct scenario *scenario, struct world *wo
 			}
 		}
 	}
-	add_host(scenario, world, domain);
+	add_host(scenario, world, add_helpers(scenario, world, domain));
 	return n_vcpus;
 }

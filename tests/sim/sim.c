@@ -15,6 +15,7 @@ static void handle(struct host *host, struct world *world, const struct entry *e
 		world_handle(world, entry);
 		return;
 	case HAPPENS_DEADLINE:
+	case HAPPENS_HELPER:
 	case HAPPENS_BOOSTER:
 		host_handle(host, entry);
 		return;

@@ -2,6 +2,7 @@
 /*
  * bpf/tracer.bpf.c in C, on virtual time: the same functions with the same names do the same. What
  * is missing is what a simulated machine does not have: KVM, forks, softirqs, lost identities.
+ * bpf/helpers.h is helpers.c.
  */
 #include "guest.h"
 #include "host.h"
@@ -9,7 +10,7 @@
 
 #define SAMPLE_NS 2000000
 
-static void event_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg)
+void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg)
 {
 	struct pvs_event event = {
 	        .at_ns = host->world->now_ns,
@@ -73,6 +74,7 @@ static void elevated_charge(struct host *host, uint32_t slot, uint32_t cpu, uint
 {
 	cpu_charge(host, cpu, until, charge, false);
 	domain_charge(host, host->vcpus[slot].domain, until, charge);
+	helpers_charge(host, host->vcpus[slot].domain, cpu, until, charge);
 	vcpu_charge(host, &host->vcpus[slot], until, charge);
 }
 
@@ -146,7 +148,7 @@ static void ask_check_running(struct host *host, uint32_t slot, uint64_t now)
 	run = pvs_vcpu_ask_run(vcpu);
 	since = pvs_ask_ordinary_since(&run);
 	if (since && since + run.grace_ns <= now && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
-		event_send(host, slot, PVS_EVENT_ORDINARY, 0);
+		tracer_send(host, slot, PVS_EVENT_ORDINARY, 0);
 }
 
 /* bpf/budget.h */
@@ -248,7 +250,7 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 		return;
 	}
 	vcpu->exhausted_at_ns = now;
-	event_send(host, slot, PVS_EVENT_EXHAUSTED, which);
+	tracer_send(host, slot, PVS_EVENT_EXHAUSTED, which);
 	deadline_start(host, slot, now, PVS_OVERDUE_NS);
 }
 
@@ -277,7 +279,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	entitlement_sample(host, slot, now);
 	vcpu->in_ns = now;
 	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
-		event_send(host, slot, PVS_EVENT_RUN, 0);
+		tracer_send(host, slot, PVS_EVENT_RUN, 0);
 	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
 		return;
 	if (vcpu->out != PVS_OUT_PREEMPTED) {
@@ -287,10 +289,11 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	if (vcpu->exhausted_at_ns || host->mutation == MUTATION_NO_DEADLINE)
 		return;
 	vcpu->watched_ns = now;
+	helpers_watch(host, slot, now);
 	left = tokens_left(host, vcpu, now, now, &which);
 	if (left <= PVS_TOKENS_MIN_NS) {
 		vcpu->exhausted_at_ns = now;
-		event_send(host, slot, PVS_EVENT_EXHAUSTED, which);
+		tracer_send(host, slot, PVS_EVENT_EXHAUSTED, which);
 		left = PVS_OVERDUE_NS;
 	} else {
 		left = (int64_t)next_look(vcpu, now, (uint64_t)left);
@@ -327,7 +330,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
 		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT))
-			event_send(host, slot, PVS_EVENT_URGENT, 0);
+			tracer_send(host, slot, PVS_EVENT_URGENT, 0);
 		return;
 	}
 	if (!host->world->threads[slot].halted) {
@@ -337,7 +340,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
 	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED)
-		event_send(host, slot, PVS_EVENT_BLOCKED, 0);
+		tracer_send(host, slot, PVS_EVENT_BLOCKED, 0);
 }
 
 static bool is_vcpu(const struct host *host, int thread)
@@ -372,21 +375,24 @@ static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int n
 		vcpu_out(host, (uint32_t)prev, now, cpu, asleep);
 	if (is_vcpu(host, next))
 		vcpu_in(host, (uint32_t)next, now, cpu);
+	helpers_switch(host, cpu, prev, !asleep, next);
 }
 
 static void on_waking(void *userdata, int thread)
 {
 	struct host *host = userdata;
 
-	if (!is_vcpu(host, thread))
+	if (!is_vcpu(host, thread)) {
+		helpers_waking(host, thread);
 		return;
+	}
 	host->vcpus[thread].wake_ns = host->world->now_ns;
 	host->vcpus[thread].wakeups++;
 }
 
 void tracer_attach(struct host *host)
 {
-	host->world->hooks = (struct world_hooks){on_switch, on_waking, host};
+	host->world->hooks = (struct world_hooks){on_switch, on_waking, helpers_migrate, host};
 }
 
 /* The booster itself, which is no thread of the simulated machine. */

@@ -253,6 +253,8 @@ static void wake(struct world *world, uint32_t number)
 	t->ready_ns = world->now_ns;
 	t->woken = true;
 	world->hooks.waking(world->hooks.userdata, (int)number);
+	if (t->cpu != cpu)
+		world->hooks.migrate(world->hooks.userdata, (int)number, cpu);
 	account(world, cpu);
 	enqueue(world, number, cpu);
 	if (preempts(world, t, cpu))

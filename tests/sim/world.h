@@ -50,7 +50,7 @@ struct guest;
 struct thread {
 	const struct behaviour *behaviour;
 	struct guest *guest; /* what it says, and its urgent work; NULL: neither */
-	int vcpu, domain;    /* -1 */
+	int vcpu, domain;    /* -1; of a domain, and no vCPU: it works for it */
 	uint32_t group;
 	int only_cpu;     /* -1: it may run on all */
 	bool observed;    /* traced, and never boosted */
@@ -88,6 +88,7 @@ enum happening {
 	HAPPENS_WAKE,
 	HAPPENS_URGENT,
 	HAPPENS_DEADLINE,
+	HAPPENS_HELPER,
 	HAPPENS_BOOSTER,
 	HAPPENS_COMMAND,
 };
@@ -112,6 +113,7 @@ struct world;
 struct world_hooks {
 	void (*switched)(void *userdata, uint32_t cpu, int prev, bool asleep, int next);
 	void (*waking)(void *userdata, int thread);
+	void (*migrate)(void *userdata, int thread, uint32_t cpu); /* before it is queued there */
 	void *userdata;
 };
 

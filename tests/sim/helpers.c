@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bpf/helpers.h in C, on virtual time: see tracer.c. */
+#include "host.h"
+#include "rng.h"
+
+#define SLOT_NONE UINT32_MAX
+
+static uint32_t hindered_by(const struct host *host, uint32_t number, uint32_t cpu)
+{
+	int slot = host->world->cpus[cpu].current;
+	const struct pvs_vcpu_account *vcpu;
+
+	if (slot < 0 || (unsigned int)slot >= host->n_vcpus)
+		return SLOT_NONE;
+	vcpu = &host->vcpus[slot];
+	if (!vcpu->in_ns || !(vcpu->flags & PVS_FLAG_ELEVATED) || vcpu->cpu != cpu ||
+	    vcpu->domain != number / PVS_HELPERS_OF_DOMAIN)
+		return SLOT_NONE;
+	return (uint32_t)slot;
+}
+
+static void helper_watch(struct host *host, uint32_t number, uint32_t slot, uint64_t now)
+{
+	struct pvs_helper_account *helper = &host->helpers[number];
+	const struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint64_t behind, from, delay;
+
+	if (!helper->since_ns || helper->cpu != vcpu->cpu || host->mutation == MUTATION_NO_HELPER)
+		return;
+	from = MAX(MAX(vcpu->in_ns, vcpu->raised_at_ns), helper->since_ns);
+	behind = helper->behind_ns + (now > from ? now - from : 0);
+	if (behind + PVS_TOKENS_MIN_NS > PVS_HELPER_WAIT_NS) {
+		helper->sheds += !helper->told;
+		helper->told = 1;
+		tracer_send(host, slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
+		return;
+	}
+	delay = PVS_HELPER_WAIT_NS - behind;
+	if (host->look_due_ns[number] > now && host->look_due_ns[number] <= now + delay)
+		return;
+	host->look_due_ns[number] = now + delay;
+	world_plan(host->world, now + delay + rng_below(&host->random, HOST_TIMER_NS),
+	           HAPPENS_HELPER, number, ++host->look_generation[number]);
+}
+
+void helpers_looked(struct host *host, const struct entry *entry)
+{
+	uint32_t number = entry->number, slot;
+
+	if (entry->generation != host->look_generation[number])
+		return;
+	host->look_due_ns[number] = 0;
+	if (!host->helpers[number].since_ns)
+		return;
+	slot = hindered_by(host, number, host->helpers[number].cpu);
+	if (slot != SLOT_NONE)
+		helper_watch(host, number, slot, host->world->now_ns);
+}
+
+void helpers_watch(struct host *host, uint32_t slot, uint64_t now)
+{
+	uint32_t domain = host->vcpus[slot].domain;
+	uint32_t waiting = host->domains[domain].helpers_waiting;
+
+	for (uint32_t i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		if (waiting & (UINT32_C(1) << i))
+			helper_watch(host, domain * PVS_HELPERS_OF_DOMAIN + i, slot, now);
+}
+
+void helpers_charge(struct host *host, uint32_t domain, uint32_t cpu, uint64_t until,
+                    uint64_t charge)
+{
+	uint32_t waiting = host->domains[domain].helpers_waiting;
+
+	for (uint32_t i = 0; i < PVS_HELPERS_OF_DOMAIN; i++) {
+		struct pvs_helper_account *helper =
+		        &host->helpers[domain * PVS_HELPERS_OF_DOMAIN + i];
+
+		if (!(waiting & (UINT32_C(1) << i)) || !helper->since_ns || helper->cpu != cpu ||
+		    helper->since_ns >= until)
+			continue;
+		helper->behind_ns += MIN(until - helper->since_ns, charge);
+	}
+}
+
+static void helper_waits(struct host *host, uint32_t number, uint32_t cpu, uint64_t now)
+{
+	struct pvs_helper_account *helper = &host->helpers[number];
+	uint32_t slot;
+
+	helper->cpu = cpu;
+	if (!helper->since_ns) {
+		helper->behind_ns = 0;
+		helper->told = 0;
+		helper->since_ns = now;
+	}
+	host->domains[number / PVS_HELPERS_OF_DOMAIN].helpers_waiting |=
+	        UINT32_C(1) << (number % PVS_HELPERS_OF_DOMAIN);
+	slot = hindered_by(host, number, cpu);
+	if (slot != SLOT_NONE)
+		helper_watch(host, number, slot, now);
+}
+
+static void helper_runs(struct host *host, uint32_t number, uint64_t now)
+{
+	struct pvs_helper_account *helper = &host->helpers[number];
+	uint64_t wait;
+
+	if (!helper->since_ns)
+		return;
+	wait = now - helper->since_ns;
+	helper->since_ns = 0;
+	host->domains[number / PVS_HELPERS_OF_DOMAIN].helpers_waiting &=
+	        ~(UINT32_C(1) << (number % PVS_HELPERS_OF_DOMAIN));
+	helper->waits++;
+	helper->wait_ns += wait;
+	helper->wait_max_ns = MAX(helper->wait_max_ns, wait);
+	helper->behind_max_ns = MAX(helper->behind_max_ns, helper->behind_ns);
+}
+
+/* Which helper a thread is; -1: none. */
+static int helper_number(const struct host *host, int thread)
+{
+	return thread < 0 ? -1 : host->helper_of[thread];
+}
+
+void helpers_switch(struct host *host, uint32_t cpu, int prev, bool prev_runnable, int next)
+{
+	int out = helper_number(host, prev), in = helper_number(host, next);
+	uint64_t now = host->world->now_ns;
+
+	if (in >= 0)
+		helper_runs(host, (uint32_t)in, now);
+	if (out >= 0 && prev_runnable)
+		helper_waits(host, (uint32_t)out, cpu, now);
+}
+
+void helpers_waking(struct host *host, int thread)
+{
+	int number = helper_number(host, thread);
+
+	if (number >= 0)
+		helper_waits(host, (uint32_t)number, host->world->threads[thread].cpu,
+		             host->world->now_ns);
+}
+
+void helpers_migrate(void *userdata, int thread, uint32_t cpu)
+{
+	struct host *host = userdata;
+	int number = helper_number(host, thread);
+
+	if (number >= 0 && host->helpers[number].since_ns)
+		helper_waits(host, (uint32_t)number, cpu, host->world->now_ns);
+}
