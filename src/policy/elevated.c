@@ -45,11 +45,7 @@ static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
  */
 static void hold_off(struct policy_vcpu *v, enum policy_reason reason, uint64_t now_ns)
 {
-	uint64_t until_ns = now_ns + policy_refill_ns(&v->profile, v->profile.burst_ns);
-
-	if (until_ns <= v->backoff_until_ns)
-		return;
-	v->backoff_until_ns = until_ns;
+	v->backoff_until_ns = now_ns + policy_refill_ns(&v->profile, v->profile.burst_ns);
 	v->backoff_why = reason;
 }
 

@@ -88,3 +88,28 @@ def test_rogue_guest(scene, name):
     assert ran > 100
     assert least <= inside <= 200 + MARGIN_PERMILLE, (inside, outside, ran)
     assert outside <= 200 + MARGIN_PERMILLE, (inside, outside, ran)
+
+
+def test_own_emulator_on_the_only_cpu(scene):
+    """QEMU's main thread serves the guest's timer on the vCPU's own CPU, behind bursts of 5 ms: they end sooner."""
+    pinned = "<cputune><vcpupin vcpu='0' cpuset='1'/><emulatorpin cpuset='1'/></cputune>"
+    domain = scene.domain(busy=30, idle=1, hz=1000, tuning=pinned)
+    daemon = scene.daemon(profile="long", config={
+        "profiles": {"long": {"mode": "boost", "share_permille": 250, "burst_us": 5000}},
+        "host": {"domain_burst_us": 5000, "cpu_burst_us": 10000}})
+    shed = daemon.wait_vcpu(domain, lambda v: v["denied_total"].get("helper", 0) > 3, "to make room for its emulator")
+    assert shed["boosts_total"] > 3
+    emulator = emulator_of(daemon, domain)
+    assert emulator["watched"] and emulator["waits_total"] > 10 and emulator["sheds_total"] > 3
+    scene.figures.setdefault("longest wait of an emulator behind its vCPU, us (1000 are allowed)", []).append(
+        emulator["behind_max_us"])
+    assert "helper" in daemon.call("explain", domain.name).stdout
+    # not traced any more once it is not boosted
+    daemon.call("policy", "set", domain.name, "observe")
+    assert not emulator_of(daemon, domain)["watched"]
+
+
+def emulator_of(daemon, domain):
+    """Its object in `show --json`."""
+    helpers = daemon.ctl_json("show", domain.name)["domain"]["helpers"]
+    return next(helper for helper in helpers if helper["tid"] == domain.pid)

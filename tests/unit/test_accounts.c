@@ -11,7 +11,8 @@ static struct pvs_vcpu_account vcpu;
 static struct pvs_domain_account domain;
 static struct pvs_cpu_account cpus[PVS_CPUS_MAX];
 static struct pvs_bucket_rule cpu_rule = {.burst_ns = 3000 * US, .share_permille = 300};
-static const struct accounts accounts = {&vcpu, &domain, cpus, &cpu_rule};
+static struct pvs_helper_account helpers[PVS_HELPERS_OF_DOMAIN];
+static const struct accounts accounts = {&vcpu, &domain, cpus, &cpu_rule, helpers};
 
 /* It runs since T0, elevated or not. */
 static void start(void)
@@ -101,7 +102,36 @@ static void test_who_saw_it_first_knows_when(void)
 	CHECK_U64(ask.expected_ns, T0 + 400 * US);
 }
 
-TEST_MAIN({"raised_once", test_raised_once},
+/* What of the run that goes on it waited, and what was charged before. */
+static void test_helpers_behind(void)
+{
+	struct policy_facts facts;
+
+	start();
+	account_raised(&accounts, 0, T0 + 100 * US);
+	account_facts(&accounts, 0, T0 + 900 * US, &facts);
+	CHECK(!facts.helper_waits);
+	vcpu.cpu = 3;
+	domain.helpers_waiting = 0x80000011; /* the first sleeps by now, the fifth is elsewhere */
+	helpers[0] = (struct pvs_helper_account){.cpu = 3, .behind_ns = 900 * US};
+	helpers[4] = (struct pvs_helper_account){.cpu = 2, .since_ns = T0, .behind_ns = 950 * US};
+	helpers[31] = (struct pvs_helper_account){.cpu = 3, .since_ns = T0 + 300 * US};
+	account_facts(&accounts, 0, T0 + 900 * US, &facts);
+	CHECK(facts.helper_waits);
+	CHECK_U64(facts.helper_behind_ns, 600 * US);
+	helpers[31].behind_ns = 50 * US;
+	helpers[31].since_ns = T0; /* before it was raised it was in nobody's way */
+	account_facts(&accounts, 0, T0 + 900 * US, &facts);
+	CHECK_U64(facts.helper_behind_ns, 850 * US);
+	account_lowered(&accounts, 0, T0 + 500 * US);
+	account_facts(&accounts, 0, T0 + 900 * US, &facts);
+	CHECK_U64(facts.helper_behind_ns, 450 * US);
+	vcpu.in_ns = 0;
+	account_facts(&accounts, 0, T0 + 900 * US, &facts);
+	CHECK_U64(facts.helper_behind_ns, 50 * US);
+}
+
+TEST_MAIN({"raised_once", test_raised_once}, {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when})
