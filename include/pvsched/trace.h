@@ -15,9 +15,9 @@
 #include "pvsched/bucket.h"
 #include "pvsched/rhythm.h"
 
-#define PVS_VCPUS_MAX    4096 /* slots; a slot is a registered vCPU thread */
-#define PVS_DOMAINS_MAX  1024
-#define PVS_CPUS_MAX     1024
+#define PVS_VCPUS_MAX   4096 /* slots; a slot is a registered vCPU thread */
+#define PVS_DOMAINS_MAX 1024
+#define PVS_CPUS_MAX    1024
 
 /** Threads that work for a domain: those of domain slot N are N * PVS_HELPERS_OF_DOMAIN and on. */
 #define PVS_HELPERS_OF_DOMAIN 32 /* the bits of pvs_domain_account::helpers_waiting */
@@ -207,10 +207,10 @@ struct pvs_domain_account {
  * the tracer, under the locks under which the kernel wakes, moves and switches that thread.
  */
 struct pvs_helper_account {
-	__u32 tid;           /* daemon; 0: none */
-	__u32 cpu;           /* where it waits, or waited last */
-	__u64 since_ns;      /* it can run and does not, since; 0: it does, or sleeps */
-	__u64 behind_ns;     /* in this wait, vCPUs of its domain were charged for this on its CPU */
+	__u32 tid;       /* daemon; 0: none */
+	__u32 cpu;       /* where it waits, or waited last */
+	__u64 since_ns;  /* it can run and does not, since; 0: it does, or sleeps */
+	__u64 behind_ns; /* in this wait, vCPUs of its domain were charged for this on its CPU */
 	__u64 behind_max_ns; /* in any wait that is over */
 	__u64 wait_ns;       /* all waits that are over */
 	__u64 wait_max_ns;

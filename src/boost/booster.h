@@ -63,6 +63,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_QUOTA,     /* a CFS quota appeared over a vCPU, or went */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: @error is enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page could not be read any more */
+	BOOSTER_NOTE_HELPER,    /* lowered for a helper of its domain, @error, for the first time */
 };
 
 struct booster_note {

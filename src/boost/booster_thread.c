@@ -177,16 +177,20 @@ static void shed(struct booster *b, unsigned int running)
 
 	if (most >= 0 && (unsigned int)most != running)
 		step(b, (unsigned int)most, POLICY_EVENT_SHED);
-	step(b, running,
-	     most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
+	step(b, running, most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
 }
 
 /* A helper waits: the vCPU that runs there makes room, and who owes most of its domain there. */
-static void make_room(struct booster *b, unsigned int running)
+static void make_room(struct booster *b, unsigned int running, unsigned int helper)
 {
 	int most = find_debtor(b, running, true);
+	bool raised = b->slots[running].raised;
 
 	step(b, running, POLICY_EVENT_HELPER);
+	if (raised && !b->slots[running].raised && !b->slots[running].made_room) {
+		b->slots[running].made_room = true;
+		note(b, BOOSTER_NOTE_HELPER, running, (int)helper);
+	}
 	if (most >= 0 && (unsigned int)most != running)
 		step(b, (unsigned int)most, POLICY_EVENT_HELPER);
 }
@@ -234,7 +238,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		step(b, event->slot, POLICY_EVENT_SOFTIRQD);
 		break;
 	case PVS_EVENT_HELPER:
-		make_room(b, event->slot);
+		make_room(b, event->slot, event->arg);
 		break;
 	case PVS_EVENT_FOREIGN:
 		/* may be of a moment before the raise took effect: forget nothing unverified */

@@ -26,6 +26,7 @@ struct booster_slot {
 	bool raised;
 	struct booster_delays request_to_applied;
 	uint64_t children_mended;
+	bool made_room; /* for a helper of its domain: that was noted */
 };
 
 struct booster {

@@ -328,7 +328,7 @@ static void render_show_latency(const struct json_value *vcpus, FILE *out)
 static void render_helpers(const struct json_value *helpers, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"TID", true},    {"HELPER", false},  {"WAITS", true},
+	        {"TID", true},    {"HELPER", false},   {"WAITS", true},
 	        {"MAX us", true}, {"BEHIND us", true}, {"SHEDS", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));

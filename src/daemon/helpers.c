@@ -93,9 +93,36 @@ void helpers_drop(struct manager *m, struct managed_domain *d)
 		helper_end(m, d, i);
 }
 
-const struct pvs_helper_account *helpers_account(const struct manager *m,
-                                                 const struct managed_domain *d,
-                                                 const struct thread_id *id)
+void helpers_made_room(struct managed_domain *d, const struct managed_vcpu *v, int place)
+{
+	struct log_context ctx = {
+	        .domain = d->seen->name,
+	        .vcpu = (int)v->thread.index,
+	        .reason = policy_reason_name(POLICY_REASON_HELPER),
+	};
+
+	if (d->room_logged || place < 0 || place >= PVS_HELPERS_OF_DOMAIN)
+		return;
+	d->room_logged = true;
+	log_write(LOG_NOTICE, &ctx,
+	          "domain \"%s\", vCPU %u: it gave its boost back for its domain's own thread %d, "
+	          "which had waited behind it for a millisecond; pin that elsewhere (virsh "
+	          "emulatorpin, iothreadpin), or expect it again",
+	          d->seen->name, v->thread.index, d->helpers[place].tid);
+}
+
+uint64_t helpers_sheds_total(const struct manager *m, const struct managed_domain *d)
+{
+	uint64_t sheds = 0;
+
+	for (unsigned int i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		if (d->helpers[i].tid)
+			sheds += m->accounts.helpers[helper_slot(d, i)].sheds;
+	return sheds;
+}
+
+const struct pvs_helper_account *
+helpers_account(const struct manager *m, const struct managed_domain *d, const struct thread_id *id)
 {
 	for (unsigned int i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
 		if (d->helpers[i].tid && thread_id_equal(&d->helpers[i], id))

@@ -102,6 +102,8 @@ struct managed_domain {
 	size_t n_vcpus;
 	struct managed_vcpu *vcpus;
 	struct thread_id helpers[PVS_HELPERS_OF_DOMAIN]; /* that are watched; tid 0: none */
+	bool room_logged;                                /* that vCPUs make room for these */
+	uint64_t last_summary_sheds;
 };
 
 struct manager {
@@ -266,6 +268,12 @@ void helpers_apply(struct manager *m);
 
 /** None of a domain's any more. */
 void helpers_drop(struct manager *m, struct managed_domain *d);
+
+/** A vCPU made room, for the first time, for the one at @place. */
+void helpers_made_room(struct managed_domain *d, const struct managed_vcpu *v, int place);
+
+/** How often vCPUs made room for those that are watched now. */
+uint64_t helpers_sheds_total(const struct manager *m, const struct managed_domain *d);
 
 /** What is known of such a thread; NULL: it is not watched. */
 const struct pvs_helper_account *helpers_account(const struct manager *m,

@@ -183,6 +183,9 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 	case BOOSTER_NOTE_PAGE_LOST:
 		carriers_lost(m, d);
 		break;
+	case BOOSTER_NOTE_HELPER:
+		helpers_made_room(d, v, note->error);
+		break;
 	case BOOSTER_NOTE_GUARDIAN:
 		break;
 	}

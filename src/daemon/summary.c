@@ -3,6 +3,7 @@
 #include "daemon/manager.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "metrics/delays.h"
@@ -13,6 +14,7 @@
 /* Sums over a domain's vCPUs what happened since the last time. */
 struct change {
 	uint64_t boosts, used_ns, run_ns, elapsed_ns;
+	uint64_t sheds;       /* for the domain's own threads */
 	uint64_t wait_p99_us; /* of the worst vCPU, since it is traced */
 };
 
@@ -36,6 +38,14 @@ static void vcpu_change(struct manager *m, struct managed_vcpu *v, uint64_t now_
 	v->last_summary.at_ns = now_ns;
 }
 
+static uint64_t sheds_change(struct manager *m, struct managed_domain *d)
+{
+	uint64_t sheds = helpers_sheds_total(m, d), last = d->last_summary_sheds;
+
+	d->last_summary_sheds = sheds;
+	return sheds > last ? sheds - last : 0; /* some threads may have ended since */
+}
+
 static void domain_summary(struct manager *m, struct managed_domain *d)
 {
 	struct log_context ctx = {
@@ -45,21 +55,26 @@ static void domain_summary(struct manager *m, struct managed_domain *d)
 	};
 	struct change sum = {0};
 	uint64_t now_ns = clock_now_ns(), elapsed_ms;
+	char room[64] = "";
 
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		if (d->vcpus[i].slot != SLOT_NONE)
 			vcpu_change(m, &d->vcpus[i], now_ns, &sum);
+	sum.sheds = sheds_change(m, d);
 	elapsed_ms = sum.elapsed_ns / NSEC_PER_MSEC;
 	if (sum.used_ns == 0 || elapsed_ms == 0)
 		return;
+	if (sum.sheds)
+		snprintf(room, sizeof(room), "; made room for its own threads %" PRIu64 " times",
+		         sum.sheds);
 	log_write(LOG_INFO, &ctx,
 	          "domain \"%s\", profile %s: %" PRIu64 " boosts in %" PRIu64
 	          " s; %selevated for %" PRIu64 " permille of a CPU; ran %" PRIu64
-	          " permille; wait p99 %" PRIu64 " us",
+	          " permille; wait p99 %" PRIu64 " us%s",
 	          d->seen->name, d->choice.profile.name, sum.boosts, elapsed_ms / 1000,
 	          d->choice.profile.mode == PROFILE_OBSERVE ? "would have been " : "",
 	          sum.used_ns / NSEC_PER_USEC / elapsed_ms, sum.run_ns / NSEC_PER_USEC / elapsed_ms,
-	          sum.wait_p99_us);
+	          sum.wait_p99_us, room);
 }
 
 static int on_interval(sd_event_source *source, uint64_t usec, void *userdata)

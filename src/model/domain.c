@@ -77,7 +77,8 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 		return false;
 	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
 		return false;
-	if (!thread_id_equal(&a->qemu, &b->qemu) || !domain_metadata_equal(&a->metadata, &b->metadata))
+	if (!thread_id_equal(&a->qemu, &b->qemu) ||
+	    !domain_metadata_equal(&a->metadata, &b->metadata))
 		return false;
 	for (i = 0; i < a->n_vcpus; i++)
 		if (!vcpu_equal(&a->vcpus[i], &b->vcpus[i]))

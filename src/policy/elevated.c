@@ -101,9 +101,9 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 	/* in the run that it was raised in the tracer looks at those that come, not at those there
 	 */
 	if (v->caught_awake && facts->helper_waits)
-		at_ns = MIN(at_ns, now_ns + PVS_HELPER_WAIT_NS -
-		                           MIN(facts->helper_behind_ns,
-		                               (uint64_t)PVS_HELPER_WAIT_NS - 1));
+		at_ns = MIN(at_ns,
+		            now_ns + PVS_HELPER_WAIT_NS -
+		                    MIN(facts->helper_behind_ns, (uint64_t)PVS_HELPER_WAIT_NS - 1));
 	if (facts->whereabouts == POLICY_WAITING)
 		at_ns = MIN(at_ns, now_ns + PVS_UNSEEN_NS);
 	if (v->command_until_ns > now_ns)

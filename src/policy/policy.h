@@ -97,15 +97,15 @@ struct policy_facts {
 	bool quota;        /* a CFS quota was seen over it */
 	int64_t tokens_ns; /* least of its own, its domain's and its CPU's, the current run taken
 	                      off */
-	uint64_t softirqd_since_ns;  /* since when ksoftirqd waits on its CPU; 0: it does not */
-	bool helper_waits;           /* a thread that works for its domain does so on its CPU */
-	uint64_t helper_behind_ns;   /* in this wait, for so long behind elevated vCPUs of the domain
-	                              */
-	uint64_t full_at_ns;         /* when its own bucket is full; in the past: it is */
-	uint64_t domain_at_ns;       /* when its domain's bucket holds a burst of the vCPU */
-	uint64_t cpu_at_ns;          /* when its CPU's bucket does */
-	uint64_t ran_ns;             /* since it was switched in; 0 unless running */
-	uint64_t waited_ns;          /* since it was woken or preempted; 0 unless waiting */
+	uint64_t softirqd_since_ns; /* since when ksoftirqd waits on its CPU; 0: it does not */
+	bool helper_waits;          /* a thread that works for its domain does so on its CPU */
+	uint64_t helper_behind_ns;  /* in this wait, for so long behind elevated vCPUs of the domain
+	                             */
+	uint64_t full_at_ns;        /* when its own bucket is full; in the past: it is */
+	uint64_t domain_at_ns;      /* when its domain's bucket holds a burst of the vCPU */
+	uint64_t cpu_at_ns;         /* when its CPU's bucket does */
+	uint64_t ran_ns;            /* since it was switched in; 0 unless running */
+	uint64_t waited_ns;         /* since it was woken or preempted; 0 unless waiting */
 	uint64_t preempted_after_ns; /* waiting: how long it had run then; 0: it was asleep */
 	enum pvsched_ask ask;        /* what its guest says; never INVALID */
 	uint64_t expected_ns;        /* with ORDINARY: when it will be urgent again; 0: not known */

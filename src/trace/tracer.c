@@ -306,8 +306,7 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
 {
 	struct pvs_helper_account *account = &tracer->helpers[helper];
-	uint32_t *waiting =
-	        &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].helpers_waiting;
+	uint32_t *waiting = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].helpers_waiting;
 
 	thread_unregister(tracer, PVS_VCPUS_MAX + helper, (pid_t)account->tid);
 	__atomic_store_n(&account->tid, 0, __ATOMIC_RELEASE);

@@ -395,8 +395,7 @@ static void number_helpers(struct host *host)
 			continue;
 		domain = (uint32_t)world->threads[i].domain;
 		if (used[domain] < PVS_HELPERS_OF_DOMAIN)
-			host->helper_of[i] =
-			        (int)(domain * PVS_HELPERS_OF_DOMAIN + used[domain]++);
+			host->helper_of[i] = (int)(domain * PVS_HELPERS_OF_DOMAIN + used[domain]++);
 	}
 	free(used);
 }

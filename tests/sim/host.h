@@ -57,9 +57,9 @@ struct host {
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
 	struct pvs_bucket_rule cpu_rule;
-	int *helper_of; /* of each thread: which helper it is; -1 */
+	int *helper_of;                          /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
-	uint64_t *due_ns; /* deadlines */
+	uint64_t *due_ns;                        /* deadlines */
 	uint32_t *due_cpu;
 	uint64_t *deadline_generation;
 	struct accounts accounts;

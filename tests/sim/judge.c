@@ -131,8 +131,7 @@ static void judge_helpers(const struct sim_options *options, const struct host *
 			continue; /* one that is moved at last waited elsewhere */
 		for (uint32_t v = 0; v < host->n_vcpus; v++)
 			members += world->threads[v].domain == world->threads[i].domain;
-		nearest(&ret->helper,
-		        checker_longest_behind_ns(record->runs, record->n_runs, i),
+		nearest(&ret->helper, checker_longest_behind_ns(record->runs, record->n_runs, i),
 		        HELPER_WAIT_NS + members * reaction_ns(options, host->n_vcpus));
 	}
 	fail_if(ret, ret->helper.excess_ns > ret->helper.limit_ns,

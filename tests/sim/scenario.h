@@ -7,10 +7,10 @@
 
 struct cast {
 	const struct behaviour *behaviour;
-	uint32_t domains; /* so many ... */
-	uint32_t vcpus;   /* ... with so many vCPUs each */
-	bool pinned;      /* each vCPU to one CPU, in turn */
-	int priority;     /* FIFO by its owner\'s will, not ours; 0: fair */
+	uint32_t domains;               /* so many ... */
+	uint32_t vcpus;                 /* ... with so many vCPUs each */
+	bool pinned;                    /* each vCPU to one CPU, in turn */
+	int priority;                   /* FIFO by its owner\'s will, not ours; 0: fair */
 	const struct behaviour *helper; /* of a thread that works for each domain, beside the first
 	                                   vCPU; NULL: none */
 };

@@ -36,9 +36,9 @@ struct sim_result {
 	struct sim_urgent heard, unheard; /* with what guests ask heeded, and ignored */
 	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
 	struct sim_cap helper; /* a thread that works for a domain, behind its vCPUs: time, limit */
-	uint32_t elevated_permille;       /* of all CPU time */
-	int served_permille;              /* the worst of the first cast; -1: none woke */
-	int host_loss_permille; /* what the spinners lost against the same without boosts */
+	uint32_t elevated_permille; /* of all CPU time */
+	int served_permille;        /* the worst of the first cast; -1: none woke */
+	int host_loss_permille;     /* what the spinners lost against the same without boosts */
 	uint64_t calls_per_s;
 	uint64_t longest_wait_ns;
 	uint64_t base_wait_ns; /* the same without boosts */
