@@ -294,7 +294,7 @@ bool discovery_differs(const struct config_host *a, const struct config_host *b,
 /** Starts anew with another configuration; domains are found again. */
 void discovery_restart(struct manager *m, bool only_processes);
 
-/** A thread of process @pid was named like a vCPU. */
+/** A thread of process @pid was named like a vCPU or an iothread. */
 void discovery_hint(struct manager *m, pid_t pid);
 
 /** Such news were lost. */

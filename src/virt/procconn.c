@@ -26,8 +26,10 @@
 /** Room for some ten thousand events that pass the filter; the default is a hundredth of it. */
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
 
-/** What begins the name of a vCPU thread, in the byte order of the filter. */
-#define COMM_PREFIX 0x43505520u /* "CPU " */
+/** What begins the name of a vCPU thread, and of an iothread, in the byte order of the filter. */
+#define VCPU_PREFIX     0x43505520u /* "CPU " */
+#define IOTHREAD_PREFIX 0x494f2000u /* "IO ", whatever follows */
+#define IOTHREAD_MASK   0xffffff00u
 
 /** One message as it is on the wire. */
 struct proc_message {
@@ -48,9 +50,11 @@ static int attach_filter(int fd)
 	const unsigned int comm = offsetof(struct proc_message, event.event_data.comm.comm);
 	struct sock_filter code[] = {
 	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, what),
-	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_COMM), 0, 3),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(PROC_EVENT_COMM), 0, 5),
 	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, comm),
-	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, COMM_PREFIX, 0, 1),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VCPU_PREFIX, 2, 0),
+	        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, IOTHREAD_MASK),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IOTHREAD_PREFIX, 0, 1),
 	        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	        BPF_STMT(BPF_RET | BPF_K, 0),
 	};

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The kernel's process connector as a hint that a vCPU thread was born: QEMU names it "CPU N/KVM",
- * and a thread's new name is an event. A filter in the kernel drops everything else, so a busy host
- * does not wake us. Events get lost in storms: whoever uses this also looks for himself now and
- * then.
+ * The kernel's process connector as a hint that a vCPU thread or an iothread was born: QEMU names
+ * it "CPU N/KVM" or "IO ...", and a thread's new name is an event. A filter in the kernel drops
+ * everything else, so a busy host does not wake us. Events get lost in storms: whoever uses this
+ * also looks for himself now and then.
  *
  * For the main thread; nothing blocks but procconn_new(), for PROCCONN_PROBE_MS at most.
  */
@@ -34,7 +34,7 @@ void procconn_cleanup(struct procconn **procconn);
 /** For EPOLLIN, level triggered. */
 int procconn_fd(const struct procconn *procconn);
 
-/** A thread of process @tgid was named like a vCPU. Any process may do that. */
+/** A thread of process @tgid was named like a vCPU or an iothread. Any process may do that. */
 typedef void procconn_fn(void *userdata, pid_t tgid);
 
 enum {

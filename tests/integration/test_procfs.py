@@ -140,19 +140,41 @@ def test_real_kvm(scene):
     assert listed(daemon, emulated.pid) == []
 
 
-def hotplug(qemu):
+def qmp(qemu, execute, **arguments):
     """What an administrator's own tool does; pvschedd never speaks to that socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(qemu.qmp)
         stream = connection.makefile("rw", encoding="utf-8")
         stream.readline()
-        for command in ({"execute": "qmp_capabilities"},
-                        {"execute": "device_add", "arguments": {"driver": "qemu64-x86_64-cpu", "id": "cpu1",
-                                                                "socket-id": 0, "core-id": 1, "thread-id": 0}}):
+        for command in ({"execute": "qmp_capabilities"}, {"execute": execute, "arguments": arguments}):
             stream.write(json.dumps(command) + "\n")
             stream.flush()
             answer = json.loads(stream.readline())
             assert "return" in answer, answer
+
+
+def hotplug(qemu):
+    qmp(qemu, "device_add", **{"driver": "qemu64-x86_64-cpu", "id": "cpu1", "socket-id": 0, "core-id": 1,
+                               "thread-id": 0})
+
+
+def test_iothreads_are_watched(scene):
+    """Those there at the start, and those that come; none of a domain that is not boosted."""
+    def watched(names):
+        tids = {tid: comm for tid, comm in proc.threads(qemu.pid).items() if comm.startswith("IO ") or tid == qemu.pid}
+        assert len(tids) == len(names) + 1, tids
+        return lambda domain: {helper["tid"] for helper in domain["helpers"] if helper["watched"]} == set(tids)
+
+    qemu = scene.bare(arguments=["-name", "guest=pvsched-bare,debug-threads=on", "-object", "iothread,id=first"])
+    daemon = scene.daemon(config=PROCFS)
+    daemon.wait_boosted(qemu)
+    wait_listed(daemon, qemu.pid, watched(["first"]))
+    qmp(qemu, "object-add", **{"qom-type": "iothread", "id": "second"})
+    wait_listed(daemon, qemu.pid, watched(["first", "second"]))
+    qmp(qemu, "object-del", id="first")
+    wait_listed(daemon, qemu.pid, watched(["second"]))
+    daemon.call("policy", "set", qemu.name, "observe")
+    assert not any(helper["watched"] for helper in listed(daemon, qemu.pid)[0]["helpers"])
 
 
 def test_hotplug(scene):

@@ -126,9 +126,18 @@ static void test_other_verbs(void)
 	                 "{\"domain\":{\"name\":\"web\",\"uuid\":\"u\",\"state\":\"running\","
 	                 "\"pid\":9,\"profile\":\"latency\",\"share_permille\":200,"
 	                 "\"burst_us\":500,\"profile_source\":\"pvschedd.json:7\","
-	                 "\"helpers\":[{\"tid\":10,\"role\":\"emulator\"}],\"vcpus\":[{\"vcpu\":0,"
+	                 "\"helpers\":[{\"tid\":10,\"role\":\"emulator\",\"watched\":false}],"
+	                 "\"vcpus\":[{\"vcpu\":0,"
 	                 "\"denied_total\":{\"budget\":2}}]}}"),
 	        "Profile: latency, 20.0 % of a CPU, burst 500 us\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"helpers\":["
+	                                  "{\"tid\":10,\"role\":\"iothread\",\"watched\":true,"
+	                                  "\"waits_total\":7,\"wait_max_us\":900,"
+	                                  "\"behind_max_us\":30,\"sheds_total\":2},"
+	                                  "{\"tid\":12,\"role\":\"vhost\",\"watched\":false}]}}"),
+	               "TID  HELPER    WAITS  MAX us  BEHIND us  SHEDS\n"
+	               " 10  iothread      7     900         30      2\n"
+	               " 12  vhost         -       -          -      -\n");
 }
 
 static void test_show_sources(void)
