@@ -223,6 +223,13 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
 	return repaid_at_ns > now_ns ? repaid_at_ns - now_ns : 0;
 }
 
+uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu)
+{
+	const struct pvs_cpu_account *a = &accounts->cpus[cpu % PVS_CPUS_MAX];
+
+	return READ(a->rt_run_ns) - READ(a->foreign_ns);
+}
+
 void account_report_asks(const struct accounts *accounts, unsigned int slot, bool urgent,
                          bool ordinary, uint64_t grace_ns)
 {

@@ -54,6 +54,9 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 /** What the vCPU has taken and not repaid at @now_ns. */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
+/** What was charged to a CPU for elevated vCPUs of ours. */
+uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);
+
 /** Where the thread is now. */
 enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
 

@@ -3,13 +3,13 @@
 #include "boost/booster.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "boost/booster_thread.h"
 #include "boost/page_writer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/thread.h"
 
 static struct booster *booster_free(struct booster *b)
 {
@@ -21,6 +21,7 @@ static struct booster *booster_free(struct booster *b)
 	policy_free(b->policy);
 	pages_free(b->pages);
 	page_writer_free(b->page_writer);
+	canary_stop(b->canary);
 	free(b->slots);
 	free(b->claims);
 	free(b);
@@ -53,23 +54,6 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	return wait_open(&b->wait, fds, options->source.drain ? 2 : 1);
 }
 
-static int thread_start(struct booster *b)
-{
-	sigset_t all, old;
-	pthread_attr_t attributes;
-	int r;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, BOOSTER_STACK_BYTES);
-	/* signals are the main thread's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&b->thread, &attributes, booster_main, b);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attributes);
-	return -r;
-}
-
 int booster_start(struct booster **ret, const struct booster_options *options)
 {
 	struct booster *b = calloc(1, sizeof(*b));
@@ -78,8 +62,12 @@ int booster_start(struct booster **ret, const struct booster_options *options)
 	if (!b)
 		return -ENOMEM;
 	r = booster_init(b, options);
+	/* a net that nobody has fallen into yet: without it all else goes on, and `status` says so
+	 */
+	if (r == 0 && canary_start(&b->canary) < 0)
+		b->canary = NULL;
 	if (r == 0)
-		r = thread_start(b);
+		r = thread_begin(&b->thread, BOOSTER_STACK_BYTES, booster_main, b);
 	if (r < 0) {
 		booster_free(b);
 		return r;

@@ -14,6 +14,7 @@
 
 #include "boost/accounts.h"
 #include "boost/actuator.h"
+#include "boost/canary.h"
 #include "boost/pages.h"
 #include "policy/policy.h"
 #include "util/base.h"
@@ -63,6 +64,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_QUOTA,     /* a CFS quota appeared over a vCPU, or went */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: @error is enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page could not be read any more */
+	BOOSTER_NOTE_CANARY,    /* ordinary threads did not get to run on the CPU @error */
 	BOOSTER_NOTE_HELPER,    /* lowered for a helper of its domain, @error, for the first time */
 };
 
@@ -95,6 +97,7 @@ struct booster_totals {
 	unsigned int elevated; /* now */
 	enum booster_wait wait;
 	int wait_error; /* why not by io_uring, if that was asked for: -errno */
+	struct canary_totals canary;
 };
 
 /**

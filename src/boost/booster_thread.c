@@ -209,6 +209,19 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 		step(b, slot, POLICY_EVENT_EXHAUSTED);
 }
 
+/* Elevated time was consumed on a CPU, by the vCPU in @slot last. */
+static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
+{
+	const struct accounts *accounts = b->options.accounts;
+
+	if (!canary_check(b->canary, cpu, account_elevated_ns(accounts, cpu), clock_now_ns()))
+		return;
+	note(b, BOOSTER_NOTE_CANARY, slot, (int)cpu);
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+		if (b->slots[i].raised && accounts->vcpus[i].cpu == cpu)
+			step(b, i, POLICY_EVENT_CANARY);
+}
+
 static void delay_record(struct booster_delays *delays, uint64_t delay_ns)
 {
 	delays->counts[pvs_wait_bucket(delay_ns)]++;
@@ -239,6 +252,9 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		break;
 	case PVS_EVENT_HELPER:
 		make_room(b, event->slot, event->arg);
+		break;
+	case PVS_EVENT_CANARY:
+		check_canary(b, event->slot, event->arg);
 		break;
 	case PVS_EVENT_FOREIGN:
 		/* may be of a moment before the raise took effect: forget nothing unverified */
@@ -385,6 +401,7 @@ static bool serve(struct booster *b)
 		b->totals.notes_lost = b->mailbox.notes_lost;
 		b->totals.wait =
 		        wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
+		canary_read(b->canary, &b->totals.canary);
 		*c->totals = b->totals;
 		break;
 	case COMMAND_STOP:

@@ -41,6 +41,7 @@ struct booster {
 	struct actuator *actuator;
 	struct pages *pages;
 	struct page_writer *page_writer;
+	struct canary *canary; /* NULL: it could not be started */
 	struct booster_slot *slots;
 	struct policy_claim *claims; /* room for shed() */
 	struct booster_totals totals;

@@ -4,15 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/thread.h"
 
 /* How long the end waits for a write that is under way. */
 #define END_NS (200 * NSEC_PER_MSEC)
@@ -137,17 +136,13 @@ static void *writer_main(void *userdata)
 
 static int start(struct page_writer *writer)
 {
-	sigset_t all, old;
 	int r;
 
 	if (writer->running)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&writer->thread, NULL, writer_main, writer);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = thread_begin(&writer->thread, 0, writer_main, writer);
 	writer->running = r == 0;
-	return -r;
+	return r;
 }
 
 int page_writer_set(struct page_writer *writer, unsigned int slot, const struct guest_page *page)
@@ -192,18 +187,12 @@ void page_writer_post(struct page_writer *writer, unsigned int slot, const struc
 
 struct page_writer *page_writer_free(struct page_writer *writer)
 {
-	struct timespec until;
-
 	if (!writer)
 		return NULL;
 	if (writer->running) {
 		atomic_store(&writer->ends, true);
 		wake(writer);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += (long)END_NS;
-		until.tv_sec += until.tv_nsec / (long)NSEC_PER_SEC;
-		until.tv_nsec %= (long)NSEC_PER_SEC;
-		if (pthread_timedjoin_np(writer->thread, NULL, &until) != 0)
+		if (!thread_join_within(writer->thread, END_NS))
 			return NULL; /* it hangs in a write: the process's end is its own */
 	}
 	for (unsigned int i = 0; writer->targets && i < writer->n; i++)

@@ -15,8 +15,8 @@
  *   sources.c   tracer, proc connector, notes of the booster
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
- *   report.c    what is told: JSON; report_page.c: of guest pages; report_helpers.c: of the threads
- *               that work for a domain; report_doctor.c: what stands in the way
+ *   report.c    what is told: JSON; report_page.c: of guest pages; report_threads.c: of threads
+ *               that are no vCPUs; report_doctor.c: what stands in the way
  *   summary.c   per-domain summaries in the journal
  */
 
@@ -128,6 +128,7 @@ struct manager {
 	struct booster *booster;
 	struct sched_boost boost; /* what it gives: fixed at its start */
 	bool booster_realtime;
+	bool canary_logged; /* that it starved */
 
 	struct virt_source *virt; /* NULL: not configured */
 	sd_event_source *virt_io;
@@ -324,7 +325,7 @@ bool guard_answers(const struct manager *m);
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
                     char *error, size_t error_size);
 
-/* report.c, report_doctor.c, report_helpers.c, report_page.c */
+/* report.c, report_doctor.c, report_page.c, report_threads.c */
 struct cJSON *report_status(struct manager *m);
 struct cJSON *report_list(struct manager *m);
 struct cJSON *report_show(struct manager *m, struct managed_domain *d);
@@ -340,6 +341,9 @@ void report_page(const struct pages_view *page, struct cJSON *object);
 
 /** What `show` tells of the threads that work for a domain. */
 void report_helpers(const struct manager *m, const struct managed_domain *d, struct cJSON *object);
+
+/** Whether the canary sings: false when it is not there, or starved. @text says how it fares. */
+bool report_canary(const struct canary_totals *canary, char *text, size_t size);
 
 /** The name of a domain in a report: valid UTF-8, whatever it is. */
 void report_name(const struct managed_domain *d, char *buffer, size_t size);

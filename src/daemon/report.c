@@ -160,6 +160,7 @@ static void add_sources(struct manager *m, cJSON *root)
 {
 	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
 	const struct tracer_sources *kvm = m->tracer ? tracer_sources(m->tracer) : NULL;
+	struct booster_totals totals = {0};
 	char text[256];
 
 	if (m->virt)
@@ -173,6 +174,8 @@ static void add_sources(struct manager *m, cJSON *root)
 		         kvm->inj_virq ? ", injections by KVM" : "",
 		         kvm->apicv_accept_irq ? " and by hardware" : "");
 	add_source(sources, "bpf", m->tracer != NULL, m->tracer ? text : m->tracer_why);
+	booster_read_totals(m->booster, &totals);
+	add_source(sources, "canary", report_canary(&totals.canary, text, sizeof(text)), text);
 	add_source(sources, "proc_connector", m->procconn != NULL, m->procconn_why);
 	snprintf(text, sizeof(text), "pid %d", m->guardian ? guardian_pid(m->guardian) : 0);
 	add_source(sources, "guardian",

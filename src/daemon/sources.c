@@ -143,6 +143,21 @@ static void guardian_acted(struct manager *m)
 	manager_hold(m, POLICY_REASON_BREAKER, state_breaker_open(m->state));
 }
 
+static void say_canary(struct manager *m, int cpu)
+{
+	struct log_context ctx = {.vcpu = -1, .reason = policy_reason_name(POLICY_REASON_CANARY)};
+
+	if (m->canary_logged)
+		return;
+	m->canary_logged = true;
+	log_write(
+	        LOG_WARNING, &ctx,
+	        "an ordinary thread did not get to run on CPU %d for half a second, and boosted "
+	        "vCPUs ran there for half of that: those that owe time were lowered; this is said "
+	        "once, `pvschedctl status` counts",
+	        cpu);
+}
+
 static void handle_note(struct manager *m, const struct booster_note *note)
 {
 	struct managed_domain *d = NULL;
@@ -152,6 +167,8 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		guardian_acted(m);
 		return;
 	}
+	if (note->type == BOOSTER_NOTE_CANARY)
+		say_canary(m, note->error);
 	if (!v)
 		return;
 	switch (note->type) {
@@ -186,6 +203,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 	case BOOSTER_NOTE_HELPER:
 		helpers_made_room(d, v, note->error);
 		break;
+	case BOOSTER_NOTE_CANARY:
 	case BOOSTER_NOTE_GUARDIAN:
 		break;
 	}

@@ -39,9 +39,8 @@ static void count_strike(struct policy_vcpu *v, uint64_t now_ns)
 }
 
 /*
- * It stood in the way of what its own guest waits for. The helper runs now; if it had its boost
- * back at its next halt it would do the same to the next piece of work: it waits as if it had
- * emptied its bucket.
+ * It stood in the way of others, who run now. If it had its boost back at its next halt it would do
+ * the same to them again: it waits as if it had emptied its bucket.
  */
 static void hold_off(struct policy_vcpu *v, enum policy_reason reason, uint64_t now_ns)
 {
@@ -58,7 +57,7 @@ static void exhausted(struct policy *policy, unsigned int vcpu, enum policy_reas
 
 	if (strike)
 		count_strike(v, now_ns);
-	if (reason == POLICY_REASON_HELPER)
+	if (reason == POLICY_REASON_HELPER || reason == POLICY_REASON_CANARY)
 		hold_off(v, reason, now_ns);
 	until_ns = MAX(until_ns, facts->domain_at_ns);
 	until_ns = MAX(until_ns, facts->cpu_at_ns);
@@ -191,6 +190,13 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	case POLICY_EVENT_ORDINARY:
 	case POLICY_EVENT_HELPER:
 		reconsider(policy, vcpu, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_CANARY:
+		/* who owes nothing has taken nothing that ordinary threads lack */
+		if (facts->full_at_ns > now_ns)
+			exhausted(policy, vcpu, POLICY_REASON_CANARY, false, facts, now_ns, ret);
+		else
+			reconsider(policy, vcpu, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_EXHAUSTED:
 		exhausted(policy, vcpu, POLICY_REASON_BUDGET, true, facts, now_ns, ret);

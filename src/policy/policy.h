@@ -78,6 +78,7 @@ enum policy_reason {
 	POLICY_REASON_FOREIGN,    /* changed by others */
 	POLICY_REASON_GONE,       /* the thread is gone */
 	POLICY_REASON_HELPER,     /* a thread that works for its domain waited too long behind it */
+	POLICY_REASON_CANARY,     /* ordinary threads did not get to run on its CPU */
 	_POLICY_REASON_MAX,
 };
 
@@ -130,6 +131,7 @@ enum policy_event {
 	POLICY_EVENT_URGENT,   /* it was preempted, or found waiting, and its guest is urgent */
 	POLICY_EVENT_ORDINARY, /* it runs elevated, and its guest says that it need not */
 	POLICY_EVENT_HELPER,   /* a helper of its domain waits too long on its CPU */
+	POLICY_EVENT_CANARY,   /* ordinary threads do not get to run on its CPU: see canary.h */
 	_POLICY_EVENT_MAX,
 };
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* Threads of ours: signals are the main thread's, and none is waited for without end. */
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "util/base.h"
+
+/** Starts one with all signals blocked. @stack_bytes: 0: the default. Returns 0, or -errno. */
+static inline int thread_begin(pthread_t *ret, size_t stack_bytes, void *(*main)(void *),
+                               void *userdata)
+{
+	pthread_attr_t attributes;
+	sigset_t all, old;
+	int r;
+
+	pthread_attr_init(&attributes);
+	if (stack_bytes)
+		pthread_attr_setstacksize(&attributes, stack_bytes);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(ret, &attributes, main, userdata);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	return -r;
+}
+
+/** Waits for its end, for @within_ns (below a second). Returns false when it has not ended. */
+static inline bool thread_join_within(pthread_t thread, uint64_t within_ns)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)within_ns;
+	until.tv_sec += until.tv_nsec / (long)NSEC_PER_SEC;
+	until.tv_nsec %= (long)NSEC_PER_SEC;
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
