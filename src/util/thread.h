@@ -28,14 +28,14 @@ static inline int thread_begin(pthread_t *ret, size_t stack_bytes, void *(*main)
 	return -r;
 }
 
-/** Waits for its end, for @within_ns (below a second). Returns false when it has not ended. */
+/** Waits for its end, for @within_ns. Returns false when it has not ended. */
 static inline bool thread_join_within(pthread_t thread, uint64_t within_ns)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)within_ns;
-	until.tv_sec += until.tv_nsec / (long)NSEC_PER_SEC;
-	until.tv_nsec %= (long)NSEC_PER_SEC;
+	within_ns += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(within_ns / NSEC_PER_SEC);
+	until.tv_nsec = (long)(within_ns % NSEC_PER_SEC);
 	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }

@@ -3,12 +3,12 @@
 #include "virt/source_thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include "util/cleanup.h"
+#include "util/thread.h"
 
 int source_thread_init(struct source_thread *t, const char *source, const char *run_dir)
 {
@@ -38,16 +38,11 @@ void source_thread_clear(struct source_thread *t)
 int source_thread_start(struct source_thread *t, const char *name, void *(*run)(void *),
                         void *userdata)
 {
-	sigset_t all, old;
-	int r;
+	int r = thread_begin(&t->thread, 0, run, userdata);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&t->thread, NULL, run, userdata);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r == 0)
 		pthread_setname_np(t->thread, name);
-	return -r;
+	return r;
 }
 
 bool source_thread_stopping(struct source_thread *t)
@@ -72,15 +67,11 @@ bool source_thread_leave(struct source_thread *t)
 
 bool source_thread_stop(struct source_thread *t)
 {
-	struct timespec until;
-
 	pthread_mutex_lock(&t->lock);
 	t->stop = true;
 	pthread_mutex_unlock(&t->lock);
 	source_thread_wake(t);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(VIRT_STOP_NS / NSEC_PER_SEC);
-	if (pthread_timedjoin_np(t->thread, NULL, &until) != 0)
+	if (!thread_join_within(t->thread, VIRT_STOP_NS))
 		pthread_detach(t->thread);
 	return source_thread_leave(t);
 }
