@@ -89,6 +89,11 @@ def run_ns(tid):
     return int(read(f"/proc/{tid}/schedstat").split()[0])
 
 
+def waited_ns(tid):
+    """For how long it could have run, and did not."""
+    return int(read(f"/proc/{tid}/schedstat").split()[1])
+
+
 def rt_policy(tid):
     """(policy, priority, timer slack in ns or None): what `restore_policy` puts back."""
     try:
