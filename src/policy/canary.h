@@ -18,7 +18,7 @@
 
 /**
  * So much of that time vCPUs must have been elevated: more than any configured cap lets through,
- * which is 500 with a burst of a fifth of the time, and less than the throttling leaves, 950.
+ * which is 500 and a burst of 20 ms, and less than the throttling leaves, 950.
  */
 #define CANARY_SHARE_PERMILLE 750
 
