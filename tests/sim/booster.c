@@ -409,23 +409,6 @@ static void *table(size_t n, size_t size)
 	return memset(memory, 0, bytes);
 }
 
-/* Who works for a domain: the threads behind the vCPUs that have one. */
-static void number_helpers(struct host *host)
-{
-	const struct world *world = host->world;
-	uint32_t *used = table(host->n_vcpus, sizeof(*used)), domain;
-
-	for (uint32_t i = 0; i < world->n_threads; i++) {
-		host->helper_of[i] = -1;
-		if (i < host->n_vcpus || world->threads[i].domain < 0)
-			continue;
-		domain = (uint32_t)world->threads[i].domain;
-		if (used[domain] < PVS_HELPERS_OF_DOMAIN)
-			host->helper_of[i] = (int)(domain * PVS_HELPERS_OF_DOMAIN + used[domain]++);
-	}
-	free(used);
-}
-
 static void make_tables(struct host *host)
 {
 	size_t n = host->n_vcpus;
@@ -436,7 +419,7 @@ static void make_tables(struct host *host)
 	host->look_due_ns = table(n_helpers, sizeof(*host->look_due_ns));
 	host->look_generation = table(n_helpers, sizeof(*host->look_generation));
 	host->helper_of = table(host->world->n_threads, sizeof(*host->helper_of));
-	number_helpers(host);
+	helpers_number(host);
 
 	host->vcpus = table(n, sizeof(*host->vcpus));
 	host->domains = table(n, sizeof(*host->domains)); /* a domain has a vCPU at least */

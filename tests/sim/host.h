@@ -118,6 +118,7 @@ void host_hold(struct host *host, unsigned int vcpu, bool hold);
 void host_close(struct host *host);
 
 /* helpers.c */
+void helpers_number(struct host *host);
 void helpers_watch(struct host *host, uint32_t slot, uint64_t now);
 void helpers_charge(struct host *host, uint32_t domain, uint32_t cpu, uint64_t until,
                     uint64_t charge);
