@@ -347,6 +347,14 @@ static void slot_add(struct booster *b, const struct command *c)
 	step(b, c->slot, POLICY_EVENT_LOOK);
 }
 
+static void totals_read(struct booster *b, struct booster_totals *ret)
+{
+	b->totals.notes_lost = b->mailbox.notes_lost;
+	b->totals.wait = wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
+	canary_read(b->canary, &b->totals.canary);
+	*ret = b->totals;
+}
+
 /* Returns false when the thread is to end. */
 static bool serve(struct booster *b)
 {
@@ -398,11 +406,7 @@ static bool serve(struct booster *b)
 		slot_read(b, c->slot, c->vcpu);
 		break;
 	case COMMAND_TOTALS:
-		b->totals.notes_lost = b->mailbox.notes_lost;
-		b->totals.wait =
-		        wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
-		canary_read(b->canary, &b->totals.canary);
-		*c->totals = b->totals;
+		totals_read(b, c->totals);
 		break;
 	case COMMAND_STOP:
 		for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)

@@ -153,7 +153,7 @@ static void say_canary(struct manager *m, int cpu)
 	log_write(
 	        LOG_WARNING, &ctx,
 	        "an ordinary thread did not get to run on CPU %d for half a second, and boosted "
-	        "vCPUs ran there for half of that: those that owe time were lowered; this is said "
+	        "vCPUs ran there for most of that: those that owe time were lowered; this is said "
 	        "once, `pvschedctl status` counts",
 	        cpu);
 }

@@ -20,7 +20,7 @@ enum canary_verdict canary_consumed(struct canary_watch *watch, int cpu, uint64_
 		return CANARY_FINE;
 	if (watch->cpu != cpu)
 		return ask(watch, cpu, elevated_ns, now_ns); /* nobody is elevated there any more */
-	if (by_us_ns < waited_ns / 2) {
+	if (by_us_ns < waited_ns * CANARY_SHARE_PERMILLE / 1000) {
 		/* by others; it still waits */
 		watch->since_ns = now_ns;
 		watch->elevated_ns = elevated_ns;

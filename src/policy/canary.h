@@ -4,9 +4,8 @@
 /*
  * The canary: an ordinary thread that is moved to a CPU where elevated time is consumed, and asked
  * to run. That it does not for half a second says nothing by itself, since ordinary threads may be
- * many; that vCPUs ran elevated for half of that time says that it is by them. Then what bounds
- * them has failed: the caps would have left it most of the CPU. Pure: one canary's state, and what
- * comes next.
+ * many; that vCPUs ran elevated for most of that time says that it is by them. Then what bounds
+ * them has failed. Pure: one canary's state, and what comes next.
  */
 
 #include "util/base.h"
@@ -16,6 +15,12 @@
  * nothing for 950 ms on end, so that a second would never be seen.
  */
 #define CANARY_WAIT_NS (500 * NSEC_PER_MSEC)
+
+/**
+ * So much of that time vCPUs must have been elevated: more than any configured cap lets through,
+ * which is 500 and a burst of 20 ms, and less than the throttling leaves, 950.
+ */
+#define CANARY_SHARE_PERMILLE 750
 
 struct canary_watch {
 	int cpu;              /* where it was asked to run, and has not been seen to; -1 */

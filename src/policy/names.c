@@ -103,8 +103,8 @@ static const struct {
                                   "which. Pin it elsewhere (virsh emulatorpin, iothreadpin)."},
         [POLICY_REASON_CANARY] = {"canary",
                                   "An ordinary thread did not get to run on its CPU for half a "
-                                  "second, and boosted vCPUs ran for half of that: more than the "
-                                  "caps should ever let through. Look at the journal, at "
+                                  "second, and boosted vCPUs ran for most of that: more than any "
+                                  "cap lets through. Look at the journal, at "
                                   "host.cpu_share_permille and at foreign real-time threads."},
         [POLICY_REASON_GONE] = {"gone", "The thread is gone."},
 };

@@ -2,6 +2,7 @@
 """A vCPU that wants more than its budget gets its budget. Measured from outside, by the kernel's figures."""
 
 import collections
+import re
 import time
 
 import pytest
@@ -118,3 +119,23 @@ def emulator_of(daemon, domain):
     """Its object in `show --json`."""
     helpers = daemon.ctl_json("show", domain.name)["domain"]["helpers"]
     return next(helper for helper in helpers if helper["tid"] == domain.pid)
+
+
+def canary(daemon):
+    """(how often it was asked, whether it sings)."""
+    source = daemon.status()["sources"]["canary"]
+    return int(re.match(r"asked (\d+) times", source["detail"])[1]), source["ok"]
+
+
+def test_canary(scene):
+    """It is asked while elevated time is consumed, and lives; while nothing is elevated nobody asks it."""
+    domain = scene.domain(busy=1, idle=1, hz=1000)
+    daemon = scene.daemon()
+    daemon.wait_boosted(domain)
+    proc.wait_for(lambda: canary(daemon)[0] >= 3, 20, "the canary to be asked three times")
+    daemon.call("policy", "set", domain.name, "observe")
+    asked, sings = canary(daemon)
+    ran = proc.run_ns(domain.tid)
+    proc.wait_for(lambda: proc.run_ns(domain.tid) > ran + 500_000_000, 20, "half a second of its guest")
+    assert sings and canary(daemon) == (asked, True)
+    assert "canary" not in daemon.log()

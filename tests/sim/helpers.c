@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bpf/helpers.h in C, on virtual time: see tracer.c. */
 #include "host.h"
+
+#include <stdlib.h>
+
 #include "rng.h"
 
 #define SLOT_NONE UINT32_MAX
@@ -151,4 +154,23 @@ void helpers_migrate(void *userdata, int thread, uint32_t cpu)
 
 	if (number >= 0 && host->helpers[number].since_ns)
 		helper_waits(host, (uint32_t)number, cpu, host->world->now_ns);
+}
+
+/* Who works for a domain: the threads behind the vCPUs that have one. */
+void helpers_number(struct host *host)
+{
+	const struct world *world = host->world;
+	uint32_t *used = calloc(host->n_vcpus + 1, sizeof(*used)), domain;
+
+	if (!used)
+		abort();
+	for (uint32_t i = 0; i < world->n_threads; i++) {
+		host->helper_of[i] = -1;
+		if (i < host->n_vcpus || world->threads[i].domain < 0)
+			continue;
+		domain = (uint32_t)world->threads[i].domain;
+		if (used[domain] < PVS_HELPERS_OF_DOMAIN)
+			host->helper_of[i] = (int)(domain * PVS_HELPERS_OF_DOMAIN + used[domain]++);
+	}
+	free(used);
 }

@@ -9,6 +9,7 @@
 
 #include "boost/accounts.h"
 #include "boost/pages.h"
+#include "policy/canary.h"
 #include "policy/policy.h"
 #include "pvsched/trace.h"
 
@@ -57,7 +58,8 @@ struct host {
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
 	struct pvs_bucket_rule cpu_rule;
-	int *helper_of;                          /* of each thread: which helper it is; -1 */
+	uint64_t *fair_ran_ns; /* of each CPU: a fair thread was switched in or out there last */
+	int *helper_of;        /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
 	uint64_t *due_ns;                        /* deadlines */
 	uint32_t *due_cpu;
@@ -82,6 +84,8 @@ struct host {
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
 	uint64_t apply_ns, wake_cost_ns;
 	uint64_t calls; /* of the scheduler */
+	struct canary_watch canary;
+	uint64_t canary_asked_ns, canary_starved;
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
 	const char *broken; /* what should not be */
@@ -114,6 +118,7 @@ void host_hold(struct host *host, unsigned int vcpu, bool hold);
 void host_close(struct host *host);
 
 /* helpers.c */
+void helpers_number(struct host *host);
 void helpers_watch(struct host *host, uint32_t slot, uint64_t now);
 void helpers_charge(struct host *host, uint32_t domain, uint32_t cpu, uint64_t until,
                     uint64_t charge);

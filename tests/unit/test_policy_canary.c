@@ -24,12 +24,13 @@ static void test_starves_behind_vcpus(void)
 	for (uint64_t ms = 100; ms < 500; ms += 100)
 		CHECK_INT(canary_consumed(&watch, 3, (7 + ms) * MS, false, T0 + ms * MS),
 		          CANARY_FINE);
-	CHECK_INT(canary_consumed(&watch, 3, 7 * MS + WAIT / 2, false, T0 + WAIT), CANARY_STARVES);
+	CHECK_INT(canary_consumed(&watch, 3, 7 * MS + WAIT * 3 / 4, false, T0 + WAIT),
+	          CANARY_STARVES);
 	/* and is asked anew */
 	CHECK_INT(canary_consumed(&watch, 3, 600 * MS, false, T0 + WAIT + MS), CANARY_ASK);
 }
 
-/* A thousand ordinary threads, and a vCPU that takes a third of the CPU: not our doing. */
+/* A thousand ordinary threads, and vCPUs that take half of the CPU, as they may: not our doing. */
 static void test_overload_is_no_proof(void)
 {
 	struct canary_watch watch = CANARY_WATCH_INIT;
@@ -37,11 +38,11 @@ static void test_overload_is_no_proof(void)
 
 	canary_consumed(&watch, 0, 0, false, T0);
 	for (ms = 100; ms <= 20000; ms += 100)
-		CHECK_INT(canary_consumed(&watch, 0, ms * MS / 3, false, T0 + ms * MS),
+		CHECK_INT(canary_consumed(&watch, 0, ms * MS / 2, false, T0 + ms * MS),
 		          CANARY_FINE);
 	/* and when the vCPU takes all then, the time before does not hide it */
 	for (; ms <= 21000; ms += 100)
-		if (canary_consumed(&watch, 0, (ms - 13334) * MS, false, T0 + ms * MS) ==
+		if (canary_consumed(&watch, 0, (ms - 10000) * MS, false, T0 + ms * MS) ==
 		    CANARY_STARVES)
 			return;
 	CHECK(!"it starved for a second and nobody saw it");

@@ -60,6 +60,23 @@ def test_hotplugged_vcpu_is_boosted(guest, host):
     host.destroy_guest()
 
 
+def test_plugged_in_vhost_worker_is_watched(guest, host):
+    """A thread of the kernel's before Linux 6.4, and of QEMU's since; with QEMU's main thread it works for the domain."""
+    with host.unchanged():
+        host.boosted(guest)
+        host.run("printf \"<vsock model='virtio'><cid auto='yes'/></vsock>\" > /var/tmp/vsock.xml && "
+                 f"virsh attach-device '{GUEST}' /var/tmp/vsock.xml --live && rm /var/tmp/vsock.xml")
+        pid = int(host.run(f"cat '/run/libvirt/qemu/{GUEST}.pid'"))
+        worker = int(host.run(f"cat /proc/[0-9]*/task/[0-9]*/stat 2>/dev/null | grep '(vhost-{pid})' | cut -d' ' -f1"))
+        host.wait_for(f"pvschedctl --json show '{GUEST}' | grep -q '\"tid\":{worker},\"role\":\"vhost\",\"watched\":true'",
+                      "the vhost worker to be watched")
+        helpers = host.ctl(f"show '{GUEST}'")["domain"]["helpers"]
+        watched = {helper["tid"]: helper["role"] for helper in helpers if helper["watched"]}
+        assert watched[pid] == "emulator" and watched[worker] == "vhost"
+        assert not set(watched) & set(guest.values())
+    host.destroy_guest()
+
+
 def test_saved_and_restored(guest, host):
     """What QEMU's threads have when it ends, and the new ones when it is back."""
     with host.unchanged():
