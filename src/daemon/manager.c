@@ -286,10 +286,15 @@ static int start_loop(struct manager *m)
 
 static void limit_self(void)
 {
-	struct rlimit limit = {.rlim_cur = RT_RUN_MAX_US, .rlim_max = RT_RUN_HARD_MAX_US};
+	struct rlimit limit = {.rlim_cur = RT_RUN_MAX_US, .rlim_max = RT_RUN_HARD_MAX_US}, files;
 	int r;
 
 	setrlimit(RLIMIT_RTTIME, &limit);
+	/* two for each vCPU, and those of guest pages; who starts us by hand has 1024 */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	/* what the booster touches is touched now; what comes later is the main thread's */
 	r = memory_lock();
 	if (r < 0)

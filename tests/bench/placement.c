@@ -132,17 +132,21 @@ static int boosting_begin(struct stack *stack)
 	return 0;
 }
 
-static void boosting_print(struct stack *stack)
+static void boosting_print(struct stack *stack, uint64_t since_ns)
 {
+	uint64_t boosts = 0, max_ns = 0, used_ns = 0, wakeups = 0, elevated = 0;
+	double wall_ns = (double)(clock_now_ns() - since_ns);
 	uint32_t counts[PVS_WAIT_BUCKETS] = {0};
 	struct booster_totals totals;
 	struct booster_vcpu vcpu;
-	uint64_t boosts = 0, max_ns = 0;
 
 	booster_read_totals(stack->booster, &totals);
 	for (unsigned int i = 0; i < options->n_victims; i++) {
 		booster_read(stack->booster, i, &vcpu);
 		boosts += vcpu.view.boosts_total;
+		used_ns += stack->accounts.vcpus[i].used_ns;
+		wakeups += stack->accounts.vcpus[i].wakeups;
+		elevated += stack->accounts.vcpus[i].wakeups_elevated;
 		max_ns = MAX(max_ns, vcpu.request_to_applied.max_ns);
 		for (size_t k = 0; k < PVS_WAIT_BUCKETS; k++)
 			counts[k] += vcpu.request_to_applied.counts[k];
@@ -151,6 +155,10 @@ static void boosting_print(struct stack *stack)
 	       "\"applied_p50_us\":%lu,\"applied_p99_us\":%lu,\"applied_max_us\":%.1f",
 	       boosts, totals.wakeups, delays_count(counts), delays_percentile_us(counts, 500),
 	       delays_percentile_us(counts, 990), (double)max_ns / NSEC_PER_USEC);
+	/* of each victim, and of the wake-ups of all */
+	printf(",\"elevated_permille\":%.1f,\"wakeups_elevated_permille\":%.1f",
+	       1000.0 * (double)used_ns / wall_ns / options->n_victims,
+	       1000.0 * (double)elevated / (double)MAX(wakeups, UINT64_C(1)));
 }
 
 static int save(void)
@@ -180,6 +188,7 @@ static int measure(void)
 {
 	struct stack stack = {0};
 	int go_fds[2], done_fds[2], r;
+	uint64_t since_ns;
 	char byte = 0;
 	pid_t pid;
 
@@ -199,13 +208,14 @@ static int measure(void)
 		r = fail("the victims do not start", ESRCH);
 	if (r == 0)
 		r = boosting_begin(&stack);
+	since_ns = clock_now_ns();
 	if (r == 0 && (write(go_fds[1], &byte, 1) != 1 || read(done_fds[0], &byte, 1) != 1))
 		r = fail("the victims died: the real-time limit of 400 ms, or a signal", ESRCH);
 	if (r == 0) {
 		printf("{\"cpus\":%u,", options->n_victims);
 		stamp_print(&results->begin, &results->end);
 		if (stack.booster)
-			boosting_print(&stack);
+			boosting_print(&stack, since_ns);
 		puts("}");
 		r = save();
 	}

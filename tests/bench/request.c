@@ -140,6 +140,46 @@ static int booster_begin(struct bench *b, const char *ledger)
 	return 0;
 }
 
+/* ---- cycles ---- */
+
+static void whereabouts_set(struct bench *b, uint32_t out)
+{
+	for (unsigned int i = 0; b->server == SERVER_BOOSTER && i < b->n_vcpus; i++)
+		__atomic_store_n(&b->stack.accounts.vcpus[i].out, out, __ATOMIC_RELEASE);
+}
+
+static int fire_and_wait(struct bench *b, enum pvs_event_type type)
+{
+	uint64_t until_ns = clock_now_ns() + SERVE_MS * NSEC_PER_MSEC;
+	int r;
+
+	b->firing_from = atomic_load(&b->n_samples);
+	r = fire_at_once(b->fire, type, 0, b->n_vcpus);
+	if (r != 0)
+		return fail("events were lost", r < 0 ? r : ENOBUFS);
+	while (atomic_load_explicit(&b->n_samples, memory_order_acquire) <
+	       b->firing_from + b->n_vcpus) {
+		if (clock_now_ns() > until_ns)
+			return fail("not all events were served", ETIMEDOUT);
+		usleep(200);
+	}
+	usleep(GAP_US);
+	return 0;
+}
+
+static int cycles_run(struct bench *b)
+{
+	for (unsigned int i = 0; i < b->cycles; i++) {
+		whereabouts_set(b, PVS_OUT_HALTED);
+		if (fire_and_wait(b, PVS_EVENT_BLOCKED) < 0)
+			return -1;
+		whereabouts_set(b, PVS_OUT_PREEMPTED);
+		if (fire_and_wait(b, PVS_EVENT_EXHAUSTED) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- floor: nothing but the call, or some of what the booster does besides ---- */
 
 static const struct sched_boost boost = {SCHED_FIFO, STACK_PRIORITY};
@@ -224,8 +264,6 @@ static void floor_end(struct bench *b, const char *ledger)
 	unlink(ledger);
 }
 
-static int cycles_run(struct bench *b);
-
 static int floor_measure(struct bench *b, const char *ledger)
 {
 	int r = floor_begin(b, ledger);
@@ -241,45 +279,7 @@ static int floor_measure(struct bench *b, const char *ledger)
 	return r;
 }
 
-/* ---- cycles ---- */
-
-static void whereabouts_set(struct bench *b, uint32_t out)
-{
-	for (unsigned int i = 0; b->server == SERVER_BOOSTER && i < b->n_vcpus; i++)
-		__atomic_store_n(&b->stack.accounts.vcpus[i].out, out, __ATOMIC_RELEASE);
-}
-
-static int fire_and_wait(struct bench *b, enum pvs_event_type type)
-{
-	uint64_t until_ns = clock_now_ns() + SERVE_MS * NSEC_PER_MSEC;
-	int r;
-
-	b->firing_from = atomic_load(&b->n_samples);
-	r = fire_at_once(b->fire, type, 0, b->n_vcpus);
-	if (r != 0)
-		return fail("events were lost", r < 0 ? r : ENOBUFS);
-	while (atomic_load_explicit(&b->n_samples, memory_order_acquire) <
-	       b->firing_from + b->n_vcpus) {
-		if (clock_now_ns() > until_ns)
-			return fail("not all events were served", ETIMEDOUT);
-		usleep(200);
-	}
-	usleep(GAP_US);
-	return 0;
-}
-
-static int cycles_run(struct bench *b)
-{
-	for (unsigned int i = 0; i < b->cycles; i++) {
-		whereabouts_set(b, PVS_OUT_HALTED);
-		if (fire_and_wait(b, PVS_EVENT_BLOCKED) < 0)
-			return -1;
-		whereabouts_set(b, PVS_OUT_PREEMPTED);
-		if (fire_and_wait(b, PVS_EVENT_EXHAUSTED) < 0)
-			return -1;
-	}
-	return 0;
-}
+/* ---- one measurement ---- */
 
 /* Every event must have been a scheduler call, or the figures are of something else. */
 static int boosts_check(struct bench *b)

@@ -72,6 +72,20 @@ def usable(rounds):
     return VARIANTS.keys() <= rounds.keys()
 
 
+STEPS = ("floor", "deadline", "calls", "ledger", "1")  # each does what the one before does, and more
+
+
+def _steps(rounds):
+    """What each step adds, as medians of the differences within a round."""
+    def added(step, before, figure):
+        return round(statistics.median(figure(one) - figure(other)
+                                       for one, other in zip(rounds[step], rounds[before])) / 1000, 3)
+
+    return [[step, added(step, before, lambda one: one["service_ns"]),
+             added(step, before, lambda one: statistics.median(one["first"]))]
+            for before, step in zip(STEPS, STEPS[1:])]
+
+
 def report(rounds, _options):
     variants = {variant: _summary(ones, variant) for variant, ones in rounds.items()}
     rows = [[name, one["at_once"], one["p50_us"], one["p99_us"], one["max_us"], one["first"]["p50_us"],
@@ -92,6 +106,9 @@ def report(rounds, _options):
             compared = _against(rounds, f"{variant}-uring", variant, name)
             targets.append([f"for comparison: {variant} {name[:-3]}, io_uring / epoll", compared,
                             figures.verdict(compared)])
-    text = figures.table(head, rows) + "\n\n" + figures.table(["target", "measured", "verdict"], targets)
-    return {"variants": variants,
+    steps = _steps(rounds)
+    step_head = ["step", "us per request in the queue more than the step before", "first served, us more"]
+    text = "\n\n".join((figures.table(head, rows), figures.table(["target", "measured", "verdict"], targets),
+                        figures.table(step_head, steps)))
+    return {"variants": variants, "steps": [dict(zip(("step", "us_per_request", "first_us"), row)) for row in steps],
             "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}, text

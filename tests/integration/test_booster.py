@@ -4,6 +4,7 @@
 import glob
 import os
 import re
+import resource
 
 import pytest
 
@@ -60,6 +61,14 @@ def test_cpus_that_are_not_there_are_refused(scene):
     assert _runs_on(daemon) == {_CPUS[0]}
     daemon.wait_boosted(domain)
     assert daemon.vcpu(domain)["profile"] == "latency"
+
+
+def test_descriptors_for_many_vcpus(scene):
+    """Two for each vCPU: the daemon takes what it may have, whatever the shell began with."""
+    domain = scene.domain()
+    daemon = scene.daemon(prefix=["prlimit", "--nofile=128:4096"])
+    daemon.wait_boosted(domain)
+    assert resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE) == (4096, 4096)
 
 
 @pytest.mark.parametrize("way", ["epoll", "io_uring"])

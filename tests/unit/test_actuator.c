@@ -333,10 +333,37 @@ static void test_no_descriptor_is_not_gone(void)
 	end(&scene);
 }
 
+/* The kernel would leave out silently what cannot be had. */
+static void test_confined_to_all_or_nothing(void)
+{
+	struct cpu_set_bits before, wanted = CPU_SET_BITS_NULL, missing, now;
+	unsigned int first;
+
+	CHECK_INT(sched_get_cpus(0, &before), 0);
+	first = cpu_set_bits_next(&before, 0);
+	cpu_set_bits_add(&wanted, first);
+	cpu_set_bits_add(&wanted, CPU_SET_BITS_MAX - 1);
+	CHECK_INT(sched_set_cpus(0, &wanted, &missing), SCHED_CPUS_MISSING);
+	CHECK_INT(cpu_set_bits_count(&missing), 1);
+	CHECK(cpu_set_bits_has(&missing, CPU_SET_BITS_MAX - 1));
+	CHECK_INT(sched_get_cpus(0, &now), 0);
+	CHECK(cpu_set_bits_equal(&now, &before));
+	/* nor if there is none of them */
+	CHECK_INT(sched_set_cpus(0, &missing, &missing), SCHED_CPUS_MISSING);
+	CHECK(cpu_set_bits_has(&missing, CPU_SET_BITS_MAX - 1));
+	wanted = CPU_SET_BITS_NULL;
+	cpu_set_bits_add(&wanted, first);
+	CHECK_INT(sched_set_cpus(0, &wanted, &missing), 0);
+	CHECK_INT(sched_get_cpus(0, &now), 0);
+	CHECK(cpu_set_bits_equal(&now, &wanted));
+	CHECK_INT(sched_set_cpus(0, &before, &missing), 0);
+}
+
 TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_custom_slice},
           {"slack_changed_between_boosts", test_slack_changed_between_boosts},
           {"renice_meanwhile_wins", test_renice_meanwhile_wins},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
           {"guardian_was_quicker", test_guardian_was_quicker},
           {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
-          {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone})
+          {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone},
+          {"confined_to_all_or_nothing", test_confined_to_all_or_nothing})
