@@ -39,24 +39,18 @@ def arguments(parser):
 
 
 class Control:
-    """A connection to the control socket: a pvschedctl for each look would be most of what is measured."""
+    """The control socket: a pvschedctl for each look would be most of what is measured."""
 
     def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
-        self._file = self._socket.makefile("rb")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
-        self._socket.close()
+        self._path = path
 
     def ask(self, verb, **members):
         """The answer; None where there is no such domain."""
-        self._socket.sendall(json.dumps({"verb": verb, **members}).encode() + b"\n")
-        answer = json.loads(self._file.readline())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(self._path)
+            connection.sendall(json.dumps({"verb": verb, **members}).encode() + b"\n")
+            with connection.makefile("rb") as file:
+                answer = json.loads(file.readline())
         if not answer["ok"]:
             if answer.get("code") == "ENOENT":
                 return None
@@ -175,11 +169,11 @@ def _running(scene, build, count, qemu=False):
         begin = time.monotonic()
         with daemon:
             ready_s = time.monotonic() - begin
-            with Control(f"{daemon.runtime_dir}/control.sock") as control:
-                control.wait_listed(domains.names())
-                listed_s = time.monotonic() - begin
-                time.sleep(_SETTLE_S)
-                yield _Running(daemon, control, domains, build), ready_s, listed_s
+            control = Control(f"{daemon.runtime_dir}/control.sock")
+            control.wait_listed(domains.names())
+            listed_s = time.monotonic() - begin
+            time.sleep(_SETTLE_S)
+            yield _Running(daemon, control, domains, build), ready_s, listed_s
 
 
 def _measure(scene, build, count, seconds, qemu):

@@ -16,9 +16,12 @@ DUTIES = {
     "10": (100, 1000, 0), "30": (300, 1000, 0), "49": (490, 1000, 0), "90": (900, 1000, 0),
     "490/10": (490, 0, 10), "5/20": (5, 0, 20),
 }
+# More points of a curve of latency against demand. Only on request.
+BETWEEN = {"5": (50, 1000, 0), "20": (200, 1000, 0), "70": (700, 1000, 0)}
 # Of some demands: work besides that can wait, and its period, in us. Only on request.
 ORDINARY = {"5+ordinary": (300, 5000), "10+ordinary": (300, 5000), "5+long": (2000, 20000),
             "5+1ms": (1000, 20000)}
+DUTIES |= BETWEEN
 DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "5+1ms": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
@@ -61,7 +64,7 @@ def _ordinary(duty):
 
 
 def _default_duties():
-    return [duty for duty in DUTIES if duty not in ORDINARY]
+    return [duty for duty in DUTIES if duty not in ORDINARY and duty not in BETWEEN]
 
 
 def _measure(scene, spinners, variant, duty, seconds, burst_us=0):

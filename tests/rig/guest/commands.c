@@ -12,6 +12,7 @@
  *                                       # start, # end, {"ok":true,"cycles":N,"avg_us":..,...,
  *                                       "histogram":{"US":N}}; ends at LOOPS or SECONDS, whichever
  *                                       is first
+ *   hackbench GROUPS LOOPS              # start, # end, {"ok":true,"us":N}: how long it took
  *   busy DUTY_US PERIOD_US SECONDS [CPU]
  *                                       # start, # end, {"ok":true,"periods":N}
  *   background busy DUTY_US PERIOD_US SECONDS [CPU]
@@ -272,6 +273,27 @@ static int run(char *const argv[], const char *output)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static void do_hackbench(char **words, int n)
+{
+	char *argv[] = {"/usr/bin/hackbench", "-g", words[1], "-l", words[2], NULL};
+	long groups, loops;
+	int64_t begin;
+	int code;
+
+	if (n != 3 || !number(words[1], 1, 100, &groups) || !number(words[2], 1, 1000000, &loops)) {
+		fail("hackbench GROUPS LOOPS", EINVAL);
+		return;
+	}
+	answer("# start");
+	begin = now_ns();
+	code = run(argv, "/dev/null");
+	answer("# end");
+	if (code)
+		answer("{\"ok\":false,\"error\":\"hackbench ended with %d\"}", code);
+	else
+		answer("{\"ok\":true,\"us\":%ld}", (long)((now_ns() - begin) / 1000));
+}
+
 /*
  * From 128 us on, seven bits of a latency are kept, rounded down: the serial port of an emulated
  * guest needs a trap, and some of them a millisecond, for each character.
@@ -398,6 +420,8 @@ static void command(char *line)
 		do_cpus();
 	else if (!strcmp(words[0], "cyclictest"))
 		do_cyclictest(words, n);
+	else if (!strcmp(words[0], "hackbench"))
+		do_hackbench(words, n);
 	else if (!strcmp(words[0], "busy"))
 		do_busy(words, n);
 	else if (!strcmp(words[0], "background") && n > 1)

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arithmetic of `tests/bench/run host` and the curves of tests/bench/plot, on rounds that are made up: argv[1] is the
+repository."""
+
+import os
+import sys
+import traceback
+
+sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+from bench import curves, host, scale, wake  # noqa: E402
+
+
+def one(avg_us, load, host_us, boosted=True):
+    figure = {"samples": [avg_us * 1000] * 4, "avg_us": avg_us, "p99_us": avg_us, "load_permille": load, "victim_permille": 200.0,
+              "foreign_permille": 3.0, "migrations_per_s": 12.5, "host_p99_us": host_us, "budget_us": 450_000,
+              "host": {"histogram": {host_us: 10}, "cycles": 10, "avg_us": host_us, "max_us": host_us}}
+    return figure | ({"calls_per_1000": 2.0, "elevated_permille": 90.0} if boosted else {})
+
+
+def rounds(n, scene="crowded-2", load=1400):
+    made = {("untouched", scene): [], ("latency", scene): [], ("static", scene): []}
+    for number in range(n):
+        noise = 1 + number % 3
+        made["untouched", scene].append(one(900 * noise, 2000, 50, boosted=False))
+        made["latency", scene].append(one(11 * noise, load, 60))
+        made["static", scene].append(one(10 * noise, 1500, 80, boosted=False))
+    return made
+
+
+def verdicts(made):
+    return {target["target"].split(":")[0] + target["target"].split(":")[1][:13]: target["verdict"]
+            for target in host.report(made, None)[0]["targets"] if not target["target"].startswith("for comparison")}
+
+
+def test_targets_hold_load_and_static():
+    assert set(verdicts(rounds(10)).values()) == {"met"} and len(verdicts(rounds(10))) == 3
+    assert set(verdicts(rounds(9)).values()) == {"cannot tell"}
+    assert verdicts(rounds(10, load=1300))["crowded-2, latency load >= 0.69"] == "missed"
+    assert len(verdicts(rounds(10, scene="rogue"))) == 1, "static is what crowded scenes are compared with"
+
+
+def test_summary_pools_rounds_and_compares_each():
+    json, text = host.report(rounds(10), None)
+    latency = json["variants"]["latency/crowded-2"]
+    assert latency["host_permille_of_untouched"] == 700.0 and latency["host"]["p99_us"] == 60
+    assert latency["avg_vs_static"]["ratio"] == 1.1 and latency["sched_calls_per_1000"] == 2.0
+    assert json["variants"]["static/crowded-2"]["elevated_permille"] == 200.0
+    assert len([line for line in text.splitlines() if line.startswith("| crowded-2 |")]) == 3
+
+
+def test_hackbench_is_never_worse():
+    def guest(seconds):
+        return {"seconds": seconds, "elevated_permille": 20.0, "guest_type": "qemu", "cpus": 2}
+
+    def of(slower):
+        return host.report({("untouched", host.GUEST): [guest(2.0 + n) for n in range(10)],
+                            ("latency", host.GUEST): [guest((2.0 + n) * slower) for n in range(10)]}, None)[0]
+
+    assert of(1.02)["targets"][0]["verdict"] == "met" and of(1.1)["targets"][0]["verdict"] == "missed"
+    assert of(1.02)["variants"]["latency/hackbench"]["vs_untouched"]["ratio"] == 1.02
+
+
+def test_every_scene_fits_what_bench_host_takes():
+    for per_cpu, per_domain, run_us, period_us, sleep_us in host.SCENES.values():
+        assert per_cpu > 0 and per_domain > 0 and run_us > 0 and (period_us > 0) != (sleep_us > 0)
+
+
+def test_curves_are_ordered_by_demand():
+    figures = {wake.key(variant, duty): {"avg_us": 10.0 * int(duty), "p99_us": 0.0} for variant in ("untouched", "latency")
+               for duty in ("90", "5", "10")}
+    script = curves.demand(figures, "/nowhere.svg")
+    points = script.split("$d0 << EOD\n")[1].split("\nEOD")[0].splitlines()
+    assert points == ["5 50", "10 100", "90 900"]
+    assert "title 'latency'" in script and "title 'static'" not in script
+    assert "\n5 0.1\n" in script, "a logarithm has no 0"
+
+
+def test_a_curve_for_each_state_of_scale():
+    states = {state: {"cpu_permille": 1.0} for state in scale.STATES}
+    script = curves.cpu_use({"64": {"vcpus": 256, "states": states}, "16 QEMU": {"vcpus": 64, "states": {}}}, "/nowhere.svg")
+    assert all(f"title '{state}'" in script for state in scale.STATES)
+    assert "256 1\n" in script and "64 1\n" not in script
+
+
+def main():
+    checks = {name: check for name, check in globals().items() if name.startswith("test_")}
+    failed = 0
+    for name, check in checks.items():
+        try:
+            check()
+        except AssertionError:
+            failed += 1
+            print(f"not ok {name}\n{traceback.format_exc()}")
+    print(f"{len(checks) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed or not checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
