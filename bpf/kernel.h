@@ -41,15 +41,28 @@ struct thread_info {
 	unsigned int cpu;
 };
 
+struct task_struct;
+
+struct mm_struct {
+	struct task_struct *owner; /* CONFIG_MEMCG */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int flags;
 	int on_rq;
+	struct mm_struct *mm;
 	int pid;
 	int tgid;
 	int prio; /* effective: below 100 is real time, deadline or stop */
 	unsigned int rt_priority;
 	unsigned int policy;
 	struct sched_entity se;
+};
+
+/* Linux 6.2 to 6.14; before and after, __preempt_count is a variable of its own. */
+struct pcpu_hot {
+	int preempt_count;
 };
 
 struct pt_regs {

@@ -165,6 +165,13 @@ static void test_show_sources(void)
 	                        "\"status\":\"enabled\",\"asks\":\"urgent\","
 	                        "\"read_by\":\"tracer\",\"invalid_total\":9}}]}}"),
 	               "enabled");
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"interrupt_paths\":{"
+	                        "\"delivered\":11,\"delivered_waiting\":3,\"injected\":8,"
+	                        "\"injected_unseen\":1},\"interrupt_boosts_total\":2,"
+	                        "\"spin_signs\":0,\"spins_total\":0}]}}"),
+	               "   2     8  87.5 %         11       3       2      0           0\n");
+	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{\"vcpu\":2}]}}"), "DELIVERED"));
 	CHECK_CONTAINS(rendered(CTL_BOOST, "{\"vcpus\":[{\"vcpu\":1,\"boosted\":false,\"reason\":"
 	                                   "\"budget\",\"text\":\"Later.\"}]}"),
 	               "vCPU 1: not boosted (budget): Later.\n");
