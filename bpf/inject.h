@@ -44,8 +44,8 @@ struct {
 /* As `listed`, of the QEMU processes in `addresses`: other VMs cost no look-up. */
 __u64 processes[64];
 
-extern const int __preempt_count __ksym __weak;
-extern const struct pcpu_hot pcpu_hot __ksym __weak;
+/* Where a CPU's preempt_count is, seen from its run queue; 0: not known. */
+const volatile __s64 preempt_count_from_rq;
 
 static __always_inline struct pvs_interrupt_counts *counts_here(void)
 {
@@ -57,23 +57,27 @@ static __always_inline struct pvs_interrupt_counts *counts_here(void)
 /* A handler of the current task's CPU may interrupt another one's counting. */
 #define COUNT(word) __sync_fetch_and_add(&(word), 1)
 
-/* Does a handler run, in the place of whoever was there? */
-static __always_inline bool in_handler(void)
+/*
+ * Does a handler run, in the place of whoever was there? Where that can't be seen, a handler counts
+ * as whom it interrupts: at worst, another VM's vCPU that waits is raised then, within its tokens.
+ */
+static __always_inline bool in_handler(struct task_struct *task)
 {
-	int count = 0;
+	struct cfs_rq *queue = task->se.cfs_rq;
+	__s64 away = preempt_count_from_rq;
+	unsigned int count = 0;
 
-	if (&__preempt_count)
-		count = *(const int *)bpf_this_cpu_ptr(&__preempt_count);
-	else if (&pcpu_hot)
-		count = ((const struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count;
+	if (!away || !bpf_core_field_exists(queue->rq) || !queue)
+		return false;
+	bpf_probe_read_kernel(&count, sizeof(count), (void *)((__u64)queue->rq + away));
 	return count & HANDLER_MASK;
 }
 
-/* The process whose memory the current task works in; 0: none. */
-static __always_inline __u32 process_here(void)
+/* The process whose memory a task works in; 0: none. */
+static __always_inline __u32 process_of(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf(), *owner;
 	struct mm_struct *mm = task->mm;
+	struct task_struct *owner;
 
 	if (!(task->flags & PF_KTHREAD))
 		return task->tgid;
@@ -103,8 +107,14 @@ static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u
 	event_send(slot, PVS_EVENT_INTERRUPT, vector);
 }
 
-static __always_inline int delivered(__u32 apic_id, __u16 mode, __u8 vector, bool handler)
+/*
+ * Somebody sends an interrupt. Also what the hardware is to inject passes here before
+ * kvm_apicv_accept_irq, unless it never leaves the hardware.
+ */
+SEC("raw_tp/kvm_apic_accept_irq")
+int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 vector)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct pvs_interrupt_counts *counts = counts_here();
 	struct vcpu_address address = {.apic_id = apic_id};
 	struct pvs_vcpu_account *vcpu = NULL;
@@ -113,11 +123,11 @@ static __always_inline int delivered(__u32 apic_id, __u16 mode, __u8 vector, boo
 	if (!counts ||
 	    (mode != MODE_FIXED && mode != MODE_LOWEST && mode != MODE_REMRD && mode != MODE_NMI))
 		return 0;
-	if (handler) {
+	if (in_handler(task)) {
 		COUNT(counts->in_handler);
 		return 0;
 	}
-	process = process_here();
+	process = process_of(task);
 	address.process = process;
 	if (processes[(process >> 6) & 63] & (1ULL << (process & 63)))
 		slot = bpf_map_lookup_elem(&addresses, &address);
@@ -133,27 +143,6 @@ static __always_inline int delivered(__u32 apic_id, __u16 mode, __u8 vector, boo
 		__sync_fetch_and_or(&vcpu->pending[vector >> 6 & 3], 1ULL << (vector & 63));
 	delivered_waiting(vcpu, *slot, vector);
 	return 0;
-}
-
-/*
- * Somebody sends an interrupt. Also what the hardware is to inject passes here before
- * kvm_apicv_accept_irq, unless it never leaves the hardware.
- */
-SEC("raw_tp/kvm_apic_accept_irq")
-int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 vector)
-{
-	return delivered(apic_id, mode, vector, in_handler());
-}
-
-/*
- * In its place where the kernel does not say where its variables are (no CONFIG_KALLSYMS_ALL): a
- * handler counts as whoever it interrupts. At worst, another VM's vCPU that waits is raised then,
- * within its tokens.
- */
-SEC("?raw_tp/kvm_apic_accept_irq")
-int BPF_PROG(on_apic_accept_irq_blind, __u32 apic_id, __u16 mode, __u16 trigger, __u8 vector)
-{
-	return delivered(apic_id, mode, vector, false);
 }
 
 /* Where the CPU injects by itself (APICv, AVIC), after the former. */

@@ -19,8 +19,11 @@ struct task_group {
 	unsigned long shares;
 };
 
+struct rq;
+
 struct cfs_rq {
 	struct load_weight load;
+	struct rq *rq;       /* CONFIG_FAIR_GROUP_SCHED: of its CPU */
 	int runtime_enabled; /* CONFIG_CFS_BANDWIDTH: this group has a quota */
 	struct task_group *tg;
 };
@@ -58,11 +61,6 @@ struct task_struct {
 	unsigned int rt_priority;
 	unsigned int policy;
 	struct sched_entity se;
-};
-
-/* Linux 6.2 to 6.14; before and after, __preempt_count is a variable of its own. */
-struct pcpu_hot {
-	int preempt_count;
 };
 
 struct pt_regs {

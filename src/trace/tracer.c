@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "trace/kernel_btf.h"
 #include "tracer.skel.h"
 
 #define LISTED_BITS  65536
@@ -119,9 +120,7 @@ static void attach_kvm(struct tracer *tracer)
 	const struct bpf_program *programs[_KVM_PROGRAMS] = {
 	        [KVM_INJ_VIRQ] = tracer->bpf->progs.on_inj_virq,
 	        [KVM_APICV_ACCEPT_IRQ] = tracer->bpf->progs.on_apicv_accept_irq,
-	        [KVM_APIC_ACCEPT_IRQ] = tracer->sources.handlers
-	                                        ? tracer->bpf->progs.on_apic_accept_irq
-	                                        : tracer->bpf->progs.on_apic_accept_irq_blind,
+	        [KVM_APIC_ACCEPT_IRQ] = tracer->bpf->progs.on_apic_accept_irq,
 	        [KVM_PLE_WINDOW] = tracer->bpf->progs.on_ple_window_update,
 	        [KVM_HYPERCALL] = tracer->bpf->progs.on_hypercall,
 	};
@@ -155,16 +154,15 @@ static int map_all(struct tracer *tracer)
 	return 0;
 }
 
-/* @handlers: with the program that tells interrupt handlers apart; not every kernel takes it. */
-static int load(struct tracer *tracer, bool handlers)
+static int load(struct tracer *tracer)
 {
-	tracer_bpf__destroy(tracer->bpf);
+	int64_t away = 0;
+
 	tracer->bpf = tracer_bpf__open();
 	if (!tracer->bpf)
 		return -errno;
-	bpf_program__set_autoload(tracer->bpf->progs.on_apic_accept_irq, handlers);
-	bpf_program__set_autoload(tracer->bpf->progs.on_apic_accept_irq_blind, !handlers);
-	tracer->sources.handlers = handlers;
+	tracer->sources.handlers = kernel_preempt_count_from_rq(&away) == 0;
+	tracer->bpf->rodata->preempt_count_from_rq = away;
 	return tracer_bpf__load(tracer->bpf);
 }
 
@@ -178,9 +176,7 @@ int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char
 		return -ENOMEM;
 	complaint[0] = '\0';
 	libbpf_set_print(keep_complaint);
-	r = load(tracer, true);
-	if (r < 0)
-		r = load(tracer, false);
+	r = load(tracer);
 	if (r < 0) {
 		r = fail(why, why_size, "the kernel refused the tracer", r);
 		goto failed;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What the running kernel's BTF says beyond what libbpf relocates by itself. */
+
+#include "util/base.h"
+
+/**
+ * How far a CPU's preempt_count is behind its run queue: both are variables per CPU, and a program
+ * finds the run queue by the current task. Works without the kernel's symbols.
+ * Returns 0 and *ret; -ENOENT where the kernel keeps it elsewhere; -errno.
+ */
+int kernel_preempt_count_from_rq(int64_t *ret);
