@@ -139,6 +139,10 @@ int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 
 	}
 	COUNT(counts->attributed);
 	COUNT(vcpu->deliveries);
+	if (task->pid == vcpu->tid) {
+		COUNT(counts->own);
+		COUNT(vcpu->deliveries_own);
+	}
 	if (mode == MODE_FIXED || mode == MODE_LOWEST)
 		__sync_fetch_and_or(&vcpu->pending[vector >> 6 & 3], 1ULL << (vector & 63));
 	delivered_waiting(vcpu, *slot, vector);

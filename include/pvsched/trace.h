@@ -178,6 +178,8 @@ struct pvs_vcpu_account {
 
 	/* written by the tracer where an interrupt is delivered to it, from any CPU */
 	__u64 deliveries __attribute__((aligned(64)));
+	__u64 deliveries_own; /* of these, in its own context: its timer, and what it sends itself
+	                       */
 	__u64 deliveries_waiting; /* the first of each wait to run, while not elevated */
 	__u64 interrupt_for_ns;   /* in the last wait of those, which began at */
 	__u64 interrupt_told_ns;  /* PVS_EVENT_INTERRUPT was sent last at */
@@ -284,6 +286,7 @@ struct pvs_cpu_account {
  */
 struct pvs_interrupt_counts {
 	__u64 attributed;        /* deliveries to vCPUs that are looked after */
+	__u64 own;               /* of these, in their own context, and so while they run */
 	__u64 unattributed;      /* to others, or by somebody who belongs to no VM */
 	__u64 in_handler;        /* by an interrupt handler, which runs in anybody's place */
 	__u64 by_hardware;       /* of all these: the CPU injects them, so no injection is seen */

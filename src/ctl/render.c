@@ -400,6 +400,7 @@ void render_explain(const struct json_value *result, FILE *out)
 		fputs("\n", out);
 		print_sentence(out, value_text(vcpu, "explanation", ""));
 		print_reasons(out, json_member(vcpu, "denied_total"), "  ");
+		render_signs(vcpu, out);
 		print_sentence(out, value_text(vcpu, "next", ""));
 	}
 }

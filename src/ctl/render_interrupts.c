@@ -22,8 +22,9 @@ static void cell_part(struct table *table, int64_t part, int64_t all)
 void render_interrupts(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"VCPU", true},   {"IRQS", true},   {"SEEN", true},  {"DELIVERED", true},
-	        {"WAITED", true}, {"BOOSTS", true}, {"SPINS", true}, {"GIVEN BACK", true},
+	        {"VCPU", true},      {"IRQS", true},  {"SEEN", true},
+	        {"DELIVERED", true}, {"OWN", true},   {"WAITED", true},
+	        {"BOOSTS", true},    {"SPINS", true}, {"GIVEN BACK", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	bool any = false;
@@ -40,6 +41,7 @@ void render_interrupts(const struct json_value *vcpus, FILE *out)
 		cell_number(table, paths, "injected");
 		cell_part(table, injected - unseen, injected);
 		cell_number(table, paths, "delivered");
+		cell_number(table, paths, "delivered_own");
 		cell_number(table, paths, "delivered_waiting");
 		cell_number(table, vcpu, "interrupt_boosts_total");
 		cell_number(table, vcpu, "spin_signs");
@@ -51,6 +53,18 @@ void render_interrupts(const struct json_value *vcpus, FILE *out)
 	table_print(table, out, 0);
 }
 
+void render_signs(const struct json_value *vcpu, FILE *out)
+{
+	int64_t boosts = value_number(vcpu, "interrupt_boosts_total");
+	int64_t spins = value_number(vcpu, "spins_total");
+
+	if (boosts > 0)
+		fprintf(out, "  raised for interrupts that came while it waited: %" PRId64 "\n",
+		        boosts);
+	if (spins > 0)
+		fprintf(out, "  lowered since its guest spun: %" PRId64 "\n", spins);
+}
+
 void render_interrupt_counts(const struct json_value *events, FILE *out)
 {
 	int64_t permille = value_number(events, "injections_seen_permille");
@@ -58,9 +72,11 @@ void render_interrupt_counts(const struct json_value *events, FILE *out)
 	if (value_number(events, "deliveries") <= 0 && permille < 0)
 		return;
 	fprintf(out,
-	        "Interrupts: %" PRId64 " delivered to vCPUs looked after, %" PRId64
-	        " to others, %" PRId64 " by interrupt handlers, %" PRId64 " left to the hardware",
-	        value_number(events, "deliveries"), value_number(events, "deliveries_unattributed"),
+	        "Interrupts: %" PRId64 " delivered to vCPUs looked after (%" PRId64
+	        " by themselves), %" PRId64 " to others, %" PRId64
+	        " by interrupt handlers, %" PRId64 " left to the hardware",
+	        value_number(events, "deliveries"), value_number(events, "deliveries_own"),
+	        value_number(events, "deliveries_unattributed"),
 	        value_number(events, "deliveries_in_handler"),
 	        value_number(events, "deliveries_by_hardware"));
 	if (permille >= 0)

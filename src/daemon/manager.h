@@ -351,6 +351,9 @@ bool report_canary(const struct canary_totals *canary, char *text, size_t size);
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
                        struct cJSON *object);
 
+/** Adds what the policy made of them. */
+void report_signs(const struct policy_view *view, struct cJSON *object);
+
 /** Adds the counts of the whole host. */
 void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct cJSON *object);
 

@@ -425,6 +425,7 @@ struct cJSON *report_explain(struct manager *m, struct managed_domain *d, int vc
 		                                    NSEC_PER_MSEC)
 		                        : 0);
 		cJSON_AddItemToObject(object, "denied_total", denied(&news));
+		report_signs(&news.booster.view, object);
 		cJSON_AddStringToObject(object, "next", next);
 		cJSON_AddItemToArray(array, object);
 	}

@@ -22,6 +22,12 @@ static int seen_permille(uint64_t injections, uint64_t unseen)
 	return (int)((injections - MIN(unseen, injections)) * 1000 / injections);
 }
 
+void report_signs(const struct policy_view *view, struct cJSON *object)
+{
+	add(object, "interrupt_boosts_total", view->interrupts_total);
+	add(object, "spins_total", view->spins_total);
+}
+
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
                        struct cJSON *object)
 {
@@ -30,12 +36,12 @@ void report_interrupts(const struct pvs_vcpu_account *account, const struct poli
 	add(object, "interrupts", account->injections);
 	paths = cJSON_AddObjectToObject(object, "interrupt_paths");
 	add(paths, "delivered", account->deliveries);
+	add(paths, "delivered_own", account->deliveries_own);
 	add(paths, "delivered_waiting", account->deliveries_waiting);
 	add(paths, "injected", account->injections);
 	add(paths, "injected_unseen", account->injections_unseen);
-	add(object, "interrupt_boosts_total", view->interrupts_total);
 	add(object, "spin_signs", account->spins);
-	add(object, "spins_total", view->spins_total);
+	report_signs(view, object);
 }
 
 void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct cJSON *object)
@@ -46,6 +52,7 @@ void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct c
 	add(object, "injections_known", counts->injections_known);
 	add(object, "injections_unseen", counts->injections_unseen);
 	add(object, "deliveries", counts->attributed);
+	add(object, "deliveries_own", counts->own);
 	add(object, "deliveries_unattributed", counts->unattributed);
 	add(object, "deliveries_in_handler", counts->in_handler);
 	add(object, "deliveries_by_hardware", counts->by_hardware);
@@ -78,8 +85,8 @@ void report_interrupts_seen(const struct tracer_sources *sources,
 		         "%d.%d %% of %llu injections by KVM were seen on their way", permille / 10,
 		         permille % 10, counts->injections_known);
 	snprintf(text, size,
-	         "%s; deliveries: %llu attributed, %llu of other VMs, %llu"
-	         " by interrupt handlers, %llu left to the hardware%s%s",
-	         share, counts->attributed, counts->unattributed, counts->in_handler,
+	         "%s; deliveries: %llu attributed, %llu of these by the vCPU itself, %llu of other "
+	         "VMs, %llu by interrupt handlers, %llu left to the hardware%s%s",
+	         share, counts->attributed, counts->own, counts->unattributed, counts->in_handler,
 	         counts->by_hardware, missing[0] ? "; missing: " : "", missing);
 }

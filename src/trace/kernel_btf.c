@@ -63,19 +63,25 @@ static int64_t preempt_count_offset(const struct btf *btf)
 	return inside < 0 ? -1 : offset + inside;
 }
 
-int kernel_preempt_count_from_rq(int64_t *ret)
+int kernel_btf_preempt_count_from_rq(const struct btf *btf, int64_t *ret)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	int64_t count, rq;
 	uint32_t type;
+	int64_t count = preempt_count_offset(btf), rq = percpu_offset(btf, "runqueues", &type);
 
-	if (!btf)
-		return -errno;
-	count = preempt_count_offset(btf);
-	rq = percpu_offset(btf, "runqueues", &type);
-	btf__free(btf);
 	if (count < 0 || rq < 0)
 		return -ENOENT;
 	*ret = count - rq;
 	return 0;
+}
+
+int kernel_preempt_count_from_rq(int64_t *ret)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int r;
+
+	if (!btf)
+		return -errno;
+	r = kernel_btf_preempt_count_from_rq(btf, ret);
+	btf__free(btf);
+	return r;
 }

@@ -439,6 +439,7 @@ static struct pvs_interrupt_counts sum_interrupts(const struct tracer *tracer)
 	if (cpus && bpf_map_lookup_elem(fd, &zero, cpus) == 0) {
 		for (int i = 0; i < n; i++) {
 			sum.attributed += cpus[i].attributed;
+			sum.own += cpus[i].own;
 			sum.unattributed += cpus[i].unattributed;
 			sum.in_handler += cpus[i].in_handler;
 			sum.by_hardware += cpus[i].by_hardware;
