@@ -99,14 +99,6 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 
 static int deadline_fired(void *map, int *key, struct deadline *deadline);
 
-/* Since when a vCPU that is not seen to run could; 0: it sleeps, or was never seen at all. */
-static __always_inline __u64 ready_since(const struct pvs_vcpu_account *vcpu)
-{
-	if (vcpu->out == PVS_OUT_PREEMPTED)
-		return vcpu->out_ns;
-	return vcpu->out != PVS_OUT_NONE && vcpu->wake_ns > vcpu->out_ns ? vcpu->wake_ns : 0;
-}
-
 /* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
 static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 now, __u64 left)
 {

@@ -19,8 +19,11 @@ struct task_group {
 	unsigned long shares;
 };
 
+struct rq;
+
 struct cfs_rq {
 	struct load_weight load;
+	struct rq *rq;       /* CONFIG_FAIR_GROUP_SCHED: of its CPU */
 	int runtime_enabled; /* CONFIG_CFS_BANDWIDTH: this group has a quota */
 	struct task_group *tg;
 };
@@ -41,9 +44,17 @@ struct thread_info {
 	unsigned int cpu;
 };
 
+struct task_struct;
+
+struct mm_struct {
+	struct task_struct *owner; /* CONFIG_MEMCG */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int flags;
 	int on_rq;
+	struct mm_struct *mm;
 	int pid;
 	int tgid;
 	int prio; /* effective: below 100 is real time, deadline or stop */

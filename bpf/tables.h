@@ -107,8 +107,6 @@ int deadline_error;
 __u64 events_lost;
 /* Not 0: switches go missing on this host, so that each wake-up must be watched, too. */
 __u32 unseen_any;
-/* Interrupts injected into any vCPU, also unregistered ones; by KVM tracepoint. */
-__u64 injections_total;
 
 static __always_inline bool tid_listed(__u32 tid)
 {
@@ -127,6 +125,11 @@ static __always_inline struct pvs_vcpu_account *vcpu_find(__u32 tid, __u32 *slot
 		return NULL;
 	*slot = *found;
 	return bpf_map_lookup_elem(&vcpus, slot);
+}
+
+static __always_inline __u64 ready_since(const struct pvs_vcpu_account *vcpu)
+{
+	return pvs_ready_since(vcpu->out, vcpu->out_ns, vcpu->wake_ns);
 }
 
 /*

@@ -10,7 +10,9 @@
 #include "canary.h"
 #include "entitlement.h"
 #include "helpers.h"
+#include "inject.h"
 #include "softirqd.h"
+#include "spin.h"
 #include "tables.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -270,33 +272,6 @@ int BPF_PROG(on_exit, struct task_struct *p)
 		event_send(slot, PVS_EVENT_EXIT, 0);
 	else if (slot >= PVS_VCPUS_MAX)
 		bpf_map_delete_elem(&slots, &tid); /* whoever has its number next is no helper */
-	return 0;
-}
-
-static __always_inline void count_injection(void)
-{
-	struct pvs_vcpu_account *vcpu;
-	__u32 slot = 0;
-
-	__sync_fetch_and_add(&injections_total, 1);
-	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
-	if (vcpu)
-		vcpu->injections++;
-}
-
-/* In the context of the vCPU thread, as it enters the guest with an interrupt. */
-SEC("raw_tp/kvm_inj_virq")
-int on_inj_virq(void *ctx)
-{
-	count_injection();
-	return 0;
-}
-
-/* Instead of it where the hardware injects (APICv, AVIC); in the context of the sender. */
-SEC("raw_tp/kvm_apicv_accept_irq")
-int on_apicv_accept_irq(void *ctx)
-{
-	__sync_fetch_and_add(&injections_total, 1);
 	return 0;
 }
 

@@ -59,15 +59,33 @@
  */
 #define PVS_HELPER_WAIT_NS 1000000
 
+/**
+ * An interrupt that waits with its vCPU is told of at most this often: it may come as often as the
+ * vCPU is preempted, and most times somebody who wakes up for it comes too late.
+ */
+#define PVS_INTERRUPT_TOLD_NS 1000000
+
+/**
+ * So many signs of spinning in one elevated run are told of. The window of pauses that KVM lets
+ * pass doubles with each exit, so that three take seven of the first: 10 us with Intel's defaults,
+ * some hundred with AMD's. A holder of a lock that runs is done by then. AMD's window is at its end
+ * after five, and no more are seen in that run.
+ */
+#define PVS_SPINS 3
+
+/** Of a vCPU whose APIC id is not known. */
+#define PVS_APIC_ID_NONE (~0U)
+
 /* pvs_vcpu_account::flags, written by the daemon */
-#define PVS_FLAG_ELEVATED        (1U << 0) /* the thread has a real-time class from us */
-#define PVS_FLAG_IMAGINED        (1U << 1) /* observe: act in the counters as if it had */
-#define PVS_FLAG_REPORT_BLOCKED  (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
-#define PVS_FLAG_KVM             (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
-#define PVS_FLAG_REPORT_URGENT   (1U << 4) /* send PVS_EVENT_URGENT when it is preempted so */
-#define PVS_FLAG_REPORT_ORDINARY (1U << 5) /* send PVS_EVENT_ORDINARY while it is elevated */
-#define PVS_FLAG_REPORT_RUN      (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
-#define PVS_FLAG_AGENT           (1U << 7) /* its guest keeps task_intent and cs_state up to date */
+#define PVS_FLAG_ELEVATED         (1U << 0) /* the thread has a real-time class from us */
+#define PVS_FLAG_IMAGINED         (1U << 1) /* observe: act in the counters as if it had */
+#define PVS_FLAG_REPORT_BLOCKED   (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
+#define PVS_FLAG_KVM              (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
+#define PVS_FLAG_REPORT_URGENT    (1U << 4) /* send PVS_EVENT_URGENT when it is preempted so */
+#define PVS_FLAG_REPORT_ORDINARY  (1U << 5) /* send PVS_EVENT_ORDINARY while it is elevated */
+#define PVS_FLAG_REPORT_RUN       (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
+#define PVS_FLAG_AGENT            (1U << 7) /* its guest keeps task_intent and cs_state up to date */
+#define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
 
 /** How a vCPU thread left its CPU last. */
 enum pvs_out {
@@ -153,10 +171,34 @@ struct pvs_vcpu_account {
 
 	/* written by the tracer in KVM's injection points, in the thread's own context */
 	__u64 injections __attribute__((aligned(64)));
+	__u64 injections_unseen; /* of those, the ones whose delivery nobody saw */
+	__u64 spins;             /* signs that its guest spins: PAUSE exits, yields to others */
+	__u64 spin_since_ns;     /* the elevated run that spins_of_run counts in began at */
+	__u64 spins_of_run;
+
+	/* written by the tracer where an interrupt is delivered to it, from any CPU */
+	__u64 deliveries __attribute__((aligned(64)));
+	__u64 deliveries_own; /* of these, in its own context: its timer, and what it sends itself
+	                       */
+	__u64 deliveries_waiting; /* the first of each wait to run, while not elevated */
+	__u64 interrupt_for_ns;   /* in the last wait of those, which began at */
+	__u64 interrupt_told_ns;  /* PVS_EVENT_INTERRUPT was sent last at */
+	__u64 pending[4];         /* by vector: delivered, and not injected since */
 
 	/* written by the deadline timer */
 	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since raised */
 } __attribute__((aligned(64)));
+
+/**
+ * Since when a vCPU that is not seen to run could; 0: it sleeps, or was never seen at all. Each
+ * wait has another one, so it names the wait, too.
+ */
+static inline __u64 pvs_ready_since(__u32 out, __u64 out_ns, __u64 wake_ns)
+{
+	if (out == PVS_OUT_PREEMPTED)
+		return out_ns;
+	return out != PVS_OUT_NONE && wake_ns > out_ns ? wake_ns : 0;
+}
 
 /** Its run, as far as what its guest asks for is concerned. */
 static inline struct pvs_ask_run pvs_vcpu_ask_run(const struct pvs_vcpu_account *vcpu)
@@ -238,6 +280,21 @@ struct pvs_cpu_account {
 	__u64 canary_at_ns;      /* tracer: at so much elevated time its canary is asked next */
 } __attribute__((aligned(64)));
 
+/**
+ * Interrupts as KVM's tracepoints show them, counted on one CPU, for all VMs of the host. Written
+ * by the tracer on that CPU.
+ */
+struct pvs_interrupt_counts {
+	__u64 attributed;        /* deliveries to vCPUs that are looked after */
+	__u64 own;               /* of these, in their own context, and so while they run */
+	__u64 unattributed;      /* to others, or by somebody who belongs to no VM */
+	__u64 in_handler;        /* by an interrupt handler, which runs in anybody's place */
+	__u64 by_hardware;       /* of all these: the CPU injects them, so no injection is seen */
+	__u64 injections;        /* by KVM, into any vCPU */
+	__u64 injections_known;  /* of these, into vCPUs that are looked after */
+	__u64 injections_unseen; /* of these, the ones whose delivery nobody saw */
+};
+
 enum pvs_event_type {
 	PVS_EVENT_BLOCKED = 1,   /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
 	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, elevated vCPU */
@@ -251,6 +308,8 @@ enum pvs_event_type {
 	PVS_EVENT_RUN = 10,     /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
 	PVS_EVENT_CANARY = 12,  /* elevated time was consumed on CPU @arg: see PVS_CANARY_NS */
 	PVS_EVENT_HELPER = 11,  /* a helper of its domain waits too long behind it: @arg is which */
+	PVS_EVENT_INTERRUPT = 13, /* came while it waits to run, not elevated; @arg: the vector */
+	PVS_EVENT_SPIN = 14,      /* it runs elevated, and its guest spins */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */

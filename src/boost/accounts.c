@@ -176,6 +176,14 @@ static void look_at_helpers(const struct accounts *accounts, const struct pvs_vc
 	}
 }
 
+/* Did one come in the wait that goes on? */
+static bool interrupted(const struct pvs_vcpu_account *a)
+{
+	uint64_t ready_ns = pvs_ready_since(READ(a->out), READ(a->out_ns), READ(a->wake_ns));
+
+	return ready_ns && READ(a->interrupt_for_ns) == ready_ns;
+}
+
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    struct policy_facts *ret)
 {
@@ -199,9 +207,9 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	        .softirqd_since_ns = READ(cpu->softirqd_since_ns),
 	        .ran_ns = in_ns && now_ns > in_ns ? now_ns - in_ns : 0,
 	};
-	if (ret->whereabouts == POLICY_WAITING)
-		ret->preempted_after_ns = READ(a->preempted_after_ns);
 	if (ret->whereabouts == POLICY_WAITING) {
+		ret->preempted_after_ns = READ(a->preempted_after_ns);
+		ret->interrupted = interrupted(a);
 		uint64_t ready_ns = MAX(READ(a->out_ns), READ(a->wake_ns));
 
 		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
@@ -230,15 +238,17 @@ uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu)
 	return READ(a->rt_run_ns) - READ(a->foreign_ns);
 }
 
-void account_report_asks(const struct accounts *accounts, unsigned int slot, bool urgent,
-                         bool ordinary, uint64_t grace_ns)
+void account_report(const struct accounts *accounts, unsigned int slot,
+                    const struct policy_view *view)
 {
-	uint32_t set =
-	        (urgent ? PVS_FLAG_REPORT_URGENT : 0) | (ordinary ? PVS_FLAG_REPORT_ORDINARY : 0);
+	const uint32_t all =
+	        PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_ORDINARY | PVS_FLAG_REPORT_INTERRUPT;
+	uint32_t set = (view->wants_urgent ? PVS_FLAG_REPORT_URGENT : 0) |
+	               (view->wants_ordinary ? PVS_FLAG_REPORT_ORDINARY : 0) |
+	               (view->wants_interrupt ? PVS_FLAG_REPORT_INTERRUPT : 0);
 
-	WRITE(accounts->vcpus[slot].ask_grace_ns, grace_ns);
-	flags_change(&accounts->vcpus[slot], set,
-	             (PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_ORDINARY) & ~set);
+	WRITE(accounts->vcpus[slot].ask_grace_ns, view->grace_ns);
+	flags_change(&accounts->vcpus[slot], set, all & ~set);
 }
 
 void account_report_run(const struct accounts *accounts, unsigned int slot, bool report)

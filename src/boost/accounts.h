@@ -60,9 +60,9 @@ uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);
 /** Where the thread is now. */
 enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
 
-/** Has the tracer tell events that the policy wants besides; ORDINARY after @grace_ns of it. */
-void account_report_asks(const struct accounts *accounts, unsigned int slot, bool urgent,
-                         bool ordinary, uint64_t grace_ns);
+/** Has the tracer tell the events that the policy wants besides. */
+void account_report(const struct accounts *accounts, unsigned int slot,
+                    const struct policy_view *view);
 
 /** Has it tell when the thread is switched in next. */
 void account_report_run(const struct accounts *accounts, unsigned int slot, bool report);

@@ -113,11 +113,9 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 
 	account_report_halt(b->options.accounts, slot, decision->report_halt);
 	/* before a raise: it may run at once, and the tracer looks then what is wanted of it */
-	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary,
-	                    view->grace_ns);
+	account_report(b->options.accounts, slot, view);
 	carry_out(b, slot, decision);
-	account_report_asks(b->options.accounts, slot, view->wants_urgent, view->wants_ordinary,
-	                    view->grace_ns);
+	account_report(b->options.accounts, slot, view);
 	if (decision->action != POLICY_NOTHING)
 		pages_publish(b->pages, slot, view, clock_now_ns());
 }
@@ -278,6 +276,12 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	case PVS_EVENT_ORDINARY:
 		step(b, event->slot, POLICY_EVENT_ORDINARY);
 		break;
+	case PVS_EVENT_INTERRUPT:
+		step(b, event->slot, POLICY_EVENT_INTERRUPT);
+		break;
+	case PVS_EVENT_SPIN:
+		step(b, event->slot, POLICY_EVENT_SPIN);
+		break;
 	case PVS_EVENT_RUN:
 		pages_switched_in(b->pages, event->slot, clock_now_ns());
 		break;
@@ -320,7 +324,7 @@ static int slot_remove(struct booster *b, unsigned int slot)
 	if (b->slots[slot].raised)
 		lower(b, slot);
 	account_report_halt(b->options.accounts, slot, false);
-	account_report_asks(b->options.accounts, slot, false, false, 0);
+	account_report(b->options.accounts, slot, &(struct policy_view){0});
 	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
 	policy_remove(b->policy, slot);
 	if (b->slots[slot].raised)

@@ -92,7 +92,8 @@ static int parse_asks(const struct json_value *value, enum profile_asks *ret,
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"mode", "share_permille", "burst_us", "guest_asks"};
+	static const char *const keys[] = {"mode", "share_permille", "burst_us", "guest_asks",
+	                                   "on_interrupt"};
 	static const char *const modes[] = {
 	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
 	struct profile *profile;
@@ -117,6 +118,8 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		                 profile->name, modes[profile->mode]);
 	profile->mode = (enum profile_mode)mode;
 	r = parse_asks(value, &profile->asks, error);
+	if (r == 0)
+		r = json_get_bool(value, "on_interrupt", &profile->on_interrupt, error);
 	if (r < 0)
 		return r;
 	return config_parse_figures(value, profile, &config->figures[place], error);

@@ -164,6 +164,8 @@ void render_status(const struct json_value *result, FILE *out)
 	if (events)
 		fprintf(out, "Events: %" PRId64 " received, %" PRId64 " lost\n",
 		        value_number(events, "received"), value_number(events, "lost"));
+	if (events)
+		render_interrupt_counts(events, out);
 	render_sources(json_member(result, "sources"), out);
 	render_cpus(json_member(result, "cpus"), out);
 	render_status_vcpus(json_member(result, "vcpus"), out);
@@ -359,6 +361,7 @@ void render_show(const struct json_value *result, FILE *out)
 	if (vcpus && json_first(vcpus)) {
 		render_show_vcpus(vcpus, out);
 		render_show_latency(vcpus, out);
+		render_interrupts(vcpus, out);
 		render_pages(vcpus, out);
 	}
 	render_helpers(json_member(domain, "helpers"), out);
@@ -397,6 +400,7 @@ void render_explain(const struct json_value *result, FILE *out)
 		fputs("\n", out);
 		print_sentence(out, value_text(vcpu, "explanation", ""));
 		print_reasons(out, json_member(vcpu, "denied_total"), "  ");
+		render_signs(vcpu, out);
 		print_sentence(out, value_text(vcpu, "next", ""));
 	}
 }

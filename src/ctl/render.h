@@ -28,6 +28,11 @@ void render_policy(const struct json_value *result, FILE *out);
 void render_message(const struct json_value *result, FILE *out);
 void render_boost(const struct json_value *result, FILE *out);
 
+/* Of show, explain and status: render_interrupts.c. */
+void render_interrupts(const struct json_value *vcpus, FILE *out);
+void render_signs(const struct json_value *vcpu, FILE *out);
+void render_interrupt_counts(const struct json_value *events, FILE *out);
+
 /* Of show: render_page.c. */
 void render_carrier(const struct json_value *carrier, FILE *out);
 void render_pages(const struct json_value *vcpus, FILE *out);

@@ -16,7 +16,7 @@
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
  *   report.c    what is told: JSON; report_page.c: of guest pages; report_threads.c: of threads
- *               that are no vCPUs; report_doctor.c: what stands in the way
+ *               that are no vCPUs; report_interrupts.c; report_doctor.c: what stands in the way
  *   summary.c   per-domain summaries in the journal
  */
 
@@ -49,7 +49,7 @@ struct managed_vcpu {
 	uint64_t page_generation;  /* of the guest page that its slot has; 0: none */
 	bool refusal_logged;
 	struct {
-		uint64_t boosts, used_ns, run_ns;
+		uint64_t boosts, interrupts, used_ns, run_ns;
 		uint64_t at_ns;
 	} last_summary;
 };
@@ -344,6 +344,25 @@ void report_helpers(const struct manager *m, const struct managed_domain *d, str
 
 /** Whether the canary sings: false when it is not there, or starved. @text says how it fares. */
 bool report_canary(const struct canary_totals *canary, char *text, size_t size);
+
+/* report_interrupts.c */
+
+/** Adds what is known of a vCPU's interrupts and of its guest's spinning. */
+void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
+                       struct cJSON *object);
+
+/** Adds what the policy made of them. */
+void report_signs(const struct policy_view *view, struct cJSON *object);
+
+/** Adds the counts of the whole host. */
+void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct cJSON *object);
+
+/** What the tracer sees, and which tracepoints are missing, as a sentence. */
+void report_tracer_sources(const struct tracer_sources *sources, char *text, size_t size);
+
+/** How much of all interrupts it can see, as a sentence. */
+void report_interrupts_seen(const struct tracer_sources *sources,
+                            const struct pvs_interrupt_counts *counts, char *text, size_t size);
 
 /** The name of a domain in a report: valid UTF-8, whatever it is. */
 void report_name(const struct managed_domain *d, char *buffer, size_t size);

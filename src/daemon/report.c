@@ -139,7 +139,7 @@ static cJSON *vcpu_detail(struct manager *m, const struct managed_domain *d,
 	add_integer(object, "elevated_wakeups", (int64_t)news.account.wakeups_elevated);
 	add_integer(object, "preemptions", (int64_t)news.account.preemptions);
 	add_integer(object, "halts", (int64_t)news.account.halts);
-	add_integer(object, "interrupts", (int64_t)news.account.injections);
+	report_interrupts(&news.account, &news.booster.view, object);
 	add_integer(object, "threads_mended", (int64_t)news.booster.children_mended);
 	add_integer(object, "unseen_total", news.account.unseen);
 	add_integer(object, "throttles_total", (int64_t)news.booster.view.throttles_total);
@@ -170,9 +170,7 @@ static void add_sources(struct manager *m, cJSON *root)
 		add_source(sources, "procfs",
 		           process_source_describe(m->processes, text, sizeof(text)), text);
 	if (kvm)
-		snprintf(text, sizeof(text), "switches, wake-ups%s%s",
-		         kvm->inj_virq ? ", injections by KVM" : "",
-		         kvm->apicv_accept_irq ? " and by hardware" : "");
+		report_tracer_sources(kvm, text, sizeof(text));
 	add_source(sources, "bpf", m->tracer != NULL, m->tracer ? text : m->tracer_why);
 	booster_read_totals(m->booster, &totals);
 	add_source(sources, "canary", report_canary(&totals.canary, text, sizeof(text)), text);
@@ -237,7 +235,7 @@ static void add_events(struct manager *m, cJSON *root)
 	booster_read_totals(m->booster, &booster);
 	add_integer(object, "received", (int64_t)booster.events);
 	add_integer(object, "lost", (int64_t)tracer.events_lost);
-	add_integer(object, "injections", (int64_t)tracer.injections);
+	report_interrupt_counts(&tracer.interrupts, object);
 	add_integer(object, "notes_lost", (int64_t)booster.notes_lost);
 	add_integer(object, "booster_wakeups", (int64_t)booster.wakeups);
 	add_integer(object, "elevated_now", booster.elevated);
@@ -427,6 +425,7 @@ struct cJSON *report_explain(struct manager *m, struct managed_domain *d, int vc
 		                                    NSEC_PER_MSEC)
 		                        : 0);
 		cJSON_AddItemToObject(object, "denied_total", denied(&news));
+		report_signs(&news.booster.view, object);
 		cJSON_AddStringToObject(object, "next", next);
 		cJSON_AddItemToArray(array, object);
 	}

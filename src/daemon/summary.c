@@ -13,7 +13,7 @@
 
 /* Sums over a domain's vCPUs what happened since the last time. */
 struct change {
-	uint64_t boosts, used_ns, run_ns, elapsed_ns;
+	uint64_t boosts, interrupts, used_ns, run_ns, elapsed_ns;
 	uint64_t sheds;       /* for the domain's own threads */
 	uint64_t wait_p99_us; /* of the worst vCPU, since it is traced */
 };
@@ -27,12 +27,14 @@ static void vcpu_change(struct manager *m, struct managed_vcpu *v, uint64_t now_
 
 	booster_read(m->booster, v->slot, &booster);
 	sum->boosts += booster.view.boosts_total - v->last_summary.boosts;
+	sum->interrupts += booster.view.interrupts_total - v->last_summary.interrupts;
 	sum->used_ns += used_ns - v->last_summary.used_ns;
 	sum->run_ns += account->run_ns - v->last_summary.run_ns;
 	if (v->last_summary.at_ns)
 		sum->elapsed_ns = MAX(sum->elapsed_ns, now_ns - v->last_summary.at_ns);
 	sum->wait_p99_us = MAX(sum->wait_p99_us, delays_percentile_us(account->wait_counts, 990));
 	v->last_summary.boosts = booster.view.boosts_total;
+	v->last_summary.interrupts = booster.view.interrupts_total;
 	v->last_summary.used_ns = used_ns;
 	v->last_summary.run_ns = account->run_ns;
 	v->last_summary.at_ns = now_ns;
@@ -70,11 +72,11 @@ static void domain_summary(struct manager *m, struct managed_domain *d)
 	log_write(LOG_INFO, &ctx,
 	          "domain \"%s\", profile %s: %" PRIu64 " boosts in %" PRIu64
 	          " s; %selevated for %" PRIu64 " permille of a CPU; ran %" PRIu64
-	          " permille; wait p99 %" PRIu64 " us%s",
+	          " permille; wait p99 %" PRIu64 " us; %" PRIu64 " boosts for interrupts%s",
 	          d->seen->name, d->choice.profile.name, sum.boosts, elapsed_ms / 1000,
 	          d->choice.profile.mode == PROFILE_OBSERVE ? "would have been " : "",
 	          sum.used_ns / NSEC_PER_USEC / elapsed_ms, sum.run_ns / NSEC_PER_USEC / elapsed_ms,
-	          sum.wait_p99_us, room);
+	          sum.wait_p99_us, sum.interrupts, room);
 }
 
 static int on_interval(sd_event_source *source, uint64_t usec, void *userdata)

@@ -206,8 +206,13 @@ static void vcpu_begin(struct manager *m, struct managed_domain *d, struct manag
 	if (!m->tracer)
 		return;
 	r = tracer_register(m->tracer, slot, v->thread.id.tid);
-	if (r == 0)
+	if (r == 0) {
+		/* without it, only what is sent to it is not seen */
+		if (v->thread.kvm)
+			tracer_set_address(m->tracer, slot, d->seen->qemu.tid,
+			                   topology_apic_id(&d->seen->topology, v->thread.index));
 		return;
+	}
 	log_warning("domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
 	            d->seen->name, v->thread.index, strerror(-r));
 	booster_remove(m->booster,

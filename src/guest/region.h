@@ -5,7 +5,7 @@
 
 #include "guest/carrier.h"
 #include "guest/page.h"
-#include "guest/topology.h"
+#include "model/topology.h"
 
 /**
  * Begins anew for @n_vcpus vCPUs: a generation of its own, and every page without what an earlier

@@ -45,6 +45,7 @@ struct domain *domain_new(const char *uuid, const char *name)
 
 	if (!domain)
 		return NULL;
+	domain->topology = TOPOLOGY_FLAT;
 	strncpy(domain->uuid, uuid, sizeof(domain->uuid) - 1);
 	strncpy(domain->name, name, sizeof(domain->name) - 1);
 	return domain;
@@ -77,7 +78,7 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 		return false;
 	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
 		return false;
-	if (!thread_id_equal(&a->qemu, &b->qemu) ||
+	if (!thread_id_equal(&a->qemu, &b->qemu) || !topology_equal(&a->topology, &b->topology) ||
 	    !domain_metadata_equal(&a->metadata, &b->metadata))
 		return false;
 	for (i = 0; i < a->n_vcpus; i++)

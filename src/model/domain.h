@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "model/topology.h"
 #include "util/base.h"
 
 /** Bounds on what is believed of the outside. A domain beyond them is refused and said so. */
@@ -109,6 +110,7 @@ struct domain {
 	enum domain_state state; /* always DOMAIN_RUNNING from DOMAIN_SOURCE_PROCFS: not known */
 	struct domain_metadata metadata;
 	struct thread_id qemu;
+	struct topology topology; /* as its QEMU was started with; TOPOLOGY_FLAT: not known */
 	size_t n_vcpus;
 	struct vcpu_thread *vcpus; /* sorted by index */
 	size_t n_helpers;

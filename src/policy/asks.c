@@ -72,7 +72,10 @@ bool policy_wanted_awake(const struct policy_vcpu *v, enum policy_event event,
 	/* one that runs undisturbed needs no boost: its preemption will tell */
 	if (facts->ask == PVSCHED_ASK_URGENT)
 		return facts->whereabouts == POLICY_WAITING || event == POLICY_EVENT_URGENT;
-	return is_expecting(facts, now_ns) && now_ns + lead_ns(v) >= facts->expected_ns;
+	if (is_expecting(facts, now_ns) && now_ns + lead_ns(v) >= facts->expected_ns)
+		return true;
+	*why = POLICY_REASON_INTERRUPT;
+	return policy_interrupted(v, facts, now_ns);
 }
 
 uint64_t policy_expected_look(const struct policy_vcpu *v, const struct policy_facts *facts,

@@ -96,6 +96,10 @@ static enum policy_reason obstacle(const struct policy *policy, const struct pol
 		*until_ns = now_ns + PVS_HELPER_WAIT_NS;
 		return POLICY_REASON_HELPER;
 	}
+	if (v->spin_until_ns > now_ns) {
+		*until_ns = v->spin_until_ns;
+		return POLICY_REASON_SPIN;
+	}
 	reason = empty_bucket(v, facts, now_ns, until_ns);
 	if (reason != POLICY_REASON_WITHIN)
 		return reason;
@@ -126,6 +130,8 @@ static void raise_it(struct policy *policy, unsigned int vcpu, enum policy_reaso
 	v->vain_calls = 0;
 	v->short_halts = 0;
 	v->turned_away = 0;
+	v->interrupt_run_ns = 0;
+	v->interrupt_looks = 0;
 	v->why = why;
 	ret->action = POLICY_RAISE;
 	ret->reason = why;
@@ -143,11 +149,12 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
 	bool put_off = event == POLICY_EVENT_LOOK && at_ns == v->expected_look_ns &&
 	               now_ns >= v->expected_look_ns;
 
-	/* in both of these cases a look is planned */
-	v->deaf = v->deaf && (event == POLICY_EVENT_URGENT || event == POLICY_EVENT_HALTED);
-	/* one that was preempted must not cut short the wait after short halts */
-	v->backs_off =
-	        event == POLICY_EVENT_HALTED || (v->backs_off && event == POLICY_EVENT_URGENT);
+	/* it was preempted, and somebody wants something of it: no look of ours */
+	bool called = event == POLICY_EVENT_URGENT || event == POLICY_EVENT_INTERRUPT;
+
+	/* in all of these cases a look is planned, and stays so */
+	v->deaf = v->deaf && (called || event == POLICY_EVENT_HALTED);
+	v->backs_off = event == POLICY_EVENT_HALTED || (v->backs_off && called);
 	ret->report_halt = !v->backs_off;
 	if (event == POLICY_EVENT_HALTED) {
 		if (reason == POLICY_REASON_UNASKED)
@@ -165,6 +172,8 @@ static uint64_t wait_for_event(struct policy_vcpu *v, enum policy_event event,
 	}
 	if (!v->deaf)
 		return at_ns;
+	if (event == POLICY_EVENT_INTERRUPT)
+		return v->view.next_ns;
 	v->expected_look_ns = NSEC_NEVER;
 	return now_ns + DEAF_NS;
 }
@@ -197,6 +206,8 @@ void policy_consider(struct policy *policy, unsigned int vcpu, enum policy_event
 			                  now_ns >= v->expected_look_ns;
 			v->urgent_from_ns = policy_urgent_from(facts, now_ns);
 			raise_it(policy, vcpu, why, now_ns, ret);
+			if (why == POLICY_REASON_INTERRUPT)
+				v->interrupt_run_ns = policy_interrupt_run_ns(facts);
 			return;
 		}
 		reason = POLICY_REASON_AWAKE;

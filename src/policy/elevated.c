@@ -86,6 +86,7 @@ void policy_watch_run(struct policy *policy, unsigned int vcpu, const struct pol
 		v->urgent_from_ns = 0;
 		v->declined = false;
 	}
+	at_ns = MIN(at_ns, policy_interrupt_look(v, facts, now_ns));
 	if (v->caught_awake)
 		at_ns = MIN(at_ns,
 		            now_ns + (facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns : 1));
@@ -131,6 +132,31 @@ static void give_back(struct policy *policy, unsigned int vcpu, enum policy_reas
 	policy_look_at(policy, vcpu, v->expected_look_ns);
 }
 
+/*
+ * As a fair thread it can let another vCPU of its guest go first, and for so long it may, a slice
+ * of the fair class or two: then the lock, or what else it waited for, is likely to be free. Twice
+ * as long each time that it spins again within SPIN_AGAIN_NS of that.
+ */
+#define SPIN_HOLD_NS   (2 * NSEC_PER_MSEC)
+#define SPIN_AGAIN_NS  (100 * NSEC_PER_MSEC)
+#define SPIN_SHIFT_MAX 3
+
+static void spins(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
+                  uint64_t now_ns, struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+
+	if (now_ns > v->spin_until_ns + SPIN_AGAIN_NS)
+		v->spins = 0;
+	v->spin_until_ns = now_ns + (SPIN_HOLD_NS << v->spins);
+	v->spins = MIN(v->spins + 1, (unsigned int)SPIN_SHIFT_MAX);
+	v->view.spins_total++;
+	v->view.denied_total[POLICY_REASON_SPIN]++;
+	give_back(policy, vcpu, POLICY_REASON_SPIN, facts, now_ns, ret);
+	ret->report_halt = false; /* it may not be armed before, whatever it does */
+	policy_look_at(policy, vcpu, v->spin_until_ns);
+}
+
 /* What a command gave ends, unless it would be elevated without it. */
 static bool command_over(struct policy_vcpu *v, const struct policy_facts *facts, uint64_t now_ns)
 {
@@ -169,6 +195,8 @@ static void reconsider(struct policy *policy, unsigned int vcpu, const struct po
 		give_back(policy, vcpu, POLICY_REASON_UNASKED, facts, now_ns, ret);
 	else if (command_over(v, facts, now_ns))
 		give_back(policy, vcpu, POLICY_REASON_AWAKE, facts, now_ns, ret);
+	else if (!commanded && policy_interrupt_over(v, facts))
+		give_back(policy, vcpu, POLICY_REASON_AWAKE, facts, now_ns, ret);
 	else if (policy_yields(policy, vcpu, facts, now_ns))
 		give_back(policy, vcpu, POLICY_REASON_ORDINARY, facts, now_ns, ret);
 	else
@@ -189,6 +217,7 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	case POLICY_EVENT_URGENT:
 	case POLICY_EVENT_ORDINARY:
 	case POLICY_EVENT_HELPER:
+	case POLICY_EVENT_INTERRUPT: /* raised already: one event, one boost */
 		reconsider(policy, vcpu, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_CANARY:
@@ -212,6 +241,9 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 		return;
 	case POLICY_EVENT_SHED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, true, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_SPIN:
+		spins(policy, vcpu, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_FOREIGN:
 		ret->action = POLICY_FORGET;

@@ -107,6 +107,13 @@ static const struct {
                                   "cap lets through. Look at the journal, at "
                                   "host.cpu_share_permille and at foreign real-time threads."},
         [POLICY_REASON_GONE] = {"gone", "The thread is gone."},
+        [POLICY_REASON_INTERRUPT] = {"interrupt",
+                                     "It is elevated for a moment, since an interrupt came while "
+                                     "it waited to run."},
+        [POLICY_REASON_SPIN] = {"spin",
+                                "Its guest spun while it was elevated, and nobody can be let go "
+                                "first by a real-time thread; it keeps its tokens, and is armed "
+                                "again some milliseconds later."},
 };
 
 const char *policy_reason_name(enum policy_reason reason)

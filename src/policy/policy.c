@@ -159,6 +159,9 @@ static void set_wants(struct policy_vcpu *v, bool raises)
 	v->view.wants_urgent = hears && !armed && !v->deaf &&
 	                       (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
 	                        reason == POLICY_REASON_UNASKED);
+	v->view.wants_interrupt =
+	        v->profile.mode == PROFILE_BOOST && v->profile.on_interrupt && !armed &&
+	        (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
 }
 
 static void step_state(struct policy *policy, unsigned int vcpu, enum policy_event event,
@@ -222,6 +225,7 @@ void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
 	if (v->raised_ahead)
 		policy_learn_lead(v, now_ns);
 	v->view.boosts_total++;
+	v->view.interrupts_total += v->why == POLICY_REASON_INTERRUPT;
 	policy_enter(v, POLICY_ARMED, v->why, now_ns);
 	v->caught_awake = true;
 	policy_watch_run(policy, vcpu, &heard, now_ns);

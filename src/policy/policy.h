@@ -15,6 +15,10 @@
  * is raised while it is awake, too. It gets nothing by that which it would not have had anyway:
  * what it yields is all that it can have back.
  *
+ * One that waits to run when an interrupt comes is raised, too, for as long as serving that takes.
+ * One that spins while elevated is lowered for a while: no other of its guest's vCPUs can be let go
+ * first before a real-time thread. Neither costs it more tokens than it runs.
+ *
  *            halted, bucket full, caps free, no hold
  *     BASE ------------------------------------------> ARMED
  *      ^  ^                                            |  |  |
@@ -79,6 +83,8 @@ enum policy_reason {
 	POLICY_REASON_GONE,       /* the thread is gone */
 	POLICY_REASON_HELPER,     /* a thread that works for its domain waited too long behind it */
 	POLICY_REASON_CANARY,     /* ordinary threads did not get to run on its CPU */
+	POLICY_REASON_INTERRUPT,  /* raised while it waited, since an interrupt waited with it */
+	POLICY_REASON_SPIN,       /* its guest spun while it was elevated */
 	_POLICY_REASON_MAX,
 };
 
@@ -114,6 +120,7 @@ struct policy_facts {
 	bool watched;                /* running: the tracer looks when that must end */
 	uint64_t urgent_work_ns;     /* how long it is urgent; 0: not known */
 	uint64_t urgent_run_ns;      /* how long it runs then, until it sleeps; 0: not known */
+	bool interrupted;            /* waiting, and an interrupt came in that time */
 };
 
 enum policy_event {
@@ -122,16 +129,18 @@ enum policy_event {
 	POLICY_EVENT_EXHAUSTED, /* its own bucket is empty */
 	POLICY_EVENT_DOMAIN_EXHAUSTED,
 	POLICY_EVENT_CPU_EXHAUSTED,
-	POLICY_EVENT_SOFTIRQD, /* ksoftirqd waits while it runs: the tracer's deadline may not fire
-	                        */
-	POLICY_EVENT_SHED,     /* it owes most on a CPU whose bucket is empty */
-	POLICY_EVENT_FOREIGN,  /* it has other attributes than we gave it */
-	POLICY_EVENT_RESCAN,   /* look again at what was believed foreign or refused */
-	POLICY_EVENT_UNSEEN,   /* woken, elevated, and not seen to run for too long */
-	POLICY_EVENT_URGENT,   /* it was preempted, or found waiting, and its guest is urgent */
-	POLICY_EVENT_ORDINARY, /* it runs elevated, and its guest says that it need not */
-	POLICY_EVENT_HELPER,   /* a helper of its domain waits too long on its CPU */
-	POLICY_EVENT_CANARY,   /* ordinary threads do not get to run on its CPU: see canary.h */
+	POLICY_EVENT_SOFTIRQD,  /* ksoftirqd waits while it runs: the tracer's deadline may not fire
+	                         */
+	POLICY_EVENT_SHED,      /* it owes most on a CPU whose bucket is empty */
+	POLICY_EVENT_FOREIGN,   /* it has other attributes than we gave it */
+	POLICY_EVENT_RESCAN,    /* look again at what was believed foreign or refused */
+	POLICY_EVENT_UNSEEN,    /* woken, elevated, and not seen to run for too long */
+	POLICY_EVENT_URGENT,    /* it was preempted, or found waiting, and its guest is urgent */
+	POLICY_EVENT_ORDINARY,  /* it runs elevated, and its guest says that it need not */
+	POLICY_EVENT_HELPER,    /* a helper of its domain waits too long on its CPU */
+	POLICY_EVENT_CANARY,    /* ordinary threads do not get to run on its CPU: see canary.h */
+	POLICY_EVENT_INTERRUPT, /* an interrupt came while it waits to run, not elevated */
+	POLICY_EVENT_SPIN,      /* it runs elevated, and its guest spins */
 	_POLICY_EVENT_MAX,
 };
 
@@ -154,15 +163,17 @@ struct policy_view {
 	enum policy_reason reason;
 	uint64_t since_ns; /* in this state */
 	uint64_t boosts_total;
-	uint64_t throttles_total; /* ended for want of tokens */
-	uint64_t yields_total;    /* given back since its guest said so */
+	uint64_t throttles_total;  /* ended for want of tokens */
+	uint64_t yields_total;     /* given back since its guest said so */
+	uint64_t interrupts_total; /* of boosts_total, those for an interrupt that waited */
+	uint64_t spins_total;      /* given back since its guest spun */
 	uint64_t denied_total[_POLICY_REASON_MAX];
 	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
 	/*
 	 * Which events are wanted besides: an unwanted one is harmless, and costs a wake-up. The
 	 * tracer is told before a RAISE is carried out: what was waiting runs before it returns.
 	 */
-	bool wants_urgent, wants_ordinary;
+	bool wants_urgent, wants_ordinary, wants_interrupt;
 	uint64_t grace_ns; /* after how much ordinary work it wants to know of it */
 };
 

@@ -36,6 +36,7 @@ struct profile {
 	uint32_t share_permille; /* 1..1000 */
 	uint64_t burst_ns;       /* 50 us .. 10 ms */
 	enum profile_asks asks;
+	bool on_interrupt; /* boosted also when an interrupt comes while it waits to run */
 };
 
 /** What binds whatever a domain asks for. */
@@ -57,14 +58,16 @@ struct host_caps {
  * the fair share of a vCPU that competes with three others, so that a boost within it takes nothing
  * the guest could not have had anyway, only sooner.
  */
-#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0, PROFILE_ASKS_HEED})
+#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0, PROFILE_ASKS_HEED, false})
 #define PROFILE_OBSERVE_INIT                                                                       \
-	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED})
+	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED, \
+	                  true})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
 	((struct profile){"interactive", PROFILE_BOOST, 100, 200 * NSEC_PER_USEC,                  \
-	                  PROFILE_ASKS_HEED})
+	                  PROFILE_ASKS_HEED, true})
 #define PROFILE_LATENCY_INIT                                                                       \
-	((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED})
+	((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED,   \
+	                  true})
 
 /**
  * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian,

@@ -30,6 +30,10 @@ struct policy_vcpu {
 	uint64_t rate_repaid_at_ns; /* bucket of changes */
 	uint64_t lead_ns;           /* how long before it is expected to be urgent it is raised */
 	uint64_t expected_look_ns;  /* the look that was planned for that; 0: none */
+	uint64_t interrupt_run_ns;  /* raised for an interrupt: so long it may run; 0: it was not */
+	unsigned int interrupt_looks; /* at that run, while it was not over */
+	unsigned int spins;           /* given back for spinning, in a row */
+	uint64_t spin_until_ns;       /* not raised until then */
 	struct policy_view view;
 };
 
@@ -115,3 +119,19 @@ uint64_t policy_enough_ns(const struct policy_vcpu *v, const struct policy_facts
 /** Elevated and its guest does nothing urgent: true when it is to be lowered for that. */
 bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
                    uint64_t now_ns);
+
+/* interrupts.c */
+
+/** It waits, an interrupt waits with it, and it can afford to be raised for that. */
+bool policy_interrupted(const struct policy_vcpu *v, const struct policy_facts *facts,
+                        uint64_t now_ns);
+
+/** How long it may run for that. */
+uint64_t policy_interrupt_run_ns(const struct policy_facts *facts);
+
+/** Raised for an interrupt: true when it has had its time. */
+bool policy_interrupt_over(struct policy_vcpu *v, const struct policy_facts *facts);
+
+/** When that may be so; NSEC_NEVER: it was not raised for one. */
+uint64_t policy_interrupt_look(const struct policy_vcpu *v, const struct policy_facts *facts,
+                               uint64_t now_ns);

@@ -12,23 +12,42 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "trace/kernel_btf.h"
 #include "tracer.skel.h"
 
-#define LISTED_BITS 65536
+#define LISTED_BITS  65536
+#define PROCESS_BITS 4096
+
+/* As in bpf/inject.h. */
+struct vcpu_address {
+	uint32_t process;
+	uint32_t apic_id;
+};
+
+/* Those that exist only where the module is loaded. */
+enum kvm_program {
+	KVM_INJ_VIRQ,
+	KVM_APICV_ACCEPT_IRQ,
+	KVM_APIC_ACCEPT_IRQ,
+	KVM_PLE_WINDOW,
+	KVM_HYPERCALL,
+	_KVM_PROGRAMS,
+};
 
 struct tracer {
 	struct tracer_bpf *bpf;
 	struct ring_buffer *ring;
 	struct ring_buffer *overdue; /* only to empty it */
-	struct bpf_link *inj_virq;
-	struct bpf_link *apicv_accept_irq;
+	struct bpf_link *kvm[_KVM_PROGRAMS];
 	struct tracer_sources sources;
 	struct pvs_vcpu_account *vcpus;
 	struct pvs_domain_account *domains;
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
-	uint16_t *listed_users; /* how many tids share a bit of `listed` */
-	tracer_event_fn *fn;    /* during tracer_drain() */
+	uint16_t *listed_users;               /* how many tids share a bit of `listed` */
+	struct vcpu_address *addresses;       /* by slot; process 0: none */
+	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
+	tracer_event_fn *fn;                  /* during tracer_drain() */
 	void *userdata;
 };
 
@@ -95,13 +114,24 @@ static int attach_sched(struct tracer *tracer)
 	return 0;
 }
 
-/* KVM's tracepoints exist only where the module is loaded: nothing to complain of. */
+/* One that is missing is nothing to complain of: status tells. */
 static void attach_kvm(struct tracer *tracer)
 {
-	tracer->inj_virq = bpf_program__attach(tracer->bpf->progs.on_inj_virq);
-	tracer->apicv_accept_irq = bpf_program__attach(tracer->bpf->progs.on_apicv_accept_irq);
-	tracer->sources.inj_virq = tracer->inj_virq != NULL;
-	tracer->sources.apicv_accept_irq = tracer->apicv_accept_irq != NULL;
+	const struct bpf_program *programs[_KVM_PROGRAMS] = {
+	        [KVM_INJ_VIRQ] = tracer->bpf->progs.on_inj_virq,
+	        [KVM_APICV_ACCEPT_IRQ] = tracer->bpf->progs.on_apicv_accept_irq,
+	        [KVM_APIC_ACCEPT_IRQ] = tracer->bpf->progs.on_apic_accept_irq,
+	        [KVM_PLE_WINDOW] = tracer->bpf->progs.on_ple_window_update,
+	        [KVM_HYPERCALL] = tracer->bpf->progs.on_hypercall,
+	};
+
+	for (size_t i = 0; i < _KVM_PROGRAMS; i++)
+		tracer->kvm[i] = bpf_program__attach(programs[i]);
+	tracer->sources.inj_virq = tracer->kvm[KVM_INJ_VIRQ] != NULL;
+	tracer->sources.apicv_accept_irq = tracer->kvm[KVM_APICV_ACCEPT_IRQ] != NULL;
+	tracer->sources.apic_accept_irq = tracer->kvm[KVM_APIC_ACCEPT_IRQ] != NULL;
+	tracer->sources.ple_window = tracer->kvm[KVM_PLE_WINDOW] != NULL;
+	tracer->sources.hypercall = tracer->kvm[KVM_HYPERCALL] != NULL;
 }
 
 static int map_all(struct tracer *tracer)
@@ -115,12 +145,25 @@ static int map_all(struct tracer *tracer)
 	tracer->helpers =
 	        map_accounts(bpf->maps.helpers, PVS_HELPERS_MAX * sizeof(*tracer->helpers));
 	tracer->listed_users = calloc(LISTED_BITS, sizeof(*tracer->listed_users));
+	tracer->addresses = calloc(PVS_VCPUS_MAX, sizeof(*tracer->addresses));
 	tracer->ring = ring_buffer__new(bpf_map__fd(bpf->maps.events), on_sample, tracer, NULL);
 	tracer->overdue = ring_buffer__new(bpf_map__fd(bpf->maps.overdue), on_overdue, NULL, NULL);
 	if (!tracer->vcpus || !tracer->domains || !tracer->cpus || !tracer->helpers ||
-	    !tracer->listed_users || !tracer->ring || !tracer->overdue)
+	    !tracer->listed_users || !tracer->addresses || !tracer->ring || !tracer->overdue)
 		return errno ? -errno : -ENOMEM;
 	return 0;
+}
+
+static int load(struct tracer *tracer)
+{
+	int64_t away = 0;
+
+	tracer->bpf = tracer_bpf__open();
+	if (!tracer->bpf)
+		return -errno;
+	tracer->sources.handlers = kernel_preempt_count_from_rq(&away) == 0;
+	tracer->bpf->rodata->preempt_count_from_rq = away;
+	return tracer_bpf__load(tracer->bpf);
 }
 
 int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
@@ -133,12 +176,7 @@ int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char
 		return -ENOMEM;
 	complaint[0] = '\0';
 	libbpf_set_print(keep_complaint);
-	tracer->bpf = tracer_bpf__open();
-	if (!tracer->bpf) {
-		r = fail(why, why_size, "the tracer could not be opened", -errno);
-		goto failed;
-	}
-	r = tracer_bpf__load(tracer->bpf);
+	r = load(tracer);
 	if (r < 0) {
 		r = fail(why, why_size, "the kernel refused the tracer", r);
 		goto failed;
@@ -163,8 +201,8 @@ struct tracer *tracer_free(struct tracer *tracer)
 {
 	if (!tracer)
 		return NULL;
-	bpf_link__destroy(tracer->inj_virq);
-	bpf_link__destroy(tracer->apicv_accept_irq);
+	for (size_t i = 0; i < _KVM_PROGRAMS; i++)
+		bpf_link__destroy(tracer->kvm[i]);
 	ring_buffer__free(tracer->ring);
 	ring_buffer__free(tracer->overdue);
 	if (tracer->vcpus)
@@ -177,6 +215,7 @@ struct tracer *tracer_free(struct tracer *tracer)
 		munmap(tracer->helpers, PVS_HELPERS_MAX * sizeof(*tracer->helpers));
 	tracer_bpf__destroy(tracer->bpf);
 	free(tracer->listed_users);
+	free(tracer->addresses);
 	free(tracer);
 	return NULL;
 }
@@ -211,17 +250,22 @@ struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer)
 	return &tracer->bpf->bss->cpu_rule;
 }
 
-/* The bit of a tid is set while any thread with it is registered. */
-static void list(struct tracer *tracer, pid_t tid, int change)
+/* A bit of a table in BPF is set while anybody who shares it is registered. */
+static void mark(uint64_t *table, uint16_t *users, uint32_t bit, int change)
 {
-	uint32_t bit = (uint32_t)tid % LISTED_BITS;
-	uint64_t *word = (uint64_t *)&tracer->bpf->bss->listed[bit / 64];
+	uint64_t *word = &table[bit / 64];
 
-	tracer->listed_users[bit] = (uint16_t)(tracer->listed_users[bit] + change);
-	if (tracer->listed_users[bit])
+	users[bit] = (uint16_t)(users[bit] + change);
+	if (users[bit])
 		__atomic_or_fetch(word, UINT64_C(1) << (bit % 64), __ATOMIC_RELEASE);
 	else
 		__atomic_and_fetch(word, ~(UINT64_C(1) << (bit % 64)), __ATOMIC_RELEASE);
+}
+
+static void list(struct tracer *tracer, pid_t tid, int change)
+{
+	mark((uint64_t *)tracer->bpf->bss->listed, tracer->listed_users,
+	     (uint32_t)tid % LISTED_BITS, change);
 }
 
 static int timer_try(const struct bpf_program *maker)
@@ -266,6 +310,43 @@ static int thread_register(struct tracer *tracer, uint32_t slot, pid_t tid)
 	return 0;
 }
 
+static void mark_process(struct tracer *tracer, uint32_t process, int change)
+{
+	mark((uint64_t *)tracer->bpf->bss->processes, tracer->process_users, process % PROCESS_BITS,
+	     change);
+}
+
+static void address_end(struct tracer *tracer, unsigned int slot)
+{
+	struct vcpu_address *address = &tracer->addresses[slot];
+	int fd = bpf_map__fd(tracer->bpf->maps.addresses);
+	uint32_t value;
+
+	if (!address->process)
+		return;
+	mark_process(tracer, address->process, -1);
+	/* it may be another slot's by now */
+	if (bpf_map_lookup_elem(fd, address, &value) == 0 && value == slot)
+		bpf_map_delete_elem(fd, address);
+	*address = (struct vcpu_address){0};
+}
+
+int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id)
+{
+	struct vcpu_address address = {(uint32_t)process, apic_id};
+	uint32_t value = slot;
+
+	address_end(tracer, slot);
+	if (apic_id == PVS_APIC_ID_NONE)
+		return 0;
+	if (bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.addresses), &address, &value,
+	                        BPF_ANY) < 0)
+		return -errno;
+	tracer->addresses[slot] = address;
+	mark_process(tracer, address.process, 1);
+	return 0;
+}
+
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
 	int r;
@@ -300,6 +381,7 @@ static void thread_unregister(struct tracer *tracer, uint32_t slot, pid_t tid)
 
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
+	address_end(tracer, slot);
 	thread_unregister(tracer, slot, tid);
 }
 
@@ -345,13 +427,59 @@ int tracer_overdue_fd(const struct tracer *tracer)
 	return bpf_map__fd(tracer->bpf->maps.overdue);
 }
 
+/* The sum over all CPUs; zero where memory is out. */
+static struct pvs_interrupt_counts sum_interrupts(const struct tracer *tracer)
+{
+	int n = libbpf_num_possible_cpus(), fd = bpf_map__fd(tracer->bpf->maps.interrupt_counts);
+	struct pvs_interrupt_counts sum = {0}, *cpus = NULL;
+	uint32_t zero = 0;
+
+	if (n > 0)
+		cpus = calloc((size_t)n, sizeof(*cpus));
+	if (cpus && bpf_map_lookup_elem(fd, &zero, cpus) == 0) {
+		for (int i = 0; i < n; i++) {
+			sum.attributed += cpus[i].attributed;
+			sum.own += cpus[i].own;
+			sum.unattributed += cpus[i].unattributed;
+			sum.in_handler += cpus[i].in_handler;
+			sum.by_hardware += cpus[i].by_hardware;
+			sum.injections += cpus[i].injections;
+			sum.injections_known += cpus[i].injections_known;
+			sum.injections_unseen += cpus[i].injections_unseen;
+		}
+	}
+	free(cpus);
+	return sum;
+}
+
 void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
 {
 	const struct tracer_bpf *bpf = tracer->bpf;
 
 	*ret = (struct tracer_totals){
 	        .events_lost = bpf->bss->events_lost,
-	        .injections = bpf->bss->injections_total,
+	        .interrupts = sum_interrupts(tracer),
 	        .deadline_error = bpf->bss->deadline_error,
 	};
+}
+
+void tracer_missing(const struct tracer_sources *sources, char *text, size_t size)
+{
+	const struct {
+		bool there;
+		const char *name;
+	} all[] = {
+	        {sources->inj_virq, "kvm_inj_virq"},
+	        {sources->apic_accept_irq, "kvm_apic_accept_irq"},
+	        {sources->apicv_accept_irq, "kvm_apicv_accept_irq"},
+	        {sources->ple_window, "kvm_ple_window_update"},
+	        {sources->hypercall, "kvm_hypercall"},
+	};
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (!all[i].there && used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+			                         all[i].name);
 }

@@ -19,7 +19,14 @@ struct tracer;
 struct tracer_sources {
 	bool inj_virq;         /* kvm_inj_virq: interrupts injected by KVM itself */
 	bool apicv_accept_irq; /* kvm_apicv_accept_irq: those the hardware injects */
+	bool apic_accept_irq;  /* kvm_apic_accept_irq: deliveries, in the context of the sender */
+	bool handlers;         /* interrupt handlers are told from whom they interrupt */
+	bool ple_window;       /* kvm_ple_window_update: guests that spin, by PAUSE exits */
+	bool hypercall;        /* kvm_hypercall: guests that yield to another vCPU */
 };
+
+/** Names what is not there, separated by commas; "" when all is. */
+void tracer_missing(const struct tracer_sources *sources, char *text, size_t size);
 
 /**
  * Loads and attaches it, with a cap of @cpu_rule for every host CPU.
@@ -44,6 +51,12 @@ struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer);
 
 /** Begins to trace thread @tid in @slot, whose account is set up. Returns 0, or -errno. */
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
+
+/**
+ * Tells it who interrupts of that APIC id are for, when they are sent by somebody of that process
+ * or on its behalf. Ends with the registration. Returns 0, or -errno: none is attributed then.
+ */
+int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id);
 
 /** Ends it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
@@ -74,8 +87,8 @@ void tracer_forget_overdue(struct tracer *tracer);
 
 struct tracer_totals {
 	uint64_t events_lost;
-	uint64_t injections; /* into any vCPU of the host */
-	int deadline_error;  /* the first failure to start a deadline; 0 */
+	struct pvs_interrupt_counts interrupts; /* of all CPUs together */
+	int deadline_error;                     /* the first failure to start a deadline; 0 */
 };
 
 void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret);

@@ -154,6 +154,7 @@ static int scan_process(struct domain *now, const struct known_domain *domain,
 	if (r > 0 || process.id.start_ticks != domain->qemu.start_ticks)
 		return -ESRCH;
 	process.max_vcpus = domain->max_vcpus;
+	now->topology = domain->topology;
 	return threads_scan_process(now, &process, scan->vhosts, notes);
 }
 

@@ -17,9 +17,10 @@ struct known_domain {
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
 	enum domain_source source;
-	struct thread_id qemu; /* DOMAIN_SOURCE_PROCFS: the process it was found as, and... */
-	size_t max_vcpus;      /* what that was allowed at first */
-	bool of_libvirt;       /* libvirt made it all the same, and proves its threads */
+	struct thread_id qemu;    /* DOMAIN_SOURCE_PROCFS: the process it was found as, and... */
+	size_t max_vcpus;         /* what that was allowed at first, */
+	struct topology topology; /* and was started with */
+	bool of_libvirt;          /* libvirt made it all the same, and proves its threads */
 	enum domain_state state;
 	struct domain_metadata metadata;
 	bool ask;            /* libvirt has to be asked about it */

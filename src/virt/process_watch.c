@@ -131,10 +131,11 @@ static bool is_libvirts(const struct process_watch *watch, const struct qemu_arg
                         const struct thread_id *qemu)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	struct topology topology;
 	struct thread_id found;
 
 	return !args->is_vmid && args->name[0] && args->uuid[0] &&
-	       qemu_find(watch->run_dir, args->name, args->uuid, &found, &status) == 0 &&
+	       qemu_find(watch->run_dir, args->name, args->uuid, &found, &topology, &status) == 0 &&
 	       found.tid == qemu->tid && found.start_ticks == qemu->start_ticks;
 }
 
@@ -179,6 +180,7 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	domain->source = DOMAIN_SOURCE_PROCFS;
 	domain->qemu = process->id;
 	domain->max_vcpus = args.max_vcpus;
+	domain->topology = topology_of_cmdline(cmdline, (size_t)size);
 	domain->of_libvirt = of_libvirt;
 	domain->state = DOMAIN_RUNNING;
 	domain->causes |= VIRT_CAUSE_ENUMERATED;

@@ -51,7 +51,7 @@ static pid_t read_pid_file(const char *path)
 }
 
 /** Fills *qemu if @pid runs for @uuid; the start time is the same before and after the look. */
-static int verify(pid_t pid, const char *uuid, struct thread_id *qemu)
+static int verify(pid_t pid, const char *uuid, struct thread_id *qemu, struct topology *topology)
 {
 	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
 	uint64_t before, after;
@@ -67,6 +67,7 @@ static int verify(pid_t pid, const char *uuid, struct thread_id *qemu)
 	if (procfs_start_ticks(pid, pid, &after) < 0 || before != after)
 		return -ESRCH;
 	*qemu = (struct thread_id){pid, before};
+	*topology = topology_of_cmdline(cmdline, (size_t)n);
 	return 0;
 }
 
@@ -85,7 +86,7 @@ static int read_status(const char *path, const char *uuid, struct status_file **
 }
 
 int qemu_find(const char *run_dir, const char *name, const char *uuid, struct thread_id *qemu,
-              struct status_file **ret)
+              struct topology *topology, struct status_file **ret)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
 	char path[PATH_MAX];
@@ -108,7 +109,7 @@ int qemu_find(const char *run_dir, const char *name, const char *uuid, struct th
 	}
 	if (pid == 0)
 		return -ESRCH;
-	r = verify(pid, uuid, qemu);
+	r = verify(pid, uuid, qemu, topology);
 	if (r < 0)
 		return r;
 	*ret = STEAL(status, NULL);

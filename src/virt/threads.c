@@ -124,7 +124,8 @@ int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_
 	int r;
 
 	*notes = 0;
-	r = qemu_find(run_dir, domain->name, domain->uuid, &domain->qemu, &status);
+	r = qemu_find(run_dir, domain->name, domain->uuid, &domain->qemu, &domain->topology,
+	              &status);
 	if (r < 0)
 		return r;
 	r = sample_all(domain->qemu.tid, &samples, &n, notes);

@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 #include "guest/objects.h"
-#include "guest/topology.h"
+#include "model/topology.h"
 
 static void check_topology(const struct topology *topology)
 {

@@ -131,6 +131,10 @@ static void take_event(struct host *host)
 		check_canary(host, event.slot, event.arg);
 	else if (event.type == PVS_EVENT_HELPER)
 		make_room(host, event.slot);
+	else if (event.type == PVS_EVENT_INTERRUPT)
+		add_work(host, event.slot, POLICY_EVENT_INTERRUPT);
+	else if (event.type == PVS_EVENT_SPIN)
+		add_work(host, event.slot, POLICY_EVENT_SPIN);
 	else if (event.arg == PVS_BUCKET_CPU)
 		shed(host, event.slot);
 	else
@@ -204,8 +208,7 @@ static void tell_tracer(struct host *host, unsigned int slot)
 {
 	const struct policy_view *view = policy_view(host->policy, slot);
 
-	account_report_asks(&host->accounts, slot, view->wants_urgent, view->wants_ordinary,
-	                    view->grace_ns);
+	account_report(&host->accounts, slot, view);
 }
 
 /* What a decision tells tracer and guest. */

@@ -150,7 +150,7 @@ void guest_work_add(struct world *world, struct thread *t)
 {
 	uint64_t work_ns = work_of_phase(world, t);
 
-	*(t->guest->urgent ? &t->guest->set_aside_ns : &t->left_ns) += work_ns;
+	*(t->guest && t->guest->urgent ? &t->guest->set_aside_ns : &t->left_ns) += work_ns;
 }
 
 static void urgent_begin(struct world *world, struct thread *t)
@@ -190,6 +190,7 @@ static void plan_ordinary(struct world *world, uint32_t number)
 			t->period_ns += phase->sleep_ns;
 		wake_ns = t->period_ns;
 	}
+	t->wake_planned = true;
 	world_plan(world, MAX(wake_ns, world->now_ns + 1), HAPPENS_WAKE, number, 0);
 }
 
@@ -207,7 +208,8 @@ bool guest_work_end(struct world *world, uint32_t number)
 		t->halted = true;
 		return t->left_ns > 0;
 	}
-	plan_ordinary(world, number);
+	if (!t->wake_planned)
+		plan_ordinary(world, number);
 	t->halted = rng_below(&world->random, 1000) >= t->behaviour->lock_permille;
 	return false;
 }

@@ -36,6 +36,8 @@ enum mutation {
 	MUTATION_LAST_STRETCH, /* of a run in which it is raised twice only the last is charged */
 	MUTATION_DEAF,         /* nobody hears what guests ask */
 	MUTATION_NO_HELPER,    /* nobody looks at the threads that work for a domain */
+	MUTATION_NO_INTERRUPT, /* nobody says that an interrupt waits */
+	MUTATION_NO_SPIN,      /* nobody says that a guest spins */
 	_MUTATION_MAX,
 };
 

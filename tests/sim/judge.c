@@ -138,6 +138,23 @@ static void judge_helpers(const struct sim_options *options, const struct host *
 	        "a thread waited too long behind the vCPUs that it works for");
 }
 
+/* No stretch of one that spins is elevated for longer than it takes to see that, and to lower it.
+ */
+static bool spins_elevated(const struct sim_options *options, const struct world *world,
+                           const struct record *record, unsigned int n_vcpus)
+{
+	for (size_t i = 0; i < record->n_runs; i++) {
+		const struct run_interval *run = &record->runs[i];
+		uint64_t every_ns = world->threads[run->thread].behaviour->spin_every_ns;
+
+		if (every_ns && run->elevated &&
+		    run->to_ns - run->from_ns >
+		            (PVS_SPINS + 1) * every_ns + reaction_ns(options, n_vcpus))
+			return true;
+	}
+	return false;
+}
+
 void judge(const struct scenario *scenario, const struct sim_options *options,
            const struct host *host, const struct world *world, const struct record *record,
            struct sim_result *ret)
@@ -174,6 +191,8 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	fail_if(ret, ret->served_permille < scenario->served_permille,
 	        "a vCPU within its budget was not elevated when it woke");
 	fail_if(ret, ret->longest_wait_ns > wait_limit_ns(scenario), "a thread waited too long");
+	fail_if(ret, spins_elevated(options, world, record, host->n_vcpus),
+	        "a guest that spun stayed elevated");
 }
 
 void judge_urgent(const struct world *world, const struct record *record, struct sim_urgent *ret)
@@ -187,7 +206,12 @@ void judge_urgent(const struct world *world, const struct record *record, struct
 	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {
 		const struct guest *guest = world->threads[i].guest;
+		const struct thread *t = &world->threads[i];
 
+		ret->jobs += t->interrupts;
+		ret->wait_ns += t->interrupt_wait_ns;
+		ret->late += t->interrupts_late;
+		ret->worst_ns = MAX(ret->worst_ns, t->interrupt_worst_ns);
 		if (!guest)
 			continue;
 		ret->jobs += guest->urgent_jobs;
@@ -220,5 +244,5 @@ void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret)
 		        "asking saved no elevated time");
 	if (scenario->gain & GAIN_DELAY)
 		fail_if(ret, heard->wait_ns * unheard->jobs * 2 > unheard->wait_ns * heard->jobs,
-		        "asking made nothing faster");
+		        "what was heard made nothing faster");
 }

@@ -27,7 +27,7 @@ static const char usage[] =
         "      --cpus N         CPUs, at most 512\n"
         "      --vcpus N        vCPUs, at most as many as the scenario has\n"
         "      --delay US       the booster's longest reaction (15)\n"
-        "      --mutation N     puts in a fault, 1 to 13\n"
+        "      --mutation N     puts in a fault, 1 to 15\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -177,6 +177,10 @@ static const struct {
          "asking saved no elevated time"},
         {MUTATION_NO_HELPER, "nobody looks at helpers", "helpers-one-cpu",
          "a thread waited too long behind the vCPUs that it works for"},
+        {MUTATION_NO_INTERRUPT, "nobody says that an interrupt waits", "interrupts",
+         "what was heard made nothing faster"},
+        {MUTATION_NO_SPIN, "nobody says that a guest spins", "spins",
+         "a guest that spun stayed elevated"},
         {MUTATION_NO_LOWER, "never lowers", "good-alone",
          "a vCPU was still elevated after the end"},
 };

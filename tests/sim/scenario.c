@@ -101,6 +101,47 @@ static const struct behaviour iothread = {
         "iothread", {{.run_ns = 30 * US, .sleep_ns = 200 * US, .vary_permille = 800}}};
 static const struct behaviour busy_iothread = {
         "busy iothread", {{.run_ns = 2 * MS, .sleep_ns = 500 * US, .vary_permille = 900}}};
+/* Interrupted, and busy with what need not be soon. */
+static const struct behaviour interrupted_busy = {
+        "8ms/1ms and 40us for an interrupt each 3ms",
+        {{.run_ns = 8 * MS, .sleep_ns = MS, .vary_permille = 900}},
+        .interrupt_every_ns = 3 * MS,
+        .interrupt_run_ns = 40 * US};
+static const struct behaviour interrupted_good = {
+        "100us/1ms and 20us for an interrupt each 2ms",
+        {{.run_ns = 100 * US, .sleep_ns = MS, .vary_permille = 100, .periodic = true}},
+        .interrupt_every_ns = 2 * MS,
+        .interrupt_run_ns = 20 * US};
+/* Busy at times, and then as the good one, which is what the tokens are for. */
+static const struct behaviour interrupted_vario = {
+        "varying, interrupted each 300us",
+        {{.lasts_ns = 30 * MS, .run_ns = 6 * MS, .sleep_ns = MS, .vary_permille = 900},
+         {.lasts_ns = 40 * MS, .run_ns = 100 * US, .sleep_ns = MS, .vary_permille = 200},
+         {.lasts_ns = 20 * MS, .run_ns = 8 * US, .sleep_ns = 30 * US, .vary_permille = 500}},
+        .interrupt_every_ns = 300 * US,
+        .interrupt_run_ns = 10 * US};
+/* What a sender that means ill can do: as many as it likes. */
+static const struct behaviour storm_240 = {
+        "240/5, an interrupt each 10us",
+        {CALM, {.lasts_ns = 45 * MS, .run_ns = 240 * US, .sleep_ns = 5 * US}},
+        .interrupt_every_ns = 10 * US,
+        .interrupt_run_ns = 1 * US};
+static const struct behaviour storm_full = {
+        "full speed, an interrupt each 10us",
+        {{.lasts_ns = 20 * MS, .run_ns = NSEC_NEVER, .sleep_ns = 50 * US}},
+        .interrupt_every_ns = 10 * US,
+        .interrupt_run_ns = 1 * US};
+/* It waits for a lock, by spinning; at times, a little or for ever. */
+static const struct behaviour spins = {
+        "300us/700us, spinning",
+        {{.run_ns = 300 * US, .sleep_ns = 700 * US, .vary_permille = 300}},
+        .spin_every_ns = 20 * US};
+static const struct behaviour spins_long = {
+        "spinning, interrupted each 500us",
+        {CALM, {.lasts_ns = 30 * MS, .run_ns = 4 * MS, .sleep_ns = 100 * US, .vary_permille = 800}},
+        .interrupt_every_ns = 500 * US,
+        .interrupt_run_ns = 10 * US,
+        .spin_every_ns = 5 * US};
 static const struct behaviour spinner = {"spinner", {{.run_ns = NSEC_NEVER}}, 0};
 static const struct behaviour foreign = {
         "foreign RT", {{.run_ns = MS, .sleep_ns = 10 * MS, .vary_permille = 300}}, 0};
@@ -192,6 +233,22 @@ const struct scenario scenarios[] = {
 		   {&toggler_vario, 1, 4, false}, {&random_vario, 1, 4, false},
 		   {&vario, 1, 4, false}, {&rogue_240, 2, 1, true}, {&good, 1, 2, false},
 		   {&honest_hog, 1, 1, false}}},
+	{"interrupts", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	 .casts = {{&interrupted_busy, 2, 1, false}}},
+	{"interrupts-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_SAME,
+	 .casts = {{&interrupted_busy, 1, 1, false}, {&vario, 1, 1, false}}},
+	{"interrupts-good", .n_cpus = 2, .spinners_per_cpu = 3, .served_permille = 990, .gain = GAIN_SAME,
+	 .casts = {{&interrupted_good, 2, 1, false}}},
+	{"interrupts-varying", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_SAME,
+	 .casts = {{&interrupted_vario, 2, 1, false}, {&locks, 1, 1, false}}},
+	{"interrupts-storm", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&storm_240, 2, 1, false}, {&storm_full, 2, 1, false}, {&good, 1, 1, false}}},
+	{"interrupts-storm-domain", .n_cpus = 4, .spinners_per_cpu = 1, .holds = true,
+	 .casts = {{&storm_full, 1, 8, false}, {&storm_240, 1, 4, false}}},
+	{"spins", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&spins, 2, 1, false}}},
+	{"spins-interrupted", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&spins_long, 2, 2, false}, {&good, 1, 1, false}, {&liar_vario, 1, 1, false}}},
 };
 /* clang-format on */
 

@@ -12,6 +12,8 @@ static void handle(struct host *host, struct world *world, const struct entry *e
 	case HAPPENS_CPU:
 	case HAPPENS_WAKE:
 	case HAPPENS_URGENT:
+	case HAPPENS_INTERRUPT:
+	case HAPPENS_SPIN:
 		world_handle(world, entry);
 		return;
 	case HAPPENS_DEADLINE:
@@ -88,7 +90,8 @@ static void record_end(struct record *record)
 	meters_free(record->meters);
 }
 
-/* The same guests: left alone, boosted, and boosted by a host that does not hear them. */
+/* The same guests: left alone, boosted, and boosted by a host that hears neither them nor what
+ * interrupts them. */
 enum variant { UNTOUCHED, BOOSTED, UNHEARD };
 
 static uint64_t spun_ns(const struct world *world, unsigned int n_vcpus)
@@ -107,7 +110,8 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	*ret = (struct host_options){
 	        .profile = {"sim", variant == UNTOUCHED ? PROFILE_OBSERVE : PROFILE_BOOST,
 	                    SIM_SHARE_PERMILLE, SIM_BURST_NS,
-	                    variant == UNHEARD ? PROFILE_ASKS_IGNORE : PROFILE_ASKS_HEED},
+	                    variant == UNHEARD ? PROFILE_ASKS_IGNORE : PROFILE_ASKS_HEED,
+	                    variant != UNHEARD},
 	        .caps = {.cpu_share_permille = SIM_CPU_SHARE_PERMILLE,
 	                 .cpu_burst_ns = SIM_CPU_BURST_NS,
 	                 .domain_share_permille = SIM_DOMAIN_SHARE_PERMILLE,

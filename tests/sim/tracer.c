@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bpf/tracer.bpf.c in C, on virtual time: the same functions with the same names do the same. What
- * is missing is what a simulated machine does not have: KVM, forks, softirqs, lost identities.
+ * is missing is what a simulated machine does not have: forks, softirqs, lost identities.
  * bpf/helpers.h is helpers.c.
  */
 #include "guest.h"
@@ -411,9 +411,55 @@ static void on_waking(void *userdata, int thread)
 	host->vcpus[thread].wakeups++;
 }
 
+/* bpf/inject.h; that an injection follows is not simulated */
+static void on_delivered(void *userdata, int thread)
+{
+	struct host *host = userdata;
+	struct pvs_vcpu_account *vcpu;
+	uint64_t ready, now = host->world->now_ns;
+
+	if (!is_vcpu(host, thread))
+		return;
+	vcpu = &host->vcpus[thread];
+	vcpu->deliveries++;
+	ready = vcpu->in_ns ? 0 : pvs_ready_since(vcpu->out, vcpu->out_ns, vcpu->wake_ns);
+	if (!ready || vcpu->interrupt_for_ns == ready || (vcpu->flags & PVS_FLAG_ELEVATED))
+		return;
+	vcpu->interrupt_for_ns = ready;
+	vcpu->deliveries_waiting++;
+	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) ||
+	    now - vcpu->interrupt_told_ns < PVS_INTERRUPT_TOLD_NS)
+		return;
+	vcpu->interrupt_told_ns = now;
+	if (host->mutation != MUTATION_NO_INTERRUPT)
+		tracer_send(host, (uint32_t)thread, PVS_EVENT_INTERRUPT, 0);
+}
+
+/* bpf/spin.h */
+static void on_spun(void *userdata, int thread)
+{
+	struct host *host = userdata;
+	struct pvs_vcpu_account *vcpu;
+	uint64_t since;
+
+	if (!is_vcpu(host, thread))
+		return;
+	vcpu = &host->vcpus[thread];
+	vcpu->spins++;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+		return;
+	since = MAX(vcpu->in_ns, vcpu->raised_at_ns);
+	if (vcpu->spin_since_ns != since)
+		vcpu->spins_of_run = 0;
+	vcpu->spin_since_ns = since;
+	if (++vcpu->spins_of_run == PVS_SPINS && host->mutation != MUTATION_NO_SPIN)
+		tracer_send(host, (uint32_t)thread, PVS_EVENT_SPIN, 0);
+}
+
 void tracer_attach(struct host *host)
 {
-	host->world->hooks = (struct world_hooks){on_switch, on_waking, helpers_migrate, host};
+	host->world->hooks = (struct world_hooks){on_switch,    on_waking, helpers_migrate,
+	                                          on_delivered, on_spun,   host};
 }
 
 /* The booster itself, which is no thread of the simulated machine. */

@@ -172,6 +172,20 @@ static void set_alarm(struct world *world, uint32_t cpu)
 		world_plan(world, at, HAPPENS_CPU, cpu, c->generation);
 }
 
+/* What interrupted it is served first. */
+static void serve_interrupt(struct world *world, struct thread *t)
+{
+	uint64_t waited_ns = world->now_ns - t->interrupt_due_ns;
+
+	if (!t->interrupt_due_ns)
+		return;
+	t->interrupts++;
+	t->interrupt_wait_ns += waited_ns;
+	t->interrupts_late += waited_ns > GUEST_LATE_NS;
+	t->interrupt_worst_ns = MAX(t->interrupt_worst_ns, waited_ns);
+	t->interrupt_due_ns = 0;
+}
+
 static void run(struct world *world, uint32_t cpu, int next)
 {
 	struct thread *t = &world->threads[next];
@@ -185,6 +199,7 @@ static void run(struct world *world, uint32_t cpu, int next)
 	t->from_ns = world->now_ns;
 	note_elevated(world, t, true);
 	guest_runs(world, t);
+	serve_interrupt(world, t);
 }
 
 /* @yield: the slice is over, or somebody better may have come. */
@@ -272,6 +287,7 @@ static void ordinary_due(struct world *world, uint32_t number)
 {
 	struct thread *t = &world->threads[number];
 
+	t->wake_planned = false;
 	if (t->state == THREAD_ASLEEP) {
 		guest_work_begin(world, t);
 		wake(world, number);
@@ -301,6 +317,39 @@ static void urgent_due(struct world *world, uint32_t number)
 	work_changed(world, t);
 }
 
+/* It wakes a vCPU that is idle, not one that waits for QEMU. Those that meet are served as one. */
+static void interrupt_due(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+	uint64_t every_ns = t->behaviour->interrupt_every_ns;
+
+	world_plan(world, world->now_ns + every_ns / 2 + 1 + rng_below(&world->random, every_ns),
+	           HAPPENS_INTERRUPT, number, 0);
+	world->hooks.delivered(world->hooks.userdata, (int)number);
+	t->interrupt_due_ns = t->interrupt_due_ns ?: world->now_ns;
+	if (t->state == THREAD_ASLEEP && t->halted) {
+		t->left_ns = t->behaviour->interrupt_run_ns;
+		wake(world, number);
+		return;
+	}
+	if (t->state == THREAD_RUNNING) {
+		account(world, t->cpu);
+		serve_interrupt(world, t);
+	}
+	if (t->state != THREAD_ASLEEP && t->left_ns != NSEC_NEVER)
+		t->left_ns += t->behaviour->interrupt_run_ns;
+	work_changed(world, t);
+}
+
+static void spin_due(struct world *world, uint32_t number)
+{
+	const struct thread *t = &world->threads[number];
+
+	world_plan(world, world->now_ns + t->behaviour->spin_every_ns, HAPPENS_SPIN, number, 0);
+	if (t->state == THREAD_RUNNING)
+		world->hooks.spun(world->hooks.userdata, (int)number);
+}
+
 static void cpu_due(struct world *world, uint32_t cpu, uint64_t generation)
 {
 	struct cpu *c = &world->cpus[cpu];
@@ -321,6 +370,10 @@ void world_handle(struct world *world, const struct entry *entry)
 		ordinary_due(world, entry->number);
 	else if (entry->what == HAPPENS_URGENT)
 		urgent_due(world, entry->number);
+	else if (entry->what == HAPPENS_INTERRUPT)
+		interrupt_due(world, entry->number);
+	else if (entry->what == HAPPENS_SPIN)
+		spin_due(world, entry->number);
 	else
 		cpu_due(world, entry->number, entry->generation);
 }
@@ -407,7 +460,15 @@ void world_start(struct world *world)
 		t->cpu = t->only_cpu >= 0 ? (uint32_t)t->only_cpu : i % world->n_cpus;
 		t->period_ns = world->now_ns + rng_below(&world->random, within_ns);
 		t->phase_ends_ns = t->period_ns + t->behaviour->phases[0].lasts_ns;
+		t->wake_planned = true;
 		world_plan(world, t->period_ns, HAPPENS_WAKE, i, 0);
+		if (t->behaviour->interrupt_every_ns)
+			world_plan(world,
+			           t->period_ns + rng_below(&world->random,
+			                                    t->behaviour->interrupt_every_ns),
+			           HAPPENS_INTERRUPT, i, 0);
+		if (t->behaviour->spin_every_ns)
+			world_plan(world, t->period_ns, HAPPENS_SPIN, i, 0);
 		if (t->behaviour->asks == ASK_HONEST)
 			world_plan(world,
 			           t->period_ns +

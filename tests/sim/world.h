@@ -43,6 +43,9 @@ struct behaviour {
 	uint64_t starts_ns; /* at random within this; 0: a millisecond */
 	/* ASK_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work */
 	uint64_t urgent_every_ns, urgent_run_ns;
+	/* any: a device or another vCPU interrupts it, for so much work each time; 0: never */
+	uint64_t interrupt_every_ns, interrupt_run_ns;
+	uint64_t spin_every_ns; /* while it runs, it gives a sign of spinning; 0: never */
 };
 
 struct guest;
@@ -69,8 +72,11 @@ struct thread {
 	uint64_t period_ns; /* when the current period began */
 	uint64_t phase_ends_ns;
 	unsigned int phase;
-	uint64_t ran_ns;   /* all CPU time */
-	int before, after; /* world::movable; -1 */
+	uint64_t ran_ns;           /* all CPU time */
+	int before, after;         /* world::movable; -1 */
+	bool wake_planned;         /* of its ordinary work */
+	uint64_t interrupt_due_ns; /* the first that is not served yet came at; 0: none */
+	uint64_t interrupts, interrupt_wait_ns, interrupts_late, interrupt_worst_ns;
 };
 
 struct cpu {
@@ -91,6 +97,8 @@ enum happening {
 	HAPPENS_HELPER,
 	HAPPENS_BOOSTER,
 	HAPPENS_COMMAND,
+	HAPPENS_INTERRUPT,
+	HAPPENS_SPIN,
 };
 
 struct entry {
@@ -114,6 +122,8 @@ struct world_hooks {
 	void (*switched)(void *userdata, uint32_t cpu, int prev, bool asleep, int next);
 	void (*waking)(void *userdata, int thread);
 	void (*migrate)(void *userdata, int thread, uint32_t cpu); /* before it is queued there */
+	void (*delivered)(void *userdata, int thread);
+	void (*spun)(void *userdata, int thread);
 	void *userdata;
 };
 
@@ -167,7 +177,7 @@ void world_plan(struct world *world, uint64_t at_ns, enum happening what, uint32
 /** Takes the next entry and sets the time to it; false when there is none before @until_ns. */
 bool world_next(struct world *world, uint64_t until_ns, struct entry *ret);
 
-/** HAPPENS_CPU, HAPPENS_WAKE and HAPPENS_URGENT. */
+/** HAPPENS_CPU, HAPPENS_WAKE, HAPPENS_URGENT, HAPPENS_INTERRUPT and HAPPENS_SPIN. */
 void world_handle(struct world *world, const struct entry *entry);
 
 /** What sched_setscheduler() does: 0 is fair. */

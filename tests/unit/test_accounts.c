@@ -131,7 +131,51 @@ static void test_helpers_behind(void)
 	CHECK_U64(facts.helper_behind_ns, 50 * US);
 }
 
+/* An interrupt is of the wait in which it came, and of no other. */
+static void test_interrupted(void)
+{
+	struct policy_facts facts;
+
+	start();
+	vcpu.in_ns = 0;
+	vcpu.out = PVS_OUT_PREEMPTED;
+	vcpu.out_ns = T0 + 10;
+	account_facts(&accounts, 0, T0 + 20, &facts);
+	CHECK(!facts.interrupted);
+	vcpu.interrupt_for_ns = T0 + 10;
+	account_facts(&accounts, 0, T0 + 20, &facts);
+	CHECK(facts.interrupted);
+	vcpu.in_ns = T0 + 30; /* it runs */
+	account_facts(&accounts, 0, T0 + 40, &facts);
+	CHECK(!facts.interrupted);
+	vcpu.in_ns = 0; /* and sleeps, and was woken */
+	vcpu.out = PVS_OUT_HALTED;
+	vcpu.out_ns = T0 + 50;
+	vcpu.wake_ns = T0 + 60;
+	account_facts(&accounts, 0, T0 + 70, &facts);
+	CHECK(!facts.interrupted);
+	vcpu.interrupt_for_ns = T0 + 60;
+	account_facts(&accounts, 0, T0 + 70, &facts);
+	CHECK(facts.interrupted);
+}
+
+/* What the policy wants to be told, and nothing of what it does not. */
+static void test_report(void)
+{
+	struct policy_view view = {.wants_interrupt = true, .wants_urgent = true, .grace_ns = 7};
+	const uint32_t kept = PVS_FLAG_KVM | PVS_FLAG_REPORT_BLOCKED;
+
+	start();
+	vcpu.flags = kept | PVS_FLAG_REPORT_ORDINARY;
+	account_report(&accounts, 0, &view);
+	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_INTERRUPT);
+	CHECK_U64(vcpu.ask_grace_ns, 7);
+	account_report(&accounts, 0, &(struct policy_view){.wants_ordinary = true});
+	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_ORDINARY);
+}
+
 TEST_MAIN({"raised_once", test_raised_once}, {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
-          {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when})
+          {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},
+          {"interrupted", test_interrupted}, {"report", test_report})

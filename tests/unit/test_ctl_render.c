@@ -165,6 +165,27 @@ static void test_show_sources(void)
 	                        "\"status\":\"enabled\",\"asks\":\"urgent\","
 	                        "\"read_by\":\"tracer\",\"invalid_total\":9}}]}}"),
 	               "enabled");
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"interrupt_paths\":{"
+	                        "\"delivered\":11,\"delivered_own\":5,\"delivered_waiting\":3,"
+	                        "\"injected\":8,"
+	                        "\"injected_unseen\":1},\"interrupt_boosts_total\":2,"
+	                        "\"spin_signs\":0,\"spins_total\":0}]}}"),
+	               "   2     8  87.5 %         11    5       3       2      0           0\n");
+	CHECK_CONTAINS(rendered(CTL_EXPLAIN,
+	                        "{\"vcpus\":[{\"vcpu\":2,\"denied_total\":{\"spin\":1},"
+	                        "\"interrupt_boosts_total\":4,\"spins_total\":1}]}"),
+	               "  raised for interrupts that came while it waited: 4\n"
+	               "  lowered since its guest spun: 1\n");
+	CHECK_CONTAINS(
+	        rendered(CTL_STATUS,
+	                 "{\"events\":{\"deliveries\":30,\"deliveries_own\":20,"
+	                 "\"deliveries_unattributed\":4,\"deliveries_in_handler\":3,"
+	                 "\"deliveries_by_hardware\":0,\"injections_seen_permille\":998}}"),
+	        "Interrupts: 30 delivered to vCPUs looked after (20 by themselves), 4 to "
+	        "others, 3 by interrupt handlers, 0 left to the hardware; of those injected by "
+	        "KVM, 99.8 % were seen on their way\n");
+	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{\"vcpu\":2}]}}"), "DELIVERED"));
 	CHECK_CONTAINS(rendered(CTL_BOOST, "{\"vcpus\":[{\"vcpu\":1,\"boosted\":false,\"reason\":"
 	                                   "\"budget\",\"text\":\"Later.\"}]}"),
 	               "vCPU 1: not boosted (budget): Later.\n");

@@ -328,6 +328,7 @@ static void test_found(void)
 	CHECK_STR(seen.domain->uuid, seen.uuid);
 	CHECK_U64(strlen(seen.uuid), DOMAIN_UUID_LEN - 1);
 	CHECK_INT(seen.domain->source, DOMAIN_SOURCE_PROCFS);
+	CHECK_U64(seen.domain->topology.cores, 2);
 	CHECK_INT(seen.domain->vcpus[1].proof, VCPU_PROOF_EXECUTABLE);
 	CHECK(process_source_describe(source, text, sizeof(text)));
 	CHECK_CONTAINS(text, "QEMU processes: 1");

@@ -338,6 +338,9 @@ static void test_domain_equal(void)
 	struct world *world = one_vcpu(), *other = one_vcpu();
 
 	CHECK(domain_equal(other->domain, world->domain));
+	other->domain->topology.cores = 2; /* its QEMU could not be read at the first look */
+	CHECK(!domain_equal(other->domain, world->domain));
+	other->domain->topology = world->domain->topology;
 	other->domain->vcpus[0].proof = VCPU_PROOF_NONE;
 	CHECK(!domain_equal(other->domain, world->domain));
 	world_free(other);

@@ -16,6 +16,39 @@ def test_injections_are_seen(guest, host):
     assert "injections by KVM" in host.ctl("status")["sources"]["bpf"]["detail"]
 
 
+def test_deliveries_are_attributed(guest, host):
+    """To each vCPU, by its timer, by the other one, and by QEMU when a command comes."""
+    host.run(f"rig-guest ask '{GUEST}' ping x")
+    host.wait_for(f"[ $(pvschedctl --json show '{GUEST}' | grep -o 'delivered\":[1-9]' | wc -l) -eq {len(guest)} ]",
+                  "a delivery to each vCPU")
+    events = host.ctl("status")["events"]
+    assert events["deliveries"] > events["deliveries_unattributed"]
+    assert (events["deliveries_in_handler"], events["deliveries_by_hardware"]) == (0, 0)
+    # One that was on its way when the daemon began, or that met another of its vector, counts as not seen.
+    assert events["injections_seen_permille"] >= 900
+
+
+def test_interrupt_boosts_a_vcpu_that_waits(guest, host):
+    """A vCPU that never sleeps is never armed: what raises it is an interrupt that comes while it waits."""
+    assert sorted(guest) == [0, 1]
+    host.policy("observe")
+    host.run(f"rig-guest ask '{GUEST}' stop")
+    for cpu in guest:
+        host.run(f"rig-guest ask '{GUEST}' background busy 1000000 1000100 600 {cpu}")
+    try:
+        # Little of its CPU is the guest's, so that it waits most of the time.
+        host.run(f"virsh vcpupin '{GUEST}' 0 1; systemctl set-property --runtime machine.slice CPUWeight=10; "
+                 "systemd-run --unit=vm-spinner -p CPUAffinity=1 sh -c 'while :; do :; done'")
+        host.policy("latency")
+        host.wait_for(f"rig-guest ask '{GUEST}' ping x >/dev/null; pvschedctl --json show '{GUEST}' | "
+                      "grep -q 'interrupt_boosts_total\":[1-9]' || { pvschedctl --json status | "
+                      "grep -q '\"breaker\":\"open\"' && pvschedctl enable >/dev/null; false; }",
+                      "a boost for an interrupt", 120)
+    finally:
+        host.run("systemctl stop vm-spinner; systemctl set-property --runtime machine.slice CPUWeight=", check=False)
+        host.destroy_guest()
+
+
 def test_observing_changes_nothing(guest, host):
     """From before the daemon starts, to what it counts."""
     host.run("systemctl stop pvschedd")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include "guest/topology.h"
+#include "model/topology.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,6 +140,11 @@ struct topology topology_of_cmdline(const char *cmdline, size_t size)
 	return (struct topology){.dies = (uint32_t)n[SMP_DIES],
 	                         .cores = (uint32_t)(n[SMP_MODULES] * n[SMP_CORES]),
 	                         .threads = (uint32_t)n[SMP_THREADS]};
+}
+
+bool topology_equal(const struct topology *a, const struct topology *b)
+{
+	return a->dies == b->dies && a->cores == b->cores && a->threads == b->threads;
 }
 
 /** Bits that tell @count things apart. */

@@ -9,6 +9,7 @@
 
 #include "util/base.h"
 
+/** "Not known" is TOPOLOGY_FLAT: there, ids are the numbers of the vCPUs. */
 struct topology {
 	uint32_t dies, cores, threads; /* per socket, per die, per core; at least 1 */
 };
@@ -22,6 +23,8 @@ struct topology {
  * one that makes no sense: TOPOLOGY_FLAT.
  */
 struct topology topology_of_cmdline(const char *cmdline, size_t size);
+
+bool topology_equal(const struct topology *a, const struct topology *b);
 
 /** The APIC id of the vCPU with the index @vcpu. */
 uint32_t topology_apic_id(const struct topology *topology, uint32_t vcpu);

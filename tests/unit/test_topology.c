@@ -2,7 +2,7 @@
 
 /* APIC ids against those that QEMU 7.2 gave its CPUs (qom-get apic-id) for the same -smp. */
 
-#include "guest/topology.h"
+#include "model/topology.h"
 #include "test.h"
 
 #define IDS_MAX 32

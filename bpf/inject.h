@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * Interrupts on their way into a vCPU. KVM shows the delivery in the context of whoever sends: a
+ * vCPU of the same VM, another thread of its QEMU, vhost's worker, an interrupt handler. It names
+ * the receiver by its APIC id alone, so the VM is the sender's; where that can't be told, nothing
+ * is made of it but a number. The injection is shown in the context of the vCPU thread.
+ */
+
+#include "tables.h"
+
+#define PF_KTHREAD 0x00200000
+
+/* Of preempt_count(): softirqs that are served (not disabled), hard interrupts, NMIs. */
+#define HANDLER_MASK 0x00ff0100
+
+/* KVM's delivery modes. The others start or stop a vCPU. */
+#define MODE_FIXED  0x000
+#define MODE_LOWEST 0x100
+#define MODE_REMRD  0x300 /* KVM's own: another vCPU kicks it, since it holds or got a lock */
+#define MODE_NMI    0x400
+
+/* A vCPU as those who send to it name it. */
+struct vcpu_address {
+	__u32 process; /* its QEMU */
+	__u32 apic_id;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PVS_VCPUS_MAX);
+	__type(key, struct vcpu_address);
+	__type(value, __u32); /* slot */
+} addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pvs_interrupt_counts);
+} interrupt_counts SEC(".maps");
+
+/* As `listed`, of the QEMU processes in `addresses`: other VMs cost no look-up. */
+__u64 processes[64];
+
+/* Where a CPU's preempt_count is, seen from its run queue; 0: not known. */
+const volatile __s64 preempt_count_from_rq;
+
+static __always_inline struct pvs_interrupt_counts *counts_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&interrupt_counts, &zero);
+}
+
+/* A handler of the current task's CPU may interrupt another one's counting. */
+#define COUNT(word) __sync_fetch_and_add(&(word), 1)
+
+/*
+ * Does a handler run, in the place of whoever was there? Where that can't be seen, a handler counts
+ * as whom it interrupts: at worst, another VM's vCPU that waits is raised then, within its tokens.
+ */
+static __always_inline bool in_handler(struct task_struct *task)
+{
+	struct cfs_rq *queue = task->se.cfs_rq;
+	__s64 away = preempt_count_from_rq;
+	unsigned int count = 0;
+
+	if (!away || !bpf_core_field_exists(queue->rq) || !queue)
+		return false;
+	bpf_probe_read_kernel(&count, sizeof(count), (void *)((__u64)queue->rq + away));
+	return count & HANDLER_MASK;
+}
+
+/* The process whose memory a task works in; 0: none. */
+static __always_inline __u32 process_of(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	struct task_struct *owner;
+
+	if (!(task->flags & PF_KTHREAD))
+		return task->tgid;
+	/* up to Linux 6.3 vhost's worker is a kernel thread that uses QEMU's while it works */
+	if (!bpf_core_field_exists(mm->owner) || !mm)
+		return 0;
+	owner = mm->owner;
+	return owner ? owner->tgid : 0;
+}
+
+/* The first interrupt that comes while a vCPU waits to run, not elevated, is told of. */
+static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u32 slot,
+                                              __u32 vector)
+{
+	__u64 ready = vcpu->in_ns ? 0 : ready_since(vcpu);
+	__u64 before = vcpu->interrupt_for_ns, told = vcpu->interrupt_told_ns, now;
+
+	if (!ready || before == ready || (vcpu->flags & PVS_FLAG_ELEVATED))
+		return;
+	if (__sync_val_compare_and_swap(&vcpu->interrupt_for_ns, before, ready) != before)
+		return; /* somebody else saw one, too */
+	COUNT(vcpu->deliveries_waiting);
+	now = bpf_ktime_get_ns();
+	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now - told < PVS_INTERRUPT_TOLD_NS)
+		return;
+	vcpu->interrupt_told_ns = now;
+	event_send(slot, PVS_EVENT_INTERRUPT, vector);
+}
+
+/*
+ * Somebody sends an interrupt. Also what the hardware is to inject passes here before
+ * kvm_apicv_accept_irq, unless it never leaves the hardware.
+ */
+SEC("raw_tp/kvm_apic_accept_irq")
+int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 vector)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pvs_interrupt_counts *counts = counts_here();
+	struct vcpu_address address = {.apic_id = apic_id};
+	struct pvs_vcpu_account *vcpu = NULL;
+	__u32 *slot = NULL, process;
+
+	if (!counts ||
+	    (mode != MODE_FIXED && mode != MODE_LOWEST && mode != MODE_REMRD && mode != MODE_NMI))
+		return 0;
+	if (in_handler(task)) {
+		COUNT(counts->in_handler);
+		return 0;
+	}
+	process = process_of(task);
+	address.process = process;
+	if (processes[(process >> 6) & 63] & (1ULL << (process & 63)))
+		slot = bpf_map_lookup_elem(&addresses, &address);
+	if (slot)
+		vcpu = bpf_map_lookup_elem(&vcpus, slot);
+	if (!vcpu) {
+		COUNT(counts->unattributed);
+		return 0;
+	}
+	COUNT(counts->attributed);
+	COUNT(vcpu->deliveries);
+	if (task->pid == vcpu->tid) {
+		COUNT(counts->own);
+		COUNT(vcpu->deliveries_own);
+	}
+	if (mode == MODE_FIXED || mode == MODE_LOWEST)
+		__sync_fetch_and_or(&vcpu->pending[vector >> 6 & 3], 1ULL << (vector & 63));
+	delivered_waiting(vcpu, *slot, vector);
+	return 0;
+}
+
+/* Where the CPU injects by itself (APICv, AVIC), after the former. */
+SEC("raw_tp/kvm_apicv_accept_irq")
+int on_apicv_accept_irq(void *ctx)
+{
+	struct pvs_interrupt_counts *counts = counts_here();
+
+	if (counts)
+		COUNT(counts->by_hardware);
+	return 0;
+}
+
+/* In the context of the vCPU thread, as it enters the guest with an interrupt. */
+SEC("raw_tp/kvm_inj_virq")
+int BPF_PROG(on_inj_virq, __u32 vector, bool soft, bool again)
+{
+	struct pvs_interrupt_counts *counts = counts_here();
+	struct pvs_vcpu_account *vcpu;
+	__u32 slot = 0;
+	__u64 bit = 1ULL << (vector & 63);
+
+	if (!counts)
+		return 0;
+	COUNT(counts->injections);
+	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
+	if (!vcpu)
+		return 0;
+	vcpu->injections++;
+	COUNT(counts->injections_known);
+	if (soft || again) /* the guest's own INT, or one that an exit cut short */
+		return 0;
+	if (__sync_fetch_and_and(&vcpu->pending[vector >> 6 & 3], ~bit) & bit)
+		return 0;
+	vcpu->injections_unseen++;
+	COUNT(counts->injections_unseen);
+	return 0;
+}

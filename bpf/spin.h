@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * A guest that waits for another of its vCPUs, by spinning. KVM lets the other one go first, if it
+ * can: not before a real-time thread. So an elevated vCPU that spins keeps the one that it waits
+ * for from running, perhaps, and burns its tokens.
+ */
+
+#include "tables.h"
+
+#define HYPERCALL_SCHED_YIELD 11
+
+/* In the context of the vCPU thread. */
+static __always_inline void spun(void)
+{
+	struct pvs_vcpu_account *vcpu;
+	__u32 slot = 0;
+	__u64 since;
+
+	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
+	if (!vcpu)
+		return;
+	vcpu->spins++;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+		return;
+	since = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
+	if (vcpu->spin_since_ns != since)
+		vcpu->spins_of_run = 0;
+	vcpu->spin_since_ns = since;
+	if (++vcpu->spins_of_run == PVS_SPINS)
+		event_send(slot, PVS_EVENT_SPIN, 0);
+}
+
+/* It grows at each PAUSE exit, and begins anew with each run. */
+SEC("raw_tp/kvm_ple_window_update")
+int BPF_PROG(on_ple_window_update, __u32 apic_id, __u32 now, __u32 before)
+{
+	if (now > before)
+		spun();
+	return 0;
+}
+
+/* KICK_CPU is no sign: who wakes another does not wait for it. */
+SEC("raw_tp/kvm_hypercall")
+int BPF_PROG(on_hypercall, unsigned long number)
+{
+	if (number == HYPERCALL_SCHED_YIELD)
+		spun();
+	return 0;
+}

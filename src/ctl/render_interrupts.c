@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/render.h"
+
+#include <inttypes.h>
+
+#include "ctl/value.h"
+#include "util/cleanup.h"
+
+/* What is @part of @all, as 99.5 %; "-" of nothing. */
+static void cell_part(struct table *table, int64_t part, int64_t all)
+{
+	int64_t permille;
+
+	if (part < 0 || all <= 0 || part > all) {
+		table_add(table, "-");
+		return;
+	}
+	permille = (int64_t)((double)part * 1000 / (double)all);
+	table_addf(table, "%" PRId64 ".%" PRId64 " %%", permille / 10, permille % 10);
+}
+
+void render_interrupts(const struct json_value *vcpus, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"VCPU", true},      {"IRQS", true},  {"SEEN", true},
+	        {"DELIVERED", true}, {"OWN", true},   {"WAITED", true},
+	        {"BOOSTS", true},    {"SPINS", true}, {"GIVEN BACK", true},
+	};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	bool any = false;
+
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		const struct json_value *paths = json_member(vcpu, "interrupt_paths");
+		int64_t injected = value_number(paths, "injected");
+		int64_t unseen = value_number(paths, "injected_unseen");
+
+		any = any || injected > 0 || value_number(paths, "delivered") > 0 ||
+		      value_number(vcpu, "spin_signs") > 0;
+		cell_number(table, vcpu, "vcpu");
+		cell_number(table, paths, "injected");
+		cell_part(table, injected - unseen, injected);
+		cell_number(table, paths, "delivered");
+		cell_number(table, paths, "delivered_own");
+		cell_number(table, paths, "delivered_waiting");
+		cell_number(table, vcpu, "interrupt_boosts_total");
+		cell_number(table, vcpu, "spin_signs");
+		cell_number(table, vcpu, "spins_total");
+	}
+	if (!any)
+		return;
+	fputs("\n", out);
+	table_print(table, out, 0);
+}
+
+void render_signs(const struct json_value *vcpu, FILE *out)
+{
+	int64_t boosts = value_number(vcpu, "interrupt_boosts_total");
+	int64_t spins = value_number(vcpu, "spins_total");
+
+	if (boosts > 0)
+		fprintf(out, "  raised for interrupts that came while it waited: %" PRId64 "\n",
+		        boosts);
+	if (spins > 0)
+		fprintf(out, "  lowered since its guest spun: %" PRId64 "\n", spins);
+}
+
+void render_interrupt_counts(const struct json_value *events, FILE *out)
+{
+	int64_t permille = value_number(events, "injections_seen_permille");
+
+	if (value_number(events, "deliveries") <= 0 && permille < 0)
+		return;
+	fprintf(out,
+	        "Interrupts: %" PRId64 " delivered to vCPUs looked after (%" PRId64
+	        " by themselves), %" PRId64 " to others, %" PRId64
+	        " by interrupt handlers, %" PRId64 " left to the hardware",
+	        value_number(events, "deliveries"), value_number(events, "deliveries_own"),
+	        value_number(events, "deliveries_unattributed"),
+	        value_number(events, "deliveries_in_handler"),
+	        value_number(events, "deliveries_by_hardware"));
+	if (permille >= 0)
+		fprintf(out,
+		        "; of those injected by KVM, %" PRId64 ".%" PRId64
+		        " %% were seen on their way",
+		        permille / 10, permille % 10);
+	fputs("\n", out);
+}
