@@ -29,12 +29,13 @@ ORDER = ("test_host.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test
 def pytest_addoption(parser):
     parser.addoption("--kernel", default="6.1", help="of the emulated host: 6.1 or 6.12")
     parser.addoption("--every", action="store_true", help="on 6.12, too, the tests that no kernel changes")
+    parser.addoption("--host", help="its name, so that two runs can go on side by side (default: vm-6-1 with kernel 6.1)")
     parser.addoption("--keep-host", action="store_true", help="leaves the host running, for a look with "
                      "scripts/rig --name vm-6-1")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "any_kernel: packages, shell, journal: run on 6.1 alone")
+    config.addinivalue_line("markers", "any_kernel: no kernel changes it: runs on 6.1 alone")
     config.deaths, config.figures = [], []
 
 
@@ -93,7 +94,8 @@ def figure(request):
 
 @pytest.fixture(scope="session")
 def _host(request):
-    host = Host(request.config.getoption("--kernel"))
+    kernel = request.config.getoption("--kernel")
+    host = Host(kernel, request.config.getoption("--host") or f"vm-{kernel.replace('.', '-')}")
     yield host
     if not request.config.getoption("--keep-host"):
         host.clean()

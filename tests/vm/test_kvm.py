@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Domains under real KVM: found, seen at work, boosted, given back, through all that libvirt does to them."""
 
+import pytest
+
 from host import GUEST
 
 
@@ -140,6 +142,7 @@ def test_qemu_killed_while_boosted_is_forgotten(guest, host):
         assert host.ctl("status")["events"]["elevated_now"] == 0
 
 
+@pytest.mark.any_kernel
 def test_libvirtd_stopped_and_started(guest, host):
     """A boosted guest stays boosted, and nobody starts what the admin has stopped."""
     units = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service"

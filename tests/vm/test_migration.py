@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Live migration between two emulated hosts, with pvschedd on both and on one of them."""
 
+import pytest
+
 from host import GUEST
 
 
@@ -24,6 +26,7 @@ def test_between_hosts_with_pvschedd(guest, pair):
         here.boosted(here.tids())
 
 
+@pytest.mark.any_kernel
 def test_to_a_host_without_pvschedd_and_back(guest, pair):
     here, there = pair.here, pair.there
     there.run("dpkg --purge pvschedd", timeout=300)

@@ -10,6 +10,7 @@ import pytest
 from rig.host.machine import HostDied
 
 
+@pytest.mark.any_kernel
 def test_death_of_the_kernel_is_noticed(host):
     machine = host.machine()
     pid = machine.state()["pid"]
@@ -18,4 +19,3 @@ def test_death_of_the_kernel_is_noticed(host):
     assert not machine.running()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIG_DFL)
-

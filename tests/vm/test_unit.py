@@ -8,6 +8,7 @@ import pytest
 from host import GUEST
 
 
+@pytest.mark.any_kernel
 def test_tells_systemd_when_it_is_ready(host):
     mark = host.cursor()
     host.restart()
