@@ -136,6 +136,15 @@ int guard_attach(struct manager *m)
 	return m->guardian ? attach(m) : retry_later(m);
 }
 
+void guard_try_now(struct manager *m)
+{
+	if (m->guardian)
+		return;
+	m->guardian_retry = sd_event_source_disable_unref(m->guardian_retry);
+	m->guardian_failures = 0;
+	begin_again(m);
+}
+
 static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata)
 {
 	struct manager *m = userdata;

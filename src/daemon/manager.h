@@ -318,6 +318,9 @@ int guard_start(struct manager *m);
 
 /** Ties it to the loop and the tracer, once there are these. */
 int guard_attach(struct manager *m);
+
+/** Does not wait any longer where the last ones died soon, or could not be started. */
+void guard_try_now(struct manager *m);
 int guard_watchdog(struct manager *m);
 bool guard_answers(const struct manager *m);
 

@@ -123,6 +123,7 @@ static int enable(struct manager *m, bool on, struct cJSON **result, char *error
 	if (on) {
 		state_close_breaker(m->state);
 		manager_hold(m, POLICY_REASON_BREAKER, false);
+		guard_try_now(m);
 		manager_hold(m, POLICY_REASON_GUARDIAN, !guard_answers(m));
 	}
 	for (struct managed_domain *d = m->domains; on && d; d = d->next)

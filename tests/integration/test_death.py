@@ -99,6 +99,21 @@ def test_kill_9_of_the_guardian(scene):
     proc.wait_for(lambda: not scene.left(), 2, "all threads and groups to be as they were")
 
 
+def test_enable_does_not_wait_for_a_guardian(scene):
+    """The first one that dies is replaced at once, those that die soon after it ever later."""
+    domain, daemon = scene.boosted()
+    for _ in range(3):
+        pid = daemon.guardian()
+        if pid is None:
+            break
+        os.kill(pid, signal.SIGKILL)
+        proc.wait_for(lambda last=pid: daemon.guardian() != last, 5, "the guardian to be missed")
+    assert daemon.guardian() is None
+    daemon.ctl("enable")
+    assert daemon.guardian() is not None
+    daemon.wait_boosted(domain)
+
+
 def test_stopped_guardian_releases(scene):
     domain, daemon = scene.boosted()
     os.kill(daemon.guardian(), signal.SIGSTOP)

@@ -106,16 +106,19 @@ class Host:
         """The answer of pvschedctl, as JSON."""
         return json.loads(self.run(f"pvschedctl --json {arguments}"))
 
+    def entries(self, since=None):
+        """All entries of the journal as dicts, those after a cursor as cursor() gives it."""
+        after = f"--after-cursor={shlex.quote(since)}" if since else ""
+        text = self.run(f"journalctl --sync; journalctl {after} -o json --no-pager")
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
     def journal(self, since=None, **fields):
-        """Entries of the unit as dicts, with these values in these fields. since: a cursor, as cursor() gives it.
+        """Entries of the unit with these values in these fields.
 
         Matched here: with a match, journalctl 252 leaves out the first entry after a cursor that does not match.
         """
-        after = f"--after-cursor={shlex.quote(since)}" if since else ""
-        text = self.run(f"journalctl --sync; journalctl {after} -o json --no-pager")
-        entries = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
         fields["_SYSTEMD_UNIT"] = "pvschedd.service"
-        return [entry for entry in entries if all(entry.get(key) == value for key, value in fields.items())]
+        return [entry for entry in self.entries(since) if all(entry.get(key) == value for key, value in fields.items())]
 
     def cursor(self):
         text = self.run("journalctl --sync; journalctl -n 1 --show-cursor -o cat --no-pager | tail -n 1")
@@ -182,9 +185,11 @@ class Host:
 
     def wait_boosted(self, tid, seconds=90):
         """The emulated CPUs stand still while this machine does other things, and the guardian must take a daemon for
-        dead that leaves a boost overdue for 10 ms; three times, and nothing is boosted until somebody says so."""
-        self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO || {{ pvschedctl --json status | grep -q '\"breaker\":\"open\"' "
-                      f"&& pvschedctl enable >/dev/null; false; }}", f"thread {tid} to be boosted", seconds)
+        dead that leaves a boost overdue for 10 ms; each time the next guardian comes later, and after three times
+        nothing is boosted until somebody says so."""
+        self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO || {{ pvschedctl --json status | grep -q "
+                      f"'\"breaker\":\"open\"\\|\"guardian\":{{\"ok\":false' && pvschedctl enable >/dev/null; false; }}",
+                      f"thread {tid} to be boosted", seconds)
 
     def boosted(self, tids):
         """Each of the guest's vCPUs has a boost, or had one a moment ago."""
