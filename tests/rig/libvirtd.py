@@ -24,6 +24,7 @@ _NO_KVM = ["unshare", "--mount", "sh", "-ec", """
     mount --bind no-kvm /dev/kvm
     mount --bind qemu.conf /etc/libvirt/qemu.conf
     exec "$@" """, "sh"]
+_REAPER = ["/usr/bin/python3", "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "reaper.py")]
 _LOG_DIR = "/var/log/libvirt"
 
 
@@ -100,8 +101,8 @@ class Libvirtd:
                     and subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0)
         os.makedirs("/run/pvschedd-rig", mode=0o755, exist_ok=True)
         with open(f"{_LOG_DIR}/{name}-rig.log", "ab") as log:
-            child = subprocess.Popen([*(_NO_KVM if hide_kvm else []), f"/usr/sbin/{name}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     start_new_session=True)
+            child = subprocess.Popen([*_REAPER, *(_NO_KVM if hide_kvm else []), f"/usr/sbin/{name}"],
+                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._children[name] = (child, self._deadman.add(pid=child.pid))
 
     def _end(self, name, sig=signal.SIGTERM):
