@@ -44,9 +44,10 @@ def names():
 
 
 def _prefer(pid):
-    """Before its threads exist. The kernel may weigh sessions against each other, and then threads within one."""
-    os.setpriority(os.PRIO_PROCESS, pid, NICE)
-    with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as file:
+    """Before its threads exist; as far as it is allowed. A kernel may weigh sessions first, then threads within one."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, NICE)
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as file:
         file.write(str(NICE))
 
 
