@@ -25,9 +25,10 @@ class Pair:
             host.run(_LISTEN)
         directory = self.here.run("cat /var/tmp/vm-guest.dir").strip()
         self.there.run(f"mkdir -p -m 755 '{directory}'")
-        # The first name resolution of a peer must not wait for a name server: there is none.
-        for host, other in ((self.here, self.there), (self.there, self.here)):
-            host.run(f"grep -q ' {other.name}$' /etc/hosts || echo '{self._address(other)} {other.name}' >>/etc/hosts")
+        # libvirt looks up both names, and must not wait for a name server: there is none.
+        for host in (self.here, self.there):
+            for other in (self.here, self.there):
+                host.run(f"grep -q ' {other.name}$' /etc/hosts || echo '{self._address(other)} {other.name}' >>/etc/hosts")
 
     @staticmethod
     def _address(host):
