@@ -49,7 +49,7 @@ class Host:
         if self.code("systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && pvschedctl enable") == 0:
             return
         self.run(f"[ \"$(dpkg-query -W -f '${{db:Status-Status}}' pvschedd)\" = installed ] || dpkg -i {PACKAGES}/pvschedd_*.deb",
-                 timeout=300)
+                 timeout=180)
         self.restart()
 
     def clean(self):
@@ -150,7 +150,7 @@ class Host:
         return self.tids()
 
     def boot_guest(self):
-        self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=400)
+        self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=300)
         for cpu in (0, 1):
             # 500 us of every 20 ms, for an hour: the longest it does.
             self.run(f"rig-guest ask {_Q} background busy 500 20000 3600 {cpu}")

@@ -29,7 +29,7 @@ def test_between_hosts_with_pvschedd(guest, pair):
 @pytest.mark.any_kernel
 def test_to_a_host_without_pvschedd_and_back(guest, pair):
     here, there = pair.here, pair.there
-    there.run("dpkg --purge pvschedd", timeout=300)
+    there.run("dpkg --purge pvschedd", timeout=180)
     with here.unchanged():
         here.boosted(guest)
         pair.migrate(here, there)

@@ -30,7 +30,7 @@ _pvschedctl; printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def apt(host, arguments):
-    return host.run(f"DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -y -q {arguments}", timeout=300)
+    return host.run(f"DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -y -q {arguments}", timeout=180)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def installed(host):
     """Whatever the test does: the next one finds the package, with the configuration as it was shipped."""
     yield host
     host.run(f"rm -f /etc/pvschedd/pvschedd.d/*; dpkg --verify pvschedd | grep -q . && dpkg --purge pvschedd; "
-             f"dpkg -s pvschedd >/dev/null 2>&1 || dpkg -i {PACKAGES}/pvschedd_*.deb", timeout=300)
+             f"dpkg -s pvschedd >/dev/null 2>&1 || dpkg -i {PACKAGES}/pvschedd_*.deb", timeout=180)
     host.wait_active()
 
 
@@ -121,7 +121,7 @@ def test_needrestart_restarts_it_boosted(guest, host, figure):
         host.run(f"cp -p {library} {library}.new && mv {library}.new {library}")
         assert "NEEDRESTART-SVC: pvschedd.service" in host.run("needrestart -b -r l -l")
         mark = host.cursor()
-        host.run("DEBIAN_FRONTEND=noninteractive needrestart -r a -l", timeout=300)
+        host.run("DEBIAN_FRONTEND=noninteractive needrestart -r a -l", timeout=180)
         figure(f"needrestart: {gap(host, mark)}")
         assert host.main_pid() != before
         host.wait_boosted(guest[0])
