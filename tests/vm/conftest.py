@@ -65,7 +65,7 @@ def pytest_runtest_protocol(item, nextitem):
         died = [report for report in reports if "HostDied" in str(report.longrepr or "")]
         if not died:
             break
-        cause = str(died[0].longrepr).splitlines()[-1]
+        cause = str(died[0].longrepr).splitlines()[-1].rpartition("HostDied: ")[2]
         item.config.deaths.append(f"{item.nodeid}: {cause}")
         if attempt < DEATHS_MAX:
             _say(item.config, f"{item.nodeid}: {cause}: repeated on a new host")
