@@ -12,7 +12,7 @@ from rig.load import SIBLINGS
 from rig.measure import HostCyclictest
 from rig.proc import RigError
 
-from . import figures, host_guest
+from . import figures, host_guest, host_io
 from .scene import BOOST_BUDGETS_US, NoBudget
 
 VARIANTS = ("untouched", "interactive", "latency", "static")
@@ -26,13 +26,14 @@ SCENES = {
     "crowded-2": (2, 1, 100, 1000, 0),  # admission: so many vCPUs want `latency` on each CPU, and share what that may give
     "crowded-8": (8, 1, 20, 1000, 0),
 }
-GUEST = "hackbench"  # a scene of its own: in a guest, by the daemon
+GUEST = "hackbench"  # a scene of its own, as those of host_io: in a guest, by the daemon
+ALL = (*SCENES, GUEST, *host_io.SCENES)
 _WARM_MS, _LEAD_S = 300, 0.6  # the host's cyclictest starts when the variant holds
 _STATIC_BUDGETS_US = (940_000, 600_000)
 
 
 def arguments(parser):
-    parser.add_argument("--scene", action="append", choices=(*SCENES, GUEST), help="host: one scene only; may be repeated")
+    parser.add_argument("--scene", action="append", choices=ALL, help="host: one scene only; may be repeated")
 
 
 def _budgets(variant):
@@ -73,12 +74,15 @@ def _measure(scene, spinners, variant, victims, seconds):
 
 def measure(scene, options, rounds):
     """Fills {(variant, scene's name): [one dict per round]}; rounds outermost, variants rotated within."""
-    scenes = options.scene or (*SCENES, GUEST)
-    threads = [name for name in scenes if name != GUEST]
+    scenes = options.scene or ALL
+    threads = [name for name in scenes if name in SCENES]
     if threads:
         _measure_threads(scene, threads, options, rounds)
     if GUEST in scenes:
         _measure_guest(options, rounds)
+    devices = [name for name in scenes if name in host_io.SCENES]
+    if devices:
+        host_io.measure(devices, options, rounds)
     if not rounds:
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
 
@@ -89,7 +93,8 @@ def _measure_guest(options, rounds):
         for number in range(options.rounds):
             turn = number % len(names)
             for variant in names[turn:] + names[:turn]:
-                rounds.setdefault((variant, GUEST), []).append(contended.measure(variant))
+                answer, one = contended.measure(variant, host_guest.HACKBENCH)
+                rounds.setdefault((variant, GUEST), []).append(one | {"seconds": answer["us"] / 1e6})
             print(f"bench: host: {GUEST}: round {number + 1} of {options.rounds}", file=sys.stderr)
 
 
@@ -194,7 +199,7 @@ def _guest_report(rounds):
 def report(rounds, _options):
     """(JSON, Markdown)."""
     scenes = [scene for scene in SCENES if any(key[1] == scene for key in rounds)]
-    variants = {f"{variant}/{scene}": _summary(rounds, variant, scene) for variant, scene in rounds if scene != GUEST}
+    variants = {f"{variant}/{scene}": _summary(rounds, variant, scene) for variant, scene in rounds if scene in SCENES}
     head = ["scene", "variant", "rounds", "vCPUs' avg us", "p50", "p99", "max", "of a CPU, permille", "elevated", "calls / 1000 wake-ups",
             "migrations/s", "load, permille of untouched", "host's p50 us", "p99", "max"]
     rows = []
@@ -213,6 +218,9 @@ def report(rounds, _options):
     if rows:
         texts.append(figures.table(["hackbench", "rounds", "guest", "median s", "elevated permille", "of untouched", "verdict"], rows))
     targets += more
-    return {"variants": variants | found, "foreign_permille": foreign,
+    throughput, more_texts, more = host_io.report(rounds)
+    texts += more_texts
+    targets += more
+    return {"variants": variants | found | throughput, "foreign_permille": foreign,
             "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}, "\n\n".join(
                 [*texts, figures.table(["target", "measured", "verdict"], targets)])

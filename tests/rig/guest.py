@@ -29,7 +29,7 @@ _XML = """<domain type='{type}'{namespace}>
   <name>{name}</name>
   <memory unit='MiB'>{memory_mib}</memory>
   <vcpu placement='static' current='{vcpus}'>{max_vcpus}</vcpu>
-  <os>
+{iothreads}  <os>
     <type arch='x86_64' machine='{machine}'>hvm</type>
     <kernel>{image}/vmlinuz</kernel>
     <initrd>{image}/initramfs.cpio.gz</initrd>
@@ -44,7 +44,7 @@ _XML = """<domain type='{type}'{namespace}>
     <serial type='null'><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='{socket}'/><target port='1'/></serial>
     <memballoon model='none'/>
-  </devices>
+{devices}  </devices>
 {page}</domain>
 """
 
@@ -59,10 +59,14 @@ _PAGE = """  <qemu:commandline>
 """
 
 
-def guest_image(offline=False):
-    """Directory of kernel and initramfs, built if need be. Offline: never downloads."""
+def guest_image(offline=False, io=False):
+    """Directory of kernel and initramfs, built if need be.
+
+    offline   never downloads
+    io        the larger one, with drivers and programs for disk and network
+    """
     script = os.path.join(REPOSITORY, "scripts", "guest-image")
-    return proc.run(script, *(["--offline"] if offline else []), timeout=300).strip().splitlines()[-1]
+    return proc.run(script, *(["--offline"] if offline else []), *(["--io"] if io else []), timeout=300).strip().splitlines()[-1]
 
 
 class Guest:
@@ -75,10 +79,12 @@ class Guest:
     image     as guest_image() gives it
     page      with the memory of the guest page; such a domain is tainted
     on_reboot what libvirt does when it is reset or reboots: "destroy" or "restart"
+    devices   more of them, as XML; iothreads: how many there are for them
     """
 
     def __init__(self, name="pvsched-guest", type=None, vcpus=1, max_vcpus=None, machine="pc",
-                 memory_mib=256, image=None, deadman=None, page=False, on_reboot="destroy"):
+                 memory_mib=256, image=None, deadman=None, page=False, on_reboot="destroy",
+                 devices="", iothreads=0):
         self.name = name
         self.page = page
         self.image = image or guest_image()
@@ -97,7 +103,8 @@ class Guest:
         self.xml = _XML.format(
             type=self.type, name=escape(name), vcpus=vcpus, max_vcpus=max_vcpus or vcpus, machine=machine,
             memory_mib=memory_mib, image=self.image, cmdline=_CMDLINE[self.type], socket=self._socket_path,
-            on_reboot=on_reboot, namespace=_QEMU_NAMESPACE if page else "", page=_PAGE if page else "")
+            on_reboot=on_reboot, devices=devices, iothreads=f"  <iothreads>{iothreads}</iothreads>\n" if iothreads else "",
+            namespace=_QEMU_NAMESPACE if page else "", page=_PAGE if page else "")
 
     def __enter__(self):
         try:

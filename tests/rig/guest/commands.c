@@ -19,6 +19,7 @@
  *                                       the same beside further commands: {"ok":true,"pid":N}
  *   stop                                ends what runs in the background: {"ok":true}
  *   page, rt                            the guest page: see page.c
+ *   address, fio, iperf3                disk and network: see io.c
  *   poweroff
  *
  * A failure is {"ok":false,"error":"..."}.
@@ -254,8 +255,7 @@ static void do_stop(void)
 	answer("{\"ok\":true}");
 }
 
-/* Runs a program to its end; returns its exit code, or -1. Its standard output goes to a file. */
-static int run(char *const argv[], const char *output)
+int run(char *const argv[], const char *output)
 {
 	pid_t pid = fork();
 	int status;
@@ -430,6 +430,12 @@ static void command(char *line)
 		do_page(words, n);
 	else if (!strcmp(words[0], "rt"))
 		do_rt(words, n);
+	else if (!strcmp(words[0], "address"))
+		do_address(words, n);
+	else if (!strcmp(words[0], "fio"))
+		do_fio(words, n);
+	else if (!strcmp(words[0], "iperf3"))
+		do_iperf3(words, n);
 	else if (!strcmp(words[0], "stop"))
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))

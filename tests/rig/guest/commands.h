@@ -33,6 +33,10 @@ bool number(const char *word, long min, long max, long *ret);
 int64_t now_ns(void);
 void sleep_until(int64_t ns);
 
+/** Runs a program to its end; returns its exit code, or -1. Its standard output goes to the file
+ * OUTPUT. */
+int run(char *const argv[], const char *output);
+
 /** Pins this thread; -1: leaves it. */
 void pin(long cpu);
 
@@ -42,3 +46,8 @@ void summary_print(const struct summary *summary);
 /* page.c */
 void do_page(char **words, int n);
 void do_rt(char **words, int n);
+
+/* io.c */
+void do_address(char **words, int n);
+void do_fio(char **words, int n);
+void do_iperf3(char **words, int n);

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Throughput of a guest's disk and network while its vCPUs are boosted: what they need are the helpers that they may hold up."""
+
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from rig import proc
+from rig.deadman import Deadman
+from rig.guest import guest_image
+from rig.proc import RigError
+
+from . import figures
+from .host_guest import VARIANTS, Contended
+
+DISK, NETWORK = SCENES = ("disk", "network")
+# row: (its scene, command of the guest, unit). Small reads, one at a time and several: the first waits for each.
+ROWS = {
+    "disk-1": (DISK, "fio 1 {seconds}", "IOPS"),
+    "disk-8": (DISK, "fio 8 {seconds}", "IOPS"),
+    "network-out": (NETWORK, "iperf3 {host} {seconds}", "Mbit/s"),
+    "network-in": (NETWORK, "iperf3 {host} {seconds} reverse", "Mbit/s"),
+}
+VCPUS = 2
+KEPT = 0.98
+_BLOCK_KIB = 4
+_DISK_MIB = 64
+_HOST, _GUEST, _PREFIX = "192.0.2.1", "192.0.2.2", 24  # of the addresses for documentation: they are nobody's
+_PORT = 5201
+
+# What is compared is who gets CPU time, not the host's disk: the file is in memory, and nothing waits for storage.
+_DISK_XML = """    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='unsafe' io='threads' iothread='1'/>
+      <source file='{path}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+"""
+_NETWORK_XML = """    <interface type='ethernet'>
+      <target dev='{tap}' managed='no'/>
+      <model type='virtio'/>
+    </interface>
+"""
+
+
+class Disk:
+    """Context manager: a file for the guest's disk, in memory."""
+
+    def __init__(self, deadman):
+        self._deadman = deadman
+        self._directory = self._key = self.xml = None
+
+    def __enter__(self):
+        self._directory = tempfile.mkdtemp(prefix="pvsched-disk-", dir="/dev/shm")
+        self._key = self._deadman.add(argv=["rm", "-rf", self._directory])
+        os.chmod(self._directory, 0o755)  # QEMU has a user of its own
+        path = f"{self._directory}/disk"
+        with open(path, "wb") as file:
+            for _ in range(_DISK_MIB):
+                file.write(b"\x5a" * (1 << 20))  # holes would be read without any memory
+        self.xml = _DISK_XML.format(path=path)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self._directory)
+        self._deadman.remove(self._key)
+
+
+class Network:
+    """Context manager: a tap device for the guest, and an iperf3 server in a network namespace of its own.
+
+    libvirt opens the device in the namespace where it runs, and there it is down and without an address; attach()
+    takes it into the server's. The namespace, and the device in it, end with the server.
+    """
+
+    def __init__(self, deadman):
+        self._deadman = deadman
+        self._tap = f"pvsched{os.getpid()}"
+        self._server, self._keys = None, []
+        self.xml = _NETWORK_XML.format(tap=self._tap)
+
+    def __enter__(self):
+        try:
+            self._server = subprocess.Popen(["unshare", "--net", "iperf3", "--server", "--version4", "--port", str(_PORT)],
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=proc.die_with_parent)
+            self._keys.append(self._deadman.add(pid=self._server.pid))
+            proc.run("ip", "tuntap", "add", "dev", self._tap, "mode", "tap", "vnet_hdr")
+            self._keys.append(self._deadman.add(argv=["ip", "link", "delete", self._tap]))
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/net/ipv6/conf/{self._tap}/disable_ipv6", "w",
+                                                              encoding="ascii") as file:
+                file.write("1")
+            proc.wait_for(self._listens, 10, "iperf3 to listen")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        proc.run("ip", "link", "delete", self._tap, check=False)  # it is not there any more after attach()
+        self._server.kill()
+        self._server.wait()
+        for key in self._keys:
+            self._deadman.remove(key)
+
+    def _listens(self):
+        if self._server.poll() is not None:
+            raise RigError(f"iperf3 ended with {self._server.returncode}: is there another kernel without network namespaces?")
+        return f":{_PORT:04X} 00000000:0000 0A" in proc.read(f"/proc/{self._server.pid}/net/tcp")
+
+    def attach(self, guest):
+        """To be called when the guest runs: its card and the server then see each other, and nobody else."""
+        pid = str(self._server.pid)
+        proc.run("ip", "link", "set", self._tap, "netns", pid)
+        for words in (("address", "add", f"{_HOST}/{_PREFIX}", "dev", self._tap), ("link", "set", self._tap, "up")):
+            proc.run("nsenter", "--target", pid, "--net", "ip", *words)
+        guest.command(f"address {_GUEST}/{_PREFIX}")
+
+    def pids(self):
+        return [self._server.pid]
+
+
+def vhost(guest):
+    """Does a thread of the kernel's carry its packets? Else QEMU's main thread does."""
+    name = f"vhost-{guest.pid}"
+    return bool(proc.pids_by_name(name)) or name in proc.threads(guest.pid).values()
+
+
+def iops(answer):
+    """Of the guest's `fio`: field 5 of version 3 of its terse output is the error, 6 are KiB read, and 9 the ms that took."""
+    fields = answer["terse"].split(";")
+    if len(fields) < 9 or fields[0] != "3" or fields[4] != "0" or not int(fields[8]):
+        raise RigError(f"fio in the guest gave no figures: {answer['terse'][:200]}")
+    return int(fields[5]) / _BLOCK_KIB * 1000 / int(fields[8])
+
+
+def mbit_per_s(answer):
+    """Of the guest's `iperf3`."""
+    received = answer["received"]
+    if not received.get("bits_per_second"):
+        raise RigError(f"iperf3 in the guest received nothing: {received}")
+    return received["bits_per_second"] / 1e6
+
+
+def measure(scenes, options, rounds):
+    """Fills {(variant, row): [one dict per round]}; rounds outermost, variants rotated within."""
+    seconds = int(options.seconds or (1 if options.quick else 3))
+    with contextlib.ExitStack() as undo:
+        deadman = undo.enter_context(Deadman())
+        disk = undo.enter_context(Disk(deadman)) if DISK in scenes else None
+        network = undo.enter_context(Network(deadman)) if NETWORK in scenes else None
+        contended = undo.enter_context(Contended(
+            options, vcpus=VCPUS, memory_mib=768, image=guest_image(io=True), iothreads=1 if disk else 0,
+            devices="".join(device.xml for device in (disk, network) if device)))
+        if network:
+            network.attach(contended.guest)
+        servers = network.pids() if network else ()
+        common = {"vhost": bool(network) and vhost(contended.guest), "vcpus": VCPUS}
+        for number in range(options.rounds):
+            turn = number % len(VARIANTS)
+            for row in (row for row, (scene, *_) in ROWS.items() if scene in scenes):
+                scene, command, _ = ROWS[row]
+                for variant in VARIANTS[turn:] + VARIANTS[:turn]:
+                    answer, one = contended.measure(variant, command.format(seconds=seconds, host=_HOST), servers)
+                    value = iops(answer) if scene == DISK else mbit_per_s(answer)
+                    rounds.setdefault((variant, row), []).append(one | common | {"throughput": value})
+            print(f"bench: host: {', '.join(scenes)}: round {number + 1} of {options.rounds}", file=sys.stderr)
+
+
+def _summary(ones, untouched, unit):
+    def middle(name):
+        return round(statistics.median(one[name] for one in ones), 2)
+
+    return {"throughput": middle("throughput"), "unit": unit, "rounds": len(ones),
+            "vs_untouched": figures.ratio([one["throughput"] for one in ones], [one["throughput"] for one in untouched]),
+            "elevated_permille": middle("elevated_permille"), "helper_sheds_per_s": middle("helper_sheds_per_s"),
+            "helper_behind_max_us": max(one["helper_behind_max_us"] for one in ones), "foreign_permille": middle("foreign_permille"),
+            **{name: ones[0][name] for name in ("guest_type", "vcpus", "vhost")}}
+
+
+def report(rounds):
+    """({"variant/row": figures}, [text], targets)."""
+    found, rows, targets = {}, [], []
+    for row, (_, _, unit) in ROWS.items():
+        untouched = rounds.get(("untouched", row), [])
+        for variant in VARIANTS:
+            ones = rounds.get((variant, row))
+            if not ones:
+                continue
+            found[f"{variant}/{row}"] = one = _summary(ones, untouched, unit)
+            kept = one["vs_untouched"]
+            rows.append([row, variant, one["rounds"], one["throughput"], unit, one["elevated_permille"], one["helper_sheds_per_s"],
+                         one["helper_behind_max_us"], kept,
+                         "-" if variant == "untouched" else figures.verdict(kept, less_is_better=False)])
+            if variant != "untouched":
+                targets.append([f"{row}, {variant}: throughput >= {KEPT} of untouched", kept,
+                                figures.target(kept, KEPT, at_most=False)])
+    if not rows:
+        return {}, [], []
+    one = next(iter(found.values()))
+    carries = "vhost" if any(each["vhost"] for each in found.values()) else "QEMU's main thread"
+    foreign = statistics.mean(each["foreign_permille"] for each in found.values())
+    text = (f"disk and network of a guest ({one['guest_type']}, {one['vcpus']} vCPUs): reads of {_BLOCK_KIB} KiB from memory by an "
+            f"iothread, one TCP stream by {carries}; foreign CPU use {foreign:.0f} permille of one CPU")
+    head = ["disk, network", "variant", "rounds", "median", "unit", "elevated permille", "boosts that ended for a helper / s",
+            "a helper's longest wait behind them, us", "of untouched", "verdict"]
+    return found, [text, figures.table(head, rows)], targets

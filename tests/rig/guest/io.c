@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Throughput of a virtio disk and a virtio network card, in the image that has fio, iperf3 and the
+ * drivers (guest-image --io):
+ *
+ *   address ADDRESS/PREFIX              of the first network card, then up: {"ok":true}
+ *   fio DEPTH SECONDS                   random reads of 4 KiB from the first disk, DEPTH at once:
+ *                                       # start, # end, {"ok":true,"terse":"..."}: its only line
+ *   iperf3 ADDRESS SECONDS [reverse]    one TCP stream to the server there, or from it:
+ *                                       # start, # end, {"ok":true,"received":{...}}: what the
+ *                                       receiver saw of it
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define OUTPUT_FILE "/tmp/output"
+/* fio's line has a thousand characters or so, iperf3's report half a thousand for each second. */
+#define OUTPUT_MAX_BYTES 65536
+
+static char output[OUTPUT_MAX_BYTES];
+
+static bool output_read(void)
+{
+	FILE *file = fopen(OUTPUT_FILE, "re");
+	size_t n;
+
+	if (!file)
+		return false;
+	n = fread(output, 1, sizeof(output) - 1, file);
+	output[n] = 0;
+	fclose(file);
+	return n > 0 && n < sizeof(output) - 1;
+}
+
+/* Runs it between the marks; its output is in `output`. Where it fails, that is answered. */
+static bool measure(char *const argv[])
+{
+	int code;
+
+	answer("# start");
+	code = run(argv, OUTPUT_FILE);
+	answer("# end");
+	if (code == 0 && output_read())
+		return true;
+	answer("{\"ok\":false,\"error\":\"%s ended with code %d\"}", argv[0], code);
+	return false;
+}
+
+void do_address(char **words, int n)
+{
+	char *up[] = {"/bin/busybox", "ip", "link", "set", "eth0", "up", NULL};
+	char *add[] = {"/bin/busybox",           "ip",  "address", "add",
+	               n == 2 ? words[1] : NULL, "dev", "eth0",    NULL};
+
+	if (n != 2)
+		fail("address ADDRESS/PREFIX", EINVAL);
+	else if (run(add, "/dev/null") || run(up, "/dev/null"))
+		fail("address of eth0", EADDRNOTAVAIL);
+	else
+		answer("{\"ok\":true}");
+}
+
+void do_fio(char **words, int n)
+{
+	char depth[32], runtime[32];
+	long n_requests, seconds;
+
+	if (n != 3 || !number(words[1], 1, 256, &n_requests) ||
+	    !number(words[2], 1, 3600, &seconds)) {
+		fail("fio DEPTH SECONDS", EINVAL);
+		return;
+	}
+	snprintf(depth, sizeof(depth), "--iodepth=%ld", n_requests);
+	snprintf(runtime, sizeof(runtime), "--runtime=%ld", seconds);
+	if (!measure((char *const[]){"/usr/bin/fio", "--minimal", "--name=disk",
+	                             "--filename=/dev/vda", "--readonly", "--rw=randread",
+	                             "--bs=4k", "--direct=1", "--ioengine=libaio", "--time_based",
+	                             "--thread", depth, runtime, NULL}))
+		return;
+	output[strcspn(output, "\r\n\"\\")] = 0;
+	answer("{\"ok\":true,\"terse\":\"%s\"}", output);
+}
+
+void do_iperf3(char **words, int n)
+{
+	static const char key[] = "\"sum_received\"";
+	char *object, *end;
+	long seconds;
+
+	if (n < 3 || n > 4 || !number(words[2], 1, 3600, &seconds) ||
+	    (n == 4 && strcmp(words[3], "reverse"))) {
+		fail("iperf3 ADDRESS SECONDS [reverse]", EINVAL);
+		return;
+	}
+	/* The sums come last; each is an object of numbers, without others in it. */
+	if (!measure((char *const[]){"/usr/bin/iperf3", "--json", "--client", words[1], "--time",
+	                             words[2], "--interval", "0", n == 4 ? "--reverse" : NULL,
+	                             NULL}))
+		return;
+	object = strstr(output, key);
+	object = object ? strchr(object, '{') : NULL;
+	end = object ? strchr(object, '}') : NULL;
+	if (!end) {
+		fail("iperf3's report", EBADMSG);
+		return;
+	}
+	end[1] = 0;
+	for (char *c = object; *c; c++)
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
+	answer("{\"ok\":true,\"received\":%s}", object);
+}
