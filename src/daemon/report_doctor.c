@@ -87,7 +87,8 @@ static void check_interrupts(struct manager *m, const struct tracer_totals *tota
 		return;
 	report_interrupts_seen(sources, &totals->interrupts, text, sizeof(text));
 	check(array, "interrupts", blind ? "warn" : "ok",
-	      blind ? "where KVM was loaded later: systemctl restart pvschedd" : "", "%s", text);
+	      blind ? "a kernel whose KVM has tracepoints, or CAP_PERFMON and CAP_BPF" : "", "%s",
+	      text);
 }
 
 static void check_parts(struct manager *m, cJSON *array)

@@ -114,7 +114,7 @@ static int attach_sched(struct tracer *tracer)
 	return 0;
 }
 
-/* One that is missing is nothing to complain of: status tells. */
+/* What is not attached yet. One that is missing is nothing to complain of: status tells. */
 static void attach_kvm(struct tracer *tracer)
 {
 	const struct bpf_program *programs[_KVM_PROGRAMS] = {
@@ -126,7 +126,8 @@ static void attach_kvm(struct tracer *tracer)
 	};
 
 	for (size_t i = 0; i < _KVM_PROGRAMS; i++)
-		tracer->kvm[i] = bpf_program__attach(programs[i]);
+		if (!tracer->kvm[i])
+			tracer->kvm[i] = bpf_program__attach(programs[i]);
 	tracer->sources.inj_virq = tracer->kvm[KVM_INJ_VIRQ] != NULL;
 	tracer->sources.apicv_accept_irq = tracer->kvm[KVM_APICV_ACCEPT_IRQ] != NULL;
 	tracer->sources.apic_accept_irq = tracer->kvm[KVM_APIC_ACCEPT_IRQ] != NULL;
@@ -336,6 +337,7 @@ int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, 
 	struct vcpu_address address = {(uint32_t)process, apic_id};
 	uint32_t value = slot;
 
+	attach_kvm(tracer); /* a module that was loaded after us is there by now */
 	address_end(tracer, slot);
 	if (apic_id == PVS_APIC_ID_NONE)
 		return 0;

@@ -54,7 +54,8 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
 
 /**
  * Tells it who interrupts of that APIC id are for, when they are sent by somebody of that process
- * or on its behalf. Ends with the registration. Returns 0, or -errno: none is attributed then.
+ * or on its behalf. Ends with the registration. Also attaches to KVM's tracepoints, if its module
+ * has been loaded only after us. Returns 0, or -errno: none is attributed then.
  */
 int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id);
 
