@@ -150,6 +150,25 @@ static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u3
 }
 
 /*
+ * The callback starts its timer again, for a vCPU that it saw run since @in (0: not running). One
+ * that was switched in meanwhile, elsewhere, saw no timer and started one, for which ours may have
+ * been taken, however much later that is: then look soon. A full barrier: either we see the
+ * switch-in here, or it sees when ours is due; and one that is over by now has left its own time.
+ */
+static __always_inline void deadline_again(struct pvs_vcpu_account *vcpu, __u32 slot,
+                                           struct deadline *deadline, __u64 now, __u64 delay,
+                                           __u64 in)
+{
+	__u64 due, in_now;
+
+	deadline_start(vcpu, slot, deadline, now, delay);
+	due = __sync_fetch_and_add(&deadline->due_ns, 0);
+	in_now = vcpu->in_ns;
+	if (due != now + delay || (in_now && in_now != in))
+		deadline_start(vcpu, slot, deadline, now, PVS_TOKENS_MIN_NS);
+}
+
+/*
  * It sleeps, elevated, and its timer has fired for nothing. It is started again here, for the run
  * that will follow, so that the next wake-up need not: starting a timer is what takes longest
  * there, on a virtual machine above all.
@@ -166,14 +185,7 @@ static __always_inline void deadline_ahead(struct pvs_vcpu_account *vcpu, __u32 
 	left = tokens_left(vcpu, next, next, &which);
 	if (left <= PVS_TOKENS_MIN_NS)
 		return;
-	deadline_start(vcpu, slot, deadline, now, pvs_rhythm_due(next, left) - now);
-	/*
-	 * Woken meanwhile, it saw no timer and started one, for which ours may have been taken:
-	 * then look soon. A full barrier: either we see it here, or it sees when ours is due.
-	 */
-	__sync_fetch_and_add(&deadline->due_ns, 0);
-	if (vcpu->in_ns)
-		deadline_start(vcpu, slot, deadline, now, PVS_TOKENS_MIN_NS);
+	deadline_again(vcpu, slot, deadline, now, pvs_rhythm_due(next, left) - now, 0);
 }
 
 /* In softirq context when the timer is due: look again, since it was started with an older view. */
@@ -206,7 +218,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 		}
 		if (now - since >= PVS_UNSEEN_NS)
 			exhausted(vcpu, slot, now, PVS_BUCKET_UNSEEN);
-		deadline_start(vcpu, slot, deadline, now, PVS_UNSEEN_NS);
+		deadline_again(vcpu, slot, deadline, now, PVS_UNSEEN_NS, 0);
 		return 0;
 	}
 	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
@@ -215,7 +227,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 		/* a CPU that it has left is not disturbed for it more often than it must be */
 		if (ask_check_running(vcpu, slot, now))
 			left = next_look(vcpu, now, left);
-		deadline_start(vcpu, slot, deadline, now, left);
+		deadline_again(vcpu, slot, deadline, now, left, in);
 		return 0;
 	}
 	exhausted(vcpu, slot, now, which);

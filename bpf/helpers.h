@@ -160,7 +160,7 @@ __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
 	struct pvs_domain_account *domain = helper_domain(number);
-	__u32 slot;
+	__u32 slot, bit = 1U << (number % PVS_HELPERS_OF_DOMAIN);
 
 	if (!helper || !domain)
 		return 0;
@@ -170,7 +170,13 @@ __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 		helper->told = 0;
 		helper->since_ns = now;
 	}
-	__sync_fetch_and_or(&domain->helpers_waiting, 1U << (number % PVS_HELPERS_OF_DOMAIN));
+	__sync_fetch_and_or(&domain->helpers_waiting, bit);
+	/* the daemon let go of it meanwhile: nobody would ever see it run */
+	if (!helper->tid) {
+		helper->since_ns = 0;
+		__sync_fetch_and_and(&domain->helpers_waiting, ~bit);
+		return 0;
+	}
 	slot = helper_hindered_by(number, cpu);
 	if (slot != SLOT_NONE)
 		helper_watch_run(number, slot, now);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "boost/ledger_file.h"
+#include "boost/ledger_old.h"
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
@@ -65,76 +66,29 @@ static void set_free_if(struct ledger_mark *mark, uint32_t number)
 	atomic_compare_exchange_strong(&mark->state, &number, LEDGER_FREE);
 }
 
-static int header_init(struct ledger_file *file)
-{
-	int r = procfs_boot_id(file->boot_id);
-
-	if (r < 0)
-		return r;
-	file->version = LEDGER_VERSION;
-	memcpy(file->magic, LEDGER_MAGIC, sizeof(file->magic));
-	return 0;
-}
-
-static bool header_valid(const struct ledger_file *file)
-{
-	char boot_id[PROCFS_BOOT_ID_LEN];
-
-	return memcmp(file->magic, LEDGER_MAGIC, sizeof(file->magic)) == 0 &&
-	       file->version == LEDGER_VERSION && procfs_boot_id(boot_id) == 0 &&
-	       memcmp(boot_id, file->boot_id, sizeof(boot_id)) == 0;
-}
-
-/* Maps the file if its size is right. Returns 0, -EBADMSG when it is not, or -errno. */
-static int map(int fd, struct ledger_file **ret)
-{
-	struct stat st;
-	void *p;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(struct ledger_file))
-		return -EBADMSG;
-	p = mmap(NULL, sizeof(struct ledger_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	*ret = p;
-	return 0;
-}
-
-static int make(const char *path, struct ledger_file **ret)
-{
-	CLEANUP(cleanup_fd) int fd = -1;
-	int r;
-
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	/* fallocate, not ftruncate: a full tmpfs must be an error here, not a SIGBUS later */
-	r = posix_fallocate(fd, 0, sizeof(struct ledger_file));
-	if (r)
-		return -r;
-	r = map(fd, ret);
-	return r < 0 ? r : header_init(*ret);
-}
-
-static int open_existing(const char *path, struct ledger_file **ret)
+/* What an earlier version left, in a new file that takes its place when it is complete. */
+static int open_older(const char *path, struct ledger *ledger)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct ledger_file *file = NULL;
+	char fresh[LEDGER_PATH_MAX];
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = map(fd, &file);
+	if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
+		return -ENAMETOOLONG;
+	unlink(fresh);
+	r = ledger_file_make(fresh, &ledger->file);
 	if (r < 0)
 		return r;
-	if (!header_valid(file)) {
-		munmap(file, sizeof(*file));
-		return -EBADMSG;
+	r = ledger_old_read(fd, ledger);
+	if (r == 0 && rename(fresh, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		munmap(ledger->file, sizeof(*ledger->file));
+		unlink(fresh);
 	}
-	*ret = file;
-	return 0;
+	return r;
 }
 
 int ledger_open(const char *path, struct ledger **ret)
@@ -146,7 +100,9 @@ int ledger_open(const char *path, struct ledger **ret)
 
 	if (!ledger)
 		return -ENOMEM;
-	r = open_existing(path, &ledger->file);
+	r = ledger_file_open(path, &ledger->file);
+	if (r == -EBADMSG)
+		r = open_older(path, ledger);
 	if (r == -EBADMSG || r == -ELOOP) {
 		if (snprintf(aside, sizeof(aside), "%s.bad", path) >= (int)sizeof(aside))
 			return -ENAMETOOLONG;
@@ -156,7 +112,7 @@ int ledger_open(const char *path, struct ledger **ret)
 		r = -ENOENT;
 	}
 	if (r == -ENOENT)
-		r = make(path, &ledger->file);
+		r = ledger_file_make(path, &ledger->file);
 	if (r < 0)
 		return r;
 	*ret = STEAL(ledger, NULL);

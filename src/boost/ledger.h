@@ -50,8 +50,9 @@ struct ledger_result {
 };
 
 /**
- * Opens the ledger at @path, making it if absent. One that is not valid (another version, another
- * boot, truncated) is put aside as PATH.bad and a new one is made.
+ * Opens the ledger at @path, making it if absent. One of an earlier version is replaced by one with
+ * its records: an upgrade forgets no boost. One that is not valid (a later version, another boot,
+ * truncated) is put aside as PATH.bad and a new one is made.
  * Returns 0 and *ret; +LEDGER_REPLACED likewise, when one was put aside; -errno.
  */
 int ledger_open(const char *path, struct ledger **ret);

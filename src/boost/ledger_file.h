@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The ledger as it lies in its file: for ledger.c, and for tests that damage it.
+ * The ledger as it lies in its file: for ledger.c and ledger_old.c, and for tests that damage it.
  */
 
 #include <stdatomic.h>
@@ -43,3 +43,9 @@ struct ledger_file {
 	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
 	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];
 };
+
+/** Maps the ledger that is there. Returns 0 and *ret; -EBADMSG when it is not valid; -errno. */
+int ledger_file_open(const char *path, struct ledger_file **ret);
+
+/** Makes an empty one where there is no file, and maps it. Returns 0 and *ret, or -errno. */
+int ledger_file_make(const char *path, struct ledger_file **ret);

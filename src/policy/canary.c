@@ -12,7 +12,8 @@ enum canary_verdict canary_consumed(struct canary_watch *watch, int cpu, uint64_
                                     bool ran, uint64_t now_ns)
 {
 	uint64_t waited_ns = now_ns - watch->since_ns;
-	uint64_t by_us_ns = elevated_ns - watch->elevated_ns;
+	/* less than before: it was read while the CPU was charged for another's run */
+	uint64_t by_us_ns = elevated_ns > watch->elevated_ns ? elevated_ns - watch->elevated_ns : 0;
 
 	if (watch->cpu < 0 || ran)
 		return ask(watch, cpu, elevated_ns, now_ns);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "boost/ledger_file.h"
+#include "boost/ledger_v1.h"
 #include "util/procfs.h"
 
 #include "test.h"
@@ -224,6 +224,74 @@ static void test_other_files_are_put_aside(void)
 	damage_and_reopen(truncated);
 }
 
+static void write_version_1(const struct ledger_v1_file *file)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	CHECK(fd >= 0);
+	CHECK(write(fd, file, sizeof(*file)) == (ssize_t)sizeof(*file));
+	close(fd);
+}
+
+/* What was killed with its guardian at an upgrade is given back by the pvschedd after it. */
+static void test_version_1_is_read(void)
+{
+	static struct ledger_v1_file old = {.magic = LEDGER_MAGIC, .version = 1};
+	struct ledger_thread record = record_of(getpid()), out;
+	struct ledger_group group = {.path = "/sys/fs/cgroup/x/cpu.rt_runtime_us", .before = 5};
+	struct ledger *ledger;
+
+	begin();
+	CHECK_INT(procfs_boot_id(old.boot_id), 0);
+	for (int i = 7; i < 9; i++) {
+		old.threads[i].thread = (struct ledger_v1_thread){
+		        .tid = record.tid,
+		        .start_ticks = record.start_ticks,
+		        .before = {SCHED_BATCH, 0, 7, 1, 3000000, 1234},
+		        .given = record.given,
+		};
+		old.threads[i].mark.state = 1;
+		old.threads[i].mark.checksum =
+		        ledger_v1_checksum(&old.threads[i].thread, sizeof(old.threads[i].thread));
+	}
+	old.threads[8].thread.tid ^= 1; /* torn */
+	old.groups[0].group = group;
+	old.groups[0].mark.state = 2;
+	old.groups[0].mark.checksum = ledger_v1_checksum(&group, sizeof(group));
+	write_version_1(&old);
+
+	CHECK_INT(ledger_open(path, &ledger), 0);
+	CHECK_INT(ledger_count(ledger), 2);
+	CHECK_INT(ledger_get_thread(ledger, 7, &out), 0);
+	CHECK_INT(out.tid, record.tid);
+	CHECK_U64(out.start_ticks, record.start_ticks);
+	CHECK_INT(out.before.policy, SCHED_BATCH);
+	CHECK_INT(out.before.nice, 7);
+	CHECK_INT(out.before.reset_on_fork, 1);
+	CHECK_U64(out.before.slack_ns, 1234);
+	CHECK_INT(out.given.priority, 1);
+	CHECK_INT(ledger_get_group(ledger, group.path, 0, &group), 0);
+	CHECK_INT(group.before, 5);
+	ledger_close(ledger);
+	CHECK_INT(ledger_open(path, &ledger), 0); /* as one of the present version */
+	CHECK_INT(ledger_count(ledger), 2);
+	ledger_close(ledger);
+	end();
+}
+
+static void test_version_1_of_another_boot_is_put_aside(void)
+{
+	static struct ledger_v1_file old = {.magic = LEDGER_MAGIC, .version = 1};
+	struct ledger *ledger;
+
+	begin();
+	write_version_1(&old);
+	CHECK_INT(ledger_open(path, &ledger), LEDGER_REPLACED);
+	CHECK_INT(ledger_count(ledger), 0);
+	ledger_close(ledger);
+	end();
+}
+
 static void test_symlink_is_not_followed(void)
 {
 	struct ledger *ledger;
@@ -305,6 +373,8 @@ TEST_MAIN({"put_get_drop", test_put_get_drop}, {"survives_reopening", test_survi
           {"another_thread_of_that_number", test_another_thread_of_that_number},
           {"damaged_records", test_damaged_records},
           {"other_files_are_put_aside", test_other_files_are_put_aside},
+          {"version_1_is_read", test_version_1_is_read},
+          {"version_1_of_another_boot_is_put_aside", test_version_1_of_another_boot_is_put_aside},
           {"symlink_is_not_followed", test_symlink_is_not_followed},
           {"groups_keep_the_first_value", test_groups_keep_the_first_value},
           {"group_outside_cgroups_is_invalid", test_group_outside_cgroups_is_invalid},

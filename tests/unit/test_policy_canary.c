@@ -6,6 +6,17 @@
 
 #define WAIT CANARY_WAIT_NS
 
+static void test_figures_that_go_back_are_nobodys(void)
+{
+	struct canary_watch watch = CANARY_WATCH_INIT;
+
+	CHECK_INT(canary_consumed(&watch, 3, 900 * MS, false, T0), CANARY_ASK);
+	CHECK_INT(canary_consumed(&watch, 3, 100 * MS, false, T0 + WAIT), CANARY_FINE);
+	/* from there on it is looked at anew */
+	CHECK_INT(canary_consumed(&watch, 3, 100 * MS + WAIT, false, T0 + 2 * WAIT),
+	          CANARY_STARVES);
+}
+
 static void test_asked_again_when_it_ran(void)
 {
 	struct canary_watch watch = CANARY_WATCH_INIT;
@@ -77,7 +88,8 @@ static void test_only_debtors_are_lowered(void)
 	policy_free(policy);
 }
 
-TEST_MAIN({"asked_again_when_it_ran", test_asked_again_when_it_ran},
+TEST_MAIN({"figures_that_go_back_are_nobodys", test_figures_that_go_back_are_nobodys},
+          {"asked_again_when_it_ran", test_asked_again_when_it_ran},
           {"starves_behind_vcpus", test_starves_behind_vcpus},
           {"overload_is_no_proof", test_overload_is_no_proof}, {"another_cpu", test_another_cpu},
           {"only_debtors_are_lowered", test_only_debtors_are_lowered})
