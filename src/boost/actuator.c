@@ -11,6 +11,7 @@ struct actuator_slot {
 	uint64_t start_ticks;
 	struct sched_thread thread;
 	bool raised;
+	bool lowered_in_part;      /* the class may be back already, and the slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
 
@@ -113,10 +114,25 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 	}
 	if (r == 0) {
 		s->raised = true;
+		s->lowered_in_part = false;
 		return 0;
 	}
 	ledger_drop_thread(actuator->ledger, slot);
 	return r == -EPERM ? ACTUATOR_REFUSED : r == -ESRCH ? ACTUATOR_GONE : r;
+}
+
+/* Its class is not ours any more: changed by others, unless the guardian or we were quicker. */
+static int lower_rest(struct actuator *actuator, unsigned int slot)
+{
+	struct actuator_slot *s = &actuator->slots[slot];
+	int r;
+
+	if (!ledger_has_thread(actuator->ledger, slot))
+		return 0;
+	if (!s->lowered_in_part)
+		return ACTUATOR_FOREIGN;
+	r = sched_finish_restore(&s->thread, &s->before);
+	return r < 0 ? r : r == 1 ? 0 : ACTUATOR_FOREIGN;
 }
 
 int actuator_lower(struct actuator *actuator, unsigned int slot)
@@ -129,10 +145,12 @@ int actuator_lower(struct actuator *actuator, unsigned int slot)
 	r = sched_is_raised(s->thread.tid, &actuator->boost);
 	if (r == 1 && !sched_alive(&s->thread))
 		r = -ESRCH;
-	if (r == 1)
+	if (r == 1) {
 		r = sched_restore(&s->thread, &s->before);
-	else if (r == 0) /* changed by others, unless the guardian was quicker */
-		r = ledger_has_thread(actuator->ledger, slot) ? ACTUATOR_FOREIGN : 0;
+		s->lowered_in_part = r < 0;
+	} else if (r == 0) {
+		r = lower_rest(actuator, slot);
+	}
 	if (r == -ESRCH)
 		r = ACTUATOR_GONE;
 	if (r < 0)

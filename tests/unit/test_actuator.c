@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -292,6 +293,73 @@ static void test_record_was_lost(void)
 	end(&scene);
 }
 
+/* Takes the right to change others' slack, and to undo SCHED_RESET_ON_FORK, or gives it back. */
+static void set_nice_right(bool have)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uint32_t right = CAP_TO_MASK(CAP_SYS_NICE);
+
+	CHECK(syscall(SYS_capget, &header, data) == 0);
+	data[0].effective = have ? data[0].effective | right : data[0].effective & ~right;
+	CHECK(syscall(SYS_capset, &header, data) == 0);
+}
+
+/* Raises it, and fails to lower it when its class is back already. */
+static void lower_in_part(struct scene *scene)
+{
+	set_policy(scene->pid, SCHED_OTHER | SCHED_RESET_ON_FORK, 0);
+	take_on(scene);
+	CHECK_INT(actuator_raise(scene->actuator, 2), 0);
+	set_nice_right(false);
+	CHECK_INT(actuator_lower(scene->actuator, 2), -EPERM);
+	CHECK_INT(sched_getscheduler(scene->pid), SCHED_OTHER | SCHED_RESET_ON_FORK);
+	set_nice_right(true);
+	CHECK_INT(ledger_count(scene->ledger), 1);
+	CHECK(state_of(scene->pid).slack_ns != 1234);
+}
+
+/* The rest is done at the next try. */
+static void test_slack_is_not_forgotten(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	lower_in_part(&scene);
+	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
+	end(&scene);
+}
+
+/* Unless somebody gave it another class in between. */
+static void test_foreign_after_part(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	lower_in_part(&scene);
+	set_policy(scene.pid, SCHED_RR, 5);
+	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_FOREIGN);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
+	end(&scene);
+}
+
+/* Somebody gave it the very class that it had: theirs, too. */
+static void test_same_class_by_others(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	set_policy(scene.pid, SCHED_OTHER, 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_FOREIGN);
+	end(&scene);
+}
+
 static void test_gone(void)
 {
 	struct scene scene;
@@ -364,6 +432,9 @@ TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_cus
           {"renice_meanwhile_wins", test_renice_meanwhile_wins},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
           {"guardian_was_quicker", test_guardian_was_quicker},
+          {"slack_is_not_forgotten", test_slack_is_not_forgotten},
+          {"foreign_after_part", test_foreign_after_part},
+          {"same_class_by_others", test_same_class_by_others},
           {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
           {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone},
           {"confined_to_all_or_nothing", test_confined_to_all_or_nothing})
