@@ -31,9 +31,7 @@ static void lower(struct booster *b, unsigned int slot)
 		return;
 	}
 	account_lowered(b->options.accounts, slot, clock_now_ns());
-	if (b->slots[slot].raised)
-		b->totals.elevated--;
-	b->slots[slot].raised = false;
+	raised_drop(&b->raised, slot);
 	if (r == ACTUATOR_FOREIGN)
 		note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
 	else if (r == ACTUATOR_GONE)
@@ -45,18 +43,17 @@ static uint32_t elevate(struct booster *b, unsigned int slot)
 {
 	int r;
 
-	if (b->slots[slot].raised) {
+	if (raised_has(&b->raised, slot)) {
 		/* it could not be lowered before: not without that first */
 		lower(b, slot);
-		if (b->slots[slot].raised)
+		if (raised_has(&b->raised, slot))
 			return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
 	/* charged from before the change: nobody is ever elevated for nothing */
 	account_raised(b->options.accounts, slot, clock_now_ns());
 	r = actuator_raise(b->actuator, slot);
 	if (r == 0) {
-		b->slots[slot].raised = true;
-		b->totals.elevated++;
+		raised_add(&b->raised, slot);
 		return 0;
 	}
 	account_lowered(b->options.accounts, slot, clock_now_ns());
@@ -74,13 +71,9 @@ static void forget(struct booster *b, unsigned int slot)
 {
 	actuator_forget(b->actuator, slot);
 	account_lowered(b->options.accounts, slot, clock_now_ns());
-	if (b->slots[slot].raised)
-		b->totals.elevated--;
-	b->slots[slot].raised = false;
+	raised_drop(&b->raised, slot);
 	note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
 }
-
-static void step(struct booster *b, unsigned int slot, enum policy_event event);
 
 static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision)
 {
@@ -152,13 +145,15 @@ static int find_debtor(struct booster *b, unsigned int running, bool mates)
 	size_t n = 0;
 	int most;
 
-	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
-		if (!b->slots[i].raised || accounts->vcpus[i].cpu != here->cpu ||
-		    (mates && accounts->vcpus[i].domain != here->domain))
+	for (unsigned int i = 0; i < b->raised.n; i++) {
+		unsigned int slot = b->raised.slots[i];
+
+		if (accounts->vcpus[slot].cpu != here->cpu ||
+		    (mates && accounts->vcpus[slot].domain != here->domain))
 			continue;
 		b->claims[n++] = (struct policy_claim){
-		        .vcpu = i,
-		        .owed_ns = account_owed_ns(accounts, i, now_ns),
+		        .vcpu = slot,
+		        .owed_ns = account_owed_ns(accounts, slot, now_ns),
 		};
 	}
 	most = policy_debtor(b->claims, n);
@@ -182,10 +177,10 @@ static void shed(struct booster *b, unsigned int running)
 static void make_room(struct booster *b, unsigned int running, unsigned int helper)
 {
 	int most = find_debtor(b, running, true);
-	bool raised = b->slots[running].raised;
+	bool raised = raised_has(&b->raised, running);
 
 	step(b, running, POLICY_EVENT_HELPER);
-	if (raised && !b->slots[running].raised && !b->slots[running].made_room) {
+	if (raised && !raised_has(&b->raised, running) && !b->slots[running].made_room) {
 		b->slots[running].made_room = true;
 		note(b, BOOSTER_NOTE_HELPER, running, (int)helper);
 	}
@@ -215,9 +210,9 @@ static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
 	if (!canary_check(b->canary, cpu, account_elevated_ns(accounts, cpu), clock_now_ns()))
 		return;
 	note(b, BOOSTER_NOTE_CANARY, slot, (int)cpu);
-	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
-		if (b->slots[i].raised && accounts->vcpus[i].cpu == cpu)
-			step(b, i, POLICY_EVENT_CANARY);
+	for (unsigned int i = b->raised.n; i-- > 0;)
+		if (accounts->vcpus[b->raised.slots[i]].cpu == cpu)
+			step(b, b->raised.slots[i], POLICY_EVENT_CANARY);
 }
 
 static void delay_record(struct booster_delays *delays, uint64_t delay_ns)
@@ -237,7 +232,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	    b->options.accounts->vcpus[event->slot].tid != event->tid)
 		return;
 	b->totals.events++;
-	raised = b->slots[event->slot].raised;
+	raised = raised_has(&b->raised, event->slot);
 	switch (event->type) {
 	case PVS_EVENT_BLOCKED:
 		step(b, event->slot, POLICY_EVENT_HALTED);
@@ -287,7 +282,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		break;
 	}
 	now_ns = clock_now_ns();
-	if (raised != b->slots[event->slot].raised && now_ns > event->at_ns)
+	if (raised != raised_has(&b->raised, event->slot) && now_ns > event->at_ns)
 		delay_record(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
 }
 
@@ -311,9 +306,8 @@ static void check_guardian(struct booster *b)
 	policy_hold_all(b->policy, b->options.holds);
 	step_all(b, POLICY_EVENT_LOOK);
 	/* also what could not be lowered before */
-	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
-		if (b->slots[i].raised)
-			lower(b, i);
+	for (unsigned int i = b->raised.n; i-- > 0;)
+		lower(b, b->raised.slots[i]);
 	note(b, BOOSTER_NOTE_GUARDIAN, 0, 0);
 }
 
@@ -321,13 +315,13 @@ static void check_guardian(struct booster *b)
  */
 static int slot_remove(struct booster *b, unsigned int slot)
 {
-	if (b->slots[slot].raised)
+	if (raised_has(&b->raised, slot))
 		lower(b, slot);
 	account_report_halt(b->options.accounts, slot, false);
 	account_report(b->options.accounts, slot, &(struct policy_view){0});
 	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
 	policy_remove(b->policy, slot);
-	if (b->slots[slot].raised)
+	if (raised_has(&b->raised, slot))
 		return -EBUSY;
 	b->slots[slot] = (struct booster_slot){0};
 	return 0;
@@ -355,6 +349,7 @@ static void totals_read(struct booster *b, struct booster_totals *ret)
 {
 	b->totals.notes_lost = b->mailbox.notes_lost;
 	b->totals.wait = wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
+	b->totals.elevated = b->raised.n;
 	canary_read(b->canary, &b->totals.canary);
 	*ret = b->totals;
 }
@@ -436,7 +431,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 {
 	uint64_t now_ns = clock_now_ns();
 	int found = pages_look(b->pages, slot, policy_view(b->policy, slot), now_ns);
-	bool raised = b->slots[slot].raised;
+	bool raised = raised_has(&b->raised, slot);
 	struct pages_view page;
 
 	if (!found)
@@ -447,7 +442,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 	if (found & PAGES_LOST)
 		note(b, BOOSTER_NOTE_PAGE_LOST, slot, 0);
 	step(b, slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT : POLICY_EVENT_ORDINARY);
-	if (raised != b->slots[slot].raised)
+	if (raised != raised_has(&b->raised, slot))
 		delay_record(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
 }
 

@@ -10,6 +10,7 @@
 
 #include "boost/booster.h"
 #include "boost/mailbox.h"
+#include "boost/raised.h"
 #include "boost/wait.h"
 
 /* Enough for its deepest call chain, and touched at the start so that it never faults. */
@@ -23,7 +24,6 @@ enum {
 
 struct booster_slot {
 	bool used;
-	bool raised;
 	struct booster_delays request_to_applied;
 	uint64_t children_mended;
 	bool made_room; /* for a helper of its domain: that was noted */
@@ -43,7 +43,8 @@ struct booster {
 	struct page_writer *page_writer;
 	struct canary *canary; /* NULL: it could not be started */
 	struct booster_slot *slots;
-	struct policy_claim *claims; /* room for shed() */
+	struct raised raised;
+	struct policy_claim *claims; /* room for find_debtor() */
 	struct booster_totals totals;
 };
 
