@@ -22,7 +22,7 @@
 /** Threads that work for a domain: those of domain slot N are N * PVS_HELPERS_OF_DOMAIN and on. */
 #define PVS_HELPERS_OF_DOMAIN 32 /* the bits of pvs_domain_account::helpers_waiting */
 #define PVS_HELPERS_MAX       (PVS_DOMAINS_MAX * PVS_HELPERS_OF_DOMAIN)
-#define PVS_THREADS_MAX       (4 * PVS_VCPUS_MAX) /* vCPUs and helpers, all in all */
+#define PVS_THREADS_MAX       (PVS_VCPUS_MAX + PVS_HELPERS_MAX) /* no helper takes a vCPU's place */
 
 #define PVS_WAIT_BUCKETS 80 /* see pvs_wait_bucket() */
 #define PVS_EVENTS_BYTES (256 * 1024)
