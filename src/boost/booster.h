@@ -26,10 +26,18 @@ struct booster;
 
 typedef void booster_event_fn(void *userdata, const struct pvs_event *event);
 
+enum {
+	BOOSTER_MORE_EVENTS = 1,
+};
+
 /** Where tracer events come from. All members may be left 0: then there are none. */
 struct booster_source {
 	int fd; /* readable when there are events; each of them wakes who waits for it */
-	/** Calls @fn for each event that is there. Called by the booster thread. */
+	/**
+	 * Calls @fn for events that are there. Called by the booster thread.
+	 * Returns 0: for all; BOOSTER_MORE_EVENTS: there may be more, and it is called again after
+	 * a look at commands and timers, without a wait.
+	 */
 	int (*drain)(void *source, booster_event_fn *fn, void *userdata);
 	void *source;
 };

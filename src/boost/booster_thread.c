@@ -420,8 +420,8 @@ static bool serve(struct booster *b)
 /* Returns whether there may be a command. */
 static bool wait_for_work(struct booster *b)
 {
-	uint32_t ready =
-	        wait_until(b->wait, MIN(policy_next_ns(b->policy), pages_next_ns(b->pages)));
+	uint64_t at_ns = MIN(policy_next_ns(b->policy), pages_next_ns(b->pages));
+	uint32_t ready = wait_until(b->wait, b->more_events ? 0 : at_ns);
 
 	b->totals.wakeups++;
 	return ready & UINT32_C(1) << BOOSTER_WAITS_FOR_COMMAND;
@@ -490,7 +490,8 @@ void *booster_main(void *userdata)
 		commanded = wait_for_work(b);
 		check_guardian(b);
 		if (b->options.source.drain)
-			b->options.source.drain(b->options.source.source, on_event, b);
+			b->more_events = b->options.source.drain(b->options.source.source, on_event,
+			                                         b) == BOOSTER_MORE_EVENTS;
 		run_due(b);
 	} while (!commanded || serve(b));
 	return NULL;

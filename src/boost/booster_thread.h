@@ -46,6 +46,7 @@ struct booster {
 	struct raised raised;
 	struct policy_claim *claims; /* room for find_debtor() */
 	struct booster_totals totals;
+	bool more_events; /* the source has some of which it need not tell again */
 };
 
 /** The thread; @userdata is the struct booster. */

@@ -32,9 +32,10 @@ int wait_use_io_uring(struct wait *wait);
 bool wait_uses_io_uring(const struct wait *wait);
 
 /**
- * Sleeps. What is readable must then be read until there is no more: only what comes later wakes
- * again. Allocates nothing.
- * @deadline_ns  clock_now_ns()'s; NSEC_NEVER: none
+ * Sleeps. What is readable must be read until there is no more before the next sleep: only what
+ * comes later wakes again. Allocates nothing.
+ * @deadline_ns  clock_now_ns()'s; NSEC_NEVER: none; one that is past: it does not sleep, and tells
+ *               what is readable now
  * Returns bits, 1 << place in @fds, of those that became readable; 0 at the deadline; all of them
  * when the wait failed, so that a caller who looks at them misses nothing.
  */

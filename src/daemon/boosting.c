@@ -69,7 +69,7 @@ int boosting_load_config(const char *path, struct config **ret, char *error, siz
 
 static int drain(void *source, booster_event_fn *fn, void *userdata)
 {
-	return tracer_drain(source, fn, userdata);
+	return tracer_drain(source, fn, userdata) == TRACER_MORE ? BOOSTER_MORE_EVENTS : 0;
 }
 
 static enum booster_wait wait_wanted(const struct config_host *host)

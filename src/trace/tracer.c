@@ -18,6 +18,9 @@
 #define LISTED_BITS  65536
 #define PROCESS_BITS 4096
 
+/* Handled within half a millisecond or so; then whoever handles them may have a command to do. */
+#define DRAIN_MAX 64
+
 /* As in bpf/inject.h. */
 struct vcpu_address {
 	uint32_t process;
@@ -49,6 +52,7 @@ struct tracer {
 	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
 	tracer_event_fn *fn;                  /* during tracer_drain() */
 	void *userdata;
+	unsigned int drained; /* in this call of it */
 };
 
 /* The last line of libbpf's complaint, kept for the message that people get. */
@@ -88,7 +92,8 @@ static int on_sample(void *ctx, void *data, size_t size)
 
 	if (size >= sizeof(struct pvs_event))
 		tracer->fn(tracer->userdata, data);
-	return 0;
+	/* an error ends the walk after this one, which counts as read */
+	return ++tracer->drained < DRAIN_MAX ? 0 : -EAGAIN;
 }
 
 static int on_overdue(void *ctx, void *data, size_t size)
@@ -416,7 +421,9 @@ int tracer_drain(struct tracer *tracer, tracer_event_fn *fn, void *userdata)
 {
 	tracer->fn = fn;
 	tracer->userdata = userdata;
-	return ring_buffer__consume(tracer->ring);
+	tracer->drained = 0;
+	ring_buffer__consume(tracer->ring);
+	return tracer->drained < DRAIN_MAX ? 0 : TRACER_MORE;
 }
 
 void tracer_forget_overdue(struct tracer *tracer)

@@ -77,7 +77,15 @@ int tracer_events_fd(const struct tracer *tracer);
 
 typedef void tracer_event_fn(void *userdata, const struct pvs_event *event);
 
-/** Calls @fn for each event that is there. Returns how many, or -errno. Allocates nothing. */
+enum {
+	TRACER_MORE = 1,
+};
+
+/**
+ * Calls @fn for each event that is there, up to a bound: who sends them faster than they are
+ * handled must not keep the caller for ever. Allocates nothing.
+ * Returns 0; TRACER_MORE: there may be more, of which the descriptor need not tell again.
+ */
 int tracer_drain(struct tracer *tracer, tracer_event_fn *fn, void *userdata);
 
 /** The ring that says that the daemon does not answer: readable by poll(), for the guardian. */

@@ -20,7 +20,8 @@
 
 static int drain(void *source, booster_event_fn *fn, void *userdata)
 {
-	return fire_drain(source, fn, userdata);
+	fire_drain(source, fn, userdata);
+	return 0;
 }
 
 static pid_t booster_tid(void)

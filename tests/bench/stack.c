@@ -86,7 +86,7 @@ int stack_trace(struct stack *stack)
 
 static int drain(void *source, booster_event_fn *fn, void *userdata)
 {
-	return tracer_drain(source, fn, userdata);
+	return tracer_drain(source, fn, userdata) == TRACER_MORE ? BOOSTER_MORE_EVENTS : 0;
 }
 
 int stack_start(struct stack *stack, const struct booster_source *source)
