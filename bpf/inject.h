@@ -101,7 +101,8 @@ static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u
 		return; /* somebody else saw one, too */
 	COUNT(vcpu->deliveries_waiting);
 	now = bpf_ktime_get_ns();
-	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now - told < PVS_INTERRUPT_TOLD_NS)
+	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now < vcpu->interrupts_from_ns ||
+	    now - told < PVS_INTERRUPT_TOLD_NS)
 		return;
 	vcpu->interrupt_told_ns = now;
 	event_send(slot, PVS_EVENT_INTERRUPT, vector);

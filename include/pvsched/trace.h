@@ -163,7 +163,8 @@ struct pvs_vcpu_account {
 	__u64 earlier_in_ns __attribute__((aligned(64)));
 	__u64 earlier_ns;
 	__u64 earlier_until_ns;
-	__u64 ask_grace_ns; /* see struct pvs_ask_run */
+	__u64 ask_grace_ns;       /* see struct pvs_ask_run */
+	__u64 interrupts_from_ns; /* REPORT_INTERRUPT: none that comes before is told of */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));

@@ -248,6 +248,7 @@ void account_report(const struct accounts *accounts, unsigned int slot,
 	               (view->wants_interrupt ? PVS_FLAG_REPORT_INTERRUPT : 0);
 
 	WRITE(accounts->vcpus[slot].ask_grace_ns, view->grace_ns);
+	WRITE(accounts->vcpus[slot].interrupts_from_ns, view->interrupts_from_ns);
 	flags_change(&accounts->vcpus[slot], set, all & ~set);
 }
 

@@ -27,14 +27,21 @@ uint64_t policy_interrupt_run_ns(const struct policy_facts *facts)
 	return facts->tokens_ns > 0 ? (uint64_t)facts->tokens_ns / RUN_PART : 0;
 }
 
+/* Its own alone: what the shared buckets will hold by then depends on others. */
+uint64_t policy_interrupts_from(const struct policy_vcpu *v, const struct policy_facts *facts)
+{
+	uint64_t missing_ns = v->profile.burst_ns / MISSING_AT_MOST;
+	uint64_t refill_ns = policy_refill_ns(&v->profile, missing_ns);
+
+	return facts->full_at_ns > refill_ns ? facts->full_at_ns - refill_ns : 0;
+}
+
 bool policy_interrupted(const struct policy_vcpu *v, const struct policy_facts *facts,
                         uint64_t now_ns)
 {
-	uint64_t missing_ns = v->profile.burst_ns / MISSING_AT_MOST;
-
 	return v->profile.on_interrupt && facts->whereabouts == POLICY_WAITING &&
 	       facts->interrupted && policy_interrupt_run_ns(facts) >= RUN_MIN_NS &&
-	       facts->full_at_ns <= now_ns + policy_refill_ns(&v->profile, missing_ns);
+	       policy_interrupts_from(v, facts) <= now_ns;
 }
 
 /* From now on it is elevated for another reason. */

@@ -148,7 +148,7 @@ void policy_charge_change(struct policy *policy, struct policy_vcpu *v, uint64_t
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
 /* @raises: it is about to be ARMED, and may run elevated before policy_raised() is told so. */
-static void set_wants(struct policy_vcpu *v, bool raises)
+static void set_wants(struct policy_vcpu *v, bool raises, const struct policy_facts *facts)
 {
 	enum policy_reason reason = v->view.reason;
 	bool hears = v->profile.mode == PROFILE_BOOST && v->profile.asks != PROFILE_ASKS_IGNORE;
@@ -162,6 +162,7 @@ static void set_wants(struct policy_vcpu *v, bool raises)
 	v->view.wants_interrupt =
 	        v->profile.mode == PROFILE_BOOST && v->profile.on_interrupt && !armed &&
 	        (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
+	v->view.interrupts_from_ns = policy_interrupts_from(v, facts);
 }
 
 static void step_state(struct policy *policy, unsigned int vcpu, enum policy_event event,
@@ -205,7 +206,7 @@ void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event eve
 		v->holds &= ~HOLDS_OF_TRIES;
 	policy_hear(&v->profile, &heard);
 	step_state(policy, vcpu, event, &heard, now_ns, ret);
-	set_wants(v, ret->action == POLICY_RAISE);
+	set_wants(v, ret->action == POLICY_RAISE, facts);
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
@@ -218,7 +219,7 @@ void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
 		v->holds |= hold;
 		v->view.denied_total[policy_strongest(hold)]++;
 		policy_enter(v, POLICY_BASE, policy_strongest(hold), now_ns);
-		set_wants(v, false);
+		set_wants(v, false, facts);
 		return;
 	}
 	policy_hear(&v->profile, &heard);
@@ -229,7 +230,7 @@ void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
 	policy_enter(v, POLICY_ARMED, v->why, now_ns);
 	v->caught_awake = true;
 	policy_watch_run(policy, vcpu, &heard, now_ns);
-	set_wants(v, false);
+	set_wants(v, false, facts);
 }
 
 void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns)

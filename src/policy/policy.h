@@ -175,6 +175,8 @@ struct policy_view {
 	 */
 	bool wants_urgent, wants_ordinary, wants_interrupt;
 	uint64_t grace_ns; /* after how much ordinary work it wants to know of it */
+	/* before that an interrupt would be told of for nothing: its tokens are not there yet */
+	uint64_t interrupts_from_ns;
 };
 
 /** A policy for vCPU numbers below @n_vcpus. NULL when memory is out. */

@@ -122,6 +122,9 @@ bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy
 
 /* interrupts.c */
 
+/** When it has tokens to be raised for an interrupt, if it is not raised before; may be past. */
+uint64_t policy_interrupts_from(const struct policy_vcpu *v, const struct policy_facts *facts);
+
 /** It waits, an interrupt waits with it, and it can afford to be raised for that. */
 bool policy_interrupted(const struct policy_vcpu *v, const struct policy_facts *facts,
                         uint64_t now_ns);

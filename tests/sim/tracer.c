@@ -427,7 +427,7 @@ static void on_delivered(void *userdata, int thread)
 		return;
 	vcpu->interrupt_for_ns = ready;
 	vcpu->deliveries_waiting++;
-	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) ||
+	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now < vcpu->interrupts_from_ns ||
 	    now - vcpu->interrupt_told_ns < PVS_INTERRUPT_TOLD_NS)
 		return;
 	vcpu->interrupt_told_ns = now;

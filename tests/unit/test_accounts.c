@@ -162,7 +162,10 @@ static void test_interrupted(void)
 /* What the policy wants to be told, and nothing of what it does not. */
 static void test_report(void)
 {
-	struct policy_view view = {.wants_interrupt = true, .wants_urgent = true, .grace_ns = 7};
+	struct policy_view view = {.wants_interrupt = true,
+	                           .wants_urgent = true,
+	                           .grace_ns = 7,
+	                           .interrupts_from_ns = 8};
 	const uint32_t kept = PVS_FLAG_KVM | PVS_FLAG_REPORT_BLOCKED;
 
 	start();
@@ -170,6 +173,7 @@ static void test_report(void)
 	account_report(&accounts, 0, &view);
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_INTERRUPT);
 	CHECK_U64(vcpu.ask_grace_ns, 7);
+	CHECK_U64(vcpu.interrupts_from_ns, 8);
 	account_report(&accounts, 0, &(struct policy_view){.wants_ordinary = true});
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_ORDINARY);
 }

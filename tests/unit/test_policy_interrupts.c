@@ -171,6 +171,28 @@ static void test_leaves_tokens(void)
 	policy_free(policy);
 }
 
+/* Given back with less than it takes: none is told of until that is there, and nobody looks. */
+static void test_not_told_without_tokens(void)
+{
+	struct policy *policy = make_awake();
+	struct policy_facts spent = runs(RUN_NS), facts = waits();
+	uint64_t from_ns = spent.full_at_ns - REFILL_NS / 4;
+
+	CHECK_U64(policy_view(policy, 1)->interrupts_from_ns, 0);
+	raise_for_interrupt(policy, T0 + MS);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, spent, T0 + MS + RUN_NS).action, POLICY_LOWER);
+	CHECK(policy_view(policy, 1)->wants_interrupt);
+	CHECK_U64(policy_view(policy, 1)->interrupts_from_ns, from_ns);
+	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+	/* one that was on its way */
+	facts.full_at_ns = spent.full_at_ns + 7;
+	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, from_ns).action, POLICY_NOTHING);
+	CHECK_U64(policy_view(policy, 1)->interrupts_from_ns, from_ns + 7);
+	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, from_ns + 7).action, POLICY_RAISE);
+	policy_free(policy);
+}
+
 /* Two events of one preemption, one boost. */
 static void test_one_event_one_boost(void)
 {
@@ -290,6 +312,7 @@ TEST_MAIN({"waiting-is-raised-and-given-back", test_waiting_is_raised_and_given_
           {"asleep-stays-armed", test_asleep_stays_armed},
           {"slept-between-looks", test_slept_between_looks}, {"still-waiting", test_still_waiting},
           {"not-raised", test_not_raised}, {"leaves-tokens", test_leaves_tokens},
+          {"not-told-without-tokens", test_not_told_without_tokens},
           {"one-event-one-boost", test_one_event_one_boost},
           {"urgent-after-interrupt", test_urgent_after_interrupt}, {"plans-stay", test_plans_stay},
           {"spinning-is-held-back", test_spinning_is_held_back}, {"spins-again", test_spins_again},
