@@ -99,8 +99,8 @@ void do_iperf3(char **words, int n)
 	}
 	/* The sums come last; each is an object of numbers, without others in it. */
 	if (!measure((char *const[]){"/usr/bin/iperf3", "--json", "--client", words[1], "--time",
-	                             words[2], "--interval", "0", n == 4 ? "--reverse" : NULL,
-	                             NULL}))
+	                             words[2], "--interval", "0", "--connect-timeout", "10000",
+	                             n == 4 ? "--reverse" : NULL, NULL}))
 		return;
 	object = strstr(output, key);
 	object = object ? strchr(object, '{') : NULL;
