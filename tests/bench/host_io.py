@@ -84,9 +84,9 @@ class Network:
         self.xml = _NETWORK_XML.format(tap=self._tap)
 
     def __enter__(self):
+        self._server = subprocess.Popen(["unshare", "--net", "iperf3", "--server", "--version4", "--port", str(_PORT)],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=proc.die_with_parent)
         try:
-            self._server = subprocess.Popen(["unshare", "--net", "iperf3", "--server", "--version4", "--port", str(_PORT)],
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=proc.die_with_parent)
             self._keys.append(self._deadman.add(pid=self._server.pid))
             proc.run("ip", "tuntap", "add", "dev", self._tap, "mode", "tap", "vnet_hdr")
             self._keys.append(self._deadman.add(argv=["ip", "link", "delete", self._tap]))
@@ -154,12 +154,13 @@ def mbit_per_s(answer):
 def measure(scenes, options, rounds):
     """Fills {(variant, row): [one dict per round]}; rounds outermost, variants rotated within."""
     seconds = int(options.seconds or (1 if options.quick else 2))
+    image = guest_image(io=True)  # says what has to be installed
     with contextlib.ExitStack() as undo:
         deadman = undo.enter_context(Deadman())
         disk = undo.enter_context(Disk(deadman)) if DISK in scenes else None
         network = undo.enter_context(Network(deadman)) if NETWORK in scenes else None
         contended = undo.enter_context(Contended(
-            options, vcpus=VCPUS, memory_mib=768, image=guest_image(io=True), iothreads=1 if disk else 0,
+            options, vcpus=VCPUS, memory_mib=768, image=image, iothreads=1 if disk else 0,
             devices="".join(device.xml for device in (disk, network) if device)))
         if network:
             network.attach(contended.guest)
