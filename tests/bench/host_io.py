@@ -153,7 +153,7 @@ def mbit_per_s(answer):
 
 def measure(scenes, options, rounds):
     """Fills {(variant, row): [one dict per round]}; rounds outermost, variants rotated within."""
-    seconds = int(options.seconds or (1 if options.quick else 2))
+    seconds = max(1, int(options.seconds or (1 if options.quick else 2)))
     image = guest_image(io=True)  # says what has to be installed
     with contextlib.ExitStack() as undo:
         deadman = undo.enter_context(Deadman())
