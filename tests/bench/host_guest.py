@@ -67,16 +67,21 @@ class Contended:
                 sum(vcpu["denied_total"].get("helper", 0) for vcpu in domain["vcpus"]),
                 max((helper.get("behind_max_us", 0) for helper in domain["helpers"]), default=0))
 
-    def measure(self, variant, command, servers=()):
-        """(the guest's answer to COMMAND, a dict of what it cost and got meanwhile), beside the load.
+    def measure(self, variant, command, servers=(), begun=lambda: None):
+        """(the guest's answer to COMMAND, a dict of what it cost and got meanwhile), beside the load, which
+        begins when the guest says that it starts.
 
         variant   of VARIANTS; untouched vCPUs are not even traced
         command   one that marks its start and its end
         servers   pids of others that belong to what is measured
+        begun     waits until what was started really has begun
         """
         moments = {}
 
         def mark(text):
+            if text == "start":
+                begun()
+                self._load.resume()
             moments[text] = self._used(servers)
             if text == "end":
                 self._load.pause()  # an answer may take long to come through the port
@@ -84,7 +89,6 @@ class Contended:
         profile = "off" if variant == "untouched" else variant
         with variants.profile(profile, self.guest, self._daemon):
             elevated_ns, sheds, _ = self._account()
-            self._load.resume()
             try:
                 answer = self.guest.command(command, seconds=_SECONDS_MAX, on_mark=mark)
             finally:

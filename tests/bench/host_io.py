@@ -31,6 +31,7 @@ _BLOCK_KIB = 4
 _DISK_MIB = 64
 _HOST, _GUEST, _PREFIX = "192.0.2.1", "192.0.2.2", 24  # of the addresses for documentation: they are nobody's
 _PORT = 5201
+_ESTABLISHED, _LISTENS = "01", "0A"
 
 # What is compared is who gets CPU time, not the host's disk: the file is in memory, and nothing waits for storage.
 _DISK_XML = """    <disk type='file' device='disk'>
@@ -83,16 +84,16 @@ class Network:
         self.xml = _NETWORK_XML.format(tap=self._tap)
 
     def __enter__(self):
+        self._server = subprocess.Popen(["unshare", "--net", "iperf3", "--server", "--version4", "--port", str(_PORT)],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=proc.die_with_parent)
         try:
-            self._server = subprocess.Popen(["unshare", "--net", "iperf3", "--server", "--version4", "--port", str(_PORT)],
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=proc.die_with_parent)
             self._keys.append(self._deadman.add(pid=self._server.pid))
             proc.run("ip", "tuntap", "add", "dev", self._tap, "mode", "tap", "vnet_hdr")
             self._keys.append(self._deadman.add(argv=["ip", "link", "delete", self._tap]))
             with contextlib.suppress(FileNotFoundError), open(f"/proc/sys/net/ipv6/conf/{self._tap}/disable_ipv6", "w",
                                                               encoding="ascii") as file:
                 file.write("1")
-            proc.wait_for(self._listens, 10, "iperf3 to listen")
+            proc.wait_for(lambda: self._sockets(_LISTENS), 10, "iperf3 on the host to listen")
         except BaseException:
             self.__exit__()
             raise
@@ -105,10 +106,16 @@ class Network:
         for key in self._keys:
             self._deadman.remove(key)
 
-    def _listens(self):
+    def _sockets(self, state):
+        """Is there one of the server's that is in this state (see include/net/tcp_states.h of the kernel)?"""
         if self._server.poll() is not None:
-            raise RigError(f"iperf3 ended with {self._server.returncode}: is there another kernel without network namespaces?")
-        return f":{_PORT:04X} 00000000:0000 0A" in proc.read(f"/proc/{self._server.pid}/net/tcp")
+            raise RigError(f"iperf3 on the host ended with {self._server.returncode}: does this kernel have network namespaces?")
+        rows = (line.split() for line in proc.read(f"/proc/{self._server.pid}/net/tcp").splitlines()[1:])
+        return any(row[1].endswith(f":{_PORT:04X}") and row[3] == state for row in rows)
+
+    def wait_connected(self):
+        """Until the guest's iperf3 is there."""
+        proc.wait_for(lambda: self._sockets(_ESTABLISHED), 20, "the guest's iperf3 to connect", step=0.002)
 
     def attach(self, guest):
         """To be called when the guest runs: its card and the server then see each other, and nobody else."""
@@ -146,24 +153,26 @@ def mbit_per_s(answer):
 
 def measure(scenes, options, rounds):
     """Fills {(variant, row): [one dict per round]}; rounds outermost, variants rotated within."""
-    seconds = int(options.seconds or (1 if options.quick else 3))
+    seconds = max(1, int(options.seconds or (1 if options.quick else 2)))
+    image = guest_image(io=True)  # says what has to be installed
     with contextlib.ExitStack() as undo:
         deadman = undo.enter_context(Deadman())
         disk = undo.enter_context(Disk(deadman)) if DISK in scenes else None
         network = undo.enter_context(Network(deadman)) if NETWORK in scenes else None
         contended = undo.enter_context(Contended(
-            options, vcpus=VCPUS, memory_mib=768, image=guest_image(io=True), iothreads=1 if disk else 0,
+            options, vcpus=VCPUS, memory_mib=768, image=image, iothreads=1 if disk else 0,
             devices="".join(device.xml for device in (disk, network) if device)))
         if network:
             network.attach(contended.guest)
-        servers = network.pids() if network else ()
         common = {"vhost": bool(network) and vhost(contended.guest), "vcpus": VCPUS}
         for number in range(options.rounds):
             turn = number % len(VARIANTS)
             for row in (row for row, (scene, *_) in ROWS.items() if scene in scenes):
                 scene, command, _ = ROWS[row]
                 for variant in VARIANTS[turn:] + VARIANTS[:turn]:
-                    answer, one = contended.measure(variant, command.format(seconds=seconds, host=_HOST), servers)
+                    command_now = command.format(seconds=seconds, host=_HOST)
+                    answer, one = (contended.measure(variant, command_now, network.pids(), network.wait_connected)
+                                   if scene == NETWORK else contended.measure(variant, command_now))
                     value = iops(answer) if scene == DISK else mbit_per_s(answer)
                     rounds.setdefault((variant, row), []).append(one | common | {"throughput": value})
             print(f"bench: host: {', '.join(scenes)}: round {number + 1} of {options.rounds}", file=sys.stderr)

@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
-from bench import curves, host, scale, wake  # noqa: E402
+from bench import curves, host, host_io, scale, wake  # noqa: E402
+from rig.proc import RigError  # noqa: E402
 
 
 def one(avg_us, load, host_us, boosted=True):
@@ -62,6 +63,45 @@ def test_hackbench_is_never_worse():
 
     assert of(1.02)["targets"][0]["verdict"] == "met" and of(1.1)["targets"][0]["verdict"] == "missed"
     assert of(1.02)["variants"]["latency/hackbench"]["vs_untouched"]["ratio"] == 1.02
+
+
+def refuses(reader, answer):
+    try:
+        reader(answer)
+    except RigError:
+        return True
+    return False
+
+
+def test_throughput_is_read_from_what_the_guest_says():
+    line = "3;fio-3.33;disk;0;{error};33792;16896;4224;{ms};18;2029;59.567473;34.686435"
+    assert host_io.iops({"terse": line.format(error=0, ms=2000)}) == 4224.0
+    assert refuses(host_io.iops, {"terse": line.format(error=5, ms=2000)}) and refuses(host_io.iops, {"terse": ""})
+    assert refuses(host_io.iops, {"terse": line.format(error=0, ms=0)})
+    assert host_io.mbit_per_s({"received": {"start": 0, "seconds": 3.0, "bytes": 750000, "bits_per_second": 2e6}}) == 2.0
+    assert refuses(host_io.mbit_per_s, {"received": {"bytes": 0, "bits_per_second": 0}})
+
+
+def test_disk_and_network_keep_98_percent():
+    def guest(throughput, sheds):
+        return {"throughput": throughput, "elevated_permille": 30.0, "helper_sheds_per_s": sheds, "helper_behind_max_us": 900 * sheds,
+                "foreign_permille": 4.0, "guest_type": "kvm", "vcpus": 2, "vhost": True}
+
+    def of(kept, n=10):
+        made = {}
+        for number in range(n):
+            noise = 1 + number % 3
+            made.setdefault(("untouched", "network-in"), []).append(guest(500.0 * noise, 0))
+            made.setdefault(("latency", "network-in"), []).append(guest(500.0 * noise * kept, 1 + number))
+        return host.report(made, None)
+
+    json, text = of(0.99)
+    latency = json["variants"]["latency/network-in"]
+    assert latency["vs_untouched"]["ratio"] == 0.99 and latency["unit"] == "Mbit/s" and latency["helper_sheds_per_s"] == 5.5
+    assert latency["helper_behind_max_us"] == 9000, "the longest of all rounds"
+    assert [target["verdict"] for target in json["targets"]] == ["met"] and "by vhost" in text
+    assert of(0.97)[0]["targets"][0]["verdict"] == "missed" and of(0.97, n=9)[0]["targets"][0]["verdict"] == "cannot tell"
+    assert "| network-in | latency | 10 | " in of(0.9)[1] and "| worse |" in of(0.9)[1]
 
 
 def test_every_scene_fits_what_bench_host_takes():
