@@ -18,6 +18,21 @@ def test_injections_are_seen(guest, host):
     assert "injections by KVM" in host.ctl("status")["sources"]["bpf"]["detail"]
 
 
+def test_module_may_come_after_the_daemon(guest, host):
+    """As at boot, where udev loads it: what is KVM's is attached with the first vCPU of KVM."""
+    assert guest
+    host.destroy_guest()
+    modules = host.run("lsmod | grep -o '^kvm_[a-z]*'").strip()
+    host.run(f"systemctl stop pvschedd && modprobe -r {modules} kvm && systemctl start pvschedd")
+    try:
+        assert "kvm_inj_virq" in host.ctl("status")["sources"]["bpf"]["detail"].partition("missing")[2]
+    finally:
+        host.run(f"modprobe {modules}")
+    host.guest()
+    host.wait_for(f"pvschedctl --json show '{GUEST}' | grep -q 'interrupts\":[1-9]'", "an injection into a vCPU")
+    assert "kvm_inj_virq" not in host.ctl("status")["sources"]["bpf"]["detail"]
+
+
 def test_deliveries_are_attributed(guest, host):
     """To each vCPU, by its timer, by the other one, and by QEMU when a command comes."""
     host.run(f"rig-guest ask '{GUEST}' ping x")

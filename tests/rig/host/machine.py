@@ -137,7 +137,8 @@ class Machine:
         with open(f"{self.directory}/qemu.log", "wb") as log:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
                                        start_new_session=True)
-        _prefer(process.pid)
+        if not write:
+            _prefer(process.pid)
         self._write_state({"pid": process.pid, "ticks": start_ticks(process.pid), "port": 0, "key": f"{base}/key",
                            "kernel": kernel, "disk": disk, "accelerator": accelerator})
         try:
