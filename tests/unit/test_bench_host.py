@@ -5,13 +5,13 @@ repository."""
 
 import os
 import sys
-import traceback
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 from bench import curves, host, host_io, scale, wake  # noqa: E402
+from rig.checks import run_checks  # noqa: E402
 from rig.proc import RigError  # noqa: E402
 
 
@@ -126,18 +126,5 @@ def test_a_curve_for_each_state_of_scale():
     assert "256 1\n" in script and "64 1\n" not in script
 
 
-def main():
-    checks = {name: check for name, check in globals().items() if name.startswith("test_")}
-    failed = 0
-    for name, check in checks.items():
-        try:
-            check()
-        except AssertionError:
-            failed += 1
-            print(f"not ok {name}\n{traceback.format_exc()}")
-    print(f"{len(checks) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed or not checks else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks(globals()))

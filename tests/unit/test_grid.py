@@ -5,13 +5,13 @@
 import os
 import re
 import sys
-import traceback
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 from bench import grid_host, grid_plot, grid_report  # noqa: E402
+from rig.checks import run_checks  # noqa: E402
 
 PREEMPTED = 1
 
@@ -128,18 +128,5 @@ def test_slowed_bursts_stay_within_what_pvschedd_takes():
                                                  "latency": {"share_permille": 200, "burst_us": 10_000}}}
 
 
-def main():
-    checks = {name: check for name, check in globals().items() if name.startswith("test_")}
-    failed = 0
-    for name, check in checks.items():
-        try:
-            check()
-        except AssertionError:
-            failed += 1
-            print(f"not ok {name}\n{traceback.format_exc()}")
-    print(f"{len(checks) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed or not checks else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks(globals()))

@@ -4,13 +4,13 @@
 
 import os
 import sys
-import traceback
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 from bench import scale  # noqa: E402
+from rig.checks import run_checks  # noqa: E402
 
 
 def test_spent_counts_new_threads_whole():
@@ -58,18 +58,5 @@ def test_text_and_json_have_all_that_was_measured():
     assert "asleep, observed, for 65 s" in text
 
 
-def main():
-    checks = {name: check for name, check in globals().items() if name.startswith("test_")}
-    failed = 0
-    for name, check in checks.items():
-        try:
-            check()
-        except AssertionError:
-            failed += 1
-            print(f"not ok {name}\n{traceback.format_exc()}")
-    print(f"{len(checks) - failed} passed, {failed} failed, 0 skipped")
-    return 1 if failed or not checks else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks(globals()))

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the checks of a unit test that is a Python script."""
+
+import traceback
+
+
+def run_checks(names):
+    """Calls what begins with test_ in NAMES, a script's globals(); its exit status. Says what failed and how many passed."""
+    checks = {name: check for name, check in names.items() if name.startswith("test_")}
+    failed = 0
+    for name, check in checks.items():
+        try:
+            check()
+        except AssertionError:
+            failed += 1
+            print(f"not ok {name}\n{traceback.format_exc()}")
+    print(f"{len(checks) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed or not checks else 0
