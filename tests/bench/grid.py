@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """grid: what a guest, its vCPUs and the host gain and lose; v1's table, on an emulated KVM host or on this machine."""
 
-import argparse
-import contextlib
 import itertools
 import json
 import os
-import signal
 import sys
-import threading
 import time
 
 from rig.proc import RigError
@@ -41,17 +37,8 @@ def arguments(parser):
                        help="intervals, and bursts of profiles and caps, N times as long: for a host so slow that "
                             "serving a timer takes longer than a burst")
     group.add_argument("--vcpus", type=int, default=1, help="of the guest (1)")
-    group.add_argument("--rounds-file", metavar="FILE",
-                       help="each round is added to FILE, a line of JSON, and those that are there count, too; -: to "
-                            "standard output, and no report")
     group.add_argument("--plot", metavar="DIR", help="plots, by gnuplot, into DIR")
-    group.add_argument("--force", action="store_true", help="--host: even when other domains run")
     group.add_argument("--guest-type", choices=("kvm", "qemu"), help="--host: KVM or emulation, not found out")
-    group.add_argument("--guest-image", metavar="DIR", help="--host: kernel and initramfs, as scripts/guest-image makes")
-    group.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)  # of grid_rig: see _end_at_eof()
-    group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="of the emulated host")
-    group.add_argument("--name", default="grid", help="which emulated host: see scripts/rig")
-    group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
 
 
 class NoScene:
@@ -98,19 +85,7 @@ def _one_round(machine, options, number):
     return found
 
 
-def _end_at_eof():
-    """Inside the emulated host nobody else tells that the one who wants the rounds is gone."""
-    def wait():
-        while os.read(0, 4096):  # not sys.stdin, whose lock would be held when we end
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 def _measure_here(options, have, add):
-    if options.until_eof:
-        _end_at_eof()
     with grid_host.Machine(options) as machine:
         if machine.guest.type == "qemu":
             print("bench: grid: no Linux guest boots under KVM here (or emulation was asked for): the guest is emulated by TCG; "
@@ -153,12 +128,10 @@ def measure(_, options, rounds):
     """Fills {"rounds": [one dict per round]}."""
     kept = _Rounds(options.rounds_file, rounds.setdefault("rounds", []))
     have = len(kept.found)
-    with contextlib.ExitStack() as stack:
-        if options.host:
-            _measure_here(options, have, kept.add)
-        else:
-            stack.enter_context(grid_rig.measuring(options))
-            grid_rig.measure(options, kept.add)
+    if options.host:
+        _measure_here(options, have, kept.add)
+    else:
+        grid_rig.measure(options, kept.add)
 
 
 def usable(rounds):
@@ -166,8 +139,6 @@ def usable(rounds):
 
 
 def report(rounds, options):
-    if options.rounds_file == "-":
-        return {}, ""
     found = grid_report.Report(rounds["rounds"])
     if options.plot:
         for path in grid_plot.plot(found, options.plot):

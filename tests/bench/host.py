@@ -2,6 +2,8 @@
 """host: what everybody else pays, and gets, when all vCPUs of a host want to be boosted."""
 
 import concurrent.futures
+import contextlib
+import json
 import os
 import statistics
 import sys
@@ -12,8 +14,8 @@ from rig.load import SIBLINGS
 from rig.measure import HostCyclictest
 from rig.proc import RigError
 
-from . import figures, host_guest, host_io
-from .scene import BOOST_BUDGETS_US, NoBudget
+from . import figures, host_guest, host_io, host_rig
+from .scene import BOOST_BUDGETS_US, NoBudget, Scene
 
 VARIANTS = ("untouched", "interactive", "latency", "static")
 # name: (vCPUs per CPU of the host, vCPUs per domain; CPU time of a burst, period, sleep in us, 0: not of that kind)
@@ -34,6 +36,24 @@ _STATIC_BUDGETS_US = (940_000, 600_000)
 
 def arguments(parser):
     parser.add_argument("--scene", action="append", choices=ALL, help="host: one scene only; may be repeated")
+    parser.add_argument("--rig", action="store_true", help="host: disk and network in the emulated host of scripts/rig, by real KVM "
+                                                           "and vhost; not on this machine")
+
+
+def scenes(options):
+    """Names of those that are wanted."""
+    if not options.rig:
+        return options.scene or ALL
+    if set(options.scene or ()) - set(host_io.SCENES):
+        raise RigError(f"--rig: of the scenes only {' and '.join(host_io.SCENES)} are measured in the emulated host")
+    return options.scene or host_io.SCENES
+
+
+def scene(options):
+    """The threads' scenes need a group; a guest has its own."""
+    if set(scenes(options)) & set(SCENES):
+        return Scene(options.build)
+    return contextlib.nullcontext()
 
 
 def _budgets(variant):
@@ -73,29 +93,54 @@ def _measure(scene, spinners, variant, victims, seconds):
 
 
 def measure(scene, options, rounds):
-    """Fills {(variant, scene's name): [one dict per round]}; rounds outermost, variants rotated within."""
-    scenes = options.scene or ALL
-    threads = [name for name in scenes if name in SCENES]
+    """Fills {(variant, scene's or row's name): [one dict per round]}; rounds outermost, variants rotated within."""
+    wanted = scenes(options)
+    threads = [name for name in wanted if name in SCENES]
     if threads:
         _measure_threads(scene, threads, options, rounds)
-    if GUEST in scenes:
-        _measure_guest(options, rounds)
-    devices = [name for name in scenes if name in host_io.SCENES]
+    if GUEST in wanted:
+        _measure_guest(options, Rounds(GUEST, options, rounds).add)
+    devices = [name for name in wanted if name in host_io.SCENES]
     if devices:
-        host_io.measure(devices, options, rounds)
+        kept = Rounds(", ".join(devices), options, rounds)
+        if options.rig:
+            cells = len(host_guest.VARIANTS) * len(host_io.rows_of(devices))
+            host_rig.measure(devices, cells, host_io.seconds_of(options), options, kept.add_line)
+        else:
+            host_io.measure(devices, options, kept.add)
     if not rounds:
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
 
 
-def _measure_guest(options, rounds):
+class Rounds:
+    """Takes rounds of guests: {(variant, name): figures}, or a line of JSON from one who measured them elsewhere."""
+
+    def __init__(self, name, options, rounds):
+        self._name, self._options, self._rounds = name, options, rounds
+        self._number = 0
+
+    def add(self, one):
+        for key, figure in one.items():
+            self._rounds.setdefault(key, []).append(figure)
+        self._number += 1
+        if self._options.rounds_file == "-":
+            print(json.dumps([[*key, figure] for key, figure in one.items()]), flush=True)
+        print(f"bench: host: {self._name}: round {self._number} of {self._options.rounds}", file=sys.stderr)
+
+    def add_line(self, line, machine):
+        self.add({(variant, name): figure | {"machine": machine} for variant, name, figure in line})
+
+
+def _measure_guest(options, add):
     with host_guest.Contended(options) as contended:
         names = host_guest.VARIANTS
         for number in range(options.rounds):
             turn = number % len(names)
+            found = {}
             for variant in names[turn:] + names[:turn]:
                 answer, one = contended.measure(variant, host_guest.HACKBENCH)
-                rounds.setdefault((variant, GUEST), []).append(one | {"seconds": answer["us"] / 1e6})
-            print(f"bench: host: {GUEST}: round {number + 1} of {options.rounds}", file=sys.stderr)
+                found[variant, GUEST] = one | {"seconds": answer["us"] / 1e6}
+            add(found)
 
 
 def _measure_threads(scene, scenes, options, rounds):

@@ -19,6 +19,7 @@ GROUPS, LOOPS = 1, 40
 HACKBENCH = f"hackbench {GROUPS} {LOOPS}"
 VARIANTS = ("untouched", *variants.PROFILES)
 _SECONDS_MAX = 300
+_BOOT_SECONDS = 90  # in an emulated host it takes up to a minute
 
 
 class Contended:
@@ -43,7 +44,10 @@ class Contended:
             # what the budget of a group that is shared by all vCPUs has room for is said by the caps
             config = {"default_profile": "observe", "host": {"grant_rt_budget": rtbudget.needed()}}
             self._daemon = undo.enter_context(Daemon(self._options.build, config, deadman))
-            self.guest = undo.enter_context(Guest("pvsched-contended", vcpus=self._vcpus, deadman=deadman, **self._guest_options))
+            self.guest = Guest("pvsched-contended", vcpus=self._vcpus, deadman=deadman, **self._guest_options)
+            undo.callback(self.guest.destroy)
+            self.guest.create()
+            self.guest.wait_ready(_BOOT_SECONDS)
             self.guest.command("cpus")
             self._load = undo.enter_context(Load(next(iter(self.guest.vcpu_tids().values())), deadman=deadman))
             self._load.pause()

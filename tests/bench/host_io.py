@@ -6,7 +6,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 
 from rig import proc
@@ -151,10 +150,23 @@ def mbit_per_s(answer):
     return received["bits_per_second"] / 1e6
 
 
-def measure(scenes, options, rounds):
-    """Fills {(variant, row): [one dict per round]}; rounds outermost, variants rotated within."""
-    seconds = max(1, int(options.seconds or (1 if options.quick else 2)))
-    image = guest_image(io=True)  # says what has to be installed
+def measure_one(contended, row, variant, seconds, network):
+    """The figures of one row; NETWORK is its Network, None for a disk's."""
+    scene, command, _ = ROWS[row]
+    command = command.format(seconds=seconds, host=_HOST)
+    answer, one = (contended.measure(variant, command, network.pids(), network.wait_connected) if scene == NETWORK
+                   else contended.measure(variant, command))
+    return one | {"throughput": iops(answer) if scene == DISK else mbit_per_s(answer)}
+
+
+def rows_of(scenes):
+    return [row for row, (scene, *_) in ROWS.items() if scene in scenes]
+
+
+def measure(scenes, options, add):
+    """Each round, {(variant, row): figures}, to add(); variants rotated within."""
+    seconds = seconds_of(options)
+    image = options.guest_image or guest_image(io=True)  # says what has to be installed
     with contextlib.ExitStack() as undo:
         deadman = undo.enter_context(Deadman())
         disk = undo.enter_context(Disk(deadman)) if DISK in scenes else None
@@ -167,15 +179,12 @@ def measure(scenes, options, rounds):
         common = {"vhost": bool(network) and vhost(contended.guest), "vcpus": VCPUS}
         for number in range(options.rounds):
             turn = number % len(VARIANTS)
-            for row in (row for row, (scene, *_) in ROWS.items() if scene in scenes):
-                scene, command, _ = ROWS[row]
-                for variant in VARIANTS[turn:] + VARIANTS[:turn]:
-                    command_now = command.format(seconds=seconds, host=_HOST)
-                    answer, one = (contended.measure(variant, command_now, network.pids(), network.wait_connected)
-                                   if scene == NETWORK else contended.measure(variant, command_now))
-                    value = iops(answer) if scene == DISK else mbit_per_s(answer)
-                    rounds.setdefault((variant, row), []).append(one | common | {"throughput": value})
-            print(f"bench: host: {', '.join(scenes)}: round {number + 1} of {options.rounds}", file=sys.stderr)
+            add({(variant, row): common | measure_one(contended, row, variant, seconds, network)
+                 for row in rows_of(scenes) for variant in VARIANTS[turn:] + VARIANTS[:turn]})
+
+
+def seconds_of(options):
+    return max(1, int(options.seconds or (1 if options.quick else 2)))
 
 
 def _summary(ones, untouched, unit):
@@ -186,7 +195,7 @@ def _summary(ones, untouched, unit):
             "vs_untouched": figures.ratio([one["throughput"] for one in ones], [one["throughput"] for one in untouched]),
             "elevated_permille": middle("elevated_permille"), "helper_sheds_per_s": middle("helper_sheds_per_s"),
             "helper_behind_max_us": max(one["helper_behind_max_us"] for one in ones), "foreign_permille": middle("foreign_permille"),
-            **{name: ones[0][name] for name in ("guest_type", "vcpus", "vhost")}}
+            "machine": ones[0].get("machine", "itself"), **{name: ones[0][name] for name in ("guest_type", "vcpus", "vhost")}}
 
 
 def report(rounds):
@@ -211,7 +220,8 @@ def report(rounds):
     one = next(iter(found.values()))
     carries = "vhost" if any(each["vhost"] for each in found.values()) else "QEMU's main thread"
     foreign = statistics.mean(each["foreign_permille"] for each in found.values())
-    text = (f"disk and network of a guest ({one['guest_type']}, {one['vcpus']} vCPUs): reads of {_BLOCK_KIB} KiB from memory by an "
+    where = "" if one["machine"] == "itself" else f" in an {one['machine']}"
+    text = (f"disk and network of a guest ({one['guest_type']}, {one['vcpus']} vCPUs){where}: reads of {_BLOCK_KIB} KiB from memory by an "
             f"iothread, one TCP stream by {carries}; foreign CPU use {foreign:.0f} permille of one CPU")
     head = ["disk, network", "variant", "rounds", "median", "unit", "elevated permille", "boosts that ended for a helper / s",
             "a helper's longest wait behind them, us", "of untouched", "verdict"]

@@ -5,6 +5,7 @@ repository."""
 
 import os
 import sys
+import types
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
@@ -102,6 +103,23 @@ def test_disk_and_network_keep_98_percent():
     assert [target["verdict"] for target in json["targets"]] == ["met"] and "by vhost" in text
     assert of(0.97)[0]["targets"][0]["verdict"] == "missed" and of(0.97, n=9)[0]["targets"][0]["verdict"] == "cannot tell"
     assert "| network-in | latency | 10 | " in of(0.9)[1] and "| worse |" in of(0.9)[1]
+
+
+def test_only_disk_and_network_go_into_the_emulated_host():
+    def options(rig, *scenes):
+        return types.SimpleNamespace(rig=rig, scene=list(scenes) or None)
+
+    assert refuses(host.scenes, options(True, "network", "four")) and host.scenes(options(True, "disk")) == ["disk"]
+    assert host.scenes(options(True)) == host_io.SCENES and host.scenes(options(False)) == host.ALL
+
+
+def test_rounds_of_the_emulated_host_are_like_those_of_this_one():
+    found = {}
+    options = types.SimpleNamespace(rounds=2, rounds_file=None)
+    kept = host.Rounds("disk", options, found)
+    kept.add({("latency", "disk-1"): {"throughput": 3.0}})
+    kept.add_line([["latency", "disk-1", {"throughput": 4.0}]], "emulated host (tcg)")
+    assert found == {("latency", "disk-1"): [{"throughput": 3.0}, {"throughput": 4.0, "machine": "emulated host (tcg)"}]}
 
 
 def test_every_scene_fits_what_bench_host_takes():

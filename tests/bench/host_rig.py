@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the guest's scenes of `host` inside the emulated KVM host of scripts/rig, where vhost carries a guest's packets."""
+
+import contextlib
+import gzip
+import os
+import shutil
+import tempfile
+
+from rig.guest import guest_image
+from rig.proc import RigError
+
+from . import inside
+
+IMAGE = "image"  # inside, from inside.INSIDE
+# The programs that are installed there are those that are measured; its service would keep a second one from starting.
+_PREPARE = f"""set -e
+systemctl stop pvschedd
+mkdir -p {inside.INSIDE}/build
+ln -sf /usr/sbin/pvschedd /usr/bin/pvschedctl {inside.INSIDE}/build/
+"""
+
+
+@contextlib.contextmanager
+def _image():
+    """[(path here, path inside)] of a guest's kernel and initramfs. An emulated CPU takes a minute to decompress the one
+    with fio and iperf3; so it is copied as it will be unpacked, and the kernel looks at what it is, not at its name."""
+    path = guest_image(io=True)
+    with tempfile.NamedTemporaryFile() as unpacked:
+        with gzip.open(f"{path}/initramfs.cpio.gz") as file:
+            shutil.copyfileobj(file, unpacked)
+        unpacked.flush()
+        os.chmod(unpacked.name, 0o644)  # QEMU has a user of its own
+        yield [(f"{path}/vmlinuz", f"{IMAGE}/vmlinuz"), (unpacked.name, f"{IMAGE}/initramfs.cpio.gz")]
+
+
+def _prepare(machine):
+    if machine.call(_PREPARE, timeout=60).returncode != 0:
+        raise RigError("pvschedd could not be stopped in the emulated host, see above")
+
+
+def measure(scenes, cells, seconds, options, add):
+    """As many rounds of SCENES as wanted, which have CELLS measurements of SECONDS each, by add(round, what the machine is)."""
+    arguments = ["--seconds", str(seconds), "--guest-image", f"{inside.INSIDE}/{IMAGE}"]
+    for scene in scenes:
+        arguments += ["--scene", scene]
+    with _image() as files:
+        inside.measure(inside.Job("host", arguments, cells, seconds, files, _prepare), options, add)
