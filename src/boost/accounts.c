@@ -231,6 +231,25 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
 	return repaid_at_ns > now_ns ? repaid_at_ns - now_ns : 0;
 }
 
+uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint64_t in_ns = READ(a->in_ns), full_at_ns;
+	struct pvs_bucket_rule rule;
+	struct stretches s;
+	int64_t left_ns;
+
+	if (!in_ns || !(READ(a->flags) & PVS_FLAG_ELEVATED))
+		return 0;
+	rule = rule_read(&a->rule);
+	s = elevated_so_far(a, in_ns, now_ns);
+	full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, READ(a->entitled_permille), now_ns);
+	left_ns = pvs_bucket_tokens(&rule, full_at_ns, now_ns);
+	/* switched out meanwhile, it has been charged for it */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return left_ns < 0 && READ(a->in_ns) == in_ns ? (uint64_t)-left_ns : 0;
+}
+
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu)
 {
 	const struct pvs_cpu_account *a = &accounts->cpus[cpu % PVS_CPUS_MAX];

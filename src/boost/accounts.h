@@ -54,6 +54,12 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 /** What the vCPU has taken and not repaid at @now_ns. */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
+/**
+ * By how much the run that goes on, elevated, has overdrawn the vCPU's own bucket; 0: it does not
+ * run elevated, or has not. Of one that is just leaving its CPU, the run may count twice.
+ */
+uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
+
 /** What was charged to a CPU for elevated vCPUs of ours. */
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);
 

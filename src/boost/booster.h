@@ -99,10 +99,11 @@ struct booster_vcpu {
 };
 
 struct booster_totals {
-	uint64_t events;       /* of the tracer, handled */
-	uint64_t notes_lost;   /* the main thread did not read them in time */
-	uint64_t wakeups;      /* returns from the wait */
-	unsigned int elevated; /* now */
+	uint64_t events;           /* of the tracer, handled */
+	uint64_t notes_lost;       /* the main thread did not read them in time */
+	uint64_t wakeups;          /* returns from the wait */
+	uint64_t deadlines_missed; /* boosts that the backstop ended, see backstop.h */
+	unsigned int elevated;     /* now */
 	enum booster_wait wait;
 	int wait_error; /* why not by io_uring, if that was asked for: -errno */
 	struct canary_totals canary;

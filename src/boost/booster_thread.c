@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "boost/backstop.h"
 #include "util/clock.h"
 
 static void note(struct booster *b, enum booster_note_type type, unsigned int slot, int error)
@@ -215,12 +216,6 @@ static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
 			step(b, b->raised.slots[i], POLICY_EVENT_CANARY);
 }
 
-static void delay_record(struct booster_delays *delays, uint64_t delay_ns)
-{
-	delays->counts[pvs_wait_bucket(delay_ns)]++;
-	delays->max_ns = MAX(delays->max_ns, delay_ns);
-}
-
 static void on_event(void *userdata, const struct pvs_event *event)
 {
 	struct booster *b = userdata;
@@ -283,7 +278,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	}
 	now_ns = clock_now_ns();
 	if (raised != raised_has(&b->raised, event->slot) && now_ns > event->at_ns)
-		delay_record(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
+		booster_delay(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
 }
 
 static void step_all(struct booster *b, enum policy_event event)
@@ -443,7 +438,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 		note(b, BOOSTER_NOTE_PAGE_LOST, slot, 0);
 	step(b, slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT : POLICY_EVENT_ORDINARY);
 	if (raised != raised_has(&b->raised, slot))
-		delay_record(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
+		booster_delay(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
 }
 
 static void run_due(struct booster *b)
@@ -466,12 +461,16 @@ static void run_due(struct booster *b)
 	}
 }
 
-static void touch_stack(void)
+/* No event came for it. */
+static void check_deadlines(struct booster *b)
 {
-	volatile char page[BOOSTER_STACK_BYTES / 2];
+	int slot =
+	        backstop_look(b->options.accounts, &b->raised, &b->backstop_turn, clock_now_ns());
 
-	for (size_t i = 0; i < sizeof(page); i += 4096)
-		page[i] = 0;
+	if (slot < 0)
+		return;
+	step(b, (unsigned int)slot, POLICY_EVENT_EXHAUSTED);
+	b->totals.deadlines_missed += !raised_has(&b->raised, (unsigned int)slot);
 }
 
 void *booster_main(void *userdata)
@@ -481,7 +480,7 @@ void *booster_main(void *userdata)
 
 	prctl(PR_SET_NAME, "booster");
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	touch_stack();
+	booster_touch_stack();
 	b->tid = gettid();
 	if (b->options.wait == BOOSTER_WAIT_IO_URING)
 		b->totals.wait_error = wait_use_io_uring(b->wait);
@@ -493,6 +492,7 @@ void *booster_main(void *userdata)
 			b->more_events = b->options.source.drain(b->options.source.source, on_event,
 			                                         b) == BOOSTER_MORE_EVENTS;
 		run_due(b);
+		check_deadlines(b);
 	} while (!commanded || serve(b));
 	return NULL;
 }

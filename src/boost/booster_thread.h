@@ -44,10 +44,25 @@ struct booster {
 	struct canary *canary; /* NULL: it could not be started */
 	struct booster_slot *slots;
 	struct raised raised;
+	unsigned int backstop_turn;  /* among the raised */
 	struct policy_claim *claims; /* room for find_debtor() */
 	struct booster_totals totals;
 	bool more_events; /* the source has some of which it need not tell again */
 };
+
+static inline void booster_touch_stack(void)
+{
+	volatile char page[BOOSTER_STACK_BYTES / 2];
+
+	for (size_t i = 0; i < sizeof(page); i += 4096)
+		page[i] = 0;
+}
+
+static inline void booster_delay(struct booster_delays *delays, uint64_t delay_ns)
+{
+	delays->counts[pvs_wait_bucket(delay_ns)]++;
+	delays->max_ns = MAX(delays->max_ns, delay_ns);
+}
 
 /** The thread; @userdata is the struct booster. */
 void *booster_main(void *userdata);

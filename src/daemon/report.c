@@ -236,6 +236,7 @@ static void add_events(struct manager *m, cJSON *root)
 	add_integer(object, "received", (int64_t)booster.events);
 	add_integer(object, "lost", (int64_t)tracer.events_lost);
 	report_interrupt_counts(&tracer.interrupts, object);
+	add_integer(object, "deadlines_missed", (int64_t)booster.deadlines_missed);
 	add_integer(object, "notes_lost", (int64_t)booster.notes_lost);
 	add_integer(object, "booster_wakeups", (int64_t)booster.wakeups);
 	add_integer(object, "elevated_now", booster.elevated);

@@ -94,17 +94,25 @@ static void check_interrupts(struct manager *m, const struct tracer_totals *tota
 static void check_parts(struct manager *m, cJSON *array)
 {
 	struct tracer_totals totals = {0};
+	struct booster_totals booster = {0};
 
 	if (m->tracer)
 		tracer_totals(m->tracer, &totals);
+	booster_read_totals(m->booster, &booster);
 	if (!m->tracer)
 		check(array, "tracer", "fail", "see the detail", "%s", m->tracer_why);
 	else if (totals.deadline_error)
 		check(array, "tracer", "fail", "pvschedctl disable; report it",
 		      "BPF timers can't be started: %s", strerror(-totals.deadline_error));
 	else
-		check(array, "tracer", totals.events_lost ? "warn" : "ok", "", "%llu events lost",
-		      (unsigned long long)totals.events_lost);
+		check(array, "tracer",
+		      totals.events_lost || booster.deadlines_missed ? "warn" : "ok",
+		      booster.deadlines_missed ? "look for CPUs that stand still: a hypervisor's "
+		                                 "steal time, long interrupts"
+		                               : "",
+		      "%llu events lost, %llu deadlines missed",
+		      (unsigned long long)totals.events_lost,
+		      (unsigned long long)booster.deadlines_missed);
 	check_interrupts(m, &totals, array);
 	check(array, "booster", m->booster_realtime ? "ok" : "fail",
 	      m->booster_realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",

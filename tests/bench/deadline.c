@@ -6,9 +6,12 @@
  * or 1 and how long one stayed elevated without tokens; both in ns.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "expiries.h"
 #include "keeper.h"
@@ -17,6 +20,8 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "victims.h"
+
+#define PING_US 10000 /* of the way backstop */
 
 enum sample_kind {
 	SAMPLE_LATENCY,
@@ -31,7 +36,7 @@ struct options {
 
 /* What is read before and after. */
 struct costs {
-	uint64_t at_ns, wakeups, bpf_ns;
+	uint64_t at_ns, wakeups, missed, bpf_ns;
 	struct {
 		uint64_t count, ns;
 	} timers[_EXPIRY_MAX];
@@ -45,6 +50,7 @@ struct bench {
 	struct expiries *expiries;
 	uint32_t before; /* the tracer's programs have higher ids */
 	int stats_fd;
+	atomic_bool done;
 };
 
 static int fail(const char *what, int error)
@@ -95,7 +101,9 @@ static void costs_read(struct bench *b, struct costs *ret)
 	size_t n = progs_read(b->before, progs);
 
 	booster_read_totals(b->stack.booster, &totals);
-	*ret = (struct costs){.at_ns = clock_now_ns(), .wakeups = totals.wakeups};
+	*ret = (struct costs){.at_ns = clock_now_ns(),
+	                      .wakeups = totals.wakeups,
+	                      .missed = totals.deadlines_missed};
 	for (size_t i = 0; i < n; i++)
 		ret->bpf_ns += progs[i].run_ns;
 	for (int kind = 0; kind < _EXPIRY_MAX; kind++)
@@ -112,8 +120,8 @@ static void costs_print(const struct costs *from, const struct costs *to)
 	double wall_ns = (double)(to->at_ns - from->at_ns);
 
 	/* the look at the counter is a wake-up itself */
-	printf(",\"booster_wakeups_per_s\":%.2f,\"bpf_permille\":%.3f",
-	       (double)(to->wakeups - from->wakeups - 1) / wall_ns * 1e9,
+	printf(",\"deadlines_missed\":%lu,\"booster_wakeups_per_s\":%.2f,\"bpf_permille\":%.3f",
+	       to->missed - from->missed, (double)(to->wakeups - from->wakeups - 1) / wall_ns * 1e9,
 	       (double)(to->bpf_ns - from->bpf_ns) / wall_ns * 1000);
 	for (int kind = 0; kind < _EXPIRY_MAX; kind++)
 		printf(",\"%s_per_s\":%.2f,\"%s_permille\":%.3f", names[kind],
@@ -167,6 +175,33 @@ static int save(const struct bench *b)
 	return r < 0 ? fail(b->options.out, r) : 0;
 }
 
+static void *ping_main(void *userdata)
+{
+	struct bench *b = userdata;
+
+	while (!atomic_load(&b->done)) {
+		usleep(PING_US);
+		booster_ping(b->stack.booster);
+	}
+	return NULL;
+}
+
+/* The victims live, and the booster sleeps unless it is needed, or is woken for nothing. */
+static int live(struct bench *b)
+{
+	pthread_t thread;
+	int r;
+
+	if (!b->keeper.pinged)
+		return victims_run(&b->victims);
+	if (pthread_create(&thread, NULL, ping_main, b))
+		return fail("a thread", EAGAIN);
+	r = victims_run(&b->victims);
+	atomic_store(&b->done, true);
+	pthread_join(thread, NULL);
+	return r;
+}
+
 static int measure(struct bench *b)
 {
 	struct costs from, to;
@@ -177,7 +212,7 @@ static int measure(struct bench *b)
 		return r;
 	since_ns = clock_now_ns();
 	costs_read(b, &from);
-	r = victims_run(&b->victims);
+	r = live(b);
 	if (r < 0)
 		return r;
 	costs_read(b, &to);
@@ -228,7 +263,8 @@ int main(int argc, char **argv)
 	int r;
 
 	if (!parse(argc, argv, &b)) {
-		fputs("usage: bench-deadline none|timer|check-US|check-run RUN_US PERIOD_US "
+		fputs("usage: bench-deadline timer|none|backstop|check-US|check-run RUN_US "
+		      "PERIOD_US "
 		      "WARM_MS MS LEDGER FILE PROCS_FILE [SPINNER_PID...]\n",
 		      stderr);
 		return 2;

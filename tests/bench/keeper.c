@@ -17,7 +17,8 @@ bool keeper_parse(const char *way, struct keeper *ret)
 {
 	const char check[] = "check-";
 
-	if (strcmp(way, "none") == 0)
+	ret->pinged = strcmp(way, "backstop") == 0;
+	if (strcmp(way, "none") == 0 || ret->pinged)
 		ret->way = KEEPER_NONE;
 	else if (strcmp(way, "timer") == 0)
 		ret->way = KEEPER_TIMER;

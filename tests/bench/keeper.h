@@ -11,7 +11,7 @@
 #include "stack.h"
 
 enum keeper_way {
-	KEEPER_NONE,   /* nobody: a vCPU stays elevated */
+	KEEPER_NONE,   /* nobody: a vCPU stays elevated, but for the booster's backstop */
 	KEEPER_TIMER,  /* the tracer */
 	KEEPER_PERIOD, /* a look at all of them every so often, as long as there are any */
 	KEEPER_RUN,    /* told of each switch-in, and looks when the tokens will have ended */
@@ -19,7 +19,8 @@ enum keeper_way {
 
 struct keeper {
 	enum keeper_way way;
-	uint64_t period_ns;
+	uint64_t period_ns;   /* of KEEPER_PERIOD */
+	bool pinged;          /* the booster is to be woken every so often */
 	unsigned int n_vcpus; /* slots 0 and on */
 	struct stack *stack;
 	int epoll_fd, timer_fd;
@@ -33,7 +34,7 @@ struct keeper {
 };
 
 /**
- * @way  timer, none, check-US, check-run
+ * @way  timer, none, backstop (none, but somebody wakes the booster), check-US, check-run
  * Returns false if it is none of these.
  */
 bool keeper_parse(const char *way, struct keeper *ret);

@@ -178,7 +178,27 @@ static void test_report(void)
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_ORDINARY);
 }
 
-TEST_MAIN({"raised_once", test_raised_once}, {"helpers_behind", test_helpers_behind},
+/* Its own bucket, by what the run that goes on has taken from it; and only while it is elevated. */
+static void test_overdrawn(void)
+{
+	start();
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 9000 * US), 0);
+	account_raised(&accounts, 0, T0 + 100 * US);
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 500 * US), 0);
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 300 * US);
+	vcpu.repaid_at_ns = T0 + 900 * US + 500 * US; /* 100 us at 20 % */
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 400 * US);
+	vcpu.entitled_permille = 100; /* it pays twice */
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 1200 * US);
+	vcpu.in_ns = 0;
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 0);
+	vcpu.in_ns = T0;
+	account_lowered(&accounts, 0, T0 + 900 * US);
+	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 0);
+}
+
+TEST_MAIN({"overdrawn", test_overdrawn}, {"raised_once", test_raised_once},
+          {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},

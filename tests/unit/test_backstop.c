@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Elevated vCPUs for which no event came though their tokens ended. */
+#include "boost/backstop.h"
+
+#include "test.h"
+
+#define US NSEC_PER_USEC
+#define T0 (5 * NSEC_PER_SEC)
+#define N  (3 * BACKSTOP_LOOKS + 1)
+
+static struct pvs_vcpu_account vcpus[N];
+static struct pvs_domain_account domain;
+static struct pvs_cpu_account cpu;
+static struct pvs_bucket_rule cpu_rule = {.burst_ns = 3000 * US, .share_permille = 300};
+static const struct accounts accounts = {vcpus, &domain, &cpu, &cpu_rule, NULL};
+static struct raised raised;
+
+/* All are elevated, with 500 us each, and sleep. */
+static void start(void)
+{
+	raised = (struct raised){0};
+	for (unsigned int slot = 0; slot < N; slot++) {
+		vcpus[slot] = (struct pvs_vcpu_account){
+		        .rule = {.burst_ns = 500 * US, .share_permille = 200},
+		        .flags = PVS_FLAG_ELEVATED,
+		        .raised_at_ns = T0 - NSEC_PER_SEC,
+		};
+		raised_add(&raised, slot);
+	}
+}
+
+/* After so many looks every one was looked at. */
+static int look_at_all(uint64_t now_ns)
+{
+	unsigned int turn = 0;
+	int slot = -1;
+
+	for (unsigned int i = 0; i <= N / BACKSTOP_LOOKS && slot < 0; i++)
+		slot = backstop_look(&accounts, &raised, &turn, now_ns);
+	return slot;
+}
+
+static void test_finds_whoever_it_is(void)
+{
+	for (unsigned int slot = 0; slot < N; slot++) {
+		start();
+		vcpus[slot].in_ns = T0;
+		CHECK_INT(look_at_all(T0 + 1600 * US), (int)slot);
+	}
+}
+
+/* The tracer's event may be on its way: it says which bucket is empty. */
+static void test_leaves_time_for_the_event(void)
+{
+	start();
+	vcpus[3].in_ns = T0;
+	CHECK_INT(look_at_all(T0 + 500 * US), -1);
+	CHECK_INT(look_at_all(T0 + 1499 * US), -1);
+	CHECK_INT(look_at_all(T0 + 1500 * US), 3);
+}
+
+static void test_none_that_sleeps_or_is_not_elevated(void)
+{
+	start();
+	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
+	vcpus[3].in_ns = T0;
+	raised_drop(&raised, 3);
+	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
+	raised = (struct raised){0};
+	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
+}
+
+/* Of many, a few at a time, and each in its turn. */
+static void test_takes_turns(void)
+{
+	unsigned int turn = 0, seen[N] = {0};
+
+	start();
+	for (unsigned int slot = 0; slot < N; slot++)
+		vcpus[slot].in_ns = T0;
+	for (unsigned int i = 0; i < 2 * N; i++) {
+		int slot = backstop_look(&accounts, &raised, &turn, T0 + NSEC_PER_SEC);
+
+		CHECK(slot >= 0 && slot < N);
+		seen[slot]++;
+	}
+	for (unsigned int slot = 0; slot < N; slot++)
+		CHECK_U64(seen[slot], 2);
+}
+
+TEST_MAIN({"finds_whoever_it_is", test_finds_whoever_it_is},
+          {"leaves_time_for_the_event", test_leaves_time_for_the_event},
+          {"none_that_sleeps_or_is_not_elevated", test_none_that_sleeps_or_is_not_elevated},
+          {"takes_turns", test_takes_turns})
