@@ -148,6 +148,17 @@ static void render_caps(const struct json_value *caps, FILE *out)
 	fprintf(out, "), a vCPU %" PRId64 " changes/s\n", value_number(caps, "max_changes_per_s"));
 }
 
+static void render_events(const struct json_value *events, FILE *out)
+{
+	int64_t missed = value_number(events, "deadlines_missed");
+
+	fprintf(out, "Events: %" PRId64 " received, %" PRId64 " lost",
+	        value_number(events, "received"), value_number(events, "lost"));
+	if (missed > 0)
+		fprintf(out, "; %" PRId64 " deadlines missed", missed);
+	fputc('\n', out);
+}
+
 void render_status(const struct json_value *result, FILE *out)
 {
 	const struct json_value *events = json_member(result, "events");
@@ -162,8 +173,7 @@ void render_status(const struct json_value *result, FILE *out)
 		      out);
 	render_caps(json_member(result, "caps"), out);
 	if (events)
-		fprintf(out, "Events: %" PRId64 " received, %" PRId64 " lost\n",
-		        value_number(events, "received"), value_number(events, "lost"));
+		render_events(events, out);
 	if (events)
 		render_interrupt_counts(events, out);
 	render_sources(json_member(result, "sources"), out);

@@ -50,6 +50,7 @@ struct bench {
 	struct expiries *expiries;
 	uint32_t before; /* the tracer's programs have higher ids */
 	int stats_fd;
+	struct costs from; /* when the victims are warm */
 	atomic_bool done;
 };
 
@@ -175,26 +176,26 @@ static int save(const struct bench *b)
 	return r < 0 ? fail(b->options.out, r) : 0;
 }
 
-static void *ping_main(void *userdata)
+/* Costs count from when the victims are warm; then the booster sleeps, or is woken for nothing. */
+static void *observer_main(void *userdata)
 {
 	struct bench *b = userdata;
 
-	while (!atomic_load(&b->done)) {
+	usleep((useconds_t)(b->options.victims.warm_ns / NSEC_PER_USEC));
+	costs_read(b, &b->from);
+	while (b->keeper.pinged && !atomic_load(&b->done)) {
 		usleep(PING_US);
 		booster_ping(b->stack.booster);
 	}
 	return NULL;
 }
 
-/* The victims live, and the booster sleeps unless it is needed, or is woken for nothing. */
 static int live(struct bench *b)
 {
 	pthread_t thread;
 	int r;
 
-	if (!b->keeper.pinged)
-		return victims_run(&b->victims);
-	if (pthread_create(&thread, NULL, ping_main, b))
+	if (pthread_create(&thread, NULL, observer_main, b))
 		return fail("a thread", EAGAIN);
 	r = victims_run(&b->victims);
 	atomic_store(&b->done, true);
@@ -204,21 +205,20 @@ static int live(struct bench *b)
 
 static int measure(struct bench *b)
 {
-	struct costs from, to;
+	struct costs to;
 	uint64_t since_ns;
 	int r = boosting_begin(b);
 
 	if (r < 0)
 		return r;
 	since_ns = clock_now_ns();
-	costs_read(b, &from);
 	r = live(b);
 	if (r < 0)
 		return r;
 	costs_read(b, &to);
 	printf("{\"cpus\":%u,", b->options.victims.n);
 	stamp_print(&b->victims.results->begin, &b->victims.results->end);
-	costs_print(&from, &to);
+	costs_print(&b->from, &to);
 	boosts_print(b, since_ns);
 	puts("}");
 	return 0;

@@ -27,7 +27,8 @@ static const char status_json[] =
         "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"burst_used_"
         "permille\":250,\"rt_permille\":"
         "12,"
-        "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1},\"vcpus\":[{\"domain\":"
+        "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1,\"deadlines_missed\":2},"
+        "\"vcpus\":[{\"domain\":"
         "\"a "
         "b:1\\u001b[31m\",\"uuid\":\"u\",\"vcpu\":0,\"tid\":123,\"profile\":\"latency\",\"state\":"
         "\"armed\",\"reason\":\"within budget\",\"boosts_total\":7,\"would_boost_total\":0,"
@@ -68,7 +69,7 @@ static void test_status(void)
 	CHECK_CONTAINS(text, "pvschedd 0.1.0: boosting is enabled\n");
 	CHECK_CONTAINS(text, "Caps: a host CPU 30.0 % (burst 3.00 ms), a domain 50.0 % of one CPU "
 	                     "(burst 2.00 ms), a vCPU 500 changes/s\n");
-	CHECK_CONTAINS(text, "Events: 10 received, 1 lost\n");
+	CHECK_CONTAINS(text, "Events: 10 received, 1 lost; 2 deadlines missed\n");
 	CHECK_CONTAINS(text, "SOURCE   STATE   DETAIL\n"
 	                     "libvirt  ok      \n"
 	                     "bpf      FAILED  no BTF\n");
