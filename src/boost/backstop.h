@@ -11,8 +11,10 @@
 #include "boost/accounts.h"
 #include "boost/raised.h"
 
-/** So many are looked at at a time, in turn: the wake-up itself costs a hundred times as much. */
-#define BACKSTOP_LOOKS 8
+/** So many are looked at at a time, in turn, and no more often: it is to cost nothing that can be
+ * seen, however often the booster is woken and however many are elevated. */
+#define BACKSTOP_LOOKS    8
+#define BACKSTOP_EVERY_NS NSEC_PER_MSEC
 
 /**
  * Its own bucket is overdrawn by so much: far more than a timer's delay and the way to the booster,
@@ -20,10 +22,15 @@
  */
 #define BACKSTOP_LATE_NS NSEC_PER_MSEC
 
+/** Where the last look ended. All zero: there was none. */
+struct backstop {
+	uint64_t looked_ns;
+	unsigned int turn;
+};
+
 /**
  * Goes on where the last look ended.
- * @turn  where that is: 0 at first, and the caller's to keep
  * Returns the slot of one that is to be lowered since its tokens ended long ago, or -1.
  */
-int backstop_look(const struct accounts *accounts, const struct raised *raised, unsigned int *turn,
-                  uint64_t now_ns);
+int backstop_look(struct backstop *backstop, const struct accounts *accounts,
+                  const struct raised *raised, uint64_t now_ns);

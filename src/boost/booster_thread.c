@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "boost/backstop.h"
 #include "util/clock.h"
 
 static void note(struct booster *b, enum booster_note_type type, unsigned int slot, int error)
@@ -464,8 +463,7 @@ static void run_due(struct booster *b)
 /* No event came for it. */
 static void check_deadlines(struct booster *b)
 {
-	int slot =
-	        backstop_look(b->options.accounts, &b->raised, &b->backstop_turn, clock_now_ns());
+	int slot = backstop_look(&b->backstop, b->options.accounts, &b->raised, clock_now_ns());
 
 	if (slot < 0)
 		return;

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "boost/backstop.h"
 #include "boost/booster.h"
 #include "boost/mailbox.h"
 #include "boost/raised.h"
@@ -44,7 +45,7 @@ struct booster {
 	struct canary *canary; /* NULL: it could not be started */
 	struct booster_slot *slots;
 	struct raised raised;
-	unsigned int backstop_turn;  /* among the raised */
+	struct backstop backstop;
 	struct policy_claim *claims; /* room for find_debtor() */
 	struct booster_totals totals;
 	bool more_events; /* the source has some of which it need not tell again */

@@ -29,14 +29,16 @@ static void start(void)
 	}
 }
 
-/* After so many looks every one was looked at. */
+/* As often as it takes until each was looked at; all of it at about the same time. */
 static int look_at_all(uint64_t now_ns)
 {
-	unsigned int turn = 0;
+	struct backstop backstop = {0};
 	int slot = -1;
 
-	for (unsigned int i = 0; i <= N / BACKSTOP_LOOKS && slot < 0; i++)
-		slot = backstop_look(&accounts, &raised, &turn, now_ns);
+	for (unsigned int i = 0; i <= N / BACKSTOP_LOOKS && slot < 0; i++) {
+		slot = backstop_look(&backstop, &accounts, &raised, now_ns);
+		backstop.looked_ns = 0;
+	}
 	return slot;
 }
 
@@ -70,16 +72,32 @@ static void test_none_that_sleeps_or_is_not_elevated(void)
 	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
 }
 
-/* Of many, a few at a time, and each in its turn. */
+/* However often it is called. */
+static void test_looks_once_in_a_while(void)
+{
+	struct backstop backstop = {0};
+	uint64_t now_ns = T0 + NSEC_PER_SEC;
+
+	start();
+	for (unsigned int slot = 0; slot < N; slot++)
+		vcpus[slot].in_ns = T0;
+	CHECK(backstop_look(&backstop, &accounts, &raised, now_ns) >= 0);
+	CHECK_INT(backstop_look(&backstop, &accounts, &raised, now_ns + BACKSTOP_EVERY_NS - 1), -1);
+	CHECK(backstop_look(&backstop, &accounts, &raised, now_ns + BACKSTOP_EVERY_NS) >= 0);
+}
+
+/* Of many, each in its turn. */
 static void test_takes_turns(void)
 {
-	unsigned int turn = 0, seen[N] = {0};
+	struct backstop backstop = {0};
+	unsigned int seen[N] = {0};
 
 	start();
 	for (unsigned int slot = 0; slot < N; slot++)
 		vcpus[slot].in_ns = T0;
 	for (unsigned int i = 0; i < 2 * N; i++) {
-		int slot = backstop_look(&accounts, &raised, &turn, T0 + NSEC_PER_SEC);
+		int slot = backstop_look(&backstop, &accounts, &raised,
+		                         T0 + NSEC_PER_SEC + i * BACKSTOP_EVERY_NS);
 
 		CHECK(slot >= 0 && slot < N);
 		seen[slot]++;
@@ -91,4 +109,4 @@ static void test_takes_turns(void)
 TEST_MAIN({"finds_whoever_it_is", test_finds_whoever_it_is},
           {"leaves_time_for_the_event", test_leaves_time_for_the_event},
           {"none_that_sleeps_or_is_not_elevated", test_none_that_sleeps_or_is_not_elevated},
-          {"takes_turns", test_takes_turns})
+          {"looks_once_in_a_while", test_looks_once_in_a_while}, {"takes_turns", test_takes_turns})
