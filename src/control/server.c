@@ -45,8 +45,11 @@ static void server_drop(struct control_server *server, struct control_client *cl
 			continue;
 		server->clients[i] = server->clients[--server->n_clients];
 		control_client_free(client);
-		return;
+		break;
 	}
+	/* nobody is left to be patient with: a tick would wake an idle daemon for nothing */
+	if (server->n_clients == 0 && !server->accept_paused)
+		sd_event_source_set_enabled(server->timer, SD_EVENT_OFF);
 }
 
 /** Sheds the largest unread answers, that of @keep last, until all fit under the common bound. */

@@ -4,6 +4,7 @@
  * The control socket against clients that are hasty, slow or too many.
  */
 
+#include <dirent.h>
 #include <sys/resource.h>
 
 #include "control_fixture.h"
@@ -184,6 +185,49 @@ static void test_idle_client(void)
 	teardown();
 }
 
+/** How many timers of this process would wake it: the kernel tells for each timerfd. */
+static unsigned int timers_running(void)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir("/proc/self/fdinfo");
+	unsigned int n = 0;
+
+	CHECK(dir != NULL);
+	while (dir && (entry = readdir(dir))) {
+		char path[300], line[128];
+		unsigned long long s, ns;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", entry->d_name);
+		file = fopen(path, "re");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "it_value: (%llu, %llu)", &s, &ns) == 2)
+				n += s || ns;
+		if (file)
+			fclose(file);
+	}
+	closedir(dir);
+	return n;
+}
+
+/** Patience ends by a timer; when nobody is there, an idle daemon must not be woken by it. */
+static void test_no_clients_no_timer(void)
+{
+	int fd;
+
+	setup();
+	CHECK_INT(timers_running(), 0);
+	fd = client_open();
+	pump();
+	CHECK_INT(control_server_clients(fixture.server), 1);
+	CHECK_INT(timers_running(), 1);
+	close(fd);
+	pump();
+	CHECK_INT(control_server_clients(fixture.server), 0);
+	CHECK_INT(timers_running(), 0);
+	teardown();
+}
+
 static void test_unread_answers_are_bounded(void)
 {
 	enum { N = 16 };
@@ -237,6 +281,6 @@ TEST_MAIN({"answers", test_answers}, {"answers_what_it_refuses", test_answers_wh
           {"half_frames", test_half_frames}, {"pipelined_then_closed", test_pipelined_then_closed},
           {"one_request_a_turn", test_one_request_a_turn}, {"giant_frame", test_giant_frame},
           {"thousand_connections", test_thousand_connections}, {"slow_reader", test_slow_reader},
-          {"idle_client", test_idle_client},
+          {"idle_client", test_idle_client}, {"no_clients_no_timer", test_no_clients_no_timer},
           {"unread_answers_are_bounded", test_unread_answers_are_bounded},
           {"no_descriptors", test_no_descriptors})
