@@ -76,9 +76,17 @@ static uint64_t burn_ordinary(uint64_t left_ns, uint64_t due_ns)
 	return left_ns;
 }
 
+static uint64_t first_due(const struct duty *duty)
+{
+	uint64_t now_ns = clock_now_ns(), origin_ns = duty->origin_ns ?: now_ns;
+
+	return origin_ns +
+	       ((now_ns - MIN(origin_ns, now_ns)) / duty->period_ns + 1) * duty->period_ns;
+}
+
 static void live_periodic(const struct duty *duty, uint64_t end_ns, struct duty_record *record)
 {
-	uint64_t due_ns = clock_now_ns() + duty->period_ns, now_ns, left_ns = 0;
+	uint64_t due_ns = first_due(duty), now_ns, left_ns = 0;
 	/* in the middle between two bursts */
 	uint64_t ordinary_ns = duty->ordinary_ns ? due_ns + duty->period_ns / 2 : NSEC_NEVER;
 

@@ -11,6 +11,7 @@
 struct duty {
 	uint64_t run_ns;    /* CPU time per burst */
 	uint64_t period_ns; /* bursts are due at multiples of it; 0: aperiodic */
+	uint64_t origin_ns; /* counted from this moment; 0: from when it begins to live */
 	uint64_t sleep_ns;  /* aperiodic: from the end of a burst to the next */
 	/* with a period: work that can wait, due beside it, and interrupted by a burst that is due
 	 */

@@ -60,6 +60,7 @@ static void stay(unsigned int cpu)
 static void *victim_main(void *userdata)
 {
 	size_t i = (size_t)(uintptr_t)userdata;
+	struct duty duty = options->duty;
 	struct duty_record record = {
 	        .latency_ns = results->latency_ns[i],
 	        .max = VICTIMS_SAMPLES_MAX,
@@ -72,15 +73,16 @@ static void *victim_main(void *userdata)
 	results->tids[i] = (pid_t)syscall(SYS_gettid);
 	pthread_barrier_wait(&ready);
 	pthread_barrier_wait(&go);
+	/* one schedule for all of its life: who is late once would have another one after that */
 	if (options->spread)
-		usleep((useconds_t)(options->duty.period_ns * i / options->n / NSEC_PER_USEC));
-	duty_live(&options->duty, options->warm_ns, NULL);
+		duty.origin_ns = results->go_ns + duty.period_ns * i / options->n;
+	duty_live(&duty, options->warm_ns, NULL);
 	/* one of them for all: whoever else did it would have to be scheduled first */
 	if (i == 0) {
 		results->migrations = migrations();
 		stamp_take(&options->spinners, &results->begin);
 	}
-	duty_live(&options->duty, options->for_ns, &record);
+	duty_live(&duty, options->for_ns, &record);
 	if (i == 0) {
 		stamp_take(&options->spinners, &results->end);
 		results->migrations = migrations() - results->migrations;
@@ -154,6 +156,7 @@ int victims_run(struct victims *victims)
 {
 	char byte = 0;
 
+	victims->results->go_ns = clock_now_ns();
 	if (write(victims->go_fd, &byte, 1) != 1 || read(victims->done_fd, &byte, 1) != 1)
 		return fail("the victims died: the real-time limit of 400 ms, or a signal", ESRCH);
 	return 0;

@@ -16,7 +16,7 @@ struct victims_options {
 	unsigned int n;
 	const unsigned int *cpus; /* where each stays; NULL: anywhere */
 	struct duty duty;
-	bool spread; /* their periods do not begin together */
+	bool spread; /* their periods do not begin together: evenly, whoever is late meanwhile */
 	uint64_t warm_ns, for_ns;
 	const char *group; /* cgroup.procs of where they run */
 	struct spinners spinners;
@@ -26,6 +26,7 @@ struct victims_options {
 struct victims_results {
 	struct stamp begin, end;
 	uint64_t migrations; /* between these, of all */
+	uint64_t go_ns;      /* when they were let live */
 	pid_t tids[VICTIMS_MAX];
 	size_t n[VICTIMS_MAX];
 	uint64_t latency_ns[VICTIMS_MAX][VICTIMS_SAMPLES_MAX];
