@@ -91,6 +91,11 @@ void account_lowered(const struct accounts *accounts, unsigned int slot, uint64_
 	flags_change(a, 0, PVS_FLAG_ELEVATED);
 }
 
+void account_watch_again(const struct accounts *accounts, unsigned int slot)
+{
+	WRITE(accounts->vcpus[slot].exhausted_at_ns, 0);
+}
+
 void account_report_halt(const struct accounts *accounts, unsigned int slot, bool report)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
@@ -248,6 +253,16 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 	/* switched out meanwhile, it has been charged for it */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return left_ns < 0 && READ(a->in_ns) == in_ns ? (uint64_t)-left_ns : 0;
+}
+
+bool account_has_room(const struct accounts *accounts, unsigned int slot, unsigned int cpu,
+                      uint64_t now_ns)
+{
+	struct pvs_bucket_rule rule = rule_read(accounts->cpu_rule);
+	uint64_t burst_ns = READ(accounts->vcpus[slot].rule.burst_ns);
+	uint64_t repaid_at_ns = READ(accounts->cpus[cpu % PVS_CPUS_MAX].repaid_at_ns);
+
+	return pvs_bucket_ready_at(&rule, repaid_at_ns, burst_ns) <= now_ns;
 }
 
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu)

@@ -44,6 +44,10 @@ void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t
 /** To be called after it was lowered: up to now it was charged. */
 void account_lowered(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
+/** It is elevated, and was told to be out of tokens: from its next switch-in on it is watched anew.
+ */
+void account_watch_again(const struct accounts *accounts, unsigned int slot);
+
 /** Asks the tracer to report the next halt, or not to. */
 void account_report_halt(const struct accounts *accounts, unsigned int slot, bool report);
 
@@ -59,6 +63,10 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
  * run elevated, or has not. Of one that is just leaving its CPU, the run may count twice.
  */
 uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
+
+/** Does the bucket of @cpu hold a burst of the vCPU? */
+bool account_has_room(const struct accounts *accounts, unsigned int slot, unsigned int cpu,
+                      uint64_t now_ns);
 
 /** What was charged to a CPU for elevated vCPUs of ours. */
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);

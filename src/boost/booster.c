@@ -212,7 +212,12 @@ int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus)
 			return r;
 		cpus = &any;
 	}
-	return sched_set_cpus(booster->tid, cpus, &missing);
+	/* by itself: it may be about to visit a CPU, and would come back to where it was before */
+	return call(booster, (struct command){
+	                             .type = COMMAND_CPUS,
+	                             .cpus = cpus,
+	                             .missing = &missing,
+	                     });
 }
 
 int booster_ping(struct booster *booster)

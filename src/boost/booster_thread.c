@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "boost/crowd.h"
 #include "util/clock.h"
 
 static void note(struct booster *b, enum booster_note_type type, unsigned int slot, int error)
@@ -96,6 +97,9 @@ static void carry_out(struct booster *b, unsigned int slot, const struct policy_
 	case POLICY_FORGET:
 		forget(b, slot);
 		return;
+	case POLICY_DISPLACE:
+		crowd_displace(b, slot);
+		return;
 	}
 }
 
@@ -113,61 +117,45 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 		pages_publish(b->pages, slot, view, clock_now_ns());
 }
 
-static void step(struct booster *b, unsigned int slot, enum policy_event event)
+/* Returns what was done first. */
+static enum policy_action step(struct booster *b, unsigned int slot, enum policy_event event)
 {
 	struct policy_decision decision;
+	enum policy_action first;
 	struct policy_facts f;
 	uint64_t now_ns = clock_now_ns();
 
 	facts(b, slot, now_ns, &f);
+	if (event == POLICY_EVENT_CROWDED)
+		f.room_elsewhere = crowd_has_room(b, slot, now_ns);
 	policy_step(b->policy, slot, event, &f, now_ns, &decision);
 	apply(b, slot, &decision);
+	first = decision.action;
 	if (!decision.report_halt)
-		return;
+		return first;
 	/* It may have gone to sleep between the look and the request to be told. */
 	now_ns = clock_now_ns();
 	facts(b, slot, now_ns, &f);
 	if (f.whereabouts != POLICY_HALTED)
-		return;
+		return first;
 	policy_step(b->policy, slot, POLICY_EVENT_HALTED, &f, now_ns, &decision);
 	apply(b, slot, &decision);
+	return first;
 }
 
 /*
- * Who owes most of the elevated vCPUs on the CPU where @running runs; -1: nobody is elevated there.
- * @mates: of those of its domain.
- */
-static int find_debtor(struct booster *b, unsigned int running, bool mates)
-{
-	const struct accounts *accounts = b->options.accounts;
-	const struct pvs_vcpu_account *here = &accounts->vcpus[running];
-	uint64_t now_ns = clock_now_ns();
-	size_t n = 0;
-	int most;
-
-	for (unsigned int i = 0; i < b->raised.n; i++) {
-		unsigned int slot = b->raised.slots[i];
-
-		if (accounts->vcpus[slot].cpu != here->cpu ||
-		    (mates && accounts->vcpus[slot].domain != here->domain))
-			continue;
-		b->claims[n++] = (struct policy_claim){
-		        .vcpu = slot,
-		        .owed_ns = account_owed_ns(accounts, slot, now_ns),
-		};
-	}
-	most = policy_debtor(b->claims, n);
-	return most >= 0 ? (int)b->claims[most].vcpu : -1;
-}
-
-/*
- * A CPU's bucket is empty. The vCPU that runs there stops being elevated whoever owes most: the cap
- * holds now. The largest debtor of that CPU waits longer, so that the others have its tokens first.
+ * A CPU's bucket is empty. The vCPU that runs there goes on elsewhere, or stops being elevated
+ * whoever owes most: the cap holds now. Then the largest debtor of that CPU waits longer, so that
+ * the others have its tokens first.
  */
 static void shed(struct booster *b, unsigned int running)
 {
-	int most = find_debtor(b, running, false);
+	int most;
 
+	if (raised_has(&b->raised, running) &&
+	    step(b, running, POLICY_EVENT_CROWDED) == POLICY_DISPLACE)
+		return;
+	most = crowd_debtor(b, running, false);
 	if (most >= 0 && (unsigned int)most != running)
 		step(b, (unsigned int)most, POLICY_EVENT_SHED);
 	step(b, running, most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
@@ -176,7 +164,7 @@ static void shed(struct booster *b, unsigned int running)
 /* A helper waits: the vCPU that runs there makes room, and who owes most of its domain there. */
 static void make_room(struct booster *b, unsigned int running, unsigned int helper)
 {
-	int most = find_debtor(b, running, true);
+	int most = crowd_debtor(b, running, true);
 	bool raised = raised_has(&b->raised, running);
 
 	step(b, running, POLICY_EVENT_HELPER);
@@ -391,6 +379,9 @@ static bool serve(struct booster *b)
 	case COMMAND_BOOST:
 		policy_boost(b->policy, c->slot, c->until_ns);
 		step(b, c->slot, POLICY_EVENT_LOOK);
+		break;
+	case COMMAND_CPUS:
+		r = sched_set_cpus(0, c->cpus, c->missing);
 		break;
 	case COMMAND_CAPS:
 		policy_set_caps(b->policy, c->caps);

@@ -20,6 +20,7 @@ enum command_type {
 	COMMAND_RESCAN,
 	COMMAND_PAGE,
 	COMMAND_BOOST,
+	COMMAND_CPUS,
 	COMMAND_CAPS,
 	COMMAND_READ,
 	COMMAND_TOTALS,
@@ -33,8 +34,10 @@ struct command {
 	const struct account_terms *terms;
 	const struct host_caps *caps;
 	const struct guest_page *page;
-	bool poll;         /* COMMAND_PAGE */
-	uint64_t until_ns; /* COMMAND_BOOST */
+	bool poll;                       /* COMMAND_PAGE */
+	uint64_t until_ns;               /* COMMAND_BOOST */
+	const struct cpu_set_bits *cpus; /* COMMAND_CPUS */
+	struct cpu_set_bits *missing;
 	uint32_t set;
 	uint32_t clear;
 	struct booster_vcpu *vcpu;

@@ -271,3 +271,17 @@ int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bi
 	cpus_set(tid, &before);
 	return SCHED_CPUS_MISSING;
 }
+
+int sched_visit_cpu(unsigned int cpu)
+{
+	struct cpu_set_bits home, there = CPU_SET_BITS_NULL;
+	int r = sched_get_cpus(0, &home);
+
+	if (r < 0)
+		return r;
+	if (cpu >= CPU_SET_BITS_MAX || !(home.words[cpu / 64] & UINT64_C(1) << cpu % 64))
+		return -EINVAL;
+	there.words[cpu / 64] = UINT64_C(1) << cpu % 64;
+	r = cpus_set(0, &there);
+	return r < 0 ? r : cpus_set(0, &home);
+}

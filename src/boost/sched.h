@@ -113,3 +113,11 @@ int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bi
 enum {
 	SCHED_CPUS_MISSING = 1,
 };
+
+/**
+ * Has the calling thread run on @cpu for a moment, and then anywhere that it may again. Whom it
+ * preempts there, being more urgent, is taken elsewhere by the kernel, if it is a real-time thread
+ * and may run on a CPU that does nothing as urgent.
+ * Returns 0; -EINVAL when the caller may not run there; -errno.
+ */
+int sched_visit_cpu(unsigned int cpu);

@@ -57,12 +57,18 @@ void render_signs(const struct json_value *vcpu, FILE *out)
 {
 	int64_t boosts = value_number(vcpu, "interrupt_boosts_total");
 	int64_t spins = value_number(vcpu, "spins_total");
+	int64_t displaced = value_number(vcpu, "displaced_total");
 
 	if (boosts > 0)
 		fprintf(out, "  raised for interrupts that came while it waited: %" PRId64 "\n",
 		        boosts);
 	if (spins > 0)
 		fprintf(out, "  lowered since its guest spun: %" PRId64 "\n", spins);
+	if (displaced > 0)
+		fprintf(out,
+		        "  taken from a CPU that had given its share to one that had not: %" PRId64
+		        "\n",
+		        displaced);
 }
 
 void render_interrupt_counts(const struct json_value *events, FILE *out)

@@ -166,6 +166,41 @@ static bool command_over(struct policy_vcpu *v, const struct policy_facts *facts
 	return v->view.reason == POLICY_REASON_COMMAND && facts->whereabouts != POLICY_HALTED;
 }
 
+/* So soon it is looked at whether it has gone: several times what the kernel takes for it. */
+#define DISPLACED_LOOK_NS (100 * NSEC_PER_USEC)
+
+/* It would come back to a CPU that it has just emptied: not before that can be full again. */
+static uint64_t displaced_until(const struct policy *policy, const struct policy_vcpu *v)
+{
+	const struct host_caps *caps = &policy->caps;
+
+	return v->displaced_ns +
+	       caps->cpu_burst_ns * 1000 / MAX(caps->cpu_share_permille, UINT32_C(1));
+}
+
+/*
+ * The shares of the vCPUs that may run on a set of CPUs are bounded together, as if they were
+ * spread over them. The kernel moves real-time threads only when two of them meet: those that never
+ * do stay on one CPU for ever, whose bucket is emptied while the others' are full.
+ */
+static void leave_crowd(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
+                        uint64_t now_ns, struct policy_decision *ret)
+{
+	struct policy_vcpu *v = &policy->vcpus[vcpu];
+	bool awake = facts->whereabouts == POLICY_RUNNING || facts->whereabouts == POLICY_WAITING;
+	/* who came to tell of it may have preempted it: then it is elsewhere already */
+	bool has_room = facts->tokens_ns > PVS_TOKENS_MIN_NS || facts->room_elsewhere;
+
+	if (!awake || !has_room || policy_holds(policy, vcpu) ||
+	    (v->displaced_ns && now_ns < displaced_until(policy, v)))
+		return;
+	v->displaced_ns = now_ns;
+	v->view.displaced_total++;
+	v->caught_awake = true; /* nobody watches this run, should it go on */
+	ret->action = POLICY_DISPLACE;
+	policy_look_at(policy, vcpu, MIN(v->view.next_ns, now_ns + DISPLACED_LOOK_NS));
+}
+
 /* Still allowed to be elevated? */
 static void reconsider(struct policy *policy, unsigned int vcpu, const struct policy_facts *facts,
                        uint64_t now_ns, struct policy_decision *ret)
@@ -241,6 +276,9 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 		return;
 	case POLICY_EVENT_SHED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, true, facts, now_ns, ret);
+		return;
+	case POLICY_EVENT_CROWDED:
+		leave_crowd(policy, vcpu, facts, now_ns, ret);
 		return;
 	case POLICY_EVENT_SPIN:
 		spins(policy, vcpu, facts, now_ns, ret);

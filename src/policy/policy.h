@@ -121,6 +121,7 @@ struct policy_facts {
 	uint64_t urgent_work_ns;     /* how long it is urgent; 0: not known */
 	uint64_t urgent_run_ns;      /* how long it runs then, until it sleeps; 0: not known */
 	bool interrupted;            /* waiting, and an interrupt came in that time */
+	bool room_elsewhere; /* with CROWDED: another CPU on which it may run has a burst for it */
 };
 
 enum policy_event {
@@ -141,6 +142,9 @@ enum policy_event {
 	POLICY_EVENT_CANARY,    /* ordinary threads do not get to run on its CPU: see canary.h */
 	POLICY_EVENT_INTERRUPT, /* an interrupt came while it waits to run, not elevated */
 	POLICY_EVENT_SPIN,      /* it runs elevated, and its guest spins */
+	POLICY_EVENT_CROWDED,   /* its CPU's bucket is empty: may it go on elsewhere? If not, it and
+	                         * who owes most are told so by CPU_EXHAUSTED and SHED
+	                         */
 	_POLICY_EVENT_MAX,
 };
 
@@ -149,6 +153,11 @@ enum policy_action {
 	POLICY_RAISE,  /* elevate it; then tell policy_raised() what came of it */
 	POLICY_LOWER,  /* give it back what it had */
 	POLICY_FORGET, /* drop the record of it: what it has now is its owner's */
+	/*
+	 * It stays elevated, and is watched anew from when it is switched in next: the kernel is
+	 * to take it to another CPU, unless it has done so already.
+	 */
+	POLICY_DISPLACE,
 };
 
 struct policy_decision {
@@ -167,6 +176,7 @@ struct policy_view {
 	uint64_t yields_total;     /* given back since its guest said so */
 	uint64_t interrupts_total; /* of boosts_total, those for an interrupt that waited */
 	uint64_t spins_total;      /* given back since its guest spun */
+	uint64_t displaced_total;  /* made to leave a CPU whose bucket was empty */
 	uint64_t denied_total[_POLICY_REASON_MAX];
 	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
 	/*

@@ -34,6 +34,7 @@ struct policy_vcpu {
 	unsigned int interrupt_looks; /* at that run, while it was not over */
 	unsigned int spins;           /* given back for spinning, in a row */
 	uint64_t spin_until_ns;       /* not raised until then */
+	uint64_t displaced_ns;        /* made to leave its CPU last at */
 	struct policy_view view;
 };
 

@@ -42,51 +42,12 @@ void booster_notify(struct host *host, const struct pvs_event *event)
 		wake_at(host, host->world->now_ns + delay(host));
 }
 
-static void add_work(struct host *host, unsigned int slot, enum policy_event event)
+void booster_add_work(struct host *host, unsigned int slot, enum policy_event event)
 {
 	if (host->n_work < ARRAY_SIZE(host->work))
 		host->work[host->n_work++] = (struct host_work){slot, event};
 	else
 		host->broken = "work without end";
-}
-
-static int find_debtor(struct host *host, unsigned int running, bool mates)
-{
-	const struct pvs_vcpu_account *here = &host->vcpus[running];
-	size_t n = 0;
-	int most;
-
-	for (unsigned int i = 0; i < host->n_vcpus; i++) {
-		if (!host->raised[i] || host->vcpus[i].cpu != here->cpu ||
-		    (mates && host->vcpus[i].domain != here->domain))
-			continue;
-		host->claims[n++] = (struct policy_claim){
-		        .vcpu = i,
-		        .owed_ns = account_owed_ns(&host->accounts, i, host->world->now_ns),
-		};
-	}
-	most = policy_debtor(host->claims, n);
-	return most >= 0 ? (int)host->claims[most].vcpu : -1;
-}
-
-static void shed(struct host *host, unsigned int running)
-{
-	int most = find_debtor(host, running, false);
-
-	/* the last in is the first out */
-	add_work(host, running,
-	         most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
-	if (most >= 0 && most != (int)running)
-		add_work(host, (unsigned int)most, POLICY_EVENT_SHED);
-}
-
-static void make_room(struct host *host, unsigned int running)
-{
-	int most = find_debtor(host, running, true);
-
-	if (most >= 0 && most != (int)running)
-		add_work(host, (unsigned int)most, POLICY_EVENT_HELPER);
-	add_work(host, running, POLICY_EVENT_HELPER);
 }
 
 /* The canary is not simulated: where another ordinary thread ran, it would have come to run, too.
@@ -108,7 +69,7 @@ static void check_canary(struct host *host, unsigned int slot, uint32_t cpu)
 		host->canary_starved++;
 		for (unsigned int i = 0; i < host->n_vcpus; i++)
 			if (host->raised[i] && host->vcpus[i].cpu == host->vcpus[slot].cpu)
-				add_work(host, i, POLICY_EVENT_CANARY);
+				booster_add_work(host, i, POLICY_EVENT_CANARY);
 		return;
 	}
 }
@@ -122,25 +83,25 @@ static void take_event(struct host *host)
 	if (event.type == PVS_EVENT_RUN)
 		pages_switched_in(host->pages, event.slot, host->world->now_ns);
 	else if (event.type == PVS_EVENT_BLOCKED)
-		add_work(host, event.slot, POLICY_EVENT_HALTED);
+		booster_add_work(host, event.slot, POLICY_EVENT_HALTED);
 	else if (event.type == PVS_EVENT_URGENT)
-		add_work(host, event.slot, POLICY_EVENT_URGENT);
+		booster_add_work(host, event.slot, POLICY_EVENT_URGENT);
 	else if (event.type == PVS_EVENT_ORDINARY)
-		add_work(host, event.slot, POLICY_EVENT_ORDINARY);
+		booster_add_work(host, event.slot, POLICY_EVENT_ORDINARY);
 	else if (event.type == PVS_EVENT_CANARY)
 		check_canary(host, event.slot, event.arg);
 	else if (event.type == PVS_EVENT_HELPER)
-		make_room(host, event.slot);
+		crowded_make_room(host, event.slot);
 	else if (event.type == PVS_EVENT_INTERRUPT)
-		add_work(host, event.slot, POLICY_EVENT_INTERRUPT);
+		booster_add_work(host, event.slot, POLICY_EVENT_INTERRUPT);
 	else if (event.type == PVS_EVENT_SPIN)
-		add_work(host, event.slot, POLICY_EVENT_SPIN);
+		booster_add_work(host, event.slot, POLICY_EVENT_SPIN);
 	else if (event.arg == PVS_BUCKET_CPU)
-		shed(host, event.slot);
+		crowded_shed(host, event.slot);
 	else
-		add_work(host, event.slot,
-		         event.arg == PVS_BUCKET_DOMAIN ? POLICY_EVENT_DOMAIN_EXHAUSTED
-		                                        : POLICY_EVENT_EXHAUSTED);
+		booster_add_work(host, event.slot,
+		                 event.arg == PVS_BUCKET_DOMAIN ? POLICY_EVENT_DOMAIN_EXHAUSTED
+		                                                : POLICY_EVENT_EXHAUSTED);
 }
 
 /* The guest's words as they are at this moment. */
@@ -201,6 +162,9 @@ static void carry_out(struct host *host, unsigned int slot)
 		world_set_priority(host->world, slot, 0);
 		lowered(host, slot);
 		break;
+	case POLICY_DISPLACE:
+		crowded_displace(host, slot);
+		break;
 	}
 }
 
@@ -236,7 +200,7 @@ static void apply(struct host *host)
 		return;
 	facts(host, slot, &f);
 	if (f.whereabouts == POLICY_HALTED)
-		add_work(host, slot, POLICY_EVENT_HALTED);
+		booster_add_work(host, slot, POLICY_EVENT_HALTED);
 }
 
 /* One step; true when its decision takes time. */
@@ -252,10 +216,14 @@ static bool step(struct host *host, const struct host_work *work)
 		host->broken = "steps without end";
 	host->steps++;
 	facts(host, work->slot, &f);
+	f.room_elsewhere =
+	        work->event == POLICY_EVENT_CROWDED && crowded_has_room(host, work->slot);
 	policy_step(host->policy, work->slot, work->event, &f, now, &host->decision);
 	if (host->decision.action == POLICY_NOTHING && !host->decision.report_halt) {
 		account_report_halt(&host->accounts, work->slot, false);
 		tell(host, work->slot);
+		if (work->event == POLICY_EVENT_CROWDED)
+			crowded_make_way(host, work->slot);
 		return false;
 	}
 	host->deciding = (int)work->slot;
@@ -344,7 +312,7 @@ void host_hold(struct host *host, unsigned int vcpu, bool hold)
 	uint32_t bit = POLICY_HOLD(POLICY_REASON_PAUSED);
 
 	policy_hold(host->policy, vcpu, hold ? bit : 0, hold ? 0 : bit);
-	add_work(host, vcpu, POLICY_EVENT_LOOK);
+	booster_add_work(host, vcpu, POLICY_EVENT_LOOK);
 	if (host->deciding < 0)
 		wake_at(host, host->world->now_ns + delay(host));
 }
@@ -354,7 +322,7 @@ void host_close(struct host *host)
 	host->closed = true;
 	policy_hold_all(host->policy, POLICY_HOLD(POLICY_REASON_DISABLED));
 	for (unsigned int i = 0; i < host->n_vcpus; i++)
-		add_work(host, i, POLICY_EVENT_LOOK);
+		booster_add_work(host, i, POLICY_EVENT_LOOK);
 	if (host->deciding < 0)
 		wake_at(host, host->world->now_ns + delay(host));
 }
@@ -396,7 +364,7 @@ static void add_vcpu(struct host *host, unsigned int slot, const struct host_opt
 	policy_add(host->policy, slot, &terms.profile,
 	           t->own_priority ? POLICY_HOLD(POLICY_REASON_ALREADY_RT) : 0,
 	           host->world->now_ns);
-	add_work(host, slot, POLICY_EVENT_LOOK);
+	booster_add_work(host, slot, POLICY_EVENT_LOOK);
 	if (t->guest)
 		add_page(host, slot, options->polls);
 }

@@ -38,6 +38,7 @@ enum mutation {
 	MUTATION_NO_HELPER,    /* nobody looks at the threads that work for a domain */
 	MUTATION_NO_INTERRUPT, /* nobody says that an interrupt waits */
 	MUTATION_NO_SPIN,      /* nobody says that a guest spins */
+	MUTATION_STAY,         /* nobody leaves a CPU whose bucket is empty */
 	_MUTATION_MAX,
 };
 
@@ -85,7 +86,8 @@ struct host {
 	bool *raised;
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
 	uint64_t apply_ns, wake_cost_ns;
-	uint64_t calls; /* of the scheduler */
+	uint64_t calls;     /* of the scheduler */
+	uint64_t displaced; /* from a CPU whose bucket was empty */
 	struct canary_watch canary;
 	uint64_t canary_asked_ns, canary_starved;
 	uint64_t steps, wakeups;
@@ -129,7 +131,15 @@ void helpers_waking(struct host *host, int thread);
 void helpers_migrate(void *userdata, int thread, uint32_t cpu);
 void helpers_looked(struct host *host, const struct entry *entry);
 
-/* between tracer.c, helpers.c and booster.c */
+/* crowded.c: a vCPU runs where nobody has tokens any more */
+void crowded_shed(struct host *host, unsigned int running);
+void crowded_make_way(struct host *host, unsigned int running);
+void crowded_make_room(struct host *host, unsigned int running);
+bool crowded_has_room(const struct host *host, unsigned int slot);
+void crowded_displace(struct host *host, unsigned int slot);
+
+/* between tracer.c, helpers.c, crowded.c and booster.c */
+void booster_add_work(struct host *host, unsigned int slot, enum policy_event event);
 void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg);
 void tracer_attach(struct host *host);
 void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns);

@@ -181,6 +181,8 @@ static const struct {
          "what was heard made nothing faster"},
         {MUTATION_NO_SPIN, "nobody says that a guest spins", "spins",
          "a guest that spun stayed elevated"},
+        {MUTATION_STAY, "nobody leaves a CPU whose bucket is empty", "good-clustered",
+         "a vCPU within its budget was not elevated when it woke"},
         {MUTATION_NO_LOWER, "never lowers", "good-alone",
          "a vCPU was still elevated after the end"},
 };

@@ -141,6 +141,17 @@ static uint32_t weakest_from(const struct world *world, uint32_t from)
 	return (uint32_t)best;
 }
 
+int queue_weaker_cpu(const struct world *world, const struct thread *t)
+{
+	int found;
+
+	if (t->only_cpu >= 0 || t->priority == 0)
+		return -1;
+	/* its own is in neither set: it runs there */
+	found = first_from(world, world->idle, t->cpu);
+	return found >= 0 ? found : first_from(world, world->fair, t->cpu);
+}
+
 uint32_t queue_choose_cpu(const struct world *world, const struct thread *t)
 {
 	int last = world->cpus[t->cpu].current, found;

@@ -21,6 +21,9 @@ int queue_pull(const struct world *world, uint32_t cpu, bool fair);
 /** What runs on @cpu has changed, or its class has. */
 void queue_mark(struct world *world, uint32_t cpu);
 
+/** Another CPU, which does nothing as urgent as that real-time thread, for it to go to; -1. */
+int queue_weaker_cpu(const struct world *world, const struct thread *thread);
+
 /**
  * A CPU for a thread that woke: its last one if it can run there at once, else any such, else the
  * last.

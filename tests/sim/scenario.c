@@ -142,6 +142,19 @@ static const struct behaviour spins_long = {
         .interrupt_every_ns = 500 * US,
         .interrupt_run_ns = 10 * US,
         .spin_every_ns = 5 * US};
+/* One after the other: they never meet. The host is busy when the first one begins. */
+#define IN_TURN(name_, after_us)                                                                   \
+	static const struct behaviour name_ = {                                                    \
+	        #name_,                                                                            \
+	        {{.run_ns = 100 * US, .sleep_ns = MS, .periodic = true}},                          \
+	        .starts_ns = US,                                                                   \
+	        .after_ns = (after_us)*US}
+IN_TURN(first_turn, 2000);
+IN_TURN(second_turn, 2250);
+IN_TURN(third_turn, 2500);
+IN_TURN(fourth_turn, 2750);
+static const struct behaviour rare = {
+        "10us/40ms", {{.run_ns = 10 * US, .sleep_ns = 40 * MS, .vary_permille = 500}}};
 static const struct behaviour spinner = {"spinner", {{.run_ns = NSEC_NEVER}}, 0};
 static const struct behaviour foreign = {
         "foreign RT", {{.run_ns = MS, .sleep_ns = 10 * MS, .vary_permille = 300}}, 0};
@@ -156,6 +169,11 @@ const struct scenario scenarios[] = {
 	 .casts = {{&good, 4, 1, true}}},
 	{"good-eight-per-cpu", .n_cpus = 2, .spinners_per_cpu = 3,
 	 .casts = {{&good, 16, 1, true}}},
+	/* every second vCPU begins on the first CPU, and nothing ever takes it away from there */
+	{"good-clustered", .n_cpus = 2, .spinners_per_cpu = 3, .served_permille = 990,
+	 .casts = {{&first_turn, 1, 1, false}, {&rare, 1, 1, false}, {&second_turn, 1, 1, false},
+		   {&rare, 1, 1, false}, {&third_turn, 1, 1, false}, {&rare, 1, 1, false},
+		   {&fourth_turn, 1, 1, false}}},
 	{"good-domain-of-eight", .n_cpus = 4, .spinners_per_cpu = 1,
 	 .casts = {{&good, 1, 8, false}}},
 	{"rogue-240-5", .n_cpus = 2, .spinners_per_cpu = 1, .casts = {{&rogue_240, 2, 1, false}}},

@@ -213,6 +213,8 @@ static void reschedule(struct world *world, uint32_t cpu, bool yield)
 	asleep = prev >= 0 && world->threads[prev].state == THREAD_ASLEEP;
 	current = asleep ? -1 : prev;
 	next = yield || current < 0 ? pick(world, cpu, current) : current;
+	if (current >= 0 && world->threads[current].leaves)
+		next = pick(world, cpu, -1);
 	if (next == prev && !asleep) {
 		if (next >= 0) {
 			if (world->now_ns >= c->slice_ends_ns)
@@ -415,6 +417,24 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 		reschedule(world, t->cpu, true);
 }
 
+void world_displace(struct world *world, uint32_t number)
+{
+	struct thread *t = &world->threads[number];
+	uint32_t from = t->cpu;
+	int to = queue_weaker_cpu(world, t);
+
+	world_note(world, "displace", number, (uint64_t)(int64_t)to);
+	if (t->state != THREAD_RUNNING || to < 0)
+		return;
+	t->leaves = true;
+	reschedule(world, from, true);
+	t->leaves = false;
+	world->hooks.migrate(world->hooks.userdata, (int)number, (uint32_t)to);
+	reschedule(world, (uint32_t)to, true);
+	if (t->state == THREAD_QUEUED)
+		reschedule(world, from, true);
+}
+
 struct census {
 	uint64_t groups, mates;
 };
@@ -441,40 +461,6 @@ uint32_t world_entitled_permille(struct world *world, uint32_t number)
 	if (running(world, c))
 		count(world, t, running(world, c), &there);
 	return (uint32_t)MAX(1000 / there.groups / there.mates, UINT64_C(1));
-}
-
-void world_start(struct world *world)
-{
-	world->group_seen = calloc(world->n_groups, sizeof(*world->group_seen));
-	for (uint32_t i = 0; i < world->n_cpus; i++) {
-		world->cpus[i].group_vruntime = calloc(world->n_groups, sizeof(uint64_t));
-		if (!world->cpus[i].group_vruntime || !world->group_seen)
-			abort();
-		queue_mark(world, i);
-	}
-	for (uint32_t i = 0; i < world->n_threads; i++) {
-		struct thread *t = &world->threads[i];
-		uint64_t within_ns = t->behaviour->starts_ns ?: NSEC_PER_MSEC;
-
-		t->state = THREAD_ASLEEP;
-		t->cpu = t->only_cpu >= 0 ? (uint32_t)t->only_cpu : i % world->n_cpus;
-		t->period_ns = world->now_ns + rng_below(&world->random, within_ns);
-		t->phase_ends_ns = t->period_ns + t->behaviour->phases[0].lasts_ns;
-		t->wake_planned = true;
-		world_plan(world, t->period_ns, HAPPENS_WAKE, i, 0);
-		if (t->behaviour->interrupt_every_ns)
-			world_plan(world,
-			           t->period_ns + rng_below(&world->random,
-			                                    t->behaviour->interrupt_every_ns),
-			           HAPPENS_INTERRUPT, i, 0);
-		if (t->behaviour->spin_every_ns)
-			world_plan(world, t->period_ns, HAPPENS_SPIN, i, 0);
-		if (t->behaviour->asks == ASK_HONEST)
-			world_plan(world,
-			           t->period_ns +
-			                   rng_below(&world->random, t->behaviour->urgent_every_ns),
-			           HAPPENS_URGENT, i, 0);
-	}
 }
 
 void world_end(struct world *world)

@@ -41,6 +41,7 @@ struct behaviour {
 	uint32_t lock_permille; /* of the sleeps, so many are waits for a lock in QEMU: no halt */
 	enum ask_mode asks;
 	uint64_t starts_ns; /* at random within this; 0: a millisecond */
+	uint64_t after_ns;  /* which begins so much later */
 	/* ASK_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work */
 	uint64_t urgent_every_ns, urgent_run_ns;
 	/* any: a device or another vCPU interrupts it, for so much work each time; 0: never */
@@ -56,6 +57,7 @@ struct thread {
 	int vcpu, domain;    /* -1; of a domain, and no vCPU: it works for it */
 	uint32_t group;
 	int only_cpu;     /* -1: it may run on all */
+	bool leaves;      /* what runs there is to change, though nothing goes before it */
 	bool observed;    /* traced, and never boosted */
 	int own_priority; /* its owner's: real-time without our doing */
 	int priority;     /* 0: fair; else FIFO */
@@ -182,6 +184,10 @@ void world_handle(struct world *world, const struct entry *entry);
 
 /** What sched_setscheduler() does: 0 is fair. */
 void world_set_priority(struct world *world, uint32_t thread, int priority);
+
+/** Somebody more urgent runs for a moment where that real-time thread does: it goes elsewhere, if
+ * it can. */
+void world_displace(struct world *world, uint32_t thread);
 
 /** Closes the intervals that are open, those of waiting threads too. */
 void world_end(struct world *world);

@@ -159,6 +159,32 @@ static void test_interrupted(void)
 	CHECK(facts.interrupted);
 }
 
+/* Whether a CPU has a burst for it, whatever it has had itself. */
+static void test_room(void)
+{
+	start();
+	vcpu.repaid_at_ns = T0 + 100000 * US;
+	CHECK(account_has_room(&accounts, 0, 1, T0));
+	cpus[1].repaid_at_ns = T0 + 9000 * US; /* 2,700 us are owed */
+	CHECK(!account_has_room(&accounts, 0, 1, T0));
+	CHECK(!account_has_room(&accounts, 0, 1, T0 + 600 * US));
+	CHECK(account_has_room(&accounts, 0, 1, T0 + 700 * US));
+	CHECK(account_has_room(&accounts, 0, 2, T0));
+	cpus[1].repaid_at_ns = 0;
+}
+
+/* Told to be out of tokens, it is watched anew, and still charged for what it owes. */
+static void test_watched_again(void)
+{
+	start();
+	account_raised(&accounts, 0, T0 + 100 * US);
+	vcpu.exhausted_at_ns = T0 + 200 * US;
+	account_watch_again(&accounts, 0);
+	CHECK_U64(vcpu.exhausted_at_ns, 0);
+	CHECK_U64(vcpu.raised_at_ns, T0 + 100 * US);
+	CHECK(vcpu.flags & PVS_FLAG_ELEVATED);
+}
+
 /* What the policy wants to be told, and nothing of what it does not. */
 static void test_report(void)
 {
@@ -202,4 +228,5 @@ TEST_MAIN({"overdrawn", test_overdrawn}, {"raised_once", test_raised_once},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},
-          {"interrupted", test_interrupted}, {"report", test_report})
+          {"interrupted", test_interrupted}, {"report", test_report}, {"room", test_room},
+          {"watched_again", test_watched_again})

@@ -427,6 +427,28 @@ static void test_confined_to_all_or_nothing(void)
 	CHECK_INT(sched_set_cpus(0, &before, &missing), 0);
 }
 
+/* It may run where it could before, after each visit. */
+static void test_visits_a_cpu(void)
+{
+	struct cpu_set_bits before, one = CPU_SET_BITS_NULL, missing, now;
+
+	CHECK_INT(sched_get_cpus(0, &before), 0);
+	CPU_SET_BITS_FOREACH(cpu, &before)
+	{
+		CHECK_INT(sched_visit_cpu(cpu), 0);
+		CHECK_INT(sched_get_cpus(0, &now), 0);
+		CHECK(cpu_set_bits_equal(&now, &before));
+	}
+	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX), -EINVAL);
+	/* what it may not do is not done */
+	cpu_set_bits_add(&one, cpu_set_bits_next(&before, 0));
+	CHECK_INT(sched_set_cpus(0, &one, &missing), 0);
+	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX - 1), -EINVAL);
+	CHECK_INT(sched_get_cpus(0, &now), 0);
+	CHECK(cpu_set_bits_equal(&now, &one));
+	CHECK_INT(sched_set_cpus(0, &before, &missing), 0);
+}
+
 TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_custom_slice},
           {"slack_changed_between_boosts", test_slack_changed_between_boosts},
           {"renice_meanwhile_wins", test_renice_meanwhile_wins},
@@ -437,4 +459,5 @@ TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_cus
           {"same_class_by_others", test_same_class_by_others},
           {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
           {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone},
-          {"confined_to_all_or_nothing", test_confined_to_all_or_nothing})
+          {"confined_to_all_or_nothing", test_confined_to_all_or_nothing},
+          {"visits_a_cpu", test_visits_a_cpu})

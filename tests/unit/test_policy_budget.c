@@ -306,6 +306,77 @@ static void test_crowded_caps(void)
 	policy_free(policy);
 }
 
+/* Its CPU's bucket is empty, and nothing else: it goes on where there is room, with its boost. */
+static void test_leaves_a_crowd(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = running(0);
+	const uint64_t full_ns = 10 * MS; /* 3 ms at 30 %: the CPU's */
+	uint64_t now = T0 + MS;
+
+	facts.cpu_at_ns = now + 2 * MS;
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_NOTHING);
+	facts.room_elsewhere = true;
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_DISPLACE);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
+	CHECK_U64(policy_view(policy, 1)->displaced_total, 1);
+	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_CPU_CAP], 0);
+	CHECK_LE(policy_next_ns(policy), now + 100 * US);
+	/* gone: nothing is in its way there */
+	facts = running(400 * US);
+	facts.watched = true;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now + 100 * US).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
+	/* not to and fro: not before the CPU that it left can be full again */
+	facts = running(0);
+	facts.room_elsewhere = true;
+	now += full_ns - 1;
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_NOTHING);
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now + 1).action, POLICY_DISPLACE);
+	policy_free(policy);
+}
+
+/* Nobody else watches the run that goes on: what stays there is lowered, what went is watched. */
+static void test_stays_in_a_crowd(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = running(0);
+	uint64_t now = T0 + MS;
+
+	facts.room_elsewhere = true;
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_DISPLACE);
+	now = policy_next_ns(policy);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_LOWER);
+	policy_free(policy);
+
+	policy = make_armed();
+	now = T0 + MS;
+	/* the booster preempted it, and it runs elsewhere by now */
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, running(300 * US), now).action,
+	          POLICY_DISPLACE);
+	now = policy_next_ns(policy);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(200 * US), now).action, POLICY_NOTHING);
+	CHECK_U64(policy_next_ns(policy), now + 200 * US);
+	policy_free(policy);
+}
+
+static void test_no_way_out_of_a_crowd(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = halted();
+
+	/* asleep: there is nobody to take elsewhere */
+	facts.tokens_ns = 0;
+	facts.room_elsewhere = true;
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, T0 + MS).action, POLICY_NOTHING);
+	facts = running(0);
+	facts.room_elsewhere = true;
+	policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, T0 + MS).action, POLICY_NOTHING);
+	CHECK_U64(policy_view(policy, 1)->displaced_total, 0);
+	policy_free(policy);
+}
+
 TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"exhausted", test_exhausted},
           {"exhausted_with_times_past", test_exhausted_with_times_past},
@@ -314,4 +385,6 @@ TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"rate_limit", test_rate_limit}, {"armed_keeps", test_armed_keeps},
           {"raised_while_awake", test_raised_while_awake},
           {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep},
-          {"crowded_caps", test_crowded_caps})
+          {"crowded_caps", test_crowded_caps}, {"leaves_a_crowd", test_leaves_a_crowd},
+          {"stays_in_a_crowd", test_stays_in_a_crowd},
+          {"no_way_out_of_a_crowd", test_no_way_out_of_a_crowd})

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/crowd.h"
+
+#include "pvsched/trace.h"
+#include "util/clock.h"
+
+int crowd_debtor(struct booster *b, unsigned int running, bool mates)
+{
+	const struct accounts *accounts = b->options.accounts;
+	const struct pvs_vcpu_account *here = &accounts->vcpus[running];
+	uint64_t now_ns = clock_now_ns();
+	size_t n = 0;
+	int most;
+
+	for (unsigned int i = 0; i < b->raised.n; i++) {
+		unsigned int slot = b->raised.slots[i];
+
+		if (accounts->vcpus[slot].cpu != here->cpu ||
+		    (mates && accounts->vcpus[slot].domain != here->domain))
+			continue;
+		b->claims[n++] = (struct policy_claim){
+		        .vcpu = slot,
+		        .owed_ns = account_owed_ns(accounts, slot, now_ns),
+		};
+	}
+	most = policy_debtor(b->claims, n);
+	return most >= 0 ? (int)b->claims[most].vcpu : -1;
+}
+
+bool crowd_has_room(struct booster *b, unsigned int slot, uint64_t now_ns)
+{
+	const struct accounts *accounts = b->options.accounts;
+	unsigned int here = accounts->vcpus[slot].cpu;
+	struct cpu_set_bits cpus, ours;
+
+	/* where we may not run we can take nobody's place */
+	if (sched_get_cpus((pid_t)accounts->vcpus[slot].tid, &cpus) < 0 ||
+	    sched_get_cpus(0, &ours) < 0 || !cpu_set_bits_has(&ours, here))
+		return false;
+	CPU_SET_BITS_FOREACH(cpu, &cpus)
+	{
+		if (cpu != here && account_has_room(accounts, slot, cpu, now_ns))
+			return true;
+	}
+	return false;
+}
+
+void crowd_displace(struct booster *b, unsigned int slot)
+{
+	const struct accounts *accounts = b->options.accounts;
+	struct policy_facts facts;
+
+	account_watch_again(accounts, slot);
+	account_facts(accounts, slot, clock_now_ns(), &facts);
+	/* who does not go by that is lowered when the policy looks, or when the tracer tells again
+	 */
+	if (facts.whereabouts == POLICY_RUNNING && facts.tokens_ns <= PVS_TOKENS_MIN_NS)
+		sched_visit_cpu(accounts->vcpus[slot].cpu);
+}
