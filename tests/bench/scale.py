@@ -27,6 +27,7 @@ _PREFIX = "bench-scale-"
 _LISTED_S = 60
 _POLL_S = 0.01
 _SETTLE_S = 0.5  # new domains are looked at again some times, ever later
+_CLOSED_S = 0.1  # the daemon wakes once more when whom it answered is gone
 MINUTE_S = 65  # all processes are looked at once a minute
 DISCOVERY_S, RSS_MIB, TARGET_COUNT = 2, 32, 250
 
@@ -145,6 +146,7 @@ class _Running:
         time.sleep(_SETTLE_S)
         # a look at all vCPUs is work for the daemon: none lies between the two of what it used
         boosts, woken, woken_at = self._boosts(), self.domains.wakeups(), time.monotonic()
+        time.sleep(_CLOSED_S)
         before, begin = _use(self.pids.values()), time.monotonic()
         time.sleep(seconds)
         after, wall_s = _use(self.pids.values()), time.monotonic() - begin
