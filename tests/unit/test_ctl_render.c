@@ -175,9 +175,11 @@ static void test_show_sources(void)
 	               "   2     8  87.5 %         11    5       3       2      0           0\n");
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN,
 	                        "{\"vcpus\":[{\"vcpu\":2,\"denied_total\":{\"spin\":1},"
-	                        "\"interrupt_boosts_total\":4,\"spins_total\":1}]}"),
+	                        "\"interrupt_boosts_total\":4,\"spins_total\":1,"
+	                        "\"displaced_total\":3}]}"),
 	               "  raised for interrupts that came while it waited: 4\n"
-	               "  lowered since its guest spun: 1\n");
+	               "  lowered since its guest spun: 1\n"
+	               "  taken from a CPU that had given its share to one that had not: 3\n");
 	CHECK_CONTAINS(
 	        rendered(CTL_STATUS,
 	                 "{\"events\":{\"deliveries\":30,\"deliveries_own\":20,"
