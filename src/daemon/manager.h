@@ -354,7 +354,7 @@ bool report_canary(const struct canary_totals *canary, char *text, size_t size);
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
                        struct cJSON *object);
 
-/** Adds what the policy made of them. */
+/** Adds what the policy made of them, and of a CPU whose bucket was empty. */
 void report_signs(const struct policy_view *view, struct cJSON *object);
 
 /** Adds the counts of the whole host. */

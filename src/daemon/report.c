@@ -143,7 +143,6 @@ static cJSON *vcpu_detail(struct manager *m, const struct managed_domain *d,
 	add_integer(object, "threads_mended", (int64_t)news.booster.children_mended);
 	add_integer(object, "unseen_total", news.account.unseen);
 	add_integer(object, "throttles_total", (int64_t)news.booster.view.throttles_total);
-	add_integer(object, "displaced_total", (int64_t)news.booster.view.displaced_total);
 	add_integer(object, "yields_total", (int64_t)news.booster.view.yields_total);
 	report_page(&news.booster.page, object);
 	return object;

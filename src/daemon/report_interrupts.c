@@ -26,6 +26,7 @@ void report_signs(const struct policy_view *view, struct cJSON *object)
 {
 	add(object, "interrupt_boosts_total", view->interrupts_total);
 	add(object, "spins_total", view->spins_total);
+	add(object, "displaced_total", view->displaced_total);
 }
 
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
