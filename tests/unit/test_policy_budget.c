@@ -336,6 +336,26 @@ static void test_leaves_a_crowd(void)
 	policy_free(policy);
 }
 
+/* It costs the booster real time, and the host: not for one vCPU after the other. */
+static void test_leaves_a_crowd_one_by_one(void)
+{
+	struct policy *policy = make_armed();
+	struct policy_facts facts = halted();
+	struct policy_decision decision;
+
+	policy_add(policy, 2, &latency, 0, T0);
+	policy_step(policy, 2, POLICY_EVENT_HALTED, &facts, T0, &decision);
+	policy_raised(policy, 2, 0, &facts, T0);
+	facts = running(0);
+	facts.room_elsewhere = true;
+	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, T0 + MS).action, POLICY_DISPLACE);
+	policy_step(policy, 2, POLICY_EVENT_CROWDED, &facts, T0 + 3 * MS - 1, &decision);
+	CHECK_INT(decision.action, POLICY_NOTHING);
+	policy_step(policy, 2, POLICY_EVENT_CROWDED, &facts, T0 + 3 * MS, &decision);
+	CHECK_INT(decision.action, POLICY_DISPLACE);
+	policy_free(policy);
+}
+
 /* Nobody else watches the run that goes on: what stays there is lowered, what went is watched. */
 static void test_stays_in_a_crowd(void)
 {
@@ -386,5 +406,6 @@ TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"raised_while_awake", test_raised_while_awake},
           {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep},
           {"crowded_caps", test_crowded_caps}, {"leaves_a_crowd", test_leaves_a_crowd},
+          {"leaves_a_crowd_one_by_one", test_leaves_a_crowd_one_by_one},
           {"stays_in_a_crowd", test_stays_in_a_crowd},
           {"no_way_out_of_a_crowd", test_no_way_out_of_a_crowd})
