@@ -92,8 +92,9 @@ def _shown(daemon, domain):
     return daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]
 
 
-# Its CPU's bucket is as small as its own, and refilled more slowly: that one is empty first.
-_SCARCE = {"host": {"cpu_share_permille": 50, "cpu_burst_us": 500}}
+# Its CPU's bucket is empty long before its own.
+_SCARCE = {"profiles": {"long": {"mode": "boost", "share_permille": 250, "burst_us": 5000}},
+           "host": {"cpu_share_permille": 250, "cpu_burst_us": 500, "domain_burst_us": 5000}}
 
 
 @pytest.mark.skipif(len(_CPUS) < 2, reason="there is nowhere else to go")
@@ -101,7 +102,7 @@ def test_goes_on_where_there_is_room(scene):
     """By the kernel's own choice: neither its affinity nor, after that, the booster's is another one."""
     domain = scene.domain(busy=1, idle=2, hz=1000)
     affinity = os.sched_getaffinity(domain.tid)
-    daemon = scene.daemon(config=_SCARCE)
+    daemon = scene.daemon(profile="long", config=_SCARCE)
     proc.wait_for(lambda: _shown(daemon, domain)["displaced_total"] > 3, 20, "it to go on elsewhere")
     assert os.sched_getaffinity(domain.tid) == affinity
     assert "taken from a CPU" in daemon.call("explain", domain.name).stdout
@@ -111,6 +112,6 @@ def test_goes_on_where_there_is_room(scene):
 
 def test_stays_where_it_is_pinned(scene):
     domain = scene.domain(busy=1, idle=2, hz=1000, tuning=f"<cputune><vcpupin vcpu='0' cpuset='{_CPUS[-1]}'/></cputune>")
-    daemon = scene.daemon(config=_SCARCE)
+    daemon = scene.daemon(profile="long", config=_SCARCE)
     daemon.wait_vcpu(domain, lambda v: v["denied_total"].get("cpu-cap", 0) > 3, "to be turned away by its CPU")
     assert _shown(daemon, domain)["displaced_total"] == 0
