@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A vCPU that is elevated: may it stay so? */
 #include "policy/vcpu.h"
+#include "pvsched/bucket.h"
 #include "pvsched/trace.h"
 
 /*
@@ -169,8 +170,15 @@ static bool command_over(struct policy_vcpu *v, const struct policy_facts *facts
 /* So soon it is looked at whether it has gone: several times what the kernel takes for it. */
 #define DISPLACED_LOOK_NS (100 * NSEC_PER_USEC)
 
-/* It takes the booster some 60 us of real time: of one CPU, no more than 30 thousandths. */
-#define DISPLACE_GAP_NS (2 * NSEC_PER_MSEC)
+/*
+ * What it takes the booster, in real time. In the long run no more than that share of one CPU is
+ * spent on it; but where many gathered, some must go at once, or as many are lowered.
+ */
+#define DISPLACE_COST_NS (60 * NSEC_PER_USEC)
+static const struct pvs_bucket_rule displace_rule = {
+        .burst_ns = 1 * NSEC_PER_MSEC,
+        .share_permille = 30,
+};
 
 /*
  * Too soon after the last time. It would come back to a CPU that it has just emptied: not before
@@ -181,7 +189,8 @@ static bool was_displaced(const struct policy *policy, const struct policy_vcpu 
 	const struct host_caps *caps = &policy->caps;
 	uint64_t refill_ns = caps->cpu_burst_ns * 1000 / MAX(caps->cpu_share_permille, UINT32_C(1));
 
-	return (policy->displaced_ns && now_ns < policy->displaced_ns + DISPLACE_GAP_NS) ||
+	return pvs_bucket_tokens(&displace_rule, policy->displace_repaid_at_ns, now_ns) <
+	               (int64_t)DISPLACE_COST_NS ||
 	       (v->displaced_ns && now_ns < v->displaced_ns + refill_ns);
 }
 
@@ -202,8 +211,11 @@ static void leave_crowd(struct policy *policy, unsigned int vcpu, const struct p
 		return;
 	if (!is_gone && (!facts->room_elsewhere || was_displaced(policy, v, now_ns)))
 		return;
-	if (!is_gone)
-		policy->displaced_ns = v->displaced_ns = now_ns;
+	if (!is_gone) {
+		v->displaced_ns = now_ns;
+		policy->displace_repaid_at_ns = pvs_bucket_charge(
+		        &displace_rule, policy->displace_repaid_at_ns, now_ns, DISPLACE_COST_NS);
+	}
 	v->view.displaced_total++;
 	v->caught_awake = true; /* nobody watches this run, should it go on */
 	ret->action = POLICY_DISPLACE;

@@ -42,7 +42,7 @@ struct policy {
 	unsigned int n_vcpus;
 	uint32_t holds; /* of everybody */
 	struct host_caps caps;
-	uint64_t displaced_ns; /* somebody was made to leave a CPU last at */
+	uint64_t displace_repaid_at_ns; /* bucket of the time that displacing takes */
 	struct timers *timers;
 	struct policy_vcpu *vcpus;
 };
