@@ -27,7 +27,11 @@ static bool is_urgent(const char *path, const char *self)
 	return strcmp(path, self) == 0;
 }
 
-/** Locks one mapping, all of it, if it is of those. A line is that of /proc/PID/maps. */
+/**
+ * Locks one mapping, all of it, if it is of those. Of other libraries' code what was needed to
+ * start is let go of: it is in the page cache. Not of what can't be executed, which may hold
+ * relocations. A line is that of /proc/PID/maps.
+ */
 static int lock_mapping(const char *line, const char *self)
 {
 	unsigned long start, end;
@@ -40,8 +44,11 @@ static int lock_mapping(const char *line, const char *self)
 	/* guards of stacks, and what the kernel maps */
 	if (permissions[0] != 'r' || strncmp(line + path, "[v", 2) == 0)
 		return 0;
-	if (permissions[1] != 'w' && !is_urgent(line + path, self))
+	if (permissions[1] != 'w' && !is_urgent(line + path, self)) {
+		if (strcmp(permissions, "r-xp") == 0)
+			madvise((void *)start, end - start, MADV_DONTNEED); /* NOLINT: an address */
 		return 0;
+	}
 	return mlock((const void *)start, end - start) < 0 ? -errno : 0; /* NOLINT: an address */
 }
 
@@ -54,8 +61,6 @@ int memory_lock(void)
 	ssize_t n;
 	int r = 0;
 
-	if (mlockall(MCL_CURRENT | MCL_ONFAULT) < 0)
-		return -errno;
 	file = fopen("/proc/self/maps", "re");
 	if (!file || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return -errno;
@@ -63,5 +68,7 @@ int memory_lock(void)
 		line[n - 1] = '\0'; /* the end of the line */
 		r = lock_mapping(line, self);
 	}
+	if (r == 0 && mlockall(MCL_CURRENT | MCL_ONFAULT) < 0)
+		r = -errno;
 	return r;
 }

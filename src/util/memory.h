@@ -10,8 +10,8 @@
 /**
  * Keeps what is mapped now in memory. All that can be written, and the code of the program itself,
  * of libc, libbpf and liburing, is there when this returns. Of other libraries, of which real-time
- * threads call nothing, what was used so far stays, and what is used later from then on: all of
- * them are many times as large. Returns 0, or -errno: -EPERM, -ENOMEM when the limit RLIMIT_MEMLOCK
- * is too low.
+ * threads call nothing, what is used later stays from then on; their code that was needed to start
+ * is let go of. All of them are many times as large. Returns 0, or -errno: -EPERM, -ENOMEM when the
+ * limit RLIMIT_MEMLOCK is too low.
  */
 int memory_lock(void);

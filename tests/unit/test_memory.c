@@ -38,6 +38,8 @@ static void test_lock(void)
 	library = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
 	CHECK(own != MAP_FAILED && library != MAP_FAILED);
 	CHECK_INT(present(own, page), 0);
+	CHECK_INT(*(volatile char *)library, 0);
+	CHECK(present(library, page) > 0);
 	r = memory_lock();
 	if (r == -EPERM || r == -ENOMEM) {
 		TEST_SKIP("RLIMIT_MEMLOCK is too low for whoever runs this");
@@ -45,7 +47,7 @@ static void test_lock(void)
 	}
 	CHECK_INT(r, 0);
 	CHECK_INT(present(own, page), PAGES);
-	/* what nobody called yet takes no room, what is called stays */
+	/* what was called before takes no room any more, what is called from now on stays */
 	CHECK_INT(present(library, page), 0);
 	CHECK_INT(*(volatile char *)library, 0);
 	CHECK(present(library, page) > 0);
