@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "trace/tracer.h"
+#include "trace/internal.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,45 +13,8 @@
 #include "trace/kernel_btf.h"
 #include "tracer.skel.h"
 
-#define LISTED_BITS  65536
-#define PROCESS_BITS 4096
-
 /* Handled within half a millisecond or so; then whoever handles them may have a command to do. */
 #define DRAIN_MAX 64
-
-/* As in bpf/inject.h. */
-struct vcpu_address {
-	uint32_t process;
-	uint32_t apic_id;
-};
-
-/* Those that exist only where the module is loaded. */
-enum kvm_program {
-	KVM_INJ_VIRQ,
-	KVM_APICV_ACCEPT_IRQ,
-	KVM_APIC_ACCEPT_IRQ,
-	KVM_PLE_WINDOW,
-	KVM_HYPERCALL,
-	_KVM_PROGRAMS,
-};
-
-struct tracer {
-	struct tracer_bpf *bpf;
-	struct ring_buffer *ring;
-	struct ring_buffer *overdue; /* only to empty it */
-	struct bpf_link *kvm[_KVM_PROGRAMS];
-	struct tracer_sources sources;
-	struct pvs_vcpu_account *vcpus;
-	struct pvs_domain_account *domains;
-	struct pvs_cpu_account *cpus;
-	struct pvs_helper_account *helpers;
-	uint16_t *listed_users;               /* how many tids share a bit of `listed` */
-	struct vcpu_address *addresses;       /* by slot; process 0: none */
-	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
-	tracer_event_fn *fn;                  /* during tracer_drain() */
-	void *userdata;
-	unsigned int drained; /* in this call of it */
-};
 
 /* The last line of libbpf's complaint, kept for the message that people get. */
 static char complaint[256];
@@ -119,8 +80,7 @@ static int attach_sched(struct tracer *tracer)
 	return 0;
 }
 
-/* What is not attached yet. One that is missing is nothing to complain of: status tells. */
-static void attach_kvm(struct tracer *tracer)
+void tracer_attach_kvm(struct tracer *tracer)
 {
 	const struct bpf_program *programs[_KVM_PROGRAMS] = {
 	        [KVM_INJ_VIRQ] = tracer->bpf->progs.on_inj_virq,
@@ -195,7 +155,7 @@ int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char
 		r = fail(why, why_size, "the tracer could not be attached", r);
 		goto failed;
 	}
-	attach_kvm(tracer);
+	tracer_attach_kvm(tracer);
 	*ret = tracer;
 	return 0;
 failed:
@@ -254,162 +214,6 @@ struct pvs_helper_account *tracer_helpers(struct tracer *tracer)
 struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer)
 {
 	return &tracer->bpf->bss->cpu_rule;
-}
-
-/* A bit of a table in BPF is set while anybody who shares it is registered. */
-static void mark(uint64_t *table, uint16_t *users, uint32_t bit, int change)
-{
-	uint64_t *word = &table[bit / 64];
-
-	users[bit] = (uint16_t)(users[bit] + change);
-	if (users[bit])
-		__atomic_or_fetch(word, UINT64_C(1) << (bit % 64), __ATOMIC_RELEASE);
-	else
-		__atomic_and_fetch(word, ~(UINT64_C(1) << (bit % 64)), __ATOMIC_RELEASE);
-}
-
-static void list(struct tracer *tracer, pid_t tid, int change)
-{
-	mark((uint64_t *)tracer->bpf->bss->listed, tracer->listed_users,
-	     (uint32_t)tid % LISTED_BITS, change);
-}
-
-static int timer_try(const struct bpf_program *maker)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, run);
-	int r = bpf_prog_test_run_opts(bpf_program__fd(maker), &run);
-
-	return r < 0 ? r : (int)run.retval;
-}
-
-/*
- * Linux 6.18 allocates a timer without waiting for anything (kmalloc_nolock), and then may have
- * none of that size left however much memory is free: a hundred or two were had. A pipe is of that
- * size, too, and waited for; with it come some twenty for us.
- */
-#define TIMER_TRIES 16
-
-/* @maker: the program that makes it, which was told whose. */
-static int timer_make(const struct bpf_program *maker)
-{
-	int r, pipe_fds[2];
-
-	r = timer_try(maker);
-	for (int i = 0; r == -ENOMEM && i < TIMER_TRIES; i++) {
-		if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-			return r;
-		r = timer_try(maker);
-		close(pipe_fds[0]);
-		close(pipe_fds[1]);
-	}
-	return r;
-}
-
-/* @slot: as in the tracer's table, where helpers come after vCPUs. */
-static int thread_register(struct tracer *tracer, uint32_t slot, pid_t tid)
-{
-	uint32_t key = (uint32_t)tid, value = slot;
-	int r = bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.slots), &key, &value, BPF_ANY);
-	if (r < 0)
-		return -errno;
-	list(tracer, tid, 1);
-	return 0;
-}
-
-static void mark_process(struct tracer *tracer, uint32_t process, int change)
-{
-	mark((uint64_t *)tracer->bpf->bss->processes, tracer->process_users, process % PROCESS_BITS,
-	     change);
-}
-
-static void address_end(struct tracer *tracer, unsigned int slot)
-{
-	struct vcpu_address *address = &tracer->addresses[slot];
-	int fd = bpf_map__fd(tracer->bpf->maps.addresses);
-	uint32_t value;
-
-	if (!address->process)
-		return;
-	mark_process(tracer, address->process, -1);
-	/* it may be another slot's by now */
-	if (bpf_map_lookup_elem(fd, address, &value) == 0 && value == slot)
-		bpf_map_delete_elem(fd, address);
-	*address = (struct vcpu_address){0};
-}
-
-int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id)
-{
-	struct vcpu_address address = {(uint32_t)process, apic_id};
-	uint32_t value = slot;
-
-	attach_kvm(tracer); /* a module that was loaded after us is there by now */
-	address_end(tracer, slot);
-	if (apic_id == PVS_APIC_ID_NONE)
-		return 0;
-	if (bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.addresses), &address, &value,
-	                        BPF_ANY) < 0)
-		return -errno;
-	tracer->addresses[slot] = address;
-	mark_process(tracer, address.process, 1);
-	return 0;
-}
-
-int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
-{
-	int r;
-
-	tracer->bpf->bss->deadline_slot = slot;
-	r = timer_make(tracer->bpf->progs.make_deadline);
-	return r < 0 ? r : thread_register(tracer, slot, tid);
-}
-
-int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
-{
-	int r;
-
-	tracer->bpf->bss->helper_slot = helper;
-	r = timer_make(tracer->bpf->progs.make_helper_look);
-	if (r < 0)
-		return r;
-	tracer->helpers[helper] = (struct pvs_helper_account){.tid = (uint32_t)tid};
-	return thread_register(tracer, PVS_VCPUS_MAX + helper, tid);
-}
-
-static void thread_unregister(struct tracer *tracer, uint32_t slot, pid_t tid)
-{
-	uint32_t key = (uint32_t)tid, value;
-	int fd = bpf_map__fd(tracer->bpf->maps.slots);
-
-	/* the number may belong to a younger thread in another slot by now */
-	if (bpf_map_lookup_elem(fd, &key, &value) == 0 && value == slot)
-		bpf_map_delete_elem(fd, &key);
-	list(tracer, tid, -1);
-}
-
-void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
-{
-	address_end(tracer, slot);
-	thread_unregister(tracer, slot, tid);
-}
-
-void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
-{
-	struct pvs_helper_account *account = &tracer->helpers[helper];
-	uint32_t *waiting = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].helpers_waiting;
-
-	thread_unregister(tracer, PVS_VCPUS_MAX + helper, (pid_t)account->tid);
-	__atomic_store_n(&account->tid, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&account->since_ns, 0, __ATOMIC_RELEASE);
-	__atomic_and_fetch(waiting, ~(UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN)),
-	                   __ATOMIC_RELEASE);
-}
-
-void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid)
-{
-	if (cpu >= PVS_CPUS_MAX || tracer->cpus[cpu].softirqd_tid)
-		return;
-	tracer->cpus[cpu].softirqd_tid = (uint32_t)tid;
-	list(tracer, tid, 1);
 }
 
 int tracer_events_fd(const struct tracer *tracer)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What the files of the tracer share; nobody else's. */
+
+#include <bpf/libbpf.h>
+
+#include "trace/tracer.h"
+#include "tracer.skel.h"
+
+#define LISTED_BITS  65536
+#define PROCESS_BITS 4096
+
+/* As in bpf/inject.h. */
+struct vcpu_address {
+	uint32_t process;
+	uint32_t apic_id;
+};
+
+/* Those that exist only where the module is loaded. */
+enum kvm_program {
+	KVM_INJ_VIRQ,
+	KVM_APICV_ACCEPT_IRQ,
+	KVM_APIC_ACCEPT_IRQ,
+	KVM_PLE_WINDOW,
+	KVM_HYPERCALL,
+	_KVM_PROGRAMS,
+};
+
+struct tracer {
+	struct tracer_bpf *bpf;
+	struct ring_buffer *ring;
+	struct ring_buffer *overdue; /* only to empty it */
+	struct bpf_link *kvm[_KVM_PROGRAMS];
+	struct tracer_sources sources;
+	struct pvs_vcpu_account *vcpus;
+	struct pvs_domain_account *domains;
+	struct pvs_cpu_account *cpus;
+	struct pvs_helper_account *helpers;
+	uint16_t *listed_users;               /* how many tids share a bit of `listed` */
+	struct vcpu_address *addresses;       /* by slot; process 0: none */
+	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
+	tracer_event_fn *fn;                  /* during tracer_drain() */
+	void *userdata;
+	unsigned int drained; /* in this call of it */
+};
+
+/* tracer.c */
+
+/** To what is not attached yet. One that is missing is nothing to complain of: status tells. */
+void tracer_attach_kvm(struct tracer *tracer);

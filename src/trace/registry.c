@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which threads the tracer looks at. */
+#include "trace/internal.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* A bit of a table in BPF is set while anybody who shares it is registered. */
+static void mark(uint64_t *table, uint16_t *users, uint32_t bit, int change)
+{
+	uint64_t *word = &table[bit / 64];
+
+	users[bit] = (uint16_t)(users[bit] + change);
+	if (users[bit])
+		__atomic_or_fetch(word, UINT64_C(1) << (bit % 64), __ATOMIC_RELEASE);
+	else
+		__atomic_and_fetch(word, ~(UINT64_C(1) << (bit % 64)), __ATOMIC_RELEASE);
+}
+
+static void list(struct tracer *tracer, pid_t tid, int change)
+{
+	mark((uint64_t *)tracer->bpf->bss->listed, tracer->listed_users,
+	     (uint32_t)tid % LISTED_BITS, change);
+}
+
+static int timer_try(const struct bpf_program *maker)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(maker), &run);
+
+	return r < 0 ? r : (int)run.retval;
+}
+
+/*
+ * Linux 6.18 allocates a timer without waiting for anything (kmalloc_nolock), and then may have
+ * none of that size left however much memory is free: a hundred or two were had. A pipe is of that
+ * size, too, and waited for; with it come some twenty for us.
+ */
+#define TIMER_TRIES 16
+
+/* @maker: the program that makes it, which was told whose. */
+static int timer_make(const struct bpf_program *maker)
+{
+	int r, pipe_fds[2];
+
+	r = timer_try(maker);
+	for (int i = 0; r == -ENOMEM && i < TIMER_TRIES; i++) {
+		if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+			return r;
+		r = timer_try(maker);
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+	}
+	return r;
+}
+
+/* @slot: as in the tracer's table, where helpers come after vCPUs. */
+static int thread_register(struct tracer *tracer, uint32_t slot, pid_t tid)
+{
+	uint32_t key = (uint32_t)tid, value = slot;
+	int r = bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.slots), &key, &value, BPF_ANY);
+	if (r < 0)
+		return -errno;
+	list(tracer, tid, 1);
+	return 0;
+}
+
+static void mark_process(struct tracer *tracer, uint32_t process, int change)
+{
+	mark((uint64_t *)tracer->bpf->bss->processes, tracer->process_users, process % PROCESS_BITS,
+	     change);
+}
+
+static void address_end(struct tracer *tracer, unsigned int slot)
+{
+	struct vcpu_address *address = &tracer->addresses[slot];
+	int fd = bpf_map__fd(tracer->bpf->maps.addresses);
+	uint32_t value;
+
+	if (!address->process)
+		return;
+	mark_process(tracer, address->process, -1);
+	/* it may be another slot's by now */
+	if (bpf_map_lookup_elem(fd, address, &value) == 0 && value == slot)
+		bpf_map_delete_elem(fd, address);
+	*address = (struct vcpu_address){0};
+}
+
+int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id)
+{
+	struct vcpu_address address = {(uint32_t)process, apic_id};
+	uint32_t value = slot;
+
+	tracer_attach_kvm(tracer); /* a module that was loaded after us is there by now */
+	address_end(tracer, slot);
+	if (apic_id == PVS_APIC_ID_NONE)
+		return 0;
+	if (bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.addresses), &address, &value,
+	                        BPF_ANY) < 0)
+		return -errno;
+	tracer->addresses[slot] = address;
+	mark_process(tracer, address.process, 1);
+	return 0;
+}
+
+int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	int r;
+
+	tracer->bpf->bss->deadline_slot = slot;
+	r = timer_make(tracer->bpf->progs.make_deadline);
+	return r < 0 ? r : thread_register(tracer, slot, tid);
+}
+
+int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
+{
+	int r;
+
+	tracer->bpf->bss->helper_slot = helper;
+	r = timer_make(tracer->bpf->progs.make_helper_look);
+	if (r < 0)
+		return r;
+	tracer->helpers[helper] = (struct pvs_helper_account){.tid = (uint32_t)tid};
+	return thread_register(tracer, PVS_VCPUS_MAX + helper, tid);
+}
+
+static void thread_unregister(struct tracer *tracer, uint32_t slot, pid_t tid)
+{
+	uint32_t key = (uint32_t)tid, value;
+	int fd = bpf_map__fd(tracer->bpf->maps.slots);
+
+	/* the number may belong to a younger thread in another slot by now */
+	if (bpf_map_lookup_elem(fd, &key, &value) == 0 && value == slot)
+		bpf_map_delete_elem(fd, &key);
+	list(tracer, tid, -1);
+}
+
+void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	address_end(tracer, slot);
+	thread_unregister(tracer, slot, tid);
+}
+
+void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
+{
+	struct pvs_helper_account *account = &tracer->helpers[helper];
+	uint32_t *waiting = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].helpers_waiting;
+
+	thread_unregister(tracer, PVS_VCPUS_MAX + helper, (pid_t)account->tid);
+	__atomic_store_n(&account->tid, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&account->since_ns, 0, __ATOMIC_RELEASE);
+	__atomic_and_fetch(waiting, ~(UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN)),
+	                   __ATOMIC_RELEASE);
+}
+
+void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid)
+{
+	if (cpu >= PVS_CPUS_MAX || tracer->cpus[cpu].softirqd_tid)
+		return;
+	tracer->cpus[cpu].softirqd_tid = (uint32_t)tid;
+	list(tracer, tid, 1);
+}
