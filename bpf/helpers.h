@@ -24,6 +24,16 @@ static __always_inline struct pvs_domain_account *helper_domain(__u32 helper)
 	return bpf_map_lookup_elem(&domains, &domain);
 }
 
+/* Its exit. From the first one's on, any thread of its process may get another number by exec. */
+static __always_inline void helper_gone(__u32 helper, __u32 tid)
+{
+	struct pvs_domain_account *domain = helper_domain(helper);
+
+	if (domain && domain->main_tid == tid)
+		domain->main_life = PVS_LIFE_OVER;
+	bpf_map_delete_elem(&slots, &tid); /* whoever has its number next is no helper */
+}
+
 static __always_inline bool domain_helpers_wait(__u32 slot)
 {
 	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &slot);

@@ -61,6 +61,7 @@ struct task_struct {
 	unsigned int rt_priority;
 	unsigned int policy;
 	struct sched_entity se;
+	__u64 timer_slack_ns;
 };
 
 struct pt_regs {

@@ -161,6 +161,14 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	return 0;
 }
 
+/* Somebody is told who may raise it now, and must know what to give back. */
+static __always_inline void slack_note(struct pvs_vcpu_account *vcpu, struct task_struct *p,
+                                       __u64 now)
+{
+	vcpu->slack_ns = p->timer_slack_ns;
+	vcpu->slack_at_ns = now;
+}
+
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
                                      struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
@@ -174,8 +182,10 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
-		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT))
+		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT)) {
+			slack_note(vcpu, p, now);
 			event_send(slot, PVS_EVENT_URGENT, 0);
+		}
 		return;
 	}
 	if (!is_halt(vcpu, p)) {
@@ -184,8 +194,10 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
-	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED)
+	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED) {
+		slack_note(vcpu, p, now);
 		event_send(slot, PVS_EVENT_BLOCKED, 0);
+	}
 }
 
 SEC("tp_btf/sched_switch")
@@ -261,6 +273,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* In the context of the thread, which keeps its number until it has told its parent or is reaped.
+ */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *p)
 {
@@ -268,10 +282,12 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	__u32 slot = 0, tid = p->pid;
 
 	vcpu = vcpu_find(tid, &slot);
-	if (vcpu)
+	if (vcpu) {
+		vcpu->life = PVS_LIFE_OVER;
 		event_send(slot, PVS_EVENT_EXIT, 0);
-	else if (slot >= PVS_VCPUS_MAX)
-		bpf_map_delete_elem(&slots, &tid); /* whoever has its number next is no helper */
+	} else if (slot >= PVS_VCPUS_MAX) {
+		helper_gone(slot - PVS_VCPUS_MAX, tid);
+	}
 	return 0;
 }
 

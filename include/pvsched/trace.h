@@ -87,6 +87,18 @@
 #define PVS_FLAG_AGENT            (1U << 7) /* its guest keeps task_intent and cs_state up to date */
 #define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
 
+/**
+ * Whether a thread's number is still its own. It is free for others only after its thread's exit,
+ * but for one case: a thread that calls exec gets the number of its process's first thread, and its
+ * own is free, without its own exit and after that of the first one. So both are watched, the first
+ * one first, and a vCPU's word has the number of the watch of the first one under which it was seen
+ * to live: while both words hold that number, its own number is its own. Written by the daemon, but
+ * for PVS_LIFE_OVER, by the tracer at the exit, before anybody else can have the thread's number;
+ * that is final.
+ */
+#define PVS_LIFE_UNKNOWN 0U
+#define PVS_LIFE_OVER    (~0U)
+
 /** How a vCPU thread left its CPU last. */
 enum pvs_out {
 	PVS_OUT_NONE = 0,
@@ -169,6 +181,11 @@ struct pvs_vcpu_account {
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
 	__u64 wakeups;
+	__u32 life; /* see PVS_LIFE_OVER */
+	__u32 reserved1;
+	/* by it in sched_switch, before it tells of a halt or of an urgent one that is preempted */
+	__u64 slack_ns; /* the thread's timer slack, when it left its CPU */
+	__u64 slack_at_ns;
 
 	/* written by the tracer in KVM's injection points, in the thread's own context */
 	__u64 injections __attribute__((aligned(64)));
@@ -242,6 +259,8 @@ struct pvs_domain_account {
 	__u64 repaid_at_ns;          /* tracer */
 	__u64 used_ns;               /* tracer */
 	__u32 helpers_waiting;       /* tracer: one bit for each helper that waits to run */
+	__u32 main_tid;  /* daemon: its QEMU's first thread, which is a helper; 0: not traced */
+	__u32 main_life; /* see PVS_LIFE_OVER */
 	__u32 reserved0;
 } __attribute__((aligned(64)));
 

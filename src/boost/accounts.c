@@ -229,6 +229,31 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	                                s.earlier_ns + s.last_ns, now_ns, &ret->tokens_ns);
 }
 
+uint32_t account_life(const struct accounts *accounts, unsigned int slot)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint32_t life;
+
+	/* after whatever the kernel has looked up by the number so far */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	life = READ(a->life);
+	if (life == PVS_LIFE_OVER || life != READ(accounts->domains[READ(a->domain)].main_life))
+		return PVS_LIFE_UNKNOWN;
+	return life;
+}
+
+bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
+                   uint64_t *ret)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint64_t at_ns = __atomic_load_n(&a->slack_at_ns, __ATOMIC_ACQUIRE);
+
+	*ret = READ(a->slack_ns);
+	/* it has not run since: so nobody but others can have changed it */
+	return at_ns && READ(a->out_ns) == at_ns && !READ(a->in_ns) &&
+	       now_ns < at_ns + ACCOUNT_SLACK_NS;
+}
+
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
 	uint64_t repaid_at_ns = READ(accounts->vcpus[slot].repaid_at_ns);

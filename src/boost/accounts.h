@@ -55,6 +55,20 @@ void account_report_halt(const struct accounts *accounts, unsigned int slot, boo
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    struct policy_facts *ret);
 
+/**
+ * Under which watch the thread's number is still its own, see PVS_LIFE_OVER. PVS_LIFE_UNKNOWN:
+ * under none, so that the account can't tell. If it is the same after a call that took the number
+ * as when it was the thread's, the call was to that very thread.
+ */
+uint32_t account_life(const struct accounts *accounts, unsigned int slot);
+
+/** The tracer's look at a thread's timer slack is as good as one of our own for so long. */
+#define ACCOUNT_SLACK_NS NSEC_PER_MSEC
+
+/** The thread's timer slack, if it has just left its CPU. Returns true and *ret, or false. */
+bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
+                   uint64_t *ret);
+
 /** What the vCPU has taken and not repaid at @now_ns. */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 

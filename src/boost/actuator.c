@@ -10,6 +10,8 @@
 struct actuator_slot {
 	uint64_t start_ticks;
 	struct sched_thread thread;
+	uint32_t proven;     /* the watch under which its file was read, see account_life() */
+	uint64_t look_at_ns; /* when that is read again all the same */
 	bool raised;
 	bool lowered_in_part;      /* the class may be back already, and the slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
@@ -17,13 +19,14 @@ struct actuator_slot {
 
 struct actuator {
 	struct ledger *ledger;
+	const struct accounts *accounts;
 	struct sched_boost boost;
 	unsigned int n_slots;
 	struct actuator_slot *slots;
 };
 
-struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
-                              const struct sched_boost *boost)
+struct actuator *actuator_new(struct ledger *ledger, const struct accounts *accounts,
+                              unsigned int n_slots, const struct sched_boost *boost)
 {
 	CLEANUP(cleanup_free) struct actuator *actuator = calloc(1, sizeof(*actuator));
 
@@ -33,6 +36,7 @@ struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
 	if (!actuator->slots)
 		return NULL;
 	actuator->ledger = ledger;
+	actuator->accounts = accounts;
 	actuator->boost = *boost;
 	actuator->n_slots = n_slots;
 	for (unsigned int i = 0; i < n_slots; i++)
@@ -75,6 +79,39 @@ void actuator_close(struct actuator *actuator, unsigned int slot)
 	sched_close(&actuator->slots[slot].thread);
 }
 
+/*
+ * Was the number its own until now? The account is read first: a file that answers after that shows
+ * that the account is about the thread whose file it is.
+ */
+static bool is_alive(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+{
+	struct actuator_slot *s = &actuator->slots[slot];
+	uint32_t life = account_life(actuator->accounts, slot);
+
+	if (life != PVS_LIFE_UNKNOWN && life == s->proven && now_ns < s->look_at_ns)
+		return true;
+	if (!sched_alive(&s->thread))
+		return false;
+	s->proven = life;
+	s->look_at_ns = now_ns + ACTUATOR_BELIEF_NS;
+	return true;
+}
+
+/* Its state, of that very thread. */
+static int state_get(struct actuator *actuator, unsigned int slot, uint64_t now_ns,
+                     struct sched_state *ret)
+{
+	const struct sched_thread *thread = &actuator->slots[slot].thread;
+	uint64_t slack_ns;
+	int r;
+
+	if (!account_slack(actuator->accounts, slot, now_ns, &slack_ns))
+		return sched_get(thread, ret);
+	r = sched_get_class(thread->tid, ret);
+	ret->slack_ns = slack_ns;
+	return r == 0 && !is_alive(actuator, slot, now_ns) ? -ESRCH : r;
+}
+
 /* The number may have passed to another thread as we changed it: put that one back. */
 static void undo_if_reused(const struct actuator_slot *s, const struct sched_boost *boost,
                            const struct sched_state *before)
@@ -85,7 +122,7 @@ static void undo_if_reused(const struct actuator_slot *s, const struct sched_boo
 		sched_restore(&other, before);
 }
 
-int actuator_raise(struct actuator *actuator, unsigned int slot)
+int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
@@ -95,7 +132,7 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 	};
 	int r;
 
-	r = sched_get(&s->thread, &record.before);
+	r = state_get(actuator, slot, now_ns, &record.before);
 	if (r < 0)
 		return r == -ESRCH ? ACTUATOR_GONE : r;
 	if (sched_is_realtime(&record.before))
@@ -103,7 +140,7 @@ int actuator_raise(struct actuator *actuator, unsigned int slot)
 	s->before = record.before;
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = sched_raise(s->thread.tid, &actuator->boost);
-	if (r == 0 && !sched_alive(&s->thread)) {
+	if (r == 0 && !is_alive(actuator, slot, now_ns)) {
 		undo_if_reused(s, &actuator->boost, &record.before);
 		r = -ESRCH;
 	}
@@ -135,7 +172,7 @@ static int lower_rest(struct actuator *actuator, unsigned int slot)
 	return r < 0 ? r : r == 1 ? 0 : ACTUATOR_FOREIGN;
 }
 
-int actuator_lower(struct actuator *actuator, unsigned int slot)
+int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	int r;
@@ -143,11 +180,13 @@ int actuator_lower(struct actuator *actuator, unsigned int slot)
 	if (!s->raised)
 		return 0;
 	r = sched_is_raised(s->thread.tid, &actuator->boost);
-	if (r == 1 && !sched_alive(&s->thread))
+	if (r == 1 && !is_alive(actuator, slot, now_ns))
 		r = -ESRCH;
 	if (r == 1) {
 		r = sched_restore(&s->thread, &s->before);
 		s->lowered_in_part = r < 0;
+		if (r == 0 && !is_alive(actuator, slot, now_ns))
+			r = -ESRCH;
 	} else if (r == 0) {
 		r = lower_rest(actuator, slot);
 	}

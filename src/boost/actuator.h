@@ -3,10 +3,12 @@
 
 /*
  * The actuator: carries a decision out on a thread and can always undo it. Ledger first; identity
- * before and after. Used by the booster thread alone, except actuator_open() and actuator_close(),
- * which the main thread calls for slots the booster does not have.
+ * before and after, by the thread's account where that can tell, else by its file. Used by the
+ * booster thread alone, except actuator_open() and actuator_close(), which the main thread calls
+ * for slots the booster does not have.
  */
 
+#include "boost/accounts.h"
 #include "boost/ledger.h"
 #include "boost/sched.h"
 #include "model/domain.h"
@@ -22,9 +24,18 @@ enum {
 	ACTUATOR_REFUSED, /* the kernel said EPERM: no RT budget in its group, or no capability */
 };
 
-/** With room for @n_slots threads. NULL when memory is out. @ledger must outlive it. */
-struct actuator *actuator_new(struct ledger *ledger, unsigned int n_slots,
-                              const struct sched_boost *boost);
+/**
+ * What the account says of a thread's life is believed for so long after a look at its file: should
+ * the tracer ever not be run at an exit, a reused number is still found out.
+ */
+#define ACTUATOR_BELIEF_NS NSEC_PER_SEC
+
+/**
+ * With room for @n_slots threads, whose accounts are those of the same slots. NULL when memory is
+ * out. @ledger and @accounts must outlive it.
+ */
+struct actuator *actuator_new(struct ledger *ledger, const struct accounts *accounts,
+                              unsigned int n_slots, const struct sched_boost *boost);
 
 /** Takes NULL; returns NULL. Nothing may be raised any more. */
 struct actuator *actuator_free(struct actuator *actuator);
@@ -38,13 +49,13 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 void actuator_close(struct actuator *actuator, unsigned int slot);
 
 /** Elevates. Returns 0, an outcome, or -errno; except on 0 the thread is as it was. */
-int actuator_raise(struct actuator *actuator, unsigned int slot);
+int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
  * Gives back what it had. Returns 0, ACTUATOR_GONE or ACTUATOR_FOREIGN: in all three the record is
  * gone; or -errno: it is still raised, and the record stays for the guardian.
  */
-int actuator_lower(struct actuator *actuator, unsigned int slot);
+int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /** Has the thread now what actuator_raise() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);

@@ -42,7 +42,8 @@ static int booster_init(struct booster *b, const struct booster_options *options
 		return r;
 	b->guardian_acts = ledger_guardian_acts(options->ledger);
 	b->policy = policy_new(PVS_VCPUS_MAX, &options->caps);
-	b->actuator = actuator_new(options->ledger, PVS_VCPUS_MAX, &options->boost);
+	b->actuator =
+	        actuator_new(options->ledger, options->accounts, PVS_VCPUS_MAX, &options->boost);
 	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
 	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
 	b->slots = calloc(PVS_VCPUS_MAX, sizeof(*b->slots));

@@ -24,7 +24,7 @@ static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct 
 
 static void lower(struct booster *b, unsigned int slot)
 {
-	int r = actuator_lower(b->actuator, slot);
+	int r = actuator_lower(b->actuator, slot, clock_now_ns());
 
 	if (r < 0) {
 		/* still elevated, still charged: the tracer will call the guardian */
@@ -42,6 +42,7 @@ static void lower(struct booster *b, unsigned int slot)
 /* Which hold says why a raise did not come off; 0 when it did. */
 static uint32_t elevate(struct booster *b, unsigned int slot)
 {
+	uint64_t now_ns;
 	int r;
 
 	if (raised_has(&b->raised, slot)) {
@@ -51,8 +52,9 @@ static uint32_t elevate(struct booster *b, unsigned int slot)
 			return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
 	/* charged from before the change: nobody is ever elevated for nothing */
-	account_raised(b->options.accounts, slot, clock_now_ns());
-	r = actuator_raise(b->actuator, slot);
+	now_ns = clock_now_ns();
+	account_raised(b->options.accounts, slot, now_ns);
+	r = actuator_raise(b->actuator, slot, now_ns);
 	if (r == 0) {
 		raised_add(&b->raised, slot);
 		return 0;

@@ -307,7 +307,10 @@ static int restore_thread(const struct ledger_thread *thread)
 		r = sched_finish_restore(&held, &thread->before);
 		return r == 0 ? OUTCOME_FOREIGN : r < 0 ? gone_or(r) : 0;
 	}
-	return gone_or(sched_restore(&held, &thread->before));
+	r = sched_restore(&held, &thread->before);
+	if (r == 0 && !sched_alive(&held))
+		return OUTCOME_GONE;
+	return gone_or(r);
 }
 
 static int read_number(int fd, int64_t *ret)

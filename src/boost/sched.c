@@ -129,10 +129,10 @@ bool sched_alive(const struct sched_thread *thread)
 	return pread(thread->life_fd, text, sizeof(text), 0) >= 0;
 }
 
-int sched_get(const struct sched_thread *thread, struct sched_state *ret)
+int sched_get_class(pid_t tid, struct sched_state *ret)
 {
 	struct attributes attributes = {0};
-	int r = attributes_get(thread->tid, &attributes);
+	int r = attributes_get(tid, &attributes);
 
 	if (r < 0)
 		return r;
@@ -142,7 +142,14 @@ int sched_get(const struct sched_thread *thread, struct sched_state *ret)
 	        .nice = attributes.nice,
 	        .reset_on_fork = attributes.flags & FLAG_RESET_ON_FORK ? 1 : 0,
 	};
-	return slack_get(thread->slack_fd, &ret->slack_ns);
+	return 0;
+}
+
+int sched_get(const struct sched_thread *thread, struct sched_state *ret)
+{
+	int r = sched_get_class(thread->tid, ret);
+
+	return r < 0 ? r : slack_get(thread->slack_fd, &ret->slack_ns);
 }
 
 bool sched_is_realtime(const struct sched_state *state)
@@ -178,7 +185,7 @@ static int slack_restore(struct sched_thread *thread, uint64_t slack_ns)
 	int r;
 
 	if (thread->slack_given_ns == slack_ns)
-		return sched_alive(thread) ? 0 : -ESRCH;
+		return 0;
 	r = slack_get(thread->slack_fd, &now_ns);
 	if (r < 0)
 		return r;

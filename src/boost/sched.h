@@ -62,6 +62,9 @@ bool sched_alive(const struct sched_thread *thread);
 /** Reads the state. Returns 0, or -errno (-ESRCH: gone). */
 int sched_get(const struct sched_thread *thread, struct sched_state *ret);
 
+/** All but the slack, which is 0, of whoever has that number. Returns 0, or -errno (-ESRCH). */
+int sched_get_class(pid_t tid, struct sched_state *ret);
+
 /** True for a class that outranks every fair thread: nothing to boost there. */
 bool sched_is_realtime(const struct sched_state *state);
 
@@ -77,7 +80,8 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 /**
  * Puts a state back. The nice value is the one it has now, which was kept aside by the kernel while
  * it was real-time and which a renice in between has changed: the later one wins. Returns 0, or
- * -errno (-ESRCH: gone, and it may have been another thread of its number that was changed).
+ * -errno (-ESRCH: gone). It may have been another thread of its number that was changed, unless
+ * the thread is alive afterwards.
  */
 int sched_restore(struct sched_thread *thread, const struct sched_state *state);
 

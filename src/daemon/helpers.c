@@ -56,6 +56,8 @@ static void helper_begin(struct manager *m, struct managed_domain *d, const stru
 	/* the number may be another thread's by now; from here on its end would be seen */
 	if (!is_alive(id))
 		helper_end(m, d, place);
+	else if (id->tid == d->seen->qemu.tid)
+		tracer_set_main(m->tracer, helper_slot(d, place));
 }
 
 static bool is_wanted(const struct managed_domain *d, const struct thread_id *id)
@@ -79,6 +81,10 @@ static void domain_apply(struct manager *m, struct managed_domain *d)
 		if (is_watched(d->seen, thread) && !helpers_account(m, d, &thread->id))
 			helper_begin(m, d, &thread->id);
 	}
+	/* after QEMU's first thread */
+	for (size_t i = 0; boosts && i < d->n_vcpus; i++)
+		if (d->vcpus[i].slot != SLOT_NONE)
+			tracer_watch_life(m->tracer, d->vcpus[i].slot);
 }
 
 void helpers_apply(struct manager *m)

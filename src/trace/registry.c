@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which threads the tracer looks at. */
+/* Which threads the tracer looks at, and whether their numbers are still their own. */
 #include "trace/internal.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "util/procfs.h"
 
 /* A bit of a table in BPF is set while anybody who shares it is registered. */
 static void mark(uint64_t *table, uint16_t *users, uint32_t bit, int change)
@@ -137,8 +139,60 @@ static void thread_unregister(struct tracer *tracer, uint32_t slot, pid_t tid)
 	list(tracer, tid, -1);
 }
 
+/*
+ * Registered, its exit is seen, unless that was on its way already. A full barrier: either we see
+ * here that it exits, or the tracer sees there that it is registered.
+ */
+static void life_begin(uint32_t *life, uint32_t tid, uint32_t watch)
+{
+	uint32_t before = __atomic_load_n(life, __ATOMIC_RELAXED);
+	struct procfs_stat stat;
+
+	if (before == watch || before == PVS_LIFE_OVER)
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (procfs_stat(0, (pid_t)tid, &stat) == 0 && !(stat.flags & PROCFS_FLAG_EXITING))
+		__atomic_compare_exchange_n(life, &before, watch, false, __ATOMIC_SEQ_CST,
+		                            __ATOMIC_RELAXED);
+}
+
+/* Before its exit is not seen any more. */
+static void life_end(uint32_t *life)
+{
+	__atomic_store_n(life, PVS_LIFE_UNKNOWN, __ATOMIC_SEQ_CST);
+}
+
+void tracer_watch_life(struct tracer *tracer, unsigned int slot)
+{
+	struct pvs_vcpu_account *vcpu = &tracer->vcpus[slot];
+	const struct pvs_domain_account *domain = &tracer->domains[vcpu->domain];
+
+	uint32_t watch = __atomic_load_n(&domain->main_life, __ATOMIC_ACQUIRE);
+
+	if (watch != PVS_LIFE_UNKNOWN && watch != PVS_LIFE_OVER)
+		life_begin(&vcpu->life, vcpu->tid, watch);
+}
+
+static uint32_t next_watch(struct tracer *tracer)
+{
+	do
+		tracer->watches++;
+	while (tracer->watches == PVS_LIFE_UNKNOWN || tracer->watches == PVS_LIFE_OVER);
+	return tracer->watches;
+}
+
+void tracer_set_main(struct tracer *tracer, unsigned int helper)
+{
+	struct pvs_domain_account *domain = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN];
+
+	life_end(&domain->main_life);
+	__atomic_store_n(&domain->main_tid, tracer->helpers[helper].tid, __ATOMIC_RELEASE);
+	life_begin(&domain->main_life, domain->main_tid, next_watch(tracer));
+}
+
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
+	life_end(&tracer->vcpus[slot].life);
 	address_end(tracer, slot);
 	thread_unregister(tracer, slot, tid);
 }
@@ -146,13 +200,17 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
 {
 	struct pvs_helper_account *account = &tracer->helpers[helper];
-	uint32_t *waiting = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].helpers_waiting;
+	struct pvs_domain_account *domain = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN];
 
+	if (domain->main_tid == account->tid) {
+		life_end(&domain->main_life);
+		__atomic_store_n(&domain->main_tid, 0, __ATOMIC_RELEASE);
+	}
 	thread_unregister(tracer, PVS_VCPUS_MAX + helper, (pid_t)account->tid);
 	__atomic_store_n(&account->tid, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&account->since_ns, 0, __ATOMIC_RELEASE);
-	__atomic_and_fetch(waiting, ~(UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN)),
-	                   __ATOMIC_RELEASE);
+	__atomic_and_fetch(&domain->helpers_waiting,
+	                   ~(UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN)), __ATOMIC_RELEASE);
 }
 
 void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid)

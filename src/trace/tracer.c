@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "trace/kernel_btf.h"
-#include "tracer.skel.h"
 
 /* Handled within half a millisecond or so; then whoever handles them may have a command to do. */
 #define DRAIN_MAX 64

@@ -59,6 +59,12 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
  */
 int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id);
 
+/**
+ * Has the account tell whether the thread's number is still its own, see PVS_LIFE_OVER. Does
+ * nothing where it does already, or can't since nobody watches its QEMU's first thread.
+ */
+void tracer_watch_life(struct tracer *tracer, unsigned int slot);
+
 /** Ends it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
 
@@ -67,6 +73,11 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
  * begins anew. One that ends is not traced any more by itself.
  */
 int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid);
+
+/** That helper is the first thread of its domain's QEMU, which all vCPUs belong to. */
+void tracer_set_main(struct tracer *tracer, unsigned int helper);
+
+/** Ends it. */
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper);
 
 /** Tells it which thread is the ksoftirqd of @cpu. */

@@ -16,6 +16,9 @@
 /** PF_KTHREAD of the kernel: set in `flags` of a thread that has no user side. */
 #define PROCFS_FLAG_KTHREAD 0x00200000u
 
+/** PF_EXITING of the kernel: set in `flags` of a thread before anything tells of its exit. */
+#define PROCFS_FLAG_EXITING 0x00000004u
+
 /** The part of /proc/PID/stat that is used. */
 struct procfs_stat {
 	pid_t pid;

@@ -32,6 +32,7 @@
 #define GAP_US           3000 /* between firings: longer than any back-off of the profile below */
 #define DEADLINE_US      2000 /* a vCPU that was lowered is looked at again about then */
 #define SERVE_MS         2000 /* and then it is a failure */
+#define WATCH            1    /* of the threads' lives, see PVS_LIFE_OVER: they don't end */
 
 struct sample {
 	uint64_t type, place, delay_ns;
@@ -119,7 +120,11 @@ static int accounts_make(struct accounts *accounts)
 	accounts->domains = calloc(PVS_DOMAINS_MAX, sizeof(*accounts->domains));
 	accounts->cpus = calloc(PVS_CPUS_MAX, sizeof(*accounts->cpus));
 	accounts->cpu_rule = &cpu_rule;
-	return accounts->vcpus && accounts->domains && accounts->cpus ? 0 : -ENOMEM;
+	if (!accounts->vcpus || !accounts->domains || !accounts->cpus)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < FIRE_MAX; i++)
+		accounts->domains[i].main_life = WATCH;
+	return 0;
 }
 
 static int booster_begin(struct bench *b, const char *ledger)
@@ -143,10 +148,19 @@ static int booster_begin(struct bench *b, const char *ledger)
 
 /* ---- cycles ---- */
 
+/* All leave their CPUs, and their accounts say of it what the tracer would. */
 static void whereabouts_set(struct bench *b, uint32_t out)
 {
-	for (unsigned int i = 0; b->server == SERVER_BOOSTER && i < b->n_vcpus; i++)
-		__atomic_store_n(&b->stack.accounts.vcpus[i].out, out, __ATOMIC_RELEASE);
+	uint64_t now_ns = clock_now_ns();
+
+	for (unsigned int i = 0; b->stack.accounts.vcpus && i < b->n_vcpus; i++) {
+		struct pvs_vcpu_account *vcpu = &b->stack.accounts.vcpus[i];
+
+		vcpu->life = WATCH;
+		vcpu->slack_ns = (uint64_t)prctl(PR_GET_TIMERSLACK); /* as inherited from us */
+		vcpu->slack_at_ns = vcpu->out_ns = now_ns;
+		__atomic_store_n(&vcpu->out, out, __ATOMIC_RELEASE);
+	}
 }
 
 static int fire_and_wait(struct bench *b, enum pvs_event_type type)
@@ -190,10 +204,10 @@ static void calls_serve(struct bench *b, unsigned int slot, bool raise)
 	struct sched_thread *thread = &b->threads[slot];
 
 	if (raise) {
-		sched_get(thread, &b->before[slot]);
+		sched_get_class(thread->tid, &b->before[slot]);
+		b->before[slot].slack_ns = b->stack.accounts.vcpus[slot].slack_ns;
 		sched_raise(thread->tid, &boost);
-		sched_alive(thread);
-	} else if (sched_is_raised(thread->tid, &boost) == 1 && sched_alive(thread)) {
+	} else if (sched_is_raised(thread->tid, &boost) == 1) {
 		sched_restore(thread, &b->before[slot]);
 	}
 }
@@ -204,8 +218,10 @@ static void floor_serve(void *userdata, const struct pvs_event *event)
 	bool raise = event->type == PVS_EVENT_BLOCKED;
 	struct sched_param param = {raise ? STACK_PRIORITY : 0};
 
-	if (b->server == SERVER_LEDGER)
-		(raise ? actuator_raise : actuator_lower)(b->actuator, event->slot);
+	if (b->server == SERVER_LEDGER && raise)
+		actuator_raise(b->actuator, event->slot, clock_now_ns());
+	else if (b->server == SERVER_LEDGER)
+		actuator_lower(b->actuator, event->slot, clock_now_ns());
 	else if (b->server == SERVER_CALLS)
 		calls_serve(b, event->slot, raise);
 	else
@@ -239,10 +255,12 @@ static int floor_begin(struct bench *b, const char *ledger)
 {
 	int r = 0;
 
+	if (accounts_make(&b->stack.accounts) < 0)
+		return fail("accounts", ENOMEM);
 	if (b->server == SERVER_LEDGER) {
 		if (ledger_open(ledger, &b->ledger) < 0)
 			return fail(ledger, errno);
-		b->actuator = actuator_new(b->ledger, b->n_vcpus, &boost);
+		b->actuator = actuator_new(b->ledger, &b->stack.accounts, b->n_vcpus, &boost);
 	}
 	for (unsigned int i = 0; r == 0 && i < b->n_vcpus; i++) {
 		struct thread_id id = {.tid = b->sleepers.tids[i]};

@@ -146,9 +146,9 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
 
 void stack_remove(struct stack *stack, unsigned int slot, pid_t tid)
 {
+	booster_remove(stack->booster, slot);
 	if (stack->tracer)
 		tracer_unregister(stack->tracer, slot, tid);
-	booster_remove(stack->booster, slot);
 }
 
 void stack_close(struct stack *stack)

@@ -223,10 +223,47 @@ static void test_overdrawn(void)
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 0);
 }
 
+/* Both words must name one watch. */
+static void test_life(void)
+{
+	start();
+	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
+	vcpu.life = 3;
+	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
+	domain.main_life = 3;
+	CHECK_U64(account_life(&accounts, 0), 3);
+	domain.main_life = 4;
+	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
+	domain.main_life = PVS_LIFE_OVER;
+	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
+	vcpu.life = PVS_LIFE_OVER;
+	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
+}
+
+/* Only of the sleep, or the wait, that goes on, and not for long. */
+static void test_slack(void)
+{
+	uint64_t slack_ns;
+
+	start();
+	vcpu.in_ns = 0;
+	CHECK(!account_slack(&accounts, 0, T0, &slack_ns));
+	vcpu.slack_ns = 77;
+	vcpu.slack_at_ns = vcpu.out_ns = T0;
+	CHECK(account_slack(&accounts, 0, T0 + ACCOUNT_SLACK_NS - 1, &slack_ns));
+	CHECK_U64(slack_ns, 77);
+	CHECK(!account_slack(&accounts, 0, T0 + ACCOUNT_SLACK_NS, &slack_ns));
+	vcpu.in_ns = T0 + 1;
+	CHECK(!account_slack(&accounts, 0, T0 + 2, &slack_ns));
+	vcpu.in_ns = 0;
+	vcpu.out_ns = T0 + 2; /* nobody was told of this one */
+	CHECK(!account_slack(&accounts, 0, T0 + 3, &slack_ns));
+}
+
 TEST_MAIN({"overdrawn", test_overdrawn}, {"raised_once", test_raised_once},
           {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},
           {"interrupted", test_interrupted}, {"report", test_report}, {"room", test_room},
-          {"watched_again", test_watched_again})
+          {"watched_again", test_watched_again}, {"life", test_life}, {"slack", test_slack})

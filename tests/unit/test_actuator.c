@@ -1,99 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The actuator on real threads of other processes; as root, else skipped. */
-#include "boost/actuator.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "util/procfs.h"
-
-#include "test.h"
-
-static char path[] = "/tmp/pvsched-actuator-ledger";
-
-struct scene {
-	struct ledger *ledger;
-	struct actuator *actuator;
-	pid_t pid;
-};
-
-/* A process that sleeps, with the timer slack @slack_ns. */
-static pid_t sleeper(unsigned long slack_ns)
-{
-	int fds[2];
-	char byte;
-	pid_t pid;
-
-	CHECK(pipe(fds) == 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_TIMERSLACK, slack_ns);
-		if (write(fds[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	CHECK(pid > 0 && read(fds[0], &byte, 1) == 1);
-	close(fds[0]);
-	close(fds[1]);
-	return pid;
-}
-
-/* False: no real-time priority here. */
-static bool begin(struct scene *scene)
-{
-	struct sched_boost boost = {SCHED_FIFO, 1};
-	struct sched_param param = {.sched_priority = 1}, none = {0};
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
-		return false;
-	sched_setscheduler(0, SCHED_OTHER, &none);
-	unlink(path);
-	CHECK_INT(ledger_open(path, &scene->ledger), 0);
-	scene->actuator = actuator_new(scene->ledger, 4, &boost);
-	CHECK(scene->actuator);
-	scene->pid = sleeper(1234);
-	return true;
-}
-
-static void take_on(struct scene *scene)
-{
-	struct thread_id id = {.tid = scene->pid};
-
-	CHECK_INT(procfs_start_ticks(0, id.tid, &id.start_ticks), 0);
-	CHECK_INT(actuator_open(scene->actuator, 2, &id), 0);
-}
-
-static void end(struct scene *scene)
-{
-	CHECK_INT(ledger_count(scene->ledger), 0);
-	kill(scene->pid, SIGKILL);
-	waitpid(scene->pid, NULL, 0);
-	actuator_free(scene->actuator);
-	ledger_close(scene->ledger);
-	unlink(path);
-}
-
-static struct sched_state state_of(pid_t pid)
-{
-	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
-	struct sched_state state;
-
-	CHECK_INT(sched_open(pid, &thread), 0);
-	CHECK_INT(sched_get(&thread, &state), 0);
-	return state;
-}
+#include "actuator_fixture.h"
 
 /* By the kernel's own words, sched.c's are not asked. */
 static struct attributes {
@@ -119,13 +34,6 @@ static void check_same(const struct sched_state *a, const struct sched_state *b)
 	CHECK_U64(a->slack_ns, b->slack_ns);
 }
 
-static void set_policy(pid_t pid, int policy, int priority)
-{
-	struct sched_param param = {.sched_priority = priority};
-
-	CHECK(sched_setscheduler(pid, policy, &param) == 0);
-}
-
 static void test_restores_exactly(void)
 {
 	static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE,
@@ -144,11 +52,11 @@ static void test_restores_exactly(void)
 		take_on(&scene);
 		before = state_of(scene.pid);
 		for (int n = 0; n < 3; n++) {
-			CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+			CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 			CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 			CHECK(actuator_has_boost(scene.actuator, 2));
 			CHECK_INT(ledger_count(scene.ledger), 1);
-			CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+			CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 			CHECK(!actuator_has_boost(scene.actuator, 2));
 		}
 		after = state_of(scene.pid);
@@ -180,32 +88,15 @@ static void test_custom_slice(void)
 		TEST_SKIP("this kernel has no custom slices");
 	}
 	for (int n = 0; n < 2; n++) {
-		CHECK_INT(actuator_raise(scene.actuator, 2), 0);
-		CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+		CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+		CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 		CHECK_U64(attributes_of(scene.pid).runtime, 200000);
 	}
 	slice_set(scene.pid, 0);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_U64(attributes_of(scene.pid).runtime, usual_ns);
 	end(&scene);
-}
-
-static void slack_write(pid_t pid, const char *slack_ns)
-{
-	char file[64];
-	int fd;
-
-	snprintf(file, sizeof(file), "/proc/%d/timerslack_ns", pid);
-	fd = open(file, O_WRONLY);
-	CHECK(fd >= 0 && write(fd, slack_ns, strlen(slack_ns)) > 0);
-	close(fd);
-}
-
-static void raise_and_lower(struct scene *scene)
-{
-	CHECK_INT(actuator_raise(scene->actuator, 2), 0);
-	CHECK_INT(actuator_lower(scene->actuator, 2), 0);
 }
 
 /* Which slack a thread has is looked at before each boost, however often it was another one. */
@@ -237,9 +128,9 @@ static void test_renice_meanwhile_wins(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	CHECK(setpriority(PRIO_PROCESS, (id_t)scene.pid, 11) == 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).nice, 11);
 	end(&scene);
 }
@@ -251,12 +142,12 @@ static void test_foreign_is_left_alone(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	set_policy(scene.pid, SCHED_RR, 5);
 	CHECK(!actuator_has_boost(scene.actuator, 2));
-	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
-	CHECK_INT(actuator_raise(scene.actuator, 2), ACTUATOR_ALREADY_RT);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), ACTUATOR_ALREADY_RT);
 	end(&scene);
 }
 
@@ -268,11 +159,11 @@ static void test_guardian_was_quicker(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	ledger_restore(scene.ledger, &result);
 	CHECK_INT(result.restored, 1);
 	CHECK_INT(state_of(scene.pid).policy, SCHED_OTHER);
-	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
 	end(&scene);
 }
@@ -285,9 +176,9 @@ static void test_record_was_lost(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	ledger_drop_thread(scene.ledger, 2);
-	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).policy, SCHED_OTHER);
 	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
 	end(&scene);
@@ -310,9 +201,9 @@ static void lower_in_part(struct scene *scene)
 {
 	set_policy(scene->pid, SCHED_OTHER | SCHED_RESET_ON_FORK, 0);
 	take_on(scene);
-	CHECK_INT(actuator_raise(scene->actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene->actuator, 2, 0), 0);
 	set_nice_right(false);
-	CHECK_INT(actuator_lower(scene->actuator, 2), -EPERM);
+	CHECK_INT(actuator_lower(scene->actuator, 2, 0), -EPERM);
 	CHECK_INT(sched_getscheduler(scene->pid), SCHED_OTHER | SCHED_RESET_ON_FORK);
 	set_nice_right(true);
 	CHECK_INT(ledger_count(scene->ledger), 1);
@@ -327,7 +218,7 @@ static void test_slack_is_not_forgotten(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	lower_in_part(&scene);
-	CHECK_INT(actuator_lower(scene.actuator, 2), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
 	end(&scene);
 }
@@ -341,7 +232,7 @@ static void test_foreign_after_part(void)
 		TEST_SKIP("no real-time priority here");
 	lower_in_part(&scene);
 	set_policy(scene.pid, SCHED_RR, 5);
-	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
 	end(&scene);
 }
@@ -354,9 +245,9 @@ static void test_same_class_by_others(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	set_policy(scene.pid, SCHED_OTHER, 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	end(&scene);
 }
 
@@ -370,11 +261,11 @@ static void test_gone(void)
 	take_on(&scene);
 	id = (struct thread_id){.tid = scene.pid, .start_ticks = 1};
 	CHECK_INT(actuator_open(scene.actuator, 3, &id), ACTUATOR_GONE);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	kill(scene.pid, SIGKILL);
 	waitpid(scene.pid, NULL, 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2), ACTUATOR_GONE);
-	CHECK_INT(actuator_raise(scene.actuator, 2), ACTUATOR_GONE);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), ACTUATOR_GONE);
 	end(&scene);
 }
 
@@ -388,7 +279,7 @@ static void test_no_descriptor_is_not_gone(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2), 0);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	none.rlim_max = limit.rlim_max;
 	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
