@@ -7,6 +7,7 @@ import uuid
 
 from rig import proc
 from rig.proc import RigError
+from rig.started import Started
 
 VCPUS = 4
 QEMU = "/usr/bin/qemu-system-x86_64"
@@ -21,7 +22,7 @@ def executable(build):
     return path
 
 
-class Fleet:
+class Fleet(Started):
     """Context manager: COUNT domains named PREFIX0, PREFIX1, ... in the group with that cgroup.procs.
 
     qemu  real ones, paused before their first instruction, which can't be woken
@@ -32,19 +33,11 @@ class Fleet:
         self._count, self._prefix, self._procs_file, self._qemu = count, prefix, procs_file, qemu
         self._processes = []
 
-    def __enter__(self):
-        try:
-            for _ in range(self._count):
-                self.start_one()
-            for process in self._processes:
-                self.wait_ready(process)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+    def start(self):
+        for _ in range(self._count):
+            self.start_one()
+        for process in self._processes:
+            self.wait_ready(process)
 
     def _arguments(self, name):
         arguments = ["-name", f"guest={name},debug-threads=on", "-uuid", str(uuid.uuid4()), "-smp", str(VCPUS)]

@@ -11,6 +11,7 @@ import tempfile
 from . import proc
 from .deadman import NoDeadman
 from .proc import RigError
+from .started import Started
 
 
 def program(build_dir, name):
@@ -21,7 +22,7 @@ def program(build_dir, name):
     raise RigError(f"there is no {name} in {build_dir}: build it with `meson compile -C {build_dir}`")
 
 
-class Daemon:
+class Daemon(Started):
     """Context manager: runs BUILD_DIR/pvschedd until it says "ready"; ends it at the end.
 
     config    what goes into its configuration file besides "version": 1
@@ -46,17 +47,6 @@ class Daemon:
         for directory in (self.runtime_dir, self.state_dir):
             os.mkdir(directory, 0o755)
         self.write_config(config or {})
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def write_config(self, config):
         with open(self.config_path, "w", encoding="utf-8") as file:

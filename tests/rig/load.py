@@ -13,13 +13,14 @@ import time
 
 from . import proc
 from .deadman import NoDeadman
+from .started import Started
 
 PER_CPU = 3
 SIBLINGS, ONE, OWN = LAYOUTS = "siblings", "one", "own"  # groups of their own; one other group; the vCPU's
 _SPIN = "while True:\n    pass\n"
 
 
-class Load:
+class Load(Started):
     """Context manager: `per_cpu` busy loops for each CPU of the host, beside the domain of `vcpu_tid`.
 
     Their throughput is the CPU time they got, exact to the nanosecond: used_ns().
@@ -37,17 +38,9 @@ class Load:
         self._spinners = []   # Popen
         self._keys = []
 
-    def __enter__(self):
-        try:
-            for n in range(self._count):
-                self._start_one(n)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+    def start(self):
+        for n in range(self._count):
+            self._start_one(n)
 
     def _start_one(self, n):
         spinner = subprocess.Popen(["/usr/bin/python3", "-S", "-c", _SPIN], stdin=subprocess.DEVNULL,
