@@ -291,6 +291,26 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	return 0;
 }
 
+/*
+ * One that is not the first thread of its process has taken that one's number; its own may be
+ * another's already. Before that, all other threads of the process have ended.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *p, int number_before)
+{
+	struct pvs_vcpu_account *vcpu;
+	__u32 slot = 0;
+
+	if (p->pid == number_before)
+		return 0;
+	vcpu = vcpu_find(number_before, &slot);
+	if (!vcpu)
+		return 0;
+	vcpu->life = PVS_LIFE_OVER;
+	event_send(slot, PVS_EVENT_EXEC, p->pid);
+	return 0;
+}
+
 /* Set by the daemon before it runs make_deadline. */
 __u32 deadline_slot;
 

@@ -330,6 +330,7 @@ enum pvs_event_type {
 	PVS_EVENT_HELPER = 11,  /* a helper of its domain waits too long behind it: @arg is which */
 	PVS_EVENT_INTERRUPT = 13, /* came while it waits to run, not elevated; @arg: the vector */
 	PVS_EVENT_SPIN = 14,      /* it runs elevated, and its guest spins */
+	PVS_EVENT_EXEC = 15,      /* a vCPU thread has another number, @arg, by exec */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */

@@ -212,6 +212,22 @@ void actuator_forget(struct actuator *actuator, unsigned int slot)
 	ledger_drop_thread(actuator->ledger, slot);
 }
 
+int actuator_follow(struct actuator *actuator, unsigned int slot, pid_t tid)
+{
+	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
+	const struct actuator_slot *s = &actuator->slots[slot];
+	int r;
+
+	if (!s->raised)
+		return 0;
+	r = sched_open(tid, &thread);
+	if (r == 0)
+		r = sched_is_raised(tid, &actuator->boost);
+	if (r == 1 && sched_alive(&thread))
+		return sched_restore(&thread, &s->before);
+	return r < 0 ? r : ACTUATOR_FOREIGN;
+}
+
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)
 {
 	return sched_mend_child(tid, &actuator->slots[slot].before);

@@ -63,6 +63,12 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 /** Drops the record without touching the thread, which must not have our boost any more. */
 void actuator_forget(struct actuator *actuator, unsigned int slot);
 
+/**
+ * The thread of @slot has become @tid by exec: it gets back there what it had. Its slot is left
+ * with a number that is nobody's, or somebody else's. Returns 0, ACTUATOR_FOREIGN, or -errno.
+ */
+int actuator_follow(struct actuator *actuator, unsigned int slot, pid_t tid);
+
 /** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno.
  */
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid);

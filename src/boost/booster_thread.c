@@ -11,9 +11,7 @@
 
 static void note(struct booster *b, enum booster_note_type type, unsigned int slot, int error)
 {
-	struct booster_note n = {.type = type, .slot = slot, .error = error};
-
-	mailbox_note(&b->mailbox, &n);
+	mailbox_note(&b->mailbox, &(struct booster_note){type, slot, error});
 }
 
 static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
@@ -246,6 +244,9 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		if (actuator_mend_child(b->actuator, event->slot, (pid_t)event->arg) == 0)
 			b->slots[event->slot].children_mended++;
 		break;
+	case PVS_EVENT_EXEC:
+		actuator_follow(b->actuator, event->slot, (pid_t)event->arg);
+		__attribute__((fallthrough));
 	case PVS_EVENT_EXIT:
 		note(b, BOOSTER_NOTE_GONE, event->slot, 0);
 		break;

@@ -73,8 +73,9 @@ static int attach_sched(struct tracer *tracer)
 	bpf->links.on_migrate = bpf_program__attach(bpf->progs.on_migrate);
 	bpf->links.on_fork = bpf_program__attach(bpf->progs.on_fork);
 	bpf->links.on_exit = bpf_program__attach(bpf->progs.on_exit);
+	bpf->links.on_exec = bpf_program__attach(bpf->progs.on_exec);
 	if (!bpf->links.on_switch || !bpf->links.on_waking || !bpf->links.on_migrate ||
-	    !bpf->links.on_fork || !bpf->links.on_exit)
+	    !bpf->links.on_fork || !bpf->links.on_exit || !bpf->links.on_exec)
 		return -errno;
 	return 0;
 }

@@ -57,9 +57,9 @@ class Scene:
         self._domains.append(domain)
         return domain.create()
 
-    def bare(self, name="pvsched-bare", wait=True, **kwargs):
+    def bare(self, name="pvsched-bare", wait=True, make=Bare, **kwargs):
         """A running QEMU that libvirt does not know; see bare.Bare."""
-        qemu = Bare(name, deadman=self.deadman, **kwargs)
+        qemu = make(name, deadman=self.deadman, **kwargs)
         self._domains.append(qemu)
         return qemu.create(wait)
 
