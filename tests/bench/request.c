@@ -4,7 +4,7 @@
  * scheduler call that it asked for. The threads sleep; what varies is who serves the events: a bare
  * FIFO thread with nothing but the call (floor), or the daemon's booster with policy, identity
  * checks and ledger. Between the two the floor has, one after the other, what the booster has:
- * a deadline to its wait, the identity checks, the ledger.
+ * a deadline to its wait, the other system calls, the ledger.
  *
  * A cycle fires a halt of every vCPU at once (each is raised), and later an empty bucket of every
  * vCPU at once (each is lowered). Writes triples of 64-bit words: type of the event, its place in
