@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the tracer says of threads' lives, in a running kernel; where it can't be loaded, skipped.
+ */
+#include "trace/tracer.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/procfs.h"
+
+#include "test.h"
+
+/* A process of two threads, of which the second one is the vCPU; each does once what it is told. */
+struct scene {
+	struct tracer *tracer;
+	struct pvs_vcpu_account *vcpu;
+	struct pvs_domain_account *domain;
+	pid_t pid, tid;
+	int main_fd, thread_fd;  /* to them: 'x': it ends; 'e': it executes something else */
+	struct pvs_event wanted; /* type: which event is waited for; the rest: as it came */
+	bool came;
+};
+
+static void obey(int fd)
+{
+	char command;
+
+	if (read(fd, &command, 1) == 1 && command == 'e')
+		execl("/bin/sleep", "sleep", "600", NULL);
+	syscall(SYS_exit, 0); /* this thread alone */
+}
+
+struct child {
+	int main_fds[2], thread_fds[2], answer_fds[2];
+};
+
+static void *thread_main(void *userdata)
+{
+	const struct child *child = userdata;
+	pid_t tid = gettid();
+
+	if (write(child->answer_fds[1], &tid, sizeof(tid)) == sizeof(tid))
+		obey(child->thread_fds[0]);
+	return NULL;
+}
+
+static void process_begin(struct scene *scene)
+{
+	struct child child;
+	pthread_t thread;
+
+	CHECK(pipe(child.main_fds) == 0 && pipe(child.thread_fds) == 0 &&
+	      pipe(child.answer_fds) == 0);
+	scene->pid = fork();
+	CHECK(scene->pid >= 0);
+	if (scene->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (pthread_create(&thread, NULL, thread_main, &child))
+			_exit(1);
+		obey(child.main_fds[0]);
+	}
+	CHECK(read(child.answer_fds[0], &scene->tid, sizeof(scene->tid)) == sizeof(scene->tid));
+	scene->main_fd = child.main_fds[1];
+	scene->thread_fd = child.thread_fds[1];
+	close(child.main_fds[0]);
+	close(child.thread_fds[0]);
+	close(child.answer_fds[0]);
+	close(child.answer_fds[1]);
+}
+
+static void end(struct scene *scene)
+{
+	kill(scene->pid, SIGKILL);
+	waitpid(scene->pid, NULL, 0);
+	close(scene->main_fd);
+	close(scene->thread_fd);
+	tracer_free(scene->tracer);
+}
+
+/* False: no tracer here. */
+static bool begin(struct scene *scene)
+{
+	const struct pvs_bucket_rule rule = {.burst_ns = NSEC_PER_MSEC, .share_permille = 300};
+	char why[512];
+
+	*scene = (struct scene){0};
+	if (tracer_new(&scene->tracer, &rule, why, sizeof(why)) < 0)
+		return false;
+	process_begin(scene);
+	scene->vcpu = &tracer_vcpus(scene->tracer)[0];
+	scene->domain = &tracer_domains(scene->tracer)[0];
+	scene->vcpu->tid = (uint32_t)scene->tid;
+	CHECK_INT(tracer_register(scene->tracer, 0, scene->tid), 0);
+	CHECK_INT(tracer_register_helper(scene->tracer, 0, scene->pid), 0);
+	return true;
+}
+
+static uint32_t life(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static bool is_watched(const struct scene *scene)
+{
+	uint32_t watch = life(&scene->vcpu->life);
+
+	return watch != PVS_LIFE_UNKNOWN && watch != PVS_LIFE_OVER &&
+	       watch == life(&scene->domain->main_life);
+}
+
+static bool begin_watched(struct scene *scene)
+{
+	if (!begin(scene))
+		return false;
+	tracer_set_main(scene->tracer, 0);
+	tracer_watch_life(scene->tracer, 0);
+	CHECK(is_watched(scene));
+	return true;
+}
+
+static void on_event(void *userdata, const struct pvs_event *event)
+{
+	struct scene *scene = userdata;
+
+	if (event->slot != 0 || event->type != scene->wanted.type)
+		return;
+	scene->wanted = *event;
+	scene->came = true;
+}
+
+static void wait_event(struct scene *scene, enum pvs_event_type type)
+{
+	struct pollfd fd = {.fd = tracer_events_fd(scene->tracer), .events = POLLIN};
+
+	scene->wanted.type = type;
+	while (!scene->came) {
+		CHECK(poll(&fd, 1, 10000) == 1);
+		tracer_drain(scene->tracer, on_event, scene);
+	}
+}
+
+/* No vCPU before its process's first thread, which may end unseen else. */
+static void test_the_first_thread_comes_first(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	tracer_watch_life(scene.tracer, 0);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
+	tracer_set_main(scene.tracer, 0);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
+	tracer_watch_life(scene.tracer, 0);
+	CHECK(is_watched(&scene));
+	end(&scene);
+}
+
+/* Each watch of the first thread is another one: what was seen under the one before is void. */
+static void test_watched_anew(void)
+{
+	struct scene scene;
+	uint32_t before;
+
+	if (!begin_watched(&scene))
+		TEST_SKIP("no tracer can be had here");
+	before = life(&scene.vcpu->life);
+	tracer_unregister_helper(scene.tracer, 0);
+	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_UNKNOWN);
+	CHECK_INT(tracer_register_helper(scene.tracer, 0, scene.pid), 0);
+	tracer_set_main(scene.tracer, 0);
+	CHECK(!is_watched(&scene));
+	tracer_watch_life(scene.tracer, 0);
+	CHECK(is_watched(&scene));
+	CHECK(life(&scene.vcpu->life) != before);
+	tracer_unregister(scene.tracer, 0, scene.tid);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
+	end(&scene);
+}
+
+/* Seen before anybody can be told of it; and nobody makes it alive again. */
+static void test_exit(void)
+{
+	struct scene scene;
+
+	if (!begin_watched(&scene))
+		TEST_SKIP("no tracer can be had here");
+	CHECK(write(scene.thread_fd, "x", 1) == 1);
+	wait_event(&scene, PVS_EVENT_EXIT);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_OVER);
+	tracer_watch_life(scene.tracer, 0);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_OVER);
+	end(&scene);
+}
+
+static void main_thread_ends(struct scene *scene)
+{
+	struct procfs_stat stat = {0};
+
+	CHECK(write(scene->main_fd, "x", 1) == 1);
+	while (stat.state != 'Z')
+		CHECK_INT(procfs_stat(0, scene->pid, &stat), 0);
+}
+
+static void test_exit_of_the_first_thread(void)
+{
+	struct scene scene;
+
+	if (!begin_watched(&scene))
+		TEST_SKIP("no tracer can be had here");
+	main_thread_ends(&scene);
+	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_OVER);
+	CHECK(!is_watched(&scene));
+	end(&scene);
+}
+
+/* It is still there, for its parent, and its exit will never be seen. */
+static void test_exit_was_before(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	tracer_unregister_helper(scene.tracer, 0);
+	main_thread_ends(&scene);
+	CHECK_INT(tracer_register_helper(scene.tracer, 0, scene.pid), 0);
+	tracer_set_main(scene.tracer, 0);
+	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_UNKNOWN);
+	tracer_watch_life(scene.tracer, 0);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
+	end(&scene);
+}
+
+/* Its number is free without its exit, and the first thread's is its own. */
+static void test_exec(void)
+{
+	struct scene scene;
+
+	if (!begin_watched(&scene))
+		TEST_SKIP("no tracer can be had here");
+	CHECK(write(scene.thread_fd, "e", 1) == 1);
+	wait_event(&scene, PVS_EVENT_EXEC);
+	CHECK_INT((pid_t)scene.wanted.arg, scene.pid);
+	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_OVER);
+	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_OVER);
+	end(&scene);
+}
+
+TEST_MAIN({"the_first_thread_comes_first", test_the_first_thread_comes_first},
+          {"watched_anew", test_watched_anew}, {"exit", test_exit},
+          {"exit_of_the_first_thread", test_exit_of_the_first_thread},
+          {"exit_was_before", test_exit_was_before}, {"exec", test_exec})
