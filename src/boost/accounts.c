@@ -249,8 +249,11 @@ bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t 
 	uint64_t at_ns = __atomic_load_n(&a->slack_at_ns, __ATOMIC_ACQUIRE);
 
 	*ret = READ(a->slack_ns);
-	/* it has not run since: so nobody but others can have changed it */
-	return at_ns && READ(a->out_ns) == at_ns && !READ(a->in_ns) &&
+	/*
+	 * It has not run since: so nobody but others can have changed it. Before it was given back
+	 * altogether it was that of a real-time thread.
+	 */
+	return at_ns > READ(a->lowered_at_ns) && READ(a->out_ns) == at_ns && !READ(a->in_ns) &&
 	       now_ns < at_ns + ACCOUNT_SLACK_NS;
 }
 
@@ -277,7 +280,9 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 	left_ns = pvs_bucket_tokens(&rule, full_at_ns, now_ns);
 	/* switched out meanwhile, it has been charged for it */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return left_ns < 0 && READ(a->in_ns) == in_ns ? (uint64_t)-left_ns : 0;
+	if (left_ns >= 0 || READ(a->in_ns) != in_ns)
+		return 0;
+	return (uint64_t)pvs_bucket_worth(&rule, -left_ns, READ(a->entitled_permille));
 }
 
 bool account_has_room(const struct accounts *accounts, unsigned int slot, unsigned int cpu,
@@ -288,6 +293,11 @@ bool account_has_room(const struct accounts *accounts, unsigned int slot, unsign
 	uint64_t repaid_at_ns = READ(accounts->cpus[cpu % PVS_CPUS_MAX].repaid_at_ns);
 
 	return pvs_bucket_ready_at(&rule, repaid_at_ns, burst_ns) <= now_ns;
+}
+
+uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu)
+{
+	return READ(accounts->cpus[cpu % PVS_CPUS_MAX].foreign_ns);
 }
 
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu)

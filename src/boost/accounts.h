@@ -74,13 +74,17 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
 
 /**
  * By how much the run that goes on, elevated, has overdrawn the vCPU's own bucket; 0: it does not
- * run elevated, or has not. Of one that is just leaving its CPU, the run may count twice.
+ * run elevated, or has not; in its run time, which prices may make less than what it owes. Of one
+ * that is just leaving its CPU, the run may count twice.
  */
 uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
 /** Does the bucket of @cpu hold a burst of the vCPU? */
 bool account_has_room(const struct accounts *accounts, unsigned int slot, unsigned int cpu,
                       uint64_t now_ns);
+
+/** What real-time threads that are no elevated vCPUs of ours ran on a CPU. */
+uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu);
 
 /** What was charged to a CPU for elevated vCPUs of ours. */
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);

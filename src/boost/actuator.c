@@ -9,10 +9,12 @@
 
 struct actuator_slot {
 	uint64_t start_ticks;
+	pid_t process; /* see struct ledger_thread */
 	struct sched_thread thread;
 	uint32_t proven;     /* the watch under which its file was read, see account_life() */
 	uint64_t look_at_ns; /* when that is read again all the same */
 	bool raised;
+	bool believed; /* that it was raised, and no other, is known from its account alone */
 	bool lowered_in_part;      /* the class may be back already, and the slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
@@ -59,8 +61,11 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 {
 	CLEANUP(sched_close) struct sched_thread held = SCHED_THREAD_NULL;
 	uint64_t start_ticks;
+	pid_t process = 0;
 	int r = sched_open(thread->tid, &held);
 
+	if (r == 0)
+		r = procfs_process(thread->tid, &process);
 	if (r < 0)
 		return r == -ENOENT || r == -ESRCH ? ACTUATOR_GONE : r;
 	/* it is whoever has the number now: is it the one that was meant? */
@@ -69,6 +74,7 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 		return ACTUATOR_GONE;
 	actuator->slots[slot] = (struct actuator_slot){
 	        .start_ticks = start_ticks,
+	        .process = process,
 	        .thread = STEAL(held, SCHED_THREAD_NULL),
 	};
 	return 0;
@@ -88,10 +94,13 @@ static bool is_alive(struct actuator *actuator, unsigned int slot, uint64_t now_
 	struct actuator_slot *s = &actuator->slots[slot];
 	uint32_t life = account_life(actuator->accounts, slot);
 
-	if (life != PVS_LIFE_UNKNOWN && life == s->proven && now_ns < s->look_at_ns)
+	if (life != PVS_LIFE_UNKNOWN && life == s->proven && now_ns < s->look_at_ns) {
+		s->believed = true;
 		return true;
+	}
 	if (!sched_alive(&s->thread))
 		return false;
+	s->believed = false;
 	s->proven = life;
 	s->look_at_ns = now_ns + ACTUATOR_BELIEF_NS;
 	return true;
@@ -122,11 +131,25 @@ static void undo_if_reused(const struct actuator_slot *s, const struct sched_boo
 		sched_restore(&other, before);
 }
 
+/*
+ * It is not there, or not as we made it, or nobody can tell whether the number was its own: then it
+ * may have called exec. Returns 1: it had, and has got back what it had; 0: no; -errno.
+ */
+static int undo_after_exec(struct actuator *actuator, unsigned int slot)
+{
+	const struct actuator_slot *s = &actuator->slots[slot];
+
+	if (s->process <= 0 || s->process == s->thread.tid)
+		return 0;
+	return sched_restore_exec(s->process, &actuator->boost, &s->before);
+}
+
 int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
 	        .tid = s->thread.tid,
+	        .process = s->process,
 	        .start_ticks = s->start_ticks,
 	        .given = actuator->boost,
 	};
@@ -142,7 +165,9 @@ int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	r = sched_raise(s->thread.tid, &actuator->boost);
 	if (r == 0 && !is_alive(actuator, slot, now_ns)) {
 		undo_if_reused(s, &actuator->boost, &record.before);
-		r = -ESRCH;
+		r = undo_after_exec(actuator, slot);
+		if (r >= 0)
+			r = -ESRCH;
 	}
 	/* a guardian that acted in between has dropped the record: nothing is raised without one */
 	if (r == 0 && !ledger_has_thread(actuator->ledger, slot)) {
@@ -172,31 +197,49 @@ static int lower_rest(struct actuator *actuator, unsigned int slot)
 	return r < 0 ? r : r == 1 ? 0 : ACTUATOR_FOREIGN;
 }
 
-int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+/* Under the number that it had. 0, an outcome, or -errno. */
+static int lower_number(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
-	int r;
+	uint32_t life = account_life(actuator->accounts, slot);
+	bool vouched = s->believed && life != PVS_LIFE_UNKNOWN && life == s->proven;
+	int r = sched_is_raised(s->thread.tid, &actuator->boost);
 
-	if (!s->raised)
-		return 0;
-	r = sched_is_raised(s->thread.tid, &actuator->boost);
-	if (r == 1 && !is_alive(actuator, slot, now_ns))
+	if (r == 0)
+		return lower_rest(actuator, slot);
+	if (r == 1 && !is_alive(actuator, slot, now_ns)) {
+		/* its account knows nothing of an exit: whose was the number when we raised? */
+		if (vouched)
+			undo_if_reused(s, &actuator->boost, &s->before);
 		r = -ESRCH;
+	}
 	if (r == 1) {
 		r = sched_restore(&s->thread, &s->before);
 		s->lowered_in_part = r < 0;
 		if (r == 0 && !is_alive(actuator, slot, now_ns))
 			r = -ESRCH;
-	} else if (r == 0) {
-		r = lower_rest(actuator, slot);
 	}
-	if (r == -ESRCH)
-		r = ACTUATOR_GONE;
+	return r == -ESRCH ? ACTUATOR_GONE : r;
+}
+
+int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+{
+	struct actuator_slot *s = &actuator->slots[slot];
+	int r, after_exec = 0;
+
+	if (!s->raised)
+		return 0;
+	r = lower_number(actuator, slot, now_ns);
 	if (r < 0)
 		return r;
+	/* its process's first thread may have that number for a moment still, and answer for it */
+	if (r > 0 || account_life(actuator->accounts, slot) == PVS_LIFE_UNKNOWN)
+		after_exec = undo_after_exec(actuator, slot);
+	if (after_exec < 0)
+		return after_exec;
 	ledger_drop_thread(actuator->ledger, slot);
 	s->raised = false;
-	return r;
+	return after_exec == 1 ? ACTUATOR_GONE : r;
 }
 
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
@@ -208,24 +251,10 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
 
 void actuator_forget(struct actuator *actuator, unsigned int slot)
 {
+	if (actuator->slots[slot].raised)
+		undo_after_exec(actuator, slot);
 	actuator->slots[slot].raised = false;
 	ledger_drop_thread(actuator->ledger, slot);
-}
-
-int actuator_follow(struct actuator *actuator, unsigned int slot, pid_t tid)
-{
-	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
-	const struct actuator_slot *s = &actuator->slots[slot];
-	int r;
-
-	if (!s->raised)
-		return 0;
-	r = sched_open(tid, &thread);
-	if (r == 0)
-		r = sched_is_raised(tid, &actuator->boost);
-	if (r == 1 && sched_alive(&thread))
-		return sched_restore(&thread, &s->before);
-	return r < 0 ? r : ACTUATOR_FOREIGN;
 }
 
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)

@@ -52,8 +52,10 @@ void actuator_close(struct actuator *actuator, unsigned int slot);
 int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
- * Gives back what it had. Returns 0, ACTUATOR_GONE or ACTUATOR_FOREIGN: in all three the record is
- * gone; or -errno: it is still raised, and the record stays for the guardian.
+ * Gives back what it had, also to one that goes on under the number of its process, by exec: that
+ * is ACTUATOR_GONE, for its slot's number is nobody's, or somebody else's. Returns 0, ACTUATOR_GONE
+ * or ACTUATOR_FOREIGN: in all three the record is gone; or -errno: it is still raised, and the
+ * record stays for the guardian.
  */
 int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
@@ -62,12 +64,6 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 
 /** Drops the record without touching the thread, which must not have our boost any more. */
 void actuator_forget(struct actuator *actuator, unsigned int slot);
-
-/**
- * The thread of @slot has become @tid by exec: it gets back there what it had. Its slot is left
- * with a number that is nobody's, or somebody else's. Returns 0, ACTUATOR_FOREIGN, or -errno.
- */
-int actuator_follow(struct actuator *actuator, unsigned int slot, pid_t tid);
 
 /** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno.
  */

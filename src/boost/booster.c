@@ -24,6 +24,7 @@ static struct booster *booster_free(struct booster *b)
 	canary_stop(b->canary);
 	free(b->slots);
 	free(b->claims);
+	free(b->crowded);
 	free(b);
 	return NULL;
 }
@@ -48,7 +49,9 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
 	b->slots = calloc(PVS_VCPUS_MAX, sizeof(*b->slots));
 	b->claims = calloc(PVS_VCPUS_MAX, sizeof(*b->claims));
-	if (!b->policy || !b->actuator || !b->page_writer || !b->pages || !b->slots || !b->claims)
+	b->crowded = calloc(PVS_CPUS_MAX, sizeof(*b->crowded));
+	if (!b->policy || !b->actuator || !b->page_writer || !b->pages || !b->slots || !b->claims ||
+	    !b->crowded)
 		return -ENOMEM;
 	policy_hold_all(b->policy, options->holds);
 	fds[BOOSTER_WAITS_FOR_COMMAND] = b->mailbox.request_fd;
@@ -204,19 +207,17 @@ int booster_read_totals(struct booster *booster, struct booster_totals *ret)
 
 int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus)
 {
-	struct cpu_set_bits any, missing;
-	int r;
+	bool anywhere = cpu_set_bits_empty(cpus);
+	struct cpu_set_bits home, missing;
+	int r = anywhere ? sched_get_home(&home) : 0;
 
-	if (cpu_set_bits_empty(cpus)) {
-		r = sched_get_cpus(0, &any);
-		if (r < 0)
-			return r;
-		cpus = &any;
-	}
+	if (r < 0)
+		return r;
 	/* by itself: it may be about to visit a CPU, and would come back to where it was before */
 	return call(booster, (struct command){
 	                             .type = COMMAND_CPUS,
-	                             .cpus = cpus,
+	                             .cpus = anywhere ? &home : cpus,
+	                             .anywhere = anywhere,
 	                             .missing = &missing,
 	                     });
 }

@@ -127,7 +127,8 @@ static enum policy_action step(struct booster *b, unsigned int slot, enum policy
 
 	facts(b, slot, now_ns, &f);
 	if (event == POLICY_EVENT_CROWDED)
-		f.room_elsewhere = crowd_has_room(b, slot, now_ns);
+		f.room_elsewhere = policy_may_displace(b->policy, slot, now_ns) &&
+		                   crowd_has_room(b, slot, now_ns);
 	policy_step(b->policy, slot, event, &f, now_ns, &decision);
 	apply(b, slot, &decision);
 	first = decision.action;
@@ -245,7 +246,8 @@ static void on_event(void *userdata, const struct pvs_event *event)
 			b->slots[event->slot].children_mended++;
 		break;
 	case PVS_EVENT_EXEC:
-		actuator_follow(b->actuator, event->slot, (pid_t)event->arg);
+		if (raised_has(&b->raised, event->slot))
+			lower(b, event->slot);
 		__attribute__((fallthrough));
 	case PVS_EVENT_EXIT:
 		note(b, BOOSTER_NOTE_GONE, event->slot, 0);
@@ -384,7 +386,9 @@ static bool serve(struct booster *b)
 		step(b, c->slot, POLICY_EVENT_LOOK);
 		break;
 	case COMMAND_CPUS:
-		r = sched_set_cpus(0, c->cpus, c->missing);
+		r = c->anywhere ? sched_go_home(c->cpus) : sched_set_cpus(0, c->cpus, c->missing);
+		if (r == 0)
+			b->home = *c->cpus;
 		break;
 	case COMMAND_CAPS:
 		policy_set_caps(b->policy, c->caps);
@@ -461,7 +465,7 @@ static void check_deadlines(struct booster *b)
 
 	if (slot < 0)
 		return;
-	step(b, (unsigned int)slot, POLICY_EVENT_EXHAUSTED);
+	step(b, (unsigned int)slot, POLICY_EVENT_LOOK); /* from facts that are read anew */
 	b->totals.deadlines_missed += !raised_has(&b->raised, (unsigned int)slot);
 }
 
@@ -474,6 +478,7 @@ void *booster_main(void *userdata)
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	booster_touch_stack();
 	b->tid = gettid();
+	sched_get_home(&b->home);
 	if (b->options.wait == BOOSTER_WAIT_IO_URING)
 		b->totals.wait_error = wait_use_io_uring(b->wait);
 	b->start_result = sched_make_self_fifo(b->options.boost.priority + 1);
@@ -485,6 +490,8 @@ void *booster_main(void *userdata)
 			                                         b) == BOOSTER_MORE_EVENTS;
 		run_due(b);
 		check_deadlines(b);
+		if (b->is_away)
+			b->is_away = sched_go_home(&b->home) < 0;
 	} while (!commanded || serve(b));
 	return NULL;
 }

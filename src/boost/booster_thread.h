@@ -23,6 +23,13 @@ enum {
 	BOOSTER_WAITS_FOR_EVENTS,
 };
 
+/** A CPU that was crowded once: see crowd.h. */
+struct crowd_cpu {
+	uint64_t at_ns;
+	uint64_t foreign_ns; /* others' real-time run time on it until then */
+	bool is_foreign;     /* much of it was, before that */
+};
+
 struct booster_slot {
 	bool used;
 	struct booster_delays request_to_applied;
@@ -46,7 +53,10 @@ struct booster {
 	struct booster_slot *slots;
 	struct raised raised;
 	struct backstop backstop;
-	struct policy_claim *claims; /* room for find_debtor() */
+	struct crowd_cpu *crowded;   /* PVS_CPUS_MAX */
+	struct cpu_set_bits home;    /* where it may run, but for a visit */
+	bool is_away;                /* it did not come back from one */
+	struct policy_claim *claims; /* room for crowd_debtor() */
 	struct booster_totals totals;
 	bool more_events; /* the source has some of which it need not tell again */
 };

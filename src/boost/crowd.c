@@ -27,15 +27,34 @@ int crowd_debtor(struct booster *b, unsigned int running, bool mates)
 	return most >= 0 ? (int)b->claims[most].vcpu : -1;
 }
 
+/*
+ * Have others' real-time threads had much of that CPU? We would wait there for one that is more
+ * urgent than we are, and serve nobody.
+ */
+static bool is_foreign(struct booster *b, unsigned int cpu, uint64_t now_ns)
+{
+	struct crowd_cpu *c = &b->crowded[cpu % PVS_CPUS_MAX];
+	uint64_t foreign_ns = account_foreign_ns(b->options.accounts, cpu);
+	uint64_t grown_ns = foreign_ns - c->foreign_ns, took_ns = now_ns - c->at_ns;
+
+	if (took_ns >= CROWD_WINDOW_NS)
+		*c = (struct crowd_cpu){
+		        .at_ns = now_ns,
+		        .foreign_ns = foreign_ns,
+		        .is_foreign = grown_ns > took_ns / 1000 * CROWD_FOREIGN_PERMILLE,
+		};
+	return c->is_foreign;
+}
+
 bool crowd_has_room(struct booster *b, unsigned int slot, uint64_t now_ns)
 {
 	const struct accounts *accounts = b->options.accounts;
 	unsigned int here = accounts->vcpus[slot].cpu;
-	struct cpu_set_bits cpus, ours;
+	struct cpu_set_bits cpus;
 
 	/* where we may not run we can take nobody's place */
-	if (sched_get_cpus((pid_t)accounts->vcpus[slot].tid, &cpus) < 0 ||
-	    sched_get_cpus(0, &ours) < 0 || !cpu_set_bits_has(&ours, here))
+	if (!cpu_set_bits_has(&b->home, here) || is_foreign(b, here, now_ns) ||
+	    sched_get_cpus((pid_t)accounts->vcpus[slot].tid, &cpus) < 0)
 		return false;
 	CPU_SET_BITS_FOREACH(cpu, &cpus)
 	{
@@ -55,5 +74,5 @@ void crowd_displace(struct booster *b, unsigned int slot)
 	/* who does not go by that is lowered when the policy looks, or when the tracer tells again
 	 */
 	if (facts.whereabouts == POLICY_RUNNING && facts.tokens_ns <= PVS_TOKENS_MIN_NS)
-		sched_visit_cpu(accounts->vcpus[slot].cpu);
+		b->is_away = sched_visit_cpu(accounts->vcpus[slot].cpu, &b->home) < 0;
 }

@@ -9,6 +9,14 @@
 #include "boost/booster_thread.h"
 
 /**
+ * Where real-time threads of others, and the booster itself, have had more of a CPU than that,
+ * nobody is displaced. The booster takes some hundredths at the most. Over such a time at least, or
+ * a few visits would be much of it.
+ */
+#define CROWD_FOREIGN_PERMILLE 100
+#define CROWD_WINDOW_NS        (10 * NSEC_PER_MSEC)
+
+/**
  * Who owes most of the elevated vCPUs on the CPU where @running runs; -1: nobody is elevated there.
  * @mates: of those of its domain.
  */

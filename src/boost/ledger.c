@@ -135,6 +135,7 @@ void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct le
 	set_free(&s->mark);
 	memset(&s->thread, 0, sizeof(s->thread)); /* padding is summed too */
 	s->thread.tid = thread->tid;
+	s->thread.process = thread->process;
 	s->thread.start_ticks = thread->start_ticks;
 	s->thread.before = thread->before;
 	s->thread.given = thread->given;
@@ -285,7 +286,7 @@ static int gone_or(int r)
 	return r == -ENOENT || r == -ESRCH ? OUTCOME_GONE : r;
 }
 
-static int restore_thread(const struct ledger_thread *thread)
+static int restore_number(const struct ledger_thread *thread)
 {
 	CLEANUP(sched_close) struct sched_thread held = SCHED_THREAD_NULL;
 	uint64_t start_ticks;
@@ -311,6 +312,17 @@ static int restore_thread(const struct ledger_thread *thread)
 	if (r == 0 && !sched_alive(&held))
 		return OUTCOME_GONE;
 	return gone_or(r);
+}
+
+/* Where it is not found, or not as it was made, it may have another number. */
+static int restore_thread(const struct ledger_thread *thread)
+{
+	int outcome = restore_number(thread), r;
+
+	if (outcome <= 0 || thread->process <= 0 || thread->process == thread->tid)
+		return outcome;
+	r = sched_restore_exec(thread->process, &thread->given, &thread->before);
+	return r < 0 ? r : r == 1 ? 0 : outcome;
 }
 
 static int read_number(int fd, int64_t *ret)

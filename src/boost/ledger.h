@@ -26,6 +26,8 @@ struct ledger;
 /** A boosted thread. */
 struct ledger_thread {
 	pid_t tid;
+	pid_t process; /* whose first thread has this number, which is its own after exec; 0: none
+	                */
 	uint64_t start_ticks;
 	struct sched_state before;
 	struct sched_boost given;

@@ -37,6 +37,7 @@ struct command {
 	bool poll;                       /* COMMAND_PAGE */
 	uint64_t until_ns;               /* COMMAND_BOOST */
 	const struct cpu_set_bits *cpus; /* COMMAND_CPUS */
+	bool anywhere;                   /* of @cpus, some of which need not be there */
 	struct cpu_set_bits *missing;
 	uint32_t set;
 	uint32_t clear;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -202,6 +203,23 @@ int sched_restore(struct sched_thread *thread, const struct sched_state *state)
 	return r < 0 ? r : slack_restore(thread, state->slack_ns);
 }
 
+int sched_restore_exec(pid_t process, const struct sched_boost *boost,
+                       const struct sched_state *state)
+{
+	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
+	int r = sched_open(process, &thread);
+
+	if (r == 0)
+		r = sched_is_raised(process, boost);
+	if (r == 1 && !sched_alive(&thread))
+		r = 0;
+	if (r == 1)
+		r = sched_restore(&thread, state);
+	else if (r == 0)
+		return 0;
+	return r == 0 ? 1 : r == -ESRCH || r == -ENOENT ? 0 : r;
+}
+
 int sched_finish_restore(struct sched_thread *thread, const struct sched_state *state)
 {
 	struct sched_state now;
@@ -279,16 +297,28 @@ int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bi
 	return SCHED_CPUS_MISSING;
 }
 
-int sched_visit_cpu(unsigned int cpu)
+int sched_get_home(struct cpu_set_bits *ret)
 {
-	struct cpu_set_bits home, there = CPU_SET_BITS_NULL;
-	int r = sched_get_cpus(0, &home);
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	int r = sched_get_cpus(0, ret);
 
-	if (r < 0)
-		return r;
-	if (cpu >= CPU_SET_BITS_MAX || !(home.words[cpu / 64] & UINT64_C(1) << cpu % 64))
+	if (r == 0 && online > 0 && cpu_set_bits_count(ret) >= (unsigned int)online)
+		memset(ret->words, 0xff, sizeof(ret->words));
+	return r;
+}
+
+int sched_go_home(const struct cpu_set_bits *home)
+{
+	return cpus_set(0, home);
+}
+
+int sched_visit_cpu(unsigned int cpu, const struct cpu_set_bits *home)
+{
+	struct cpu_set_bits there = CPU_SET_BITS_NULL;
+
+	if (cpu >= CPU_SET_BITS_MAX || !cpu_set_bits_has(home, cpu))
 		return -EINVAL;
 	there.words[cpu / 64] = UINT64_C(1) << cpu % 64;
-	r = cpus_set(0, &there);
-	return r < 0 ? r : cpus_set(0, &home);
+	/* if this fails it has not gone */
+	return cpus_set(0, &there) < 0 ? 0 : sched_go_home(home);
 }

@@ -78,6 +78,13 @@ int sched_raise(pid_t tid, const struct sched_boost *boost);
 int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 
 /**
+ * A thread that calls exec goes on under the number of its process's first thread. If @process has
+ * the boost, it gets back what @state says. Returns 1; 0: it has it not, or is gone; -errno.
+ */
+int sched_restore_exec(pid_t process, const struct sched_boost *boost,
+                       const struct sched_state *state);
+
+/**
  * Puts a state back. The nice value is the one it has now, which was kept aside by the kernel while
  * it was real-time and which a renice in between has changed: the later one wins. Returns 0, or
  * -errno (-ESRCH: gone). It may have been another thread of its number that was changed, unless
@@ -119,9 +126,18 @@ enum {
 };
 
 /**
- * Has the calling thread run on @cpu for a moment, and then anywhere that it may again. Whom it
+ * Where the calling thread may run. One that may run on all CPUs that are online may on those that
+ * come later, too. Returns 0, or -errno.
+ */
+int sched_get_home(struct cpu_set_bits *ret);
+
+/** The calling thread may run there again. Returns 0, or -errno: it may where it is, only. */
+int sched_go_home(const struct cpu_set_bits *home);
+
+/**
+ * Has the calling thread run on @cpu for a moment, and then anywhere in @home again. Whom it
  * preempts there, being more urgent, is taken elsewhere by the kernel, if it is a real-time thread
  * and may run on a CPU that does nothing as urgent.
- * Returns 0; -EINVAL when the caller may not run there; -errno.
+ * Returns 0; -EINVAL when it may not run there; -errno: it did not come home.
  */
-int sched_visit_cpu(unsigned int cpu);
+int sched_visit_cpu(unsigned int cpu, const struct cpu_set_bits *home);

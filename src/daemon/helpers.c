@@ -53,11 +53,11 @@ static void helper_begin(struct manager *m, struct managed_domain *d, const stru
 		return;
 	}
 	d->helpers[place] = *id;
+	if (id->tid == d->seen->qemu.tid)
+		tracer_set_main(m->tracer, helper_slot(d, place));
 	/* the number may be another thread's by now; from here on its end would be seen */
 	if (!is_alive(id))
 		helper_end(m, d, place);
-	else if (id->tid == d->seen->qemu.tid)
-		tracer_set_main(m->tracer, helper_slot(d, place));
 }
 
 static bool is_wanted(const struct managed_domain *d, const struct thread_id *id)

@@ -180,18 +180,20 @@ static const struct pvs_bucket_rule displace_rule = {
         .share_permille = 30,
 };
 
-/*
- * Too soon after the last time. It would come back to a CPU that it has just emptied: not before
- * that can be full again.
- */
-static bool was_displaced(const struct policy *policy, const struct policy_vcpu *v, uint64_t now_ns)
+bool policy_may_displace(const struct policy *policy, unsigned int vcpu, uint64_t now_ns)
 {
+	const struct policy_vcpu *v = &policy->vcpus[vcpu];
 	const struct host_caps *caps = &policy->caps;
 	uint64_t refill_ns = caps->cpu_burst_ns * 1000 / MAX(caps->cpu_share_permille, UINT32_C(1));
 
-	return pvs_bucket_tokens(&displace_rule, policy->displace_repaid_at_ns, now_ns) <
-	               (int64_t)DISPLACE_COST_NS ||
-	       (v->displaced_ns && now_ns < v->displaced_ns + refill_ns);
+	if (policy_holds(policy, vcpu))
+		return false;
+	/* it would come back to a CPU that it has just emptied: not before that can be full again
+	 */
+	if (v->displaced_ns && now_ns < v->displaced_ns + refill_ns)
+		return false;
+	return pvs_bucket_tokens(&displace_rule, policy->displace_repaid_at_ns, now_ns) >=
+	       (int64_t)DISPLACE_COST_NS;
 }
 
 /*
@@ -209,7 +211,7 @@ static void leave_crowd(struct policy *policy, unsigned int vcpu, const struct p
 
 	if (!awake || policy_holds(policy, vcpu))
 		return;
-	if (!is_gone && (!facts->room_elsewhere || was_displaced(policy, v, now_ns)))
+	if (!is_gone && (!facts->room_elsewhere || !policy_may_displace(policy, vcpu, now_ns)))
 		return;
 	if (!is_gone) {
 		v->displaced_ns = now_ns;

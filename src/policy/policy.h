@@ -121,7 +121,9 @@ struct policy_facts {
 	uint64_t urgent_work_ns;     /* how long it is urgent; 0: not known */
 	uint64_t urgent_run_ns;      /* how long it runs then, until it sleeps; 0: not known */
 	bool interrupted;            /* waiting, and an interrupt came in that time */
-	bool room_elsewhere; /* with CROWDED: another CPU on which it may run has a burst for it */
+	/* with CROWDED, and only if policy_may_displace(): another CPU on which it may run has a
+	   burst for it */
+	bool room_elsewhere;
 };
 
 enum policy_event {
@@ -213,6 +215,9 @@ void policy_set_profile(struct policy *policy, unsigned int vcpu, const struct p
 
 /** Sets and clears holds of one vCPU; the caller then steps it. */
 void policy_hold(struct policy *policy, unsigned int vcpu, uint32_t set, uint32_t clear);
+
+/** Might POLICY_EVENT_CROWDED come to DISPLACE now, if another CPU has room for it? */
+bool policy_may_displace(const struct policy *policy, unsigned int vcpu, uint64_t now_ns);
 
 /** All holds that bind it, its own and everybody's. */
 uint32_t policy_holds(const struct policy *policy, unsigned int vcpu);

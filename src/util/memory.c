@@ -45,7 +45,7 @@ static int lock_mapping(const char *line, const char *self)
 	if (permissions[0] != 'r' || strncmp(line + path, "[v", 2) == 0)
 		return 0;
 	if (permissions[1] != 'w' && !is_urgent(line + path, self)) {
-		if (strcmp(permissions, "r-xp") == 0)
+		if (line[path] == '/' && strcmp(permissions, "r-xp") == 0)
 			madvise((void *)start, end - start, MADV_DONTNEED); /* NOLINT: an address */
 		return 0;
 	}

@@ -179,6 +179,16 @@ int procfs_exe(pid_t pid, char *path, size_t size)
 	return 0;
 }
 
+int procfs_process(pid_t tid, pid_t *ret)
+{
+	char path[PROC_PATH_MAX], text[STATUS_FILE_MAX];
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	size = read_up_to(path, text, sizeof(text));
+	return size < 0 ? (int)size : procfs_parse_process(text, (size_t)size, ret);
+}
+
 int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS])
 {
 	char path[PROC_PATH_MAX], text[STATUS_FILE_MAX];

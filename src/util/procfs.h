@@ -70,6 +70,9 @@ ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size);
  */
 int procfs_exe(pid_t pid, char *path, size_t size);
 
+/** The process of a thread, by its number alone. Returns 0, or -errno. */
+int procfs_process(pid_t tid, pid_t *ret);
+
 /** The users of a process: real, effective, saved, of the file system. Returns 0, or -errno. */
 int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS]);
 

@@ -275,14 +275,33 @@ static int parse_uid_line(struct span *rest, uid_t ret[static PROCFS_UIDS])
 	return rest->size == 0 ? 0 : -EBADMSG;
 }
 
-int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UIDS])
+/** What stands behind @name in the lines of a status file, up to the end of its line. */
+static bool find_status_line(const char *text, size_t size, const char *name, struct span *ret)
 {
-	struct span rest = {text, size}, line, word;
+	struct span rest = {text, size}, word;
 
 	/* A line break in the name, the only thing before it that a process chooses, is escaped. */
-	while (span_take(&rest, '\n', &line)) {
-		if (span_take(&line, '\t', &word) && span_is(&word, "Uid:"))
-			return parse_uid_line(&line, ret);
+	while (span_take(&rest, '\n', ret)) {
+		if (span_take(ret, '\t', &word) && span_is(&word, name))
+			return true;
 	}
-	return -EBADMSG;
+	return false;
+}
+
+int procfs_parse_process(const char *text, size_t size, pid_t *ret)
+{
+	struct span line;
+	uint64_t value;
+
+	if (!find_status_line(text, size, "Tgid:", &line) || !span_number(&line, INT32_MAX, &value))
+		return -EBADMSG;
+	*ret = (pid_t)value;
+	return 0;
+}
+
+int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UIDS])
+{
+	struct span line;
+
+	return find_status_line(text, size, "Uid:", &line) ? parse_uid_line(&line, ret) : -EBADMSG;
 }

@@ -64,6 +64,9 @@ int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_
 /** Users that a process has: real, effective, saved, of the file system. */
 #define PROCFS_UIDS 4
 
+/** Reads the line "Tgid:" of a status file. Returns 0, or -EBADMSG. */
+int procfs_parse_process(const char *text, size_t size, pid_t *ret);
+
 /** Reads the line "Uid:" of a status file. Returns 0, or -EBADMSG. */
 int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UIDS]);
 

@@ -151,6 +151,8 @@ def _all(job, options, add):
         try:
             _some(job, options, options.rounds - len(taken), count)
         except (HostDied, Cut, subprocess.TimeoutExpired) as error:
+            if len(taken) >= options.rounds:
+                break
             deaths += 1
             if deaths > DEATHS_MAX:
                 raise RigError(f"the emulated host failed {deaths} times, at last: {error}") from None

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uid_t uids[PROCFS_UIDS];
 	struct procfs_stat stat;
 	unsigned int index = 0;
+	pid_t process;
 	bool kvm;
 
 	if (procfs_parse_stat(text, size, &stat) == 0 &&
@@ -30,5 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(index < DOMAIN_VCPUS_MAX);
 	fuzz_paths(text, size);
 	procfs_parse_uids(text, size, uids);
+	if (procfs_parse_process(text, size, &process) == 0)
+		FUZZ_CHECK(process >= 0);
 	return 0;
 }

@@ -103,6 +103,7 @@ def test_goes_on_where_there_is_room(scene):
     domain = scene.domain(busy=1, idle=2, hz=1000)
     affinity = os.sched_getaffinity(domain.tid)
     daemon = scene.daemon(profile="long", config=_SCARCE)
+    daemon.wait_known(domain)
     proc.wait_for(lambda: _shown(daemon, domain)["displaced_total"] > 3, 20, "it to go on elsewhere")
     assert os.sched_getaffinity(domain.tid) == affinity
     assert "taken from a CPU" in daemon.call("explain", domain.name).stdout

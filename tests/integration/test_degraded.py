@@ -108,7 +108,7 @@ def test_ready_and_watchdog(scene, notify_socket):
 def test_few_descriptors(scene):
     """EMFILE: no crash, nothing left behind."""
     domain = scene.domain()
-    daemon = scene.daemon(prefix=["prlimit", "--nofile=64"])
+    daemon = scene.daemon(prefix=["prlimit", "--nofile=72"])
     assert daemon.wait_known(domain)["state"] != ""
     assert daemon.call("release").returncode in (0, 3)
     scene.assert_given_back()

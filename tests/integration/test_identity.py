@@ -13,6 +13,7 @@ from rig import proc
 # its vCPU thread sleeps and wakes; after a signal, it executes something else in the place of all of the process
 PLAYS_QEMU = """
 import os, signal, threading, time
+memory = bytearray(64 << 20)  # as a guest's: to unmap it takes longer than a burst, and comes before anybody is told
 go = threading.Event()
 def vcpu():
     with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w") as file:
@@ -57,8 +58,7 @@ def test_exec_in_a_boosted_vcpu(scene, tmp_path):
     binary = f"{tmp_path}/qemu-python"
     shutil.copy(os.path.realpath(sys.executable), binary)
     qemu = scene.bare(make=PlaysQemu, binary=binary)
-    daemon = scene.daemon(config={"default_profile": "observe", "profiles": {"latency": {"burst_us": 10000}},
-                                  "domains": {"name": {qemu.name: {"profile": "latency"}}},
+    daemon = scene.daemon(config={"default_profile": "observe", "domains": {"name": {qemu.name: {"profile": "latency"}}},
                                   "host": {"discovery": ["procfs"], "qemu_executables": [f"{tmp_path}/qemu-*"]}})
     tid = daemon.wait_boosted(qemu)["tid"]
     assert identity(daemon, qemu) == "tracer"

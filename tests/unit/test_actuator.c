@@ -321,20 +321,27 @@ static void test_confined_to_all_or_nothing(void)
 /* It may run where it could before, after each visit. */
 static void test_visits_a_cpu(void)
 {
-	struct cpu_set_bits before, one = CPU_SET_BITS_NULL, missing, now;
+	struct cpu_set_bits before, home, one = CPU_SET_BITS_NULL, missing, now;
 
 	CHECK_INT(sched_get_cpus(0, &before), 0);
+	CHECK_INT(sched_get_home(&home), 0);
+	CHECK(cpu_set_bits_subset(&before, &home));
 	CPU_SET_BITS_FOREACH(cpu, &before)
 	{
-		CHECK_INT(sched_visit_cpu(cpu), 0);
+		CHECK_INT(sched_visit_cpu(cpu, &home), 0);
 		CHECK_INT(sched_get_cpus(0, &now), 0);
 		CHECK(cpu_set_bits_equal(&now, &before));
 	}
-	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX), -EINVAL);
+	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX, &home), -EINVAL);
+	/* one that is not there */
+	cpu_set_bits_add(&home, CPU_SET_BITS_MAX - 1);
+	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX - 1, &home), 0);
+	CHECK_INT(sched_get_cpus(0, &now), 0);
+	CHECK(cpu_set_bits_equal(&now, &before));
 	/* what it may not do is not done */
 	cpu_set_bits_add(&one, cpu_set_bits_next(&before, 0));
 	CHECK_INT(sched_set_cpus(0, &one, &missing), 0);
-	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX - 1), -EINVAL);
+	CHECK_INT(sched_visit_cpu(CPU_SET_BITS_MAX - 1, &one), -EINVAL);
 	CHECK_INT(sched_get_cpus(0, &now), 0);
 	CHECK(cpu_set_bits_equal(&now, &one));
 	CHECK_INT(sched_set_cpus(0, &before, &missing), 0);

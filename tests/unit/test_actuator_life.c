@@ -146,7 +146,12 @@ static void test_slack_by_account(void)
 	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS + 1), 0);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_U64(state_of(scene.pid).slack_ns, 1234);
-	vcpus[2].slack_at_ns = vcpus[2].out_ns = 0;
+	/* when it was noted it had not been given back altogether */
+	vcpus[2].lowered_at_ns = 1;
+	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_U64(state_of(scene.pid).slack_ns, 1234);
+	vcpus[2].slack_at_ns = vcpus[2].out_ns = vcpus[2].lowered_at_ns = 0;
 	end(&scene);
 }
 

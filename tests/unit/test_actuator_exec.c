@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A raised thread that calls exec goes on under its process's number; as root, else skipped. */
+#include <pthread.h>
+
+#include "actuator_fixture.h"
+
+static int told[2], go[2];
+
+static void *executes(void *userdata)
+{
+	pid_t tid = gettid();
+	char byte;
+
+	(void)userdata;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it is each thread's own */
+	if (write(told[1], &tid, sizeof(tid)) == sizeof(tid) && read(go[0], &byte, 1) == 1)
+		execl("/bin/sleep", "sleep", "20", NULL);
+	_exit(1);
+}
+
+/* The fixture's process is one with a thread that waits, which is returned, and taken on. */
+static pid_t begin_thread(struct scene *scene)
+{
+	struct thread_id id;
+	pthread_t thread;
+
+	kill(scene->pid, SIGKILL);
+	CHECK_INT(waitpid(scene->pid, NULL, 0), scene->pid);
+	CHECK(pipe(told) == 0 && pipe(go) == 0);
+	scene->pid = fork();
+	if (scene->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_TIMERSLACK, 1234UL);
+		pthread_create(&thread, NULL, executes, NULL);
+		for (;;)
+			pause();
+	}
+	CHECK(read(told[0], &id.tid, sizeof(id.tid)) == sizeof(id.tid));
+	CHECK_INT(procfs_start_ticks(0, id.tid, &id.start_ticks), 0);
+	CHECK_INT(actuator_open(scene->actuator, 2, &id), 0);
+	return id.tid;
+}
+
+/* Returns when it is done. */
+static void exec_now(struct scene *scene)
+{
+	struct procfs_stat stat = {0};
+
+	CHECK(write(go[1], "x", 1) == 1);
+	while (strcmp(stat.comm, "sleep") != 0) {
+		CHECK_INT(procfs_stat(0, scene->pid, &stat), 0);
+		usleep(1000);
+	}
+}
+
+static void close_pipes(void)
+{
+	for (int i = 0; i < 2; i++) {
+		close(told[i]);
+		close(go[i]);
+	}
+}
+
+static void check_given_back(struct scene *scene)
+{
+	struct sched_state state = state_of(scene->pid);
+
+	CHECK_INT(state.policy, SCHED_OTHER);
+	CHECK_INT(state.reset_on_fork, 0);
+	CHECK_U64(state.slack_ns, 1234);
+}
+
+static void test_lowered(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	begin_thread(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	exec_now(&scene);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
+	check_given_back(&scene);
+	close_pipes();
+	end(&scene);
+}
+
+static void test_forgotten(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	begin_thread(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	exec_now(&scene);
+	actuator_forget(scene.actuator, 2);
+	check_given_back(&scene);
+	close_pipes();
+	end(&scene);
+}
+
+/* By the guardian, or pvschedd --restore. */
+static void test_restored_from_the_ledger(void)
+{
+	struct ledger_result result;
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	begin_thread(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	exec_now(&scene);
+	ledger_restore(scene.ledger, &result);
+	CHECK_INT(result.restored, 1);
+	CHECK_INT(result.gone, 0);
+	check_given_back(&scene);
+	close_pipes();
+	end(&scene);
+}
+
+/* Whoever has its number, or its process's, with another class was not made so by us. */
+static void test_others_are_left_alone(void)
+{
+	struct scene scene;
+	pid_t tid;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	tid = begin_thread(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	set_policy(tid, SCHED_OTHER, 0);
+	set_policy(scene.pid, SCHED_RR, 1);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
+	close_pipes();
+	end(&scene);
+}
+
+TEST_MAIN({"lowered", test_lowered}, {"forgotten", test_forgotten},
+          {"restored_from_the_ledger", test_restored_from_the_ledger},
+          {"others_are_left_alone", test_others_are_left_alone})
