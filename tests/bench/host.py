@@ -23,7 +23,7 @@ SCENES = {
     # asks for everything, on every CPU; a shorter sleep is over before the thread sleeps
     "rogue": (1, 1, 240, 0, 10),
     "four": (4, 2, 50, 1000, 0),  # on 2 CPUs four domains of two vCPUs that are armed and stay within their budgets
-    "busy100": (1, 1, 4000, 0, 10),
+    "busy100": (1, 1, 4000, 0, 50),
     "busy45": (1, 1, 450, 1000, 0),
     "crowded-2": (2, 1, 100, 1000, 0),  # admission: so many vCPUs want `latency` on each CPU, and share what that may give
     "crowded-8": (8, 1, 20, 1000, 0),
