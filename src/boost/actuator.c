@@ -9,7 +9,7 @@
 
 struct actuator_slot {
 	uint64_t start_ticks;
-	pid_t process; /* see struct ledger_thread */
+	pid_t process; /* see struct sched_origin */
 	struct sched_thread thread;
 	uint32_t proven;     /* the watch under which its file was read, see account_life() */
 	uint64_t look_at_ns; /* when that is read again all the same */
@@ -72,6 +72,9 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 	r = procfs_start_ticks(0, thread->tid, &start_ticks);
 	if (r < 0 || start_ticks != thread->start_ticks || !sched_alive(&held))
 		return ACTUATOR_GONE;
+	/* what is its owner's is not taken for ours later */
+	if (sched_is_raised(process, &actuator->boost) == 1)
+		process = 0;
 	actuator->slots[slot] = (struct actuator_slot){
 	        .start_ticks = start_ticks,
 	        .process = process,
@@ -86,21 +89,19 @@ void actuator_close(struct actuator *actuator, unsigned int slot)
 }
 
 /*
- * Was the number its own until now? The account is read first: a file that answers after that shows
- * that the account is about the thread whose file it is.
+ * Was the number its own until now? @believed: by its account alone. That is read first: a file
+ * that answers after that shows that the account is about the thread whose file it is.
  */
-static bool is_alive(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+static bool is_alive(struct actuator *actuator, unsigned int slot, uint64_t now_ns, bool *believed)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	uint32_t life = account_life(actuator->accounts, slot);
 
-	if (life != PVS_LIFE_UNKNOWN && life == s->proven && now_ns < s->look_at_ns) {
-		s->believed = true;
+	*believed = life != PVS_LIFE_UNKNOWN && life == s->proven && now_ns < s->look_at_ns;
+	if (*believed)
 		return true;
-	}
 	if (!sched_alive(&s->thread))
 		return false;
-	s->believed = false;
 	s->proven = life;
 	s->look_at_ns = now_ns + ACTUATOR_BELIEF_NS;
 	return true;
@@ -112,13 +113,14 @@ static int state_get(struct actuator *actuator, unsigned int slot, uint64_t now_
 {
 	const struct sched_thread *thread = &actuator->slots[slot].thread;
 	uint64_t slack_ns;
+	bool believed;
 	int r;
 
 	if (!account_slack(actuator->accounts, slot, now_ns, &slack_ns))
 		return sched_get(thread, ret);
 	r = sched_get_class(thread->tid, ret);
 	ret->slack_ns = slack_ns;
-	return r == 0 && !is_alive(actuator, slot, now_ns) ? -ESRCH : r;
+	return r == 0 && !is_alive(actuator, slot, now_ns, &believed) ? -ESRCH : r;
 }
 
 /* The number may have passed to another thread as we changed it: put that one back. */
@@ -133,15 +135,14 @@ static void undo_if_reused(const struct actuator_slot *s, const struct sched_boo
 
 /*
  * It is not there, or not as we made it, or nobody can tell whether the number was its own: then it
- * may have called exec. Returns 1: it had, and has got back what it had; 0: no; -errno.
+ * may have called exec. Returns as sched_restore_exec().
  */
 static int undo_after_exec(struct actuator *actuator, unsigned int slot)
 {
 	const struct actuator_slot *s = &actuator->slots[slot];
+	const struct sched_origin origin = {s->thread.tid, s->process, s->start_ticks};
 
-	if (s->process <= 0 || s->process == s->thread.tid)
-		return 0;
-	return sched_restore_exec(s->process, &actuator->boost, &s->before);
+	return sched_restore_exec(&origin, &actuator->boost, &s->before);
 }
 
 int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
@@ -163,11 +164,10 @@ int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	s->before = record.before;
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = sched_raise(s->thread.tid, &actuator->boost);
-	if (r == 0 && !is_alive(actuator, slot, now_ns)) {
+	if (r == 0 && !is_alive(actuator, slot, now_ns, &s->believed)) {
 		undo_if_reused(s, &actuator->boost, &record.before);
-		r = undo_after_exec(actuator, slot);
-		if (r >= 0)
-			r = -ESRCH;
+		/* if that fails it is raised, under another number: to lower it tries again */
+		r = undo_after_exec(actuator, slot) < 0 ? 0 : -ESRCH;
 	}
 	/* a guardian that acted in between has dropped the record: nothing is raised without one */
 	if (r == 0 && !ledger_has_thread(actuator->ledger, slot)) {
@@ -202,12 +202,12 @@ static int lower_number(struct actuator *actuator, unsigned int slot, uint64_t n
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	uint32_t life = account_life(actuator->accounts, slot);
-	bool vouched = s->believed && life != PVS_LIFE_UNKNOWN && life == s->proven;
+	bool believed, vouched = s->believed && life != PVS_LIFE_UNKNOWN && life == s->proven;
 	int r = sched_is_raised(s->thread.tid, &actuator->boost);
 
 	if (r == 0)
 		return lower_rest(actuator, slot);
-	if (r == 1 && !is_alive(actuator, slot, now_ns)) {
+	if (r == 1 && !is_alive(actuator, slot, now_ns, &believed)) {
 		/* its account knows nothing of an exit: whose was the number when we raised? */
 		if (vouched)
 			undo_if_reused(s, &actuator->boost, &s->before);
@@ -216,7 +216,7 @@ static int lower_number(struct actuator *actuator, unsigned int slot, uint64_t n
 	if (r == 1) {
 		r = sched_restore(&s->thread, &s->before);
 		s->lowered_in_part = r < 0;
-		if (r == 0 && !is_alive(actuator, slot, now_ns))
+		if (r == 0 && !is_alive(actuator, slot, now_ns, &believed))
 			r = -ESRCH;
 	}
 	return r == -ESRCH ? ACTUATOR_GONE : r;
@@ -249,12 +249,15 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
 	return s->raised && sched_is_raised(s->thread.tid, &actuator->boost) == 1;
 }
 
-void actuator_forget(struct actuator *actuator, unsigned int slot)
+int actuator_forget(struct actuator *actuator, unsigned int slot)
 {
-	if (actuator->slots[slot].raised)
-		undo_after_exec(actuator, slot);
+	int r = actuator->slots[slot].raised ? undo_after_exec(actuator, slot) : 0;
+
+	if (r < 0)
+		return r;
 	actuator->slots[slot].raised = false;
 	ledger_drop_thread(actuator->ledger, slot);
+	return 0;
 }
 
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)

@@ -62,8 +62,12 @@ int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 /** Has the thread now what actuator_raise() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 
-/** Drops the record without touching the thread, which must not have our boost any more. */
-void actuator_forget(struct actuator *actuator, unsigned int slot);
+/**
+ * Drops the record without touching the thread, which must not have our boost any more, unless it
+ * has it under another number, by exec. Returns 0; -errno: that could not be given back, and the
+ * record stays.
+ */
+int actuator_forget(struct actuator *actuator, unsigned int slot);
 
 /** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno.
  */

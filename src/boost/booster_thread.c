@@ -70,7 +70,12 @@ static uint32_t elevate(struct booster *b, unsigned int slot)
 
 static void forget(struct booster *b, unsigned int slot)
 {
-	actuator_forget(b->actuator, slot);
+	int r = actuator_forget(b->actuator, slot);
+
+	if (r < 0) {
+		note(b, BOOSTER_NOTE_FAILED, slot, r);
+		return;
+	}
 	account_lowered(b->options.accounts, slot, clock_now_ns());
 	raised_drop(&b->raised, slot);
 	note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
@@ -386,9 +391,7 @@ static bool serve(struct booster *b)
 		step(b, c->slot, POLICY_EVENT_LOOK);
 		break;
 	case COMMAND_CPUS:
-		r = c->anywhere ? sched_go_home(c->cpus) : sched_set_cpus(0, c->cpus, c->missing);
-		if (r == 0)
-			b->home = *c->cpus;
+		r = crowd_set_home(b, c->cpus, c->anywhere, c->missing);
 		break;
 	case COMMAND_CAPS:
 		policy_set_caps(b->policy, c->caps);
@@ -478,7 +481,6 @@ void *booster_main(void *userdata)
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	booster_touch_stack();
 	b->tid = gettid();
-	sched_get_home(&b->home);
 	if (b->options.wait == BOOSTER_WAIT_IO_URING)
 		b->totals.wait_error = wait_use_io_uring(b->wait);
 	b->start_result = sched_make_self_fifo(b->options.boost.priority + 1);
@@ -490,8 +492,7 @@ void *booster_main(void *userdata)
 			                                         b) == BOOSTER_MORE_EVENTS;
 		run_due(b);
 		check_deadlines(b);
-		if (b->is_away)
-			b->is_away = sched_go_home(&b->home) < 0;
+		crowd_come_home(b);
 	} while (!commanded || serve(b));
 	return NULL;
 }

@@ -55,6 +55,8 @@ struct booster {
 	struct backstop backstop;
 	struct crowd_cpu *crowded;   /* PVS_CPUS_MAX */
 	struct cpu_set_bits home;    /* where it may run, but for a visit */
+	struct cpu_set_bits cpus;    /* the affinity that home was made of */
+	bool home_asked;             /* home is host.booster_cpus */
 	bool is_away;                /* it did not come back from one */
 	struct policy_claim *claims; /* room for crowd_debtor() */
 	struct booster_totals totals;

@@ -27,6 +27,16 @@ int crowd_debtor(struct booster *b, unsigned int running, bool mates);
 bool crowd_has_room(struct booster *b, unsigned int slot, uint64_t now_ns);
 
 /**
+ * Where the booster may run, but for visits: @cpus, of which with @anywhere some need not be there.
+ * Returns 0; SCHED_CPUS_MISSING and those in @missing; -errno: it stays as it was.
+ */
+int crowd_set_home(struct booster *b, const struct cpu_set_bits *cpus, bool anywhere,
+                   struct cpu_set_bits *missing);
+
+/** If it could not come back from a visit: again. */
+void crowd_come_home(struct booster *b);
+
+/**
  * Makes an elevated vCPU leave the CPU where it runs, if that one's bucket is empty: the booster,
  * more urgent, runs there for a moment. Its affinity is its owner's, and is not touched.
  */

@@ -317,11 +317,12 @@ static int restore_number(const struct ledger_thread *thread)
 /* Where it is not found, or not as it was made, it may have another number. */
 static int restore_thread(const struct ledger_thread *thread)
 {
+	const struct sched_origin origin = {thread->tid, thread->process, thread->start_ticks};
 	int outcome = restore_number(thread), r;
 
-	if (outcome <= 0 || thread->process <= 0 || thread->process == thread->tid)
+	if (outcome <= 0)
 		return outcome;
-	r = sched_restore_exec(thread->process, &thread->given, &thread->before);
+	r = sched_restore_exec(&origin, &thread->given, &thread->before);
 	return r < 0 ? r : r == 1 ? 0 : outcome;
 }
 

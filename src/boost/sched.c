@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/procfs.h"
 
 /* The kernel's struct sched_attr, version 0: what is looked at has been in it from the start. */
 struct attributes {
@@ -203,20 +204,34 @@ int sched_restore(struct sched_thread *thread, const struct sched_state *state)
 	return r < 0 ? r : slack_restore(thread, state->slack_ns);
 }
 
-int sched_restore_exec(pid_t process, const struct sched_boost *boost,
+/* Is the number still a thread of that process, and not one that is ending? */
+static bool is_there(const struct sched_origin *origin)
+{
+	struct procfs_stat stat;
+
+	return procfs_stat(origin->process, origin->tid, &stat) == 0 &&
+	       !(stat.flags & PROCFS_FLAG_EXITING);
+}
+
+int sched_restore_exec(const struct sched_origin *origin, const struct sched_boost *boost,
                        const struct sched_state *state)
 {
 	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
-	int r = sched_open(process, &thread);
+	uint64_t start_ticks;
+	int r;
 
-	if (r == 0)
-		r = sched_is_raised(process, boost);
-	if (r == 1 && !sched_alive(&thread))
-		r = 0;
-	if (r == 1)
-		r = sched_restore(&thread, state);
-	else if (r == 0)
+	if (origin->process <= 0 || origin->process == origin->tid ||
+	    sched_is_raised(origin->process, boost) != 1 || is_there(origin))
 		return 0;
+	r = sched_open(origin->process, &thread);
+	if (r == 0)
+		r = procfs_start_ticks(0, origin->process, &start_ticks);
+	/* it has taken the start time of its process; whoever has a reused number is younger */
+	if (r == 0 && (start_ticks > origin->start_ticks || !sched_alive(&thread) ||
+	               sched_is_raised(origin->process, boost) != 1))
+		return 0;
+	if (r == 0)
+		r = sched_restore(&thread, state);
 	return r == 0 ? 1 : r == -ESRCH || r == -ENOENT ? 0 : r;
 }
 
@@ -297,14 +312,18 @@ int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bi
 	return SCHED_CPUS_MISSING;
 }
 
-int sched_get_home(struct cpu_set_bits *ret)
+void sched_get_home(const struct cpu_set_bits *cpus, struct cpu_set_bits *ret)
 {
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	int r = sched_get_cpus(0, ret);
+	struct cpu_set_bits online;
+	char text[1024];
+	ssize_t n = procfs_read_file("/sys/devices/system/cpu/online", text, sizeof(text) - 1);
 
-	if (r == 0 && online > 0 && cpu_set_bits_count(ret) >= (unsigned int)online)
+	*ret = *cpus;
+	if (n <= 0)
+		return;
+	text[text[n - 1] == '\n' ? n - 1 : n] = '\0';
+	if (cpulist_parse(text, &online) == 0 && cpu_set_bits_subset(&online, cpus))
 		memset(ret->words, 0xff, sizeof(ret->words));
-	return r;
 }
 
 int sched_go_home(const struct cpu_set_bits *home)
@@ -317,8 +336,9 @@ int sched_visit_cpu(unsigned int cpu, const struct cpu_set_bits *home)
 	struct cpu_set_bits there = CPU_SET_BITS_NULL;
 
 	if (cpu >= CPU_SET_BITS_MAX || !cpu_set_bits_has(home, cpu))
-		return -EINVAL;
+		return 0;
 	there.words[cpu / 64] = UINT64_C(1) << cpu % 64;
-	/* if this fails it has not gone */
-	return cpus_set(0, &there) < 0 ? 0 : sched_go_home(home);
+	if (cpus_set(0, &there) < 0)
+		return 0;
+	return sched_go_home(home) < 0 ? SCHED_AWAY : 0;
 }

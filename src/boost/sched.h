@@ -77,11 +77,19 @@ int sched_raise(pid_t tid, const struct sched_boost *boost);
  */
 int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 
+/** Whose thread had a number, and since when it runs. */
+struct sched_origin {
+	pid_t tid;
+	pid_t process; /* 0: not known, or its first thread has a boost of its own */
+	uint64_t start_ticks;
+};
+
 /**
- * A thread that calls exec goes on under the number of its process's first thread. If @process has
- * the boost, it gets back what @state says. Returns 1; 0: it has it not, or is gone; -errno.
+ * A thread that calls exec goes on under the number of its process's first thread, which has ended
+ * then, as all others. If that number has the boost, and @origin's is no thread of that process any
+ * more, it gets back what @state says. Returns 1; 0: it was not so; -errno: it has the boost still.
  */
-int sched_restore_exec(pid_t process, const struct sched_boost *boost,
+int sched_restore_exec(const struct sched_origin *origin, const struct sched_boost *boost,
                        const struct sched_state *state);
 
 /**
@@ -126,10 +134,10 @@ enum {
 };
 
 /**
- * Where the calling thread may run. One that may run on all CPUs that are online may on those that
- * come later, too. Returns 0, or -errno.
+ * Where a thread may run that has the affinity @cpus: one that may run on all CPUs that are online
+ * may on those that come later, too.
  */
-int sched_get_home(struct cpu_set_bits *ret);
+void sched_get_home(const struct cpu_set_bits *cpus, struct cpu_set_bits *ret);
 
 /** The calling thread may run there again. Returns 0, or -errno: it may where it is, only. */
 int sched_go_home(const struct cpu_set_bits *home);
@@ -138,6 +146,11 @@ int sched_go_home(const struct cpu_set_bits *home);
  * Has the calling thread run on @cpu for a moment, and then anywhere in @home again. Whom it
  * preempts there, being more urgent, is taken elsewhere by the kernel, if it is a real-time thread
  * and may run on a CPU that does nothing as urgent.
- * Returns 0; -EINVAL when it may not run there; -errno: it did not come home.
+ * Returns 0, also if it can't go there; SCHED_AWAY: it did not come home.
  */
 int sched_visit_cpu(unsigned int cpu, const struct cpu_set_bits *home);
+
+/** Outcome of sched_visit_cpu(). */
+enum {
+	SCHED_AWAY = 1,
+};

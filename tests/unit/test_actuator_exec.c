@@ -18,11 +18,19 @@ static void *executes(void *userdata)
 	_exit(1);
 }
 
+static void take_on_thread(struct scene *scene, pid_t tid)
+{
+	struct thread_id id = {.tid = tid};
+
+	CHECK_INT(procfs_start_ticks(0, tid, &id.start_ticks), 0);
+	CHECK_INT(actuator_open(scene->actuator, 2, &id), 0);
+}
+
 /* The fixture's process is one with a thread that waits, which is returned, and taken on. */
 static pid_t begin_thread(struct scene *scene)
 {
-	struct thread_id id;
 	pthread_t thread;
+	pid_t tid;
 
 	kill(scene->pid, SIGKILL);
 	CHECK_INT(waitpid(scene->pid, NULL, 0), scene->pid);
@@ -35,10 +43,9 @@ static pid_t begin_thread(struct scene *scene)
 		for (;;)
 			pause();
 	}
-	CHECK(read(told[0], &id.tid, sizeof(id.tid)) == sizeof(id.tid));
-	CHECK_INT(procfs_start_ticks(0, id.tid, &id.start_ticks), 0);
-	CHECK_INT(actuator_open(scene->actuator, 2, &id), 0);
-	return id.tid;
+	CHECK(read(told[0], &tid, sizeof(tid)) == sizeof(tid));
+	take_on_thread(scene, tid);
+	return tid;
 }
 
 /* Returns when it is done. */
@@ -95,7 +102,7 @@ static void test_forgotten(void)
 	begin_thread(&scene);
 	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
 	exec_now(&scene);
-	actuator_forget(scene.actuator, 2);
+	CHECK_INT(actuator_forget(scene.actuator, 2), 0);
 	check_given_back(&scene);
 	close_pipes();
 	end(&scene);
@@ -120,8 +127,37 @@ static void test_restored_from_the_ledger(void)
 	end(&scene);
 }
 
-/* Whoever has its number, or its process's, with another class was not made so by us. */
+/* Its process's first thread has a class of its own, be it the very one that we give. */
+static void check_others_are_left_alone(int policy)
+{
+	struct scene scene;
+	pid_t tid;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	tid = begin_thread(&scene);
+	actuator_close(scene.actuator, 2);
+	set_policy(scene.pid, policy, 1);
+	take_on_thread(&scene, tid);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(sched_getscheduler(scene.pid), policy);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	set_policy(tid, SCHED_OTHER, 0);
+	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(sched_getscheduler(scene.pid), policy);
+	close_pipes();
+	end(&scene);
+}
+
 static void test_others_are_left_alone(void)
+{
+	check_others_are_left_alone(SCHED_RR);
+	check_others_are_left_alone(SCHED_FIFO | SCHED_RESET_ON_FORK);
+}
+
+/* One that got it after the thread was taken on: the thread is still there, so it is not that. */
+static void test_a_thread_that_is_there_has_not_executed(void)
 {
 	struct scene scene;
 	pid_t tid;
@@ -130,14 +166,38 @@ static void test_others_are_left_alone(void)
 		TEST_SKIP("no real-time priority here");
 	tid = begin_thread(&scene);
 	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	set_policy(scene.pid, SCHED_FIFO | SCHED_RESET_ON_FORK, 1);
 	set_policy(tid, SCHED_OTHER, 0);
-	set_policy(scene.pid, SCHED_RR, 1);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
-	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
+	close_pipes();
+	end(&scene);
+}
+
+/* A younger one has the process's number: a record outlives its process where no guardian acts. */
+static void test_reused_number_is_left_alone(void)
+{
+	struct ledger_result result;
+	struct ledger_thread record;
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	begin_thread(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	exec_now(&scene);
+	CHECK_INT(ledger_get_thread(scene.ledger, 2, &record), 0);
+	record.start_ticks = 1;
+	ledger_put_thread(scene.ledger, 2, &record);
+	ledger_restore(scene.ledger, &result);
+	CHECK_INT(result.gone, 1);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 	close_pipes();
 	end(&scene);
 }
 
 TEST_MAIN({"lowered", test_lowered}, {"forgotten", test_forgotten},
           {"restored_from_the_ledger", test_restored_from_the_ledger},
-          {"others_are_left_alone", test_others_are_left_alone})
+          {"others_are_left_alone", test_others_are_left_alone},
+          {"a_thread_that_is_there_has_not_executed", test_a_thread_that_is_there_has_not_executed},
+          {"reused_number_is_left_alone", test_reused_number_is_left_alone})
