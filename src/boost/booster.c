@@ -209,11 +209,14 @@ int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus)
 {
 	bool anywhere = cpu_set_bits_empty(cpus);
 	struct cpu_set_bits own, home, missing;
-	int r = sched_get_cpus(0, &own);
+	int r;
 
-	if (r < 0)
-		return r;
-	sched_get_home(&own, &home);
+	if (anywhere) {
+		r = sched_get_cpus(0, &own);
+		if (r < 0)
+			return r;
+		sched_get_home(&own, &home);
+	}
 	/* by itself: it may be about to visit a CPU, and would come back to where it was before */
 	return call(booster, (struct command){
 	                             .type = COMMAND_CPUS,

@@ -68,6 +68,23 @@ static void close_pipes(void)
 	}
 }
 
+static void end_thread(struct scene *scene)
+{
+	close_pipes();
+	end(scene);
+}
+
+/* A raised thread has executed something. False: no real-time priority here. */
+static bool begin_executed(struct scene *scene)
+{
+	if (!begin(scene))
+		return false;
+	begin_thread(scene);
+	CHECK_INT(actuator_raise(scene->actuator, 2, 0), 0);
+	exec_now(scene);
+	return true;
+}
+
 static void check_given_back(struct scene *scene)
 {
 	struct sched_state state = state_of(scene->pid);
@@ -81,31 +98,23 @@ static void test_lowered(void)
 {
 	struct scene scene;
 
-	if (!begin(&scene))
+	if (!begin_executed(&scene))
 		TEST_SKIP("no real-time priority here");
-	begin_thread(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	exec_now(&scene);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
 	check_given_back(&scene);
-	close_pipes();
-	end(&scene);
+	end_thread(&scene);
 }
 
 static void test_forgotten(void)
 {
 	struct scene scene;
 
-	if (!begin(&scene))
+	if (!begin_executed(&scene))
 		TEST_SKIP("no real-time priority here");
-	begin_thread(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	exec_now(&scene);
 	CHECK_INT(actuator_forget(scene.actuator, 2), 0);
 	check_given_back(&scene);
-	close_pipes();
-	end(&scene);
+	end_thread(&scene);
 }
 
 /* By the guardian, or pvschedd --restore. */
@@ -114,17 +123,13 @@ static void test_restored_from_the_ledger(void)
 	struct ledger_result result;
 	struct scene scene;
 
-	if (!begin(&scene))
+	if (!begin_executed(&scene))
 		TEST_SKIP("no real-time priority here");
-	begin_thread(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	exec_now(&scene);
 	ledger_restore(scene.ledger, &result);
 	CHECK_INT(result.restored, 1);
 	CHECK_INT(result.gone, 0);
 	check_given_back(&scene);
-	close_pipes();
-	end(&scene);
+	end_thread(&scene);
 }
 
 /* Its process's first thread has a class of its own, be it the very one that we give. */
@@ -146,8 +151,7 @@ static void check_others_are_left_alone(int policy)
 	set_policy(tid, SCHED_OTHER, 0);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), policy);
-	close_pipes();
-	end(&scene);
+	end_thread(&scene);
 }
 
 static void test_others_are_left_alone(void)
@@ -170,8 +174,7 @@ static void test_a_thread_that_is_there_has_not_executed(void)
 	set_policy(tid, SCHED_OTHER, 0);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
-	close_pipes();
-	end(&scene);
+	end_thread(&scene);
 }
 
 /* A younger one has the process's number: a record outlives its process where no guardian acts. */
@@ -181,19 +184,15 @@ static void test_reused_number_is_left_alone(void)
 	struct ledger_thread record;
 	struct scene scene;
 
-	if (!begin(&scene))
+	if (!begin_executed(&scene))
 		TEST_SKIP("no real-time priority here");
-	begin_thread(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	exec_now(&scene);
 	CHECK_INT(ledger_get_thread(scene.ledger, 2, &record), 0);
 	record.start_ticks = 1;
 	ledger_put_thread(scene.ledger, 2, &record);
 	ledger_restore(scene.ledger, &result);
 	CHECK_INT(result.gone, 1);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
-	close_pipes();
-	end(&scene);
+	end_thread(&scene);
 }
 
 TEST_MAIN({"lowered", test_lowered}, {"forgotten", test_forgotten},
