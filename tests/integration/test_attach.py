@@ -41,7 +41,7 @@ class Defined(Guest):
     def start(self):
         self._key = self._deadman.add(argv=["virsh", "--connect", URI, "destroy", self.id])
         virsh("start", self.id)
-        self.find_process()
+        self.follow_boot()
         return self
 
     def stop(self):

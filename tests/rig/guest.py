@@ -95,6 +95,7 @@ class Guest:
         self._socket = None
         self._buffer = b""
         self._pings = 0
+        self._silent = False
         os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
         self._dir = tempfile.mkdtemp(prefix="guest-", dir=RUN_DIR)
         os.chmod(self._dir, 0o755)
@@ -125,7 +126,13 @@ class Guest:
             file.write(self.xml)
         self._key = self._deadman.add(argv=["virsh", "--connect", URI, "destroy", self.name])
         virsh("create", path)
+        self.follow_boot()
+
+    def follow_boot(self):
+        """For a domain that has just been started: from now on, since what its guest says while nobody listens is lost."""
         self.find_process()
+        self.connect()
+        self._silent = True
 
     def find_process(self):
         """Looks up QEMU's pid and the id of the domain again: after a restore they are new."""
@@ -137,24 +144,41 @@ class Guest:
     def connect(self):
         """Opens the command port; a restored domain needs it again."""
         self._close()
+        self._silent = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect(self._socket_path)
 
     def wait_ready(self, seconds=60):
-        """Until the guest's command server answers."""
+        """Until the guest's command server answers.
+
+        One that boots speaks first: what arrives while its driver sets up the port, whose interrupt is by edge, can
+        leave that interrupt pending for good, and the guest deaf.
+        """
         deadline = time.monotonic() + seconds
         if self._socket is None:
             self.connect()
-        while not self._ping(0.3):
+        while not (self._hear_ready(0.3) if self._silent else self._ping(0.3)):
             if not os.path.exists(f"/proc/{self.pid}"):
                 raise RigError(f"QEMU of {self.name} died while booting: see /var/log/libvirt/qemu/{self.name}.log")
             if time.monotonic() > deadline:
-                raise RigError(f"guest {self.name} did not answer on {self._socket_path} within {seconds} s: "
+                what = "said nothing" if self._silent else "did not answer"
+                raise RigError(f"guest {self.name} {what} on {self._socket_path} within {seconds} s: "
                                f"see /var/log/libvirt/qemu/{self.name}.log")
-        # What was sent while the guest booted may have arrived garbled and been answered by errors:
-        # all that comes before the answer to this one is thrown away with it.
+        # What was sent while it was reset may have arrived garbled and been answered by errors: all that comes before
+        # the answer to this one is thrown away with it.
         if not self._ping(10):
             raise RigError(f"guest {self.name} answered once on {self._socket_path} and not again")
+
+    def _hear_ready(self, seconds):
+        """True once the guest's command server has said by itself that it is there."""
+        deadline = time.monotonic() + seconds
+        try:
+            while self._read_line(deadline - time.monotonic()) != "# ready":
+                pass
+        except TimeoutError:
+            return False
+        self._silent = False
+        return True
 
     def _ping(self, seconds):
         self._pings += 1

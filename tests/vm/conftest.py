@@ -36,7 +36,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "any_kernel: no kernel changes it: runs on 6.1 alone")
-    config.deaths, config.figures = [], []
+    config.deaths, config.notes, config.figures = [], [], []
 
 
 def pytest_collection_modifyitems(config, items):
@@ -80,6 +80,8 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"measured on the emulated host: {text}")
     for text in config.deaths:
         terminalreporter.write_line(f"an emulated host died: {text}")
+    for text in config.notes:
+        terminalreporter.write_line(f"done again: {text}")
     left_out = getattr(config, "left_out", [])
     if left_out:
         terminalreporter.write_line(f"left out on {config.getoption('--kernel')}: {len(left_out)} tests that no kernel "
@@ -97,6 +99,7 @@ def _host(request):
     kernel = request.config.getoption("--kernel")
     host = Host(kernel, request.config.getoption("--host") or f"vm-{kernel.replace('.', '-')}")
     yield host
+    request.config.notes += host.notes
     if not request.config.getoption("--keep-host"):
         host.clean()
 

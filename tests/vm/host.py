@@ -36,6 +36,7 @@ class Host:
 
     def __init__(self, kernel, name):
         self.kernel, self.name = kernel, name
+        self.notes = []  # what went wrong and was done again
         self._machine = Machine(self.name)
 
     def machine(self):
@@ -150,7 +151,8 @@ class Host:
         return self.tids()
 
     def boot_guest(self):
-        self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=300)
+        said = self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=480)
+        self.notes += [line for line in said.splitlines() if line.startswith("rig-guest: ")]
         for cpu in (0, 1):
             # 500 us of every 20 ms, for an hour: the longest it does.
             self.run(f"rig-guest ask {_Q} background busy 500 20000 3600 {cpu}")
