@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import random
 import statistics
 import sys
 import time
@@ -28,6 +29,7 @@ SCENES = {
     "crowded-2": (2, 1, 100, 1000, 0),  # admission: so many vCPUs want `latency` on each CPU, and share what that may give
     "crowded-8": (8, 1, 20, 1000, 0),
 }
+GUEST_PERMILLE = ("elevated_permille", "guest_permille", "load_permille")
 GUEST = "hackbench"  # a scene of its own, as those of host_io: in a guest, by the daemon
 ALL = (*SCENES, GUEST, *host_io.SCENES)
 _WARM_MS, _LEAD_S = 300, 0.6  # the host's cyclictest starts when the variant holds
@@ -104,8 +106,7 @@ def measure(scene, options, rounds):
     if devices:
         kept = Rounds(", ".join(devices), options, rounds)
         if options.rig:
-            cells = len(host_guest.VARIANTS) * len(host_io.rows_of(devices))
-            host_rig.measure(devices, cells, host_io.seconds_of(options), options, kept.add_line)
+            host_rig.measure(devices, len(host_io.rows_of(devices)), host_io.seconds_of(options), options, kept.add_line)
         else:
             host_io.measure(devices, options, kept.add)
     if not rounds:
@@ -135,12 +136,13 @@ def _measure_guest(options, add):
     with host_guest.Contended(options) as contended:
         names = host_guest.VARIANTS
         for number in range(options.rounds):
-            turn = number % len(names)
-            found = {}
-            for variant in names[turn:] + names[:turn]:
-                answer, one = contended.measure(variant, host_guest.HACKBENCH)
-                found[variant, GUEST] = one | {"seconds": answer["us"] / 1e6}
-            add(found)
+            order, runs = random.Random(number), {variant: [] for variant in names}
+            for _ in range(host_guest.RUNS):
+                for variant in order.sample(names, len(names)):
+                    answer, one = contended.measure(variant, host_guest.HACKBENCH)
+                    runs[variant].append(one | {"seconds": answer["us"] / 1e6})
+            add({(variant, GUEST): ones[0] | {name: statistics.mean(one[name] for one in ones)
+                                              for name in ("seconds", *GUEST_PERMILLE)} for variant, ones in runs.items()})
 
 
 def _measure_threads(scene, scenes, options, rounds):
@@ -231,10 +233,13 @@ def _guest_report(rounds):
         slower = _compared(rounds, "seconds", variant, "untouched", GUEST)
         found[f"{variant}/{GUEST}"] = one = {
             "median_s": round(statistics.median(one["seconds"] for one in ones), 3), "vs_untouched": slower, "rounds": len(ones),
-            "elevated_permille": round(statistics.median(one["elevated_permille"] for one in ones), 2),
+            "work_per_cpu_time_vs_untouched": stats.ratio(
+                [1 / one["seconds"] / one["guest_permille"] for one in ones],
+                [1 / one["seconds"] / one["guest_permille"] for one in rounds.get(("untouched", GUEST), [])]),
+            **{name: round(statistics.median(one[name] for one in ones), 2) for name in GUEST_PERMILLE},
             "guest_type": ones[0]["guest_type"], "vcpus": host_guest.VCPUS}
-        rows.append([variant, one["rounds"], one["guest_type"], one["median_s"], one["elevated_permille"], slower,
-                     "-" if variant == "untouched" else figures.verdict(slower)])
+        rows.append([variant, one["rounds"], one["guest_type"], one["median_s"], *(one[name] for name in GUEST_PERMILLE), slower,
+                     one["work_per_cpu_time_vs_untouched"], "-" if variant == "untouched" else figures.verdict(slower)])
         if variant != "untouched":
             targets.append([f"{GUEST} in a guest of {host_guest.VCPUS} vCPUs, {variant}: time <= 1.05 x untouched", slower,
                             figures.target(slower, 1.05)])
@@ -261,7 +266,8 @@ def report(rounds, _options):
         texts = [f"{os.cpu_count()} CPUs, foreign CPU use {foreign:.0f} permille of one CPU (cyclictest among it)", figures.table(head, rows)]
     found, rows, more = _guest_report(rounds)
     if rows:
-        texts.append(figures.table(["hackbench", "rounds", "guest", "median s", "elevated permille", "of untouched", "verdict"], rows))
+        texts.append(figures.table(["hackbench", "rounds", "guest", "median s", "elevated permille", "guest's CPU time",
+                                    "load's", "time, of untouched", "work for a CPU second of the guest", "verdict"], rows))
     targets += more
     throughput, more_texts, more = host_io.report(rounds)
     texts += more_texts

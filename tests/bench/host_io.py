@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -17,13 +18,16 @@ from . import figures
 from .host_guest import VARIANTS, Contended
 
 DISK, NETWORK = SCENES = ("disk", "network")
-# row: (its scene, command of the guest, unit). Small reads, one at a time and several: the first waits for each.
+# row: (its scene, command of the guest, unit, how much that is). Small reads, one at a time and several: the first waits
+# for each.
 ROWS = {
-    "disk-1": (DISK, "fio 1 {seconds}", "IOPS"),
-    "disk-8": (DISK, "fio 8 {seconds}", "IOPS"),
-    "network-out": (NETWORK, "iperf3 {host} {seconds}", "Mbit/s"),
-    "network-in": (NETWORK, "iperf3 {host} {seconds} reverse", "Mbit/s"),
+    "disk-1": (DISK, "fio 1 {seconds}", "IOPS", 1),
+    "disk-8": (DISK, "fio 8 {seconds}", "IOPS", 1),
+    "network-out": (NETWORK, "iperf3 HOST {seconds}", "Mbit/s", 1e6),
+    "network-in": (NETWORK, "iperf3 HOST {seconds} reverse", "Mbit/s", 1e6),
 }
+# Where who works for the guest runs: on the CPU of the vCPU that it works for, or not.
+LAYOUTS = TOGETHER, APART = ("together", "apart")
 VCPUS = 2
 KEPT = 0.98
 _BLOCK_KIB = 4
@@ -127,6 +131,14 @@ class Network:
     def pids(self):
         return [self._server.pid]
 
+    def bits(self, guest_sends):
+        """That the guest's card sent or received until now, as the tap device counts packets, whose other end it is."""
+        for line in proc.read(f"/proc/{self._server.pid}/net/dev").splitlines():
+            name, _, counters = line.partition(":")
+            if name.strip() == self._tap:
+                return 8 * int(counters.split()[0 if guest_sends else 8])
+        raise RigError(f"the device {self._tap} is not in the server's network namespace any more")
+
 
 def vhost(guest):
     """Does a thread of the kernel's carry its packets? Else QEMU's main thread does."""
@@ -134,33 +146,30 @@ def vhost(guest):
     return bool(proc.pids_by_name(name)) or name in proc.threads(guest.pid).values()
 
 
-def iops(answer):
-    """Of the guest's `fio`: field 5 of version 3 of its terse output is the error, 6 are KiB read, and 9 the ms that took."""
-    fields = answer["terse"].split(";")
-    if len(fields) < 9 or fields[0] != "3" or fields[4] != "0" or not int(fields[8]):
-        raise RigError(f"fio in the guest gave no figures: {answer['terse'][:200]}")
-    return int(fields[5]) / _BLOCK_KIB * 1000 / int(fields[8])
+def reads(pid):
+    """Of whole blocks, by the threads of a QEMU for its guest: what it reads of eventfds and pipes is little against that."""
+    return int(dict(line.split(": ") for line in proc.read(f"/proc/{pid}/io").splitlines())["rchar"]) // (_BLOCK_KIB * 1024)
 
 
-def mbit_per_s(answer):
-    """Of the guest's `iperf3`."""
-    received = answer["received"]
-    if not received.get("bits_per_second"):
-        raise RigError(f"iperf3 in the guest received nothing: {received}")
-    return received["bits_per_second"] / 1e6
+def _work(row, contended, network):
+    """A function that says how much of what ROW is about has been done."""
+    if ROWS[row][0] == DISK:
+        return lambda: reads(contended.guest.pid)
+    return lambda: network.bits(guest_sends=row == "network-out")
 
 
-def measure_one(contended, row, variant, seconds, network):
-    """The figures of one row; NETWORK is its Network, None for a disk's."""
-    scene, command, _ = ROWS[row]
-    command = command.format(seconds=seconds, host=_HOST)
-    answer, one = (contended.measure(variant, command, network.pids(), network.wait_connected) if scene == NETWORK
-                   else contended.measure(variant, command))
-    return one | {"throughput": iops(answer) if scene == DISK else mbit_per_s(answer)}
+def measure_one(contended, row, layout, seconds, order, network):
+    """{variant: figures} of one row; NETWORK is its Network, None for a disk's."""
+    scene, command, _, unit = ROWS[row]
+    servers, begun = (network.pids(), network.wait_connected) if scene == NETWORK else ((), lambda: None)
+    contended.place(layout == APART, servers)
+    found = contended.take_turns(command.replace("HOST", _HOST), seconds, _work(row, contended, network), order, servers, begun)
+    return {variant: one | {"throughput": one.pop("work_per_s") / unit} for variant, one in found.items()}
 
 
 def rows_of(scenes):
-    return [row for row, (scene, *_) in ROWS.items() if scene in scenes]
+    """[(row, layout)]."""
+    return [(row, layout) for row, (scene, *_) in ROWS.items() if scene in scenes for layout in LAYOUTS]
 
 
 def measure(scenes, options, add):
@@ -178,42 +187,50 @@ def measure(scenes, options, add):
             network.attach(contended.guest)
         common = {"vhost": bool(network) and vhost(contended.guest), "vcpus": VCPUS}
         for number in range(options.rounds):
-            turn = number % len(VARIANTS)
-            add({(variant, row): common | measure_one(contended, row, variant, seconds, network)
-                 for row in rows_of(scenes) for variant in VARIANTS[turn:] + VARIANTS[:turn]})
+            order = random.Random(number)
+            add({(variant, f"{row}/{layout}"): common | one for row, layout in rows_of(scenes)
+                 for variant, one in measure_one(contended, row, layout, seconds, order, network).items()})
 
 
 def seconds_of(options):
-    return max(1, int(options.seconds or (1 if options.quick else 2)))
+    """Of one row in one round, all variants."""
+    return max(1, int(options.seconds or (2 if options.quick else 8)))
 
 
 def _summary(ones, untouched, unit):
     def middle(name):
         return round(statistics.median(one[name] for one in ones), 2)
 
+    def compared(value):
+        return figures.ratio([value(one) for one in ones], [value(one) for one in untouched])
+
     return {"throughput": middle("throughput"), "unit": unit, "rounds": len(ones),
-            "vs_untouched": figures.ratio([one["throughput"] for one in ones], [one["throughput"] for one in untouched]),
-            "elevated_permille": middle("elevated_permille"), "helper_sheds_per_s": middle("helper_sheds_per_s"),
-            "helper_behind_max_us": max(one["helper_behind_max_us"] for one in ones), "foreign_permille": middle("foreign_permille"),
+            "vs_untouched": compared(lambda one: one["throughput"]),
+            "per_cpu_time_vs_untouched": compared(lambda one: one["throughput"] / one["guest_permille"]),
+            **{name: middle(name) for name in ("elevated_permille", "guest_permille", "load_permille", "helper_sheds_per_s",
+                                               "foreign_permille")},
+            "helper_behind_max_us": max(one["helper_behind_max_us"] for one in ones),
             "machine": ones[0].get("machine", "itself"), **{name: ones[0][name] for name in ("guest_type", "vcpus", "vhost")}}
 
 
 def report(rounds):
-    """({"variant/row": figures}, [text], targets)."""
+    """({"variant/row/layout": figures}, [text], targets)."""
     found, rows, targets = {}, [], []
-    for row, (_, _, unit) in ROWS.items():
-        untouched = rounds.get(("untouched", row), [])
+    for row, layout in rows_of(SCENES):
+        name = f"{row}/{layout}"
+        untouched = rounds.get(("untouched", name), [])
         for variant in VARIANTS:
-            ones = rounds.get((variant, row))
+            ones = rounds.get((variant, name))
             if not ones:
                 continue
-            found[f"{variant}/{row}"] = one = _summary(ones, untouched, unit)
+            found[f"{variant}/{name}"] = one = _summary(ones, untouched, ROWS[row][2])
             kept = one["vs_untouched"]
-            rows.append([row, variant, one["rounds"], one["throughput"], unit, one["elevated_permille"], one["helper_sheds_per_s"],
-                         one["helper_behind_max_us"], kept,
+            rows.append([row, layout, variant, one["rounds"], one["throughput"], one["unit"], one["elevated_permille"],
+                         one["guest_permille"], one["load_permille"], one["helper_sheds_per_s"], one["helper_behind_max_us"], kept,
+                         one["per_cpu_time_vs_untouched"],
                          "-" if variant == "untouched" else figures.verdict(kept, less_is_better=False)])
             if variant != "untouched":
-                targets.append([f"{row}, {variant}: throughput >= {KEPT} of untouched", kept,
+                targets.append([f"{row}, {layout}, {variant}: throughput >= {KEPT} of untouched", kept,
                                 figures.target(kept, KEPT, at_most=False)])
     if not rows:
         return {}, [], []
@@ -223,6 +240,7 @@ def report(rounds):
     where = "" if one["machine"] == "itself" else f" in an {one['machine']}"
     text = (f"disk and network of a guest ({one['guest_type']}, {one['vcpus']} vCPUs){where}: reads of {_BLOCK_KIB} KiB from memory by an "
             f"iothread, one TCP stream by {carries}; foreign CPU use {foreign:.0f} permille of one CPU")
-    head = ["disk, network", "variant", "rounds", "median", "unit", "elevated permille", "boosts that ended for a helper / s",
-            "a helper's longest wait behind them, us", "of untouched", "verdict"]
+    head = ["disk, network", "helpers", "variant", "rounds", "median", "unit", "elevated permille", "guest's CPU time", "load's",
+            "boosts that ended for a helper / s", "a helper's longest wait behind them, us", "throughput, of untouched",
+            "the same for a CPU second of the guest", "verdict"]
     return found, [text, figures.table(head, rows)], targets

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
-from bench import curves, host, host_io, scale, wake  # noqa: E402
+from bench import curves, host, host_guest, host_io, scale, wake  # noqa: E402
 from rig.checks import run_checks  # noqa: E402
 from rig.proc import RigError  # noqa: E402
 
@@ -56,7 +56,8 @@ def test_summary_pools_rounds_and_compares_each():
 
 def test_hackbench_is_never_worse():
     def guest(seconds):
-        return {"seconds": seconds, "elevated_permille": 20.0, "guest_type": "qemu", "cpus": 2}
+        return {"seconds": seconds, "elevated_permille": 20.0, "guest_permille": 700.0, "load_permille": 1200.0, "guest_type": "qemu",
+                "cpus": 2}
 
     def of(slower):
         return host.report({("untouched", host.GUEST): [guest(2.0 + n) for n in range(10)],
@@ -74,35 +75,42 @@ def refuses(reader, answer):
     return False
 
 
-def test_throughput_is_read_from_what_the_guest_says():
-    line = "3;fio-3.33;disk;0;{error};33792;16896;4224;{ms};18;2029;59.567473;34.686435"
-    assert host_io.iops({"terse": line.format(error=0, ms=2000)}) == 4224.0
-    assert refuses(host_io.iops, {"terse": line.format(error=5, ms=2000)}) and refuses(host_io.iops, {"terse": ""})
-    assert refuses(host_io.iops, {"terse": line.format(error=0, ms=0)})
-    assert host_io.mbit_per_s({"received": {"start": 0, "seconds": 3.0, "bytes": 750000, "bits_per_second": 2e6}}) == 2.0
-    assert refuses(host_io.mbit_per_s, {"received": {"bytes": 0, "bits_per_second": 0}})
+def test_parts_add_up():
+    part = host_guest.Part(work=300, wall_ns=2 * 10**9, account_ns=4 * 10**9, elevated_ns=10**8, sheds=2, behind_max_us=7,
+                           guest_ns=2 * 10**9, load_ns=4 * 10**9, foreign_ns=10**7)
+    assert part.figures() == {"work_per_s": 150.0, "elevated_permille": 25.0, "guest_permille": 500.0, "load_permille": 1000.0,
+                              "foreign_permille": 2.5, "helper_sheds_per_s": 0.5, "helper_behind_max_us": 7}
+
+
+def test_reads_of_a_process_are_counted_in_blocks():
+    before = host_io.reads(os.getpid())
+    with open("/dev/zero", "rb", buffering=0) as file:
+        for _ in range(100):
+            file.read(4096)
+    assert 100 <= host_io.reads(os.getpid()) - before < 110
 
 
 def test_disk_and_network_keep_98_percent():
-    def guest(throughput, sheds):
+    def guest(throughput, sheds, cpu):
         return {"throughput": throughput, "elevated_permille": 30.0, "helper_sheds_per_s": sheds, "helper_behind_max_us": 900 * sheds,
-                "foreign_permille": 4.0, "guest_type": "kvm", "vcpus": 2, "vhost": True}
+                "guest_permille": cpu, "load_permille": 1500.0, "foreign_permille": 4.0, "guest_type": "kvm", "vcpus": 2, "vhost": True}
 
     def of(kept, n=10):
         made = {}
         for number in range(n):
             noise = 1 + number % 3
-            made.setdefault(("untouched", "network-in"), []).append(guest(500.0 * noise, 0))
-            made.setdefault(("latency", "network-in"), []).append(guest(500.0 * noise * kept, 1 + number))
+            made.setdefault(("untouched", "network-in/apart"), []).append(guest(500.0 * noise, 0, 400.0))
+            made.setdefault(("latency", "network-in/apart"), []).append(guest(500.0 * noise * kept, 1 + number, 200.0))
         return host.report(made, None)
 
     json, text = of(0.99)
-    latency = json["variants"]["latency/network-in"]
+    latency = json["variants"]["latency/network-in/apart"]
     assert latency["vs_untouched"]["ratio"] == 0.99 and latency["unit"] == "Mbit/s" and latency["helper_sheds_per_s"] == 5.5
+    assert latency["per_cpu_time_vs_untouched"]["ratio"] == 1.98
     assert latency["helper_behind_max_us"] == 9000, "the longest of all rounds"
     assert [target["verdict"] for target in json["targets"]] == ["met"] and "by vhost" in text
     assert of(0.97)[0]["targets"][0]["verdict"] == "missed" and of(0.97, n=9)[0]["targets"][0]["verdict"] == "cannot tell"
-    assert "| network-in | latency | 10 | " in of(0.9)[1] and "| worse |" in of(0.9)[1]
+    assert "| network-in | apart | latency | 10 | " in of(0.9)[1] and "| worse |" in of(0.9)[1]
 
 
 def test_only_disk_and_network_go_into_the_emulated_host():

@@ -80,11 +80,11 @@ void do_fio(char **words, int n)
 	}
 	snprintf(depth, sizeof(depth), "--iodepth=%ld", n_requests);
 	snprintf(runtime, sizeof(runtime), "--runtime=%ld", seconds);
-	if (!measure((char *const[]){"/usr/bin/fio", "--minimal", "--name=disk",
-	                             "--filename=/dev/vda", "--readonly", "--rw=randread",
-	                             "--bs=4k", "--direct=1", "--ioengine=libaio", "--time_based",
-	                             "--thread", "--ramp_time=" RAMP_SECONDS, MARK("pre", "start"),
-	                             MARK("post", "end"), depth, runtime, NULL}))
+	if (!measure((char *const[]){
+	            "/usr/bin/fio", "--minimal", "--name=disk", "--filename=/dev/vda", "--readonly",
+	            "--rw=randread", "--bs=4k", "--direct=1", "--ioengine=libaio", "--time_based",
+	            "--thread", "--cpus_allowed=0", "--ramp_time=" RAMP_SECONDS,
+	            MARK("pre", "start"), MARK("post", "end"), depth, runtime, NULL}))
 		return;
 	/* Lines about the marks come before it; this is how version 3 of the format begins. */
 	line = strstr(output, "3;fio-");
@@ -109,10 +109,10 @@ void do_iperf3(char **words, int n)
 	}
 	answer("# start");
 	/* The sums come last; each is an object of numbers, without others in it. */
-	if (!measure((char *const[]){"/usr/bin/iperf3", "--json", "--client", words[1], "--time",
-	                             words[2], "--interval", "0", "--omit", RAMP_SECONDS,
-	                             "--connect-timeout", "10000", n == 4 ? "--reverse" : NULL,
-	                             NULL}))
+	if (!measure((char *const[]){"/usr/bin/iperf3", "--json", "--client", words[1],
+	                             "--affinity", "0", "--time", words[2], "--interval", "0",
+	                             "--omit", RAMP_SECONDS, "--connect-timeout", "10000",
+	                             n == 4 ? "--reverse" : NULL, NULL}))
 		return;
 	answer("# end");
 	object = strstr(output, key);
