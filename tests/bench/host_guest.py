@@ -18,7 +18,7 @@ VCPUS = 4
 # hackbench's groups of 40 tasks, and messages of each: a third of a second under emulation
 GROUPS, LOOPS = 1, 10
 HACKBENCH = f"hackbench {GROUPS} {LOOPS}"
-RUNS = 8  # of each variant in a round
+RUNS = 12  # of each variant in a round
 VARIANTS = ("untouched", *variants.PROFILES)
 # Of a variant's turn: so long is let pass, which is five times the longest back-off, and so long is measured.
 SETTLE_S, PART_S = 0.1, 0.4
