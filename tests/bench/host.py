@@ -27,7 +27,8 @@ SCENES = {
     "busy100": (1, 1, 4000, 0, 50),
     "busy45": (1, 1, 450, 1000, 0),
     "crowded-2": (2, 1, 100, 1000, 0),  # admission: so many vCPUs want `latency` on each CPU, and share what that may give
-    "crowded-8": (8, 1, 20, 1000, 0),
+    "crowded-8": (8, 1, 20, 1000, 0),  # all that the CPUs may give, with what a wake-up costs
+    "crowded-8-half": (8, 1, 10, 1000, 0),
 }
 GUEST_PERMILLE = ("elevated_permille", "guest_permille", "load_permille")
 GUEST = "hackbench"  # a scene of its own, as those of host_io: in a guest, by the daemon

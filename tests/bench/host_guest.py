@@ -20,7 +20,8 @@ GROUPS, LOOPS = 1, 10
 HACKBENCH = f"hackbench {GROUPS} {LOOPS}"
 RUNS = 12  # of each variant in a round
 VARIANTS = ("untouched", *variants.PROFILES)
-# Of a variant's turn: so long is let pass, which is five times the longest back-off, and so long is measured.
+# Of a variant's turn: so long is let pass, which is five times the longest back-off, and so long is measured. The turn is
+# twice as long with the programs that are started for it, and in an emulated host some seconds.
 SETTLE_S, PART_S = 0.1, 0.4
 _SECONDS_MAX = 300
 _BOOT_SECONDS = 90  # in an emulated host it takes up to a minute
@@ -28,12 +29,24 @@ _BOOT_SECONDS = 90  # in an emulated host it takes up to a minute
 
 @dataclass
 class Used:
-    """CPU time until now, in ns."""
+    """CPU time until now; times in ns."""
     at_ns: int   # wall time
-    busy_ns: int  # all of the machine's
+    busy_ns: int  # all of the machine's, in ticks
     load_ns: int
-    guest_ns: int  # vCPUs, and threads that work for them
+    guest_ns: dict  # {tid: CPU time} of vCPUs and of threads that work for them; some of these come and go
     server_ns: int
+
+    def guest_since(self, first):
+        return sum(ns - first.guest_ns.get(tid, 0) for tid, ns in self.guest_ns.items())
+
+
+@dataclass
+class Account:
+    """What the daemon says until now."""
+    at_ns: int
+    elevated_ns: int  # of all vCPUs
+    sheds: int  # boosts that ended for a helper
+    behind_max_us: int  # the longest wait of a helper behind a boosted vCPU, since the vCPUs are boosted
 
 
 @dataclass
@@ -41,22 +54,25 @@ class Part:
     """What was done, and at what price, in all turns of a variant; times in ns."""
     work: int = 0
     wall_ns: int = 0
-    account_ns: int = 0  # wall time of what follows
-    elevated_ns: int = 0
-    sheds: int = 0
-    behind_max_us: int = 0
+    used_wall_ns: int = 0  # of the next three
     guest_ns: int = 0
     load_ns: int = 0
     foreign_ns: int = 0
+    account_wall_ns: int = 0  # of the next two
+    elevated_ns: int = 0
+    sheds: int = 0
+    behind_max_us: int = 0
+
+    def add(self, other):
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            setattr(self, name, max(mine, value) if name == "behind_max_us" else mine + value)
 
     def figures(self):
-        def permille(ns):
-            return 1000 * ns / self.account_ns
-
-        return {"work_per_s": 1e9 * self.work / self.wall_ns, "elevated_permille": permille(self.elevated_ns),
-                "guest_permille": permille(self.guest_ns), "load_permille": permille(self.load_ns),
-                "foreign_permille": permille(self.foreign_ns),
-                "helper_sheds_per_s": 1e9 * self.sheds / self.account_ns, "helper_behind_max_us": self.behind_max_us}
+        return {"work_per_s": 1e9 * self.work / self.wall_ns, "elevated_permille": 1000 * self.elevated_ns / self.account_wall_ns,
+                "guest_permille": 1000 * self.guest_ns / self.used_wall_ns, "load_permille": 1000 * self.load_ns / self.used_wall_ns,
+                "foreign_permille": max(0, 1000 * self.foreign_ns / self.used_wall_ns),
+                "helper_sheds_per_s": 1e9 * self.sheds / self.account_wall_ns, "helper_behind_max_us": self.behind_max_us}
 
 
 def _profile(variant):
@@ -107,26 +123,28 @@ class Contended:
 
     def place(self, apart, servers):
         """vCPU N on the host's CPU N, the load spread evenly; on CPU 0 those who work for the guest, too, or APART from vCPU 0,
-        on the next one, where the SERVERS are that it speaks with."""
+        on the next one. The SERVERS that it speaks with are on the one after, or the last one."""
         cpus = sorted(os.sched_getaffinity(0))
-        first, second = cpus[0], cpus[1 % len(cpus)]
         for index, tid in (*self.guest.vcpu_tids().items(), *enumerate(self._load.pids())):
             os.sched_setaffinity(tid, {cpus[index % len(cpus)]})
         for tid in self._helpers():
-            os.sched_setaffinity(tid, {second if apart else first})
+            with contextlib.suppress(ProcessLookupError):  # some come and go
+                os.sched_setaffinity(tid, {cpus[apart % len(cpus)]})
         for tid in servers:
-            os.sched_setaffinity(tid, {second})
+            os.sched_setaffinity(tid, {cpus[:3][-1]})
 
     def _used(self, servers):
-        return Used(time.monotonic_ns(), measure.busy_ns(), self._load.used_ns(),
-                    sum(map(proc.run_ns, (*self.guest.vcpu_tids().values(), *self._helpers()))), sum(map(proc.run_ns, servers)))
+        guest = {}
+        for tid in (*self.guest.vcpu_tids().values(), *self._helpers()):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                guest[tid] = proc.run_ns(tid)
+        return Used(time.monotonic_ns(), measure.busy_ns(), self._load.used_ns(), guest, sum(map(proc.run_ns, servers)))
 
     def _account(self):
-        """(ns that the vCPUs ran elevated, boosts that ended for a helper; the longest wait of one behind them, in us)."""
         domain = self._daemon.ctl_json("show", self.guest.name)["domain"]
-        return (sum(vcpu["elevated_ns"] for vcpu in domain["vcpus"]),
-                sum(vcpu["denied_total"].get("helper", 0) for vcpu in domain["vcpus"]),
-                max((helper.get("behind_max_us", 0) for helper in domain["helpers"]), default=0))
+        return Account(time.monotonic_ns(), sum(vcpu["elevated_ns"] for vcpu in domain["vcpus"]),
+                       sum(vcpu["denied_total"].get("helper", 0) for vcpu in domain["vcpus"]),
+                       max((helper.get("behind_max_us", 0) for helper in domain["helpers"]), default=0))
 
     def _machine(self):
         return {"guest_type": self.guest.type, "cpus": os.cpu_count()}
@@ -134,33 +152,35 @@ class Contended:
     def measure(self, variant, command):
         """(the guest's answer to COMMAND, one that marks its start and its end; a dict of what it cost), beside the load,
         which begins when the guest says that it starts."""
-        moments = {}
+        used, accounts = {}, {}
 
         def mark(text):
             if text == "start":
                 self._load.resume()
-            moments[text] = self._used(())
+            used[text] = self._used(())
             if text == "end":
                 self._load.pause()  # an answer may take long to come through the port
+            accounts[text] = self._account()
 
         with variants.profile(_profile(variant), self.guest, self._daemon):
-            elevated_ns, _, _ = self._account()
             try:
                 answer = self.guest.command(command, seconds=_SECONDS_MAX, on_mark=mark)
             finally:
                 self._load.pause()
-            elevated_ns = self._account()[0] - elevated_ns
-        start, end = moments["start"], moments["end"]
-        return answer, self._machine() | {name: 1000 * ns / (end.at_ns - start.at_ns) for name, ns in (
-            ("elevated_permille", elevated_ns), ("guest_permille", end.guest_ns - start.guest_ns),
-            ("load_permille", end.load_ns - start.load_ns))}
+        wall_ns = used["end"].at_ns - used["start"].at_ns
+        elevated_ns, account_wall_ns = (getattr(accounts["end"], name) - getattr(accounts["start"], name)
+                                        for name in ("elevated_ns", "at_ns"))
+        return answer, self._machine() | {
+            "elevated_permille": 1000 * elevated_ns / account_wall_ns,
+            "guest_permille": 1000 * used["end"].guest_since(used["start"]) / wall_ns,
+            "load_permille": 1000 * (used["end"].load_ns - used["start"].load_ns) / wall_ns}
 
     def take_turns(self, command, seconds, work, order, servers=(), begun=lambda: None):
         """{variant: figures of Part, and of what machine}: the guest carries out COMMAND once, and all variants take turns
         meanwhile, beside the load.
 
         command   a format for the seconds that it takes; one that marks its start
-        seconds   for so long; as many turns of all as there is time for
+        seconds   for so long, of which an eighth does not count: until load, caches and a stream's windows are as they will be
         work      how much is done, a number that rises
         order     of random.Random: of the variants in each turn
         servers   pids of others that belong to what is measured
@@ -172,37 +192,43 @@ class Contended:
             if text != "start":
                 return
             begun()
-            end, took_s = time.monotonic() + seconds, 0
+            end = time.monotonic() + seconds
             self._load.resume()
             try:
-                while not took_s or time.monotonic() + 1.5 * took_s < end:
-                    begin = time.monotonic()
-                    for variant in order.sample(VARIANTS, len(VARIANTS)):
-                        self._turn(variant, parts[variant], work, servers)
-                    took_s = time.monotonic() - begin
+                time.sleep(seconds / 8)
+                self._turns(parts, end, work, order, servers)
             finally:
                 self._load.pause()
-            if time.monotonic() > end:
-                raise RigError(f"a turn of '{command}' took {took_s:.1f} s, and there are only {seconds} s: give --seconds more")
 
         with variants.profile("off", self.guest, self._daemon):
             self.guest.command(command.format(seconds=seconds), seconds=_SECONDS_MAX, on_mark=mark)
+        for variant, part in parts.items():
+            if not part.work:
+                raise RigError(f"the guest did nothing of '{command}' within {seconds} s while it was {variant}: give --seconds more")
         return {variant: self._machine() | part.figures() for variant, part in parts.items()}
 
-    def _turn(self, variant, part, work, servers):
-        self._daemon.ctl("policy", "set", self.guest.name, _profile(variant))
+    def _turns(self, parts, end, work, order, servers):
+        """As many as there is time for; one that is not over at its end does not count."""
+        begin, took_s = time.monotonic(), 0
+        while begin + took_s < end:
+            turn = {variant: self._turn(variant, work, servers) for variant in order.sample(VARIANTS, len(VARIANTS))}
+            took_s, begin = time.monotonic() - begin, time.monotonic()
+            if begin > end:
+                return
+            for variant, part in turn.items():
+                parts[variant].add(part)
+
+    def _turn(self, variant, work, servers):
+        for profile in ("off", _profile(variant)):  # between two that boost, a maximum would be that of both
+            self._daemon.ctl("policy", "set", self.guest.name, profile)
         time.sleep(SETTLE_S)
         account, first = self._account(), self._used(servers)
         from_ns, done = time.monotonic_ns(), work()
         time.sleep(PART_S)
-        part.wall_ns += time.monotonic_ns() - from_ns
-        part.work += work() - done
+        wall_ns, done = time.monotonic_ns() - from_ns, work() - done
         last, now = self._used(servers), self._account()
-        part.account_ns += last.at_ns - first.at_ns
-        part.guest_ns += last.guest_ns - first.guest_ns
-        part.load_ns += last.load_ns - first.load_ns
-        part.foreign_ns += max(0, last.busy_ns - first.busy_ns - (last.load_ns - first.load_ns) - (last.guest_ns - first.guest_ns)
-                               - (last.server_ns - first.server_ns))
-        part.elevated_ns += now[0] - account[0]
-        part.sheds += now[1] - account[1]
-        part.behind_max_us = max(part.behind_max_us, now[2])
+        load_ns, guest_ns = last.load_ns - first.load_ns, last.guest_since(first)
+        return Part(work=done, wall_ns=wall_ns, used_wall_ns=last.at_ns - first.at_ns, guest_ns=guest_ns, load_ns=load_ns,
+                    foreign_ns=last.busy_ns - first.busy_ns - load_ns - guest_ns - (last.server_ns - first.server_ns),
+                    account_wall_ns=now.at_ns - account.at_ns, elevated_ns=now.elevated_ns - account.elevated_ns,
+                    sheds=now.sheds - account.sheds, behind_max_us=now.behind_max_us)

@@ -26,7 +26,7 @@ ROWS = {
     "network-out": (NETWORK, "iperf3 HOST {seconds}", "Mbit/s", 1e6),
     "network-in": (NETWORK, "iperf3 HOST {seconds} reverse", "Mbit/s", 1e6),
 }
-# Where who works for the guest runs: on the CPU of the vCPU that it works for, or not.
+# Where who works for the guest runs: on the CPU of the vCPU that it works for, or not, where there is another.
 LAYOUTS = TOGETHER, APART = ("together", "apart")
 VCPUS = 2
 KEPT = 0.98
@@ -167,13 +167,13 @@ def measure_one(contended, row, layout, seconds, order, network):
     return {variant: one | {"throughput": one.pop("work_per_s") / unit} for variant, one in found.items()}
 
 
-def rows_of(scenes):
+def rows_of(scenes, layouts=LAYOUTS):
     """[(row, layout)]."""
-    return [(row, layout) for row, (scene, *_) in ROWS.items() if scene in scenes for layout in LAYOUTS]
+    return [(row, layout) for row, (scene, *_) in ROWS.items() if scene in scenes for layout in layouts]
 
 
 def measure(scenes, options, add):
-    """Each round, {(variant, row): figures}, to add(); variants rotated within."""
+    """Each round, {(variant, "row/layout"): figures}, to add(); the variants take turns within."""
     seconds = seconds_of(options)
     image = options.guest_image or guest_image(io=True)  # says what has to be installed
     with contextlib.ExitStack() as undo:
@@ -186,15 +186,17 @@ def measure(scenes, options, add):
         if network:
             network.attach(contended.guest)
         common = {"vhost": bool(network) and vhost(contended.guest), "vcpus": VCPUS}
+        layouts = LAYOUTS if len(os.sched_getaffinity(0)) > 1 else LAYOUTS[:1]
         for number in range(options.rounds):
             order = random.Random(number)
-            add({(variant, f"{row}/{layout}"): common | one for row, layout in rows_of(scenes)
+            add({(variant, f"{row}/{layout}"): common | one for row, layout in rows_of(scenes, layouts)
                  for variant, one in measure_one(contended, row, layout, seconds, order, network).items()})
 
 
 def seconds_of(options):
-    """Of one row in one round, all variants."""
-    return max(1, int(options.seconds or (2 if options.quick else 8)))
+    """Of one row in one round, all variants. Fewer than that are no whole turn, where --seconds are others' as well."""
+    least, usual = (20, 30) if options.rig else (4, 8)
+    return max(least, int(options.seconds or (least if options.quick else usual)))
 
 
 def _summary(ones, untouched, unit):

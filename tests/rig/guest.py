@@ -157,7 +157,8 @@ class Guest:
         deadline = time.monotonic() + seconds
         if self._socket is None:
             self.connect()
-        while not (self._hear_ready(0.3) if self._silent else self._ping(0.3)):
+        ask_at = deadline - seconds / 3  # should that line be lost
+        while not (self._hear_ready(0.3) if self._silent and time.monotonic() < ask_at else self._ping(0.3)):
             if not os.path.exists(f"/proc/{self.pid}"):
                 raise RigError(f"QEMU of {self.name} died while booting: see /var/log/libvirt/qemu/{self.name}.log")
             if time.monotonic() > deadline:
@@ -173,7 +174,7 @@ class Guest:
         """True once the guest's command server has said by itself that it is there."""
         deadline = time.monotonic() + seconds
         try:
-            while self._read_line(deadline - time.monotonic()) != "# ready":
+            while not self._read_line(deadline - time.monotonic()).endswith("# ready"):
                 pass
         except TimeoutError:
             return False
@@ -219,7 +220,8 @@ class Guest:
                 raise TimeoutError
             chunk = self._socket.recv(65536)
             if not chunk:
-                raise RigError(f"guest {self.name} closed its command port: it was destroyed or crashed")
+                raise RigError(f"guest {self.name} closed its command port: it was destroyed or crashed: see "
+                               f"/var/log/libvirt/qemu/{self.name}.log")
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")

@@ -76,10 +76,19 @@ def refuses(reader, answer):
 
 
 def test_parts_add_up():
-    part = host_guest.Part(work=300, wall_ns=2 * 10**9, account_ns=4 * 10**9, elevated_ns=10**8, sheds=2, behind_max_us=7,
-                           guest_ns=2 * 10**9, load_ns=4 * 10**9, foreign_ns=10**7)
+    part = host_guest.Part()
+    for work, behind_us in ((100, 7), (200, 3)):
+        part.add(host_guest.Part(work=work, wall_ns=10**9, used_wall_ns=2 * 10**9, guest_ns=10**9, load_ns=2 * 10**9,
+                                 foreign_ns=5 * 10**6, account_wall_ns=4 * 10**9, elevated_ns=10**8, sheds=2, behind_max_us=behind_us))
     assert part.figures() == {"work_per_s": 150.0, "elevated_permille": 25.0, "guest_permille": 500.0, "load_permille": 1000.0,
                               "foreign_permille": 2.5, "helper_sheds_per_s": 0.5, "helper_behind_max_us": 7}
+
+
+def test_threads_that_come_and_go_are_not_counted_twice():
+    def used(guest):
+        return host_guest.Used(0, 0, 0, guest, 0)
+
+    assert used({1: 50, 3: 7}).guest_since(used({1: 20, 2: 900})) == 37
 
 
 def test_reads_of_a_process_are_counted_in_blocks():

@@ -151,7 +151,11 @@ class Host:
         return self.tids()
 
     def boot_guest(self):
-        said = self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=480)
+        try:
+            said = self.run(f"rig-guest start {_Q} --vcpus 2 --max-vcpus 3", timeout=480)
+        except BaseException:
+            self.destroy_guest()  # half of one must not be taken for a guest by the next test
+            raise
         self.notes += [line for line in said.splitlines() if line.startswith("rig-guest: ")]
         for cpu in (0, 1):
             # 500 us of every 20 ms, for an hour: the longest it does.

@@ -66,6 +66,24 @@ def test_interrupt_boosts_a_vcpu_that_waits(guest, host):
         host.destroy_guest()
 
 
+def test_a_vcpu_that_yields_to_another_is_lowered(guest, host):
+    """It wakes up elevated, and says often in one run that it waits for another vCPU."""
+    host.run(f"rig-guest ask '{GUEST}' stop")
+    try:
+        with host.unchanged():
+            host.run(f"rig-guest ask '{GUEST}' background yield 8 50000 600 {max(guest)}")
+            host.policy("latency")
+            # With the tid, which comes before: its guest's kernel may yield on the other vCPU, too.
+            host.wait_for(f"pvschedctl --json show '{GUEST}' | grep -q '\"tid\":{guest[max(guest)]},.*spins_total\":[1-9]' || {{ "
+                          "pvschedctl --json status | grep -q '\"breaker\":\"open\"' && pvschedctl enable >/dev/null; false; }",
+                          "a boost that ended for spinning", 120)
+            vcpu = next(vcpu for vcpu in host.vcpus() if vcpu["tid"] == guest[max(guest)])
+            assert vcpu["spin_signs"] >= 3 * vcpu["spins_total"] > 0, vcpu
+            assert vcpu["denied_total"].get("spin", 0) >= vcpu["spins_total"], vcpu
+    finally:
+        host.destroy_guest()
+
+
 def test_observing_changes_nothing(guest, host):
     """From before the daemon starts, to what it counts."""
     host.run("systemctl stop pvschedd")

@@ -17,6 +17,8 @@
  *                                       # start, # end, {"ok":true,"periods":N}
  *   background busy DUTY_US PERIOD_US SECONDS [CPU]
  *                                       the same beside further commands: {"ok":true,"pid":N}
+ *   background yield CALLS PERIOD_US SECONDS [CPU]
+ *                                       under KVM: yields to another vCPU, so often each period
  *   stop                                ends what runs in the background: {"ok":true}
  *   page, rt                            the guest page: see page.c
  *   address, fio, iperf3                disk and network: see io.c
@@ -208,9 +210,9 @@ static void do_background(char **words, int n)
 {
 	long duty_us, period_us, seconds, cpu;
 
-	if (strcmp(words[0], "busy") ||
+	if ((strcmp(words[0], "busy") && strcmp(words[0], "yield")) ||
 	    !busy_arguments(words, n, &duty_us, &period_us, &seconds, &cpu)) {
-		fail("background busy DUTY_US PERIOD_US SECONDS [CPU]", EINVAL);
+		fail("background busy|yield DUTY_US|CALLS PERIOD_US SECONDS [CPU]", EINVAL);
 		return;
 	}
 	for (int i = 0; i < BACKGROUND_MAX; i++) {
@@ -219,7 +221,10 @@ static void do_background(char **words, int n)
 		background[i] = fork();
 		if (background[i] == 0) {
 			pin(cpu);
-			spin(duty_us, period_us, seconds);
+			if (words[0][0] == 'y')
+				yield_often(duty_us, period_us, seconds);
+			else
+				spin(duty_us, period_us, seconds);
 			_exit(0);
 		}
 		if (background[i] < 0) {

@@ -43,6 +43,9 @@ void pin(long cpu);
 /** An object without its closing brace: cycles, avg_us, ..., histogram. */
 void summary_print(const struct summary *summary);
 
+/* yield.c: CALLS hypercalls that yield to another vCPU, then PERIOD_US of sleep, for so long */
+void yield_often(long calls, long period_us, long seconds);
+
 /* page.c */
 void do_page(char **words, int n);
 void do_rt(char **words, int n);
