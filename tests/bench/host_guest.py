@@ -14,6 +14,8 @@ from rig.libvirtd import Libvirtd, running_domains
 from rig.load import Load
 from rig.proc import RigError
 
+from .grid_host import slowed
+
 VCPUS = 4
 # hackbench's groups of 40 tasks, and messages of each: a third of a second under emulation
 GROUPS, LOOPS = 1, 10
@@ -100,7 +102,8 @@ class Contended:
             if others and not self._options.force:
                 raise RigError(f"other domains run, and this would disturb them: {', '.join(others)}; use --force")
             # what the budget of a group that is shared by all vCPUs has room for is said by the caps
-            config = {"default_profile": "observe", "host": {"grant_rt_budget": rtbudget.needed()}}
+            config = {"default_profile": "observe"} | slowed(self._options.slow)
+            config["host"]["grant_rt_budget"] = rtbudget.needed()
             self._daemon = undo.enter_context(Daemon(self._options.build, config, deadman))
             self.guest = Guest("pvsched-contended", vcpus=self._vcpus, deadman=deadman, **self._guest_options)
             undo.callback(self.guest.destroy)

@@ -41,7 +41,7 @@ def _prepare(machine):
 
 def measure(scenes, cells, seconds, options, add):
     """As many rounds of SCENES as wanted, which have CELLS measurements of SECONDS each, by add(round, what the machine is)."""
-    arguments = ["--seconds", str(seconds), "--guest-image", f"{inside.INSIDE}/{IMAGE}"]
+    arguments = ["--seconds", str(seconds), "--slow", str(options.slow), "--guest-image", f"{inside.INSIDE}/{IMAGE}"]
     for scene in scenes:
         arguments += ["--scene", scene]
     with _image() as files:

@@ -27,7 +27,7 @@ COPY_SECONDS = 120
 # A guest boots, all is undone at the end; and what one measurement takes besides its seconds, at most.
 SETUP_SECONDS, CELL_SECONDS = 180, 8
 # One call inside does rounds for about that long.
-BATCH_SECONDS = 240
+BATCH_SECONDS = 600
 # An emulated host may die or hang, and a guest in it: so often another one goes on.
 DEATHS_MAX = 3
 
