@@ -365,7 +365,10 @@ def _of_records(records):
 
 
 def slowed(times):
-    """Configuration in which every burst is that many times as long as shipped, as far as pvschedd allows."""
+    """Configuration in which every burst is that many times as long as shipped, as far as pvschedd allows; RigError if it
+    is not 1 to 20 times."""
+    if not 1 <= times <= 20:
+        raise RigError("--slow: 1 to 20")
     return {"host": {"cpu_burst_us": min(20_000, 3000 * times), "domain_burst_us": min(100_000, 2000 * times)},
             "profiles": {"interactive": {"share_permille": 100, "burst_us": min(BURST_US_MAX, 200 * times)},
                          "latency": {"share_permille": 200, "burst_us": min(BURST_US_MAX, 500 * times)}}}
