@@ -21,7 +21,7 @@ VCPUS = 4
 GROUPS, LOOPS = 1, 10
 HACKBENCH = f"hackbench {GROUPS} {LOOPS}"
 RUNS = 12  # of each variant in a round
-VARIANTS = ("untouched", *variants.PROFILES)
+VARIANTS = ("untouched", *variants.PROFILES)  # untouched vCPUs are not even traced
 # Of a variant's turn: so long is let pass, which is five times the longest back-off, and so long is measured. The turn is
 # twice as long with the programs that are started for it, and in an emulated host some seconds.
 SETTLE_S, PART_S = 0.1, 0.4
@@ -75,11 +75,6 @@ class Part:
                 "guest_permille": 1000 * self.guest_ns / self.used_wall_ns, "load_permille": 1000 * self.load_ns / self.used_wall_ns,
                 "foreign_permille": max(0, 1000 * self.foreign_ns / self.used_wall_ns),
                 "helper_sheds_per_s": 1e9 * self.sheds / self.account_wall_ns, "helper_behind_max_us": self.behind_max_us}
-
-
-def _profile(variant):
-    """Untouched vCPUs are not even traced."""
-    return "off" if variant == "untouched" else variant
 
 
 class Contended:
@@ -165,7 +160,7 @@ class Contended:
                 self._load.pause()  # an answer may take long to come through the port
             accounts[text] = self._account()
 
-        with variants.profile(_profile(variant), self.guest, self._daemon):
+        with variants.profile("off" if variant == "untouched" else variant, self.guest, self._daemon):
             try:
                 answer = self.guest.command(command, seconds=_SECONDS_MAX, on_mark=mark)
             finally:
@@ -207,7 +202,8 @@ class Contended:
             self.guest.command(command.format(seconds=seconds), seconds=_SECONDS_MAX, on_mark=mark)
         for variant, part in parts.items():
             if not part.work:
-                raise RigError(f"the guest did nothing of '{command}' within {seconds} s while it was {variant}: give --seconds more")
+                raise RigError(f"no whole turn of '{command}' within {seconds} s in which the guest did something while it was {variant}: "
+                               "give --seconds more")
         return {variant: self._machine() | part.figures() for variant, part in parts.items()}
 
     def _turns(self, parts, end, work, order, servers):
@@ -222,7 +218,8 @@ class Contended:
                 parts[variant].add(part)
 
     def _turn(self, variant, work, servers):
-        for profile in ("off", _profile(variant)):  # between two that boost, a maximum would be that of both
+        # first off: between two that boost, a maximum would be that of both
+        for profile in ("off",) if variant == "untouched" else ("off", variant):
             self._daemon.ctl("policy", "set", self.guest.name, profile)
         time.sleep(SETTLE_S)
         account, first = self._account(), self._used(servers)

@@ -195,7 +195,7 @@ def measure(scenes, options, add):
 
 def seconds_of(options):
     """Of one row in one round, all variants. Fewer than that are no whole turn, where --seconds are others' as well."""
-    least, usual = (20, 30) if options.rig else (4, 8)
+    least, usual = (20, 30) if options.rig else (6, 8)
     return max(least, int(options.seconds or (least if options.quick else usual)))
 
 

@@ -208,9 +208,10 @@ static void do_busy(char **words, int n)
 
 static void do_background(char **words, int n)
 {
+	bool yields = !strcmp(words[0], "yield");
 	long duty_us, period_us, seconds, cpu;
 
-	if ((strcmp(words[0], "busy") && strcmp(words[0], "yield")) ||
+	if ((!yields && strcmp(words[0], "busy")) ||
 	    !busy_arguments(words, n, &duty_us, &period_us, &seconds, &cpu)) {
 		fail("background busy|yield DUTY_US|CALLS PERIOD_US SECONDS [CPU]", EINVAL);
 		return;
@@ -221,7 +222,7 @@ static void do_background(char **words, int n)
 		background[i] = fork();
 		if (background[i] == 0) {
 			pin(cpu);
-			if (words[0][0] == 'y')
+			if (yields)
 				yield_often(duty_us, period_us, seconds);
 			else
 				spin(duty_us, period_us, seconds);
