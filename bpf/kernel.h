@@ -37,9 +37,6 @@ struct sched_entity {
 	struct cfs_rq *my_q;   /* the queue of a group's own; NULL for a task */
 };
 
-/* Linux 6.12 made on_rq of this struct a byte after a bool-sized gap; the size is CO-RE's business.
- */
-
 struct thread_info {
 	unsigned int cpu;
 };
@@ -53,7 +50,7 @@ struct mm_struct {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
-	int on_rq;
+	unsigned int on_rq; /* a byte since 7.x: CO-RE narrows the load of what is unsigned alone */
 	struct mm_struct *mm;
 	int pid;
 	int tgid;

@@ -102,9 +102,9 @@ static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 u
  * The new repaid_at of a vCPU's own bucket after @used_ns of run time that ended at @until_ns; as
  * it was if that is 0.
  */
-static inline __u64 pvs_bucket_use(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
-                                   __u64 used_ns, __u64 until_ns, __u64 now_ns,
-                                   __u32 entitled_permille)
+static inline __attribute__((always_inline)) __u64
+pvs_bucket_use(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns, __u64 used_ns,
+               __u64 until_ns, __u64 now_ns, __u32 entitled_permille)
 {
 	if (!used_ns)
 		return repaid_at_ns;
