@@ -97,8 +97,6 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 	return left - ran;
 }
 
-static int deadline_fired(void *map, int *key, struct deadline *deadline);
-
 /* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
 static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 now, __u64 left)
 {
@@ -119,20 +117,22 @@ static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot,
 	event_send(slot, PVS_EVENT_EXHAUSTED, which);
 }
 
-/* A boost whose end nobody would see ends now. */
+/*
+ * A boost whose end nothing would see ends now. From Linux 7.0 on a start with interrupts off is
+ * queued: it may fail for a moment, and says nothing about the next one.
+ */
 static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 slot,
                                            struct deadline *deadline, __u64 now, __u64 delay)
 {
-	long r = bpf_timer_set_callback(&deadline->timer, deadline_fired);
+	long r;
 
-	if (!r) {
-		deadline->due_ns = now + delay;
-		r = bpf_timer_start(&deadline->timer, delay, 0);
-	}
+	deadline->due_ns = now + delay;
+	r = bpf_timer_start(&deadline->timer, delay, 0);
 	if (!r)
 		return;
 	deadline->due_ns = 0;
 	deadline_error = (int)r;
+	__sync_fetch_and_add(&deadlines_refused, 1);
 	if (!vcpu->exhausted_at_ns)
 		exhausted(vcpu, slot, now, PVS_BUCKET_NONE);
 }
@@ -263,6 +263,20 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 	due = __sync_fetch_and_add(&deadline->due_ns, 0); /* a full barrier after in_ns */
 	if (due <= now || due > now + delay)
 		deadline_start(vcpu, slot, deadline, now, delay);
+	return 0;
+}
+
+/*
+ * A vCPU that was told of was switched in, elevated still. Its timer, which tells the guardian when
+ * that lasts too long, could perhaps not be started: it is tried again.
+ */
+__noinline int overdue_watch(__u32 slot, __u64 now)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct deadline *deadline = bpf_map_lookup_elem(&deadlines, &slot);
+
+	if (vcpu && deadline && deadline->due_ns <= now)
+		deadline_overdue(vcpu, slot, deadline, now);
 	return 0;
 }
 

@@ -18,10 +18,13 @@
 static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __u32 slot,
                                                struct task_struct *p, __u64 now)
 {
-	struct sched_entity *se = &p->se;
+	struct sched_entity *se;
 	__u64 share = 1 << 20;
 	__u32 quota = 0, permille;
 
+	if (!(parts & PVS_PART_ENTITLEMENT))
+		return;
+	se = &p->se;
 	if (now - vcpu->sampled_at_ns < SAMPLE_NS)
 		return;
 	vcpu->sampled_at_ns = now;

@@ -15,8 +15,6 @@
 
 #define SLOT_NONE 0xffffffff
 
-static int helper_looked(void *map, int *key, struct helper_look *look);
-
 static __always_inline struct pvs_domain_account *helper_domain(__u32 helper)
 {
 	__u32 domain = helper / PVS_HELPERS_OF_DOMAIN;
@@ -36,8 +34,11 @@ static __always_inline void helper_gone(__u32 helper, __u32 tid)
 
 static __always_inline bool domain_helpers_wait(__u32 slot)
 {
-	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &slot);
+	struct pvs_domain_account *domain;
 
+	if (!(parts & PVS_PART_HELPERS))
+		return false;
+	domain = bpf_map_lookup_elem(&domains, &slot);
 	return domain && domain->helpers_waiting;
 }
 
@@ -90,8 +91,6 @@ static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 	due = __sync_fetch_and_add(&look->due_ns, 0); /* a full barrier after in_ns */
 	if (due > now && due <= now + delay)
 		return; /* it looks for itself, and starts again */
-	if (bpf_timer_set_callback(&look->timer, helper_looked))
-		return;
 	look->due_ns = now + delay;
 	if (bpf_timer_start(&look->timer, delay, 0))
 		look->due_ns = 0;
@@ -116,7 +115,8 @@ static int helper_looked(void *map, int *key, struct helper_look *look)
 
 __noinline int helper_watch_run(__u32 number, __u32 slot, __u64 now)
 {
-	helper_watch(number, slot, now);
+	if (parts & PVS_PART_HELPERS)
+		helper_watch(number, slot, now);
 	return 0;
 }
 
@@ -218,6 +218,8 @@ __noinline int helper_runs(__u32 number, __u64 now)
 static __always_inline void helpers_switch(__u32 prev_slot, bool prev_runnable, __u32 next_slot,
                                            __u64 now, __u32 cpu)
 {
+	if (!(parts & PVS_PART_HELPERS))
+		return;
 	if (next_slot >= PVS_VCPUS_MAX)
 		helper_runs(next_slot - PVS_VCPUS_MAX, now);
 	/* one that goes to sleep and was woken meanwhile waits already */
@@ -231,8 +233,11 @@ static __always_inline void helpers_switch(__u32 prev_slot, bool prev_runnable, 
  */
 static __always_inline void helper_woken(__u32 number, struct task_struct *p)
 {
-	bool queued = p->on_rq;
+	bool queued;
 
+	if (!(parts & PVS_PART_HELPERS))
+		return;
+	queued = p->on_rq;
 	if (bpf_core_field_exists(p->se.sched_delayed) && p->se.sched_delayed)
 		queued = false;
 	if (!queued)

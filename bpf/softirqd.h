@@ -16,7 +16,7 @@ static __always_inline void softirqd_watch(__u32 slot, __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 
-	if (account && account->softirqd_since_ns)
+	if ((parts & PVS_PART_SOFTIRQ) && account && account->softirqd_since_ns)
 		event_send(slot, PVS_EVENT_SOFTIRQD, 0);
 }
 
@@ -25,7 +25,7 @@ static __always_inline void softirqd_switch(struct task_struct *prev, bool prev_
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 
-	if (!account || !account->softirqd_tid)
+	if (!(parts & PVS_PART_SOFTIRQ) || !account || !account->softirqd_tid)
 		return;
 	if (next->pid == account->softirqd_tid)
 		account->softirqd_since_ns = 0;
@@ -40,7 +40,7 @@ static __always_inline void softirqd_waking(struct task_struct *p)
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	struct pvs_vcpu_account *vcpu;
 
-	if (!account || p->pid != account->softirqd_tid)
+	if (!(parts & PVS_PART_SOFTIRQ) || !account || p->pid != account->softirqd_tid)
 		return;
 	account->softirqd_since_ns = bpf_ktime_get_ns();
 	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);

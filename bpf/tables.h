@@ -99,10 +99,15 @@ struct {
  */
 __u64 listed[1024];
 
+/* Set before the programs are loaded; the verifier does not look at what follows a cleared bit. */
+const volatile __u32 parts = PVS_PARTS_ALL;
+
 /* Written by the daemon. */
 struct pvs_bucket_rule cpu_rule;
 
-/* Written by the tracer: the first failure to start a deadline, a negative errno. */
+/* Written by the tracer: how often a deadline could not be started; the last cause, an errno < 0.
+ */
+__u64 deadlines_refused;
 int deadline_error;
 __u64 events_lost;
 /* Not 0: switches go missing on this host, so that each wake-up must be watched, too. */

@@ -87,8 +87,10 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	}
 	if (p->rt_priority != vcpu->priority && now - vcpu->raised_at_ns > PVS_OVERDUE_NS)
 		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
-	if (vcpu->exhausted_at_ns)
-		return; /* told already */
+	if (vcpu->exhausted_at_ns) {
+		overdue_watch(slot, now);
+		return;
+	}
 	deadline_watch(slot, now);
 	if (domain_helpers_wait(vcpu->domain))
 		helpers_watch(slot, now);
@@ -317,9 +319,17 @@ __u32 deadline_slot;
 /* Set before it runs make_helper_look. */
 __u32 helper_slot;
 
+/* One that is there already, from an earlier thread of the slot, is taken as it is. */
+static __always_inline bool timer_is_made(long r)
+{
+	return !r || r == -EEXIST || r == -EBUSY;
+}
+
 /*
  * Makes the timer of one slot. Run by the daemon from process context, never inside sched_switch:
- * it allocates memory, and that may wake kswapd under the lock that sched_switch holds.
+ * it allocates memory, and that may wake kswapd under the lock that sched_switch holds. The
+ * callback is set here, too, since that takes references on a program, with atomic operations,
+ * which a start in sched_switch need not do each time.
  */
 SEC("syscall")
 int make_deadline(void *ctx)
@@ -331,7 +341,9 @@ int make_deadline(void *ctx)
 	if (!deadline)
 		return -1;
 	r = bpf_timer_init(&deadline->timer, &deadlines, CLOCK_MONOTONIC);
-	return r == -EEXIST || r == -EBUSY ? 0 : (int)r;
+	if (!timer_is_made(r))
+		return (int)r;
+	return (int)bpf_timer_set_callback(&deadline->timer, deadline_fired);
 }
 
 /* The same for the timer of a helper. */
@@ -345,5 +357,7 @@ int make_helper_look(void *ctx)
 	if (!look)
 		return -1;
 	r = bpf_timer_init(&look->timer, &helper_looks, CLOCK_MONOTONIC);
-	return r == -EEXIST || r == -EBUSY ? 0 : (int)r;
+	if (!timer_is_made(r))
+		return (int)r;
+	return (int)bpf_timer_set_callback(&look->timer, helper_looked);
 }

@@ -68,7 +68,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_GONE,      /* a thread is gone: look at the domain again */
 	BOOSTER_NOTE_FAILED,    /* a scheduler call failed: @error */
 	BOOSTER_NOTE_GUARDIAN,  /* the guardian gave everything back while we were away */
-	BOOSTER_NOTE_DEADLINE,  /* the tracer could not start a deadline: nothing may be boosted */
+	BOOSTER_NOTE_DEADLINE,  /* many deadlines could not be started: see policy/refusals.h */
 	BOOSTER_NOTE_QUOTA,     /* a CFS quota appeared over a vCPU, or went */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: @error is enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page could not be read any more */

@@ -184,16 +184,19 @@ static void make_room(struct booster *b, unsigned int running, unsigned int help
 
 static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 {
-	if (which == PVS_BUCKET_NONE)
+	static const enum policy_event events[] = {
+	        [PVS_BUCKET_NONE] = POLICY_EVENT_NO_DEADLINE,
+	        [PVS_BUCKET_VCPU] = POLICY_EVENT_EXHAUSTED,
+	        [PVS_BUCKET_DOMAIN] = POLICY_EVENT_DOMAIN_EXHAUSTED,
+	        [PVS_BUCKET_UNSEEN] = POLICY_EVENT_UNSEEN,
+	};
+
+	if (which == PVS_BUCKET_NONE && policy_refusals_add(&b->refusals, clock_now_ns()))
 		note(b, BOOSTER_NOTE_DEADLINE, slot, 0);
 	if (which == PVS_BUCKET_CPU)
 		shed(b, slot);
-	else if (which == PVS_BUCKET_DOMAIN)
-		step(b, slot, POLICY_EVENT_DOMAIN_EXHAUSTED);
-	else if (which == PVS_BUCKET_UNSEEN)
-		step(b, slot, POLICY_EVENT_UNSEEN);
-	else
-		step(b, slot, POLICY_EVENT_EXHAUSTED);
+	else if (which < ARRAY_SIZE(events))
+		step(b, slot, events[which]);
 }
 
 /* Elevated time was consumed on a CPU, by the vCPU in @slot last. */

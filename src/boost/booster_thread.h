@@ -13,6 +13,7 @@
 #include "boost/mailbox.h"
 #include "boost/raised.h"
 #include "boost/wait.h"
+#include "policy/refusals.h"
 
 /* Enough for its deepest call chain, and touched at the start so that it never faults. */
 #define BOOSTER_STACK_BYTES (256 * 1024)
@@ -53,12 +54,13 @@ struct booster {
 	struct booster_slot *slots;
 	struct raised raised;
 	struct backstop backstop;
-	struct crowd_cpu *crowded;   /* PVS_CPUS_MAX */
-	struct cpu_set_bits home;    /* where it may run, but for a visit */
-	struct cpu_set_bits cpus;    /* the affinity that home was made of */
-	bool home_asked;             /* home is host.booster_cpus */
-	bool is_away;                /* it did not come back from one */
-	struct policy_claim *claims; /* room for crowd_debtor() */
+	struct crowd_cpu *crowded;       /* PVS_CPUS_MAX */
+	struct cpu_set_bits home;        /* where it may run, but for a visit */
+	struct cpu_set_bits cpus;        /* the affinity that home was made of */
+	bool home_asked;                 /* home is host.booster_cpus */
+	bool is_away;                    /* it did not come back from one */
+	struct policy_claim *claims;     /* room for crowd_debtor() */
+	struct policy_refusals refusals; /* deadlines that the tracer could not start */
 	struct booster_totals totals;
 	bool more_events; /* the source has some of which it need not tell again */
 };

@@ -13,6 +13,9 @@
 
 #define CPU_V1 "/sys/fs/cgroup/cpu"
 
+/* Ten times what kernels have. */
+#define BTF_BYTES_MAX (64 << 20)
+
 static void say(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
 static void mend(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
 
@@ -250,36 +253,116 @@ static void check_kvm(const struct doctor_env *env, struct doctor_report *report
 		            "firmware");
 }
 
-static void check_rt_throttling(const struct doctor_env *env, struct doctor_report *report)
-{
-	struct check *check = doctor_add(report, "sched_rt_runtime", CHECK_OK);
-	char line[64];
-	long long runtime;
+#define FAIR_SERVER "/sys/kernel/debug/sched/fair_server"
 
-	if (!check)
+/** Is a name of the kernel's types in its BTF? Each stands there as a string between two NULs. */
+static bool btf_has_name(const struct doctor_env *env, const char *name)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	CLEANUP(cleanup_free) char *text = NULL;
+	size_t size = 0, length = strlen(name);
+	ssize_t n = 1;
+	char path[1024];
+
+	make_path(env, path, "/sys/kernel/btf/vmlinux");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	text = fd < 0 ? NULL : malloc(BTF_BYTES_MAX);
+	while (text && n > 0 && size < BTF_BYTES_MAX) {
+		n = read(fd, text + size, BTF_BYTES_MAX - size);
+		size += n > 0 ? (size_t)n : 0;
+	}
+	for (char *at = text; at && (at = memmem(at, size - (size_t)(at - text), name, length));
+	     at++)
+		if (at > text && at[-1] == '\0' && at + length < text + size && at[length] == '\0')
+			return true;
+	return false;
+}
+
+/** The first CPU whose fair server was switched off; -1: none, or that cannot be seen. */
+static long fair_server_off(const struct doctor_env *env)
+{
+	char path[128], line[64];
+
+	for (long cpu = 0;; cpu++) {
+		snprintf(path, sizeof(path), FAIR_SERVER "/cpu%ld/runtime", cpu);
+		if (read_at(env, path, line, sizeof(line)) < 0)
+			return -1;
+		if (atoll(line) == 0)
+			return cpu;
+	}
+}
+
+static void check_fair_server(const struct doctor_env *env, struct check *check)
+{
+	long cpu = fair_server_off(env);
+
+	if (cpu < 0) {
+		say(check,
+		    "the kernel's fair server is the net below the caps of pvschedd: it gives "
+		    "ordinary threads a share of each CPU, 5 %% unless it was changed, whatever "
+		    "real-time threads do");
 		return;
+	}
+	check->status = CHECK_WARN;
+	say(check,
+	    "the kernel's fair server was switched off on CPU %ld: there nothing stops a runaway "
+	    "real-time thread but the caps of pvschedd",
+	    cpu);
+	mend(check, "echo 50000000 > " FAIR_SERVER "/cpu%ld/runtime", cpu);
+}
+
+/** sched_rt_runtime_us of sched_rt_period_us, where the kernel has no fair server. */
+static void check_rt_throttling(const struct doctor_env *env, struct check *check)
+{
+	long long runtime, period = 1000000;
+	char line[64];
+
+	if (read_at(env, "/proc/sys/kernel/sched_rt_period_us", line, sizeof(line)) == 0)
+		period = atoll(line);
 	if (read_at(env, "/proc/sys/kernel/sched_rt_runtime_us", line, sizeof(line)) < 0) {
 		check->status = CHECK_WARN;
 		say(check, "kernel.sched_rt_runtime_us cannot be read");
 		return;
 	}
 	runtime = atoll(line);
-	if (runtime < 0) {
+	if (runtime < 0 || runtime >= period) {
 		check->status = CHECK_WARN;
-		say(check, "kernel.sched_rt_runtime_us is -1: the kernel does not stop a runaway "
-		           "real-time thread; only the caps of pvschedd do");
-		mend(check, "sysctl kernel.sched_rt_runtime_us=950000");
-	} else if (runtime < 500000) {
+		say(check,
+		    "kernel.sched_rt_runtime_us is %lld of %lld, and the kernel has no fair "
+		    "server: "
+		    "it does not stop a runaway real-time thread; only the caps of pvschedd do",
+		    runtime, period);
+		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
+	} else if (runtime < period / 2) {
 		check->status = runtime == 0 ? CHECK_FAIL : CHECK_WARN;
 		say(check,
-		    "kernel.sched_rt_runtime_us is %lld: the kernel stops real-time threads "
+		    "kernel.sched_rt_runtime_us is %lld of %lld: the kernel stops real-time "
+		    "threads "
 		    "early, the booster and the guardian with them",
-		    runtime);
-		mend(check, "sysctl kernel.sched_rt_runtime_us=950000");
+		    runtime, period);
+		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else {
-		say(check, "kernel.sched_rt_runtime_us is %lld: a net below the caps of pvschedd",
-		    runtime);
+		say(check,
+		    "real-time throttling is the net below the caps of pvschedd: "
+		    "kernel.sched_rt_runtime_us is %lld of %lld",
+		    runtime, period);
 	}
+}
+
+/**
+ * What the kernel does when all that pvschedd does to end a boost fails. Since Linux 6.12 it is the
+ * fair server, and sched_rt_runtime_us throttles no ordinary real-time thread any more.
+ */
+static void check_kernel_net(const struct doctor_env *env, struct doctor_report *report)
+{
+	struct check *check = doctor_add(report, "kernel_net", CHECK_OK);
+
+	if (!check)
+		return;
+	if (exists(env, FAIR_SERVER) || btf_has_name(env, "fair_server"))
+		check_fair_server(env, check);
+	else
+		check_rt_throttling(env, check);
 }
 
 static void check_preempt_rt(const struct doctor_env *env, struct doctor_report *report)
@@ -390,9 +473,9 @@ static void check_privileges(const struct doctor_env *env, struct doctor_report 
 void doctor_run_local(const struct doctor_env *env, struct doctor_report *report)
 {
 	static void (*const checks[])(const struct doctor_env *, struct doctor_report *) = {
-	        check_privileges, check_disabled,      check_btf,        check_lockdown,
-	        check_rt_groups,  check_rt_throttling, check_preempt_rt, check_libvirt,
-	        check_kvm,        check_sched_ext,     check_rivals,
+	        check_privileges, check_disabled,   check_btf,        check_lockdown,
+	        check_rt_groups,  check_kernel_net, check_preempt_rt, check_libvirt,
+	        check_kvm,        check_sched_ext,  check_rivals,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)

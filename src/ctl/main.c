@@ -16,6 +16,7 @@
 #include "ctl/exit_status.h"
 #include "ctl/flag.h"
 #include "ctl/render.h"
+#include "ctl/value.h"
 
 static bool is_dead(int error)
 {
@@ -121,6 +122,21 @@ static enum exit_status run_doctor(const struct ctl_args *args)
 	return doctor_worst(&report) == CHECK_FAIL ? EXIT_FAILED : EXIT_DONE;
 }
 
+/** A daemon without its tracer is there and does nothing: whatever asks for its status is to know.
+ */
+static enum exit_status status_of(const struct ctl_args *args, const struct json_value *result)
+{
+	const struct json_value *sources = json_member(result, "sources");
+	const struct json_value *bpf = sources ? json_member(sources, "bpf") : NULL;
+
+	if (args->verb != CTL_STATUS || !bpf || value_bool(bpf, "ok"))
+		return EXIT_DONE;
+	fputs("pvschedctl: the kernel refused the tracer: nothing is measured or boosted. See: "
+	      "pvschedctl doctor\n",
+	      stderr);
+	return EXIT_FAILED;
+}
+
 static enum exit_status run(const struct ctl_args *args)
 {
 	CLEANUP(ctl_reply_cleanup) struct ctl_reply reply = CTL_REPLY_NULL;
@@ -146,7 +162,7 @@ static enum exit_status run(const struct ctl_args *args)
 	} else {
 		ctl_render(args, reply.result, stdout);
 	}
-	return EXIT_DONE;
+	return status_of(args, reply.result);
 }
 
 int main(int argc, char *argv[])

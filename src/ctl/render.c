@@ -151,11 +151,14 @@ static void render_caps(const struct json_value *caps, FILE *out)
 static void render_events(const struct json_value *events, FILE *out)
 {
 	int64_t missed = value_number(events, "deadlines_missed");
+	int64_t refused = value_number(events, "deadlines_refused");
 
 	fprintf(out, "Events: %" PRId64 " received, %" PRId64 " lost",
 	        value_number(events, "received"), value_number(events, "lost"));
 	if (missed > 0)
 		fprintf(out, "; %" PRId64 " deadlines missed", missed);
+	if (refused > 0)
+		fprintf(out, "; %" PRId64 " deadlines refused by the kernel", refused);
 	fputc('\n', out);
 }
 

@@ -210,6 +210,7 @@ static int open_state(struct manager *m)
 static int open_tracer(struct manager *m)
 {
 	static struct pvs_bucket_rule unused_rule;
+	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_TRACER_REFUSED};
 	const struct host_caps *caps = &config_host(m->config)->caps;
 	struct pvs_bucket_rule rule = {
 	        .burst_ns = caps->cpu_burst_ns,
@@ -224,9 +225,11 @@ static int open_tracer(struct manager *m)
 		        .cpu_rule = tracer_cpu_rule(m->tracer),
 		        .helpers = tracer_helpers(m->tracer),
 		};
+		report_tracer_start(m->tracer);
 		return 0;
 	}
-	log_error("no tracer: %s; domains are listed, nothing is measured or boosted",
+	log_write(LOG_ERR, &ctx,
+	          "no tracer: %s; domains are listed, nothing is measured or boosted",
 	          m->tracer_why);
 	manager_hold(m, POLICY_REASON_NO_TRACER, true);
 	unused_rule = rule;

@@ -16,7 +16,8 @@
  *   guard.c     the guardian and the watchdog
  *   requests.c  the verbs of the control socket
  *   report.c    what is told: JSON; report_page.c: of guest pages; report_threads.c: of threads
- *               that are no vCPUs; report_interrupts.c; report_doctor.c: what stands in the way
+ *               that are no vCPUs; report_interrupts.c; report_tracer.c: of the tracer's parts;
+ *               report_doctor.c: what stands in the way
  *   summary.c   per-domain summaries in the journal
  */
 
@@ -122,7 +123,8 @@ struct manager {
 	sd_event_source *guardian_retry;
 	sd_event_source *summary_timer;
 
-	struct tracer *tracer; /* NULL: tracer_why */
+	struct tracer *tracer;            /* NULL: tracer_why */
+	sd_event_source *deadlines_retry; /* ends the hold of deadlines that the kernel refuses */
 	char tracer_why[512];
 	struct accounts accounts;
 	struct booster *booster;
@@ -360,8 +362,18 @@ void report_signs(const struct policy_view *view, struct cJSON *object);
 /** Adds the counts of the whole host. */
 void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct cJSON *object);
 
-/** What the tracer sees, and which tracepoints are missing, as a sentence. */
-void report_tracer_sources(const struct tracer_sources *sources, char *text, size_t size);
+/* report_tracer.c */
+
+/** What the tracer sees, and what is missing, as a sentence. */
+void report_tracer_sources(const struct tracer *tracer, char *text, size_t size);
+
+/** Adds "tracer_parts": which of them the kernel took, and what is lost without the others. */
+void report_tracer_parts(const struct tracer *tracer, struct cJSON *root);
+
+/** Says in the journal which parts the kernel refused. */
+void report_tracer_start(const struct tracer *tracer);
+
+/* report_interrupts.c */
 
 /** How much of all interrupts it can see, as a sentence. */
 void report_interrupts_seen(const struct tracer_sources *sources,

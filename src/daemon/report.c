@@ -163,9 +163,8 @@ static void add_source(cJSON *sources, const char *name, bool ok, const char *de
 static void add_sources(struct manager *m, cJSON *root)
 {
 	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
-	const struct tracer_sources *kvm = m->tracer ? tracer_sources(m->tracer) : NULL;
 	struct booster_totals totals = {0};
-	char text[256];
+	char text[512];
 
 	if (m->virt)
 		add_source(sources, "libvirt", virt_source_describe(m->virt, text, sizeof(text)),
@@ -173,8 +172,8 @@ static void add_sources(struct manager *m, cJSON *root)
 	if (m->processes)
 		add_source(sources, "procfs",
 		           process_source_describe(m->processes, text, sizeof(text)), text);
-	if (kvm)
-		report_tracer_sources(kvm, text, sizeof(text));
+	if (m->tracer)
+		report_tracer_sources(m->tracer, text, sizeof(text));
 	add_source(sources, "bpf", m->tracer != NULL, m->tracer ? text : m->tracer_why);
 	booster_read_totals(m->booster, &totals);
 	add_source(sources, "canary", report_canary(&totals.canary, text, sizeof(text)), text);
@@ -241,6 +240,7 @@ static void add_events(struct manager *m, cJSON *root)
 	add_integer(object, "lost", (int64_t)tracer.events_lost);
 	report_interrupt_counts(&tracer.interrupts, object);
 	add_integer(object, "deadlines_missed", (int64_t)booster.deadlines_missed);
+	add_integer(object, "deadlines_refused", (int64_t)tracer.deadlines_refused);
 	add_integer(object, "notes_lost", (int64_t)booster.notes_lost);
 	add_integer(object, "booster_wakeups", (int64_t)booster.wakeups);
 	add_integer(object, "elevated_now", booster.elevated);
@@ -258,6 +258,8 @@ struct cJSON *report_status(struct manager *m)
 	cJSON_AddStringToObject(root, "breaker", state_breaker_open(m->state) ? "open" : "closed");
 	add_integer(root, "recovered_at_start", m->recovered);
 	add_sources(m, root);
+	if (m->tracer)
+		report_tracer_parts(m->tracer, root);
 	add_caps(m, root);
 	add_cpus(m, root);
 	add_events(m, root);

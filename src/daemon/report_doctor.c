@@ -91,6 +91,49 @@ static void check_interrupts(struct manager *m, const struct tracer_totals *tota
 	      text);
 }
 
+static void check_tracer(struct manager *m, const struct tracer_totals *totals,
+                         const struct booster_totals *booster, cJSON *array)
+{
+	if (!m->tracer)
+		check(array, "tracer", "fail",
+		      "where it says EPERM: CAP_BPF, CAP_PERFMON, no lockdown; where it has no "
+		      "BTF: a "
+		      "kernel with CONFIG_DEBUG_INFO_BTF; else boot an earlier kernel, and report "
+		      "this line with `uname -r`",
+		      "%s", m->tracer_why);
+	else if (m->deadlines_retry)
+		check(array, "tracer", "fail", "free memory; else report it with `uname -r`",
+		      "the kernel refused many of its timers (%s): nothing is boosted for some "
+		      "seconds",
+		      strerror(-totals->deadline_error));
+	else
+		check(array, "tracer",
+		      totals->events_lost || booster->deadlines_missed ? "warn" : "ok",
+		      booster->deadlines_missed ? "look for CPUs that stand still: a hypervisor's "
+		                                  "steal time, long interrupts"
+		                                : "",
+		      "%llu events lost, %llu deadlines missed, %llu refused by the kernel",
+		      (unsigned long long)totals->events_lost,
+		      (unsigned long long)booster->deadlines_missed,
+		      (unsigned long long)totals->deadlines_refused);
+}
+
+static void check_tracer_parts(const struct tracer *tracer, cJSON *array)
+{
+	const struct tracer_parts *parts = tracer_parts(tracer);
+	char name[64];
+
+	for (unsigned int part = 0; part < PVS_PARTS; part++) {
+		if (parts->loaded & (1U << part))
+			continue;
+		snprintf(name, sizeof(name), "tracer: %s", tracer_part_name(part));
+		check(array, name, "warn",
+		      "a newer pvschedd may know this kernel; report this line with `uname -r`",
+		      "the kernel refuses this part: %s; so %s", parts->cause[part],
+		      tracer_part_loss(part));
+	}
+}
+
 static void check_parts(struct manager *m, cJSON *array)
 {
 	struct tracer_totals totals = {0};
@@ -99,20 +142,9 @@ static void check_parts(struct manager *m, cJSON *array)
 	if (m->tracer)
 		tracer_totals(m->tracer, &totals);
 	booster_read_totals(m->booster, &booster);
-	if (!m->tracer)
-		check(array, "tracer", "fail", "see the detail", "%s", m->tracer_why);
-	else if (totals.deadline_error)
-		check(array, "tracer", "fail", "pvschedctl disable; report it",
-		      "BPF timers can't be started: %s", strerror(-totals.deadline_error));
-	else
-		check(array, "tracer",
-		      totals.events_lost || booster.deadlines_missed ? "warn" : "ok",
-		      booster.deadlines_missed ? "look for CPUs that stand still: a hypervisor's "
-		                                 "steal time, long interrupts"
-		                               : "",
-		      "%llu events lost, %llu deadlines missed",
-		      (unsigned long long)totals.events_lost,
-		      (unsigned long long)booster.deadlines_missed);
+	check_tracer(m, &totals, &booster, array);
+	if (m->tracer)
+		check_tracer_parts(m->tracer, array);
 	check_interrupts(m, &totals, array);
 	check(array, "booster", m->booster_realtime ? "ok" : "fail",
 	      m->booster_realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",

@@ -61,19 +61,6 @@ void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct c
 		add(object, "injections_seen_permille", (uint64_t)permille);
 }
 
-void report_tracer_sources(const struct tracer_sources *sources, char *text, size_t size)
-{
-	char missing[160];
-
-	tracer_missing(sources, missing, sizeof(missing));
-	snprintf(text, size, "switches, wake-ups%s%s%s%s%s%s",
-	         sources->inj_virq ? ", injections by KVM" : "",
-	         sources->apicv_accept_irq ? " and by hardware" : "",
-	         sources->apic_accept_irq ? ", deliveries" : "",
-	         sources->ple_window || sources->hypercall ? ", guests that spin" : "",
-	         missing[0] ? "; missing: " : "", missing);
-}
-
 void report_interrupts_seen(const struct tracer_sources *sources,
                             const struct pvs_interrupt_counts *counts, char *text, size_t size)
 {

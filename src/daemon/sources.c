@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "policy/refusals.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
@@ -143,6 +144,37 @@ static void guardian_acted(struct manager *m)
 	manager_hold(m, POLICY_REASON_BREAKER, state_breaker_open(m->state));
 }
 
+static int on_deadlines_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct manager *m = userdata;
+
+	(void)usec;
+	m->deadlines_retry = sd_event_source_disable_unref(source);
+	manager_hold(m, POLICY_REASON_NO_TRACER, false);
+	log_info("vCPUs may be boosted again: it is seen whether the kernel starts timers now");
+	return 0;
+}
+
+/* Each of these boosts ended at once. What goes on like that does nothing but cost. */
+static void deadlines_refused(struct manager *m)
+{
+	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_DEADLINES_REFUSED};
+	struct tracer_totals totals;
+
+	if (m->deadlines_retry)
+		return;
+	manager_hold(m, POLICY_REASON_NO_TRACER, true);
+	sd_event_add_time_relative(m->event, &m->deadlines_retry, CLOCK_MONOTONIC,
+	                           POLICY_REFUSALS_HOLD_NS / NSEC_PER_USEC, 0, on_deadlines_retry,
+	                           m);
+	tracer_totals(m->tracer, &totals);
+	log_write(LOG_ERR, &ctx,
+	          "the kernel refused %d timers of the tracer within a second (%s): nothing is "
+	          "boosted for %llu s, then it is tried again",
+	          POLICY_REFUSALS_MANY, strerror(-totals.deadline_error),
+	          (unsigned long long)(POLICY_REFUSALS_HOLD_NS / NSEC_PER_SEC));
+}
+
 static void say_canary(struct manager *m, int cpu)
 {
 	struct log_context ctx = {.vcpu = -1, .reason = policy_reason_name(POLICY_REASON_CANARY)};
@@ -186,8 +218,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		          v->thread.index, v->thread.id.tid, strerror(-note->error));
 		break;
 	case BOOSTER_NOTE_DEADLINE:
-		log_error("the kernel refuses the tracer's deadlines: nothing is boosted");
-		manager_hold(m, POLICY_REASON_NO_TRACER, true);
+		deadlines_refused(m);
 		break;
 	case BOOSTER_NOTE_QUOTA:
 		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
@@ -237,6 +268,7 @@ int sources_start(struct manager *m)
 void sources_stop(struct manager *m)
 {
 	discovery_stop(m);
+	m->deadlines_retry = sd_event_source_disable_unref(m->deadlines_retry);
 	m->procconn_io = sd_event_source_disable_unref(m->procconn_io);
 	m->procconn = procconn_free(m->procconn);
 }

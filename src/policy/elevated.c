@@ -294,6 +294,9 @@ void policy_step_elevated(struct policy *policy, unsigned int vcpu, enum policy_
 	case POLICY_EVENT_CPU_EXHAUSTED:
 		exhausted(policy, vcpu, POLICY_REASON_CPU_CAP, false, facts, now_ns, ret);
 		return;
+	case POLICY_EVENT_NO_DEADLINE:
+		exhausted(policy, vcpu, POLICY_REASON_NO_DEADLINE, false, facts, now_ns, ret);
+		return;
 	case POLICY_EVENT_UNSEEN:
 		exhausted(policy, vcpu, POLICY_REASON_UNSEEN, false, facts, now_ns, ret);
 		return;

@@ -34,8 +34,9 @@ static const struct {
                                       "in threads there that a boosted vCPU would starve. "
                                       "Observed only."},
         [POLICY_REASON_NO_TRACER] = {"no-tracer",
-                                     "The BPF tracer could not be loaded, so nobody could "
-                                     "tell when a budget ends; see `pvschedctl doctor`."},
+                                     "The kernel refused the BPF tracer or its timers, so "
+                                     "nothing could tell when a budget ends; see `pvschedctl "
+                                     "doctor`."},
         [POLICY_REASON_PAUSED] = {"paused", "The domain is paused, saved or being migrated."},
         [POLICY_REASON_UNPROVEN] = {"unproven",
                                     "The thread has the name of a vCPU, but neither its "
@@ -106,6 +107,10 @@ static const struct {
                                   "second, and boosted vCPUs ran for most of that: more than any "
                                   "cap lets through. Look at the journal, at "
                                   "host.cpu_share_permille and at foreign real-time threads."},
+        [POLICY_REASON_NO_DEADLINE] = {"no-deadline",
+                                       "The kernel could not start the timer that ends its boost, "
+                                       "so the boost ended; it is armed again when its guest is "
+                                       "idle. `pvschedctl doctor` counts these."},
         [POLICY_REASON_GONE] = {"gone", "The thread is gone."},
         [POLICY_REASON_INTERRUPT] = {"interrupt",
                                      "It is elevated for a moment, since an interrupt came while "

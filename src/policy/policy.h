@@ -85,6 +85,7 @@ enum policy_reason {
 	POLICY_REASON_CANARY,     /* ordinary threads did not get to run on its CPU */
 	POLICY_REASON_INTERRUPT,  /* raised while it waited, since an interrupt waited with it */
 	POLICY_REASON_SPIN,       /* its guest spun while it was elevated */
+	POLICY_REASON_NO_DEADLINE, /* the kernel did not start the timer that ends its boost */
 	_POLICY_REASON_MAX,
 };
 
@@ -132,21 +133,22 @@ enum policy_event {
 	POLICY_EVENT_EXHAUSTED, /* its own bucket is empty */
 	POLICY_EVENT_DOMAIN_EXHAUSTED,
 	POLICY_EVENT_CPU_EXHAUSTED,
-	POLICY_EVENT_SOFTIRQD,  /* ksoftirqd waits while it runs: the tracer's deadline may not fire
-	                         */
-	POLICY_EVENT_SHED,      /* it owes most on a CPU whose bucket is empty */
-	POLICY_EVENT_FOREIGN,   /* it has other attributes than we gave it */
-	POLICY_EVENT_RESCAN,    /* look again at what was believed foreign or refused */
-	POLICY_EVENT_UNSEEN,    /* woken, elevated, and not seen to run for too long */
-	POLICY_EVENT_URGENT,    /* it was preempted, or found waiting, and its guest is urgent */
-	POLICY_EVENT_ORDINARY,  /* it runs elevated, and its guest says that it need not */
-	POLICY_EVENT_HELPER,    /* a helper of its domain waits too long on its CPU */
-	POLICY_EVENT_CANARY,    /* ordinary threads do not get to run on its CPU: see canary.h */
-	POLICY_EVENT_INTERRUPT, /* an interrupt came while it waits to run, not elevated */
-	POLICY_EVENT_SPIN,      /* it runs elevated, and its guest spins */
-	POLICY_EVENT_CROWDED,   /* its CPU's bucket is empty: may it go on elsewhere? If not, it and
-	                         * who owes most are told so by CPU_EXHAUSTED and SHED
-	                         */
+	POLICY_EVENT_SOFTIRQD, /* ksoftirqd waits while it runs: the tracer's deadline may not fire
+	                        */
+	POLICY_EVENT_SHED,     /* it owes most on a CPU whose bucket is empty */
+	POLICY_EVENT_FOREIGN,  /* it has other attributes than we gave it */
+	POLICY_EVENT_RESCAN,   /* look again at what was believed foreign or refused */
+	POLICY_EVENT_NO_DEADLINE, /* the timer that ends its boost could not be started */
+	POLICY_EVENT_UNSEEN,      /* woken, elevated, and not seen to run for too long */
+	POLICY_EVENT_URGENT,      /* it was preempted, or found waiting, and its guest is urgent */
+	POLICY_EVENT_ORDINARY,    /* it runs elevated, and its guest says that it need not */
+	POLICY_EVENT_HELPER,      /* a helper of its domain waits too long on its CPU */
+	POLICY_EVENT_CANARY,      /* ordinary threads do not get to run on its CPU: see canary.h */
+	POLICY_EVENT_INTERRUPT,   /* an interrupt came while it waits to run, not elevated */
+	POLICY_EVENT_SPIN,        /* it runs elevated, and its guest spins */
+	POLICY_EVENT_CROWDED, /* its CPU's bucket is empty: may it go on elsewhere? If not, it and
+	                       * who owes most are told so by CPU_EXHAUSTED and SHED
+	                       */
 	_POLICY_EVENT_MAX,
 };
 

@@ -28,7 +28,10 @@ enum kvm_program {
 };
 
 struct tracer {
+	struct tracer_bpf *(*open)(void); /* the object as it is made anew for each probe */
 	struct tracer_bpf *bpf;
+	struct tracer_parts parts;
+	int64_t preempt_count_from_rq;
 	struct ring_buffer *ring;
 	struct ring_buffer *overdue; /* only to empty it */
 	struct bpf_link *kvm[_KVM_PROGRAMS];
@@ -47,6 +50,10 @@ struct tracer {
 };
 
 /* tracer.c */
+
+/** As tracer_new(), of another object: tests have some that a kernel must refuse in part. */
+int tracer_new_from(struct tracer **ret, struct tracer_bpf *(*open)(void),
+                    const struct pvs_bucket_rule *cpu_rule, char *why, size_t why_size);
 
 /** To what is not attached yet. One that is missing is nothing to complain of: status tells. */
 void tracer_attach_kvm(struct tracer *tracer);

@@ -118,10 +118,12 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
 
 int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
 {
-	int r;
+	int r = 0;
 
 	tracer->bpf->bss->helper_slot = helper;
-	r = timer_make(tracer->bpf->progs.make_helper_look);
+	/* without this part it is registered all the same: its exit must be seen */
+	if (tracer->parts.loaded & PVS_PART_HELPERS)
+		r = timer_make(tracer->bpf->progs.make_helper_look);
 	if (r < 0)
 		return r;
 	tracer->helpers[helper] = (struct pvs_helper_account){.tid = (uint32_t)tid};

@@ -15,18 +15,23 @@
 /* Handled within half a millisecond or so; then whoever handles them may have a command to do. */
 #define DRAIN_MAX 64
 
-/* The last line of libbpf's complaint, kept for the message that people get. */
-static char complaint[256];
+/* Where what libbpf complains of is kept: its callback has no other way to say. */
+static char *complaint;
 
 static int keep_complaint(enum libbpf_print_level level, const char *format, va_list args)
 {
-	if (level == LIBBPF_WARN)
-		vsnprintf(complaint, sizeof(complaint), format, args);
-	complaint[strcspn(complaint, "\n")] = '\0';
+	char *text = NULL;
+
+	if (level != LIBBPF_WARN || !complaint)
+		return 0;
+	if (vasprintf(&text, format, args) >= 0) {
+		tracer_cause_note(complaint, text);
+		free(text);
+	}
 	return 0;
 }
 
-static int fail(char *why, size_t why_size, const char *what, int error)
+static int fail(char *why, size_t why_size, const char *what, int error, const char *cause)
 {
 	const char *hint = "";
 
@@ -34,8 +39,8 @@ static int fail(char *why, size_t why_size, const char *what, int error)
 		hint = "; it needs CAP_BPF, CAP_PERFMON and no lockdown";
 	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		hint = "; the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
-	snprintf(why, why_size, "%s: %s%s%s%s", what, strerror(-error), hint,
-	         complaint[0] ? "; libbpf: " : "", complaint);
+	snprintf(why, why_size, "%s: %s%s%s%s", what, strerror(-error), hint, cause[0] ? "; " : "",
+	         cause);
 	return error;
 }
 
@@ -64,20 +69,27 @@ static int on_overdue(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static int attach_sched(struct tracer *tracer)
+static int attach(struct bpf_link **ret, const struct bpf_program *program)
 {
-	struct tracer_bpf *bpf = tracer->bpf;
+	*ret = bpf_program__attach(program);
+	return *ret ? 0 : -errno;
+}
 
-	bpf->links.on_switch = bpf_program__attach(bpf->progs.on_switch);
-	bpf->links.on_waking = bpf_program__attach(bpf->progs.on_waking);
-	bpf->links.on_migrate = bpf_program__attach(bpf->progs.on_migrate);
-	bpf->links.on_fork = bpf_program__attach(bpf->progs.on_fork);
-	bpf->links.on_exit = bpf_program__attach(bpf->progs.on_exit);
-	bpf->links.on_exec = bpf_program__attach(bpf->progs.on_exec);
-	if (!bpf->links.on_switch || !bpf->links.on_waking || !bpf->links.on_migrate ||
-	    !bpf->links.on_fork || !bpf->links.on_exit || !bpf->links.on_exec)
-		return -errno;
-	return 0;
+static int attach_sched(struct tracer_bpf *bpf, uint32_t parts)
+{
+	int r = attach(&bpf->links.on_switch, bpf->progs.on_switch);
+
+	if (r == 0)
+		r = attach(&bpf->links.on_waking, bpf->progs.on_waking);
+	if (r == 0)
+		r = attach(&bpf->links.on_fork, bpf->progs.on_fork);
+	if (r == 0)
+		r = attach(&bpf->links.on_exit, bpf->progs.on_exit);
+	if (r == 0 && (parts & PVS_PART_HELPERS))
+		r = attach(&bpf->links.on_migrate, bpf->progs.on_migrate);
+	if (r == 0 && (parts & PVS_PART_EXEC))
+		r = attach(&bpf->links.on_exec, bpf->progs.on_exec);
+	return r;
 }
 
 void tracer_attach_kvm(struct tracer *tracer)
@@ -91,7 +103,7 @@ void tracer_attach_kvm(struct tracer *tracer)
 	};
 
 	for (size_t i = 0; i < _KVM_PROGRAMS; i++)
-		if (!tracer->kvm[i])
+		if (!tracer->kvm[i] && bpf_program__fd(programs[i]) >= 0)
 			tracer->kvm[i] = bpf_program__attach(programs[i]);
 	tracer->sources.inj_virq = tracer->kvm[KVM_INJ_VIRQ] != NULL;
 	tracer->sources.apicv_accept_irq = tracer->kvm[KVM_APICV_ACCEPT_IRQ] != NULL;
@@ -120,39 +132,79 @@ static int map_all(struct tracer *tracer)
 	return 0;
 }
 
-static int load(struct tracer *tracer)
+static void leave_out(struct tracer_bpf *bpf, uint32_t parts)
 {
-	int64_t away = 0;
+	const struct {
+		uint32_t part;
+		struct bpf_program *program;
+	} optional[] = {
+	        {PVS_PART_HELPERS, bpf->progs.on_migrate},
+	        {PVS_PART_HELPERS, bpf->progs.make_helper_look},
+	        {PVS_PART_INTERRUPTS, bpf->progs.on_apic_accept_irq},
+	        {PVS_PART_INTERRUPTS, bpf->progs.on_apicv_accept_irq},
+	        {PVS_PART_INTERRUPTS, bpf->progs.on_inj_virq},
+	        {PVS_PART_SPINNING, bpf->progs.on_ple_window_update},
+	        {PVS_PART_SPINNING, bpf->progs.on_hypercall},
+	        {PVS_PART_EXEC, bpf->progs.on_exec},
+	};
 
-	tracer->bpf = tracer_bpf__open();
-	if (!tracer->bpf)
-		return -errno;
-	tracer->sources.handlers = kernel_preempt_count_from_rq(&away) == 0;
-	tracer->bpf->rodata->preempt_count_from_rq = away;
-	return tracer_bpf__load(tracer->bpf);
+	for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+		bpf_program__set_autoload(optional[i].program, parts & optional[i].part);
+	bpf->rodata->parts = parts;
 }
 
-int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
-               size_t why_size)
+/* One that the kernel takes is kept in place of the one before, attached to the scheduler. */
+static int load(void *userdata, uint32_t parts, char cause[TRACER_CAUSE_MAX])
+{
+	struct tracer *tracer = userdata;
+	struct tracer_bpf *bpf;
+	int r;
+
+	cause[0] = '\0';
+	complaint = cause;
+	bpf = tracer->open();
+	r = bpf ? 0 : -errno;
+	if (r == 0) {
+		bpf->rodata->preempt_count_from_rq = tracer->preempt_count_from_rq;
+		leave_out(bpf, parts);
+		r = tracer_bpf__load(bpf);
+	}
+	if (r == 0)
+		r = attach_sched(bpf, parts);
+	complaint = NULL;
+	if (r < 0) {
+		if (cause[0] == '\0')
+			snprintf(cause, TRACER_CAUSE_MAX, "%s", strerror(-r));
+		tracer_bpf__destroy(bpf);
+		return r;
+	}
+	tracer_bpf__destroy(tracer->bpf);
+	tracer->bpf = bpf;
+	return 0;
+}
+
+int tracer_new_from(struct tracer **ret, struct tracer_bpf *(*open)(void),
+                    const struct pvs_bucket_rule *cpu_rule, char *why, size_t why_size)
 {
 	struct tracer *tracer = calloc(1, sizeof(*tracer));
+	char cause[TRACER_CAUSE_MAX] = "";
 	int r;
 
 	if (!tracer)
 		return -ENOMEM;
-	complaint[0] = '\0';
+	tracer->open = open;
 	libbpf_set_print(keep_complaint);
-	r = load(tracer);
+	tracer->sources.handlers =
+	        kernel_preempt_count_from_rq(&tracer->preempt_count_from_rq) == 0;
+	r = tracer_parts_choose(&tracer->parts, load, tracer, cause);
 	if (r < 0) {
-		r = fail(why, why_size, "the kernel refused the tracer", r);
+		r = fail(why, why_size, "the kernel refused the tracer", r, cause);
 		goto failed;
 	}
 	tracer->bpf->bss->cpu_rule = *cpu_rule;
 	r = map_all(tracer);
-	if (r == 0)
-		r = attach_sched(tracer);
 	if (r < 0) {
-		r = fail(why, why_size, "the tracer could not be attached", r);
+		r = fail(why, why_size, "the tracer's memory could not be mapped", r, cause);
 		goto failed;
 	}
 	tracer_attach_kvm(tracer);
@@ -161,6 +213,12 @@ int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char
 failed:
 	tracer_free(tracer);
 	return r;
+}
+
+int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
+               size_t why_size)
+{
+	return tracer_new_from(ret, tracer_bpf__open, cpu_rule, why, why_size);
 }
 
 struct tracer *tracer_free(struct tracer *tracer)
@@ -184,6 +242,11 @@ struct tracer *tracer_free(struct tracer *tracer)
 	free(tracer->addresses);
 	free(tracer);
 	return NULL;
+}
+
+const struct tracer_parts *tracer_parts(const struct tracer *tracer)
+{
+	return &tracer->parts;
 }
 
 const struct tracer_sources *tracer_sources(const struct tracer *tracer)
@@ -272,6 +335,7 @@ void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
 	*ret = (struct tracer_totals){
 	        .events_lost = bpf->bss->events_lost,
 	        .interrupts = sum_interrupts(tracer),
+	        .deadlines_refused = bpf->bss->deadlines_refused,
 	        .deadline_error = bpf->bss->deadline_error,
 	};
 }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "pvsched/trace.h"
+#include "trace/parts.h"
 #include "util/base.h"
 
 struct tracer;
@@ -29,9 +30,10 @@ struct tracer_sources {
 void tracer_missing(const struct tracer_sources *sources, char *text, size_t size);
 
 /**
- * Loads and attaches it, with a cap of @cpu_rule for every host CPU.
- * @why  on failure: what is missing, for people; at least 256 bytes
- * Returns 0 and *ret; -errno.
+ * Loads and attaches it, with a cap of @cpu_rule for every host CPU. Optional parts that the kernel
+ * refuses are left out: tracer_parts() says which.
+ * @why  on failure: what is missing, for people; at least 512 bytes
+ * Returns 0 and *ret; -errno: the kernel refuses what charging a boost needs.
  */
 int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char *why,
                size_t why_size);
@@ -40,6 +42,7 @@ int tracer_new(struct tracer **ret, const struct pvs_bucket_rule *cpu_rule, char
 struct tracer *tracer_free(struct tracer *tracer);
 
 const struct tracer_sources *tracer_sources(const struct tracer *tracer);
+const struct tracer_parts *tracer_parts(const struct tracer *tracer);
 
 /** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX, PVS_CPUS_MAX and PVS_HELPERS_MAX of them, shared
  * with the programs. */
@@ -108,7 +111,8 @@ void tracer_forget_overdue(struct tracer *tracer);
 struct tracer_totals {
 	uint64_t events_lost;
 	struct pvs_interrupt_counts interrupts; /* of all CPUs together */
-	int deadline_error;                     /* the first failure to start a deadline; 0 */
+	uint64_t deadlines_refused;             /* deadlines that could not be started */
+	int deadline_error;                     /* the last cause of that, < 0; 0 */
 };
 
 void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret);

@@ -43,5 +43,14 @@
 /** Too many unclean ends: nothing is boosted until an admin enables it. */
 #define LOG_ID_CIRCUIT_BREAKER "838061fe0bc348c6a512dbdd97e172e2"
 
+/** The kernel refused the tracer: nothing is measured or boosted. */
+#define LOG_ID_TRACER_REFUSED "3a79c05dfc48463995a12d1a394ed5a7"
+
+/** The kernel refused one part of the tracer; the rest works. */
+#define LOG_ID_TRACER_PART_REFUSED "b9bbe31420ee46b7bc9f4ead258b9336"
+
+/** The kernel does not start the tracer's timers: nothing is boosted for a while. */
+#define LOG_ID_DEADLINES_REFUSED "78cef64d6395451aa21fef8d15e7a9f0"
+
 /** The guardian is gone; nothing is boosted without it. */
 #define LOG_ID_GUARDIAN_LOST "45db2552bf2e41bc959ed4a98569c51a"

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -28,6 +29,9 @@ def test_no_bpf(scene):
     daemon = scene.daemon(prefix=without("sys_admin", "bpf", "perfmon"))
     vcpu = daemon.wait_known(domain)
     assert vcpu["reason"] == "no-tracer"
+    asked = daemon.call("status")
+    assert asked.returncode == 1 and "the kernel refused the tracer" in asked.stderr
+    assert len(re.findall(r"no tracer: .*CAP_BPF", daemon.log())) == 1
     source = daemon.status()["sources"]["bpf"]
     assert source["ok"] is False and "CAP_BPF" in source["detail"]
     check = next(check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]

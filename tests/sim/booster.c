@@ -96,6 +96,8 @@ static void take_event(struct host *host)
 		booster_add_work(host, event.slot, POLICY_EVENT_INTERRUPT);
 	else if (event.type == PVS_EVENT_SPIN)
 		booster_add_work(host, event.slot, POLICY_EVENT_SPIN);
+	else if (event.arg == PVS_BUCKET_NONE)
+		booster_add_work(host, event.slot, POLICY_EVENT_NO_DEADLINE);
 	else if (event.arg == PVS_BUCKET_CPU)
 		crowded_shed(host, event.slot);
 	else
@@ -299,7 +301,9 @@ static void booster_run(struct host *host, uint64_t generation)
 
 void host_handle(struct host *host, const struct entry *entry)
 {
-	if (entry->what == HAPPENS_DEADLINE)
+	if (entry->what == HAPPENS_START)
+		tracer_start(host, entry);
+	else if (entry->what == HAPPENS_DEADLINE)
 		tracer_deadline(host, entry);
 	else if (entry->what == HAPPENS_HELPER)
 		helpers_looked(host, entry);
@@ -398,6 +402,7 @@ static void make_tables(struct host *host)
 	host->due_ns = table(n, sizeof(*host->due_ns));
 	host->due_cpu = table(n, sizeof(*host->due_cpu));
 	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
+	host->acts_ns = table(n, sizeof(*host->acts_ns));
 	host->claims = table(n, sizeof(*host->claims));
 	host->raised = table(n, sizeof(*host->raised));
 	host->yielded = table(n, sizeof(*host->yielded));
@@ -420,6 +425,8 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	host->apply_ns = options->apply_ns;
 	host->wake_cost_ns = options->wake_cost_ns;
 	host->random = options->seed;
+	host->start_late_ns = options->start_late_ns;
+	host->refused_permille = options->refused_permille;
 	host->n_vcpus = n_vcpus;
 	host->cpu_rule =
 	        (struct pvs_bucket_rule){.burst_ns = options->caps.cpu_burst_ns,
@@ -456,6 +463,7 @@ struct host *host_free(struct host *host)
 	free(host->due_ns);
 	free(host->due_cpu);
 	free(host->deadline_generation);
+	free(host->acts_ns);
 	free(host->claims);
 	free(host->raised);
 	free(host->yielded);

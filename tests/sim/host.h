@@ -39,6 +39,7 @@ enum mutation {
 	MUTATION_NO_INTERRUPT, /* nobody says that an interrupt waits */
 	MUTATION_NO_SPIN,      /* nobody says that a guest spins */
 	MUTATION_STAY,         /* nobody leaves a CPU whose bucket is empty */
+	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
 	_MUTATION_MAX,
 };
 
@@ -67,6 +68,9 @@ struct host {
 	uint64_t *due_ns;                        /* deadlines */
 	uint32_t *due_cpu;
 	uint64_t *deadline_generation;
+	uint64_t *acts_ns; /* when the last start that was queued acts */
+	uint64_t start_late_ns;
+	uint32_t refused_permille;
 	struct accounts accounts;
 
 	/* the ring buffer */
@@ -98,10 +102,12 @@ struct host {
 struct host_options {
 	struct profile profile; /* of every vCPU that is not only observed */
 	struct host_caps caps;
-	uint64_t delay_ns;     /* of the booster, at most */
-	uint64_t apply_ns;     /* from a decision to its effect */
-	uint64_t wake_cost_ns; /* of the booster: real-time on one CPU or another, per wake-up */
-	bool polls;            /* the tracer cannot read the guests' pages */
+	uint64_t delay_ns;      /* of the booster, at most */
+	uint64_t apply_ns;      /* from a decision to its effect */
+	uint64_t wake_cost_ns;  /* of the booster: real-time on one CPU or another, per wake-up */
+	bool polls;             /* the tracer cannot read the guests' pages */
+	uint64_t start_late_ns; /* see struct sim_options */
+	uint32_t refused_permille;
 	enum mutation mutation;
 	uint64_t seed;
 };
@@ -112,7 +118,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus,
                       const struct host_options *options);
 struct host *host_free(struct host *host);
 
-/** HAPPENS_DEADLINE, HAPPENS_HELPER and HAPPENS_BOOSTER. */
+/** HAPPENS_DEADLINE, HAPPENS_START, HAPPENS_HELPER and HAPPENS_BOOSTER. */
 void host_handle(struct host *host, const struct entry *entry);
 
 /** Holds or lets go one vCPU, as the daemon's main thread does for a paused domain. */
@@ -144,4 +150,5 @@ void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg);
 void tracer_attach(struct host *host);
 void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns);
 void tracer_deadline(struct host *host, const struct entry *entry);
+void tracer_start(struct host *host, const struct entry *entry);
 void booster_notify(struct host *host, const struct pvs_event *event);

@@ -65,7 +65,8 @@ void large_play(struct large *large, uint64_t for_ns)
 
 	while (!large->host->broken && world_next(&large->world, until_ns, &entry)) {
 		large->events++;
-		if (entry.what == HAPPENS_DEADLINE || entry.what == HAPPENS_BOOSTER)
+		if (entry.what == HAPPENS_DEADLINE || entry.what == HAPPENS_START ||
+		    entry.what == HAPPENS_BOOSTER)
 			host_handle(large->host, &entry);
 		else
 			world_handle(&large->world, &entry);

@@ -27,7 +27,9 @@ static const char usage[] =
         "      --cpus N         CPUs, at most 512\n"
         "      --vcpus N        vCPUs, at most as many as the scenario has\n"
         "      --delay US       the booster's longest reaction (15)\n"
-        "      --mutation N     puts in a fault, 1 to 15\n"
+        "      --late US        a deadline's start acts so much later, at most (0)\n"
+        "      --refuse PERMILLE  so many of these starts are refused (0)\n"
+        "      --mutation N     puts in a fault, 1 to 17\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -124,9 +126,28 @@ static void test_scenario(const struct scenario *scenario, struct sim_options op
 		sim_run(scenario, &options, &r);
 		worst_of(&worst, &r);
 	}
-	sim_judge_asking(scenario, &worst);
+	if (!options.refused_permille)
+		sim_judge_asking(scenario, &worst);
 	print_result(scenario->name, &options, seeds, &worst);
 	count(tally, !worst.failed);
+}
+
+/*
+ * As from Linux 7.0 on: a deadline is started late, and now and then not at all. The caps hold all
+ * the same; a vCPU whose boosts are refused is served less, which is not judged.
+ */
+static void test_late_timers(struct sim_options options, unsigned int seeds, struct tally *tally)
+{
+	static const uint32_t refused_permille[] = {0, 50};
+
+	options.start_late_ns = 20 * NSEC_PER_USEC;
+	for (size_t r = 0; r < ARRAY_SIZE(refused_permille); r++) {
+		options.refused_permille = refused_permille[r];
+		printf("# late-timers: a start acts up to 20 us later, %u permille are refused\n",
+		       refused_permille[r]);
+		for (size_t i = 0; i < n_scenarios; i++)
+			test_scenario(&scenarios[i], options, seeds, tally);
+	}
 }
 
 /* The same seed gives the same history, another one another. */
@@ -164,6 +185,8 @@ static const struct {
          "a CPU ran real-time threads beyond its cap"},
         {MUTATION_NO_DEADLINE, "no deadline", "rogue-full-speed",
          "a vCPU was elevated beyond its cap"},
+        {MUTATION_UNTOLD, "a refused deadline ends no boost", "rogue-full-speed",
+         "a vCPU was elevated beyond its cap"},
         {MUTATION_LATE, "late booster", "varying", NULL},
         {MUTATION_STATIC_FREE, "a static RT vCPU is free", "static-rt",
          "a CPU ran real-time threads beyond its cap"},
@@ -198,6 +221,7 @@ static void test_mutations(struct sim_options options, struct tally *tally)
 		bool ok;
 
 		options.mutation = mutations[i].mutation;
+		options.refused_permille = options.mutation == MUTATION_UNTOLD ? 50 : 0;
 		options.seed = seed;
 		do {
 			sim_run(scenario, &options, &r);
@@ -220,6 +244,8 @@ static int test_all(struct sim_options options, unsigned int seeds)
 		for (size_t i = 0; i < n_scenarios; i++)
 			test_scenario(&scenarios[i], options, seeds, &tally);
 	}
+	options.delay_ns = delays_us[1] * NSEC_PER_USEC;
+	test_late_timers(options, seeds, &tally);
 	options.delay_ns = delays_us[0] * NSEC_PER_USEC;
 	test_repeats(options, &tally);
 	test_mutations(options, &tally);
@@ -267,6 +293,8 @@ static const struct option longopts[] = {
         {"cpus", required_argument, NULL, 'c'},
         {"vcpus", required_argument, NULL, 'v'},
         {"delay", required_argument, NULL, 'd'},
+        {"late", required_argument, NULL, 'L'},
+        {"refuse", required_argument, NULL, 'r'},
         {"mutation", required_argument, NULL, 'm'},
         {"trace", no_argument, NULL, 'T'},
         {"list", no_argument, NULL, 'l'},
@@ -308,6 +336,10 @@ static bool take_size(struct arguments *a, int c, const char *option)
 		a->options.vcpus = (uint32_t)number(option, optarg, 1, PVS_VCPUS_MAX);
 	else if (c == 'd')
 		a->options.delay_ns = number(option, optarg, 2, 1000000) * NSEC_PER_USEC;
+	else if (c == 'L')
+		a->options.start_late_ns = number(option, optarg, 0, 1000) * NSEC_PER_USEC;
+	else if (c == 'r')
+		a->options.refused_permille = (uint32_t)number(option, optarg, 0, 1000);
 	else if (c == 'm')
 		a->options.mutation = (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
 	else

@@ -17,6 +17,7 @@ static void handle(struct host *host, struct world *world, const struct entry *e
 		world_handle(world, entry);
 		return;
 	case HAPPENS_DEADLINE:
+	case HAPPENS_START:
 	case HAPPENS_HELPER:
 	case HAPPENS_BOOSTER:
 		host_handle(host, entry);
@@ -120,6 +121,8 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	        .delay_ns = options->delay_ns,
 	        .apply_ns = HOST_APPLY_NS,
 	        .polls = scenario->polls,
+	        .start_late_ns = options->start_late_ns,
+	        .refused_permille = options->refused_permille,
 	        .mutation = options->mutation,
 	        .seed = options->seed ^ 0x5eed,
 	};

@@ -9,9 +9,11 @@
 struct sim_options {
 	uint64_t seed;
 	uint64_t lasts_ns;
-	uint64_t delay_ns; /* of the booster, at most */
-	uint32_t cpus;     /* 0: as the scenario says */
-	uint32_t vcpus;    /* 0: the same; else at most so many */
+	uint64_t delay_ns;      /* of the booster, at most */
+	uint64_t start_late_ns; /* a deadline's start in sched_switch acts so much later, at most */
+	uint32_t refused_permille; /* of these starts */
+	uint32_t cpus;             /* 0: as the scenario says */
+	uint32_t vcpus;            /* 0: the same; else at most so many */
 	enum mutation mutation;
 	bool print;
 };

@@ -205,14 +205,62 @@ static uint64_t next_look(const struct pvs_vcpu_account *vcpu, uint64_t now, uin
 	return MIN(pvs_ask_look_at(&run, now) - now, left);
 }
 
-/* In the context of the thread, or of the timer that was started in it. */
-static void deadline_start(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
+static void timer_start(struct host *host, uint32_t slot, uint64_t delay)
 {
 	uint64_t late = rng_below(&host->random, HOST_TIMER_NS);
 
-	host->due_ns[slot] = now + delay;
-	world_plan(host->world, now + delay + late, HAPPENS_DEADLINE, slot,
+	world_plan(host->world, host->world->now_ns + delay + late, HAPPENS_DEADLINE, slot,
 	           ++host->deadline_generation[slot]);
+}
+
+/* In the timer's own context. */
+static void deadline_start(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
+{
+	host->due_ns[slot] = now + delay;
+	timer_start(host, slot, delay);
+}
+
+/* A start that was queued acts; what was started meanwhile, in the timer's context, is undone. */
+void tracer_start(struct host *host, const struct entry *entry)
+{
+	timer_start(host, entry->number, entry->generation);
+}
+
+/*
+ * In sched_switch. From Linux 7.0 on the kernel queues the start, behind those of this timer that
+ * are queued already, or refuses it.
+ */
+static void deadline_queue(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
+{
+	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+
+	if (host->refused_permille && rng_below(&host->random, 1000) < host->refused_permille) {
+		host->due_ns[slot] = 0;
+		if (!vcpu->exhausted_at_ns && host->mutation != MUTATION_UNTOLD) {
+			vcpu->exhausted_at_ns = now;
+			tracer_send(host, slot, PVS_EVENT_EXHAUSTED, PVS_BUCKET_NONE);
+		}
+		return;
+	}
+	if (!host->start_late_ns) {
+		deadline_start(host, slot, now, delay);
+		return;
+	}
+	host->due_ns[slot] = now + delay;
+	host->acts_ns[slot] =
+	        MAX(host->acts_ns[slot], now + rng_below(&host->random, host->start_late_ns));
+	world_plan(host->world, host->acts_ns[slot], HAPPENS_START, slot, delay);
+}
+
+/* It was told of before, and is elevated still. */
+static void overdue_watch(struct host *host, uint32_t slot, uint64_t now)
+{
+	if (host->due_ns[slot] > now)
+		return;
+	if (now - host->vcpus[slot].exhausted_at_ns >= PVS_OVERDUE_NS)
+		host->broken = "an exhausted vCPU stayed elevated: the guardian would be told";
+	else
+		deadline_queue(host, slot, now, PVS_OVERDUE_NS / 2);
 }
 
 static void deadline_ahead(struct host *host, uint32_t slot, uint64_t now)
@@ -299,8 +347,12 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 		vcpu->wakeups_elevated++;
 		pvs_rhythm_learn(&vcpu->rhythm, now);
 	}
-	if (vcpu->exhausted_at_ns || host->mutation == MUTATION_NO_DEADLINE)
+	if (host->mutation == MUTATION_NO_DEADLINE)
 		return;
+	if (vcpu->exhausted_at_ns) {
+		overdue_watch(host, slot, now);
+		return;
+	}
 	vcpu->watched_ns = now;
 	helpers_watch(host, slot, now);
 	left = tokens_left(host, vcpu, now, now, &which);
@@ -314,7 +366,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	if (host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left)
 		return;
 	host->due_cpu[slot] = cpu;
-	deadline_start(host, slot, now, (uint64_t)left);
+	deadline_queue(host, slot, now, (uint64_t)left);
 }
 
 static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)

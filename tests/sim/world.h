@@ -101,6 +101,7 @@ enum happening {
 	HAPPENS_COMMAND,
 	HAPPENS_INTERRUPT,
 	HAPPENS_SPIN,
+	HAPPENS_START,
 };
 
 struct entry {

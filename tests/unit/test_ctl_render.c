@@ -27,7 +27,8 @@ static const char status_json[] =
         "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"burst_used_"
         "permille\":250,\"rt_permille\":"
         "12,"
-        "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1,\"deadlines_missed\":2},"
+        "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1,\"deadlines_missed\":2,"
+        "\"deadlines_refused\":3},"
         "\"vcpus\":[{\"domain\":"
         "\"a "
         "b:1\\u001b[31m\",\"uuid\":\"u\",\"vcpu\":0,\"tid\":123,\"profile\":\"latency\",\"state\":"
@@ -69,7 +70,8 @@ static void test_status(void)
 	CHECK_CONTAINS(text, "pvschedd 0.1.0: boosting is enabled\n");
 	CHECK_CONTAINS(text, "Caps: a host CPU 30.0 % (burst 3.00 ms), a domain 50.0 % of one CPU "
 	                     "(burst 2.00 ms), a vCPU 500 changes/s\n");
-	CHECK_CONTAINS(text, "Events: 10 received, 1 lost; 2 deadlines missed\n");
+	CHECK_CONTAINS(text, "Events: 10 received, 1 lost; 2 deadlines missed; 3 deadlines "
+	                     "refused by the kernel\n");
 	CHECK_CONTAINS(text, "SOURCE   STATE   DETAIL\n"
 	                     "libvirt  ok      \n"
 	                     "bpf      FAILED  no BTF\n");
@@ -379,7 +381,7 @@ static void test_doctor_finds(void)
 	CHECK_INT(find(&report, "libvirt")->status, CHECK_OK);
 	CHECK_CONTAINS(find(&report, "sched_ext")->detail, "lavd");
 	CHECK_CONTAINS(find(&report, "other_daemons")->detail, "stalld (pid 77)");
-	CHECK_INT(find(&report, "sched_rt_runtime")->status, CHECK_WARN);
+	CHECK_INT(find(&report, "kernel_net")->status, CHECK_WARN);
 	write_file(root, "/sys/fs/cgroup/cpu/machine/cpu.rt_runtime_us", "300000\n");
 	write_file(root, "/sys/fs/cgroup/cpu/machine/web/cpu.rt_runtime_us", "0\n");
 	write_file(root, "/sys/fs/cgroup/cpu/machine/web/vcpu0/cpu.rt_runtime_us", "0\n");
@@ -387,6 +389,56 @@ static void test_doctor_finds(void)
 	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_FAIL);
 	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "2 groups");
 	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "/machine/web;");
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	CHECK_INT(system(command), 0);
+}
+
+static void check_net(const char *root, enum check_status status, const char *detail,
+                      const char *fix)
+{
+	run_doctor(root);
+	CHECK_INT(find(&report, "kernel_net")->status, status);
+	CHECK_CONTAINS(find(&report, "kernel_net")->detail, detail);
+	CHECK_CONTAINS(find(&report, "kernel_net")->fix, fix);
+}
+
+static void test_doctor_knows_the_kernels_net(void)
+{
+	char root[] = "/tmp/pvsched-root-XXXXXX", command[64], path[128];
+	static const char btf[] = "x\0fair_server_x\0fair_server";
+	FILE *file;
+
+	CHECK(mkdtemp(root));
+	check_net(root, CHECK_WARN, "cannot be read", "");
+	/* throttling */
+	write_file(root, "/proc/sys/kernel/sched_rt_period_us", "1000000\n");
+	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "950000\n");
+	check_net(root, CHECK_OK, "real-time throttling is the net", "");
+	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "1000000\n");
+	check_net(root, CHECK_WARN, "does not stop", "sched_rt_runtime_us=950000");
+	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "-1\n");
+	check_net(root, CHECK_WARN, "does not stop", "sched_rt_runtime_us=950000");
+	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "100000\n");
+	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
+	/* a longer name, or one at the very end, is not it */
+	write_file(root, "/sys/kernel/btf/vmlinux", "");
+	snprintf(path, sizeof(path), "%s/sys/kernel/btf/vmlinux", root);
+	file = fopen(path, "w");
+	CHECK(file);
+	fwrite(btf, 1, sizeof(btf) - 1, file);
+	fclose(file);
+	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
+	/* the fair server, by BTF alone, where debugfs is not mounted */
+	file = fopen(path, "w");
+	CHECK(file);
+	fwrite(btf, 1, sizeof(btf), file);
+	fclose(file);
+	check_net(root, CHECK_OK, "fair server is the net", "");
+	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "50000000\n");
+	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "0\n");
+	check_net(root, CHECK_WARN, "switched off on CPU 1", "fair_server/cpu1/runtime");
+	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "50000000\n");
+	check_net(root, CHECK_OK, "fair server is the net", "");
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	CHECK_INT(system(command), 0);
 }
@@ -450,4 +502,5 @@ static void test_flag(void)
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status},
           {"what_is_missing", test_what_is_missing}, {"other_verbs", test_other_verbs},
           {"durations", test_durations}, {"asks", test_asks}, {"doctor_finds", test_doctor_finds},
+          {"doctor_knows_the_kernels_net", test_doctor_knows_the_kernels_net},
           {"doctor_merges", test_doctor_merges}, {"flag", test_flag})

@@ -3,6 +3,7 @@
  * What the policy does about tokens: buckets that are not full, exhausted ones, back-off, the limit
  * on changes, and the run that the tracer does not watch. Links src/policy alone.
  */
+#include "policy/refusals.h"
 #include "policy_fixture.h"
 #include "pvsched/trace.h"
 
@@ -392,6 +393,36 @@ static void test_stays_in_a_crowd(void)
 	policy_free(policy);
 }
 
+/* A deadline that could not be started costs this boost: no strike, and no other's. */
+static void test_no_deadline(void)
+{
+	struct policy *policy = make_armed();
+
+	CHECK_INT(step(policy, POLICY_EVENT_NO_DEADLINE, running(400 * US), T0 + MS).action,
+	          POLICY_LOWER);
+	check_view(policy, POLICY_THROTTLED, POLICY_REASON_NO_DEADLINE);
+	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_NO_DEADLINE], 1);
+	/* its tokens are there: it is armed again as soon as its guest is idle */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), policy_next_ns(policy)).action,
+	          POLICY_RAISE);
+	policy_free(policy);
+}
+
+static void test_many_refusals(void)
+{
+	struct policy_refusals refusals = {0};
+	unsigned int told = 0;
+
+	/* now and then, for ever */
+	for (unsigned int i = 0; i < 1000; i++)
+		CHECK(!policy_refusals_add(&refusals, T0 + i * 60 * MS));
+	/* in a storm: once in a second */
+	refusals = (struct policy_refusals){0};
+	for (unsigned int i = 0; i < 2000; i++)
+		told += policy_refusals_add(&refusals, T0 + i * MS);
+	CHECK_INT(told, 2);
+}
+
 static void test_no_way_out_of_a_crowd(void)
 {
 	struct policy *policy = make_armed();
@@ -419,5 +450,6 @@ TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep},
           {"crowded_caps", test_crowded_caps}, {"leaves_a_crowd", test_leaves_a_crowd},
           {"leaves_a_crowd_one_by_one", test_leaves_a_crowd_one_by_one},
-          {"stays_in_a_crowd", test_stays_in_a_crowd},
+          {"stays_in_a_crowd", test_stays_in_a_crowd}, {"no_deadline", test_no_deadline},
+          {"many_refusals", test_many_refusals},
           {"no_way_out_of_a_crowd", test_no_way_out_of_a_crowd})

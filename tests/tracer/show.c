@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Loads the tracer into the running kernel, once for each clang that compiled it, and says what
+ * became of its parts and of KVM's tracepoints: one JSON object a line. Exits with 1 where one of
+ * them did not load.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "objects_table.h"
+
+/* A cause may hold anything that a kernel's log may: what JSON does not allow becomes a space. */
+static void print_text(const char *text)
+{
+	putchar('"');
+	for (; *text; text++)
+		putchar(*text == '"' || *text == '\\' || (unsigned char)*text < ' ' ? ' ' : *text);
+	putchar('"');
+}
+
+static void print_parts(const struct tracer *tracer)
+{
+	const struct tracer_parts *parts = tracer_parts(tracer);
+
+	fputs(",\"parts\":{", stdout);
+	for (unsigned int part = 0; part < PVS_PARTS; part++) {
+		printf("%s\"%s\":", part ? "," : "", tracer_part_name(part));
+		print_text(parts->cause[part]);
+	}
+	putchar('}');
+}
+
+static int show(const char *name, struct tracer_bpf *(*open)(void))
+{
+	const struct pvs_bucket_rule rule = {.burst_ns = NSEC_PER_MSEC, .share_permille = 300};
+	struct tracer *tracer = NULL;
+	char why[512] = "", missing[256];
+	int r = tracer_new_from(&tracer, open, &rule, why, sizeof(why));
+
+	printf("{\"object\":\"%s\",\"error\":", name);
+	print_text(r < 0 ? why : "");
+	if (r == 0) {
+		print_parts(tracer);
+		tracer_missing(tracer_sources(tracer), missing, sizeof(missing));
+		fputs(",\"missing\":", stdout);
+		print_text(missing);
+		printf(",\"handlers\":%s", tracer_sources(tracer)->handlers ? "true" : "false");
+	}
+	puts("}");
+	tracer_free(tracer);
+	return r;
+}
+
+int main(void)
+{
+	int status = EXIT_SUCCESS;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tracer_objects); i++)
+		if (strncmp(tracer_objects[i].name, "clang", 5) == 0 &&
+		    show(tracer_objects[i].name, tracer_objects[i].open) < 0)
+			status = EXIT_FAILURE;
+	return status;
+}
