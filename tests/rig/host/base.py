@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes the base image: Debian, both kernels, no pvschedd. Kept in the cache, never written again."""
+"""Makes the base images: Debian, its kernels, no pvschedd. Kept in the cache, never written again."""
 
 import fcntl
 import glob
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +12,9 @@ import sys
 import tempfile
 import time
 
-from . import emulator, initramfs, recipe
+from . import archive, emulator, kernels as kernels_of, recipe
+from .archive import Archive
+from .recipe import say
 from ..proc import RigError
 
 DISK_GIB = 8
@@ -31,10 +35,6 @@ _DPKG_OPTIONS = (
 )
 
 
-def say(text):
-    print(f"rig: {text}", file=sys.stderr, flush=True)
-
-
 class CacheLock:
     """One process at a time changes the cache."""
 
@@ -52,51 +52,89 @@ class CacheLock:
         self._file.close()
 
 
-def newest():
-    """Directory of the newest base image of this checkout's recipe, whatever its kernels; None without one."""
-    found = [path for path in glob.glob(f"{recipe.CACHE}/base-{recipe.digest()}-*") if os.path.isdir(path)]
-    return max(found, key=os.path.getmtime, default=None)
+class Image:
+    """What is in one directory of the cache: root.img, key, and of each kernel SERIES-vmlinuz and -initrd."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        with open(f"{directory}/image.json", encoding="utf-8") as file:
+            self.about = json.load(file)
+        self.disk, self.key = f"{directory}/root.img", f"{directory}/key"
+
+    @property
+    def name(self):
+        """Of its root."""
+        return self.about["root"]
+
+    @property
+    def suite(self):
+        return self.about["suite"]
+
+    def kernels(self):
+        """{series: what `uname -r` says}; the default is the first."""
+        return self.about["kernels"]
+
+    def text(self, series):
+        """Such as "Debian 13, Linux 7.3.4+deb13-cloud-amd64"."""
+        return f"{self.about['debian']}, Linux {self.kernels()[series]}"
+
+    def boot_files(self, series):
+        return f"{self.directory}/{series}-vmlinuz", f"{self.directory}/{series}-initrd"
 
 
-def ensure(offline=False):
-    """Directory of the base image; made if it is not there. Offline: takes what is there, downloads nothing."""
+def newest(root):
+    """The newest image of ROOT by this checkout's recipe, whatever its kernels; None without one."""
+    found = [path for path in glob.glob(f"{recipe.CACHE}/base-{root.name}-{recipe.digest(root)}-*")
+             if os.path.isdir(path)]
+    return Image(max(found, key=os.path.getmtime)) if found and emulator.newest() else None
+
+
+def ensure(root, offline=False):
+    """The image of ROOT; made if it is not there. Offline: takes what is there, downloads nothing."""
+    image = newest(root)
     if offline:
-        directory = newest()
-        if not directory:
-            raise RigError(f"no image of this checkout in {recipe.CACHE}: run scripts/rig build")
-        return directory
+        if not image:
+            raise RigError(f"no image of {root.name} by this checkout in {recipe.CACHE}: run scripts/rig build"
+                           + ("" if root is recipe.ROOTS[0] else f" --host {root.suite} --kernel "
+                              f"{next(iter(root.kernels))}"))
+        return image
     try:
-        kernels = recipe.resolve_kernels()
+        kernels = kernels_of.resolve(root)
+        newer = Archive(f"{root.suite}-backports").sources(root.newer) if root.newer else {}
     except RigError as error:
-        directory = newest()
-        if not directory:
+        if not image:
             raise
         say(f"{error} Taking the image that is there.")
-        return directory
-    directory = f"{recipe.CACHE}/base-{recipe.digest()}-{recipe.kernels_digest(kernels)}"
+        return image
+    changing = hashlib.sha256(repr((sorted(kernels.items()), sorted(newer.items()))).encode()).hexdigest()[:8]
+    directory = f"{recipe.CACHE}/base-{root.name}-{recipe.digest(root)}-{changing}"
     with CacheLock():
+        emulator.ensure()
         if not os.path.isdir(directory):
-            _build(directory, kernels)
-    return directory
+            _build(directory, root, kernels, newer)
+    return Image(directory)
 
 
-def _build(directory, kernels):
+def _build(directory, root, kernels, newer):
     begin = time.monotonic()
-    say(f"building the image of a Debian {recipe.SUITE} host: {directory}")
+    say(f"building the image of a {root.debian} host with Linux "
+        f"{', '.join(kernel.release for kernel in kernels.values())}: {directory}")
     if shutil.disk_usage(recipe.CACHE).free < 4 << 30:
         raise RigError(f"less than 4 GiB free in {recipe.CACHE}: make room or set PVSCHED_RIG_CACHE")
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=recipe.CACHE) as work:
         os.chmod(work, 0o755)
-        root, image = f"{work}/root", f"{work}/image"
+        tree, image = f"{work}/root", f"{work}/image"
         os.mkdir(image)
-        os.mkdir(f"{work}/emulator")
-        emulator.fetch(f"{work}/emulator", f"{image}/emulator")
-        _bootstrap(root, work)
+        bootstrap(root.suite, tree, work, newer, f"--include={','.join(recipe.packages('host'))}",
+                  '--aptopt=APT::Install-Recommends "false"', *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS))
         say(f"packages installed after {time.monotonic() - begin:.0f} s")
-        _configure(root, image)
-        for series, (package, version) in kernels.items():
-            _add_kernel(root, image, work, series, package, version)
-        _make_disk(root, f"{image}/root.img")
+        _configure(tree, image)
+        for series, kernel in kernels.items():
+            kernels_of.add(kernel, tree, f"{work}/kernel", f"{image}/{series}-")
+        _make_disk(tree, f"{image}/root.img")
+        with open(f"{image}/image.json", "w", encoding="utf-8") as file:
+            json.dump({"root": root.name, "suite": root.suite, "debian": root.debian,
+                       "kernels": {series: kernel.release for series, kernel in kernels.items()}}, file)
         os.rename(image, directory)
     say(f"image built in {time.monotonic() - begin:.0f} s")
 
@@ -110,15 +148,19 @@ def _run(*argv, **kwargs):
     return done.stdout
 
 
-def _bootstrap(root, work):
-    sources = f"{work}/sources.list"
-    with open(sources, "w", encoding="utf-8") as file:
-        file.write("\n".join(recipe.sources()) + "\n")
-    argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
-            f"--include={','.join(recipe.packages('host'))}", '--aptopt=APT::Install-Recommends "false"']
-    argv += [f"--aptopt={option}" for option in recipe.apt_options()]
-    argv += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
-    _run(*argv, recipe.SUITE, root, sources)
+def bootstrap(suite, tree, work, newer=(), *options):
+    """Debian SUITE in the directory TREE, with options of mmdebstrap. newer: sources of which it takes the backports."""
+    lines = archive.lines(suite) + (archive.lines(f"{suite}-backports") if newer else [])
+    with open(f"{work}/sources.list", "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", *options]
+    if newer:
+        with open(f"{work}/newer.pref", "w", encoding="utf-8") as file:
+            file.write(f"Package: {' '.join(f'src:{source}' for source in newer)}\n"
+                       f"Pin: release n={suite}-backports\nPin-Priority: 990\n")
+        argv.append(f"--setup-hook=install -D -m 644 {work}/newer.pref \"$1/etc/apt/preferences.d/newer.pref\"")
+    argv += [f"--aptopt={option}" for option in archive.options()]
+    _run(*argv, suite, tree, f"{work}/sources.list")
 
 
 def _configure(root, image):
@@ -141,23 +183,6 @@ def _configure(root, image):
             os.unlink(f"{root}/{name}")
     with open(f"{root}/etc/machine-id", "w", encoding="ascii") as file:
         file.write("")
-
-
-def _add_kernel(root, image, work, series, package, version):
-    """Unpacked and not installed: no boot loader, no initramfs hooks."""
-    download = f"{work}/kernel-{series}"
-    os.mkdir(download)
-    shutil.chown(download, "_apt")
-    _run("apt-get", "download", "-q", f"{package}={version}", cwd=download)
-    (archive,) = os.listdir(download)
-    unpacked = f"{work}/unpacked-{series}"
-    _run("dpkg", "-x", f"{download}/{archive}", unpacked)
-    (release,) = os.listdir(f"{unpacked}/lib/modules")
-    shutil.move(f"{unpacked}/lib/modules/{release}", f"{root}/lib/modules/{release}")
-    _run("chroot", root, "depmod", release)
-    shutil.copy(f"{unpacked}/boot/vmlinuz-{release}", f"{image}/vmlinuz-{series}")
-    shutil.copy(f"{unpacked}/boot/config-{release}", f"{root}/boot/config-{release}")
-    initramfs.make(f"{root}/lib/modules/{release}", f"{root}/bin/busybox", f"{image}/initrd-{series}")
 
 
 def _make_disk(root, path):

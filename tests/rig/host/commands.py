@@ -9,16 +9,16 @@ import subprocess
 import sys
 
 from . import base, product, recipe
-from .base import say
 from .machine import HostDied, Machine, names
+from .recipe import say
 from ..proc import RigError
 
 USAGE = """Usage: rig COMMAND [OPTION...] [ARGUMENT...]
 
-A Debian 12 host with systemd, libvirt and KVM inside QEMU, with pvschedd of this checkout installed from
+A Debian host with systemd, libvirt and KVM inside QEMU, with pvschedd of this checkout installed from
 its packages. Where hardware can nest KVM, that is used; else all is emulated, and the host's KVM, too.
 
-  build                makes the image, if it is not in the cache: Debian, kernels 6.1 and 6.12, pvschedd.
+  build                makes the image, if it is not in the cache: Debian, its kernels, pvschedd.
                        The only command that downloads (where no image is there, the others call it).
   boot                 boots a host, and waits until it is up
   run CMD...           runs a command in it: its output, its exit status. Boots the host if none runs.
@@ -28,12 +28,16 @@ its packages. Where hardware can nest KVM, that is used; else all is emulated, a
   copy --from FILE... DIR
                        copies files and directories out of it
   console              what its kernel said
-  list                 the hosts: name, running or dead, kernel
+  list                 the hosts: name, running or dead, Debian, kernel, its exact version, accelerator
   clean [--all]        ends the host and removes what was its own; --all: every host
   clean --cache        removes the images, too
 
   --name NAME          which host (rig). Hosts see each other as 192.168.230.N on a network of their own.
-  --kernel 6.1|6.12    boots that one (6.1)
+  --host bookworm|trixie
+                       which Debian (bookworm): Debian 12 with its own libvirt and QEMU, or Debian 13
+  --kernel SERIES      which kernel. bookworm: 6.1 (default), 6.12. trixie: 6.12 (default), 6.18, and
+                       newest: kernel, QEMU and libvirt are what Debian's backports had when the image
+                       was made. build: one image has all kernels of a Debian, newest has its own.
   --plain              boots the host without pvschedd
   --retries N          how often `run` boots again when the emulated host died, and repeats the command
                        (2); it is said each time, with the cause
@@ -44,7 +48,8 @@ its packages. Where hardware can nest KVM, that is used; else all is emulated, a
 Every boot lays an empty disk over the image, so that a host begins as the image is, and a dead host's
 changes are lost. Inside: rig-guest (small Linux guests under KVM; rig-guest --help), sched-snapshot,
 /opt/pvschedd-rig/packages. Only root can use it, for what debootstrapping needs.
-Images are in {cache} (PVSCHED_RIG_CACHE): about 1 GiB. Packages: scripts/install-packages vm
+Images are in {cache} (PVSCHED_RIG_CACHE): about 1 GiB each. They and what nobody used
+for a day go when new ones are made. Packages: scripts/install-packages vm
 
 Exit codes: 0 done, 1 failed, 2 wrong usage; run: the command's, or 125 when the host failed.
 """
@@ -57,28 +62,35 @@ def _usage():
     return USAGE_WRONG
 
 
-def ready_disk(plain=False):
-    """The image to boot; made if it is not there."""
-    directory = base.ensure(offline=base.newest() is not None)
-    return f"{directory}/root.img" if plain else product.ensure(directory)
+def ready_image(root, plain=False):
+    """(image, disk to boot) of ROOT; made if they are not there."""
+    image = base.ensure(root, offline=base.newest(root) is not None)
+    return image, image.disk if plain else product.ensure(image)
 
 
-def boot(name="rig", kernel=None, plain=False, retries=2):
+def _check_asked(machine, host, kernel):
+    """A host that runs must be what is asked for, if anything is."""
+    state = machine.state()
+    if host in (None, state["host"]) and kernel in (None, state["kernel"]):
+        return
+    raise RigError(f"the host '{machine.name}' runs {state['text']} ({state['host']}, {state['kernel']}): "
+                   f"scripts/rig clean --name {machine.name} first")
+
+
+def boot(name="rig", kernel=None, plain=False, retries=2, host=None):
     """A running host: the one that is there, or a new one. HostDied after so many repeated deaths."""
     machine = Machine(name)
     if machine.running():
-        if kernel not in (None, machine.state()["kernel"]):
-            raise RigError(f"the host '{name}' runs kernel {machine.state()['kernel']}: scripts/rig clean "
-                           f"--name {name} first")
+        _check_asked(machine, host, kernel)
         return machine
+    root, kernel = recipe.choose(host, kernel)
     if machine.state():
         say(f"the emulated host '{name}' had died ({machine.cause_of_death()}): booting again")
-    disk = ready_disk(plain)
+    image, disk = ready_image(root, plain)
     for attempt in range(retries + 1):
         try:
-            seconds = machine.start(disk=disk, kernel=kernel or "6.1")
-            say(f"host '{name}' is up after {seconds:.1f} s (kernel {kernel or '6.1'}, "
-                f"{machine.state()['accelerator']})")
+            seconds = machine.start(image, disk=disk, kernel=kernel)
+            say(f"host '{name}' is up after {seconds:.1f} s ({image.text(kernel)}, {machine.state()['accelerator']})")
             return machine
         except HostDied as error:
             if attempt == retries:
@@ -87,18 +99,21 @@ def boot(name="rig", kernel=None, plain=False, retries=2):
     raise AssertionError("not reached")
 
 
+def _booted(args):
+    return boot(args.name, args.kernel, args.plain, args.retries, args.host)
+
+
 def _boot(args):
     machine = Machine(args.name)
     if machine.running():
         say(f"host '{args.name}' runs already")
-    boot(args.name, args.kernel, args.plain, args.retries)
+    _booted(args)
     return 0
 
 
 def _build(args):
-    directory = base.ensure(args.offline)
-    layer = product.ensure(directory)
-    print(layer)
+    root, _ = recipe.choose(args.host, args.kernel)
+    print(product.ensure(base.ensure(root, args.offline)))
     return 0
 
 
@@ -107,29 +122,29 @@ def _run(args):
         raise SystemExit(_usage())
     command = args.arguments[0] if len(args.arguments) == 1 else shlex.join(args.arguments)
     for attempt in range(args.retries + 1):
-        machine = boot(args.name, args.kernel, args.plain, args.retries)
-        kernel = machine.state()["kernel"]
+        machine = _booted(args)
+        state = machine.state()
         try:
             return machine.call(command, timeout=args.timeout).returncode
         except HostDied as error:
             if attempt == args.retries:
                 raise
             say(f"{error}; booting again and repeating the command ({attempt + 1} of {args.retries})")
-            args.kernel = kernel
+            args.host, args.kernel = state["host"], state["kernel"]
         except subprocess.TimeoutExpired:
             raise RigError(f"the command did not end within {args.timeout:g} s; the host still runs") from None
     raise AssertionError("not reached")
 
 
 def _shell(args):
-    return boot(args.name, args.kernel, args.plain, args.retries).remote().interactive()
+    return _booted(args).remote().interactive()
 
 
 def _copy(args):
     if len(args.arguments) < 2:
         raise SystemExit(_usage())
     *sources, target = args.arguments
-    machine = boot(args.name, args.kernel, args.plain, args.retries)
+    machine = _booted(args)
     if args.out:
         return 1 if machine.remote().fetch(sources, target) else 0
     for source in sources:
@@ -147,7 +162,8 @@ def _list(_args):
     for name in names():
         machine = Machine(name)
         state = machine.state()
-        print(name, "running" if machine.running() else "dead", state.get("kernel", "-"), state.get("accelerator", "-"))
+        print(name, "running" if machine.running() else "dead",
+              *(state.get(key, "-") for key in ("host", "kernel", "release", "accelerator")))
     return 0
 
 
@@ -167,7 +183,8 @@ def _parse(argv):
     parser = argparse.ArgumentParser(prog=f"rig {argv[0]}", add_help=False, allow_abbrev=False,
                                      usage="rig COMMAND [OPTION...] [ARGUMENT...]; see rig --help")
     parser.add_argument("--name", default="rig")
-    parser.add_argument("--kernel", choices=sorted(recipe.KERNELS))
+    parser.add_argument("--host", choices=recipe.SUITES)
+    parser.add_argument("--kernel", choices=recipe.KERNELS)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--retries", type=int, default=2)
     parser.add_argument("--timeout", type=float)
@@ -177,7 +194,14 @@ def _parse(argv):
     parser.add_argument("--cache", action="store_true")
     # What comes after the options is the command's own, with its own options.
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    return parser.parse_args(argv[1:])
+    args = parser.parse_args(argv[1:])
+    try:
+        recipe.choose(args.host, args.kernel)
+    except RigError as error:
+        # A host that runs may be meant, which is not the default one.
+        if args.host or not Machine(args.name).running():
+            parser.error(str(error))
+    return args
 
 
 def main(argv):

@@ -14,7 +14,7 @@ import time
 import uuid
 
 from . import emulator, recipe
-from .base import newest, say
+from .recipe import say
 from .remote import Remote
 from ..kvm import kvm_works
 from ..proc import RigError, read, run, same_process, start_ticks
@@ -79,7 +79,8 @@ class Machine:
     # ---- what is ----
 
     def state(self):
-        """What start() wrote: pid, ticks, port, key, kernel, layer, accelerator; {} without a host."""
+        """What start() wrote: pid, ticks, port, key, host, kernel, release, text, disk, image, emulator, accelerator;
+        {} without a host."""
         try:
             return json.loads(read(f"{self.directory}/state.json"))
         except FileNotFoundError:
@@ -114,33 +115,35 @@ class Machine:
 
     # ---- starting ----
 
-    def start(self, disk=None, kernel="6.1", write=False):
+    def start(self, image, disk=None, kernel=None, write=False):
         """Boots and waits until its multi-user target is reached; the seconds it took.
 
-        disk   an image to lay an overlay on; default: the base image
-        write  to the disk itself, to make a layer
+        image   the base.Image that has its kernels
+        disk    what to lay an overlay on; default: the image's own
+        kernel  its series; default: the image's first
+        write   to the disk itself, to make a layer
         """
-        base = newest()
-        if not base:
-            raise RigError("there is no image: run scripts/rig build")
         if self.running():
             raise RigError(f"the host '{self.name}' runs already: scripts/rig clean --name {self.name} ends it")
         self.clean()
         os.makedirs(self.directory, mode=0o700)
         begin = time.monotonic()
-        disk = disk or f"{base}/root.img"
+        disk, kernel = disk or image.disk, kernel or next(iter(image.kernels()))
         if not write:
             backing = "raw" if disk.endswith(".img") else "qcow2"
             run("qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", backing, self._overlay)
         accelerator = "kvm" if nesting() else "tcg"
-        argv = self._argv(base, disk if write else self._overlay, kernel, accelerator)
+        program = emulator.newest()
+        argv = emulator.argv(program) + self._argv(image.boot_files(kernel), disk if write else self._overlay, accelerator)
         with open(f"{self.directory}/qemu.log", "wb") as log:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
                                        start_new_session=True)
         if not write:
             _prefer(process.pid)
-        self._write_state({"pid": process.pid, "ticks": start_ticks(process.pid), "port": 0, "key": f"{base}/key",
-                           "kernel": kernel, "disk": disk, "accelerator": accelerator})
+        self._write_state({"pid": process.pid, "ticks": start_ticks(process.pid), "port": 0, "key": image.key,
+                           "host": image.suite, "kernel": kernel, "release": image.kernels()[kernel],
+                           "text": image.text(kernel), "disk": disk, "image": image.directory, "emulator": program,
+                           "accelerator": accelerator})
         try:
             self._forward_port(process)
             self._wait_ready(process, begin + BOOT_SECONDS)
@@ -164,16 +167,16 @@ class Machine:
                 file.write(str(number))
         return number
 
-    def _argv(self, base, disk, kernel, accelerator):
+    def _argv(self, boot_files, disk, accelerator):
         number = self._number()
         identity = uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.name}.pvschedd-rig.invalid")
         accelerator = ["-accel", "kvm", "-cpu", "host"] if accelerator == "kvm" else \
             ["-accel", "tcg,thread=multi", "-cpu", "max,+svm"]
         disk_format = "raw" if disk.endswith(".img") else "qcow2"
         return [
-            *emulator.argv(f"{base}/emulator"), "-name", f"pvschedd-rig-{self.name}", *accelerator, "-machine", "pc",
+            "-name", f"pvschedd-rig-{self.name}", *accelerator, "-machine", "pc",
             "-smp", "2", "-m", str(MEMORY_MIB), "-uuid", str(identity), "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", f"{base}/vmlinuz-{kernel}", "-initrd", f"{base}/initrd-{kernel}",
+            "-kernel", boot_files[0], "-initrd", boot_files[1],
             "-append", f"{_CMDLINE} systemd.hostname={self.name} systemd.machine_id={identity.hex} "
                        f"rig.number={number}",
             "-drive", f"file={disk},format={disk_format},if=none,id=root,cache=unsafe,discard=unmap",

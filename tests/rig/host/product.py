@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A layer on the base image: pvschedd installed from its packages, the nested guest, the tests' tools."""
+"""A layer on a base image: pvschedd installed from its packages, the nested guest, the tests' tools."""
 
 import glob
 import hashlib
@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 import time
 
-from . import recipe
-from .base import CacheLock, say
+from . import emulator, recipe
+from .archive import machine_suite
+from .base import CacheLock
 from .machine import HostDied, Machine, names
+from .recipe import say
 from ..proc import RigError, run
 
 RIG = os.path.dirname(recipe.HERE)
@@ -34,9 +36,10 @@ virsh --quiet domcapabilities --virttype kvm >/dev/null
 """
 
 
-def packages():
-    """The .deb files of this checkout, built if need be."""
-    done = subprocess.run([f"{recipe.REPOSITORY}/scripts/deb"], stdout=subprocess.PIPE, text=True, check=False)
+def packages(suite):
+    """The .deb files of this checkout for Debian SUITE, built if need be."""
+    elsewhere = [] if suite == machine_suite() else ["--suite", suite]
+    done = subprocess.run([f"{recipe.REPOSITORY}/scripts/deb", *elsewhere], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise RigError("scripts/deb failed, see above")
     return [path for path in done.stdout.split() if "-dbgsym_" not in path]
@@ -55,8 +58,8 @@ def _tools():
     return sorted(glob.glob(f"{RIG}/*.py")) + [f"{recipe.HERE}/rig-guest"]
 
 
-def _digest(base, debs, guest):
-    hasher = hashlib.sha256(f"{os.path.basename(base)} {os.path.basename(guest)}\n".encode())
+def _digest(image, debs, guest):
+    hasher = hashlib.sha256(f"{os.path.basename(image.directory)} {os.path.basename(guest)}\n".encode())
     for path in [*debs, *_tools(), *sorted(glob.glob(f"{CHECKER}/*.[ch]")), os.path.abspath(__file__)]:
         hasher.update(f"{os.path.basename(path)}\n".encode())
         with open(path, "rb") as file:
@@ -64,25 +67,25 @@ def _digest(base, debs, guest):
     return hasher.hexdigest()[:12]
 
 
-def ensure(base):
-    """The layer of this checkout on the base image BASE; made if it is not there."""
-    debs, guest = packages(), _guest_image()
-    layer = f"{recipe.CACHE}/product-{_digest(base, debs, guest)}.qcow2"
+def ensure(image):
+    """The layer of this checkout on a base.Image; made if it is not there."""
+    debs, guest = packages(image.suite), _guest_image()
+    layer = f"{recipe.CACHE}/product-{image.name}-{_digest(image, debs, guest)}.qcow2"
     with CacheLock():
         if not os.path.exists(layer):
             begin = time.monotonic()
             say("installing pvschedd on the image")
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    _build(layer, base, debs, guest)
+                    _build(layer, image, debs, guest)
                     break
                 except HostDied as error:
                     if attempt == ATTEMPTS:
                         raise
                     say(f"{error}; trying again")
             say(f"pvschedd installed on the image in {time.monotonic() - begin:.0f} s")
-            prune(keep={base, layer})
-        for path in (base, layer):
+            prune(keep={image.directory, layer, emulator.newest()})
+        for path in (image.directory, layer, emulator.newest()):
             os.utime(path)
     return layer
 
@@ -97,16 +100,17 @@ def _collect(directory, debs, guest):
     for path in _tools():
         shutil.copy(path, f"{directory}/tests/rig/")
     os.makedirs(f"{directory}/bin")
-    run("gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", f"{directory}/bin/sched-snapshot",
+    # Static, since the host need not have this machine's C library.
+    run("gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-static", "-o", f"{directory}/bin/sched-snapshot",
         *sorted(glob.glob(f"{CHECKER}/*.c")))
 
 
-def _build(layer, base, debs, guest):
+def _build(layer, image, debs, guest):
     unfinished = f"{layer}.new"
-    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{base}/root.img", "-F", "raw", unfinished)
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", image.disk, "-F", "raw", unfinished)
     machine = Machine(f"layer-{os.getpid()}")
     try:
-        machine.start(disk=unfinished, write=True)
+        machine.start(image, disk=unfinished, write=True)
         with tempfile.TemporaryDirectory() as work:
             content = f"{work}/pvschedd-rig"
             os.mkdir(content, mode=0o755)
@@ -127,16 +131,18 @@ def _build(layer, base, debs, guest):
 
 
 def prune(keep):
-    """Removes images and layers that neither KEEP names nor a host uses, and that nobody wanted for a day: other
-    checkouts have images of their own."""
+    """Removes what neither KEEP names nor a host uses, and nobody wanted for a day: other checkouts have images of
+    their own."""
     used = set(keep)
     for name in names():
-        disk = Machine(name).state().get("disk", "")
-        used |= {disk, os.path.dirname(disk)}
-    for path in glob.glob(f"{recipe.CACHE}/product-*.qcow2") + glob.glob(f"{recipe.CACHE}/base-*"):
-        if path in used or time.time() - os.path.getmtime(path) < KEPT_SECONDS:
-            continue
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+        state = Machine(name).state()
+        used |= {state.get(key) for key in ("disk", "image", "emulator")}
+        used.add(os.path.dirname(state.get("disk", "")))
+    for kind in ("product", "base", "emulator", "root"):
+        for path in glob.glob(f"{recipe.CACHE}/{kind}-*"):
+            if path in used or time.time() - os.path.getmtime(path) < KEPT_SECONDS:
+                continue
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)

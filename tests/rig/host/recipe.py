@@ -1,23 +1,65 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the image of the emulated host is made of, and the digest that names it in the cache."""
+"""Which emulated hosts there are, what their images are made of, and the digest that names an image in the cache."""
 
 import hashlib
 import os
-import re
-import subprocess
+import sys
+from dataclasses import dataclass
 
-from ..proc import RigError, run
+from ..proc import RigError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 CACHE = os.environ.get("PVSCHED_RIG_CACHE", "/var/cache/pvschedd/rig")
-SUITE = "bookworm"
 
-# Name of the series -> the package that always depends on its newest kernel.
-KERNELS = {"6.1": "linux-image-cloud-amd64", "6.12": "linux-image-6.12-cloud-amd64"}
+
+@dataclass(frozen=True)
+class Root:
+    """A disk of the emulated host. Hosts that differ in their kernel alone share one.
+
+    kernels  series -> (suite, package): a metapackage that depends on the newest kernel of that series, or a pattern
+             with * for the number, where there is no metapackage
+    newer    packages that come from the suite's backports, with all that is built of their sources
+    """
+    name: str
+    suite: str
+    debian: str
+    kernels: dict
+    newer: tuple = ()
+
+
+# The first is what is meant when nothing is said; so is the first kernel of a suite.
+ROOTS = (
+    Root("bookworm", "bookworm", "Debian 12", {
+        "6.1": ("bookworm", "linux-image-cloud-amd64"),
+        "6.12": ("bookworm", "linux-image-6.12-cloud-amd64")}),
+    Root("trixie", "trixie", "Debian 13", {
+        "6.12": ("trixie", "linux-image-cloud-amd64"),
+        "6.18": ("trixie-backports", "linux-image-6.18.*+deb13-cloud-amd64")}),
+    # Whatever is newest when the image is made: what Debian's next release will be like.
+    Root("trixie-newest", "trixie", "Debian 13", {
+        "newest": ("trixie-backports", "linux-image-cloud-amd64")}, newer=("qemu-system-x86", "libvirt0", "seabios")),
+)
+SUITES = tuple(dict.fromkeys(root.suite for root in ROOTS))
+KERNELS = tuple(dict.fromkeys(series for root in ROOTS for series in root.kernels))
 
 # The files of the recipe: whatever they become, the image is another one.
-_FILES = [os.path.join(HERE, name) for name in ("recipe.py", "base.py", "initramfs.py", "emulator.py")]
+_FILES = [os.path.join(HERE, name) for name in ("recipe.py", "base.py", "kernels.py", "initramfs.py")]
+
+
+def say(text):
+    print(f"rig: {text}", file=sys.stderr, flush=True)
+
+
+def choose(host=None, kernel=None):
+    """(root, series of the kernel) for the names of a host and a kernel; None is the default."""
+    host = host or ROOTS[0].suite
+    for root in ROOTS:
+        if root.suite == host and kernel in (None, *root.kernels):
+            return root, kernel or next(iter(root.kernels))
+    there = "; ".join(f"--host {suite} with --kernel " + ", ".join(
+        series for root in ROOTS if root.suite == suite for series in root.kernels) for suite in SUITES)
+    raise RigError(f"there is no host {host} with kernel {kernel or 'of its own'}. There are: {there}")
 
 
 def packages(purpose):
@@ -44,54 +86,9 @@ def image_files():
     return sorted(found)
 
 
-def sources():
-    """Lines for sources.list: Debian's archives as this machine's apt has them."""
-    text = run("apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)",
-               "Created-By: Packages")
-    lines = []
-    for line in dict.fromkeys(text.splitlines()):
-        uri, release, component, origin = line.split("|")
-        if origin == "Debian" and release.startswith(SUITE) and component == "main":
-            lines.append(f"deb {uri} {release} {component}")
-    if not any(f" {SUITE} " in line for line in lines):
-        raise RigError(f"apt of this machine knows no archive of Debian {SUITE}: add one to "
-                       "/etc/apt/sources.list.d and run apt-get update")
-    return lines
-
-
-def apt_options():
-    """What this machine's apt needs to reach its archives: proxies, retries, expired lists allowed or not."""
-    options = []
-    for line in run("apt-config", "dump", "--format", "%f \"%v\"%n").splitlines():
-        if re.match(r"Acquire::(https?|Retries|Check-Valid-Until|Check-Date)\b.* \"[^\"]", line):
-            options.append(line)
-    return options
-
-
-def resolve_kernel(package):
-    """(name, version) of the kernel package that the metapackage stands for, by apt's lists; None if unknown."""
-    done = subprocess.run(["apt-cache", "show", "--no-all-versions", package], capture_output=True, text=True,
-                          check=False)
-    match = re.search(r"^Depends:.*?(linux-image-[0-9]\S*) \(= ([^)]+)\)", done.stdout, re.MULTILINE)
-    return (match[1], match[2]) if match else None
-
-
-def resolve_kernels():
-    """{series: (package, version)}; updates apt's lists once if they know no kernel."""
-    for attempt in ("lists as they are", "lists updated"):
-        if attempt == "lists updated":
-            subprocess.run(["apt-get", "update", "-q"], stdout=subprocess.DEVNULL, check=False)
-        found = {series: resolve_kernel(package) for series, package in KERNELS.items()}
-        if all(found.values()):
-            return found
-    missing = [KERNELS[series] for series, kernel in found.items() if not kernel]
-    raise RigError(f"apt knows no {' and no '.join(missing)}: is Debian's archive with its security suite among "
-                   "its sources?")
-
-
-def digest():
-    """Of all that a checkout puts into the image. Kernels come on top, since they change by themselves."""
-    hasher = hashlib.sha256()
+def digest(root):
+    """Of all that a checkout puts into the image of ROOT. What the archive has of itself comes on top."""
+    hasher = hashlib.sha256(f"{root}\n".encode())
     for package in packages("host"):
         hasher.update(f"{package}\n".encode())
     for path in _FILES:
@@ -102,7 +99,3 @@ def digest():
         with open(path, "rb") as file:
             hasher.update(file.read())
     return hasher.hexdigest()[:12]
-
-
-def kernels_digest(kernels):
-    return hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:8]
