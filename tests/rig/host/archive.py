@@ -73,10 +73,12 @@ class Archive:
         for name in ("lists/partial", "cache/archives/partial"):
             os.makedirs(f"{self._directory}/{name}", mode=0o755, exist_ok=True)
             shutil.chown(f"{self._directory}/{name}", "_apt")
+        os.makedirs(f"{self._directory}/empty", exist_ok=True)
         # Nothing is installed here, or the version that is would count as one that there is.
         contents = {"sources.list": "".join(f"{line}\n" for line in self._lines), "status": "", "apt.conf": (
-            f'Dir::Etc::sourcelist "{self._directory}/sources.list";\nDir::Etc::sourceparts "/nonexistent";\n'
-            'Dir::Etc::preferences "/nonexistent";\nDir::Etc::preferencesparts "/nonexistent";\n'
+            f'Dir::Etc::sourcelist "{self._directory}/sources.list";\n'
+            f'Dir::Etc::sourceparts "{self._directory}/empty";\n'
+            f'Dir::Etc::preferences "/dev/null";\nDir::Etc::preferencesparts "{self._directory}/empty";\n'
             f'Dir::State::lists "{self._directory}/lists";\nDir::State::status "{self._directory}/status";\n'
             f'Dir::Cache "{self._directory}/cache";\n')}
         for name, text in contents.items():

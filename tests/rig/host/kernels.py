@@ -35,8 +35,10 @@ def _resolve(archive, package):
     fields = archive.show(image) if image else {}
     if not fields:
         raise RigError(f"Debian {archive.suite} has no kernel {package}")
-    # Since 6.19 the parts are packages of their own, and the image is empty.
+    # Since 6.19 the parts are packages of their own, and the image is empty. Before, linux-base-* has documentation.
     parts = re.findall(r"\b(linux-(?:base|binary|modules)-[0-9]\S*) \(= ([^)]+)\)", fields.get("Depends", ""))
+    if not any(name.startswith("linux-binary-") for name, _ in parts):
+        parts = []
     return Kernel(archive.suite, image.removeprefix("linux-image-"),
                   tuple(f"{name}={version}" for name, version in [(image, fields["Version"]), *parts]))
 

@@ -197,7 +197,7 @@ def main(argv):
             raise RigError("only root can make a Debian: use sudo")
         if not shutil.which("mmdebstrap"):
             raise RigError("mmdebstrap is missing: scripts/install-packages vm")
-        return _enter(ensure(suite, purposes, fresh), command, write)
+        return _enter(ensure(suite, sorted(set(purposes)), fresh), command, write)
     except RigError as error:
         say(str(error))
         return FAILED
