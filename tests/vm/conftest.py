@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The daemon as users install it, on an emulated Debian 12 host. Run by scripts/test, or by hand as root:
+"""The daemon as users install it, on an emulated Debian host. Run by scripts/test, or by hand as root:
 
-    /usr/bin/python3 -m pytest tests/vm [--kernel 6.12] [--keep-host] [-k WORD]
+    /usr/bin/python3 -m pytest tests/vm [--host trixie] [--kernel 6.12] [--keep-host] [-k WORD]
 
 All tests of a run share one host and, mostly, one guest: what a test changes it puts back.
 """
@@ -18,6 +18,8 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 # pylint: disable=wrong-import-position
 from host import GUEST, Host  # noqa: E402
 from pair import Pair  # noqa: E402
+from rig.host import recipe  # noqa: E402
+from rig.proc import RigError  # noqa: E402
 
 # An emulated kernel may die or hang: its test is repeated so often, on a new host.
 DEATHS_MAX = 1
@@ -27,16 +29,31 @@ ORDER = ("test_host.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kernel", default="6.1", help="of the emulated host: 6.1 or 6.12")
-    parser.addoption("--every", action="store_true", help="on 6.12, too, the tests that no kernel changes")
-    parser.addoption("--host", help="its name, so that two runs can go on side by side (default: vm-6-1 with kernel 6.1)")
+    parser.addoption("--host", choices=recipe.SUITES, default=recipe.SUITES[0], help="the emulated host's Debian")
+    parser.addoption("--kernel", choices=recipe.KERNELS, help="its kernel, as scripts/rig --help has them")
+    parser.addoption("--every", action="store_true", help="on any host the tests that no kernel changes, too")
+    parser.addoption("--name", help="its name, so that two runs can go on side by side (default: such as vm-6-1 with "
+                     "kernel 6.1, vm-trixie-6-12)")
     parser.addoption("--keep-host", action="store_true", help="leaves the host running, for a look with "
                      "scripts/rig --name vm-6-1")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "any_kernel: no kernel changes it: runs on 6.1 alone")
-    config.deaths, config.notes, config.figures = [], [], []
+    try:
+        _, config.option.kernel = recipe.choose(config.option.host, config.option.kernel)
+    except RigError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.addinivalue_line("markers", "any_kernel: no kernel changes it: runs on Debian 12 with 6.1 alone")
+    config.deaths, config.notes, config.figures, config.about = [], [], [], None
+
+
+def _is_default(config):
+    return recipe.choose(config.option.host, config.option.kernel) == recipe.choose()
+
+
+def _name(config):
+    words = [] if config.option.host == recipe.SUITES[0] else [config.option.host]
+    return "-".join(["vm", *words, config.option.kernel.replace(".", "-")])
 
 
 def pytest_collection_modifyitems(config, items):
@@ -44,7 +61,7 @@ def pytest_collection_modifyitems(config, items):
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="only root can make and boot the emulated host"))
-    elif config.getoption("--kernel") != "6.1" and not config.getoption("--every"):
+    elif not _is_default(config) and not config.getoption("--every"):
         left_out = [item for item in items if item.get_closest_marker("any_kernel")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
@@ -76,6 +93,8 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    if config.about:
+        terminalreporter.write_line(f"host: {config.about}")
     for text in config.figures:
         terminalreporter.write_line(f"measured on the emulated host: {text}")
     for text in config.deaths:
@@ -84,8 +103,8 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"done again: {text}")
     left_out = getattr(config, "left_out", [])
     if left_out:
-        terminalreporter.write_line(f"left out on {config.getoption('--kernel')}: {len(left_out)} tests that no kernel "
-                                    "changes (--every runs them)")
+        terminalreporter.write_line(f"left out on {config.option.host} with {config.option.kernel}: {len(left_out)} tests "
+                                    "that no kernel changes (--every runs them)")
 
 
 @pytest.fixture
@@ -96,8 +115,8 @@ def figure(request):
 
 @pytest.fixture(scope="session")
 def _host(request):
-    kernel = request.config.getoption("--kernel")
-    host = Host(kernel, request.config.getoption("--host") or f"vm-{kernel.replace('.', '-')}")
+    option = request.config.option
+    host = Host(option.host, option.kernel, option.name or _name(request.config))
     yield host
     request.config.notes += host.notes
     if not request.config.getoption("--keep-host"):
@@ -105,9 +124,10 @@ def _host(request):
 
 
 @pytest.fixture
-def host(_host):
+def host(request, _host):
     """The host, up, with pvschedd installed and running as shipped."""
     _host.ensure()
+    request.config.about = request.config.about or _host.about()
     return _host
 
 

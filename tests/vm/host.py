@@ -34,15 +34,15 @@ class CommandFailed(AssertionError):
 class Host:
     """Boots when first used. A test that finds it dead is repeated on a new one (conftest.py)."""
 
-    def __init__(self, kernel, name):
-        self.kernel, self.name = kernel, name
+    def __init__(self, debian, kernel, name):
+        self.debian, self.kernel, self.name = debian, kernel, name
         self.notes = []  # what went wrong and was done again
         self._machine = Machine(self.name)
 
     def machine(self):
         if not self._machine.running():
             self._machine.clean()
-            commands.boot(self.name, self.kernel)
+            commands.boot(self.name, self.kernel, host=self.debian)
         return self._machine
 
     def ensure(self):
@@ -55,6 +55,18 @@ class Host:
 
     def clean(self):
         self._machine.clean()
+
+    def release(self):
+        """What `uname -r` must say."""
+        return self.machine().state()["release"]
+
+    def about(self):
+        """One line that names all that a result depends on."""
+        programs = {"qemu-system-x86": "QEMU", "libvirt-daemon-system": "libvirt", "systemd": "systemd"}
+        said = self.run("dpkg-query -W -f '${Package} ${Version}\\n' " + " ".join(programs), check=False)
+        versions = dict(re.findall(r"^(\S+) (?:\d+:)?(\d+(?:\.\d+)*)", said, re.MULTILINE))
+        return ", ".join([self._machine.state()["text"],
+                          *(f"{name} {versions[package]}" for package, name in programs.items() if package in versions)])
 
     # ---- commands ----
 

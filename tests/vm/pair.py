@@ -14,10 +14,10 @@ fi
 
 
 class Pair:
-    """here: the host of all tests; there: another one, which boots when first used."""
+    """here: the host of all tests; there: another one of its kind, which boots when first used."""
 
     def __init__(self, here):
-        self.here, self.there = here, Host(here.kernel, f"{here.name}b")
+        self.here, self.there = here, Host(here.debian, here.kernel, f"{here.name}b")
 
     def prepare(self):
         for host in (self.here, self.there):
