@@ -128,12 +128,16 @@ def _digest(suite, purposes):
 def ensure(suite, purposes, fresh=False):
     """The directory of a Debian with what these purposes need; made if it is not there."""
     directory = f"{recipe.CACHE}/root-{suite}-{_digest(suite, purposes)}"
+    # Without the lock, since an image that is being made holds it for minutes.
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(directory)
+        if not fresh:
+            return directory
     with base.CacheLock():
         if fresh and os.path.isdir(directory):
             shutil.rmtree(directory)
         if not os.path.isdir(directory):
             _make(directory, suite, purposes)
-        os.utime(directory)
     return directory
 
 
