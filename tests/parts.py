@@ -1,0 +1,434 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs everything in parts, and keeps what each gave: `scripts/test --all`, whose --help says how it is used.
+
+A result is of one commit and one part: RESULTS/COMMIT/PART.json, the whole output beside it in PART.log.
+"""
+
+import argparse
+import collections
+import ctypes
+import datetime
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RESULTS = "/var/cache/pvschedd/results"
+KEEP_S = 30 * 86400
+# So long before its limit a part is asked to end: what it started has to be cleaned up, too. scripts/test is told to end
+# a suite earlier still, since then its figures are not lost.
+CLEAN_UP_S, COUNT_S = 60, 240
+LIMIT_S = 45 * 60
+
+Part = collections.namedtuple("Part", "name command limit_s", defaults=(LIMIT_S,))
+
+
+def _vm(host, kernel):
+    return Part(f"vm-{host}-{kernel}", ("scripts/test", "--suite", "vm", "--host", host, "--kernel", kernel,
+                                        "--limit", str(LIMIT_S - COUNT_S)))
+
+
+# Commands are run in the checkout. The last line that says "N passed, N failed, N skipped" counts, beside the exit status.
+PARTS = (
+    Part("default", ("scripts/test",)),
+    _vm("bookworm", "6.1"),
+    _vm("bookworm", "6.12"),
+    _vm("trixie", "6.12"),
+    _vm("trixie", "6.18"),
+    _vm("trixie", "newest"),
+    Part("trixie-build", ("scripts/debian-root", "--suite", "trixie", "--packages", "build", "test", "--",
+                          "scripts/test", "--suite", "unit", "--no-install", "--build-dir", "/tmp/pvschedd-build")),
+)
+
+HEADER = ("part", "result", "passed", "failed", "skipped", "time", "commit", "date (UTC)")
+MISSING = [0, 1, 0]
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+SKIPPED = re.compile(r"^skipped (.*)$", re.MULTILINE)
+# The suite vm says which Debian, kernel, QEMU and libvirt its host had.
+RAN_ON = re.compile(r"^host: (.*)$", re.MULTILINE)
+# That a part runs one suite is no news.
+LEFT_OUT = re.compile(r"^left out: (?!\w+: not asked for )(.*)$", re.MULTILINE)
+
+
+class PartsError(Exception):
+    """Nothing can be run or kept; the text says what to do."""
+
+
+class Checkout:
+    """The commit that results are of."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def _git(self, *arguments):
+        # Root may well read another user's checkout, and leaves its index alone.
+        argv = ["git", "-c", f"safe.directory={self.directory}", "-C", self.directory, *arguments]
+        try:
+            return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120,
+                                  env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout
+        except FileNotFoundError:
+            raise PartsError("there is no git, and results are kept by commit: scripts/install-packages test") from None
+        except subprocess.CalledProcessError as error:
+            raise PartsError(f"{shlex.join(argv)} failed, and results are kept by commit: "
+                             f"{error.stderr.strip()}") from None
+
+    def head(self):
+        return self._git("rev-parse", "--verify", "HEAD").strip()
+
+    def changes(self):
+        """What is not as HEAD has it, files that git does not know included; empty if nothing."""
+        return self._git("status", "--porcelain", "--untracked-files=normal")
+
+    def earlier(self):
+        """The commits before HEAD, the nearest first."""
+        return self._git("rev-list", "--max-count=5000", "HEAD").split()[1:]
+
+
+class Results:
+    """What is kept."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def path(self, commit, part, suffix):
+        return f"{self.directory}/{commit}/{part}.{suffix}"
+
+    def writable(self):
+        """PartsError if nothing can be kept here."""
+        try:
+            os.makedirs(self.directory, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.directory):
+                pass
+        except OSError as error:
+            raise PartsError(f"results cannot be kept in {self.directory}: {error.strerror}; PVSCHED_TEST_RESULTS names "
+                             "another directory") from None
+
+    def load(self, commit, part):
+        """A kept result, or None."""
+        try:
+            with open(self.path(commit, part, "json"), encoding="utf-8") as file:
+                result = json.load(file)
+            counts = [result[key] for key in ("passed", "failed", "skipped", "seconds")]
+            if result["commit"] == commit and result["part"] == part and all(type(count) is int for count in counts) \
+                    and all(isinstance(result[key], str) for key in ("result", "date", "reason")) \
+                    and all(isinstance(result[key], list) for key in ("skips", "left_out", "ran_on")):
+                return result
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError):
+            pass
+        print(f"{self.path(commit, part, 'json')} is no result: taken as missing")
+        return None
+
+    def keep(self, result, log):
+        """Moves the file LOG beside the result. There is a result only when all of it is there."""
+        commit, part = result["commit"], result["part"]
+        try:
+            os.makedirs(f"{self.directory}/{commit}", exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.directory, prefix=".tmp-", delete=False) as file:
+                json.dump(result, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            for path, suffix in ((log, "log"), (file.name, "json")):
+                os.chmod(path, 0o644)
+                os.rename(path, self.path(commit, part, suffix))
+        except OSError as error:
+            raise PartsError(f"the result of {part} cannot be kept in {self.directory}: {error.strerror}; "
+                             "PVSCHED_TEST_RESULTS names another directory") from None
+
+    def prune(self, head, now):
+        """Removes what is old, but for HEAD's. Other files than ours may be here."""
+        for entry in list(os.scandir(self.directory)):
+            if now - _newest(entry) <= KEEP_S:
+                continue
+            if entry.name.startswith(".tmp-") and entry.is_file(follow_symlinks=False):
+                os.unlink(entry)
+            elif re.fullmatch("[0-9a-f]{40,64}", entry.name) and entry.name != head and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry)
+
+
+def _newest(entry):
+    times = [entry.stat(follow_symlinks=False).st_mtime]
+    if entry.is_dir(follow_symlinks=False):
+        times += [inner.stat(follow_symlinks=False).st_mtime for inner in os.scandir(entry)]
+    return max(times)
+
+
+# ---- running one ----
+
+def _of_session(session):
+    """The processes of a session."""
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                state, _ppid, _group, own = file.read().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(own) == session and state != "Z":
+            yield int(name)
+
+
+def _end(process, seconds):
+    """Asks a command to end, then kills what is left: its jobs have process groups of their own."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(seconds)
+    except (ProcessLookupError, subprocess.TimeoutExpired, KeyboardInterrupt):
+        pass
+    for pid in _of_session(process.pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()
+
+
+def _in_child():
+    # Should this program be killed, the command ends, and cleans up. And it must be able to interrupt its own commands,
+    # which a shell that starts this one in the background would have kept it from.
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def execute(part, directory, log, out, clean_up_s=CLEAN_UP_S):
+    """Runs the part's command, its output into the file LOG and to OUT. Its exit status, None if it had to be ended.
+
+    What of the output a background process holds open does not keep this from ending.
+    """
+    deadline = time.monotonic() + part.limit_s - clean_up_s
+    with open(log, "ab") as file, open(log, "rb") as shown:
+        try:
+            process = subprocess.Popen(part.command, cwd=directory, stdin=subprocess.DEVNULL, stdout=file,
+                                       stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_in_child)
+        except OSError as error:
+            file.write(f"test: {part.command[0]} cannot be run: {error.strerror}\n".encode())
+            file.flush()
+            _show(shown, out)
+            return 127
+        code = None
+        try:
+            while code is None and time.monotonic() < deadline:
+                try:
+                    code = process.wait(0.2)
+                except subprocess.TimeoutExpired:
+                    pass
+                _show(shown, out)
+        finally:
+            if code is None:
+                _end(process, clean_up_s)
+        _show(shown, out)
+    return code
+
+
+def _show(shown, out):
+    out.buffer.write(shown.read())
+    out.flush()
+
+
+def verdict(code, text, limit_s):
+    """What a command gave that ended with CODE, None if it was ended, and said TEXT. Failed is what counts a failure."""
+    counts = COUNTS.findall(text)
+    passed, failed, skipped = (int(count) for count in counts[-1]) if counts and code is not None else (0, 0, 0)
+    reason = ""
+    if code is None:
+        reason = f"it did not end within its {limit_s} s and was ended"
+    elif not counts:
+        reason = f"it does not say how many tests passed, and ended with {code}"
+    elif code != 0 and failed == 0:
+        reason = f"it ended with {code}"
+    elif passed + failed == 0:
+        reason = f"all of its {skipped} tests were skipped" if skipped else "it ran no test"
+    if reason and failed == 0:
+        failed = 1
+    return {"result": "failed" if failed else "passed", "passed": passed, "failed": failed, "skipped": skipped,
+            "reason": reason, "exit": code,
+            **{key: list(dict.fromkeys(pattern.findall(text)))
+               for key, pattern in (("skips", SKIPPED), ("left_out", LEFT_OUT), ("ran_on", RAN_ON))}}
+
+
+def _machine():
+    """What the runner itself runs on; what a part's tests run on its output says."""
+    try:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            system = re.search(r'^PRETTY_NAME="?([^"\n]*)', file.read(), re.MULTILINE)[1]
+    except (OSError, TypeError):
+        system = "unknown"
+    return {"system": system, "kernel": os.uname().release, "cpus": os.cpu_count(),
+            "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20}
+
+
+class Runner:
+    """All parts of one commit."""
+
+    def __init__(self, parts, checkout, results, out=sys.stdout):
+        self.parts, self.checkout, self.results, self.out = parts, checkout, results, out
+        self.commit = checkout.head()
+        self.not_kept = {}  # part: result, of this run
+
+    def say(self, text):
+        print(text, file=self.out, flush=True)
+
+    def _as_committed(self):
+        return self.checkout.head() == self.commit and not self.checkout.changes()
+
+    def chosen(self, names):
+        """The parts to be run. What passed on a commit says nothing of changes to it."""
+        if names:
+            return [part for part in self.parts if part.name in names]
+        clean = self._as_committed()
+        chosen = []
+        for part in self.parts:
+            result = self.results.load(self.commit, part.name)
+            if clean and result and result["failed"] == 0:
+                self.say(f"{part.name} has passed on {self.commit[:9]} already: --part {part.name} runs it again")
+            else:
+                chosen.append(part)
+        return chosen
+
+    def run(self, part, clean_up_s=CLEAN_UP_S):
+        """Keeps the result, if it is this commit's. Whatever interrupts it leaves none; one of an earlier run stays."""
+        clean = self._as_committed()
+        self.say(f"=== part {part.name}: {shlex.join(part.command)}, at most {part.limit_s // 60} min")
+        if not clean:
+            self.say(f"{part.name}: the work tree has changes to {self.commit[:9]}: the result will not be kept")
+        descriptor, log = tempfile.mkstemp(dir=self.results.directory, prefix=".tmp-", suffix=".log")
+        os.close(descriptor)
+        begin = time.monotonic()
+        try:
+            code = execute(part, self.checkout.directory, log, self.out, clean_up_s)
+            with open(log, encoding="utf-8", errors="replace") as file:
+                found = verdict(code, file.read(), part.limit_s)
+            now = datetime.datetime.now(datetime.timezone.utc)
+            result = {"part": part.name, "commit": self.commit, **found, "seconds": round(time.monotonic() - begin),
+                      "date": now.isoformat(timespec="seconds"), "command": list(part.command), "machine": _machine(),
+                      "log": f"{part.name}.log"}
+            if clean and self._as_committed():
+                self.results.keep(result, log)
+                self.not_kept.pop(part.name, None)
+            else:
+                self.not_kept[part.name] = result
+        finally:
+            if os.path.exists(log):
+                os.unlink(log)
+        self.say(f"=== part {part.name} {found['result']}")
+
+    # ---- what there is ----
+
+    def _nearest(self, name):
+        """The result of the nearest commit before HEAD that has one."""
+        kept = set(os.listdir(self.results.directory)) if os.path.isdir(self.results.directory) else ()
+        for commit in self.checkout.earlier() if kept else ():
+            result = self.results.load(commit, name) if commit in kept else None
+            if result:
+                return result
+        return None
+
+    def _status(self, name):
+        """A part's row of the table, what else is to be said, and its counts for the sum."""
+        short = self.commit[:9]
+        fresh = self.not_kept.get(name)
+        if fresh:
+            return (_row(fresh, f"{fresh['result']}, not kept", f"{short}+"),
+                    [f"{name} is missing, so it counts as one failed: its work tree had changes to {short}", *_said(fresh)],
+                    MISSING)
+        result = self.results.load(self.commit, name)
+        if result:
+            notes = _said(result)
+            if result["failed"]:
+                notes.insert(0, f"{name} failed, see {self.results.path(self.commit, name, 'log')}")
+            return _row(result, result["result"], short), notes, [result[key] for key in ("passed", "failed", "skipped")]
+        notes = [f"{name} is missing, so it counts as one failed: scripts/test --all --part {name} runs it"]
+        result = self._nearest(name)
+        if result:
+            return _row(result, f"{result['result']} earlier", result["commit"][:9]), notes, MISSING
+        return (name, "missing", "-", "-", "-", "-", "-", "-"), notes, MISSING
+
+    def summary(self):
+        """Prints the table, and last the sum over HEAD's results; whether all are there and none failed."""
+        status = [self._status(part.name) for part in self.parts]
+        self.say(f"=== all, on {self.commit[:9]}")
+        for line in _table([HEADER] + [row for row, _, _ in status]):
+            self.say(line)
+        for note in (note for _, notes, _ in status for note in notes):
+            self.say(note)
+        passed, failed, skipped = (sum(counts) for counts in zip(*(counts for _, _, counts in status)))
+        self.say(f"{passed} passed, {failed} failed, {skipped} skipped")
+        return failed == 0
+
+
+def _said(result):
+    """What a result has to say beside its figures."""
+    texts = [result["reason"]] if result["reason"] else []
+    texts += [f"ran on {text}" for text in result["ran_on"]]
+    texts += [f"skipped {text}" for text in result["skips"]]
+    texts += [f"left out: {text}" for text in result["left_out"]]
+    return [f"{result['part']}: {text}" for text in texts]
+
+
+def _row(result, word, commit):
+    return (result["part"], word, *(str(result[key]) for key in ("passed", "failed", "skipped")),
+            "{}:{:02}".format(*divmod(result["seconds"], 60)), commit, result["date"][:16].replace("T", " "))
+
+
+def _table(rows):
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.rjust(width) if 2 <= column <= 5 else cell.ljust(width)
+                      for column, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows]
+
+
+def _parse(argv, parts):
+    parser = argparse.ArgumentParser(prog="test", allow_abbrev=False, add_help=False, epilog="see scripts/test --help",
+                                     usage="test --all [--list | --summary | --part NAME...]")
+    parser.add_argument("--all", action="store_true", required=True)
+    parser.add_argument("-h", "--help", action="help")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--list", action="store_true")
+    group.add_argument("--summary", action="store_true")
+    group.add_argument("--part", action="append", default=[], metavar="NAME")
+    args = parser.parse_args(argv)
+    names = [part.name for part in parts]
+    for name in args.part:
+        if name not in names:
+            parser.error(f"no part '{name}'; there are: {' '.join(names)}")
+    return args
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def main(argv, parts=PARTS, directory=os.path.dirname(HERE), results=None):
+    args = _parse(argv, parts)
+    if args.list:
+        print("\n".join(_table([(part.name, shlex.join(part.command), f"{part.limit_s // 60} min") for part in parts])))
+        return 0
+    try:
+        kept = Results(results or os.environ.get("PVSCHED_TEST_RESULTS") or RESULTS)
+        runner = Runner(parts, Checkout(directory), kept)
+        if not args.summary:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                    signal.signal(number, _interrupt)
+            kept.writable()
+            kept.prune(runner.commit, time.time())
+            for part in runner.chosen(args.part):
+                runner.run(part)
+        return 0 if runner.summary() else 1
+    except (PartsError, OSError) as error:
+        print(f"test: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("test: interrupted: the part that ran leaves no result", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
