@@ -20,7 +20,7 @@ USAGE = """Usage: debian-root [OPTION...] -- COMMAND...
 
 Runs a command in a bare Debian, as root: only what every Debian has and what --packages asks for. What it changes
 there is gone afterwards. It begins in a copy of this checkout, uncommitted changes included, and has the network,
-/proc, /dev and, to read, /sys. Mounts are of its own namespace: none stays, however it ends.
+/proc, /dev and, with its cgroups, /sys. Mounts are of its own namespace: none stays, however it ends.
 
   --suite SUITE          which Debian ({suites}; default: this machine's)
   --packages PURPOSE...  installs what scripts/packages lists for these, by scripts/install-packages in it
@@ -48,8 +48,7 @@ elif ! mount -t overlay overlay -o "lowerdir=$tree,upperdir=$work/upper,workdir=
 fi
 cd "$work/root"
 mount -t proc proc proc
-mount --bind /sys sys
-mount -o remount,bind,ro sys
+mount --rbind /sys sys
 mount --rbind /dev dev
 cat /etc/resolv.conf >etc/resolv.conf
 mkdir -p ".$checkout"

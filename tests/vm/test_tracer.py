@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tracer sees on this kernel, as each clang of this machine compiles it, and as the package has it."""
+
+import hashlib
+import json
+import os
+import subprocess
+
+import pytest
+
+from host import GUEST
+from rig.host import recipe
+
+
+@pytest.fixture(scope="session")
+def tracer_objects():
+    """The program of tests/tracer, built here: it needs libbpf alone."""
+    build = f"{recipe.CACHE}/tools-{hashlib.sha256(recipe.REPOSITORY.encode()).hexdigest()[:12]}"
+    if not os.path.exists(f"{build}/build.ninja"):
+        subprocess.run(["meson", "setup", build, recipe.REPOSITORY], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["meson", "compile", "-C", build, "tracer-objects"], check=True, stdout=subprocess.DEVNULL)
+    return f"{build}/tests/tracer/tracer-objects"
+
+
+def test_every_compilers_tracer_loads_whole(host, tracer_objects, figure):
+    host.run("modprobe kvm-amd || modprobe kvm-intel")
+    assert host.machine().remote().send([tracer_objects], "/root/") == 0
+    lines = host.run("/root/tracer-objects").splitlines()
+    objects = [json.loads(line) for line in lines if line.startswith("{")]
+    assert len(objects) >= 2, lines
+    for one in objects:
+        figure(f"tracer compiled by {one['object']}: {one['error'] or 'loaded'}, parts left out: "
+               f"{', '.join(part for part, cause in one['parts'].items() if cause) or 'none'}, tracepoints missing: "
+               f"{one['missing'] or 'none'}, handlers told apart: {'yes' if one['handlers'] else 'no'}")
+        assert one["error"] == "" and not any(one["parts"].values()), one
+        assert one["missing"] == "" and one["handlers"], one
+
+
+def test_nothing_is_refused(host):
+    status = host.ctl("status")
+    assert status["sources"]["bpf"]["ok"], status["sources"]
+    assert all(part["ok"] for part in status["tracer_parts"]), status["tracer_parts"]
+
+
+def test_entitlement_is_the_fair_share(host, guest, figure):
+    """Of one CPU, which a vCPU shares with three spinners in groups of their own: a quarter, about."""
+    host.run("for i in 1 2 3; do systemd-run --unit=vm-fair-$i --slice=vmfair$i.slice -p CPUAffinity=1 "
+             "sh -c 'while :; do :; done'; done")
+    try:
+        host.run(f"virsh vcpupin '{GUEST}' 0 1 && virsh vcpupin '{GUEST}' 1 0")
+        host.wait_for(f"[ $(pvschedctl --json show '{GUEST}' | grep -o '\"entitlement_permille\":[0-9]*' | head -n 1 | "
+                      "cut -d: -f2) -le 400 ]", "the spinners to count")
+        seen = next(vcpu for vcpu in host.vcpus() if vcpu["tid"] == guest[0])["entitlement_permille"]
+        figure(f"fair share that the tracer computes beside three spinners: {seen} permille")
+        assert 150 <= seen <= 400, seen
+    finally:
+        host.run("systemctl stop vm-fair-1 vm-fair-2 vm-fair-3", check=False)
+        host.destroy_guest()
