@@ -33,6 +33,8 @@ apt-get install -y -q {PACKAGES_INSIDE}/pvschedd_*.deb
 systemctl is-active --wait pvschedd
 # libvirt asks QEMU once what it can do, and remembers it.
 virsh --quiet domcapabilities --virttype kvm >/dev/null
+# libvirt 12 has a key that only this machine-id can read; each host has its own, and makes a key when there is none.
+rm -f /var/lib/libvirt/secrets/secrets-encryption-key /var/lib/systemd/credential.secret*
 """
 
 
