@@ -354,7 +354,7 @@ def test_runner_hands_over():
     assert all(line.endswith("45 min") for line in done.stdout.splitlines())
     done = subprocess.run(["scripts/test", "--all", "--part", "nothing"], cwd=REPOSITORY, capture_output=True, text=True,
                           timeout=60, check=False)
-    assert done.returncode == 2 and "there are: default vm-bookworm-6.1 " in done.stderr, done
+    assert done.returncode == 2 and "there are: default vm-bookworm-6.12 " in done.stderr, done
 
 
 def git(directory, *arguments):

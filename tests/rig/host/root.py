@@ -26,6 +26,8 @@ there is gone afterwards. It begins in a copy of this checkout, uncommitted chan
   --packages PURPOSE...  installs what scripts/packages lists for these, by scripts/install-packages in it
   --write DIR            the directory is there, too, under the same name, and the command may write to it; may be
                          given several times
+  --same-pids            no PID namespace of its own, which BPF programs do not look through: pvschedd would see no
+                         thread. What the command leaves running is not ended then
   --fresh                makes the Debian anew; else that of an earlier call is taken
   -h, --help             this text
 
@@ -100,11 +102,11 @@ def _work():
             yield work, lock
 
 
-def _enter(tree, command, write=(), change=False, **kwargs):
+def _enter(tree, command, write=(), change=False, same_pids=False, **kwargs):
     """Exit status of a command in TREE. change: what it changes stays there."""
+    pids = [] if same_pids else ["--pid", "--fork", "--kill-child"]
     with _work() as (work, lock):
-        argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
-                "--propagation", "private", "sh", "-c", _ENTER, "sh", tree, work, CHECKOUT, "all" if change else "none",
+        argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *pids, "--propagation", "private", "sh", "-c", _ENTER, "sh", tree, work, CHECKOUT, "all" if change else "none",
                 *(os.path.abspath(path) for path in write), "--", *command]
         with subprocess.Popen(argv, pass_fds=[lock.fileno()], **kwargs) as process:
             try:
@@ -164,15 +166,17 @@ def _make(directory, suite, purposes):
 
 
 def _parse(argv):
-    """(suite, purposes, directories to write to, fresh, command); None if that is no usage of it."""
+    """(suite, purposes, directories to write to, fresh, same pids, command); None if that is no usage of it."""
     if "--" not in argv:
         return None
     options, command = argv[:argv.index("--")], argv[argv.index("--") + 1:]
-    suite, purposes, write, fresh = archive.machine_suite(), [], [], False
+    suite, purposes, write, fresh, same_pids = archive.machine_suite(), [], [], False, False
     while options:
         option = options.pop(0)
         if option == "--fresh":
             fresh = True
+        elif option == "--same-pids":
+            same_pids = True
         elif option == "--suite" and options:
             suite = options.pop(0)
         elif option == "--write" and options:
@@ -182,7 +186,7 @@ def _parse(argv):
                 purposes.append(options.pop(0))
         else:
             return None
-    return (suite, purposes, write, fresh, command) if command and suite in recipe.SUITES else None
+    return (suite, purposes, write, fresh, same_pids, command) if command and suite in recipe.SUITES else None
 
 
 def main(argv):
@@ -194,13 +198,13 @@ def main(argv):
     if not parsed:
         sys.stderr.write(usage)
         return USAGE_WRONG
-    suite, purposes, write, fresh, command = parsed
+    suite, purposes, write, fresh, same_pids, command = parsed
     try:
         if os.geteuid() != 0:
             raise RigError("only root can make a Debian: use sudo")
         if not shutil.which("mmdebstrap"):
             raise RigError("mmdebstrap is missing: scripts/install-packages vm")
-        return _enter(ensure(suite, sorted(set(purposes)), fresh), command, write)
+        return _enter(ensure(suite, sorted(set(purposes)), fresh), command, write, same_pids=same_pids)
     except RigError as error:
         say(str(error))
         return FAILED
