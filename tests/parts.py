@@ -37,12 +37,12 @@ def _vm(host, kernel):
 
 
 # Commands are run in the checkout. The last line that says "N passed, N failed, N skipped" counts, beside the exit
-# status. The default run has the whole vm suite on bookworm with 6.1.
+# status. The default run has the whole vm suite on bookworm with 6.1; trixie's 6.18, between two that are here, is for
+# finding when something changed.
 PARTS = (
     Part("default", ("scripts/test",)),
     _vm("bookworm", "6.12"),
     _vm("trixie", "6.12"),
-    _vm("trixie", "6.18"),
     _vm("trixie", "newest"),
     Part("trixie-build", ("scripts/debian-root", "--suite", "trixie", "--same-pids", "--packages", "build", "test", "--",
                           "scripts/test", "--suite", "unit", "--no-install", "--build-dir", "/tmp/pvschedd-build")),
