@@ -137,13 +137,19 @@ static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 
 		exhausted(vcpu, slot, now, PVS_BUCKET_NONE);
 }
 
-/* Told, and still elevated: after a while the guardian is told. */
+/*
+ * Told, and still elevated: after a while the guardian is told. @now may be older than the time of
+ * the telling, by another CPU; and that time is cleared when the boost ends or is watched anew.
+ */
 static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u32 slot,
                                              struct deadline *deadline, __u64 now)
 {
 	struct pvs_event event = {.at_ns = now, .slot = slot, .tid = vcpu->tid};
+	__u64 told = *(volatile __u64 *)&vcpu->exhausted_at_ns; /* one look for both uses */
 
-	if (now - vcpu->exhausted_at_ns < PVS_OVERDUE_NS)
+	if (!told)
+		return;
+	if ((__s64)(now - told) < (__s64)PVS_OVERDUE_NS)
 		deadline_start(vcpu, slot, deadline, now, PVS_OVERDUE_NS / 2);
 	else
 		bpf_ringbuf_output(&overdue, &event, sizeof(event), BPF_RB_FORCE_WAKEUP);

@@ -74,14 +74,14 @@
 #define PVS_SPINS 3
 
 /**
- * Parts of the tracer that the kernel may refuse one by one: what each needs of the kernel, nothing
- * else needs. Without one of them its words in the accounts stay 0. What is not in this list is
- * needed to charge a boost, or to give it back.
+ * Parts of the tracer that the kernel may refuse one by one, the one that matters most first: what
+ * each needs of the kernel, nothing else needs. Without one of them its words in the accounts stay
+ * 0. What is not in this list is needed to charge a boost, or to give it back.
  */
-#define PVS_PART_HELPERS     (1U << 0) /* threads of a domain that wait behind its own vCPUs */
-#define PVS_PART_INTERRUPTS  (1U << 1) /* deliveries and injections */
-#define PVS_PART_SPINNING    (1U << 2) /* guests that wait for another of their vCPUs */
-#define PVS_PART_SOFTIRQ     (1U << 3) /* ksoftirqd that waits behind a vCPU */
+#define PVS_PART_SOFTIRQ     (1U << 0) /* ksoftirqd that waits behind a vCPU */
+#define PVS_PART_HELPERS     (1U << 1) /* threads of a domain that wait behind its own vCPUs */
+#define PVS_PART_INTERRUPTS  (1U << 2) /* deliveries and injections */
+#define PVS_PART_SPINNING    (1U << 3) /* guests that wait for another of their vCPUs */
 #define PVS_PART_ENTITLEMENT (1U << 4) /* fair share of its CPU, CFS quota */
 #define PVS_PART_EXEC        (1U << 5) /* vCPU threads that call exec */
 #define PVS_PARTS            6

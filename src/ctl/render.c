@@ -158,7 +158,7 @@ static void render_events(const struct json_value *events, FILE *out)
 	if (missed > 0)
 		fprintf(out, "; %" PRId64 " deadlines missed", missed);
 	if (refused > 0)
-		fprintf(out, "; %" PRId64 " deadlines refused by the kernel", refused);
+		fprintf(out, "; %" PRId64 " timers refused by the kernel", refused);
 	fputc('\n', out);
 }
 

@@ -376,8 +376,8 @@ void report_tracer_start(const struct tracer *tracer);
 /* report_interrupts.c */
 
 /** How much of all interrupts it can see, as a sentence. */
-void report_interrupts_seen(const struct tracer_sources *sources,
-                            const struct pvs_interrupt_counts *counts, char *text, size_t size);
+void report_interrupts_seen(const struct tracer *tracer, const struct pvs_interrupt_counts *counts,
+                            char *text, size_t size);
 
 /** The name of a domain in a report: valid UTF-8, whatever it is. */
 void report_name(const struct managed_domain *d, char *buffer, size_t size);

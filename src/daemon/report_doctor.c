@@ -83,9 +83,10 @@ static void check_interrupts(struct manager *m, const struct tracer_totals *tota
 	bool blind = sources && !sources->apic_accept_irq && runs_kvm(m);
 	char text[512];
 
-	if (!sources)
+	/* a part that was refused has a line of its own */
+	if (!sources || !(tracer_parts(m->tracer)->loaded & PVS_PART_INTERRUPTS))
 		return;
-	report_interrupts_seen(sources, &totals->interrupts, text, sizeof(text));
+	report_interrupts_seen(m->tracer, &totals->interrupts, text, sizeof(text));
 	check(array, "interrupts", blind ? "warn" : "ok",
 	      blind ? "a kernel whose KVM has tracepoints, or CAP_PERFMON and CAP_BPF" : "", "%s",
 	      text);
@@ -96,7 +97,8 @@ static void check_tracer(struct manager *m, const struct tracer_totals *totals,
 {
 	if (!m->tracer)
 		check(array, "tracer", "fail",
-		      "where it says EPERM: CAP_BPF, CAP_PERFMON, no lockdown; where it has no "
+		      "where an operation is not permitted: CAP_BPF, CAP_PERFMON, no lockdown; "
+		      "where it has no "
 		      "BTF: a "
 		      "kernel with CONFIG_DEBUG_INFO_BTF; else boot an earlier kernel, and report "
 		      "this line with `uname -r`",
@@ -108,14 +110,20 @@ static void check_tracer(struct manager *m, const struct tracer_totals *totals,
 		      strerror(-totals->deadline_error));
 	else
 		check(array, "tracer",
-		      totals->events_lost || booster->deadlines_missed ? "warn" : "ok",
+		      totals->events_lost || booster->deadlines_missed || totals->deadlines_refused
+		              ? "warn"
+		              : "ok",
 		      booster->deadlines_missed ? "look for CPUs that stand still: a hypervisor's "
 		                                  "steal time, long interrupts"
-		                                : "",
-		      "%llu events lost, %llu deadlines missed, %llu refused by the kernel",
+		      : totals->deadlines_refused ? "free memory; else report it with `uname -r`"
+		                                  : "",
+		      "%llu events lost, %llu deadlines missed, %llu timers refused by the "
+		      "kernel%s%s",
 		      (unsigned long long)totals->events_lost,
 		      (unsigned long long)booster->deadlines_missed,
-		      (unsigned long long)totals->deadlines_refused);
+		      (unsigned long long)totals->deadlines_refused,
+		      totals->deadlines_refused ? ", at last: " : "",
+		      totals->deadlines_refused ? strerror(-totals->deadline_error) : "");
 }
 
 static void check_tracer_parts(const struct tracer *tracer, cJSON *array)

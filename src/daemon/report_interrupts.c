@@ -61,13 +61,13 @@ void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct c
 		add(object, "injections_seen_permille", (uint64_t)permille);
 }
 
-void report_interrupts_seen(const struct tracer_sources *sources,
-                            const struct pvs_interrupt_counts *counts, char *text, size_t size)
+void report_interrupts_seen(const struct tracer *tracer, const struct pvs_interrupt_counts *counts,
+                            char *text, size_t size)
 {
 	int permille = seen_permille(counts->injections_known, counts->injections_unseen);
 	char missing[160], share[96] = "none was injected by KVM yet";
 
-	tracer_missing(sources, missing, sizeof(missing));
+	tracer_missing(tracer, missing, sizeof(missing));
 	if (permille >= 0)
 		snprintf(share, sizeof(share),
 		         "%d.%d %% of %llu injections by KVM were seen on their way", permille / 10,

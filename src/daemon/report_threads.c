@@ -29,11 +29,14 @@ void report_helpers(const struct manager *m, const struct managed_domain *d, cJS
 	        [HELPER_IOTHREAD] = "iothread",
 	        [HELPER_VHOST] = "vhost",
 	};
+	/* without that part of the tracer they are registered for their exits alone */
+	bool is_seen = m->tracer && tracer_parts(m->tracer)->loaded & PVS_PART_HELPERS;
 	cJSON *array = cJSON_AddArrayToObject(object, "helpers");
 
 	for (size_t i = 0; i < d->seen->n_helpers; i++) {
 		const struct helper_thread *thread = &d->seen->helpers[i];
-		const struct pvs_helper_account *account = helpers_account(m, d, &thread->id);
+		const struct pvs_helper_account *account =
+		        is_seen ? helpers_account(m, d, &thread->id) : NULL;
 		cJSON *helper = cJSON_CreateObject();
 
 		add_number(helper, "tid", (uint64_t)thread->id.tid);

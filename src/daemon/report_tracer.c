@@ -17,7 +17,7 @@ void report_tracer_sources(const struct tracer *tracer, char *text, size_t size)
 	size_t used;
 	bool any = false;
 
-	tracer_missing(sources, missing, sizeof(missing));
+	tracer_missing(tracer, missing, sizeof(missing));
 	used = (size_t)snprintf(text, size, "switches, wake-ups%s%s%s%s%s%s",
 	                        sources->inj_virq ? ", injections by KVM" : "",
 	                        sources->apicv_accept_irq ? " and by hardware" : "",

@@ -151,7 +151,7 @@ static int on_deadlines_retry(sd_event_source *source, uint64_t usec, void *user
 	(void)usec;
 	m->deadlines_retry = sd_event_source_disable_unref(source);
 	manager_hold(m, POLICY_REASON_NO_TRACER, false);
-	log_info("vCPUs may be boosted again: it is seen whether the kernel starts timers now");
+	log_info("vCPUs are boosted again, to see whether the kernel starts timers now");
 	return 0;
 }
 
@@ -160,19 +160,22 @@ static void deadlines_refused(struct manager *m)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_DEADLINES_REFUSED};
 	struct tracer_totals totals;
+	int r;
 
 	if (m->deadlines_retry)
 		return;
-	manager_hold(m, POLICY_REASON_NO_TRACER, true);
-	sd_event_add_time_relative(m->event, &m->deadlines_retry, CLOCK_MONOTONIC,
-	                           POLICY_REFUSALS_HOLD_NS / NSEC_PER_USEC, 0, on_deadlines_retry,
-	                           m);
 	tracer_totals(m->tracer, &totals);
+	/* what ends the hold comes first, or it might not end */
+	r = sd_event_add_time_relative(m->event, &m->deadlines_retry, CLOCK_MONOTONIC,
+	                               POLICY_REFUSALS_HOLD_NS / NSEC_PER_USEC, 0,
+	                               on_deadlines_retry, m);
+	if (r >= 0)
+		manager_hold(m, POLICY_REASON_NO_TRACER, true);
 	log_write(LOG_ERR, &ctx,
-	          "the kernel refused %d timers of the tracer within a second (%s): nothing is "
-	          "boosted for %llu s, then it is tried again",
+	          "the kernel refused %d timers of the tracer within a second (%s): %s",
 	          POLICY_REFUSALS_MANY, strerror(-totals.deadline_error),
-	          (unsigned long long)(POLICY_REFUSALS_HOLD_NS / NSEC_PER_SEC));
+	          r >= 0 ? "nothing is boosted for ten seconds, then it is tried again"
+	                 : "each of these boosts ended at once");
 }
 
 static void say_canary(struct manager *m, int cpu)
@@ -201,6 +204,8 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 	}
 	if (note->type == BOOSTER_NOTE_CANARY)
 		say_canary(m, note->error);
+	if (note->type == BOOSTER_NOTE_DEADLINE)
+		deadlines_refused(m);
 	if (!v)
 		return;
 	switch (note->type) {
@@ -217,9 +222,6 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
 		          v->thread.index, v->thread.id.tid, strerror(-note->error));
 		break;
-	case BOOSTER_NOTE_DEADLINE:
-		deadlines_refused(m);
-		break;
 	case BOOSTER_NOTE_QUOTA:
 		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
 		         note->error ? "holds now: it is not boosted" : "holds no longer");
@@ -235,6 +237,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		helpers_made_room(d, v, note->error);
 		break;
 	case BOOSTER_NOTE_CANARY:
+	case BOOSTER_NOTE_DEADLINE:
 	case BOOSTER_NOTE_GUARDIAN:
 		break;
 	}

@@ -11,8 +11,11 @@
 
 #include "util/base.h"
 
-/** So many within a second are no accident. */
-#define POLICY_REFUSALS_MANY 20
+/**
+ * So many within a second are no accident: a host with a thousand vCPUs, which start some ten
+ * thousand, may lose one in a hundred. One busy guest whose every start is refused loses more.
+ */
+#define POLICY_REFUSALS_MANY 100
 
 /** For so long nothing is boosted then. */
 #define POLICY_REFUSALS_HOLD_NS (10 * NSEC_PER_SEC)

@@ -11,10 +11,12 @@ static const struct {
 	const char *name;
 	const char *loss;
 } descriptions[PVS_PARTS] = {
+        {"softirq",
+         "a vCPU does not make room for ksoftirqd; up to Linux 6.3 its boost may then last "
+         "until pvschedd looks for another cause"},
         {"helpers", "a vCPU does not make room for QEMU's own threads that wait behind it"},
         {"interrupts", "a vCPU that waits is not boosted when an interrupt comes for it"},
         {"spinning", "a boosted vCPU that spins on a lock keeps its boost"},
-        {"softirq", "a vCPU does not make room for ksoftirqd"},
         {"entitlement", "a boost costs the same however many threads compete for the CPU, and a "
                         "CFS quota is seen only when the domain is looked at"},
         {"exec", "a vCPU thread that calls exec is given back a little later"},
@@ -33,7 +35,6 @@ const char *tracer_part_loss(unsigned int part)
 int tracer_parts_choose(struct tracer_parts *ret, tracer_parts_load_fn *load, void *userdata,
                         char cause[TRACER_CAUSE_MAX])
 {
-	bool is_last_loaded = true;
 	int r;
 
 	*ret = (struct tracer_parts){.loaded = PVS_PARTS_ALL};
@@ -43,13 +44,12 @@ int tracer_parts_choose(struct tracer_parts *ret, tracer_parts_load_fn *load, vo
 	r = load(userdata, 0, cause);
 	/* one after the other, on top of those that load: two may be too much together */
 	for (unsigned int part = 0; r == 0 && part < PVS_PARTS; part++) {
-		is_last_loaded = load(userdata, ret->loaded | (1U << part), ret->cause[part]) == 0;
-		if (is_last_loaded) {
-			ret->loaded |= 1U << part;
-			ret->cause[part][0] = '\0';
-		}
+		if (load(userdata, ret->loaded | (1U << part), ret->cause[part]) < 0)
+			continue;
+		ret->loaded |= 1U << part;
+		ret->cause[part][0] = '\0';
 	}
-	return r == 0 && !is_last_loaded ? load(userdata, ret->loaded, cause) : r;
+	return r;
 }
 
 /* What the verifier adds about itself after the line that names the cause. */

@@ -29,8 +29,8 @@ const char *tracer_part_name(unsigned int part);
 const char *tracer_part_loss(unsigned int part);
 
 /**
- * Loads a tracer of these parts, and takes it down again or keeps it.
- * Returns 0; -errno, and @cause says why.
+ * Loads a tracer of these parts, and keeps it in place of the one before.
+ * Returns 0; -errno, and @cause says why: the one before stays.
  */
 typedef int tracer_parts_load_fn(void *userdata, uint32_t parts, char cause[TRACER_CAUSE_MAX]);
 

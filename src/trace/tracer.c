@@ -35,7 +35,7 @@ static int fail(char *why, size_t why_size, const char *what, int error, const c
 {
 	const char *hint = "";
 
-	if (error == -EPERM || error == -EACCES)
+	if (error == -EPERM) /* EACCES is the verifier's, too */
 		hint = "; it needs CAP_BPF, CAP_PERFMON and no lockdown";
 	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		hint = "; the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
@@ -340,17 +340,21 @@ void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
 	};
 }
 
-void tracer_missing(const struct tracer_sources *sources, char *text, size_t size)
+void tracer_missing(const struct tracer *tracer, char *text, size_t size)
 {
+	const struct tracer_sources *sources = &tracer->sources;
+	/* what was refused is not looked for */
+	bool no_interrupts = !(tracer->parts.loaded & PVS_PART_INTERRUPTS);
+	bool no_spinning = !(tracer->parts.loaded & PVS_PART_SPINNING);
 	const struct {
 		bool there;
 		const char *name;
 	} all[] = {
-	        {sources->inj_virq, "kvm_inj_virq"},
-	        {sources->apic_accept_irq, "kvm_apic_accept_irq"},
-	        {sources->apicv_accept_irq, "kvm_apicv_accept_irq"},
-	        {sources->ple_window, "kvm_ple_window_update"},
-	        {sources->hypercall, "kvm_hypercall"},
+	        {no_interrupts || sources->inj_virq, "kvm_inj_virq"},
+	        {no_interrupts || sources->apic_accept_irq, "kvm_apic_accept_irq"},
+	        {no_interrupts || sources->apicv_accept_irq, "kvm_apicv_accept_irq"},
+	        {no_spinning || sources->ple_window, "kvm_ple_window_update"},
+	        {no_spinning || sources->hypercall, "kvm_hypercall"},
 	};
 	size_t used = 0;
 

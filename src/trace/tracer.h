@@ -26,9 +26,6 @@ struct tracer_sources {
 	bool hypercall;        /* kvm_hypercall: guests that yield to another vCPU */
 };
 
-/** Names what is not there, separated by commas; "" when all is. */
-void tracer_missing(const struct tracer_sources *sources, char *text, size_t size);
-
 /**
  * Loads and attaches it, with a cap of @cpu_rule for every host CPU. Optional parts that the kernel
  * refuses are left out: tracer_parts() says which.
@@ -43,6 +40,12 @@ struct tracer *tracer_free(struct tracer *tracer);
 
 const struct tracer_sources *tracer_sources(const struct tracer *tracer);
 const struct tracer_parts *tracer_parts(const struct tracer *tracer);
+
+/**
+ * Names the tracepoints of KVM that its parts would have and the kernel does not, separated by
+ * commas; "" when all are there.
+ */
+void tracer_missing(const struct tracer *tracer, char *text, size_t size);
 
 /** The accounts: PVS_VCPUS_MAX, PVS_DOMAINS_MAX, PVS_CPUS_MAX and PVS_HELPERS_MAX of them, shared
  * with the programs. */

@@ -257,7 +257,7 @@ static void overdue_watch(struct host *host, uint32_t slot, uint64_t now)
 {
 	if (host->due_ns[slot] > now)
 		return;
-	if (now - host->vcpus[slot].exhausted_at_ns >= PVS_OVERDUE_NS)
+	if ((int64_t)(now - host->vcpus[slot].exhausted_at_ns) >= (int64_t)PVS_OVERDUE_NS)
 		host->broken = "an exhausted vCPU stayed elevated: the guardian would be told";
 	else
 		deadline_queue(host, slot, now, PVS_OVERDUE_NS / 2);

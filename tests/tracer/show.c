@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Loads the tracer into the running kernel, once for each clang that compiled it, and says what
- * became of its parts and of KVM's tracepoints: one JSON object a line. Exits with 1 where one of
- * them did not load.
+ * Loads the tracer into the running kernel, once for each clang that compiled it, and those that
+ * lack something, and says what became of its parts and of KVM's tracepoints: one JSON object a
+ * line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void print_parts(const struct tracer *tracer)
 	putchar('}');
 }
 
-static int show(const char *name, struct tracer_bpf *(*open)(void))
+static void show(const char *name, struct tracer_bpf *(*open)(void))
 {
 	const struct pvs_bucket_rule rule = {.burst_ns = NSEC_PER_MSEC, .share_permille = 300};
 	struct tracer *tracer = NULL;
@@ -42,23 +42,18 @@ static int show(const char *name, struct tracer_bpf *(*open)(void))
 	print_text(r < 0 ? why : "");
 	if (r == 0) {
 		print_parts(tracer);
-		tracer_missing(tracer_sources(tracer), missing, sizeof(missing));
+		tracer_missing(tracer, missing, sizeof(missing));
 		fputs(",\"missing\":", stdout);
 		print_text(missing);
 		printf(",\"handlers\":%s", tracer_sources(tracer)->handlers ? "true" : "false");
 	}
 	puts("}");
 	tracer_free(tracer);
-	return r;
 }
 
 int main(void)
 {
-	int status = EXIT_SUCCESS;
-
 	for (size_t i = 0; i < ARRAY_SIZE(tracer_objects); i++)
-		if (strncmp(tracer_objects[i].name, "clang", 5) == 0 &&
-		    show(tracer_objects[i].name, tracer_objects[i].open) < 0)
-			status = EXIT_FAILURE;
-	return status;
+		show(tracer_objects[i].name, tracer_objects[i].open);
+	return EXIT_SUCCESS;
 }

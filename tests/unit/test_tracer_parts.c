@@ -72,7 +72,7 @@ static void test_two_are_too_much_together(void)
 	CHECK_INT(tracer_parts_choose(&parts, load, &kernel, cause), 0);
 	CHECK_INT(parts.loaded, PVS_PARTS_ALL & ~PVS_PART_EXEC);
 	CHECK_INT(kernel.last_loaded, parts.loaded);
-	CHECK_STR(parts.cause[5], "refused 21");
+	CHECK_STR(parts.cause[5], "refused 22");
 }
 
 static void test_nothing_loads(void)
