@@ -329,16 +329,15 @@ static void check_rt_throttling(const struct doctor_env *env, struct check *chec
 		check->status = CHECK_WARN;
 		say(check,
 		    "kernel.sched_rt_runtime_us is %lld of %lld, and the kernel has no fair "
-		    "server: "
-		    "it does not stop a runaway real-time thread; only the caps of pvschedd do",
+		    "server: it does not stop a runaway real-time thread; only the caps of "
+		    "pvschedd do",
 		    runtime, period);
 		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else if (runtime < period / 2) {
 		check->status = runtime == 0 ? CHECK_FAIL : CHECK_WARN;
 		say(check,
 		    "kernel.sched_rt_runtime_us is %lld of %lld: the kernel stops real-time "
-		    "threads "
-		    "early, the booster and the guardian with them",
+		    "threads early, the booster and the guardian with them",
 		    runtime, period);
 		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else {

@@ -350,6 +350,9 @@ void report_helpers(const struct manager *m, const struct managed_domain *d, str
 /** Whether the canary sings: false when it is not there, or starved. @text says how it fares. */
 bool report_canary(const struct canary_totals *canary, char *text, size_t size);
 
+/** The name of a domain in a report: valid UTF-8, whatever it is. */
+void report_name(const struct managed_domain *d, char *buffer, size_t size);
+
 /* report_interrupts.c */
 
 /** Adds what is known of a vCPU's interrupts and of its guest's spinning. */
@@ -362,6 +365,10 @@ void report_signs(const struct policy_view *view, struct cJSON *object);
 /** Adds the counts of the whole host. */
 void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct cJSON *object);
 
+/** How much of all interrupts it can see, as a sentence. */
+void report_interrupts_seen(const struct tracer *tracer, const struct pvs_interrupt_counts *counts,
+                            char *text, size_t size);
+
 /* report_tracer.c */
 
 /** What the tracer sees, and what is missing, as a sentence. */
@@ -372,15 +379,6 @@ void report_tracer_parts(const struct tracer *tracer, struct cJSON *root);
 
 /** Says in the journal which parts the kernel refused. */
 void report_tracer_start(const struct tracer *tracer);
-
-/* report_interrupts.c */
-
-/** How much of all interrupts it can see, as a sentence. */
-void report_interrupts_seen(const struct tracer *tracer, const struct pvs_interrupt_counts *counts,
-                            char *text, size_t size);
-
-/** The name of a domain in a report: valid UTF-8, whatever it is. */
-void report_name(const struct managed_domain *d, char *buffer, size_t size);
 
 /* summary.c */
 

@@ -43,7 +43,7 @@ int tracer_parts_choose(struct tracer_parts *ret, tracer_parts_load_fn *load, vo
                         char cause[TRACER_CAUSE_MAX]);
 
 /**
- * Keeps what libbpf complains of, for tracer_cause(). @text: one message of its log, with the
- * verifier's log in it or not. Of several the first one that names a cause stays.
+ * Keeps what libbpf complains of in @cause, which begins as "". @text: one message of its log, with
+ * the verifier's log in it or not. Of several the first one that names a cause stays.
  */
 void tracer_cause_note(char cause[TRACER_CAUSE_MAX], const char *text);

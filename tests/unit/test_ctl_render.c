@@ -315,7 +315,7 @@ static void test_asks(void)
 	rmdir(directory);
 }
 
-static void write_file(const char *root, const char *name, const char *text)
+static void write_bytes(const char *root, const char *name, const char *bytes, size_t size)
 {
 	char path[512];
 	FILE *file;
@@ -328,8 +328,13 @@ static void write_file(const char *root, const char *name, const char *text)
 	}
 	file = fopen(path, "w");
 	CHECK(file);
-	fputs(text, file);
+	fwrite(bytes, 1, size, file);
 	fclose(file);
+}
+
+static void write_file(const char *root, const char *name, const char *text)
+{
+	write_bytes(root, name, text, strlen(text));
 }
 
 static const struct check *find(const struct doctor_report *report, const char *name)
@@ -407,9 +412,8 @@ static void check_net(const char *root, enum check_status status, const char *de
 
 static void test_doctor_knows_the_kernels_net(void)
 {
-	char root[] = "/tmp/pvsched-root-XXXXXX", command[64], path[128];
+	char root[] = "/tmp/pvsched-root-XXXXXX", command[64];
 	static const char btf[] = "x\0fair_server_x\0fair_server";
-	FILE *file;
 
 	CHECK(mkdtemp(root));
 	check_net(root, CHECK_WARN, "cannot be read", "");
@@ -424,18 +428,10 @@ static void test_doctor_knows_the_kernels_net(void)
 	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "100000\n");
 	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
 	/* a longer name, or one at the very end, is not it */
-	write_file(root, "/sys/kernel/btf/vmlinux", "");
-	snprintf(path, sizeof(path), "%s/sys/kernel/btf/vmlinux", root);
-	file = fopen(path, "w");
-	CHECK(file);
-	fwrite(btf, 1, sizeof(btf) - 1, file);
-	fclose(file);
+	write_bytes(root, "/sys/kernel/btf/vmlinux", btf, sizeof(btf) - 1);
 	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
 	/* the fair server, by BTF alone, where debugfs is not mounted */
-	file = fopen(path, "w");
-	CHECK(file);
-	fwrite(btf, 1, sizeof(btf), file);
-	fclose(file);
+	write_bytes(root, "/sys/kernel/btf/vmlinux", btf, sizeof(btf));
 	check_net(root, CHECK_OK, "fair server is the net", "");
 	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "50000000\n");
 	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "0\n");
