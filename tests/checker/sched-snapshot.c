@@ -18,7 +18,8 @@
  * Not compared, because others change them all the time:
  *   names of threads; threads and cgroups that came or went (but see below);
  *   kworker/N: everything, as workers move between pools with other attributes;
- *   other kernel threads: affinity, timer slack and cgroup (CPU hotplug, cpusets);
+ *   other kernel threads: affinity, timer slack and cgroup (CPU hotplug, cpusets), and the slice:
+ *   one that has not run since all CPUs came up still has the slice of a host with one CPU;
  *   `--except` threads.
  * A thread with a real-time or deadline class that was not in FILE is reported if its process, or
  *the parent of that, is a QEMU or pvschedd: nothing else would notice that it was born boosted.
@@ -89,7 +90,7 @@ static bool is_ignored(const struct thread *t, enum field field)
 	if (!t->kernel)
 		return false;
 	return strncmp(t->comm, "kworker/", 8) == 0 || field == AFFINITY || field == SLACK ||
-	       field == CGROUP;
+	       field == CGROUP || (field == RUNTIME && strcmp(t->values[POLICY], "OTHER") == 0);
 }
 
 static int by_tid(const void *a, const void *b)

@@ -125,6 +125,20 @@ else
 	skip "real-time classes" "not permitted"
 fi
 
+# another slice counts for a process, not for a kernel thread
+slice_in_file() {
+	awk -F'\t' -v OFS='\t' -v tid="$1" '$1 == "T" && $2 == tid { $11 = 12345; found = 1 } 1; END { exit !found }' \
+		"$dir/file" >"$dir/other" && mv "$dir/other" "$dir/file"
+}
+save
+if slice_in_file "$pid"; then sees "slice" "runtime was 12345, is" --pid "$pid"; else not_ok "slice"; fi
+"$snapshot" save "$dir/file" --pid 2 || exit 2
+if [ "$(cat /proc/2/comm)" = kthreadd ] && slice_in_file 2; then
+	quiet "slice of a kernel thread" --pid 2
+else
+	skip "slice of a kernel thread" "none is seen from here"
+fi
+
 # values of a virtual machine's cgroup
 for root in /sys/fs/cgroup/cpu /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup; do
 	[ -w "$root" ] || continue
