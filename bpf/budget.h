@@ -5,109 +5,43 @@
  * Charging what ran to the three buckets, and the timer that speaks when one of them is empty.
  */
 
-#include "ask.h"
+#include "request.h"
 #include "softirqd.h"
 #include "tables.h"
 
 #define MAX_RT_PRIO 100
 
-/* How long of [in_ns, *until] the vCPU was elevated since it was raised last; *until: its end. */
-static __always_inline __u64 elevated_span(const struct pvs_vcpu_account *vcpu, __u64 in_ns,
-                                           __u64 *until)
-{
-	__u64 from = in_ns > vcpu->raised_at_ns ? in_ns : vcpu->raised_at_ns;
-
-	/* lowered while it ran: charge what was before, as of then */
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED) && vcpu->lowered_at_ns < *until)
-		*until = vcpu->lowered_at_ns;
-	return *until > from ? *until - from : 0;
-}
-
-/* What of the run since @in_ns was elevated before that. */
-static __always_inline __u64 elevated_earlier(const struct pvs_vcpu_account *vcpu, __u64 in_ns)
-{
-	return in_ns && vcpu->earlier_in_ns == in_ns ? vcpu->earlier_ns : 0;
-}
-
-static __always_inline void domain_charge(__u32 slot, __u64 now, __u64 charge)
+static __always_inline void domain_charge(__u32 slot, __u64 until, __u64 charge)
 {
 	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &slot);
 
-	if (!domain)
-		return;
-	__sync_fetch_and_add(&domain->used_ns, charge);
-	/* Sixteen failures in a row would take sixteen CPUs charging within nanoseconds. */
-	for (int i = 0; i < 16; i++) {
-		__u64 old = domain->repaid_at_ns;
-		__u64 new = pvs_bucket_charge(&domain->rule, old, now, charge);
-
-		if (__sync_val_compare_and_swap(&domain->repaid_at_ns, old, new) == old)
-			break;
-	}
+	if (domain)
+		pvs_domain_charge(domain, until, charge);
 }
 
-static __always_inline void cpu_charge(__u32 cpu, __u64 now, __u64 charge, bool foreign)
+static __always_inline void cpu_charge(__u32 cpu, __u64 until, __u64 charge, bool foreign)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	struct pvs_bucket_rule rule = cpu_rule;
 
-	if (!account)
-		return;
-	account->rt_run_ns += charge;
-	if (foreign)
-		account->foreign_ns += charge;
-	account->repaid_at_ns = pvs_bucket_charge(&rule, account->repaid_at_ns, now, charge);
+	if (account)
+		pvs_cpu_charge(account, &rule, until, charge, foreign);
 }
 
-/*
- * What is left to an elevated vCPU that runs since @since: the least of its own, its domain's and
- * its CPU's tokens. The run itself is not charged yet, so it is taken off here.
- */
+/* What is left to a boosted vCPU that runs since @since. */
 static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __u64 now,
                                          __u64 since, __u32 *which)
 {
 	__u32 domain_slot = vcpu->domain, cpu = vcpu->cpu;
-	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &domain_slot);
-	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	struct pvs_bucket_rule rule = cpu_rule;
-	__u64 earlier = elevated_earlier(vcpu, vcpu->in_ns), repaid_at = vcpu->repaid_at_ns;
-	__s64 ran = (__s64)(now - since);
-	__s64 left, other;
+	struct pvs_buckets buckets = {
+	        .vcpu = vcpu,
+	        .domain = bpf_map_lookup_elem(&domains, &domain_slot),
+	        .cpu = bpf_map_lookup_elem(&cpus, &cpu),
+	        .cpu_rule = &rule,
+	};
 
-	repaid_at = pvs_bucket_use(&vcpu->rule, repaid_at, earlier, vcpu->earlier_until_ns, now,
-	                           vcpu->entitled_permille);
-	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
-	left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
-	*which = PVS_BUCKET_VCPU;
-	if (domain) {
-		other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now) -
-		        (__s64)earlier;
-		if (other < left) {
-			left = other;
-			*which = PVS_BUCKET_DOMAIN;
-		}
-	}
-	if (account) {
-		other = pvs_bucket_tokens(&rule, account->repaid_at_ns, now) - (__s64)earlier;
-		if (other < left) {
-			left = other;
-			*which = PVS_BUCKET_CPU;
-		}
-	}
-	return left - ran;
-}
-
-/* When an elevated vCPU that runs is looked at again: when its tokens end, or its guest may say. */
-static __always_inline __u64 next_look(const struct pvs_vcpu_account *vcpu, __u64 now, __u64 left)
-{
-	struct pvs_ask_run run;
-	__u64 look;
-
-	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
-		return left;
-	run = pvs_vcpu_ask_run(vcpu);
-	look = pvs_ask_look_at(&run, now) - now;
-	return look < left ? look : left;
+	return pvs_buckets_left(&buckets, since, now, which);
 }
 
 static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot, __u64 now,
@@ -231,8 +165,8 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		/* a CPU that it has left is not disturbed for it more often than it must be */
-		if (ask_check_running(vcpu, slot, now))
-			left = next_look(vcpu, now, left);
+		if (request_check_running(vcpu, slot, now))
+			left = pvs_run_next_look(vcpu, now, left);
 		deadline_again(vcpu, slot, deadline, now, left, in);
 		return 0;
 	}
@@ -259,7 +193,7 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 		exhausted(vcpu, slot, now, which);
 		delay = PVS_OVERDUE_NS;
 	} else {
-		delay = next_look(vcpu, now, left);
+		delay = pvs_run_next_look(vcpu, now, left);
 	}
 	/*
 	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a

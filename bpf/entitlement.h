@@ -7,6 +7,8 @@
 
 #include "tables.h"
 
+#include "core/run.h"
+
 #define CGROUP_LEVELS 10
 #define SAMPLE_NS     2000000 /* the entitlement is measured at most this often per vCPU */
 
@@ -56,9 +58,7 @@ static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __
 	permille = (__u32)((share * 1000) >> 20);
 	if (permille == 0)
 		permille = 1;
-	vcpu->entitled_permille = vcpu->entitled_permille
-	                                  ? (vcpu->entitled_permille * 3 + permille + 3) / 4
-	                                  : permille;
+	vcpu->entitled_permille = pvs_entitled_learn(vcpu->entitled_permille, permille);
 	if (quota != vcpu->quota) {
 		vcpu->quota = quota;
 		event_send(slot, PVS_EVENT_QUOTA, quota);

@@ -13,6 +13,8 @@
 
 #include "tables.h"
 
+#include "core/helper.h"
+
 #define SLOT_NONE 0xffffffff
 
 static __always_inline struct pvs_domain_account *helper_domain(__u32 helper)
@@ -59,35 +61,21 @@ static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 	return slot;
 }
 
-/* How long it has waited behind its domain's elevated vCPUs, with the run that goes on. */
-static __always_inline __u64 helper_behind(const struct pvs_helper_account *helper,
-                                           const struct pvs_vcpu_account *vcpu, __u64 now)
-{
-	__u64 from = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
-
-	if (from < helper->since_ns)
-		from = helper->since_ns;
-	return helper->behind_ns + (now > from ? now - from : 0);
-}
-
 /* The vCPU in @slot runs elevated where it may wait: says so, or looks again when it is time to. */
 static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
 	struct helper_look *look = bpf_map_lookup_elem(&helper_looks, &number);
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
-	__u64 behind, delay, due;
+	__u64 delay, due;
 
 	if (!helper || !look || !vcpu || !helper->since_ns || helper->cpu != vcpu->cpu)
 		return;
-	behind = helper_behind(helper, vcpu, now);
-	if (behind + PVS_TOKENS_MIN_NS > PVS_HELPER_WAIT_NS) {
-		helper->sheds += !helper->told;
-		helper->told = 1;
+	delay = pvs_helper_patience(helper, vcpu, now);
+	if (!delay) {
 		event_send(slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
 		return;
 	}
-	delay = PVS_HELPER_WAIT_NS - behind;
 	due = __sync_fetch_and_add(&look->due_ns, 0); /* a full barrier after in_ns */
 	if (due > now && due <= now + delay)
 		return; /* it looks for itself, and starts again */
@@ -152,15 +140,12 @@ __noinline int helpers_charge(__u32 domain_slot, __u32 cpu, __u64 until, __u64 c
 	for (__u32 i = 0; i < PVS_HELPERS_OF_DOMAIN; i++) {
 		__u32 number = domain_slot * PVS_HELPERS_OF_DOMAIN + i;
 		struct pvs_helper_account *helper;
-		__u64 waited;
 
 		if (!(waiting & (1U << i)))
 			continue;
 		helper = bpf_map_lookup_elem(&helpers, &number);
-		if (!helper || !helper->since_ns || helper->cpu != cpu || helper->since_ns >= until)
-			continue;
-		waited = until - helper->since_ns;
-		helper->behind_ns += waited < charge ? waited : charge;
+		if (helper)
+			pvs_helper_charge(helper, cpu, until, charge);
 	}
 	return 0;
 }
@@ -174,12 +159,7 @@ __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 
 	if (!helper || !domain)
 		return 0;
-	helper->cpu = cpu;
-	if (!helper->since_ns) {
-		helper->behind_ns = 0;
-		helper->told = 0;
-		helper->since_ns = now;
-	}
+	pvs_helper_wait_begin(helper, cpu, now);
 	__sync_fetch_and_or(&domain->helpers_waiting, bit);
 	/* the daemon let go of it meanwhile: nobody would ever see it run */
 	if (!helper->tid) {
@@ -198,19 +178,11 @@ __noinline int helper_runs(__u32 number, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
 	struct pvs_domain_account *domain = helper_domain(number);
-	__u64 wait;
 
 	if (!helper || !domain || !helper->since_ns)
 		return 0;
-	wait = now - helper->since_ns;
-	helper->since_ns = 0;
+	pvs_helper_wait_end(helper, now);
 	__sync_fetch_and_and(&domain->helpers_waiting, ~(1U << (number % PVS_HELPERS_OF_DOMAIN)));
-	helper->waits++;
-	helper->wait_ns += wait;
-	if (wait > helper->wait_max_ns)
-		helper->wait_max_ns = wait;
-	if (helper->behind_ns > helper->behind_max_ns)
-		helper->behind_max_ns = helper->behind_ns;
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 
 #include "tables.h"
 
+#include "core/signs.h"
+
 #define PF_KTHREAD 0x00200000
 
 /* Of preempt_count(): softirqs that are served (not disabled), hard interrupts, NMIs. */
@@ -92,20 +94,8 @@ static __always_inline __u32 process_of(struct task_struct *task)
 static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u32 slot,
                                               __u32 vector)
 {
-	__u64 ready = vcpu->in_ns ? 0 : ready_since(vcpu);
-	__u64 before = vcpu->interrupt_for_ns, told = vcpu->interrupt_told_ns, now;
-
-	if (!ready || before == ready || (vcpu->flags & PVS_FLAG_ELEVATED))
-		return;
-	if (__sync_val_compare_and_swap(&vcpu->interrupt_for_ns, before, ready) != before)
-		return; /* somebody else saw one, too */
-	COUNT(vcpu->deliveries_waiting);
-	now = bpf_ktime_get_ns();
-	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now < vcpu->interrupts_from_ns ||
-	    now - told < PVS_INTERRUPT_TOLD_NS)
-		return;
-	vcpu->interrupt_told_ns = now;
-	event_send(slot, PVS_EVENT_INTERRUPT, vector);
+	if (pvs_interrupt_is_first(vcpu) && pvs_interrupt_is_told(vcpu, bpf_ktime_get_ns()))
+		event_send(slot, PVS_EVENT_INTERRUPT, vector);
 }
 
 /*

@@ -9,6 +9,8 @@
 
 #include "tables.h"
 
+#include "core/signs.h"
+
 #define HYPERCALL_SCHED_YIELD 11
 
 /* In the context of the vCPU thread. */
@@ -16,19 +18,9 @@ static __always_inline void spun(void)
 {
 	struct pvs_vcpu_account *vcpu;
 	__u32 slot = 0;
-	__u64 since;
 
 	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
-	if (!vcpu)
-		return;
-	vcpu->spins++;
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
-		return;
-	since = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
-	if (vcpu->spin_since_ns != since)
-		vcpu->spins_of_run = 0;
-	vcpu->spin_since_ns = since;
-	if (++vcpu->spins_of_run == PVS_SPINS)
+	if (vcpu && pvs_spin_is_told(vcpu))
 		event_send(slot, PVS_EVENT_SPIN, 0);
 }
 

@@ -14,7 +14,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

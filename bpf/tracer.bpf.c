@@ -5,12 +5,12 @@
  *
  * Cost to everybody else: two loads and a test per switch (see `listed`), no map look-up.
  */
-#include "ask.h"
 #include "budget.h"
 #include "canary.h"
 #include "entitlement.h"
 #include "helpers.h"
 #include "inject.h"
+#include "request.h"
 #include "softirqd.h"
 #include "spin.h"
 #include "tables.h"
@@ -35,33 +35,6 @@ static __always_inline void wait_record(struct pvs_vcpu_account *vcpu, __u64 wai
 		vcpu->wait_max_ns = wait;
 }
 
-/* Observe: would a boost have covered this wake-up? The bucket behaves as it would have. */
-static __always_inline void imagine_in(struct pvs_vcpu_account *vcpu, __u64 now)
-{
-	if (vcpu->empty && vcpu->repaid_at_ns <= now)
-		vcpu->empty = 0;
-	if (!vcpu->empty && vcpu->out == PVS_OUT_HALTED)
-		vcpu->wakeups_imagined++;
-}
-
-static __always_inline void imagine_out(struct pvs_vcpu_account *vcpu, __u64 now, __u64 ran)
-{
-	__s64 left = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now);
-	__u64 used = ran, charge;
-
-	if (vcpu->empty)
-		return;
-	if (left <= 0)
-		used = 0;
-	else if (used > (__u64)left)
-		used = left;
-	charge = used > PVS_CHARGE_MIN_NS ? used : PVS_CHARGE_MIN_NS;
-	vcpu->imagined_ns += used;
-	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
-	if (used < ran)
-		vcpu->empty = 1;
-}
-
 static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
                                     struct task_struct *p, __u64 now, __u32 cpu)
 {
@@ -74,7 +47,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	vcpu->cpu = cpu;
 	vcpu->switches++;
 	if (vcpu->flags & PVS_FLAG_IMAGINED)
-		imagine_in(vcpu, now);
+		pvs_imagined_in(vcpu, now);
 	vcpu->in_ns = now;
 	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
 		event_send(slot, PVS_EVENT_RUN, 0);
@@ -122,8 +95,7 @@ __noinline int elevated_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 	domain_charge(vcpu->domain, until, charge);
 	if (domain_helpers_wait(vcpu->domain))
 		helpers_charge(vcpu->domain, cpu, until, charge);
-	charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
-	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until, charge);
+	pvs_vcpu_charge(vcpu, until, charge);
 	return 0;
 }
 
@@ -131,7 +103,8 @@ __noinline int elevated_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
-	__u64 in, ran, used, earlier, until;
+	struct pvs_run run;
+	__u64 in, ran;
 
 	if (!vcpu)
 		return 0;
@@ -146,20 +119,18 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	}
 	ran = now > in ? now - in : 0;
 	vcpu->run_ns += ran;
-	until = now;
-	used = elevated_span(vcpu, in, &until);
-	earlier = elevated_earlier(vcpu, vcpu->in_ns);
 	if (vcpu->flags & PVS_FLAG_IMAGINED) {
-		imagine_out(vcpu, now, ran);
+		pvs_imagined_out(vcpu, now, ran);
 		return 0;
 	}
-	vcpu->used_ns += used + earlier;
-	if (earlier)
-		elevated_charge(slot, cpu, pvs_bucket_until(vcpu->earlier_until_ns, now), earlier);
-	if (used && used + earlier < PVS_CHARGE_MIN_NS)
-		used = PVS_CHARGE_MIN_NS - earlier;
-	if (used)
-		elevated_charge(slot, cpu, pvs_bucket_until(until, now), used);
+	run = pvs_run_of(vcpu, in, now);
+	vcpu->used_ns += run.earlier_ns + run.last_ns;
+	if (run.earlier_ns)
+		elevated_charge(slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
+		                run.earlier_ns);
+	if (run.last_ns)
+		elevated_charge(slot, cpu, pvs_bucket_until(run.last_until_ns, now),
+		                pvs_run_last_charge(&run));
 	return 0;
 }
 
@@ -178,13 +149,14 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 		run_charge(slot, now, cpu);
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
 	if (vcpu->page_address)
-		ask_read(slot, now, asleep);
+		request_read(slot, now, asleep);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
-		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT)) {
+		if (vcpu->request.opinion == PVSCHED_ASK_URGENT &&
+		    (vcpu->flags & PVS_FLAG_REPORT_URGENT)) {
 			slack_note(vcpu, p, now);
 			event_send(slot, PVS_EVENT_URGENT, 0);
 		}

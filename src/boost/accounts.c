@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/run.h"
+
 /* BPF programs on other CPUs write these: one load, one store each, never torn or repeated. */
 #define READ(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define WRITE(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELEASE)
@@ -35,32 +37,6 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
 }
 
-/* What of the run that goes on since in_ns is elevated, and so not charged yet, in two stretches.
- */
-struct stretches {
-	uint64_t earlier_ns, earlier_until_ns; /* before it was raised last */
-	uint64_t last_ns, last_until_ns;
-};
-
-static struct stretches elevated_so_far(const struct pvs_vcpu_account *a, uint64_t in_ns,
-                                        uint64_t now_ns)
-{
-	uint64_t since_ns = MAX(in_ns, READ(a->raised_at_ns));
-	struct stretches ret = {.last_until_ns = now_ns};
-
-	if (!in_ns)
-		return ret;
-	if (READ(a->earlier_in_ns) == in_ns) {
-		ret.earlier_ns = READ(a->earlier_ns);
-		ret.earlier_until_ns = READ(a->earlier_until_ns);
-	}
-	if (!(READ(a->flags) & PVS_FLAG_ELEVATED))
-		ret.last_until_ns = MIN(now_ns, READ(a->lowered_at_ns));
-	if (ret.last_until_ns > since_ns)
-		ret.last_ns = ret.last_until_ns - since_ns;
-	return ret;
-}
-
 /*
  * The tracer charges a run for what was elevated since it was raised last. One that was lowered in
  * this run and is raised again owes the stretches before, too: they are added up, as if they had
@@ -70,12 +46,12 @@ void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 	uint64_t in_ns = READ(a->in_ns);
-	struct stretches s = elevated_so_far(a, in_ns, now_ns);
+	struct pvs_run run = pvs_run_of(a, in_ns, now_ns);
 
-	if (s.last_ns) {
+	if (run.last_ns) {
 		/* in this order: whatever is switched out meanwhile is charged twice, not never */
-		WRITE(a->earlier_ns, s.earlier_ns + s.last_ns);
-		WRITE(a->earlier_until_ns, s.last_until_ns);
+		WRITE(a->earlier_ns, run.earlier_ns + run.last_ns);
+		WRITE(a->earlier_until_ns, run.last_until_ns);
 		WRITE(a->earlier_in_ns, in_ns);
 	}
 	WRITE(a->exhausted_at_ns, 0);
@@ -145,23 +121,13 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 	return pvs_bucket_ready_at(rule, repaid_at_ns, want_ns);
 }
 
-/* When its bucket will be full, what is not charged yet taken off. */
-static uint64_t full_at(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
-                        const struct stretches *s, uint32_t entitled_permille, uint64_t now_ns)
-{
-	repaid_at_ns = pvs_bucket_use(rule, repaid_at_ns, s->earlier_ns, s->earlier_until_ns,
-	                              now_ns, entitled_permille);
-	return pvs_bucket_use(rule, repaid_at_ns, s->last_ns, s->last_until_ns, now_ns,
-	                      entitled_permille);
-}
-
 /*
  * How long the helper of its domain that did longest so waits behind that domain's elevated vCPUs
  * on its CPU. What of the run that goes on is not charged yet, is added; of a run that was raised
  * twice, the last stretch.
  */
 static void look_at_helpers(const struct accounts *accounts, const struct pvs_vcpu_account *a,
-                            const struct stretches *s, struct policy_facts *ret)
+                            const struct pvs_run *run, struct policy_facts *ret)
 {
 	uint32_t domain = READ(a->domain), cpu = READ(a->cpu);
 	uint32_t waiting = READ(accounts->domains[domain].helpers_waiting);
@@ -174,8 +140,8 @@ static void look_at_helpers(const struct accounts *accounts, const struct pvs_vc
 
 		if (!since_ns || READ(helper->cpu) != cpu)
 			continue;
-		if (s->last_ns && s->last_until_ns > since_ns)
-			behind_ns += MIN(s->last_ns, s->last_until_ns - since_ns);
+		if (run->last_ns && run->last_until_ns > since_ns)
+			behind_ns += MIN(run->last_ns, run->last_until_ns - since_ns);
 		ret->helper_waits = true;
 		ret->helper_behind_ns = MAX(ret->helper_behind_ns, behind_ns);
 	}
@@ -199,7 +165,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	struct pvs_bucket_rule domain_rule = rule_read(&domain->rule);
 	struct pvs_bucket_rule cpu_rule = rule_read(accounts->cpu_rule);
 	uint64_t in_ns = READ(a->in_ns);
-	struct stretches s = elevated_so_far(a, in_ns, now_ns);
+	struct pvs_run run = pvs_run_of(a, in_ns, now_ns);
 	uint32_t entitled = READ(a->entitled_permille);
 
 	*ret = (struct policy_facts){
@@ -219,14 +185,14 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
 	}
-	look_at_helpers(accounts, a, &s, ret);
-	ret->full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, entitled, now_ns);
+	look_at_helpers(accounts, a, &run, ret);
+	ret->full_at_ns = pvs_run_full_at(&run, &rule, READ(a->repaid_at_ns), entitled, now_ns);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, entitled);
 	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,
-	                                   s.earlier_ns + s.last_ns, now_ns, &ret->tokens_ns);
+	                                   run.earlier_ns + run.last_ns, now_ns, &ret->tokens_ns);
 	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns,
-	                                s.earlier_ns + s.last_ns, now_ns, &ret->tokens_ns);
+	                                run.earlier_ns + run.last_ns, now_ns, &ret->tokens_ns);
 }
 
 uint32_t account_life(const struct accounts *accounts, unsigned int slot)
@@ -269,14 +235,15 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 	uint64_t in_ns = READ(a->in_ns), full_at_ns;
 	struct pvs_bucket_rule rule;
-	struct stretches s;
+	struct pvs_run run;
 	int64_t left_ns;
 
 	if (!in_ns || !(READ(a->flags) & PVS_FLAG_ELEVATED))
 		return 0;
 	rule = rule_read(&a->rule);
-	s = elevated_so_far(a, in_ns, now_ns);
-	full_at_ns = full_at(&rule, READ(a->repaid_at_ns), &s, READ(a->entitled_permille), now_ns);
+	run = pvs_run_of(a, in_ns, now_ns);
+	full_at_ns = pvs_run_full_at(&run, &rule, READ(a->repaid_at_ns), READ(a->entitled_permille),
+	                             now_ns);
 	left_ns = pvs_bucket_tokens(&rule, full_at_ns, now_ns);
 	/* switched out meanwhile, it has been charged for it */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -316,7 +283,7 @@ void account_report(const struct accounts *accounts, unsigned int slot,
 	               (view->wants_ordinary ? PVS_FLAG_REPORT_ORDINARY : 0) |
 	               (view->wants_interrupt ? PVS_FLAG_REPORT_INTERRUPT : 0);
 
-	WRITE(accounts->vcpus[slot].ask_grace_ns, view->grace_ns);
+	WRITE(accounts->vcpus[slot].request_grace_ns, view->grace_ns);
 	WRITE(accounts->vcpus[slot].interrupts_from_ns, view->interrupts_from_ns);
 	flags_change(&accounts->vcpus[slot], set, all & ~set);
 }
@@ -338,43 +305,47 @@ void account_set_page(const struct accounts *accounts, unsigned int slot, uint64
 	WRITE(a->page_address, address);
 }
 
-void account_ask(const struct accounts *accounts, unsigned int slot, struct guest_ask *ask)
+void account_request(const struct accounts *accounts, unsigned int slot,
+                     struct pvs_request *request)
 {
-	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
-	uint64_t read_ns = __atomic_load_n(&a->ask_read_ns, __ATOMIC_ACQUIRE);
-	struct guest_ask seen = {
-	        .words = {READ(a->ask_words[0]), READ(a->ask_words[1]), READ(a->ask_words[2])},
+	const struct pvs_request *traced = &accounts->vcpus[slot].request;
+	uint64_t read_ns = __atomic_load_n(&traced->read_ns, __ATOMIC_ACQUIRE);
+	uint32_t opinion = READ(traced->opinion);
+	struct pvs_request seen = {
+	        .words = {READ(traced->words[0]), READ(traced->words[1]), READ(traced->words[2])},
+	        .generation = READ(traced->generation),
 	        .read_ns = read_ns,
-	        .changed_ns = READ(a->ask_changed_ns),
-	        .request_ns = READ(a->ask_request_ns),
-	        .intent_ns = READ(a->ask_intent_ns),
-	        .expected_ns = READ(a->ask_expected_ns),
-	        .ask = READ(a->ask) <= PVSCHED_ASK_URGENT ? (enum pvsched_ask)READ(a->ask)
-	                                                  : PVSCHED_ASK_NONE,
-	        .invalid = ask->invalid,
+	        .changed_ns = READ(traced->changed_ns),
+	        .request_ns = READ(traced->request_ns),
+	        .intent_ns = READ(traced->intent_ns),
+	        .expected_ns = READ(traced->expected_ns),
+	        .clock = request->clock,
+	        .opinion = opinion <= PVSCHED_ASK_URGENT ? opinion : PVSCHED_ASK_NONE,
+	        .agent = READ(traced->agent),
+	        .invalid_total = request->invalid_total,
+	        .stale_total = request->stale_total,
 	};
 
-	/* one that is being written belongs together no more: the guest's own words are read next
-	 */
+	/* words that are being written do not belong together: the page itself is read next */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (read_ns <= ask->read_ns || READ(a->ask_read_ns) != read_ns)
+	if (read_ns <= request->read_ns || READ(traced->read_ns) != read_ns ||
+	    seen.generation != READ(accounts->vcpus[slot].page_generation))
 		return;
-	/* who saw it first knows better when it was written */
-	if (seen.words[0] == ask->words[0])
-		seen.expected_ns = ask->expected_ns;
-	seen.clock = ask->clock;
-	*ask = seen;
+	/* the first look at a word knows best when it was written */
+	if (seen.words[0] == request->words[0])
+		seen.expected_ns = request->expected_ns;
+	*request = seen;
 }
 
-uint32_t account_ask_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns)
+uint32_t account_page_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns)
 {
-	*read_ns = READ(accounts->vcpus[slot].ask_read_ns);
-	return READ(accounts->vcpus[slot].ask_faults);
+	*read_ns = READ(accounts->vcpus[slot].request.read_ns);
+	return READ(accounts->vcpus[slot].page_faults);
 }
 
-uint32_t account_ask_invalid(const struct accounts *accounts, unsigned int slot)
+uint32_t account_request_invalid(const struct accounts *accounts, unsigned int slot)
 {
-	return READ(accounts->vcpus[slot].ask_invalid);
+	return READ(accounts->vcpus[slot].request.invalid_total);
 }
 
 void account_snapshot(const struct accounts *accounts, unsigned int slot,

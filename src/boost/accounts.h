@@ -11,7 +11,7 @@
 
 #include "guest/page.h"
 #include "policy/policy.h"
-#include "pvsched/trace.h"
+#include "core/account.h"
 #include "util/base.h"
 
 struct accounts {
@@ -106,13 +106,15 @@ void account_report_run(const struct accounts *accounts, unsigned int slot, bool
 void account_set_page(const struct accounts *accounts, unsigned int slot, uint64_t address,
                       uint64_t generation, bool agent);
 
-/** What it read last, unless @ask is newer. */
-void account_ask(const struct accounts *accounts, unsigned int slot, struct guest_ask *ask);
+/** What it read last, unless @request is newer. Counts and clock of @request stay its own. */
+void account_request(const struct accounts *accounts, unsigned int slot,
+                     struct pvs_request *request);
 
 /** How often it could not read the page; @read_ns gets when it could, last. */
-uint32_t account_ask_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns);
+uint32_t account_page_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns);
 
-uint32_t account_ask_invalid(const struct accounts *accounts, unsigned int slot);
+/** How often it saw a voice change to a word that has no meaning. */
+uint32_t account_request_invalid(const struct accounts *accounts, unsigned int slot);
 
 /** What the guest is told of its vCPU, as far as the tracer knows it. */
 void account_snapshot(const struct accounts *accounts, unsigned int slot,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "boost/crowd.h"
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 #include "util/clock.h"
 
 int crowd_debtor(struct booster *b, unsigned int running, bool mates)

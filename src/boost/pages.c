@@ -12,7 +12,7 @@ struct page_slot {
 	bool counted; /* in pages::n_polled */
 	enum pvsched_status status;
 	struct guest_hello hello;
-	struct guest_ask ask;
+	struct pvs_request request;
 	uint64_t looked_ns; /* last */
 	uint64_t poll_interval_ns;
 	uint64_t polled_ns; /* since when, for want of a page that is resident; 0: not for that */
@@ -127,7 +127,7 @@ static int lose(struct pages *pages, unsigned int slot)
 	p->status = PVSCHED_STATUS_DISABLED;
 	p->lost = true;
 	count_polled(pages, p);
-	p->ask = (struct guest_ask){0};
+	p->request = (struct pvs_request){0};
 	account_set_page(pages->accounts, slot, 0, 0, false);
 	account_report_run(pages->accounts, slot, false);
 	timers_set(pages->timers, slot, NSEC_NEVER);
@@ -142,13 +142,13 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
 		return;
 	/* what the tracer saw at a switch tells better since when it holds */
-	account_ask(pages->accounts, slot, &p->ask);
+	account_request(pages->accounts, slot, &p->request);
 	/* what could not be read is as it was; pages_look() sees that it is lost */
-	guest_page_read_ask(&p->page, agent_speaks(p), facts->ran_ns ? now_ns - facts->ran_ns : 0,
-	                    now_ns, &p->ask);
-	facts->ask = guest_ask_now(&p->ask, now_ns);
-	facts->expected_ns = facts->ask == PVSCHED_ASK_ORDINARY ? p->ask.expected_ns : 0;
-	facts->said_ns = MAX(p->ask.request_ns, p->ask.intent_ns);
+	guest_page_read_request(&p->page, agent_speaks(p),
+	                        facts->ran_ns ? now_ns - facts->ran_ns : 0, now_ns, &p->request);
+	facts->ask = pvs_request_opinion(&p->request, now_ns);
+	facts->expected_ns = facts->ask == PVSCHED_ASK_ORDINARY ? p->request.expected_ns : 0;
+	facts->said_ns = MAX(p->request.request_ns, p->request.intent_ns);
 }
 
 /* Who else writes to such a page can make a write wait: somebody else does it. */
@@ -174,7 +174,7 @@ static enum pvsched_boost boost(const struct page_slot *p, const struct policy_v
 {
 	if (view->state != POLICY_ARMED)
 		return PVSCHED_BOOST_BASE;
-	return agent_speaks(p) && p->ask.words[2] ? PVSCHED_BOOST_CRITICAL : PVSCHED_BOOST_TASK;
+	return agent_speaks(p) && p->request.words[2] ? PVSCHED_BOOST_CRITICAL : PVSCHED_BOOST_TASK;
 }
 
 void pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
@@ -255,7 +255,7 @@ static int look_for_hello(struct pages *pages, unsigned int slot, const struct p
 	changed = status != p->status;
 	p->hello = hello;
 	p->status = status;
-	p->ask = (struct guest_ask){.invalid = p->ask.invalid};
+	pvs_request_forget(&p->request, p->page.generation);
 	tell_tracer(pages, slot);
 	/* what a guest reads behind the status is of now */
 	pages_publish(pages, slot, view, now_ns);
@@ -278,7 +278,7 @@ static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now
 {
 	struct page_slot *p = &pages->slots[slot];
 	uint64_t read_ns = 0;
-	uint32_t faults = account_ask_faults(pages->accounts, slot, &read_ns);
+	uint32_t faults = account_page_faults(pages->accounts, slot, &read_ns);
 	bool starts = !p->polled && faults != p->faults_seen && read_ns < p->looked_ns;
 	bool ends = p->polled_ns && now_ns > p->polled_ns + POLL_INSTEAD_NS;
 
@@ -302,17 +302,17 @@ static int poll_ask(struct pages *pages, unsigned int slot, const struct policy_
                     uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
-	uint64_t changed_ns = p->ask.changed_ns;
-	enum pvsched_ask before = guest_ask_now(&p->ask, now_ns);
+	uint64_t changed_ns = p->request.changed_ns;
+	enum pvsched_ask before = pvs_request_opinion(&p->request, now_ns);
 
 	p->polls_total++;
-	if (guest_page_read_ask(&p->page, agent_speaks(p), 0, now_ns, &p->ask) < 0)
+	if (guest_page_read_request(&p->page, agent_speaks(p), 0, now_ns, &p->request) < 0)
 		return lose(pages, slot);
-	if (p->ask.changed_ns != changed_ns)
+	if (p->request.changed_ns != changed_ns)
 		p->poll_interval_ns = PAGES_POLL_MIN_NS;
 	else
 		p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
-	return is_news(view, before, guest_ask_now(&p->ask, now_ns)) ? PAGES_ASKED : 0;
+	return is_news(view, before, pvs_request_opinion(&p->request, now_ns)) ? PAGES_ASKED : 0;
 }
 
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
@@ -364,11 +364,13 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	        .polled = p->polled,
 	        .status = p->status,
 	        .hello = p->hello,
-	        .ask = guest_ask_now(&p->ask, now_ns),
+	        .ask = pvs_request_opinion(&p->request, now_ns),
 	        .generation = p->page.generation,
 	        .hellos_total = p->hellos_total,
 	        .polls_total = p->polls_total,
-	        .invalid_total = p->ask.invalid + account_ask_invalid(pages->accounts, slot),
-	        .faults_total = account_ask_faults(pages->accounts, slot, &read_ns),
+	        /* neither sees each word, and both may see the same */
+	        .invalid_total = MAX(p->request.invalid_total,
+	                             account_request_invalid(pages->accounts, slot)),
+	        .faults_total = account_page_faults(pages->accounts, slot, &read_ns),
 	};
 }

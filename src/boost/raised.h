@@ -8,7 +8,7 @@
  * Walked from the last one to the first, the one that is looked at may be dropped, and added again.
  */
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 #include "util/base.h"
 
 struct raised {

@@ -227,85 +227,27 @@ static int read_words(const struct guest_page *page, bool agent, struct words *r
 	return r;
 }
 
-/* The opinion of one voice; what has no meaning is counted. */
-static enum pvsched_ask heard(struct guest_ask *ask, enum pvsched_ask said, bool changed)
-{
-	if (said == PVSCHED_ASK_INVALID && changed)
-		ask->invalid++;
-	return said;
-}
-
-/* Since when each voice says what it says. True: one of them says another thing than before. */
-static bool note_voices(struct guest_ask *ask, const struct words *words, uint64_t now_ns)
-{
-	bool first = !ask->changed_ns;
-	bool request = first || ask->words[0] != words->line.request;
-	bool intent = first || ask->words[1] != words->scheduler.task_intent ||
-	              ask->words[2] != words->scheduler.cs_state;
-
-	if (request)
-		ask->request_ns = now_ns;
-	if (intent)
-		ask->intent_ns = now_ns;
-	return request || intent;
-}
-
-/* A voice that was not renewed has lapsed, whatever the other one does. */
-static enum pvsched_ask in_force(enum pvsched_ask said, uint64_t since_ns, uint64_t now_ns)
-{
-	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_ASK_NONE : said;
-}
-
-int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t running_since_ns,
-                        uint64_t now_ns, struct guest_ask *ask)
+int guest_page_read_request(const struct guest_page *page, bool agent, uint64_t ran_since_ns,
+                            uint64_t now_ns, struct pvs_request *request)
 {
 	struct words words;
-	enum pvsched_ask said;
-	uint32_t us;
-	uint64_t since_ns = MAX(running_since_ns, ask->read_ns);
-	bool changed;
 	int r = read_words(page, agent, &words);
 
 	if (r < 0)
 		return r;
-	if (words.line.generation_echo != page->generation) {
-		*ask = (struct guest_ask){.read_ns = now_ns, .invalid = ask->invalid};
-		return 0;
-	}
-	changed = note_voices(ask, &words, now_ns);
-	if (!ask->changed_ns || ask->words[0] != words.line.request) {
-		us = pvsched_expect_us(words.line.expect, words.line.request);
-		ask->expected_ns = 0;
-		if (us) {
-			ask->request_ns = pvs_guest_clock_to_host(
-			        &ask->clock, words.line.written_ns, since_ns, now_ns);
-			ask->expected_ns = ask->request_ns + us * NSEC_PER_USEC;
-		}
-	}
-	if (changed)
-		ask->changed_ns = now_ns;
-	ask->read_ns = now_ns;
-	ask->words[0] = words.line.request;
-	ask->words[1] = words.scheduler.task_intent;
-	ask->words[2] = words.scheduler.cs_state;
-	said = in_force(heard(ask, pvsched_request_ask(words.line.request), changed),
-	                ask->request_ns, now_ns);
-	if (agent)
-		said = pvsched_ask_merge(
-		        said, in_force(heard(ask,
-		                             pvsched_intent_ask(words.scheduler.task_intent,
-		                                                words.scheduler.cs_state),
-		                             changed),
-		                       ask->intent_ns, now_ns));
-	ask->ask = said == PVSCHED_ASK_INVALID ? PVSCHED_ASK_NONE : said;
+	pvs_request_look(request, &(struct pvs_request_look){
+	                                  .request = words.line.request,
+	                                  .expect = words.line.expect,
+	                                  .written_ns = words.line.written_ns,
+	                                  .generation_echo = words.line.generation_echo,
+	                                  .task_intent = words.scheduler.task_intent,
+	                                  .cs_state = words.scheduler.cs_state,
+	                                  .generation = page->generation,
+	                                  .ran_since_ns = ran_since_ns,
+	                                  .now_ns = now_ns,
+	                                  .agent = agent,
+	                          });
 	return 0;
-}
-
-enum pvsched_ask guest_ask_now(const struct guest_ask *ask, uint64_t now_ns)
-{
-	if (!ask->changed_ns || now_ns > ask->changed_ns + PVSCHED_REQUEST_LEASE_NS)
-		return PVSCHED_ASK_NONE;
-	return ask->ask;
 }
 
 const char *guest_status_name(enum pvsched_status status)
@@ -329,7 +271,7 @@ const char *guest_status_name(enum pvsched_status status)
 	return "?";
 }
 
-const char *guest_ask_name(enum pvsched_ask ask)
+const char *guest_opinion_name(enum pvsched_ask ask)
 {
 	switch (ask) {
 	case PVSCHED_ASK_NONE:

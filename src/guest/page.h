@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "pvsched/ask.h"
+#include "core/request.h"
 #include "util/base.h"
 
 /** Where the page is, and what the host told its guest. */
@@ -72,32 +72,16 @@ struct guest_snapshot {
 /** Writes it. Returns 0, or -errno. */
 int guest_page_publish(const struct guest_page *page, const struct guest_snapshot *snapshot);
 
-/** What a guest asked for, and since when: the same as the tracer keeps in its accounts. */
-struct guest_ask {
-	uint64_t words[3]; /* request, task_intent, cs_state */
-	uint64_t read_ns;
-	uint64_t changed_ns;  /* 0: never read */
-	uint64_t request_ns;  /* since when the first word is this one */
-	uint64_t intent_ns;   /* the others */
-	uint64_t expected_ns; /* urgent again at; 0: not known */
-	struct pvs_guest_clock clock;
-	enum pvsched_ask ask; /* never INVALID */
-	uint32_t invalid;     /* words that had no meaning */
-};
-
 /**
- * Reads the page and brings @ask up to date. @agent: its scheduler's words count, too.
- * @running_since_ns is since when the vCPU runs, or ran last: it cannot have written before.
- * Returns 0, or -errno with @ask as it was.
+ * Reads the page and brings @request up to date. @agent: its scheduler's words count, too.
+ * @ran_since_ns is since when the vCPU runs, or ran last; 0: not known. Returns 0, or -errno with
+ * @request as it was.
  */
-int guest_page_read_ask(const struct guest_page *page, bool agent, uint64_t running_since_ns,
-                        uint64_t now_ns, struct guest_ask *ask);
-
-/** What holds of it at @now_ns: a request that was not renewed has lapsed. */
-enum pvsched_ask guest_ask_now(const struct guest_ask *ask, uint64_t now_ns);
+int guest_page_read_request(const struct guest_page *page, bool agent, uint64_t ran_since_ns,
+                            uint64_t now_ns, struct pvs_request *request);
 
 /** "enabled", "unknown-policy": as in JSON. For any value. */
 const char *guest_status_name(enum pvsched_status status);
 
 /** "none", "ordinary", "urgent". */
-const char *guest_ask_name(enum pvsched_ask ask);
+const char *guest_opinion_name(enum pvsched_ask opinion);

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Percentiles out of the tracer's delay buckets (pvs_wait_bucket() in include/pvsched/trace.h).
+ * Percentiles out of the tracer's delay buckets (pvs_wait_bucket() in src/core/account.h).
  * Pure.
  */
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 #include "util/base.h"
 
 /**

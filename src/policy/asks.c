@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a guest asks for. */
 #include "policy/vcpu.h"
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 /*
  * How long before the time at which its guest expects to be urgent it is raised: what the booster
@@ -124,7 +124,7 @@ uint64_t policy_grace_ns(const struct policy_vcpu *v)
 {
 	uint64_t grace_ns = MIN(GRACE_LEADS * lead_ns(v), v->profile.burst_ns / GRACE_OF_BURST);
 
-	return MAX((uint64_t)PVS_ASK_GRACE_NS, grace_ns);
+	return MAX((uint64_t)PVS_REQUEST_GRACE_NS, grace_ns);
 }
 
 /*
@@ -132,15 +132,15 @@ uint64_t policy_grace_ns(const struct policy_vcpu *v)
  * the booster often runs on the very CPU of the vCPU that it is about, and where there is one CPU,
  * always.
  */
-static struct pvs_ask_run ask_run(const struct policy_vcpu *v, const struct policy_facts *facts,
-                                  uint64_t now_ns)
+static struct pvs_request_run ask_run(const struct policy_vcpu *v, const struct policy_facts *facts,
+                                      uint64_t now_ns)
 {
 	uint64_t ran_ns = facts->ran_ns;
 
 	if (facts->whereabouts == POLICY_WAITING)
 		ran_ns = facts->preempted_after_ns;
-	return (struct pvs_ask_run){
-	        .ask = facts->ask,
+	return (struct pvs_request_run){
+	        .opinion = facts->ask,
 	        .in_ns = now_ns - MIN(ran_ns, now_ns),
 	        .said_ns = facts->said_ns,
 	        .urgent_run_ns = facts->urgent_run_ns,
@@ -156,7 +156,7 @@ static struct pvs_ask_run ask_run(const struct policy_vcpu *v, const struct poli
 static uint64_t after_burst(const struct policy_vcpu *v, const struct policy_facts *facts,
                             uint64_t now_ns)
 {
-	uint64_t work_ns = facts->urgent_work_ns ?: PVS_ASK_GRACE_NS;
+	uint64_t work_ns = facts->urgent_work_ns ?: PVS_REQUEST_GRACE_NS;
 	uint64_t over_ns = v->urgent_from_ns + work_ns + LOOK_AFTER_NS;
 
 	return over_ns > now_ns ? over_ns : now_ns + MAX(LOOK_AGAIN_NS, (now_ns - over_ns) / 2);
@@ -165,7 +165,7 @@ static uint64_t after_burst(const struct policy_vcpu *v, const struct policy_fac
 uint64_t policy_yield_look(const struct policy_vcpu *v, const struct policy_facts *facts,
                            uint64_t now_ns)
 {
-	struct pvs_ask_run run = ask_run(v, facts, now_ns);
+	struct pvs_request_run run = ask_run(v, facts, now_ns);
 	uint64_t elevated_ns;
 
 	if (v->urgent_from_ns)
@@ -173,7 +173,7 @@ uint64_t policy_yield_look(const struct policy_vcpu *v, const struct policy_fact
 	/* ever later, or a hundred that are urgent for long would keep the booster busy with looks
 	 */
 	elevated_ns = now_ns - MAX(run.in_ns, v->view.since_ns);
-	return MAX(pvs_ask_look_at(&run, now_ns), now_ns + elevated_ns / 4);
+	return MAX(pvs_request_look_at(&run, now_ns), now_ns + elevated_ns / 4);
 }
 
 /* It will be urgent so soon that it is not worth it to yield, and has enough for all until then. */
@@ -192,8 +192,8 @@ bool policy_yields(struct policy *policy, unsigned int vcpu, const struct policy
                    uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	struct pvs_ask_run run = ask_run(v, facts, now_ns);
-	uint64_t since_ns = pvs_ask_ordinary_since(&run);
+	struct pvs_request_run run = ask_run(v, facts, now_ns);
+	uint64_t since_ns = pvs_request_ordinary_since(&run);
 
 	if (!is_awake(facts) || facts->ask != PVSCHED_ASK_ORDINARY || v->command_until_ns > now_ns)
 		return false;

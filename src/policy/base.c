@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A vCPU that is not elevated: may it be? */
 #include "policy/vcpu.h"
-#include "pvsched/bucket.h"
-#include "pvsched/trace.h"
+#include "core/bucket.h"
+#include "core/account.h"
 
 /*
  * A halt that is over before the booster has looked is too short to arm in. One that does nothing

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A vCPU that is elevated: may it stay so? */
 #include "policy/vcpu.h"
-#include "pvsched/bucket.h"
-#include "pvsched/trace.h"
+#include "core/bucket.h"
+#include "core/account.h"
 
 /*
  * A bucket that is emptied within this many times the time it takes to refill was emptied by steady

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An interrupt that comes while its vCPU waits to run. */
 #include "policy/vcpu.h"
-#include "pvsched/bucket.h"
-#include "pvsched/trace.h"
+#include "core/bucket.h"
+#include "core/account.h"
 
 /*
  * Such a boost is for the interrupt, not for the work that it interrupts: that would go on for as

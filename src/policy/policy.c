@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "policy/vcpu.h"
-#include "pvsched/bucket.h"
-#include "pvsched/trace.h"
+#include "core/bucket.h"
+#include "core/account.h"
 
 /* A tenth of a second's changes may come at once. */
 #define RATE_BURST_NS (NSEC_PER_SEC / 10)

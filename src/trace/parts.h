@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 /** Why a part was left out: the line of the verifier or of libbpf that names the cause. */
 #define TRACER_CAUSE_MAX 256

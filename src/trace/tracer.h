@@ -3,14 +3,14 @@
 
 /*
  * The host tracer, loaded: BPF programs that stamp the switches of registered vCPU threads and keep
- * their accounts (include/pvsched/trace.h). Observes only.
+ * their accounts (src/core/account.h). Observes only.
  *
  * Features are probed, never versions: what the kernel refuses is named, and the rest goes on.
  */
 
 #include <sys/types.h>
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 #include "trace/parts.h"
 #include "util/base.h"
 

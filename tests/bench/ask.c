@@ -281,7 +281,7 @@ static int failure_tell(struct bench *b)
 	        "bench-ask: %s, after %zu samples: %s (%s), asks %s%s; boosts %lu, yields %lu, "
 	        "throttles %lu; raised at %llu, lowered at %llu, published at %llu\n",
 	        b->failure, b->n_samples, policy_state_name(vcpu.view.state),
-	        policy_reason_name(vcpu.view.reason), guest_ask_name(vcpu.page.ask),
+	        policy_reason_name(vcpu.view.reason), guest_opinion_name(vcpu.page.ask),
 	        vcpu.page.polled ? ", polled" : "", vcpu.view.boosts_total, vcpu.view.yields_total,
 	        vcpu.view.throttles_total, account->raised_at_ns, account->lowered_at_ns,
 	        b->page.memory->published_ns);

@@ -8,7 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

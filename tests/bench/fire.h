@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 #include "util/base.h"
 
 #define FIRE_MAX 256 /* slots */

@@ -16,19 +16,20 @@
 #define GENERATION UINT64_C(0x1122334455667788)
 #define STEP_NS    (300 * NSEC_PER_MSEC)
 
-static void check_ask(const struct guest_ask *ask, uint64_t now_ns)
+static void check_request(const struct pvs_request *request, uint64_t now_ns)
 {
-	enum pvsched_ask now = guest_ask_now(ask, now_ns);
+	enum pvsched_ask now = pvs_request_opinion(request, now_ns);
 
-	FUZZ_CHECK(ask->ask <= PVSCHED_ASK_URGENT);
-	FUZZ_CHECK(now == ask->ask || now == PVSCHED_ASK_NONE);
-	FUZZ_CHECK(guest_ask_now(ask, now_ns + 2 * PVSCHED_REQUEST_LEASE_NS) == PVSCHED_ASK_NONE);
-	FUZZ_CHECK(ask->changed_ns <= now_ns && ask->read_ns == now_ns);
-	FUZZ_CHECK(ask->expected_ns <= now_ns + UINT64_C(4294967296) * NSEC_PER_USEC);
+	FUZZ_CHECK(request->opinion <= PVSCHED_ASK_URGENT);
+	FUZZ_CHECK(now == request->opinion || now == PVSCHED_ASK_NONE);
+	FUZZ_CHECK(pvs_request_opinion(request, now_ns + 2 * PVSCHED_REQUEST_LEASE_NS) ==
+	           PVSCHED_ASK_NONE);
+	FUZZ_CHECK(request->changed_ns <= now_ns && request->read_ns == now_ns);
+	FUZZ_CHECK(request->expected_ns <= now_ns + UINT64_C(4294967296) * NSEC_PER_USEC);
 }
 
 static void look(const struct guest_page *mapped, const struct guest_page *by_file, uint64_t now_ns,
-                 struct guest_ask *ask, struct guest_ask *ask_by_file)
+                 struct pvs_request *request, struct pvs_request *request_by_file)
 {
 	struct guest_hello hello, hello_by_file;
 	enum pvsched_status status;
@@ -41,19 +42,20 @@ static void look(const struct guest_page *mapped, const struct guest_page *by_fi
 	FUZZ_CHECK(status <= PVSCHED_STATUS_MODE);
 	FUZZ_CHECK(status == PVSCHED_STATUS_DISABLED || hello.generation_echo == GENERATION);
 	agent = hello.agent_generation != 0;
-	FUZZ_CHECK(guest_page_read_ask(mapped, agent, now_ns - 1000, now_ns, ask) == 0);
-	FUZZ_CHECK(guest_page_read_ask(by_file, agent, now_ns - 1000, now_ns, ask_by_file) == 0);
-	FUZZ_CHECK(memcmp(ask, ask_by_file, sizeof(*ask)) == 0);
+	FUZZ_CHECK(guest_page_read_request(mapped, agent, now_ns - 1000, now_ns, request) == 0);
+	FUZZ_CHECK(guest_page_read_request(by_file, agent, now_ns - 1000, now_ns,
+	                                   request_by_file) == 0);
+	FUZZ_CHECK(memcmp(request, request_by_file, sizeof(*request)) == 0);
 	if (hello.generation_echo != GENERATION)
-		FUZZ_CHECK(ask->ask == PVSCHED_ASK_NONE);
-	check_ask(ask, now_ns);
+		FUZZ_CHECK(request->opinion == PVSCHED_ASK_NONE);
+	check_request(request, now_ns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct guest_page mapped, by_file;
 	static struct pvsched_page *page;
-	struct guest_ask ask = {0}, ask_by_file = {0};
+	struct pvs_request request = {0}, request_by_file = {0};
 	uint64_t now_ns = NSEC_PER_SEC;
 
 	if (!page) {
@@ -71,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t n = MIN(size, LOOK);
 
 		memcpy(page, data, n);
-		look(&mapped, &by_file, now_ns, &ask, &ask_by_file);
+		look(&mapped, &by_file, now_ns, &request, &request_by_file);
 		data += n;
 		size -= n;
 		now_ns += STEP_NS;

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "core/helper.h"
+
 #include "rng.h"
 
 #define SLOT_NONE UINT32_MAX
@@ -26,19 +28,15 @@ static void helper_watch(struct host *host, uint32_t number, uint32_t slot, uint
 {
 	struct pvs_helper_account *helper = &host->helpers[number];
 	const struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
-	uint64_t behind, from, delay;
+	uint64_t delay;
 
 	if (!helper->since_ns || helper->cpu != vcpu->cpu || host->mutation == MUTATION_NO_HELPER)
 		return;
-	from = MAX(MAX(vcpu->in_ns, vcpu->raised_at_ns), helper->since_ns);
-	behind = helper->behind_ns + (now > from ? now - from : 0);
-	if (behind + PVS_TOKENS_MIN_NS > PVS_HELPER_WAIT_NS) {
-		helper->sheds += !helper->told;
-		helper->told = 1;
+	delay = pvs_helper_patience(helper, vcpu, now);
+	if (!delay) {
 		tracer_send(host, slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
 		return;
 	}
-	delay = PVS_HELPER_WAIT_NS - behind;
 	if (host->look_due_ns[number] > now && host->look_due_ns[number] <= now + delay)
 		return;
 	host->look_due_ns[number] = now + delay;
@@ -76,27 +74,17 @@ void helpers_charge(struct host *host, uint32_t domain, uint32_t cpu, uint64_t u
 	uint32_t waiting = host->domains[domain].helpers_waiting;
 
 	for (uint32_t i = 0; i < PVS_HELPERS_OF_DOMAIN; i++) {
-		struct pvs_helper_account *helper =
-		        &host->helpers[domain * PVS_HELPERS_OF_DOMAIN + i];
-
-		if (!(waiting & (UINT32_C(1) << i)) || !helper->since_ns || helper->cpu != cpu ||
-		    helper->since_ns >= until)
-			continue;
-		helper->behind_ns += MIN(until - helper->since_ns, charge);
+		if (waiting & (UINT32_C(1) << i))
+			pvs_helper_charge(&host->helpers[domain * PVS_HELPERS_OF_DOMAIN + i], cpu,
+			                  until, charge);
 	}
 }
 
 static void helper_waits(struct host *host, uint32_t number, uint32_t cpu, uint64_t now)
 {
-	struct pvs_helper_account *helper = &host->helpers[number];
 	uint32_t slot;
 
-	helper->cpu = cpu;
-	if (!helper->since_ns) {
-		helper->behind_ns = 0;
-		helper->told = 0;
-		helper->since_ns = now;
-	}
+	pvs_helper_wait_begin(&host->helpers[number], cpu, now);
 	host->domains[number / PVS_HELPERS_OF_DOMAIN].helpers_waiting |=
 	        UINT32_C(1) << (number % PVS_HELPERS_OF_DOMAIN);
 	slot = hindered_by(host, number, cpu);
@@ -107,18 +95,12 @@ static void helper_waits(struct host *host, uint32_t number, uint32_t cpu, uint6
 static void helper_runs(struct host *host, uint32_t number, uint64_t now)
 {
 	struct pvs_helper_account *helper = &host->helpers[number];
-	uint64_t wait;
 
 	if (!helper->since_ns)
 		return;
-	wait = now - helper->since_ns;
-	helper->since_ns = 0;
+	pvs_helper_wait_end(helper, now);
 	host->domains[number / PVS_HELPERS_OF_DOMAIN].helpers_waiting &=
 	        ~(UINT32_C(1) << (number % PVS_HELPERS_OF_DOMAIN));
-	helper->waits++;
-	helper->wait_ns += wait;
-	helper->wait_max_ns = MAX(helper->wait_max_ns, wait);
-	helper->behind_max_ns = MAX(helper->behind_max_ns, helper->behind_ns);
 }
 
 /* Which helper a thread is; -1: none. */

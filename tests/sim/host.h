@@ -11,7 +11,7 @@
 #include "boost/pages.h"
 #include "policy/canary.h"
 #include "policy/policy.h"
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 #include "world.h"
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpf/tracer.bpf.c in C, on virtual time: the same functions with the same names do the same. What
- * is missing is what a simulated machine does not have: forks, softirqs, lost identities.
- * bpf/helpers.h is helpers.c.
+ * The hooks and timers of bpf/tracer.bpf.c in C, on virtual time: the same functions with the same
+ * names do the same, and what they compute is src/core/ in both. What is missing is what a
+ * simulated machine does not have: forks, softirqs, lost identities. bpf/helpers.h is helpers.c.
  */
+#include "core/run.h"
+#include "core/signs.h"
+
 #include "guest.h"
 #include "host.h"
 #include "rng.h"
@@ -23,41 +26,18 @@ void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg)
 	booster_notify(host, &event);
 }
 
-static uint64_t elevated_span(const struct pvs_vcpu_account *vcpu, uint64_t in_ns, uint64_t *until)
-{
-	uint64_t from = MAX(in_ns, vcpu->raised_at_ns);
-
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
-		*until = MIN(*until, vcpu->lowered_at_ns);
-	return *until > from ? *until - from : 0;
-}
-
-static uint64_t elevated_earlier(const struct pvs_vcpu_account *vcpu, uint64_t in_ns)
-{
-	return in_ns && vcpu->earlier_in_ns == in_ns ? vcpu->earlier_ns : 0;
-}
-
 static void domain_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t charge)
 {
-	struct pvs_domain_account *domain = &host->domains[slot];
-
 	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_DOMAIN)
 		return;
-	domain->used_ns += charge;
-	domain->repaid_at_ns = pvs_bucket_charge(&domain->rule, domain->repaid_at_ns, now, charge);
+	pvs_domain_charge(&host->domains[slot], now, charge);
 }
 
 static void cpu_charge(struct host *host, uint32_t cpu, uint64_t now, uint64_t charge, bool foreign)
 {
-	struct pvs_cpu_account *account = &host->cpus[cpu];
-
 	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_CPU)
 		return;
-	account->rt_run_ns += charge;
-	if (foreign)
-		account->foreign_ns += charge;
-	account->repaid_at_ns =
-	        pvs_bucket_charge(&host->cpu_rule, account->repaid_at_ns, now, charge);
+	pvs_cpu_charge(&host->cpus[cpu], &host->cpu_rule, now, charge, foreign);
 }
 
 static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64_t now,
@@ -65,8 +45,7 @@ static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64
 {
 	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_VCPU)
 		return;
-	charge = pvs_bucket_price(&vcpu->rule, charge, vcpu->entitled_permille);
-	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now, charge);
+	pvs_vcpu_charge(vcpu, now, charge);
 }
 
 /* bpf/canary.h */
@@ -91,76 +70,39 @@ static void elevated_charge(struct host *host, uint32_t slot, uint32_t cpu, uint
 	vcpu_charge(host, &host->vcpus[slot], until, charge);
 }
 
-/* bpf/ask.h */
+/* bpf/request.h */
 
-static enum pvsched_ask ask_valid(struct pvs_vcpu_account *vcpu, enum pvsched_ask ask)
-{
-	if (ask == PVSCHED_ASK_INVALID)
-		vcpu->ask_invalid++;
-	return ask;
-}
-
-static void ask_note_change(struct pvs_vcpu_account *vcpu, const struct pvsched_page *page,
-                            uint64_t now)
-{
-	uint64_t since = MAX(vcpu->in_ns, vcpu->ask_read_ns);
-	uint32_t us;
-
-	if (vcpu->ask_changed_ns && vcpu->ask_words[0] == page->request)
-		return;
-	if (vcpu->ask_words[0] != page->request) {
-		us = pvsched_expect_us(page->expect, page->request);
-		vcpu->ask_expected_ns = 0;
-		vcpu->ask_request_ns = now;
-		if (us) {
-			vcpu->ask_request_ns = pvs_guest_clock_to_host(
-			        &vcpu->ask_clock, page->written_ns, since, now);
-			vcpu->ask_expected_ns = vcpu->ask_request_ns + us * UINT64_C(1000);
-		}
-	}
-	vcpu->ask_words[0] = page->request;
-	vcpu->ask_changed_ns = now;
-}
-
-static void ask_read(struct host *host, uint32_t slot, uint64_t now, bool asleep)
+static void request_read(struct host *host, uint32_t slot, uint64_t now, bool asleep)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	struct thread *t = &host->world->threads[slot];
 	const struct pvsched_page *page = (const void *)(uintptr_t)vcpu->page_address;
-	uint64_t expected = vcpu->ask_expected_ns;
-	enum pvsched_ask ask;
+	uint64_t expected = vcpu->request.expected_ns;
 
 	if (!page)
 		return;
 	guest_speak(t->guest, t->behaviour->asks, now);
-	if (page->generation_echo != vcpu->page_generation) {
-		vcpu->ask_stale++;
-		vcpu->ask = PVSCHED_ASK_NONE;
-		return;
-	}
-	ask_note_change(vcpu, page, now);
-	ask = ask_valid(vcpu, pvsched_request_ask(page->request));
-	if (ask == PVSCHED_ASK_INVALID || now - vcpu->ask_changed_ns > PVSCHED_REQUEST_LEASE_NS)
-		ask = PVSCHED_ASK_NONE;
-	vcpu->ask = ask;
-	vcpu->ask_read_ns = now;
-	vcpu->ask_counts[ask]++;
+	pvs_request_look(&vcpu->request, &(struct pvs_request_look){
+	                                         .request = page->request,
+	                                         .expect = page->expect,
+	                                         .written_ns = page->written_ns,
+	                                         .generation_echo = page->generation_echo,
+	                                         .generation = vcpu->page_generation,
+	                                         .ran_since_ns = vcpu->in_ns,
+	                                         .now_ns = now,
+	                                 });
 	if (vcpu->flags & PVS_FLAG_ELEVATED)
-		pvs_vcpu_ask_learn(vcpu, expected, now, asleep);
+		pvs_run_learn_urgency(vcpu, expected, now, asleep);
 }
 
-static void ask_check_running(struct host *host, uint32_t slot, uint64_t now)
+static void request_check_running(struct host *host, uint32_t slot, uint64_t now)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
-	struct pvs_ask_run run;
-	uint64_t since;
 
 	if (!vcpu->in_ns || vcpu->cpu != host->due_cpu[slot])
 		return; /* the timer's CPU is not the thread's any more */
-	ask_read(host, slot, now, false);
-	run = pvs_vcpu_ask_run(vcpu);
-	since = pvs_ask_ordinary_since(&run);
-	if (since && since + run.grace_ns <= now && (vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+	request_read(host, slot, now, false);
+	if (pvs_run_is_ordinary(vcpu, now))
 		tracer_send(host, slot, PVS_EVENT_ORDINARY, 0);
 }
 
@@ -169,40 +111,21 @@ static void ask_check_running(struct host *host, uint32_t slot, uint64_t now)
 static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_account *vcpu,
                            uint64_t now, uint64_t since, uint32_t *which)
 {
-	const struct pvs_domain_account *domain = &host->domains[vcpu->domain];
-	const struct pvs_cpu_account *account = &host->cpus[vcpu->cpu];
-	uint64_t earlier = elevated_earlier(vcpu, vcpu->in_ns), repaid_at = vcpu->repaid_at_ns;
-	int64_t left, other;
+	struct pvs_vcpu_account endless = *vcpu;
+	struct pvs_buckets buckets = {
+	        .vcpu = vcpu,
+	        .domain = &host->domains[vcpu->domain],
+	        .cpu = &host->cpus[vcpu->cpu],
+	        .cpu_rule = &host->cpu_rule,
+	};
 
-	repaid_at = pvs_bucket_use(&vcpu->rule, repaid_at, earlier, vcpu->earlier_until_ns, now,
-	                           vcpu->entitled_permille);
-	left = pvs_bucket_tokens(&vcpu->rule, repaid_at, now);
-
-	if (host->mutation == MUTATION_NO_VCPU)
-		left = INT64_MAX;
-	else
-		left = pvs_bucket_worth(&vcpu->rule, left, vcpu->entitled_permille);
-	*which = PVS_BUCKET_VCPU;
-	other = pvs_bucket_tokens(&domain->rule, domain->repaid_at_ns, now) - (int64_t)earlier;
-	if (other < left) {
-		left = other;
-		*which = PVS_BUCKET_DOMAIN;
+	if (host->mutation == MUTATION_NO_VCPU) {
+		endless.rule = (struct pvs_bucket_rule){INT64_MAX, 1000, 0};
+		endless.repaid_at_ns = 0;
+		endless.entitled_permille = 0;
+		buckets.vcpu = &endless;
 	}
-	other = pvs_bucket_tokens(&host->cpu_rule, account->repaid_at_ns, now) - (int64_t)earlier;
-	if (other < left) {
-		left = other;
-		*which = PVS_BUCKET_CPU;
-	}
-	return left - (int64_t)(now - since);
-}
-
-static uint64_t next_look(const struct pvs_vcpu_account *vcpu, uint64_t now, uint64_t left)
-{
-	struct pvs_ask_run run = pvs_vcpu_ask_run(vcpu);
-
-	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
-		return left;
-	return MIN(pvs_ask_look_at(&run, now) - now, left);
+	return pvs_buckets_left(&buckets, since, now, which);
 }
 
 static void timer_start(struct host *host, uint32_t slot, uint64_t delay)
@@ -306,8 +229,8 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 	}
 	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->raised_at_ns), &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		ask_check_running(host, slot, now);
-		deadline_start(host, slot, now, next_look(vcpu, now, (uint64_t)left));
+		request_check_running(host, slot, now);
+		deadline_start(host, slot, now, pvs_run_next_look(vcpu, now, (uint64_t)left));
 		return;
 	}
 	vcpu->exhausted_at_ns = now;
@@ -324,9 +247,7 @@ static void entitlement_sample(struct host *host, uint32_t slot, uint64_t now)
 		return;
 	vcpu->sampled_at_ns = now;
 	permille = world_entitled_permille(host->world, slot);
-	vcpu->entitled_permille = vcpu->entitled_permille
-	                                  ? (vcpu->entitled_permille * 3 + permille + 3) / 4
-	                                  : permille;
+	vcpu->entitled_permille = pvs_entitled_learn(vcpu->entitled_permille, permille);
 }
 
 static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu)
@@ -361,7 +282,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 		tracer_send(host, slot, PVS_EVENT_EXHAUSTED, which);
 		left = PVS_OVERDUE_NS;
 	} else {
-		left = (int64_t)next_look(vcpu, now, (uint64_t)left);
+		left = (int64_t)pvs_run_next_look(vcpu, now, (uint64_t)left);
 	}
 	if (host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left)
 		return;
@@ -372,29 +293,29 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
-	uint64_t in = vcpu->in_ns, until = now, used;
-	uint64_t earlier = elevated_earlier(vcpu, in);
+	uint64_t in = vcpu->in_ns;
+	struct pvs_run run = pvs_run_of(vcpu, in, now);
 
 	if (in) {
 		vcpu->run_ns += now - in;
-		used = elevated_span(vcpu, in, &until);
-		if (earlier)
+		vcpu->used_ns += run.earlier_ns + run.last_ns;
+		if (run.earlier_ns)
 			elevated_charge(host, slot, cpu,
-			                pvs_bucket_until(vcpu->earlier_until_ns, now), earlier);
-		vcpu->used_ns += used + earlier;
-		if (used && used + earlier < PVS_CHARGE_MIN_NS)
-			used = PVS_CHARGE_MIN_NS - earlier;
-		if (used)
-			elevated_charge(host, slot, cpu, pvs_bucket_until(until, now), used);
+			                pvs_bucket_until(run.earlier_until_ns, now),
+			                run.earlier_ns);
+		if (run.last_ns)
+			elevated_charge(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
+			                pvs_run_last_charge(&run));
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
-	ask_read(host, slot, now, asleep);
+	request_read(host, slot, now, asleep);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
-		if (vcpu->ask == PVSCHED_ASK_URGENT && (vcpu->flags & PVS_FLAG_REPORT_URGENT))
+		if (vcpu->request.opinion == PVSCHED_ASK_URGENT &&
+		    (vcpu->flags & PVS_FLAG_REPORT_URGENT))
 			tracer_send(host, slot, PVS_EVENT_URGENT, 0);
 		return;
 	}
@@ -468,22 +389,13 @@ static void on_delivered(void *userdata, int thread)
 {
 	struct host *host = userdata;
 	struct pvs_vcpu_account *vcpu;
-	uint64_t ready, now = host->world->now_ns;
 
 	if (!is_vcpu(host, thread))
 		return;
 	vcpu = &host->vcpus[thread];
 	vcpu->deliveries++;
-	ready = vcpu->in_ns ? 0 : pvs_ready_since(vcpu->out, vcpu->out_ns, vcpu->wake_ns);
-	if (!ready || vcpu->interrupt_for_ns == ready || (vcpu->flags & PVS_FLAG_ELEVATED))
-		return;
-	vcpu->interrupt_for_ns = ready;
-	vcpu->deliveries_waiting++;
-	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now < vcpu->interrupts_from_ns ||
-	    now - vcpu->interrupt_told_ns < PVS_INTERRUPT_TOLD_NS)
-		return;
-	vcpu->interrupt_told_ns = now;
-	if (host->mutation != MUTATION_NO_INTERRUPT)
+	if (pvs_interrupt_is_first(vcpu) && pvs_interrupt_is_told(vcpu, host->world->now_ns) &&
+	    host->mutation != MUTATION_NO_INTERRUPT)
 		tracer_send(host, (uint32_t)thread, PVS_EVENT_INTERRUPT, 0);
 }
 
@@ -491,20 +403,9 @@ static void on_delivered(void *userdata, int thread)
 static void on_spun(void *userdata, int thread)
 {
 	struct host *host = userdata;
-	struct pvs_vcpu_account *vcpu;
-	uint64_t since;
 
-	if (!is_vcpu(host, thread))
-		return;
-	vcpu = &host->vcpus[thread];
-	vcpu->spins++;
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
-		return;
-	since = MAX(vcpu->in_ns, vcpu->raised_at_ns);
-	if (vcpu->spin_since_ns != since)
-		vcpu->spins_of_run = 0;
-	vcpu->spin_since_ns = since;
-	if (++vcpu->spins_of_run == PVS_SPINS && host->mutation != MUTATION_NO_SPIN)
+	if (is_vcpu(host, thread) && pvs_spin_is_told(&host->vcpus[thread]) &&
+	    host->mutation != MUTATION_NO_SPIN)
 		tracer_send(host, (uint32_t)thread, PVS_EVENT_SPIN, 0);
 }
 

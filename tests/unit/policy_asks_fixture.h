@@ -3,7 +3,7 @@
 
 /* A vCPU whose guest says what it does. */
 
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 #include "policy_fixture.h"
 

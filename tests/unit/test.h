@@ -11,7 +11,7 @@
  *		CHECK_STR(name(), "web");
  *	}
  *
- *	TEST_MAIN({"adds", test_adds}, {"other", test_other})
+ *	TEST_MAIN(TEST(test_adds), TEST(test_other))
  *
  * One line per test ("ok NAME", "skipped NAME: why", "not ok NAME"); the last line counts them. The
  * first check that does not hold ends the program with status 1, since what follows would only be
@@ -141,6 +141,12 @@ static inline int test_run_all(const struct test *tests, size_t n, const char *o
 	test_summary(0);
 	return test_state.passed + test_state.skipped > 0 ? 0 : 1;
 }
+
+/* Of a function test_NAME: the test NAME. */
+#define TEST(function)                                                                             \
+	{                                                                                          \
+#function + sizeof("test_") - 1, function                                          \
+	}
 
 #define TEST_MAIN(...)                                                                             \
 	int main(int argc, char **argv)                                                            \

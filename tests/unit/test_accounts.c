@@ -2,6 +2,8 @@
 /* What booster and tracer tell each other through a vCPU's account. */
 #include "boost/accounts.h"
 
+#include "core/run.h"
+
 #include "test.h"
 
 #define US NSEC_PER_USEC
@@ -26,13 +28,12 @@ static void start(void)
 	};
 }
 
-/* What the tracer would charge if it were switched out, elevated: its elevated_span() and
- * _earlier(). */
+/* What the tracer would charge if it were switched out now, but for the least. */
 static uint64_t span(uint64_t now_ns)
 {
-	uint64_t earlier_ns = vcpu.in_ns && vcpu.earlier_in_ns == vcpu.in_ns ? vcpu.earlier_ns : 0;
+	struct pvs_run run = pvs_run_of(&vcpu, vcpu.in_ns, now_ns);
 
-	return now_ns - MAX(vcpu.in_ns, vcpu.raised_at_ns) + earlier_ns;
+	return run.earlier_ns + run.last_ns;
 }
 
 static int64_t tokens(uint64_t now_ns)
@@ -85,21 +86,21 @@ static void test_another_run_owes_nothing(void)
 /* Tracer and booster read the page at different times. */
 static void test_who_saw_it_first_knows_when(void)
 {
-	struct guest_ask ask = {.words = {7}, .read_ns = T0, .expected_ns = T0 + 900 * US};
+	struct pvs_request request = {.words = {7}, .read_ns = T0, .expected_ns = T0 + 900 * US};
 
 	start();
-	vcpu.ask_words[0] = 7;
-	vcpu.ask_read_ns = T0 + 10;
-	vcpu.ask_changed_ns = T0 + 10;
-	vcpu.ask_expected_ns = T0 + 400 * US;
-	vcpu.ask = PVSCHED_ASK_ORDINARY;
-	account_ask(&accounts, 0, &ask);
-	CHECK_U64(ask.read_ns, T0 + 10);
-	CHECK_U64(ask.expected_ns, T0 + 900 * US);
-	vcpu.ask_words[0] = 8; /* another request: the old expectation is none */
-	vcpu.ask_read_ns = T0 + 20;
-	account_ask(&accounts, 0, &ask);
-	CHECK_U64(ask.expected_ns, T0 + 400 * US);
+	vcpu.request.words[0] = 7;
+	vcpu.request.read_ns = T0 + 10;
+	vcpu.request.changed_ns = T0 + 10;
+	vcpu.request.expected_ns = T0 + 400 * US;
+	vcpu.request.opinion = PVSCHED_ASK_ORDINARY;
+	account_request(&accounts, 0, &request);
+	CHECK_U64(request.read_ns, T0 + 10);
+	CHECK_U64(request.expected_ns, T0 + 900 * US);
+	vcpu.request.words[0] = 8; /* another request: the old expectation is none */
+	vcpu.request.read_ns = T0 + 20;
+	account_request(&accounts, 0, &request);
+	CHECK_U64(request.expected_ns, T0 + 400 * US);
 }
 
 /* What of the run that goes on it waited, and what was charged before. */
@@ -198,7 +199,7 @@ static void test_report(void)
 	vcpu.flags = kept | PVS_FLAG_REPORT_ORDINARY;
 	account_report(&accounts, 0, &view);
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_INTERRUPT);
-	CHECK_U64(vcpu.ask_grace_ns, 7);
+	CHECK_U64(vcpu.request_grace_ns, 7);
 	CHECK_U64(vcpu.interrupts_from_ns, 8);
 	account_report(&accounts, 0, &(struct policy_view){.wants_ordinary = true});
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_ORDINARY);

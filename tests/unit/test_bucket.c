@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The token bucket and the histogram of delays: arithmetic that the tracer, the policy and the
- * simulator share. Needs only include/pvsched.
+ * simulator share. Needs only src/core/.
  */
-#include "pvsched/bucket.h"
-#include "pvsched/trace.h"
+#include "core/bucket.h"
+#include "core/account.h"
 
 #include "test.h"
 

@@ -151,60 +151,66 @@ static void test_publish(void)
 
 static const uint64_t fifo = UINT64_C(1) | 50 << 16, normal = 0;
 
-static enum pvsched_ask ask_after(struct fixture *f, struct guest_ask *ask, uint64_t now_ns)
+static enum pvsched_ask opinion_after(struct fixture *f, struct pvs_request *request,
+                                      uint64_t now_ns)
 {
-	struct guest_ask by_file = *ask;
+	struct pvs_request by_file = *request;
 
-	CHECK_INT(guest_page_read_ask(&f->mapped, false, now_ns - 10, now_ns, ask), 0);
-	CHECK_INT(guest_page_read_ask(&f->by_file, false, now_ns - 10, now_ns, &by_file), 0);
-	CHECK(memcmp(ask, &by_file, sizeof(by_file)) == 0);
-	return guest_ask_now(ask, now_ns);
+	CHECK_INT(guest_page_read_request(&f->mapped, false, now_ns - 10, now_ns, request), 0);
+	CHECK_INT(guest_page_read_request(&f->by_file, false, now_ns - 10, now_ns, &by_file), 0);
+	CHECK(memcmp(request, &by_file, sizeof(by_file)) == 0);
+	return pvs_request_opinion(request, now_ns);
 }
 
 static void test_request_and_lease(void)
 {
 	struct fixture f = make();
-	struct guest_ask ask = {0};
+	struct pvs_request request = {0};
 
 	say_hello(f.guest);
-	CHECK_INT(ask_after(&f, &ask, NOW), PVSCHED_ASK_NONE);
+	CHECK_INT(opinion_after(&f, &request, NOW), PVSCHED_ASK_NONE);
 	f.guest->request = pvsched_request(fifo, 1);
-	CHECK_INT(ask_after(&f, &ask, NOW + 5), PVSCHED_ASK_URGENT);
+	CHECK_INT(opinion_after(&f, &request, NOW + 5), PVSCHED_ASK_URGENT);
 	/* not renewed, it dies */
-	CHECK_INT(ask_after(&f, &ask, NOW + 5 + PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_URGENT);
-	CHECK_INT(ask_after(&f, &ask, NOW + 6 + PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_NONE);
+	CHECK_INT(opinion_after(&f, &request, NOW + 5 + PVSCHED_REQUEST_LEASE_NS),
+	          PVSCHED_ASK_URGENT);
+	CHECK_INT(opinion_after(&f, &request, NOW + 6 + PVSCHED_REQUEST_LEASE_NS),
+	          PVSCHED_ASK_NONE);
 	/* another number renews it, also the one after the last */
 	f.guest->request = pvsched_request(fifo, UINT32_MAX);
-	CHECK_INT(ask_after(&f, &ask, NOW + 3 * PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_URGENT);
+	CHECK_INT(opinion_after(&f, &request, NOW + 3 * PVSCHED_REQUEST_LEASE_NS),
+	          PVSCHED_ASK_URGENT);
 	f.guest->request = pvsched_request(normal, 1);
-	CHECK_INT(ask_after(&f, &ask, NOW + 4 * PVSCHED_REQUEST_LEASE_NS), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(opinion_after(&f, &request, NOW + 4 * PVSCHED_REQUEST_LEASE_NS),
+	          PVSCHED_ASK_ORDINARY);
 	f.guest->generation_echo++;
-	CHECK_INT(ask_after(&f, &ask, NOW + 4 * PVSCHED_REQUEST_LEASE_NS + 1), PVSCHED_ASK_NONE);
+	CHECK_INT(opinion_after(&f, &request, NOW + 4 * PVSCHED_REQUEST_LEASE_NS + 1),
+	          PVSCHED_ASK_NONE);
 	done(&f);
 }
 
 static void test_expectation(void)
 {
 	struct fixture f = make();
-	struct guest_ask ask = {0};
+	struct pvs_request request = {0};
 
 	say_hello(f.guest);
 	f.guest->expect = pvsched_expect(700, 9);
 	f.guest->request = pvsched_request(normal, 9);
-	ask_after(&f, &ask, NOW);
-	CHECK_U64(ask.expected_ns, NOW - 10 + 700 * NSEC_PER_USEC); /* since it runs */
+	opinion_after(&f, &request, NOW);
+	CHECK_U64(request.expected_ns, NOW - 10 + 700 * NSEC_PER_USEC); /* since it runs */
 	/* the same words later are not another expectation */
-	ask_after(&f, &ask, NOW + 1000);
-	CHECK_U64(ask.expected_ns, NOW - 10 + 700 * NSEC_PER_USEC);
+	opinion_after(&f, &request, NOW + 1000);
+	CHECK_U64(request.expected_ns, NOW - 10 + 700 * NSEC_PER_USEC);
 	/* one that belongs to another request is none */
 	f.guest->request = pvsched_request(normal, 10);
-	ask_after(&f, &ask, NOW + 2000);
-	CHECK_U64(ask.expected_ns, 0);
+	opinion_after(&f, &request, NOW + 2000);
+	CHECK_U64(request.expected_ns, 0);
 	/* written since the last look, which was later than the switch-in */
 	f.guest->expect = pvsched_expect(1, 11);
 	f.guest->request = pvsched_request(normal, 11);
-	ask_after(&f, &ask, NOW + 2005);
-	CHECK_U64(ask.expected_ns, NOW + 2000 + NSEC_PER_USEC);
+	opinion_after(&f, &request, NOW + 2005);
+	CHECK_U64(request.expected_ns, NOW + 2000 + NSEC_PER_USEC);
 	done(&f);
 }
 
@@ -225,16 +231,16 @@ static void test_what_has_no_meaning(void)
 	        UINT64_MAX,
 	};
 	struct fixture f = make();
-	struct guest_ask ask = {0};
+	struct pvs_request request = {0};
 
 	say_hello(f.guest);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		f.guest->request = bad[i];
-		CHECK_INT(ask_after(&f, &ask, NOW + i), PVSCHED_ASK_NONE);
-		CHECK_INT(ask.invalid, (int)i + 1);
+		CHECK_INT(opinion_after(&f, &request, NOW + i), PVSCHED_ASK_NONE);
+		CHECK_INT(request.invalid_total, (int)i + 1);
 	}
-	ask_after(&f, &ask, NOW + 100); /* counted once each */
-	CHECK_INT(ask.invalid, ARRAY_SIZE(bad));
+	opinion_after(&f, &request, NOW + 100); /* counted once each */
+	CHECK_INT(request.invalid_total, ARRAY_SIZE(bad));
 	done(&f);
 }
 
@@ -265,18 +271,18 @@ static void test_the_guests_scheduler(void)
 static void test_an_agent_is_heard_only_if_there_is_one(void)
 {
 	struct fixture f = make();
-	struct guest_ask ask = {0};
+	struct pvs_request request = {0};
 
 	say_hello(f.guest);
 	f.guest->task_intent = fifo;
-	CHECK_INT(guest_page_read_ask(&f.mapped, false, NOW, NOW, &ask), 0);
-	CHECK_INT(ask.ask, PVSCHED_ASK_NONE);
-	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW, &ask), 0);
-	CHECK_INT(ask.ask, PVSCHED_ASK_URGENT);
+	CHECK_INT(guest_page_read_request(&f.mapped, false, NOW, NOW, &request), 0);
+	CHECK_INT(request.opinion, PVSCHED_ASK_NONE);
+	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW, &request), 0);
+	CHECK_INT(request.opinion, PVSCHED_ASK_URGENT);
 	f.guest->task_intent = normal;
 	f.guest->request = pvsched_request(fifo, 1);
-	CHECK_INT(guest_page_read_ask(&f.by_file, true, NOW, NOW, &ask), 0);
-	CHECK_INT(ask.ask, PVSCHED_ASK_URGENT);
+	CHECK_INT(guest_page_read_request(&f.by_file, true, NOW, NOW, &request), 0);
+	CHECK_INT(request.opinion, PVSCHED_ASK_URGENT);
 	done(&f);
 }
 
@@ -285,25 +291,25 @@ static void test_each_voice_is_renewed_by_itself(void)
 {
 	const uint64_t lease = PVSCHED_REQUEST_LEASE_NS;
 	struct fixture f = make();
-	struct guest_ask ask = {0};
+	struct pvs_request request = {0};
 
 	say_hello(f.guest);
 	f.guest->request = pvsched_request(fifo, 1);
 	f.guest->task_intent = normal;
-	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW, &ask), 0);
-	CHECK_INT(guest_ask_now(&ask, NOW), PVSCHED_ASK_URGENT);
+	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW, &request), 0);
+	CHECK_INT(pvs_request_opinion(&request, NOW), PVSCHED_ASK_URGENT);
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
-	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + lease, &ask), 0);
+	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + lease, &request), 0);
 	f.guest->cs_state = 0;
-	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + lease + 1, &ask), 0);
-	CHECK_INT(guest_ask_now(&ask, NOW + lease + 1), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + lease + 1, &request), 0);
+	CHECK_INT(pvs_request_opinion(&request, NOW + lease + 1), PVSCHED_ASK_ORDINARY);
 	/* now the agent is dead in the middle of a critical section, and the program renews */
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
-	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + 2 * lease, &ask), 0);
-	CHECK_INT(guest_ask_now(&ask, NOW + 2 * lease), PVSCHED_ASK_URGENT);
+	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + 2 * lease, &request), 0);
+	CHECK_INT(pvs_request_opinion(&request, NOW + 2 * lease), PVSCHED_ASK_URGENT);
 	f.guest->request = pvsched_request(normal, 2);
-	CHECK_INT(guest_page_read_ask(&f.mapped, true, NOW, NOW + 3 * lease + 1, &ask), 0);
-	CHECK_INT(guest_ask_now(&ask, NOW + 3 * lease + 1), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + 3 * lease + 1, &request), 0);
+	CHECK_INT(pvs_request_opinion(&request, NOW + 3 * lease + 1), PVSCHED_ASK_ORDINARY);
 	done(&f);
 }
 
@@ -312,15 +318,15 @@ static void test_cut_off(void)
 {
 	struct fixture f = make();
 	struct guest_hello hello;
-	struct guest_ask ask = {0};
+	struct pvs_request request = {0};
 	struct guest_snapshot s = {0};
 
 	say_hello(f.guest);
 	CHECK_INT(ftruncate(f.fd, PVSCHED_PAGE_SIZE + 100), 0);
 	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), -EIO);
-	CHECK_INT(guest_page_read_ask(&f.by_file, true, NOW, NOW, &ask), -EIO);
+	CHECK_INT(guest_page_read_request(&f.by_file, true, NOW, NOW, &request), -EIO);
 	CHECK_INT(ftruncate(f.fd, 0), 0);
-	CHECK_INT(guest_page_read_ask(&f.by_file, false, NOW, NOW, &ask), -EIO);
+	CHECK_INT(guest_page_read_request(&f.by_file, false, NOW, NOW, &request), -EIO);
 	CHECK_INT(guest_page_publish(&f.by_file, &s), 0); /* grows again: zeros */
 	CHECK_INT(ftruncate(f.fd, 2 * PVSCHED_PAGE_SIZE), 0);
 	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), 0);
@@ -334,8 +340,8 @@ static void test_names(void)
 {
 	CHECK_STR(guest_status_name(PVSCHED_STATUS_ENABLED), "enabled");
 	CHECK_STR(guest_status_name((enum pvsched_status)99), "?");
-	CHECK_STR(guest_ask_name(PVSCHED_ASK_URGENT), "urgent");
-	CHECK_STR(guest_ask_name((enum pvsched_ask)99), "?");
+	CHECK_STR(guest_opinion_name(PVSCHED_ASK_URGENT), "urgent");
+	CHECK_STR(guest_opinion_name((enum pvsched_ask)99), "?");
 }
 
 TEST_MAIN({"negotiation", test_negotiation}, {"begin_answer_end", test_begin_answer_end},

@@ -172,7 +172,7 @@ static void test_faults(void)
 
 	begin(true);
 	enable(false);
-	account->ask_faults = 4;
+	account->page_faults = 4;
 	now_ns += PAGES_LOOK_NS;
 	pages_look(pages, SLOT, &view, now_ns);
 	CHECK(read_view(now_ns).polled);
@@ -185,8 +185,8 @@ static void test_faults(void)
 	CHECK(!read_view(now_ns).polled);
 	CHECK_U64(account->page_address, ADDRESS);
 	/* one fault beside readings that succeed changes nothing */
-	account->ask_faults = 5;
-	account->ask_read_ns = now_ns + PAGES_LOOK_NS - 1;
+	account->page_faults = 5;
+	account->request.read_ns = now_ns + PAGES_LOOK_NS - 1;
 	now_ns += PAGES_LOOK_NS;
 	pages_look(pages, SLOT, &view, now_ns);
 	CHECK(!read_view(now_ns).polled);
@@ -205,12 +205,13 @@ static void test_facts(void)
 	CHECK_INT(facts.ask, PVSCHED_ASK_ORDINARY);
 	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
 	/* the tracer saw the same word: the nearer of two lower bounds counts */
-	account->ask_words[0] = guest->request;
-	account->ask = PVSCHED_ASK_ORDINARY;
-	account->ask_changed_ns = T0 + MS;
-	account->ask_request_ns = T0 + MS;
-	account->ask_expected_ns = T0 + 2 * MS;
-	account->ask_read_ns = T0 + MS + 10;
+	account->request.generation = page.generation;
+	account->request.words[0] = guest->request;
+	account->request.opinion = PVSCHED_ASK_ORDINARY;
+	account->request.changed_ns = T0 + MS;
+	account->request.request_ns = T0 + MS;
+	account->request.expected_ns = T0 + 2 * MS;
+	account->request.read_ns = T0 + MS + 10;
 	pages_facts(pages, SLOT, T0 + MS + 20, &facts);
 	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
 	/* urgent words promise nothing */

@@ -215,8 +215,8 @@ static void test_urgent_is_looked_at_ever_less(void)
 	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, begin_ns).action, POLICY_RAISE);
 	facts.whereabouts = POLICY_RUNNING;
 	policy_raised(policy, 1, 0, &facts, begin_ns);
-	CHECK(policy_next_ns(policy) >= begin_ns + PVS_ASK_GRACE_NS);
-	CHECK(policy_next_ns(policy) < begin_ns + 2 * PVS_ASK_GRACE_NS);
+	CHECK(policy_next_ns(policy) >= begin_ns + PVS_REQUEST_GRACE_NS);
+	CHECK(policy_next_ns(policy) < begin_ns + 2 * PVS_REQUEST_GRACE_NS);
 	while (policy_next_ns(policy) < end_ns) {
 		looks++;
 		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,

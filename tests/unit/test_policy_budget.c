@@ -5,7 +5,7 @@
  */
 #include "policy/refusals.h"
 #include "policy_fixture.h"
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 static void check_waits(struct policy_facts facts, uint64_t until_ns, enum policy_state state,
                         enum policy_reason reason)

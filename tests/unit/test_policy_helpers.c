@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A thread that works for a domain waits behind the domain's own vCPUs. */
 #include "policy_fixture.h"
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 /* @behind_ns of the wait of a helper are behind the vCPU. */
 static struct policy_facts hindering(uint64_t behind_ns)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Interrupts that come while a vCPU waits to run, and guests that spin. */
-#include "pvsched/trace.h"
+#include "core/account.h"
 
 #include "policy_fixture.h"
 

@@ -116,7 +116,7 @@ static void test_a_run_it_was_raised_in_is_looked_at(void)
 	raise_asked(policy, facts, POLICY_EVENT_URGENT, now_ns);
 	for (int i = 0; i < 3; i++) {
 		CHECK(policy_next_ns(policy) >= now_ns + 20 * US);
-		CHECK(policy_next_ns(policy) <= now_ns + 2 * PVS_ASK_GRACE_NS);
+		CHECK(policy_next_ns(policy) <= now_ns + 2 * PVS_REQUEST_GRACE_NS);
 		now_ns = policy_next_ns(policy);
 		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now_ns).action, POLICY_NOTHING);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When a sleeping vCPU will be woken again. Needs only include/pvsched.
+ * When a sleeping vCPU will be woken again. Needs only src/core/.
  */
-#include "pvsched/rhythm.h"
+#include "core/rhythm.h"
 
 #include "test.h"
 

@@ -11,9 +11,9 @@
 
 #include <linux/types.h>
 
-#include "pvsched/ask.h"
-#include "pvsched/bucket.h"
-#include "pvsched/rhythm.h"
+#include "core/bucket.h"
+#include "core/request.h"
+#include "core/rhythm.h"
 
 #define PVS_VCPUS_MAX   4096 /* slots; a slot is a registered vCPU thread */
 #define PVS_DOMAINS_MAX 1024
@@ -158,25 +158,13 @@ struct pvs_vcpu_account {
 	__u64 wait_max_ns;
 	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
 
-	/* what its guest asks for; written by the tracer where the thread runs or leaves its CPU */
-	__u64 ask_words[3];   /* request, task_intent, cs_state: as last read */
-	__u64 ask_read_ns;    /* when */
-	__u64 ask_changed_ns; /* when they were first seen like this; 0: never read */
-	__u64 ask_request_ns; /* since when the request is this one: each voice is renewed by itself
-	                       */
-	__u64 ask_intent_ns;  /* the scheduler's words */
-	__u64 ask_expected_ns; /* urgent again at; 0: not known */
-	struct pvs_guest_clock ask_clock;
+	/* written by the tracer where the thread runs or leaves its CPU */
+	struct pvs_request request;
 	__u64 urgent_work_ns; /* how long its guest is urgent, see pvs_lasts_learn(); 0: not known
 	                       */
 	__u64 urgent_run_ns;  /* and runs, until it sleeps */
-	__u32 ask;            /* enum pvsched_ask; never INVALID */
-	__u32 ask_faults;     /* the page could not be read: not resident */
-	__u32 ask_invalid;    /* words without a meaning */
-	__u32 ask_stale;      /* of another generation */
+	__u32 page_faults;    /* looks at a page that was not resident */
 	__u32 unseen;         /* it left a CPU to which it had not been seen to come */
-	__u32 reserved0;
-	__u64 ask_counts[3]; /* reads, by enum pvsched_ask */
 
 	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
 	__u64 watched_ns;         /* the in_ns of the last run that a deadline was started for */
@@ -189,7 +177,7 @@ struct pvs_vcpu_account {
 	__u64 earlier_in_ns __attribute__((aligned(64)));
 	__u64 earlier_ns;
 	__u64 earlier_until_ns;
-	__u64 ask_grace_ns;       /* see struct pvs_ask_run */
+	__u64 request_grace_ns;   /* see struct pvs_request_run */
 	__u64 interrupts_from_ns; /* REPORT_INTERRUPT: none that comes before is told of */
 
 	/* written by the tracer in sched_waking, from any CPU */
@@ -230,41 +218,6 @@ static inline __u64 pvs_ready_since(__u32 out, __u64 out_ns, __u64 wake_ns)
 	if (out == PVS_OUT_PREEMPTED)
 		return out_ns;
 	return out != PVS_OUT_NONE && wake_ns > out_ns ? wake_ns : 0;
-}
-
-/** Its run, as far as what its guest asks for is concerned. */
-static inline struct pvs_ask_run pvs_vcpu_ask_run(const struct pvs_vcpu_account *vcpu)
-{
-	__u64 request = vcpu->ask_request_ns, intent = vcpu->ask_intent_ns;
-
-	return (struct pvs_ask_run){
-	        .ask = vcpu->ask,
-	        .in_ns = vcpu->in_ns,
-	        .said_ns = request > intent ? request : intent,
-	        .urgent_run_ns = vcpu->urgent_run_ns,
-	        .grace_ns = vcpu->ask_grace_ns > PVS_ASK_GRACE_NS ? vcpu->ask_grace_ns
-	                                                          : PVS_ASK_GRACE_NS,
-	};
-}
-
-/**
- * It ran elevated, and was looked at at @now_ns. If its guest has become ordinary since the look
- * before, that tells how long it was urgent, and if it is asleep now, how long it runs for that.
- * What ran before the time at which it was @expected_ns to be urgent is not of it.
- */
-static inline void pvs_vcpu_ask_learn(struct pvs_vcpu_account *vcpu, __u64 expected_ns,
-                                      __u64 now_ns, int asleep)
-{
-	__u64 from_ns = vcpu->in_ns, said_ns = vcpu->ask_request_ns;
-
-	if (!from_ns || vcpu->ask != PVSCHED_ASK_ORDINARY || vcpu->ask_changed_ns != now_ns)
-		return;
-	if (expected_ns > from_ns && expected_ns < now_ns)
-		from_ns = expected_ns;
-	if (said_ns > from_ns)
-		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said_ns - from_ns);
-	if (asleep)
-		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now_ns - from_ns);
 }
 
 /** One domain: the bucket all its vCPUs share, charged by compare-and-swap from any CPU. */

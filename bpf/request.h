@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+/*
+ * What a guest requests: the words of its page, read in the context of the vCPU thread, when the
+ * thread leaves its CPU and when a run lasts. core/request.h says what comes of them.
+ */
+
+#include "tables.h"
+
+#include "core/run.h"
+
+struct guest_line {
+	__u64 request;
+	__u64 expect;
+	__u64 generation_echo;
+	__u64 nonce;
+	__u32 apic_id, cpu_index, agent_generation, reserved;
+	__u64 written_ns;
+};
+
+_Static_assert(sizeof(struct guest_line) ==
+                       __builtin_offsetof(struct pvsched_page, reserved5) -
+                               __builtin_offsetof(struct pvsched_page, request),
+               "guest line");
+
+struct scheduler_line {
+	__u64 task_intent;
+	__u64 cs_state;
+};
+
+/*
+ * Reads what the guest of the vCPU in @slot says now. Only while the vCPU thread is the current
+ * task: its memory is QEMU's. A page that is not resident can't be waited for here; what was known
+ * stays.
+ */
+__noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct scheduler_line scheduler = {};
+	struct guest_line line = {};
+	struct pvs_request_look look = {.now_ns = now};
+	__u64 address, expected;
+
+	if (!vcpu)
+		return 0;
+	address = vcpu->page_address;
+	if (!address)
+		return 0; /* taken away just now */
+	look.agent = !!(vcpu->flags & PVS_FLAG_AGENT);
+	if (bpf_probe_read_user(
+	            &line, sizeof(line),
+	            (void *)(address + __builtin_offsetof(struct pvsched_page, request))) ||
+	    (look.agent &&
+	     bpf_probe_read_user(
+	             &scheduler, sizeof(scheduler),
+	             (void *)(address + __builtin_offsetof(struct pvsched_page, task_intent))))) {
+		vcpu->page_faults++;
+		return 0;
+	}
+	look.request = line.request;
+	look.expect = line.expect;
+	look.written_ns = line.written_ns;
+	look.generation_echo = line.generation_echo;
+	look.task_intent = scheduler.task_intent;
+	look.cs_state = scheduler.cs_state;
+	look.generation = vcpu->page_generation;
+	look.ran_since_ns = vcpu->in_ns;
+	expected = vcpu->request.expected_ns;
+	pvs_request_look(&vcpu->request, &look);
+	if (vcpu->flags & PVS_FLAG_ELEVATED)
+		pvs_run_learn_urgency(vcpu, expected, now, asleep);
+	return 0;
+}
+
+/*
+ * In the deadline's callback: may it be given back before its tokens end? Returns false where that
+ * can't be seen: the timer's CPU is not the thread's any more, its next switch will tell.
+ */
+static __always_inline bool request_check_running(struct pvs_vcpu_account *vcpu, __u32 slot,
+                                                  __u64 now)
+{
+	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
+		return false;
+	if (vcpu->page_address)
+		request_read(slot, now, false);
+	if (pvs_run_is_ordinary(vcpu, now))
+		event_send(slot, PVS_EVENT_ORDINARY, 0);
+	return true;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * How long a thread that works for a domain waits behind that domain's own boosted vCPUs: a wait's
+ * begin, its end, and what is charged meanwhile. Shared by the tracer and the simulator.
+ */
+
+#include "core/account.h"
+
+/** It can run on @cpu, and does not. */
+static inline void pvs_helper_wait_begin(struct pvs_helper_account *helper, __u32 cpu, __u64 now_ns)
+{
+	helper->cpu = cpu;
+	if (helper->since_ns)
+		return;
+	helper->behind_ns = 0;
+	helper->told = 0;
+	helper->since_ns = now_ns;
+}
+
+/** It was switched in. */
+static inline void pvs_helper_wait_end(struct pvs_helper_account *helper, __u64 now_ns)
+{
+	__u64 wait_ns = now_ns - helper->since_ns;
+
+	helper->since_ns = 0;
+	helper->waits++;
+	helper->wait_ns += wait_ns;
+	if (wait_ns > helper->wait_max_ns)
+		helper->wait_max_ns = wait_ns;
+	if (helper->behind_ns > helper->behind_max_ns)
+		helper->behind_max_ns = helper->behind_ns;
+}
+
+/** A vCPU of its domain was charged on @cpu for @charge_ns, used up until @until_ns. */
+static inline void pvs_helper_charge(struct pvs_helper_account *helper, __u32 cpu, __u64 until_ns,
+                                     __u64 charge_ns)
+{
+	__u64 waited_ns;
+
+	if (!helper->since_ns || helper->cpu != cpu || helper->since_ns >= until_ns)
+		return;
+	waited_ns = until_ns - helper->since_ns;
+	helper->behind_ns += waited_ns < charge_ns ? waited_ns : charge_ns;
+}
+
+/** How long it has waited behind boosted vCPUs, with the run of @vcpu that goes on. */
+static inline __u64 pvs_helper_behind(const struct pvs_helper_account *helper,
+                                      const struct pvs_vcpu_account *vcpu, __u64 now_ns)
+{
+	__u64 from_ns = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
+
+	if (from_ns < helper->since_ns)
+		from_ns = helper->since_ns;
+	return helper->behind_ns + (now_ns > from_ns ? now_ns - from_ns : 0);
+}
+
+/** How much longer it may wait; 0: it has waited too long, which is counted once a wait. */
+static inline __u64 pvs_helper_patience(struct pvs_helper_account *helper,
+                                        const struct pvs_vcpu_account *vcpu, __u64 now_ns)
+{
+	__u64 behind_ns = pvs_helper_behind(helper, vcpu, now_ns);
+
+	if (behind_ns + PVS_TOKENS_MIN_NS <= PVS_HELPER_WAIT_NS)
+		return PVS_HELPER_WAIT_NS - behind_ns;
+	helper->sheds += !helper->told;
+	helper->told = 1;
+	return 0;
+}

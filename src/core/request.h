@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * What a guest requests: the machine that turns the words of its page into one opinion. The tracer
+ * runs it in the vCPU thread, the booster when it looks at a page, the simulator in place of the
+ * tracer; each keeps a struct pvs_request and gives it what it read.
+ *
+ * A guest has two voices: an application (the word request) and its scheduler (task_intent and
+ * cs_state), which counts only where an agent maintains it. Each voice lapses by its own time when
+ * it is not renewed, and a renewal is a change of its word. Nothing that a guest writes is believed
+ * beyond what the host saw itself.
+ */
+
+#include <linux/types.h>
+
+#include "pvsched/page.h"
+
+/**
+ * A vCPU whose guest says that it does nothing urgent keeps its boost for at least this long after
+ * it was switched in: an interrupt needs as long to lead to a task that says otherwise.
+ */
+#define PVS_REQUEST_GRACE_NS 50000
+
+/** Nothing urgent is expected to last for longer. */
+#define PVS_URGENT_MAX_NS 10000000
+
+/** How far the guest's monotonic clock is behind the host's: learned, the smallest that was seen.
+ */
+struct pvs_guest_clock {
+	__u64 offset_ns; /* modulo 2^64 */
+	__u64 seen_ns;   /* host time of the last word that it was learned from; 0: none */
+};
+
+/**
+ * When a word was written, in host time, from when its guest says that it was, @written_ns by its
+ * own clock; 0: it does not say. It was after @since_ns and not after @now_ns, whatever is said.
+ * The word that is seen soonest after it was written tells the offset best; 1 ns in 1024 is allowed
+ * for clocks that do not run alike.
+ */
+static inline __attribute__((always_inline)) __u64
+pvs_guest_clock_to_host(struct pvs_guest_clock *clock, __u64 written_ns, __u64 since_ns,
+                        __u64 now_ns)
+{
+	__u64 offset_ns = clock->offset_ns + ((now_ns - clock->seen_ns) >> 10);
+
+	if (!written_ns)
+		return since_ns;
+	if (!clock->seen_ns || (__s64)(written_ns + offset_ns - now_ns) > 0)
+		offset_ns = now_ns - written_ns;
+	if ((__s64)(written_ns + offset_ns - since_ns) < 0)
+		offset_ns = since_ns - written_ns;
+	clock->offset_ns = offset_ns;
+	clock->seen_ns = now_ns;
+	return written_ns + offset_ns;
+}
+
+/** One look at a page. */
+struct pvs_request_look {
+	/* as they lie in the page */
+	__u64 request, expect, written_ns, generation_echo;
+	__u64 task_intent, cs_state; /* 0 without an agent */
+
+	__u64 generation;   /* that the guest must echo */
+	__u64 ran_since_ns; /* the vCPU runs, or ran last, since: it wrote nothing before; 0: not
+	                       known */
+	__u64 now_ns;
+	int agent; /* an agent maintains task_intent and cs_state */
+};
+
+/** What is known of a guest's requests. Zeroed: nothing. */
+struct pvs_request {
+	__u64 words[3];    /* request, task_intent, cs_state: as last read */
+	__u64 generation;  /* that the words and the clock belong to */
+	__u64 read_ns;     /* the last look */
+	__u64 changed_ns;  /* the words were first seen like this; 0: none of this generation */
+	__u64 request_ns;  /* the application says this since */
+	__u64 intent_ns;   /* the scheduler says this since */
+	__u64 expected_ns; /* urgent again at; 0: not known */
+	struct pvs_guest_clock clock;
+	__u32 opinion;       /* enum pvsched_ask, at read_ns; never INVALID */
+	__u32 agent;         /* not 0: the scheduler's words count */
+	__u32 invalid_total; /* changes of a voice to a word that has no meaning */
+	__u32 stale_total;   /* looks at a page whose guest echoes another generation */
+};
+
+/** A voice that was not renewed has lapsed, whatever the other one does. */
+static inline __attribute__((always_inline)) enum pvsched_ask
+pvs_request_in_force(enum pvsched_ask said, __u64 since_ns, __u64 now_ns)
+{
+	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_ASK_NONE : said;
+}
+
+/** What the guest wants at @now_ns, by its words as last read. Never PVSCHED_ASK_INVALID. */
+static inline __attribute__((always_inline)) enum pvsched_ask
+pvs_request_opinion(const struct pvs_request *r, __u64 now_ns)
+{
+	enum pvsched_ask ret;
+
+	if (!r->changed_ns)
+		return PVSCHED_ASK_NONE;
+	ret = pvs_request_in_force(pvsched_request_ask(r->words[0]), r->request_ns, now_ns);
+	if (r->agent)
+		ret = pvsched_ask_merge(
+		        ret, pvs_request_in_force(pvsched_intent_ask(r->words[1], r->words[2]),
+		                                  r->intent_ns, now_ns));
+	return ret == PVSCHED_ASK_INVALID ? PVSCHED_ASK_NONE : ret;
+}
+
+/*
+ * The application's word is another one, or the first. When it was written is known only where it
+ * says when it will be urgent again, by the guest's clock or at worst by the look before.
+ */
+static inline __attribute__((always_inline)) void
+pvs_request_note_application(struct pvs_request *r, const struct pvs_request_look *look,
+                             __u64 since_ns)
+{
+	__u32 us = pvsched_expect_us(look->expect, look->request);
+
+	r->request_ns = look->now_ns;
+	r->expected_ns = 0;
+	if (us) {
+		r->request_ns = pvs_guest_clock_to_host(&r->clock, look->written_ns, since_ns,
+		                                        look->now_ns);
+		r->expected_ns = r->request_ns + us * 1000ULL;
+	}
+	r->words[0] = look->request;
+	r->changed_ns = look->now_ns;
+	if (pvsched_request_ask(look->request) == PVSCHED_ASK_INVALID)
+		r->invalid_total++;
+}
+
+static inline __attribute__((always_inline)) void
+pvs_request_note_scheduler(struct pvs_request *r, const struct pvs_request_look *look)
+{
+	r->intent_ns = look->now_ns;
+	r->words[1] = look->task_intent;
+	r->words[2] = look->cs_state;
+	r->changed_ns = look->now_ns;
+	if (look->agent &&
+	    pvsched_intent_ask(look->task_intent, look->cs_state) == PVSCHED_ASK_INVALID)
+		r->invalid_total++;
+}
+
+/** Words of another generation, and what their guest's clock was, say nothing of this one. */
+static inline __attribute__((always_inline)) void pvs_request_forget(struct pvs_request *r,
+                                                                     __u64 generation)
+{
+	*r = (struct pvs_request){
+	        .generation = generation,
+	        .invalid_total = r->invalid_total,
+	        .stale_total = r->stale_total,
+	};
+}
+
+/** Brings @r up to date. Afterwards r->opinion is what the guest wants now. */
+static inline __attribute__((always_inline)) void
+pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
+{
+	__u64 since_ns;
+	int first;
+
+	if (look->generation_echo != look->generation || r->generation != look->generation)
+		pvs_request_forget(r, look->generation);
+	since_ns = look->ran_since_ns > r->read_ns ? look->ran_since_ns : r->read_ns;
+	r->read_ns = look->now_ns;
+	if (look->generation_echo != look->generation) {
+		r->stale_total++;
+		return;
+	}
+	first = !r->changed_ns;
+	if (first || r->words[0] != look->request)
+		pvs_request_note_application(r, look, since_ns ? since_ns : look->now_ns);
+	if (first || r->words[1] != look->task_intent || r->words[2] != look->cs_state)
+		pvs_request_note_scheduler(r, look);
+	r->agent = look->agent != 0;
+	r->opinion = pvs_request_opinion(r, look->now_ns);
+}
+
+/**
+ * How long something takes: longer than four in five times. @known_ns is what was learned before,
+ * 0: nothing; @took_ns one more. One that was interrupted for long counts little.
+ */
+static inline __u64 pvs_lasts_learn(__u64 known_ns, __u64 took_ns)
+{
+	if (took_ns > PVS_URGENT_MAX_NS)
+		took_ns = PVS_URGENT_MAX_NS;
+	if (!known_ns)
+		return took_ns;
+	if (took_ns > 2 * known_ns)
+		took_ns = 2 * known_ns;
+	if (took_ns > known_ns)
+		return known_ns + (took_ns - known_ns + 3) / 4;
+	return known_ns - (known_ns - took_ns) / 16;
+}
+
+/** A boosted vCPU that runs, as far as its guest's requests are concerned. */
+struct pvs_request_run {
+	enum pvsched_ask opinion;
+	__u64 in_ns;         /* it runs since */
+	__u64 said_ns;       /* its guest says so since */
+	__u64 urgent_run_ns; /* how long it runs when it is urgent, until it sleeps; 0: not known */
+	__u64 grace_ns;      /* how long it may do ordinary work before it is to yield */
+};
+
+/** Since when it does ordinary work in this run; 0: it does none. */
+static inline __u64 pvs_request_ordinary_since(const struct pvs_request_run *run)
+{
+	if (run->opinion != PVSCHED_ASK_ORDINARY)
+		return 0;
+	return run->said_ns > run->in_ns ? run->said_ns : run->in_ns;
+}
+
+/**
+ * When it will have done ordinary work for long enough, as far as that can be known: the next look
+ * at its page. Always after @now_ns.
+ */
+static inline __u64 pvs_request_look_at(const struct pvs_request_run *run, __u64 now_ns)
+{
+	__u64 at_ns = pvs_request_ordinary_since(run);
+
+	if (!at_ns)
+		at_ns = run->in_ns + run->urgent_run_ns;
+	at_ns += run->grace_ns;
+	return at_ns > now_ns ? at_ns : now_ns + run->grace_ns / 2;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * What a run of a vCPU costs, and how long it may go on. The tracer and the simulator charge with
+ * it, the booster looks with it at a run that is not charged yet. No function here has a side
+ * effect but on the accounts that it is given.
+ */
+
+#include "core/account.h"
+
+/* Others write these words meanwhile: one load each, never repeated. */
+#define PVS_READ(word) (*(const volatile __typeof__(word) *)&(word))
+
+/**
+ * What of a run is boosted and not charged yet. A vCPU that is unboosted and boosted again in one
+ * run has two stretches: those before the last one are added up, as if they had been at the end of
+ * the last of them.
+ */
+struct pvs_run {
+	__u64 earlier_ns, earlier_until_ns;
+	__u64 last_ns, last_until_ns;
+};
+
+/** The stretches before the last one; 0: there is one at most. */
+static inline __attribute__((always_inline)) __u64
+pvs_run_earlier(const struct pvs_vcpu_account *vcpu, __u64 in_ns)
+{
+	return in_ns && PVS_READ(vcpu->earlier_in_ns) == in_ns ? PVS_READ(vcpu->earlier_ns) : 0;
+}
+
+/** The run since @in_ns, as of @now_ns. @in_ns 0: the vCPU does not run. */
+static inline __attribute__((always_inline)) struct pvs_run
+pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
+{
+	__u64 boosted_at_ns = PVS_READ(vcpu->raised_at_ns), unboosted_at_ns;
+	__u64 from_ns = in_ns > boosted_at_ns ? in_ns : boosted_at_ns;
+	struct pvs_run run = {.last_until_ns = now_ns};
+
+	if (!in_ns)
+		return run;
+	run.earlier_ns = pvs_run_earlier(vcpu, in_ns);
+	run.earlier_until_ns = PVS_READ(vcpu->earlier_until_ns);
+	if (!(PVS_READ(vcpu->flags) & PVS_FLAG_ELEVATED)) {
+		unboosted_at_ns = PVS_READ(vcpu->lowered_at_ns);
+		if (unboosted_at_ns < now_ns)
+			run.last_until_ns = unboosted_at_ns;
+	}
+	if (run.last_until_ns > from_ns)
+		run.last_ns = run.last_until_ns - from_ns;
+	return run;
+}
+
+/** What the last stretch is charged for: together with the others at least PVS_CHARGE_MIN_NS. */
+static inline __u64 pvs_run_last_charge(const struct pvs_run *run)
+{
+	if (run->last_ns && run->last_ns + run->earlier_ns < PVS_CHARGE_MIN_NS)
+		return PVS_CHARGE_MIN_NS - run->earlier_ns;
+	return run->last_ns;
+}
+
+/** When the vCPU's own bucket will be full again, the run included. */
+static inline __u64 pvs_run_full_at(const struct pvs_run *run, const struct pvs_bucket_rule *rule,
+                                    __u64 repaid_at_ns, __u32 entitled_permille, __u64 now_ns)
+{
+	repaid_at_ns = pvs_bucket_use(rule, repaid_at_ns, run->earlier_ns, run->earlier_until_ns,
+	                              now_ns, entitled_permille);
+	return pvs_bucket_use(rule, repaid_at_ns, run->last_ns, run->last_until_ns, now_ns,
+	                      entitled_permille);
+}
+
+/** The three buckets that bound a boost. */
+struct pvs_buckets {
+	const struct pvs_vcpu_account *vcpu;
+	const struct pvs_domain_account *domain; /* NULL: none */
+	const struct pvs_cpu_account *cpu;       /* NULL: none */
+	const struct pvs_bucket_rule *cpu_rule;
+};
+
+/**
+ * How long a boosted vCPU may go on running at @now_ns: the least of its own, its domain's and its
+ * CPU's tokens, less what it ran boosted since @since_ns, which is not charged yet. *which is the
+ * bucket that has least.
+ */
+static inline __attribute__((always_inline)) __s64
+pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u32 *which)
+{
+	const struct pvs_vcpu_account *vcpu = b->vcpu;
+	__u64 earlier_ns = pvs_run_earlier(vcpu, vcpu->in_ns);
+	__u64 repaid_at_ns =
+	        pvs_bucket_use(&vcpu->rule, vcpu->repaid_at_ns, earlier_ns, vcpu->earlier_until_ns,
+	                       now_ns, vcpu->entitled_permille);
+	__s64 left_ns = pvs_bucket_tokens(&vcpu->rule, repaid_at_ns, now_ns), other_ns;
+
+	left_ns = pvs_bucket_worth(&vcpu->rule, left_ns, vcpu->entitled_permille);
+	*which = PVS_BUCKET_VCPU;
+	if (b->domain) {
+		other_ns = pvs_bucket_tokens(&b->domain->rule, b->domain->repaid_at_ns, now_ns) -
+		           (__s64)earlier_ns;
+		if (other_ns < left_ns) {
+			left_ns = other_ns;
+			*which = PVS_BUCKET_DOMAIN;
+		}
+	}
+	if (b->cpu) {
+		other_ns = pvs_bucket_tokens(b->cpu_rule, b->cpu->repaid_at_ns, now_ns) -
+		           (__s64)earlier_ns;
+		if (other_ns < left_ns) {
+			left_ns = other_ns;
+			*which = PVS_BUCKET_CPU;
+		}
+	}
+	return left_ns - (__s64)(now_ns - since_ns);
+}
+
+/** Charges the vCPU's own bucket with @charge_ns that were used up until @until_ns. */
+static inline void pvs_vcpu_charge(struct pvs_vcpu_account *vcpu, __u64 until_ns, __u64 charge_ns)
+{
+	charge_ns = pvs_bucket_price(&vcpu->rule, charge_ns, vcpu->entitled_permille);
+	vcpu->repaid_at_ns =
+	        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until_ns, charge_ns);
+}
+
+/** Charges a domain's bucket. Its vCPUs do so from several CPUs at once. */
+static inline __attribute__((always_inline)) void
+pvs_domain_charge(struct pvs_domain_account *domain, __u64 until_ns, __u64 charge_ns)
+{
+	__sync_fetch_and_add(&domain->used_ns, charge_ns);
+	/* Sixteen failures in a row would take sixteen CPUs charging within nanoseconds. */
+	for (int i = 0; i < 16; i++) {
+		__u64 before = domain->repaid_at_ns;
+		__u64 after = pvs_bucket_charge(&domain->rule, before, until_ns, charge_ns);
+
+		if (__sync_val_compare_and_swap(&domain->repaid_at_ns, before, after) == before)
+			break;
+	}
+}
+
+/** Charges a CPU's bucket, on that CPU. @foreign: what ran was no boosted vCPU. */
+static inline void pvs_cpu_charge(struct pvs_cpu_account *cpu, const struct pvs_bucket_rule *rule,
+                                  __u64 until_ns, __u64 charge_ns, int foreign)
+{
+	cpu->rt_run_ns += charge_ns;
+	if (foreign)
+		cpu->foreign_ns += charge_ns;
+	cpu->repaid_at_ns = pvs_bucket_charge(rule, cpu->repaid_at_ns, until_ns, charge_ns);
+}
+
+/**
+ * Mode observe: a vCPU was switched in. Counts the wake-ups that a boost would have covered; the
+ * bucket behaves as it would have.
+ */
+static inline void pvs_imagined_in(struct pvs_vcpu_account *vcpu, __u64 now_ns)
+{
+	if (vcpu->empty && vcpu->repaid_at_ns <= now_ns)
+		vcpu->empty = 0;
+	if (!vcpu->empty && vcpu->out == PVS_OUT_HALTED)
+		vcpu->wakeups_imagined++;
+}
+
+/** Mode observe: it is switched out after @ran_ns. */
+static inline void pvs_imagined_out(struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 ran_ns)
+{
+	__s64 left_ns = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now_ns);
+	__u64 used_ns = ran_ns, charge_ns;
+
+	if (vcpu->empty)
+		return;
+	if (left_ns <= 0)
+		used_ns = 0;
+	else if (used_ns > (__u64)left_ns)
+		used_ns = (__u64)left_ns;
+	charge_ns = used_ns > PVS_CHARGE_MIN_NS ? used_ns : PVS_CHARGE_MIN_NS;
+	vcpu->imagined_ns += used_ns;
+	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now_ns, charge_ns);
+	if (used_ns < ran_ns)
+		vcpu->empty = 1;
+}
+
+/** What is known of its fair entitlement, after one more measurement. */
+static inline __u32 pvs_entitled_learn(__u32 known_permille, __u32 permille)
+{
+	return known_permille ? (known_permille * 3 + permille + 3) / 4 : permille;
+}
+
+/** Its run, as far as its guest's requests are concerned. */
+static inline struct pvs_request_run pvs_run_request(const struct pvs_vcpu_account *vcpu)
+{
+	__u64 request_ns = vcpu->request.request_ns, intent_ns = vcpu->request.intent_ns;
+
+	return (struct pvs_request_run){
+	        .opinion = (enum pvsched_ask)vcpu->request.opinion,
+	        .in_ns = vcpu->in_ns,
+	        .said_ns = request_ns > intent_ns ? request_ns : intent_ns,
+	        .urgent_run_ns = vcpu->urgent_run_ns,
+	        .grace_ns = vcpu->request_grace_ns > PVS_REQUEST_GRACE_NS ? vcpu->request_grace_ns
+	                                                                  : PVS_REQUEST_GRACE_NS,
+	};
+}
+
+/**
+ * In how many ns a boosted vCPU that runs is looked at next: @left_ns, when its tokens end, or
+ * sooner, when its guest may say that it does ordinary work.
+ */
+static inline __attribute__((always_inline)) __u64
+pvs_run_next_look(const struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 left_ns)
+{
+	struct pvs_request_run run;
+	__u64 look_ns;
+
+	if (!vcpu->page_address || !(vcpu->flags & PVS_FLAG_REPORT_ORDINARY))
+		return left_ns;
+	run = pvs_run_request(vcpu);
+	look_ns = pvs_request_look_at(&run, now_ns) - now_ns;
+	return look_ns < left_ns ? look_ns : left_ns;
+}
+
+/** Has it done ordinary work for so long that it should yield, and is that to be told? */
+static inline int pvs_run_is_ordinary(const struct pvs_vcpu_account *vcpu, __u64 now_ns)
+{
+	struct pvs_request_run run = pvs_run_request(vcpu);
+	__u64 since_ns = pvs_request_ordinary_since(&run);
+
+	return since_ns && since_ns + run.grace_ns <= now_ns &&
+	       (vcpu->flags & PVS_FLAG_REPORT_ORDINARY);
+}
+
+/**
+ * It ran boosted, and its page was looked at at @now_ns. If its guest has become ordinary since the
+ * look before, that tells how long it was urgent, and if it is asleep now, how long it runs for
+ * that. What ran before @expected_ns, at which it was expected to be urgent, is not of it.
+ */
+static inline void pvs_run_learn_urgency(struct pvs_vcpu_account *vcpu, __u64 expected_ns,
+                                         __u64 now_ns, int asleep)
+{
+	__u64 from_ns = vcpu->in_ns, said_ns = vcpu->request.request_ns;
+
+	if (!from_ns || vcpu->request.opinion != PVSCHED_ASK_ORDINARY ||
+	    vcpu->request.changed_ns != now_ns)
+		return;
+	if (expected_ns > from_ns && expected_ns < now_ns)
+		from_ns = expected_ns;
+	if (said_ns > from_ns)
+		vcpu->urgent_work_ns = pvs_lasts_learn(vcpu->urgent_work_ns, said_ns - from_ns);
+	if (asleep)
+		vcpu->urgent_run_ns = pvs_lasts_learn(vcpu->urgent_run_ns, now_ns - from_ns);
+}

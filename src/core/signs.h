@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+#pragma once
+
+/*
+ * Signs that a guest gives without a page: an interrupt that waits with its vCPU, and spinning.
+ * Which of them are worth an event is decided here, for the tracer and the simulator alike.
+ */
+
+#include "core/account.h"
+
+/**
+ * An interrupt was delivered to a vCPU. Returns 1 if it is the first in a wait to run of a vCPU
+ * that is not boosted. Senders on several CPUs may call it at once.
+ */
+static inline __attribute__((always_inline)) int
+pvs_interrupt_is_first(struct pvs_vcpu_account *vcpu)
+{
+	__u64 before = vcpu->interrupt_for_ns, ready_ns;
+
+	ready_ns = vcpu->in_ns ? 0 : pvs_ready_since(vcpu->out, vcpu->out_ns, vcpu->wake_ns);
+	if (!ready_ns || before == ready_ns || (vcpu->flags & PVS_FLAG_ELEVATED))
+		return 0;
+	if (__sync_val_compare_and_swap(&vcpu->interrupt_for_ns, before, ready_ns) != before)
+		return 0; /* another CPU has counted one for this wait */
+	__sync_fetch_and_add(&vcpu->deliveries_waiting, 1);
+	return 1;
+}
+
+/** It was the first. Returns 1 if it is to be told of: see PVS_INTERRUPT_TOLD_NS. */
+static inline int pvs_interrupt_is_told(struct pvs_vcpu_account *vcpu, __u64 now_ns)
+{
+	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now_ns < vcpu->interrupts_from_ns ||
+	    now_ns - vcpu->interrupt_told_ns < PVS_INTERRUPT_TOLD_NS)
+		return 0;
+	vcpu->interrupt_told_ns = now_ns;
+	return 1;
+}
+
+/** Its guest spins. Returns 1 at the sign that is to be told of: see PVS_SPINS. */
+static inline int pvs_spin_is_told(struct pvs_vcpu_account *vcpu)
+{
+	__u64 since_ns;
+
+	vcpu->spins++;
+	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+		return 0;
+	since_ns = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
+	if (vcpu->spin_since_ns != since_ns)
+		vcpu->spins_of_run = 0;
+	vcpu->spin_since_ns = since_ns;
+	return ++vcpu->spins_of_run == PVS_SPINS;
+}
