@@ -125,26 +125,27 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 /* Returns what was done first. */
 static enum policy_action step(struct booster *b, unsigned int slot, enum policy_event event)
 {
+	struct policy_facts f;
+	struct policy_input input = {.event = event, .facts = &f, .now_ns = clock_now_ns()};
 	struct policy_decision decision;
 	enum policy_action first;
-	struct policy_facts f;
-	uint64_t now_ns = clock_now_ns();
 
-	facts(b, slot, now_ns, &f);
+	facts(b, slot, input.now_ns, &f);
 	if (event == POLICY_EVENT_CROWDED)
-		f.room_elsewhere = policy_may_displace(b->policy, slot, now_ns) &&
-		                   crowd_has_room(b, slot, now_ns);
-	policy_step(b->policy, slot, event, &f, now_ns, &decision);
+		f.room_elsewhere = policy_may_displace(b->policy, slot, input.now_ns) &&
+		                   crowd_has_room(b, slot, input.now_ns);
+	policy_step(b->policy, slot, &input, &decision);
 	apply(b, slot, &decision);
 	first = decision.action;
 	if (!decision.report_halt)
 		return first;
 	/* It may have gone to sleep between the look and the request to be told. */
-	now_ns = clock_now_ns();
-	facts(b, slot, now_ns, &f);
+	input.event = POLICY_EVENT_HALTED;
+	input.now_ns = clock_now_ns();
+	facts(b, slot, input.now_ns, &f);
 	if (f.whereabouts != POLICY_HALTED)
 		return first;
-	policy_step(b->policy, slot, POLICY_EVENT_HALTED, &f, now_ns, &decision);
+	policy_step(b->policy, slot, &input, &decision);
 	apply(b, slot, &decision);
 	return first;
 }

@@ -191,22 +191,22 @@ static void step_state(struct policy *policy, unsigned int vcpu, enum policy_eve
 	}
 }
 
-void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event event,
-                 const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret)
+void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_input *input,
+                 struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	struct policy_facts heard = *facts;
+	struct policy_facts heard = *input->facts;
 
 	*ret = (struct policy_decision){.action = POLICY_NOTHING, .reason = v->view.reason};
 	if (!v->present) {
 		timers_set(policy->timers, vcpu, NSEC_NEVER);
 		return;
 	}
-	if (event == POLICY_EVENT_RESCAN)
+	if (input->event == POLICY_EVENT_RESCAN)
 		v->holds &= ~HOLDS_OF_TRIES;
 	policy_hear(&v->profile, &heard);
-	step_state(policy, vcpu, event, &heard, now_ns, ret);
-	set_wants(v, ret->action == POLICY_RAISE, facts);
+	step_state(policy, vcpu, input->event, &heard, input->now_ns, ret);
+	set_wants(v, ret->action == POLICY_RAISE, input->facts);
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,

@@ -164,6 +164,13 @@ enum policy_action {
 	POLICY_DISPLACE,
 };
 
+/** What one step is given. */
+struct policy_input {
+	enum policy_event event;
+	const struct policy_facts *facts; /* as of now_ns */
+	uint64_t now_ns;                  /* CLOCK_MONOTONIC */
+};
+
 struct policy_decision {
 	enum policy_action action;
 	enum policy_reason reason;
@@ -228,8 +235,8 @@ uint32_t policy_holds(const struct policy *policy, unsigned int vcpu);
  * One event. The caller carries the decision out before the next step of that vCPU: RAISE is
  * confirmed with policy_raised(), LOWER and FORGET are final (the actuator answers for them).
  */
-void policy_step(struct policy *policy, unsigned int vcpu, enum policy_event event,
-                 const struct policy_facts *facts, uint64_t now_ns, struct policy_decision *ret);
+void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_input *input,
+                 struct policy_decision *ret);
 
 /**
  * What came of a RAISE. @hold is 0 when the thread is elevated now; else the hold that keeps it

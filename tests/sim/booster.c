@@ -210,6 +210,7 @@ static bool step(struct host *host, const struct host_work *work)
 {
 	struct policy_facts f;
 	uint64_t now = host->world->now_ns;
+	struct policy_input input = {.event = work->event, .facts = &f, .now_ns = now};
 
 	if (host->steps_at_ns != now)
 		host->steps_now = 0;
@@ -220,7 +221,7 @@ static bool step(struct host *host, const struct host_work *work)
 	facts(host, work->slot, &f);
 	f.room_elsewhere =
 	        work->event == POLICY_EVENT_CROWDED && crowded_has_room(host, work->slot);
-	policy_step(host->policy, work->slot, work->event, &f, now, &host->decision);
+	policy_step(host->policy, work->slot, &input, &host->decision);
 	if (host->decision.action == POLICY_NOTHING && !host->decision.report_halt) {
 		account_report_halt(&host->accounts, work->slot, false);
 		tell(host, work->slot);

@@ -37,12 +37,22 @@ static inline struct policy *make(uint32_t holds)
 	return policy;
 }
 
+static inline struct policy_decision step_vcpu(struct policy *policy, unsigned int vcpu,
+                                               enum policy_event event, struct policy_facts facts,
+                                               uint64_t now_ns)
+{
+	struct policy_input input = {.event = event, .facts = &facts, .now_ns = now_ns};
+	struct policy_decision decision;
+
+	policy_step(policy, vcpu, &input, &decision);
+	return decision;
+}
+
 static inline struct policy_decision step(struct policy *policy, enum policy_event event,
                                           struct policy_facts facts, uint64_t now_ns)
 {
-	struct policy_decision decision;
+	struct policy_decision decision = step_vcpu(policy, 1, event, facts, now_ns);
 
-	policy_step(policy, 1, event, &facts, now_ns, &decision);
 	CHECK_U64(policy_view(policy, 1)->next_ns, policy_next_ns(policy));
 	return decision;
 }

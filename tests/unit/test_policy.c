@@ -225,10 +225,8 @@ static void test_removed(void)
 	policy_remove(policy, 1);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 	for (int event = 0; event < _POLICY_EVENT_MAX; event++) {
-		struct policy_decision decision;
-
-		policy_step(policy, 1, (enum policy_event)event, &facts, T0 + MS, &decision);
-		CHECK_INT(decision.action, POLICY_NOTHING);
+		CHECK_INT(step_vcpu(policy, 1, (enum policy_event)event, facts, T0 + MS).action,
+		          POLICY_NOTHING);
 		CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 	}
 	/* its number is used anew: nothing of the old one is left */
@@ -248,14 +246,14 @@ static void test_several(void)
 	for (unsigned int i = 0; i < 4; i++) {
 		policy_add(policy, i, &latency, 0, T0);
 		facts.full_at_ns = T0 + (4 - i) * MS;
-		policy_step(policy, i, POLICY_EVENT_LOOK, &facts, T0, &decision);
+		step_vcpu(policy, i, POLICY_EVENT_LOOK, facts, T0);
 	}
 	for (unsigned int i = 0; i < 4; i++) {
 		CHECK_INT(policy_due(policy, T0 + i * MS), -1);
 		CHECK_U64(policy_next_ns(policy), T0 + (i + 1) * MS);
 		CHECK_INT(policy_due(policy, T0 + (i + 1) * MS), 3 - i);
 		facts.full_at_ns = 0;
-		policy_step(policy, 3 - i, POLICY_EVENT_LOOK, &facts, T0 + (i + 1) * MS, &decision);
+		decision = step_vcpu(policy, 3 - i, POLICY_EVENT_LOOK, facts, T0 + (i + 1) * MS);
 		CHECK_INT(decision.action, POLICY_RAISE);
 		policy_raised(policy, 3 - i, 0, &facts, T0 + (i + 1) * MS);
 	}

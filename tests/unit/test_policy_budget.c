@@ -349,18 +349,18 @@ static void test_leaves_a_crowd_one_by_one(void)
 
 	facts.room_elsewhere = true;
 	policy_add(policy, 2, &latency, 0, T0);
-	policy_step(policy, 2, POLICY_EVENT_HALTED, &sleeps, T0, &decision);
+	step_vcpu(policy, 2, POLICY_EVENT_HALTED, sleeps, T0);
 	policy_raised(policy, 2, 0, &sleeps, T0);
 	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_DISPLACE);
-	policy_step(policy, 2, POLICY_EVENT_CROWDED, &facts, now, &decision);
+	decision = step_vcpu(policy, 2, POLICY_EVENT_CROWDED, facts, now);
 	CHECK_INT(decision.action, POLICY_DISPLACE);
 	policy_remove(policy, 2);
 	/* another one each time */
 	for (unsigned int i = 0; i < 100; i++) {
 		policy_add(policy, 2, &latency, 0, now);
-		policy_step(policy, 2, POLICY_EVENT_HALTED, &sleeps, now, &decision);
+		step_vcpu(policy, 2, POLICY_EVENT_HALTED, sleeps, now);
 		policy_raised(policy, 2, 0, &sleeps, now);
-		policy_step(policy, 2, POLICY_EVENT_CROWDED, &facts, now, &decision);
+		decision = step_vcpu(policy, 2, POLICY_EVENT_CROWDED, facts, now);
 		n += decision.action == POLICY_DISPLACE;
 	}
 	CHECK_U64(n, 14); /* with the two before: a millisecond */
