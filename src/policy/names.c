@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "policy/policy.h"
+#include "policy/names.h"
 
 const char *policy_state_name(enum policy_state state)
 {
