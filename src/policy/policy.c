@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 
+#include "policy/boosted.h"
+#include "policy/interrupt.h"
+#include "policy/push.h"
+#include "policy/request.h"
+#include "policy/unboosted.h"
 #include "policy/vcpu.h"
-#include "core/bucket.h"
-#include "core/account.h"
-
-/* A tenth of a second's changes may come at once. */
-#define RATE_BURST_NS (NSEC_PER_SEC / 10)
 
 struct policy *policy_new(unsigned int n_vcpus, const struct host_caps *caps)
 {
@@ -78,113 +78,54 @@ void policy_hold(struct policy *policy, unsigned int vcpu, uint32_t set, uint32_
 
 uint32_t policy_holds(const struct policy *policy, unsigned int vcpu)
 {
-	return policy->holds | policy->vcpus[vcpu].holds;
+	return vcpu_holds(policy, vcpu);
 }
 
-void policy_look_at(struct policy *policy, unsigned int vcpu, uint64_t at_ns)
+bool policy_may_displace(const struct policy *policy, unsigned int vcpu, uint64_t now_ns)
 {
-	policy->vcpus[vcpu].view.next_ns = at_ns;
-	timers_set(policy->timers, vcpu, at_ns);
+	return push_is_allowed(policy, vcpu, now_ns);
 }
 
-void policy_enter(struct policy_vcpu *v, enum policy_state state, enum policy_reason reason,
-                  uint64_t now_ns)
-{
-	if (v->view.state != state)
-		v->view.since_ns = now_ns;
-	v->view.state = state;
-	v->view.reason = reason;
-}
-
-enum policy_reason policy_strongest(uint32_t holds)
-{
-	return (enum policy_reason)__builtin_ctz(holds);
-}
-
-bool policy_starves_helper(const struct policy_facts *facts)
-{
-	/* what looked for it came at that time, give or take the end of an elevated run */
-	return facts->helper_behind_ns + PVS_TOKENS_MIN_NS > PVS_HELPER_WAIT_NS;
-}
-
-uint64_t policy_refill_ns(const struct profile *profile, uint64_t tokens_ns)
-{
-	return tokens_ns * 1000 / MAX(profile->share_permille, UINT32_C(1));
-}
-
-uint64_t policy_change_cost_ns(const struct policy *policy)
-{
-	return NSEC_PER_SEC / MAX(policy->caps.max_changes_per_s, UINT32_C(1));
-}
-
-/* One change must fit in, also where fewer than one in RATE_BURST_NS are allowed. */
-static struct pvs_bucket_rule rate_rule(const struct policy *policy)
-{
-	uint64_t burst_ns = MAX(RATE_BURST_NS, policy_change_cost_ns(policy));
-
-	return (struct pvs_bucket_rule){.burst_ns = burst_ns, .share_permille = 1000};
-}
-
-unsigned int policy_changes_left(const struct policy *policy, const struct policy_vcpu *v,
-                                 uint64_t now_ns)
-{
-	struct pvs_bucket_rule rule = rate_rule(policy);
-	int64_t left_ns = pvs_bucket_tokens(&rule, v->rate_repaid_at_ns, now_ns);
-
-	return left_ns > 0 ? (unsigned int)((uint64_t)left_ns / policy_change_cost_ns(policy)) : 0;
-}
-
-void policy_charge_change(struct policy *policy, struct policy_vcpu *v, uint64_t now_ns)
-{
-	struct pvs_bucket_rule rule = rate_rule(policy);
-
-	v->rate_repaid_at_ns = pvs_bucket_charge(&rule, v->rate_repaid_at_ns, now_ns,
-	                                         policy_change_cost_ns(policy));
-}
-
-/* Holds that the world, not an admin, set: worth another try when the world has changed. */
+/* Holds that the world, not an administrator, set: worth another try when that has changed. */
 #define HOLDS_OF_TRIES                                                                             \
 	(POLICY_HOLD(POLICY_REASON_RT_REFUSED) | POLICY_HOLD(POLICY_REASON_ALREADY_RT) |           \
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
-/* @raises: it is about to be ARMED, and may run elevated before policy_raised() is told so. */
-static void set_wants(struct policy_vcpu *v, bool raises, const struct policy_facts *facts)
+/* The events that are wanted. @raises: it is about to be ARMED, and may run before that is told. */
+static void set_wants(struct turn *t, bool raises)
 {
+	struct policy_vcpu *v = t->v;
 	enum policy_reason reason = v->view.reason;
-	bool hears = v->profile.mode == PROFILE_BOOST && v->profile.asks != PROFILE_ASKS_IGNORE;
+	bool boosts = v->profile.mode == PROFILE_BOOST;
+	bool hears = boosts && v->profile.asks != PROFILE_ASKS_IGNORE;
 	bool armed = raises || v->view.state == POLICY_ARMED;
+	bool may_want =
+	        !armed && (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
 
 	v->view.wants_ordinary = hears && armed && !v->yield_declined;
-	v->view.grace_ns = policy_grace_ns(v);
-	v->view.wants_urgent = hears && !armed && !v->deaf &&
-	                       (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
-	                        reason == POLICY_REASON_UNASKED);
-	v->view.wants_interrupt =
-	        v->profile.mode == PROFILE_BOOST && v->profile.on_interrupt && !armed &&
-	        (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
-	v->view.interrupts_from_ns = policy_interrupts_from(v, facts);
+	v->view.grace_ns = request_grace_ns(v);
+	v->view.wants_urgent =
+	        hears && !v->deaf && (may_want || (!armed && reason == POLICY_REASON_UNASKED));
+	v->view.wants_interrupt = boosts && v->profile.on_interrupt && may_want;
+	v->view.interrupts_from_ns = interrupt_from_ns(t);
 }
 
-static void step_state(struct policy *policy, unsigned int vcpu, enum policy_event event,
-                       const struct policy_facts *facts, uint64_t now_ns,
-                       struct policy_decision *ret)
+static void step_state(struct turn *t)
 {
-	struct policy_vcpu *v = &policy->vcpus[vcpu];
-
-	switch (v->view.state) {
+	switch (t->v->view.state) {
 	case POLICY_ARMED:
-		policy_step_elevated(policy, vcpu, event, facts, now_ns, ret);
+		boosted_step(t);
 		return;
 	case POLICY_FOREIGN:
-		policy_look_at(policy, vcpu, NSEC_NEVER);
-		if (event != POLICY_EVENT_RESCAN)
+		vcpu_look_at(t, NSEC_NEVER);
+		if (t->event != POLICY_EVENT_RESCAN)
 			return;
-		policy_enter(v, POLICY_BASE, POLICY_REASON_AWAKE, now_ns);
-		policy_consider(policy, vcpu, event, facts, now_ns, ret);
+		vcpu_enter(t, POLICY_BASE, POLICY_REASON_AWAKE);
+		unboosted_step(t);
 		return;
 	case POLICY_BASE:
 	case POLICY_THROTTLED:
-		policy_consider(policy, vcpu, event, facts, now_ns, ret);
+		unboosted_step(t);
 		return;
 	case _POLICY_STATE_MAX:
 		return;
@@ -195,42 +136,50 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
                  struct policy_decision *ret)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	struct policy_facts heard = *input->facts;
+	struct turn t = {.policy = policy,
+	                 .v = v,
+	                 .vcpu = vcpu,
+	                 .event = input->event,
+	                 .now_ns = input->now_ns,
+	                 .facts = request_hear(&v->profile, input->facts),
+	                 .decision = ret};
 
 	*ret = (struct policy_decision){.action = POLICY_NOTHING, .reason = v->view.reason};
 	if (!v->present) {
 		timers_set(policy->timers, vcpu, NSEC_NEVER);
 		return;
 	}
-	if (input->event == POLICY_EVENT_RESCAN)
+	if (t.event == POLICY_EVENT_RESCAN)
 		v->holds &= ~HOLDS_OF_TRIES;
-	policy_hear(&v->profile, &heard);
-	step_state(policy, vcpu, input->event, &heard, input->now_ns, ret);
-	set_wants(v, ret->action == POLICY_RAISE, input->facts);
+	step_state(&t);
+	set_wants(&t, ret->action == POLICY_RAISE);
+}
+
+static void refused(struct turn *t, uint32_t hold)
+{
+	enum policy_reason reason = vcpu_strongest(hold);
+
+	t->v->holds |= hold;
+	t->v->view.denied_total[reason]++;
+	vcpu_enter(t, POLICY_BASE, reason);
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
                    const struct policy_facts *facts, uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
-	struct policy_facts heard = *facts;
+	struct turn t = {.policy = policy,
+	                 .v = v,
+	                 .vcpu = vcpu,
+	                 .event = POLICY_EVENT_LOOK,
+	                 .now_ns = now_ns,
+	                 .facts = request_hear(&v->profile, facts)};
 
-	if (hold) {
-		v->holds |= hold;
-		v->view.denied_total[policy_strongest(hold)]++;
-		policy_enter(v, POLICY_BASE, policy_strongest(hold), now_ns);
-		set_wants(v, false, facts);
-		return;
-	}
-	policy_hear(&v->profile, &heard);
-	if (v->raised_ahead)
-		policy_learn_lead(v, now_ns);
-	v->view.boosts_total++;
-	v->view.interrupts_total += v->why == POLICY_REASON_INTERRUPT;
-	policy_enter(v, POLICY_ARMED, v->why, now_ns);
-	v->caught_awake = true;
-	policy_watch_run(policy, vcpu, &heard, now_ns);
-	set_wants(v, false, facts);
+	if (hold)
+		refused(&t, hold);
+	else
+		boosted_begin(&t);
+	set_wants(&t, false);
 }
 
 void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns)

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/boosted.h"
+
+#include "core/account.h"
+#include "policy/interrupt.h"
+#include "policy/push.h"
+#include "policy/request.h"
+
+/* A bucket that is empty before it could have refilled so many times: steady demand, no burst. */
+#define STEADY_REFILLS 4
+
+/* The longest back-off, as a power of two of the time to refill: 20 ms for the latency profile. */
+#define BACKOFF_SHIFT_MAX 3
+
+/* How long ksoftirqd may wait behind a boosted vCPU. */
+#define SOFTIRQD_WAIT_NS (1 * NSEC_PER_MSEC)
+
+/*
+ * As a fair thread, a vCPU that spins can yield to another vCPU of its guest. It is unboosted for
+ * a slice of the fair class or two: after that the lock, or what else it waited for, is likely to
+ * be free. Twice as long each time that it spins again within SPIN_AGAIN_NS of that.
+ */
+#define SPIN_HOLD_NS   (2 * NSEC_PER_MSEC)
+#define SPIN_AGAIN_NS  (100 * NSEC_PER_MSEC)
+#define SPIN_SHIFT_MAX 3
+
+static void unboost(struct turn *t, enum policy_state state, enum policy_reason reason)
+{
+	t->decision->action = POLICY_LOWER;
+	t->decision->reason = reason;
+	vcpu_enter(t, state, reason);
+}
+
+/* Its own bucket was emptied: by a burst, or by steady demand, for which the waits grow. */
+static void count_strike(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+	uint64_t refill_ns = vcpu_refill_ns(v, v->profile.burst_ns);
+
+	if (t->now_ns - v->burst_from_ns > STEADY_REFILLS * refill_ns) {
+		v->strikes = 0;
+		return;
+	}
+	v->strikes = MIN(v->strikes + 1, (unsigned int)BACKOFF_SHIFT_MAX);
+	v->backoff_until_ns = t->now_ns + (refill_ns << v->strikes);
+	v->backoff_why = POLICY_REASON_BACKOFF;
+}
+
+/*
+ * Other threads waited for it, and run now. Boosted again at its next halt, it would be in their
+ * way again: it waits as if it had emptied its bucket.
+ */
+static void hold_off(struct turn *t, enum policy_reason reason)
+{
+	t->v->backoff_until_ns = t->now_ns + vcpu_refill_ns(t->v, t->v->profile.burst_ns);
+	t->v->backoff_why = reason;
+}
+
+/* It has no tokens any more, or is to be treated so: unboosted until its buckets are full. */
+static void exhausted(struct turn *t, enum policy_reason reason)
+{
+	struct policy_vcpu *v = t->v;
+	uint64_t until_ns = MAX(t->facts.full_at_ns, t->now_ns + 1);
+
+	if (reason == POLICY_REASON_HELPER || reason == POLICY_REASON_CANARY)
+		hold_off(t, reason);
+	until_ns = MAX(until_ns, t->facts.domain_at_ns);
+	until_ns = MAX(until_ns, t->facts.cpu_at_ns);
+	until_ns = MAX(until_ns, v->backoff_until_ns);
+	v->yielded = false;
+	v->view.throttles_total++;
+	v->view.denied_total[reason]++;
+	unboost(t, POLICY_THROTTLED, reason);
+	vcpu_look_at(t, until_ns);
+}
+
+static void exhausted_by_demand(struct turn *t, enum policy_reason reason)
+{
+	count_strike(t);
+	exhausted(t, reason);
+}
+
+/* Unboosted with tokens left: boosted again at its next halt, or when it is wanted. */
+static void give_back(struct turn *t, enum policy_reason reason)
+{
+	struct policy_vcpu *v = t->v;
+
+	v->yielded = true;
+	v->view.yields_total += reason == POLICY_REASON_ORDINARY;
+	unboost(t, POLICY_BASE, reason);
+	t->decision->report_halt = true;
+	v->expected_look_ns = request_expected_look_ns(t);
+	vcpu_look_at(t, v->expected_look_ns);
+}
+
+static void spins(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+
+	if (t->now_ns > v->spin_until_ns + SPIN_AGAIN_NS)
+		v->spins = 0;
+	v->spin_until_ns = t->now_ns + (SPIN_HOLD_NS << v->spins);
+	v->spins = MIN(v->spins + 1, (unsigned int)SPIN_SHIFT_MAX);
+	v->view.spins_total++;
+	v->view.denied_total[POLICY_REASON_SPIN]++;
+	give_back(t, POLICY_REASON_SPIN);
+	t->decision->report_halt = false; /* no halt arms it before then */
+	vcpu_look_at(t, v->spin_until_ns);
+}
+
+/* When its tokens end, if only our timer sees that. */
+static uint64_t tokens_look_ns(const struct turn *t)
+{
+	if (!t->v->caught_awake)
+		return NSEC_NEVER;
+	return t->now_ns + (t->facts.tokens_ns > 0 ? (uint64_t)t->facts.tokens_ns : 1);
+}
+
+/*
+ * When it may yield, if only we see that: in a run that it was boosted in, and in one in which it
+ * was declined before. Once it was declined, the look that came with that is planned already.
+ */
+static uint64_t yield_look_ns(const struct turn *t)
+{
+	const struct policy_vcpu *v = t->v;
+	bool ours = v->caught_awake || v->urgent_from_ns || v->declined;
+
+	if (!ours || t->facts.ask == PVSCHED_ASK_NONE || v->yield_declined)
+		return NSEC_NEVER;
+	return request_yield_look_ns(t);
+}
+
+/*
+ * When a helper will have waited for too long behind it. In the run that it was boosted in, the
+ * tracer looks at helpers that begin to wait, and not at those that waited before.
+ */
+static uint64_t helper_look_ns(const struct turn *t)
+{
+	uint64_t behind_ns = t->facts.helper_behind_ns;
+
+	if (!t->v->caught_awake || !t->facts.helper_waits)
+		return NSEC_NEVER;
+	return t->now_ns + PVS_HELPER_WAIT_NS - MIN(behind_ns, (uint64_t)PVS_HELPER_WAIT_NS - 1);
+}
+
+/* Plans a look for every end of the boost that no event tells of. */
+static void watch(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+	bool running = t->facts.whereabouts == POLICY_RUNNING;
+	uint64_t at_ns = v->view.next_ns;
+
+	v->caught_awake = v->caught_awake && running && !t->facts.watched;
+	if (!vcpu_is_awake(&t->facts)) {
+		v->urgent_from_ns = 0;
+		v->declined = false;
+	}
+	at_ns = MIN(at_ns, interrupt_look_ns(t));
+	at_ns = MIN(at_ns, tokens_look_ns(t));
+	at_ns = MIN(at_ns, yield_look_ns(t));
+	at_ns = MIN(at_ns, helper_look_ns(t));
+	/* no event tells that a request lapsed, or was withdrawn, which its profile demands */
+	if (v->profile.asks == PROFILE_ASKS_REQUIRE)
+		at_ns = MIN(at_ns, t->now_ns + PVSCHED_REQUEST_LEASE_NS);
+	if (running && t->facts.softirqd_since_ns)
+		at_ns = MIN(at_ns, t->now_ns + SOFTIRQD_WAIT_NS);
+	if (t->facts.whereabouts == POLICY_WAITING)
+		at_ns = MIN(at_ns, t->now_ns + PVS_UNSEEN_NS);
+	if (vcpu_is_commanded(t))
+		at_ns = MIN(at_ns, v->command_until_ns);
+	vcpu_look_at(t, at_ns);
+}
+
+static bool starves_softirqd(const struct turn *t)
+{
+	return t->facts.whereabouts == POLICY_RUNNING && t->facts.softirqd_since_ns &&
+	       t->now_ns - t->facts.softirqd_since_ns >= SOFTIRQD_WAIT_NS;
+}
+
+/* WITHIN: it has tokens, and is in the way of no thread that must not wait. */
+static enum policy_reason reason_to_throttle(const struct turn *t)
+{
+	if (t->facts.whereabouts == POLICY_RUNNING && t->facts.tokens_ns <= 0)
+		return POLICY_REASON_BUDGET;
+	if (t->facts.waited_ns >= PVS_UNSEEN_NS)
+		return POLICY_REASON_UNSEEN;
+	if (starves_softirqd(t))
+		return POLICY_REASON_SOFTIRQ;
+	return vcpu_starves_helper(&t->facts) ? POLICY_REASON_HELPER : POLICY_REASON_WITHIN;
+}
+
+/* The time of a command is over, and it would not be boosted without. */
+static bool command_is_over(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+
+	if (!v->command_until_ns || vcpu_is_commanded(t))
+		return false;
+	v->command_until_ns = 0;
+	return v->view.reason == POLICY_REASON_COMMAND && t->facts.whereabouts != POLICY_HALTED;
+}
+
+static bool yields(struct turn *t)
+{
+	struct request_answer answer = request_yields(t);
+
+	switch (answer.yield) {
+	case REQUEST_KEEP:
+		return false;
+	case REQUEST_DECLINE:
+		t->v->yield_declined = true;
+		t->v->declined = true;
+		t->v->urgent_from_ns = answer.urgent_from_ns;
+		vcpu_look_at(t, answer.look_ns);
+		return false;
+	case REQUEST_YIELD:
+		return true;
+	}
+	return false;
+}
+
+/* WITHIN: it still has a use for its boost. */
+static enum policy_reason reason_to_give_back(struct turn *t)
+{
+	if (request_is_missing(t))
+		return POLICY_REASON_UNASKED;
+	if (command_is_over(t))
+		return POLICY_REASON_AWAKE;
+	if (!vcpu_is_commanded(t) && interrupt_is_over(t))
+		return POLICY_REASON_AWAKE;
+	return yields(t) ? POLICY_REASON_ORDINARY : POLICY_REASON_WITHIN;
+}
+
+static void reconsider(struct turn *t)
+{
+	enum policy_reason reason = vcpu_forbidden(t);
+
+	vcpu_look_at(t, NSEC_NEVER);
+	t->v->yield_declined = false;
+	if (reason != POLICY_REASON_WITHIN) {
+		unboost(t, POLICY_BASE, reason);
+		return;
+	}
+	reason = reason_to_throttle(t);
+	if (reason == POLICY_REASON_BUDGET) {
+		exhausted_by_demand(t, reason);
+		return;
+	}
+	if (reason != POLICY_REASON_WITHIN) {
+		exhausted(t, reason);
+		return;
+	}
+	reason = reason_to_give_back(t);
+	if (reason != POLICY_REASON_WITHIN)
+		give_back(t, reason);
+	else
+		watch(t);
+}
+
+static void forget(struct turn *t)
+{
+	t->decision->action = POLICY_FORGET;
+	t->decision->reason = POLICY_REASON_FOREIGN;
+	t->v->view.denied_total[POLICY_REASON_FOREIGN]++;
+	vcpu_enter(t, POLICY_FOREIGN, POLICY_REASON_FOREIGN);
+	vcpu_look_at(t, NSEC_NEVER);
+}
+
+void boosted_begin(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+
+	if (v->raised_ahead)
+		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->expected_look_ns);
+	v->view.boosts_total++;
+	v->view.interrupts_total += v->why == POLICY_REASON_INTERRUPT;
+	vcpu_enter(t, POLICY_ARMED, v->why);
+	v->caught_awake = true;
+	watch(t);
+}
+
+void boosted_step(struct turn *t)
+{
+	switch (t->event) {
+	case POLICY_EVENT_LOOK:
+	case POLICY_EVENT_HALTED:
+	case POLICY_EVENT_RESCAN:
+	case POLICY_EVENT_SOFTIRQD:
+	case POLICY_EVENT_URGENT:
+	case POLICY_EVENT_ORDINARY:
+	case POLICY_EVENT_HELPER:
+	case POLICY_EVENT_INTERRUPT: /* it is boosted already */
+		reconsider(t);
+		return;
+	case POLICY_EVENT_CANARY:
+		/* a vCPU with a full bucket did not cause the starvation */
+		if (t->facts.full_at_ns > t->now_ns)
+			exhausted(t, POLICY_REASON_CANARY);
+		else
+			reconsider(t);
+		return;
+	case POLICY_EVENT_EXHAUSTED:
+		exhausted_by_demand(t, POLICY_REASON_BUDGET);
+		return;
+	case POLICY_EVENT_DOMAIN_EXHAUSTED:
+		exhausted(t, POLICY_REASON_DOMAIN_CAP);
+		return;
+	case POLICY_EVENT_CPU_EXHAUSTED:
+		exhausted(t, POLICY_REASON_CPU_CAP);
+		return;
+	case POLICY_EVENT_SHED:
+		exhausted_by_demand(t, POLICY_REASON_CPU_CAP);
+		return;
+	case POLICY_EVENT_NO_DEADLINE:
+		exhausted(t, POLICY_REASON_NO_DEADLINE);
+		return;
+	case POLICY_EVENT_UNSEEN:
+		exhausted(t, POLICY_REASON_UNSEEN);
+		return;
+	case POLICY_EVENT_CROWDED:
+		push_step(t);
+		return;
+	case POLICY_EVENT_SPIN:
+		spins(t);
+		return;
+	case POLICY_EVENT_FOREIGN:
+		forget(t);
+		return;
+	case _POLICY_EVENT_MAX:
+		return;
+	}
+}

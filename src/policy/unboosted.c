@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/unboosted.h"
+
+#include "core/account.h"
+#include "core/bucket.h"
+#include "policy/interrupt.h"
+#include "policy/request.h"
+
+/*
+ * A halt that is over before the booster has looked is too short to arm in. A vCPU that has no
+ * others would wake the booster thousands of times a second for nothing: its halts are reported
+ * ever less often.
+ */
+#define SHORT_HALT_NS        (1 * NSEC_PER_MSEC)
+#define SHORT_HALT_SHIFT_MAX 4
+
+/*
+ * Thundering herd: back off exponentially (at most 256 ms) when a shared bucket refuses a vCPU.
+ * Otherwise a thousand vCPUs that look when it is full take so much real time of the booster, which
+ * is charged to the CPUs' buckets, too, that none is boosted.
+ */
+#define CAP_RETRY_NS        (2 * NSEC_PER_MSEC)
+#define CAP_RETRY_SHIFT_MAX 7
+
+/*
+ * A guest may be urgent when its vCPU is preempted, and something else, or silent, when the booster
+ * has come to look. So it could wake the booster tens of thousands of times a second, in vain. Each
+ * time that it has made so many such calls it is not heard for a while.
+ */
+#define VAIN_CALLS_MAX 2
+#define DEAF_NS        (2 * NSEC_PER_MSEC)
+
+#define REFILL_MIN_NS (200 * NSEC_PER_USEC)
+
+/* What prevents a boost; WITHIN: nothing does. */
+struct obstacle {
+	enum policy_reason reason;
+	uint64_t until_ns; /* as far as can be known; NSEC_NEVER: an event will tell */
+};
+
+/* When so many tokens will have come. Not too soon: a shared bucket may be what lacks them. */
+static uint64_t refilled_at(const struct turn *t, int64_t tokens_ns)
+{
+	return t->now_ns + MAX(vcpu_refill_ns(t->v, (uint64_t)tokens_ns), REFILL_MIN_NS);
+}
+
+/* The vCPU's own bucket must be full, unless it has kept its tokens and they are enough. */
+static struct obstacle own_bucket(const struct turn *t, int64_t enough_ns)
+{
+	const struct policy_vcpu *v = t->v;
+	struct pvs_bucket_rule rule = {.burst_ns = v->profile.burst_ns,
+	                               .share_permille = v->profile.share_permille};
+	uint64_t full_at_ns = t->facts.full_at_ns;
+	int64_t own_ns = pvs_bucket_tokens(&rule, full_at_ns, t->now_ns);
+
+	if (full_at_ns <= t->now_ns || (v->yielded && own_ns >= enough_ns))
+		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
+	if (v->yielded)
+		full_at_ns = MIN(full_at_ns, refilled_at(t, enough_ns - own_ns));
+	return (struct obstacle){POLICY_REASON_BUDGET, full_at_ns};
+}
+
+/* A bucket that is not full again. */
+static struct obstacle empty_bucket(const struct turn *t)
+{
+	int64_t enough_ns = (int64_t)request_enough_ns(t);
+	struct obstacle own;
+
+	/* enough in all three buckets */
+	if (t->v->yielded && t->facts.tokens_ns >= enough_ns)
+		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
+	own = own_bucket(t, enough_ns);
+	if (own.reason != POLICY_REASON_WITHIN)
+		return own;
+	if (t->facts.domain_at_ns > t->now_ns)
+		return (struct obstacle){POLICY_REASON_DOMAIN_CAP, t->facts.domain_at_ns};
+	if (t->facts.cpu_at_ns > t->now_ns)
+		return (struct obstacle){POLICY_REASON_CPU_CAP, t->facts.cpu_at_ns};
+	/* runs that are not charged yet may have used up a shared bucket */
+	if (t->facts.whereabouts == POLICY_WAITING && t->facts.tokens_ns <= 0)
+		return (struct obstacle){POLICY_REASON_BUDGET,
+		                         refilled_at(t, enough_ns - t->facts.tokens_ns)};
+	return own;
+}
+
+/* What prevents a boost whatever the vCPU does. */
+static struct obstacle obstacle(const struct turn *t)
+{
+	const struct policy_vcpu *v = t->v;
+	enum policy_reason forbidden = vcpu_forbidden(t);
+	struct obstacle bucket;
+
+	if (forbidden != POLICY_REASON_WITHIN)
+		return (struct obstacle){forbidden, NSEC_NEVER};
+	if (v->backoff_until_ns > t->now_ns)
+		return (struct obstacle){v->backoff_why,
+		                         MAX(v->backoff_until_ns, t->facts.full_at_ns)};
+	if (vcpu_starves_helper(&t->facts))
+		return (struct obstacle){POLICY_REASON_HELPER, t->now_ns + PVS_HELPER_WAIT_NS};
+	if (v->spin_until_ns > t->now_ns)
+		return (struct obstacle){POLICY_REASON_SPIN, v->spin_until_ns};
+	bucket = empty_bucket(t);
+	if (bucket.reason != POLICY_REASON_WITHIN)
+		return bucket;
+	if (vcpu_changes_left(t) < 1)
+		return (struct obstacle){POLICY_REASON_RATE,
+		                         t->now_ns + vcpu_change_cost_ns(t->policy)};
+	if (request_is_missing(t))
+		return (struct obstacle){POLICY_REASON_UNASKED, NSEC_NEVER};
+	return bucket;
+}
+
+/* This is the look that was planned for when its guest would be urgent. */
+static bool is_expected_look(const struct turn *t)
+{
+	return t->event == POLICY_EVENT_LOOK && t->v->view.next_ns == t->v->expected_look_ns &&
+	       t->now_ns >= t->v->expected_look_ns;
+}
+
+static void boost(struct turn *t, enum policy_reason why)
+{
+	struct policy_vcpu *v = t->v;
+
+	vcpu_charge_change(t);
+	/* tokens that it kept belong to the boost before: steady demand is counted from that */
+	if (!v->yielded)
+		v->burst_from_ns = t->now_ns;
+	v->raised_ahead = why == POLICY_REASON_ASKED && is_expected_look(t);
+	v->urgent_from_ns = request_urgent_from_ns(t);
+	v->interrupt_run_ns = why == POLICY_REASON_INTERRUPT ? interrupt_run_ns(&t->facts) : 0;
+	v->interrupt_looks = 0;
+	v->why = why;
+	v->yielded = false;
+	v->yield_declined = false;
+	v->declined = false;
+	v->backs_off = false;
+	v->deaf = false;
+	v->vain_calls = 0;
+	v->short_halts = 0;
+	v->turned_away = 0;
+	t->decision->action = POLICY_RAISE;
+	t->decision->reason = why;
+	vcpu_look_at(t, NSEC_NEVER);
+}
+
+/* The halt was too short to arm in. */
+static uint64_t after_short_halt(struct turn *t, enum policy_reason reason)
+{
+	struct policy_vcpu *v = t->v;
+	unsigned int shift = v->short_halts;
+
+	if (reason == POLICY_REASON_UNASKED)
+		shift = SHORT_HALT_SHIFT_MAX;
+	v->short_halts = MIN(v->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
+	return t->now_ns + (SHORT_HALT_NS << shift);
+}
+
+/*
+ * Nothing prevents a boost but that it is awake, or that its guest makes no requests: an event will
+ * tell. Returns when to look besides.
+ */
+static uint64_t wait_for_event(struct turn *t, enum policy_reason reason)
+{
+	struct policy_vcpu *v = t->v;
+	uint64_t at_ns = v->view.next_ns;
+	/* a guest that puts off when it will be urgent each time that the look for it comes */
+	bool put_off = is_expected_look(t);
+	/* it was preempted, and has a cause to be boosted: the planned look stays */
+	bool called = t->event == POLICY_EVENT_URGENT || t->event == POLICY_EVENT_INTERRUPT;
+
+	v->deaf = v->deaf && (called || t->event == POLICY_EVENT_HALTED);
+	v->backs_off = t->event == POLICY_EVENT_HALTED || (v->backs_off && called);
+	t->decision->report_halt = !v->backs_off;
+	if (t->event == POLICY_EVENT_HALTED)
+		return after_short_halt(t, reason);
+	if (!v->backs_off) {
+		at_ns = request_expected_look_ns(t);
+		v->expected_look_ns = at_ns;
+	}
+	if ((t->event == POLICY_EVENT_URGENT || put_off) && ++v->vain_calls >= VAIN_CALLS_MAX) {
+		v->vain_calls = 0;
+		v->deaf = true;
+	}
+	if (!v->deaf)
+		return at_ns;
+	if (t->event == POLICY_EVENT_INTERRUPT)
+		return v->view.next_ns;
+	v->expected_look_ns = NSEC_NEVER;
+	return t->now_ns + DEAF_NS;
+}
+
+/* A shared bucket is not full. The first time, the look comes when that will be. */
+static uint64_t wait_for_cap(struct policy_vcpu *v, uint64_t until_ns, uint64_t now_ns)
+{
+	unsigned int before = v->turned_away;
+
+	v->turned_away = MIN(before + 1, (unsigned int)CAP_RETRY_SHIFT_MAX + 1);
+	return before ? MAX(until_ns, now_ns + (CAP_RETRY_NS << (before - 1))) : until_ns;
+}
+
+static void wait_for(struct turn *t, struct obstacle o)
+{
+	bool for_event = o.reason == POLICY_REASON_AWAKE || o.reason == POLICY_REASON_UNASKED;
+	bool for_cap = o.reason == POLICY_REASON_DOMAIN_CAP || o.reason == POLICY_REASON_CPU_CAP ||
+	               o.reason == POLICY_REASON_HELPER;
+	bool owes = o.reason == POLICY_REASON_BUDGET || o.reason == POLICY_REASON_BACKOFF;
+
+	t->decision->reason = o.reason;
+	if (for_event)
+		o.until_ns = wait_for_event(t, o.reason);
+	else if (for_cap)
+		o.until_ns = wait_for_cap(t->v, o.until_ns, t->now_ns);
+	/* where the profile does not boost, no boost was wanted */
+	if (!for_event && o.reason != POLICY_REASON_PROFILE)
+		t->v->view.denied_total[o.reason]++;
+	vcpu_enter(t, owes ? POLICY_THROTTLED : POLICY_BASE, o.reason);
+	vcpu_look_at(t, o.until_ns);
+}
+
+/* AWAKE: nothing wants it boosted now. */
+static enum policy_reason reason_to_boost(const struct turn *t)
+{
+	return t->facts.whereabouts == POLICY_HALTED ? POLICY_REASON_WITHIN
+	                                             : request_boost_awake(t);
+}
+
+void unboosted_step(struct turn *t)
+{
+	struct obstacle o = obstacle(t);
+	enum policy_reason why;
+
+	if (o.reason != POLICY_REASON_WITHIN) {
+		wait_for(t, o);
+		return;
+	}
+	why = reason_to_boost(t);
+	if (why != POLICY_REASON_AWAKE)
+		boost(t, why);
+	else
+		wait_for(t, (struct obstacle){POLICY_REASON_AWAKE, NSEC_NEVER});
+}
