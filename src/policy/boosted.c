@@ -24,11 +24,11 @@
 #define SPIN_AGAIN_NS  (100 * NSEC_PER_MSEC)
 #define SPIN_SHIFT_MAX 3
 
-static void unboost(struct turn *t, enum policy_state state, enum policy_reason reason)
+static void unboost(struct turn *t, enum boost_end end, enum policy_reason reason)
 {
-	t->decision->action = POLICY_LOWER;
+	t->decision->action = end == BOOST_FOREIGN ? POLICY_FORGET : POLICY_LOWER;
 	t->decision->reason = reason;
-	vcpu_enter(t, state, reason);
+	vcpu_unboost(t, end, reason);
 }
 
 /* Its own bucket was emptied: by a burst, or by steady demand, for which the waits grow. */
@@ -67,10 +67,9 @@ static void exhausted(struct turn *t, enum policy_reason reason)
 	until_ns = MAX(until_ns, t->facts.domain_at_ns);
 	until_ns = MAX(until_ns, t->facts.cpu_at_ns);
 	until_ns = MAX(until_ns, v->backoff_until_ns);
-	v->yielded = false;
 	v->view.throttles_total++;
 	v->view.denied_total[reason]++;
-	unboost(t, POLICY_THROTTLED, reason);
+	unboost(t, BOOST_EXHAUSTED, reason);
 	vcpu_look_at(t, until_ns);
 }
 
@@ -85,9 +84,8 @@ static void give_back(struct turn *t, enum policy_reason reason)
 {
 	struct policy_vcpu *v = t->v;
 
-	v->yielded = true;
 	v->view.yields_total += reason == POLICY_REASON_ORDINARY;
-	unboost(t, POLICY_BASE, reason);
+	unboost(t, BOOST_GIVEN_BACK, reason);
 	t->decision->report_halt = true;
 	v->expected_look_ns = request_expected_look_ns(t);
 	vcpu_look_at(t, v->expected_look_ns);
@@ -111,7 +109,7 @@ static void spins(struct turn *t)
 /* When its tokens end, if only our timer sees that. */
 static uint64_t tokens_look_ns(const struct turn *t)
 {
-	if (!t->v->caught_awake)
+	if (t->v->boosted.watch != WATCH_BY_TIMER)
 		return NSEC_NEVER;
 	return t->now_ns + (t->facts.tokens_ns > 0 ? (uint64_t)t->facts.tokens_ns : 1);
 }
@@ -122,10 +120,11 @@ static uint64_t tokens_look_ns(const struct turn *t)
  */
 static uint64_t yield_look_ns(const struct turn *t)
 {
-	const struct policy_vcpu *v = t->v;
-	bool ours = v->caught_awake || v->urgent_from_ns || v->declined;
+	const struct vcpu_boosted *b = &t->v->boosted;
+	bool ours = b->watch == WATCH_BY_TIMER || b->urgent_from_ns ||
+	            b->yield == YIELD_DECLINED_BEFORE;
 
-	if (!ours || t->facts.ask == PVSCHED_ASK_NONE || v->yield_declined)
+	if (!ours || t->facts.ask == PVSCHED_ASK_NONE || b->yield == YIELD_DECLINED)
 		return NSEC_NEVER;
 	return request_yield_look_ns(t);
 }
@@ -138,22 +137,24 @@ static uint64_t helper_look_ns(const struct turn *t)
 {
 	uint64_t behind_ns = t->facts.helper_behind_ns;
 
-	if (!t->v->caught_awake || !t->facts.helper_waits)
+	if (t->v->boosted.watch != WATCH_BY_TIMER || !t->facts.helper_waits)
 		return NSEC_NEVER;
 	return t->now_ns + PVS_HELPER_WAIT_NS - MIN(behind_ns, (uint64_t)PVS_HELPER_WAIT_NS - 1);
 }
 
 /* Plans a look for every end of the boost that no event tells of. */
-static void watch(struct turn *t)
+static void plan_look(struct turn *t)
 {
 	struct policy_vcpu *v = t->v;
+	struct vcpu_boosted *b = &v->boosted;
 	bool running = t->facts.whereabouts == POLICY_RUNNING;
+	bool unwatched = running && !t->facts.watched;
 	uint64_t at_ns = v->view.next_ns;
 
-	v->caught_awake = v->caught_awake && running && !t->facts.watched;
+	b->watch = watch_next(b->watch, unwatched ? WATCH_ON_RUN : WATCH_ON_TRACER);
 	if (!vcpu_is_awake(&t->facts)) {
-		v->urgent_from_ns = 0;
-		v->declined = false;
+		b->urgent_from_ns = 0;
+		b->yield = yield_next(b->yield, YIELD_ON_SLEEP);
 	}
 	at_ns = MIN(at_ns, interrupt_look_ns(t));
 	at_ns = MIN(at_ns, tokens_look_ns(t));
@@ -203,14 +204,14 @@ static bool command_is_over(struct turn *t)
 static bool yields(struct turn *t)
 {
 	struct request_answer answer = request_yields(t);
+	struct vcpu_boosted *b = &t->v->boosted;
 
 	switch (answer.yield) {
 	case REQUEST_KEEP:
 		return false;
 	case REQUEST_DECLINE:
-		t->v->yield_declined = true;
-		t->v->declined = true;
-		t->v->urgent_from_ns = answer.urgent_from_ns;
+		b->yield = yield_next(b->yield, YIELD_ON_DECLINE);
+		b->urgent_from_ns = answer.urgent_from_ns;
 		vcpu_look_at(t, answer.look_ns);
 		return false;
 	case REQUEST_YIELD:
@@ -234,11 +235,12 @@ static enum policy_reason reason_to_give_back(struct turn *t)
 static void reconsider(struct turn *t)
 {
 	enum policy_reason reason = vcpu_forbidden(t);
+	struct vcpu_boosted *b = &t->v->boosted;
 
 	vcpu_look_at(t, NSEC_NEVER);
-	t->v->yield_declined = false;
+	b->yield = yield_next(b->yield, YIELD_ON_LOOK);
 	if (reason != POLICY_REASON_WITHIN) {
-		unboost(t, POLICY_BASE, reason);
+		unboost(t, BOOST_FORBIDDEN, reason);
 		return;
 	}
 	reason = reason_to_throttle(t);
@@ -254,15 +256,13 @@ static void reconsider(struct turn *t)
 	if (reason != POLICY_REASON_WITHIN)
 		give_back(t, reason);
 	else
-		watch(t);
+		plan_look(t);
 }
 
 static void forget(struct turn *t)
 {
-	t->decision->action = POLICY_FORGET;
-	t->decision->reason = POLICY_REASON_FOREIGN;
 	t->v->view.denied_total[POLICY_REASON_FOREIGN]++;
-	vcpu_enter(t, POLICY_FOREIGN, POLICY_REASON_FOREIGN);
+	unboost(t, BOOST_FOREIGN, POLICY_REASON_FOREIGN);
 	vcpu_look_at(t, NSEC_NEVER);
 }
 
@@ -270,13 +270,12 @@ void boosted_begin(struct turn *t)
 {
 	struct policy_vcpu *v = t->v;
 
-	if (v->raised_ahead)
-		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->expected_look_ns);
+	if (v->raise.planned_look_ns)
+		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->raise.planned_look_ns);
 	v->view.boosts_total++;
-	v->view.interrupts_total += v->why == POLICY_REASON_INTERRUPT;
-	vcpu_enter(t, POLICY_ARMED, v->why);
-	v->caught_awake = true;
-	watch(t);
+	v->view.interrupts_total += v->raise.why == POLICY_REASON_INTERRUPT;
+	vcpu_boost(t);
+	plan_look(t);
 }
 
 void boosted_step(struct turn *t)

@@ -46,7 +46,7 @@ bool interrupt_waits(const struct turn *t)
 /* From now on it is boosted for another reason. */
 static void go_on(struct policy_vcpu *v, enum policy_reason reason)
 {
-	v->interrupt_run_ns = 0;
+	v->boosted.interrupt_run_ns = 0;
 	if (v->view.reason == POLICY_REASON_INTERRUPT)
 		v->view.reason = reason;
 }
@@ -56,15 +56,15 @@ bool interrupt_is_over(struct turn *t)
 	struct policy_vcpu *v = t->v;
 	bool running = t->facts.whereabouts == POLICY_RUNNING;
 
-	if (!v->interrupt_run_ns || t->facts.whereabouts == POLICY_WAITING)
+	if (!v->boosted.interrupt_run_ns || t->facts.whereabouts == POLICY_WAITING)
 		return false;
 	if (t->facts.ask == PVSCHED_ASK_URGENT) {
 		go_on(v, POLICY_REASON_ASKED); /* the interrupt led to something urgent */
 		return false;
 	}
-	if (running && t->facts.ran_ns >= v->interrupt_run_ns)
+	if (running && t->facts.ran_ns >= v->boosted.interrupt_run_ns)
 		return true;
-	if (running && ++v->interrupt_looks < LOOKS_MAX)
+	if (running && ++v->boosted.interrupt_looks < LOOKS_MAX)
 		return false;
 	/* it sleeps, or has slept: the interrupt is served, and the vCPU is armed */
 	go_on(v, POLICY_REASON_WITHIN);
@@ -73,7 +73,7 @@ bool interrupt_is_over(struct turn *t)
 
 uint64_t interrupt_look_ns(const struct turn *t)
 {
-	uint64_t run_ns = t->v->interrupt_run_ns;
+	uint64_t run_ns = t->v->boosted.interrupt_run_ns;
 
 	if (!run_ns)
 		return NSEC_NEVER;

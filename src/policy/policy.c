@@ -99,14 +99,13 @@ static void set_wants(struct turn *t, bool raises)
 	bool boosts = v->profile.mode == PROFILE_BOOST;
 	bool hears = boosts && v->profile.asks != PROFILE_ASKS_IGNORE;
 	bool armed = raises || v->view.state == POLICY_ARMED;
-	bool may_want =
-	        !armed && (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
+	bool unasked = !armed && reason == POLICY_REASON_UNASKED;
+	bool awake = !armed && (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
 
-	v->view.wants_ordinary = hears && armed && !v->yield_declined;
+	v->view.wants_ordinary = hears && armed && (raises || v->boosted.yield != YIELD_DECLINED);
 	v->view.grace_ns = request_grace_ns(v);
-	v->view.wants_urgent =
-	        hears && !v->deaf && (may_want || (!armed && reason == POLICY_REASON_UNASKED));
-	v->view.wants_interrupt = boosts && v->profile.on_interrupt && may_want;
+	v->view.wants_urgent = hears && (awake || unasked) && reports_calls(v->unboosted.reports);
+	v->view.wants_interrupt = boosts && v->profile.on_interrupt && awake;
 	v->view.interrupts_from_ns = interrupt_from_ns(t);
 }
 
@@ -161,7 +160,7 @@ static void refused(struct turn *t, uint32_t hold)
 
 	t->v->holds |= hold;
 	t->v->view.denied_total[reason]++;
-	vcpu_enter(t, POLICY_BASE, reason);
+	vcpu_unboost(t, BOOST_REFUSED, reason);
 }
 
 void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,

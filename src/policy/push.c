@@ -55,7 +55,7 @@ void push_step(struct turn *t)
 	if (!is_gone)
 		charge(t);
 	t->v->view.displaced_total++;
-	t->v->caught_awake = true; /* should this run go on, only our timer sees its end */
+	t->v->boosted.watch = watch_next(t->v->boosted.watch, WATCH_ON_PUSH);
 	t->decision->action = POLICY_DISPLACE;
 	vcpu_look_at(t, MIN(t->v->view.next_ns, t->now_ns + PUSHED_LOOK_NS));
 }

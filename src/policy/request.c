@@ -174,8 +174,8 @@ uint64_t request_yield_look_ns(const struct turn *t)
 	struct pvs_request_run run = current_run(t);
 	uint64_t boosted_ns;
 
-	if (t->v->urgent_from_ns)
-		return after_urgent_ns(t, t->v->urgent_from_ns);
+	if (t->v->boosted.urgent_from_ns)
+		return after_urgent_ns(t, t->v->boosted.urgent_from_ns);
 	/* backs off, too: see there */
 	boosted_ns = t->now_ns - MAX(run.in_ns, t->v->view.since_ns);
 	return MAX(pvs_request_look_at(&run, t->now_ns), t->now_ns + boosted_ns / 4);
@@ -204,7 +204,7 @@ static struct request_answer decline(uint64_t look_ns, uint64_t urgent_from_ns)
 struct request_answer request_yields(const struct turn *t)
 {
 	struct pvs_request_run run = current_run(t);
-	uint64_t urgent_from_ns = t->v->urgent_from_ns;
+	uint64_t urgent_from_ns = t->v->boosted.urgent_from_ns;
 
 	if (!vcpu_is_awake(&t->facts) || t->facts.ask != PVSCHED_ASK_ORDINARY ||
 	    vcpu_is_commanded(t))

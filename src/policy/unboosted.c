@@ -48,26 +48,27 @@ static uint64_t refilled_at(const struct turn *t, int64_t tokens_ns)
 static struct obstacle own_bucket(const struct turn *t, int64_t enough_ns)
 {
 	const struct policy_vcpu *v = t->v;
+	bool kept = v->unboosted.tokens == TOKENS_KEPT;
 	struct pvs_bucket_rule rule = {.burst_ns = v->profile.burst_ns,
 	                               .share_permille = v->profile.share_permille};
 	uint64_t full_at_ns = t->facts.full_at_ns;
 	int64_t own_ns = pvs_bucket_tokens(&rule, full_at_ns, t->now_ns);
 
-	if (full_at_ns <= t->now_ns || (v->yielded && own_ns >= enough_ns))
+	if (full_at_ns <= t->now_ns || (kept && own_ns >= enough_ns))
 		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
-	if (v->yielded)
+	if (kept)
 		full_at_ns = MIN(full_at_ns, refilled_at(t, enough_ns - own_ns));
 	return (struct obstacle){POLICY_REASON_BUDGET, full_at_ns};
 }
 
-/* A bucket that is not full again. */
+/* Which bucket prevents a boost, since it is not full again. */
 static struct obstacle empty_bucket(const struct turn *t)
 {
 	int64_t enough_ns = (int64_t)request_enough_ns(t);
 	struct obstacle own;
 
 	/* enough in all three buckets */
-	if (t->v->yielded && t->facts.tokens_ns >= enough_ns)
+	if (t->v->unboosted.tokens == TOKENS_KEPT && t->facts.tokens_ns >= enough_ns)
 		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
 	own = own_bucket(t, enough_ns);
 	if (own.reason != POLICY_REASON_WITHIN)
@@ -120,68 +121,80 @@ static bool is_expected_look(const struct turn *t)
 static void boost(struct turn *t, enum policy_reason why)
 {
 	struct policy_vcpu *v = t->v;
+	bool expected = why == POLICY_REASON_ASKED && is_expected_look(t);
 
 	vcpu_charge_change(t);
 	/* tokens that it kept belong to the boost before: steady demand is counted from that */
-	if (!v->yielded)
+	if (v->unboosted.tokens != TOKENS_KEPT)
 		v->burst_from_ns = t->now_ns;
-	v->raised_ahead = why == POLICY_REASON_ASKED && is_expected_look(t);
-	v->urgent_from_ns = request_urgent_from_ns(t);
-	v->interrupt_run_ns = why == POLICY_REASON_INTERRUPT ? interrupt_run_ns(&t->facts) : 0;
-	v->interrupt_looks = 0;
-	v->why = why;
-	v->yielded = false;
-	v->yield_declined = false;
-	v->declined = false;
-	v->backs_off = false;
-	v->deaf = false;
-	v->vain_calls = 0;
-	v->short_halts = 0;
-	v->turned_away = 0;
+	v->raise = (struct vcpu_raise){
+	        .why = why,
+	        .planned_look_ns = expected ? v->expected_look_ns : 0,
+	        .urgent_from_ns = request_urgent_from_ns(t),
+	        .interrupt_run_ns =
+	                why == POLICY_REASON_INTERRUPT ? interrupt_run_ns(&t->facts) : 0,
+	};
+	v->unboosted = (struct vcpu_unboosted){.tokens = TOKENS_TO_EARN, .reports = REPORTS_ALL};
 	t->decision->action = POLICY_RAISE;
 	t->decision->reason = why;
 	vcpu_look_at(t, NSEC_NEVER);
 }
 
-/* The halt was too short to arm in. */
+/* Counts a call that led to no boost. True when there are too many. */
+static bool count_in_vain(struct vcpu_unboosted *u)
+{
+	if (++u->vain_calls < VAIN_CALLS_MAX)
+		return false;
+	u->vain_calls = 0;
+	return true;
+}
+
+static enum reports_event reports_event(struct turn *t)
+{
+	struct vcpu_unboosted *u = &t->v->unboosted;
+
+	if (t->event == POLICY_EVENT_HALTED)
+		return REPORTS_ON_HALT;
+	if (t->event == POLICY_EVENT_INTERRUPT)
+		return REPORTS_ON_CALL;
+	if (t->event == POLICY_EVENT_URGENT)
+		return count_in_vain(u) ? REPORTS_ON_CALL_IN_VAIN : REPORTS_ON_CALL;
+	/* its guest puts off when it will be urgent each time that the look for that comes */
+	if (is_expected_look(t) && count_in_vain(u))
+		return REPORTS_ON_LOOK_IN_VAIN;
+	return REPORTS_ON_LOOK;
+}
+
 static uint64_t after_short_halt(struct turn *t, enum policy_reason reason)
 {
-	struct policy_vcpu *v = t->v;
-	unsigned int shift = v->short_halts;
+	struct vcpu_unboosted *u = &t->v->unboosted;
+	unsigned int shift = u->short_halts;
 
 	if (reason == POLICY_REASON_UNASKED)
 		shift = SHORT_HALT_SHIFT_MAX;
-	v->short_halts = MIN(v->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
+	u->short_halts = MIN(u->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
 	return t->now_ns + (SHORT_HALT_NS << shift);
 }
 
 /*
  * Nothing prevents a boost but that it is awake, or that its guest makes no requests: an event will
- * tell. Returns when to look besides.
+ * tell. Returns when to look besides. While reports are off a look is planned, which stays so.
  */
 static uint64_t wait_for_event(struct turn *t, enum policy_reason reason)
 {
 	struct policy_vcpu *v = t->v;
+	enum reports reports = reports_next(v->unboosted.reports, reports_event(t));
 	uint64_t at_ns = v->view.next_ns;
-	/* a guest that puts off when it will be urgent each time that the look for it comes */
-	bool put_off = is_expected_look(t);
-	/* it was preempted, and has a cause to be boosted: the planned look stays */
-	bool called = t->event == POLICY_EVENT_URGENT || t->event == POLICY_EVENT_INTERRUPT;
 
-	v->deaf = v->deaf && (called || t->event == POLICY_EVENT_HALTED);
-	v->backs_off = t->event == POLICY_EVENT_HALTED || (v->backs_off && called);
-	t->decision->report_halt = !v->backs_off;
+	v->unboosted.reports = reports;
+	t->decision->report_halt = reports_halts(reports);
 	if (t->event == POLICY_EVENT_HALTED)
 		return after_short_halt(t, reason);
-	if (!v->backs_off) {
+	if (reports_halts(reports)) {
 		at_ns = request_expected_look_ns(t);
 		v->expected_look_ns = at_ns;
 	}
-	if ((t->event == POLICY_EVENT_URGENT || put_off) && ++v->vain_calls >= VAIN_CALLS_MAX) {
-		v->vain_calls = 0;
-		v->deaf = true;
-	}
-	if (!v->deaf)
+	if (reports_calls(reports))
 		return at_ns;
 	if (t->event == POLICY_EVENT_INTERRUPT)
 		return v->view.next_ns;
@@ -190,11 +203,11 @@ static uint64_t wait_for_event(struct turn *t, enum policy_reason reason)
 }
 
 /* A shared bucket is not full. The first time, the look comes when that will be. */
-static uint64_t wait_for_cap(struct policy_vcpu *v, uint64_t until_ns, uint64_t now_ns)
+static uint64_t wait_for_cap(struct vcpu_unboosted *u, uint64_t until_ns, uint64_t now_ns)
 {
-	unsigned int before = v->turned_away;
+	unsigned int before = u->turned_away;
 
-	v->turned_away = MIN(before + 1, (unsigned int)CAP_RETRY_SHIFT_MAX + 1);
+	u->turned_away = MIN(before + 1, (unsigned int)CAP_RETRY_SHIFT_MAX + 1);
 	return before ? MAX(until_ns, now_ns + (CAP_RETRY_NS << (before - 1))) : until_ns;
 }
 
@@ -209,7 +222,7 @@ static void wait_for(struct turn *t, struct obstacle o)
 	if (for_event)
 		o.until_ns = wait_for_event(t, o.reason);
 	else if (for_cap)
-		o.until_ns = wait_for_cap(t->v, o.until_ns, t->now_ns);
+		o.until_ns = wait_for_cap(&t->v->unboosted, o.until_ns, t->now_ns);
 	/* where the profile does not boost, no boost was wanted */
 	if (!for_event && o.reason != POLICY_REASON_PROFILE)
 		t->v->view.denied_total[o.reason]++;

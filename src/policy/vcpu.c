@@ -7,6 +7,65 @@
 /* The changes of a tenth of a second may come at once. */
 #define RATE_BURST_NS (NSEC_PER_SEC / 10)
 
+/* The events in the order of their enum: see the pictures in vcpu.h. */
+
+enum reports reports_next(enum reports reports, enum reports_event event)
+{
+	static const enum reports next[_REPORTS_MAX][_REPORTS_EVENT_MAX] = {
+	        [REPORTS_ALL] = {REPORTS_ALL, REPORTS_NO_CALLS, REPORTS_NO_HALTS, REPORTS_ALL,
+	                         REPORTS_NO_CALLS},
+	        [REPORTS_NO_HALTS] = {REPORTS_ALL, REPORTS_NO_CALLS, REPORTS_NO_HALTS,
+	                              REPORTS_NO_HALTS, REPORTS_NEITHER},
+	        [REPORTS_NO_CALLS] = {REPORTS_ALL, REPORTS_NO_CALLS, REPORTS_NEITHER,
+	                              REPORTS_NO_CALLS, REPORTS_NO_CALLS},
+	        [REPORTS_NEITHER] = {REPORTS_ALL, REPORTS_NO_CALLS, REPORTS_NEITHER,
+	                             REPORTS_NEITHER, REPORTS_NEITHER},
+	};
+
+	return next[reports][event];
+}
+
+enum watch watch_next(enum watch watch, enum watch_event event)
+{
+	switch (event) {
+	case WATCH_ON_RUN:
+		return watch;
+	case WATCH_ON_TRACER:
+		return WATCH_BY_TRACER;
+	case WATCH_ON_PUSH:
+	case _WATCH_EVENT_MAX:
+		break;
+	}
+	return WATCH_BY_TIMER;
+}
+
+enum yield yield_next(enum yield yield, enum yield_event event)
+{
+	switch (event) {
+	case YIELD_ON_LOOK:
+		return yield == YIELD_DECLINED ? YIELD_DECLINED_BEFORE : yield;
+	case YIELD_ON_DECLINE:
+		return YIELD_DECLINED;
+	case YIELD_ON_SLEEP:
+	case _YIELD_EVENT_MAX:
+		break;
+	}
+	return YIELD_NOT_OFFERED;
+}
+
+struct boost_outcome boost_outcome(enum boost_end end)
+{
+	static const struct boost_outcome outcomes[_BOOST_END_MAX] = {
+	        [BOOST_GIVEN_BACK] = {POLICY_BASE, TOKENS_KEPT},
+	        [BOOST_FORBIDDEN] = {POLICY_BASE, TOKENS_TO_EARN},
+	        [BOOST_EXHAUSTED] = {POLICY_THROTTLED, TOKENS_TO_EARN},
+	        [BOOST_FOREIGN] = {POLICY_FOREIGN, TOKENS_TO_EARN},
+	        [BOOST_REFUSED] = {POLICY_BASE, TOKENS_TO_EARN},
+	};
+
+	return outcomes[end];
+}
+
 void vcpu_look_at(struct turn *t, uint64_t at_ns)
 {
 	t->v->view.next_ns = at_ns;
@@ -21,6 +80,30 @@ void vcpu_enter(struct turn *t, enum policy_state state, enum policy_reason reas
 		view->since_ns = t->now_ns;
 	view->state = state;
 	view->reason = reason;
+}
+
+void vcpu_boost(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+
+	vcpu_enter(t, POLICY_ARMED, v->raise.why);
+	v->boosted = (struct vcpu_boosted){
+	        .watch = WATCH_BY_TIMER,
+	        .yield = YIELD_NOT_OFFERED,
+	        .urgent_from_ns = v->raise.urgent_from_ns,
+	        .interrupt_run_ns = v->raise.interrupt_run_ns,
+	};
+}
+
+void vcpu_unboost(struct turn *t, enum boost_end end, enum policy_reason reason)
+{
+	struct boost_outcome outcome = boost_outcome(end);
+
+	vcpu_enter(t, outcome.state, reason);
+	t->v->unboosted = (struct vcpu_unboosted){
+	        .tokens = outcome.tokens,
+	        .reports = REPORTS_ALL,
+	};
 }
 
 uint32_t vcpu_holds(const struct policy *policy, unsigned int vcpu)
