@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/admission.h"
 
-/* What is wanted by those who may run in @set only. */
+/* The shares wanted by the vCPUs that may run in @set only. */
 static uint64_t demand(const struct admission_claim *claims, size_t n,
                        const struct admission_sets *sets, unsigned int set)
 {

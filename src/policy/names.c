@@ -18,115 +18,141 @@ const char *policy_state_name(enum policy_state state)
 	return "?";
 }
 
-static const struct {
-	const char *name;
-	const char *text;
-} reasons[_POLICY_REASON_MAX] = {
-        [POLICY_REASON_DISABLED] = {"disabled", "Boosting is switched off for the whole host; "
-                                                "`pvschedctl enable` switches it on."},
-        [POLICY_REASON_BREAKER] = {"breaker",
-                                   "Too many unclean ends in ten minutes opened the circuit "
-                                   "breaker; look at the journal, then `pvschedctl enable`."},
-        [POLICY_REASON_GUARDIAN] = {"guardian", "No guardian process answers that could give "
-                                                "everything back; it is started again by itself."},
-        [POLICY_REASON_PREEMPT_RT] = {"preempt-rt",
-                                      "This is a PREEMPT_RT kernel: what ends a boost runs "
-                                      "in threads there that a boosted vCPU would starve. "
-                                      "Observed only."},
-        [POLICY_REASON_NO_TRACER] = {"no-tracer",
-                                     "The kernel refused the BPF tracer or its timers, so "
-                                     "nothing could tell when a budget ends; see `pvschedctl "
-                                     "doctor`."},
-        [POLICY_REASON_PAUSED] = {"paused", "The domain is paused, saved or being migrated."},
-        [POLICY_REASON_UNPROVEN] = {"unproven",
-                                    "The thread has the name of a vCPU, but neither its "
-                                    "cgroup nor libvirt confirms it."},
-        [POLICY_REASON_QUOTA] = {"quota", "A CFS quota holds for the domain or a group above it; "
-                                          "real-time run time would escape it. Remove the quota "
-                                          "(virsh schedinfo) or leave the domain unboosted."},
-        [POLICY_REASON_RT_REFUSED] = {"rt-refused",
-                                      "The kernel refuses real-time classes in the vCPU's "
-                                      "cgroup (RT_GROUP_SCHED without budget); see "
-                                      "`pvschedctl doctor` and host.grant_rt_budget."},
-        [POLICY_REASON_ALREADY_RT] = {"already-rt",
-                                      "The thread has a real-time class that is not from "
-                                      "pvschedd (<vcpusched>, chrt); it is left alone."},
-        [POLICY_REASON_HOUSEKEEPING] = {"housekeeping",
-                                        "The vCPU may only run on housekeeping CPUs."},
-        [POLICY_REASON_ADMISSION] = {"admission",
-                                     "All real-time share of the CPUs it may run on is "
-                                     "given to others already."},
-        [POLICY_REASON_FAILED] = {"failed", "The scheduler call failed; the journal says why."},
-        [POLICY_REASON_PROFILE] = {"profile", "Its profile does not boost; "
-                                              "`pvschedctl policy set DOM latency` would."},
-        [POLICY_REASON_BUDGET] = {"budget",
-                                  "It used up its burst; it is armed again when the bucket is "
-                                  "full and the guest idle."},
-        [POLICY_REASON_BACKOFF] = {"backoff",
-                                   "It used up its burst several times in a row: its demand "
-                                   "is steady and wants throughput, which boosts do not "
-                                   "give."},
-        [POLICY_REASON_DOMAIN_CAP] = {"domain-cap", "All vCPUs of the domain together reached "
-                                                    "host.domain_share_permille."},
-        [POLICY_REASON_CPU_CAP] = {"cpu-cap",
-                                   "All real-time threads of its CPU together, foreign ones "
-                                   "included, reached host.cpu_share_permille."},
-        [POLICY_REASON_SOFTIRQ] = {"softirq", "The kernel's ksoftirqd had to wait behind it for a "
-                                              "millisecond; network or disk load on that CPU."},
-        [POLICY_REASON_UNSEEN] = {"unseen",
-                                  "It was woken, and the tracer did not see it run for ten "
-                                  "milliseconds: it may have run uncharged, so it was given back."},
-        [POLICY_REASON_RATE] = {"rate", "More changes in a second than host.max_changes_per_s."},
-        [POLICY_REASON_AWAKE] = {"awake", "It is armed the next time its guest is idle."},
-        [POLICY_REASON_ORDINARY] = {"ordinary",
-                                    "Its guest says that nothing urgent runs; it keeps its "
-                                    "tokens, and is elevated again when it sleeps, asks, or when "
-                                    "it said that it would be urgent."},
-        [POLICY_REASON_UNASKED] = {"unasked",
-                                   "Its profile boosts only guests that ask, and this one does "
-                                   "not; see pvsched-protocol(7) and `pvschedctl attach`."},
-        [POLICY_REASON_ASKED] = {"asked", "It is elevated while awake, since its guest asked."},
-        [POLICY_REASON_COMMAND] = {"command",
-                                   "It is elevated by `pvschedctl boost`, while its tokens last."},
-        [POLICY_REASON_WITHIN] = {"within-budget",
-                                  "It is elevated; its next wake-ups are served at once "
-                                  "while its tokens last."},
-        [POLICY_REASON_FOREIGN] = {"foreign",
-                                   "Somebody else changed the thread's scheduling; it is left "
-                                   "alone until `pvschedctl policy set` or a rescan."},
-        [POLICY_REASON_RELEASED] = {"released",
-                                    "Released by `pvschedctl release`; `policy set` boosts "
-                                    "it again."},
-        [POLICY_REASON_HELPER] = {"helper",
-                                  "A thread that works for its own domain (emulator, iothread or "
-                                  "vhost) waited on its CPU while vCPUs of the domain ran "
-                                  "elevated there for a millisecond; `pvschedctl show` says "
-                                  "which. Pin it elsewhere (virsh emulatorpin, iothreadpin)."},
-        [POLICY_REASON_CANARY] = {"canary",
-                                  "An ordinary thread did not get to run on its CPU for half a "
-                                  "second, and boosted vCPUs ran for most of that: more than any "
-                                  "cap lets through. Look at the journal, at "
-                                  "host.cpu_share_permille and at foreign real-time threads."},
-        [POLICY_REASON_NO_DEADLINE] = {"no-deadline",
-                                       "The kernel could not start the timer that ends its boost, "
-                                       "so the boost ended; it is armed again when its guest is "
-                                       "idle. `pvschedctl doctor` counts these."},
-        [POLICY_REASON_GONE] = {"gone", "The thread is gone."},
-        [POLICY_REASON_INTERRUPT] = {"interrupt",
-                                     "It is elevated for a moment, since an interrupt came while "
-                                     "it waited to run."},
-        [POLICY_REASON_SPIN] = {"spin",
-                                "Its guest spun while it was elevated, and nobody can be let go "
-                                "first by a real-time thread; it keeps its tokens, and is armed "
-                                "again some milliseconds later."},
+static const char *const names[_POLICY_REASON_MAX] = {
+        [POLICY_REASON_DISABLED] = "disabled",
+        [POLICY_REASON_BREAKER] = "breaker",
+        [POLICY_REASON_GUARDIAN] = "guardian",
+        [POLICY_REASON_PREEMPT_RT] = "preempt-rt",
+        [POLICY_REASON_NO_TRACER] = "no-tracer",
+        [POLICY_REASON_PAUSED] = "paused",
+        [POLICY_REASON_UNPROVEN] = "unproven",
+        [POLICY_REASON_QUOTA] = "quota",
+        [POLICY_REASON_RT_REFUSED] = "rt-refused",
+        [POLICY_REASON_ALREADY_RT] = "already-rt",
+        [POLICY_REASON_HOUSEKEEPING] = "housekeeping",
+        [POLICY_REASON_ADMISSION] = "admission",
+        [POLICY_REASON_FAILED] = "failed",
+        [POLICY_REASON_PROFILE] = "profile",
+        [POLICY_REASON_BUDGET] = "budget",
+        [POLICY_REASON_BACKOFF] = "backoff",
+        [POLICY_REASON_DOMAIN_CAP] = "domain-cap",
+        [POLICY_REASON_CPU_CAP] = "cpu-cap",
+        [POLICY_REASON_SOFTIRQ] = "softirq",
+        [POLICY_REASON_UNSEEN] = "unseen",
+        [POLICY_REASON_RATE] = "rate",
+        [POLICY_REASON_AWAKE] = "awake",
+        [POLICY_REASON_ORDINARY] = "ordinary",
+        [POLICY_REASON_UNASKED] = "unasked",
+        [POLICY_REASON_ASKED] = "asked",
+        [POLICY_REASON_COMMAND] = "command",
+        [POLICY_REASON_WITHIN] = "within-budget",
+        [POLICY_REASON_FOREIGN] = "foreign",
+        [POLICY_REASON_RELEASED] = "released",
+        [POLICY_REASON_HELPER] = "helper",
+        [POLICY_REASON_CANARY] = "canary",
+        [POLICY_REASON_NO_DEADLINE] = "no-deadline",
+        [POLICY_REASON_GONE] = "gone",
+        [POLICY_REASON_INTERRUPT] = "interrupt",
+        [POLICY_REASON_SPIN] = "spin",
+};
+
+static const char *const texts[_POLICY_REASON_MAX] = {
+        [POLICY_REASON_DISABLED] =
+                "Boosting is switched off for the whole host; `pvschedctl enable` switches it "
+                "on.",
+        [POLICY_REASON_BREAKER] =
+                "Too many unclean ends in ten minutes opened the circuit breaker; look at the "
+                "journal, then `pvschedctl enable`.",
+        [POLICY_REASON_GUARDIAN] =
+                "No guardian process answers that could give everything back; the daemon starts "
+                "one again by itself.",
+        [POLICY_REASON_PREEMPT_RT] =
+                "This is a PREEMPT_RT kernel: what ends a boost runs in threads there, which a "
+                "boosted vCPU would starve. Observed only.",
+        [POLICY_REASON_NO_TRACER] =
+                "The kernel refused the BPF tracer or its timers, so nothing could tell when a "
+                "budget ends; see `pvschedctl doctor`.",
+        [POLICY_REASON_PAUSED] = "The domain is paused, saved or being migrated.",
+        [POLICY_REASON_UNPROVEN] =
+                "The thread has the name of a vCPU, but neither its cgroup nor libvirt confirms "
+                "it.",
+        [POLICY_REASON_QUOTA] =
+                "A CFS quota holds for the domain or a group above it; real-time run time would "
+                "escape it. Remove the quota (virsh schedinfo) or leave the domain unboosted.",
+        [POLICY_REASON_RT_REFUSED] =
+                "The kernel refuses real-time classes in the vCPU's cgroup (RT_GROUP_SCHED "
+                "without budget); see `pvschedctl doctor` and host.grant_rt_budget.",
+        [POLICY_REASON_ALREADY_RT] =
+                "The thread has a real-time class that is not from pvschedd (<vcpusched>, "
+                "chrt); it is left alone.",
+        [POLICY_REASON_HOUSEKEEPING] = "The vCPU may only run on housekeeping CPUs.",
+        [POLICY_REASON_ADMISSION] =
+                "Other vCPUs have all real-time share of the CPUs that it may run on.",
+        [POLICY_REASON_FAILED] = "The scheduler call failed; the journal says why.",
+        [POLICY_REASON_PROFILE] =
+                "Its profile does not boost; `pvschedctl policy set DOM latency` would.",
+        [POLICY_REASON_BUDGET] =
+                "It used up its burst; it is armed again when its bucket is full and its guest "
+                "is idle.",
+        [POLICY_REASON_BACKOFF] =
+                "It used up its burst several times in a row: its demand is steady and needs "
+                "throughput, which boosts do not give.",
+        [POLICY_REASON_DOMAIN_CAP] =
+                "All vCPUs of the domain together reached host.domain_share_permille.",
+        [POLICY_REASON_CPU_CAP] =
+                "All real-time threads of its CPU together, those of other programs included, "
+                "reached host.cpu_share_permille.",
+        [POLICY_REASON_SOFTIRQ] =
+                "The kernel's ksoftirqd had to wait behind it for a millisecond: that CPU has "
+                "network or disk load.",
+        [POLICY_REASON_UNSEEN] =
+                "It was woken, and the tracer did not see it run for ten milliseconds. It may "
+                "have run uncharged, so the boost ended.",
+        [POLICY_REASON_RATE] = "More changes in a second than host.max_changes_per_s.",
+        [POLICY_REASON_AWAKE] = "It is armed the next time its guest is idle.",
+        [POLICY_REASON_ORDINARY] =
+                "Its guest says that nothing urgent runs. It keeps its tokens, and is boosted "
+                "again when it sleeps, when its guest requests it, or when the guest said that "
+                "it would be urgent.",
+        [POLICY_REASON_UNASKED] =
+                "Its profile boosts only guests that make requests, and this guest makes none; "
+                "see pvsched-protocol(7) and `pvschedctl attach`.",
+        [POLICY_REASON_ASKED] = "It is boosted while awake, since its guest requested it.",
+        [POLICY_REASON_COMMAND] = "It is boosted by `pvschedctl boost`, while its tokens last.",
+        [POLICY_REASON_WITHIN] =
+                "It is boosted; its next wake-ups are served at once while its tokens last.",
+        [POLICY_REASON_FOREIGN] =
+                "Another program changed the thread's scheduling; the thread is left alone "
+                "until `pvschedctl policy set` or a rescan.",
+        [POLICY_REASON_RELEASED] =
+                "It was released by `pvschedctl release`; `policy set` boosts it again.",
+        [POLICY_REASON_HELPER] =
+                "A thread that works for its own domain (emulator, iothread or vhost) waited on "
+                "its CPU while boosted vCPUs of the domain ran there for a millisecond; "
+                "`pvschedctl show` says which. Pin it elsewhere (virsh emulatorpin, "
+                "iothreadpin).",
+        [POLICY_REASON_CANARY] =
+                "An ordinary thread did not get to run on its CPU for half a second, and "
+                "boosted vCPUs ran for most of that: more than any cap allows. Look at the "
+                "journal, at host.cpu_share_permille and at real-time threads of other "
+                "programs.",
+        [POLICY_REASON_NO_DEADLINE] =
+                "The kernel could not start the timer that ends its boost, so the boost ended; "
+                "it is armed again when its guest is idle. `pvschedctl doctor` counts these.",
+        [POLICY_REASON_GONE] = "The thread is gone.",
+        [POLICY_REASON_INTERRUPT] =
+                "It is boosted for a moment, since an interrupt came while it waited to run.",
+        [POLICY_REASON_SPIN] =
+                "The guest was spinning on a lock. A boosted vCPU cannot yield to the lock "
+                "holder, so the boost was dropped for a few milliseconds.",
 };
 
 const char *policy_reason_name(enum policy_reason reason)
 {
-	return reasons[reason].name;
+	return names[reason];
 }
 
 const char *policy_reason_text(enum policy_reason reason)
 {
-	return reasons[reason].text;
+	return texts[reason];
 }

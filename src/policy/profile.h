@@ -26,7 +26,7 @@ enum profile_asks {
 #define PROFILE_NAME_MAX 32
 
 /**
- * One profile. A vCPU may be elevated for @burst_ns at once and, in the long run, for
+ * One profile. A vCPU may be boosted for @burst_ns at once and, in the long run, for
  * @share_permille of one CPU's time, or for its fair entitlement if that is less.
  * In PROFILE_OBSERVE the two say what the imagined boost would have been allowed.
  */
@@ -45,7 +45,7 @@ struct host_caps {
 	uint64_t cpu_burst_ns;
 	uint32_t domain_share_permille; /* per domain: of one CPU, all its vCPUs together */
 	uint64_t domain_burst_ns;
-	uint32_t max_changes_per_s; /* per vCPU: how often it may be raised in a second */
+	uint32_t max_changes_per_s; /* per vCPU: how often it may be boosted in a second */
 };
 
 #define PROFILE_SHARE_PERMILLE_MAX 1000
