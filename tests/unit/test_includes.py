@@ -3,7 +3,8 @@
 """The direction of includes: the table of ARCHITECTURE.md, enforced.
 
 Each room may include itself, what the table allows, and the libraries it owns. The table is read from
-ARCHITECTURE.md, so that picture and rule can't drift apart.
+ARCHITECTURE.md, so that picture and rule can't drift apart. Within the rooms of WITHOUT_CIRCLES includes
+have one direction, too: no file includes the header of a file that needs its own.
 """
 
 import pathlib
@@ -24,6 +25,8 @@ CALLS = {
     r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
 }
 PURE = "src/policy/"
+# A source and its header are one file here. A room whose files include each other in circles is not listed.
+WITHOUT_CIRCLES = {"src/core/", "src/policy/"}
 
 
 def table(architecture):
@@ -39,21 +42,34 @@ def room_of(path, rooms):
     return max((room for room in rooms if path.startswith(room)), key=len, default=None)
 
 
-def check_include(path, number, line, rooms, errors):
+def include_of(line):
+    """The delimiter and the name of an include, or None."""
     match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
-    if not match:
+    return match.groups() if match else None
+
+
+def target_of(name, room):
+    """The path of a header of ours, or None where its name does not say which."""
+    if name.startswith("pvsched/"):
+        return f"include/{name}"
+    if "/" in name:
+        return f"src/{name}"
+    return f"bpf/{name}" if room == "bpf/" else None
+
+
+def check_include(path, number, line, rooms, errors):
+    include = include_of(line)
+    if not include:
         return
-    kind, name = match.groups()
+    kind, name = include
     for prefix, owners in LIBRARIES.items():
         if kind == "<" and name.startswith(prefix) and not path.startswith(owners):
             errors.append(f"{path}:{number}: <{name}> belongs to {', '.join(owners)}")
     if kind == "<" or name.endswith(".skel.h"):
         return
     room = room_of(path, rooms)
-    target = f"include/{name}" if name.startswith("pvsched/") else f"src/{name}"
-    if room == "bpf/" and "/" not in name:
-        target = f"bpf/{name}"
-    elif "/" not in name:
+    target = target_of(name, room)
+    if target is None:
         errors.append(f"{path}:{number}: \"{name}\" is not qualified by its room")
         return
     allowed = rooms[room]
@@ -73,6 +89,53 @@ def check_calls(path, number, line, errors):
             errors.append(f"{path}:{number}: the policy has no clock")
 
 
+def note_need(path, line, rooms, needs):
+    """Adds an include within a room to @needs: room, then file, then the files that it needs."""
+    include = include_of(line)
+    room = room_of(path, rooms)
+    if room not in WITHOUT_CIRCLES or not include or include[0] == "<":
+        return
+    target = target_of(include[1], room)
+    file, needed = path.rsplit(".", 1)[0], (target or "").rsplit(".", 1)[0]
+    if needed.startswith(room) and needed != file:
+        needs.setdefault(room, {}).setdefault(file, set()).add(needed)
+
+
+def circles(needs):
+    """The shortest way from a file back to itself, for each circle of files once."""
+    found = {}
+    for start in sorted(needs):
+        ways, seen = [[start]], set()
+        while ways:
+            way = ways.pop(0)
+            reached = needs.get(way[-1], set())
+            if start in reached:
+                found.setdefault(frozenset(way), way + [start])
+                break
+            ways += [way + [file] for file in sorted(reached - seen)]
+            seen |= reached
+    return list(found.values())
+
+
+def check_circles(needs, errors):
+    for room, files in sorted(needs.items()):
+        for circle in circles(files):
+            errors.append(f"{room}: files need each other: {' -> '.join(circle)}")
+
+
+def check_self_circles(rooms):
+    """That a circle is found, also through headers, and nothing else is."""
+    straight = [("a.c", "a.h"), ("a.c", "b.h"), ("b.h", "c.h"), ("b.c", "b.h"), ("a.h", "c.h")]
+    found = []
+    for extra in ((), [("c.c", "a.h")], [("c.h", "b.h")]):
+        needs, errors = {}, []
+        for file, header in (*straight, *extra):
+            note_need(f"{PURE}{file}", f'#include "policy/{header}"', rooms, needs)
+        check_circles(needs, errors)
+        found.append(len(errors))
+    return found[0] == 0 and found[1] > 0 and found[2] > 0
+
+
 def check_self(rooms):
     """That the check can fail: an upward include and a foreign library must be found."""
     errors = []
@@ -80,13 +143,13 @@ def check_self(rooms):
     check_include("src/boost/x.c", 1, "#include <libvirt/libvirt.h>", rooms, errors)
     check_calls("src/policy/x.c", 1, "now = clock_now_ns();", errors)
     check_calls("src/boost/x.c", 1, "syscall(SYS_sched_setattr, 0);", errors)
-    return len(errors) == 4
+    return len(errors) == 4 and check_self_circles(rooms)
 
 
 def main():
     root = pathlib.Path(sys.argv[1])
     rooms = table(root / "ARCHITECTURE.md")
-    errors, files = [], 0
+    errors, needs, files = [], {}, 0
     if not check_self(rooms):
         errors.append("the check itself finds nothing")
     for folder in ("src", "include", "bpf"):
@@ -99,6 +162,9 @@ def main():
             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
                 check_include(path, number, line, rooms, errors)
                 check_calls(path, number, line, errors)
+                note_need(path, line, rooms, needs)
+    check_circles(needs, errors)
+    errors += [f"{room}: no room of ARCHITECTURE.md" for room in WITHOUT_CIRCLES - set(rooms)]
     for error in errors:
         print(error)
     print(f"{files} files, {len(rooms)} rooms")
