@@ -46,14 +46,6 @@ static struct job *job_free(struct job *job)
 	return NULL;
 }
 
-static bool is_qemu_still(const struct thread_id *qemu)
-{
-	uint64_t start_ticks;
-
-	return procfs_start_ticks(0, qemu->tid, &start_ticks) == 0 &&
-	       start_ticks == qemu->start_ticks;
-}
-
 static struct topology topology_read(pid_t pid)
 {
 	CLEANUP(cleanup_free) char *cmdline = malloc(CMDLINE_MAX);
@@ -84,7 +76,7 @@ static void touch_pages(const struct carrier_found *found)
 static void look(struct carrier_found *found)
 {
 	found->result = -ESRCH;
-	if (!is_qemu_still(&found->qemu))
+	if (!thread_id_is_current(&found->qemu))
 		return;
 	found->result = carrier_find(found->qemu.tid, found->n_pages, &found->carrier);
 	if (found->result != 0)
@@ -96,7 +88,7 @@ static void look(struct carrier_found *found)
 		return;
 	}
 	found->topology = topology_read(found->qemu.tid);
-	if (!is_qemu_still(&found->qemu))
+	if (!thread_id_is_current(&found->qemu))
 		found->result = -ESRCH; /* what was found may be of another process */
 	else
 		found->result = guest_region_begin(found->carrier, &found->topology, found->n_pages,
@@ -139,7 +131,7 @@ static int job_start(struct job *job)
 
 static bool same_qemu(const struct job *job, const struct thread_id *qemu)
 {
-	return job->found.qemu.tid == qemu->tid && job->found.qemu.start_ticks == qemu->start_ticks;
+	return thread_id_equal(&job->found.qemu, qemu);
 }
 
 /*

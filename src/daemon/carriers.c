@@ -76,8 +76,7 @@ static void look_again_later(struct manager *m, struct managed_domain *d);
 static struct managed_domain *find_domain(struct manager *m, const struct thread_id *qemu)
 {
 	for (struct managed_domain *d = m->domains; d; d = d->next)
-		if (d->seen->qemu.tid == qemu->tid &&
-		    d->seen->qemu.start_ticks == qemu->start_ticks)
+		if (thread_id_equal(&d->seen->qemu, qemu))
 			return d;
 	return NULL;
 }

@@ -12,7 +12,6 @@
 
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "util/procfs.h"
 
 /* Iterations of a large VM's migration may take this long. */
 #define MIGRATION_SILENCE_US (60 * NSEC_PER_SEC / NSEC_PER_USEC)
@@ -94,13 +93,11 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents, void *use
 static void watch_death(struct manager *m, struct managed_domain *d)
 {
 	int fd = (int)syscall(SYS_pidfd_open, d->seen->qemu.tid, 0);
-	uint64_t start_ticks;
 
 	if (fd < 0)
 		return; /* gone already: libvirt will say so, and the threads answer ESRCH */
-	if (procfs_start_ticks(0, d->seen->qemu.tid, &start_ticks) < 0 ||
-	    start_ticks != d->seen->qemu.start_ticks) {
-		close_fd(fd); /* somebody else's number by now */
+	if (!thread_id_is_current(&d->seen->qemu)) {
+		close_fd(fd); /* another process has that TID by now */
 		return;
 	}
 	if (sd_event_add_io(m->event, &d->death, fd, EPOLLIN, on_death, d) < 0) {

@@ -9,19 +9,11 @@
 #include <string.h>
 
 #include "util/log.h"
-#include "util/procfs.h"
 
 /* QEMU's other threads, as those that save and compress, are nobody's wait. */
 static bool is_watched(const struct domain *domain, const struct helper_thread *thread)
 {
 	return thread->role != HELPER_EMULATOR || thread->id.tid == domain->qemu.tid;
-}
-
-static bool is_alive(const struct thread_id *id)
-{
-	uint64_t start_ticks;
-
-	return procfs_start_ticks(0, id->tid, &start_ticks) == 0 && start_ticks == id->start_ticks;
 }
 
 static unsigned int helper_slot(const struct managed_domain *d, unsigned int place)
@@ -55,8 +47,8 @@ static void helper_begin(struct manager *m, struct managed_domain *d, const stru
 	d->helpers[place] = *id;
 	if (id->tid == d->seen->qemu.tid)
 		tracer_set_main(m->tracer, helper_slot(d, place));
-	/* the number may be another thread's by now; from here on its end would be seen */
-	if (!is_alive(id))
+	/* another thread may have that TID by now; from here on the tracer sees its exit */
+	if (!thread_id_is_current(id))
 		helper_end(m, d, place);
 }
 

@@ -51,11 +51,6 @@ struct domain *domain_new(const char *uuid, const char *name)
 	return domain;
 }
 
-bool thread_id_equal(const struct thread_id *a, const struct thread_id *b)
-{
-	return a->tid == b->tid && a->start_ticks == b->start_ticks;
-}
-
 static bool vcpu_equal(const struct vcpu_thread *a, const struct vcpu_thread *b)
 {
 	return a->index == b->index && a->proof == b->proof && a->kvm == b->kvm &&

@@ -10,6 +10,7 @@
 
 #include "model/topology.h"
 #include "util/base.h"
+#include "util/thread_id.h"
 
 /** Bounds on what is believed of the outside. A domain beyond them is refused and said so. */
 #define DOMAIN_NAME_MAX    256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
@@ -17,15 +18,6 @@
 #define DOMAIN_HELPERS_MAX 256
 #define DOMAIN_UUID_LEN    37 /* canonical text form with the NUL */
 #define CGROUP_PATH_MAX    1024
-
-/** A thread, named so that a reused number is never taken for it: (tid, start time). */
-struct thread_id {
-	pid_t tid;
-	uint64_t start_ticks; /* field 22 of /proc/PID/task/TID/stat: clock ticks since boot */
-};
-
-/** True if both are the same thread. */
-bool thread_id_equal(const struct thread_id *a, const struct thread_id *b);
 
 /** What a thread of QEMU does for its domain. */
 enum helper_role {

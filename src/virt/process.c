@@ -159,7 +159,6 @@ int process_examine(pid_t pid, const struct process_criteria *criteria,
                     struct process_evidence *ret)
 {
 	struct procfs_stat stat;
-	uint64_t after;
 	int r;
 
 	if (procfs_stat(0, pid, &stat) < 0)
@@ -175,7 +174,5 @@ int process_examine(pid_t pid, const struct process_criteria *criteria,
 		r = check_users(pid, criteria);
 	if (r != 0)
 		return r;
-	if (procfs_start_ticks(0, pid, &after) < 0 || after != stat.start_ticks)
-		return -ESRCH;
-	return 0;
+	return thread_id_is_current(&ret->id) ? 0 : -ESRCH;
 }

@@ -41,14 +41,6 @@ static struct known_domain *find_process(struct process_watch *watch, pid_t pid)
 	return NULL;
 }
 
-static bool is_alive(const struct thread_id *qemu)
-{
-	struct procfs_stat stat;
-
-	return procfs_stat(0, qemu->tid, &stat) == 0 && stat.start_ticks == qemu->start_ticks &&
-	       stat.state != 'Z' && stat.state != 'X';
-}
-
 /** FNV-1a. */
 static uint64_t mix(uint64_t sum, const void *data, size_t size)
 {
@@ -103,7 +95,8 @@ static bool is_taken(struct process_watch *watch, const char *uuid)
 {
 	struct known_domain *other = known_find(&watch->known, uuid);
 
-	if (other && (!is_alive(&other->qemu) || (other->last && other->last->n_vcpus == 0))) {
+	if (other &&
+	    (!thread_id_is_alive(&other->qemu) || (other->last && other->last->n_vcpus == 0))) {
 		forget(watch, other);
 		other = known_find(&watch->known, uuid);
 	}
@@ -136,7 +129,7 @@ static bool is_libvirts(const struct process_watch *watch, const struct qemu_arg
 
 	return !args->is_vmid && args->name[0] && args->uuid[0] &&
 	       qemu_find(watch->run_dir, args->name, args->uuid, &found, &topology, &status) == 0 &&
-	       found.tid == qemu->tid && found.start_ticks == qemu->start_ticks;
+	       thread_id_equal(&found, qemu);
 }
 
 /** Bare QEMU: the name it was given, else its uuid, else its number. */
@@ -161,7 +154,7 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	ssize_t size;
 
 	size = cmdline ? procfs_cmdline(process->id.tid, cmdline, PROCFS_CMDLINE_MAX) : -ENOMEM;
-	if (size < 0 || !is_alive(&process->id))
+	if (size < 0 || !thread_id_is_alive(&process->id))
 		return 0;
 	if (!process->claims && is_young(&process->id))
 		return VERDICT_YOUNG;
@@ -196,7 +189,7 @@ static int judge(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 	struct process_evidence process;
 	int r;
 
-	if (domain && domain->last && is_alive(&domain->qemu))
+	if (domain && domain->last && thread_id_is_alive(&domain->qemu))
 		return VERDICT_KNOWN; /* whoever looks at its threads sees whether it still is one
 		                       */
 	r = process_examine(pid, &watch->criteria, &process);
@@ -296,7 +289,7 @@ static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 			next_ns = MIN(next_ns, domain->look_ns);
 			continue;
 		}
-		if (is_alive(&domain->qemu)) {
+		if (thread_id_is_alive(&domain->qemu)) {
 			known_look(domain, &scan, now_ns);
 			next_ns = MIN(next_ns, domain->look_ns);
 		} else {

@@ -54,19 +54,19 @@ static pid_t read_pid_file(const char *path)
 static int verify(pid_t pid, const char *uuid, struct thread_id *qemu, struct topology *topology)
 {
 	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
-	uint64_t before, after;
+	struct thread_id id = {.tid = pid};
 	ssize_t n;
 
 	if (!cmdline)
 		return -ENOMEM;
-	if (procfs_start_ticks(pid, pid, &before) < 0)
+	if (procfs_start_ticks(pid, pid, &id.start_ticks) < 0)
 		return -ESRCH;
 	n = procfs_cmdline(pid, cmdline, PROCFS_CMDLINE_MAX);
 	if (n < 0 || !qemu_cmdline_has_uuid(cmdline, (size_t)n, uuid))
 		return -ESRCH;
-	if (procfs_start_ticks(pid, pid, &after) < 0 || before != after)
+	if (!thread_id_is_current(&id))
 		return -ESRCH;
-	*qemu = (struct thread_id){pid, before};
+	*qemu = id;
 	*topology = topology_of_cmdline(cmdline, (size_t)n);
 	return 0;
 }

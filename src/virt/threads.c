@@ -10,12 +10,11 @@
 #include "util/procfs.h"
 #include "virt/qemu.h"
 
-/** Reads one thread; its start time before and after shows that the number was not used again. */
+/** Reads one thread; its start time, read before and after, shows that its TID was not reused. */
 static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 {
 	enum procfs_cgroup_kind kind;
 	struct procfs_stat stat;
-	uint64_t after;
 	int r = procfs_stat(pid, tid, &stat);
 
 	if (r < 0)
@@ -24,10 +23,7 @@ static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 	memcpy(ret->comm, stat.comm, sizeof(ret->comm));
 	if (procfs_cgroup(pid, tid, &kind, ret->cgroup, sizeof(ret->cgroup)) < 0)
 		ret->cgroup[0] = '\0';
-	r = procfs_start_ticks(pid, tid, &after);
-	if (r < 0)
-		return r;
-	return after == stat.start_ticks ? 0 : -ESRCH;
+	return thread_id_is_current(&ret->id) ? 0 : -ESRCH;
 }
 
 /** Samples all threads of a process; one that ends meanwhile is left out. */
@@ -87,13 +83,11 @@ static void fit_helpers(struct domain *domain)
 /** What is left to do when the vCPUs are known; their process must still be the same. */
 static int finish(struct domain *domain, const struct vhost_table *vhosts, unsigned int *notes)
 {
-	uint64_t start;
 	int r = add_kernel_vhosts(domain, vhosts, notes);
 
 	if (r < 0)
 		return r;
-	if (procfs_start_ticks(domain->qemu.tid, domain->qemu.tid, &start) < 0 ||
-	    start != domain->qemu.start_ticks)
+	if (!thread_id_is_current(&domain->qemu))
 		return -ESRCH;
 	fit_helpers(domain);
 	return 0;
@@ -139,13 +133,11 @@ int threads_changed(const struct thread_id *qemu, uint64_t *mark)
 {
 	CLEANUP(cleanup_free) pid_t *tids = calloc(THREADS_MAX, sizeof(*tids));
 	uint64_t sum = UINT64_C(14695981039346656037); /* FNV-1a */
-	struct procfs_stat stat;
 	size_t i, n, overflow;
 
 	if (!tids)
 		return -ENOMEM;
-	if (procfs_stat(qemu->tid, qemu->tid, &stat) < 0 || stat.start_ticks != qemu->start_ticks ||
-	    stat.state == 'Z' || stat.state == 'X')
+	if (!thread_id_is_alive(qemu))
 		return -ESRCH;
 	if (procfs_list_threads(qemu->tid, tids, THREADS_MAX, &n, &overflow) < 0)
 		return -ESRCH;
