@@ -24,14 +24,14 @@ static __always_inline struct pvs_domain_account *helper_domain(__u32 helper)
 	return bpf_map_lookup_elem(&domains, &domain);
 }
 
-/* Its exit. From the first one's on, any thread of its process may get another number by exec. */
+/* The exit of a helper. Once QEMU's leader has exited, execve() may give another thread its TID. */
 static __always_inline void helper_gone(__u32 helper, __u32 tid)
 {
 	struct pvs_domain_account *domain = helper_domain(helper);
 
-	if (domain && domain->main_tid == tid)
-		domain->main_life = PVS_LIFE_OVER;
-	bpf_map_delete_elem(&slots, &tid); /* whoever has its number next is no helper */
+	if (domain && domain->leader_tid == tid)
+		domain->leader_epoch = PVS_EPOCH_OVER;
+	bpf_map_delete_elem(&slots, &tid); /* the next thread with that TID is no helper */
 }
 
 static __always_inline bool domain_helpers_wait(__u32 slot)

@@ -247,8 +247,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* In the context of the thread, which keeps its number until it has told its parent or is reaped.
- */
+/* Runs in the context of the thread, which keeps its TID until it is reaped. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *p)
 {
@@ -257,7 +256,7 @@ int BPF_PROG(on_exit, struct task_struct *p)
 
 	vcpu = vcpu_find(tid, &slot);
 	if (vcpu) {
-		vcpu->life = PVS_LIFE_OVER;
+		vcpu->epoch = PVS_EPOCH_OVER;
 		event_send(slot, PVS_EVENT_EXIT, 0);
 	} else if (slot >= PVS_VCPUS_MAX) {
 		helper_gone(slot - PVS_VCPUS_MAX, tid);
@@ -266,21 +265,21 @@ int BPF_PROG(on_exit, struct task_struct *p)
 }
 
 /*
- * One that is not the first thread of its process has taken that one's number; its own may be
- * another's already. Before that, all other threads of the process have ended.
+ * A thread that was not the leader of its process has the leader's TID now, and another thread may
+ * have its own one already. All other threads of the process have exited before that.
  */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *p, int number_before)
+int BPF_PROG(on_exec, struct task_struct *p, int tid_before)
 {
 	struct pvs_vcpu_account *vcpu;
 	__u32 slot = 0;
 
-	if (p->pid == number_before)
+	if (p->pid == tid_before)
 		return 0;
-	vcpu = vcpu_find(number_before, &slot);
+	vcpu = vcpu_find(tid_before, &slot);
 	if (!vcpu)
 		return 0;
-	vcpu->life = PVS_LIFE_OVER;
+	vcpu->epoch = PVS_EPOCH_OVER;
 	event_send(slot, PVS_EVENT_EXEC, p->pid);
 	return 0;
 }

@@ -195,17 +195,18 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	                                run.earlier_ns + run.last_ns, now_ns, &ret->tokens_ns);
 }
 
-uint32_t account_life(const struct accounts *accounts, unsigned int slot)
+uint32_t account_epoch(const struct accounts *accounts, unsigned int slot)
 {
 	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
-	uint32_t life;
+	uint32_t epoch;
 
-	/* after whatever the kernel has looked up by the number so far */
+	/* not before the system calls so far, in which the kernel looked up the TID */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	life = READ(a->life);
-	if (life == PVS_LIFE_OVER || life != READ(accounts->domains[READ(a->domain)].main_life))
-		return PVS_LIFE_UNKNOWN;
-	return life;
+	epoch = READ(a->epoch);
+	if (epoch == PVS_EPOCH_OVER ||
+	    epoch != READ(accounts->domains[READ(a->domain)].leader_epoch))
+		return PVS_EPOCH_UNKNOWN;
+	return epoch;
 }
 
 bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,

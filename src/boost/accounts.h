@@ -56,11 +56,10 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
                    struct policy_facts *ret);
 
 /**
- * Under which watch the thread's number is still its own, see PVS_LIFE_OVER. PVS_LIFE_UNKNOWN:
- * under none, so that the account can't tell. If it is the same after a call that took the number
- * as when it was the thread's, the call was to that very thread.
+ * The epoch of the vCPU's TID if its leader has the same one, see PVS_EPOCH_OVER; else
+ * PVS_EPOCH_UNKNOWN: the account cannot tell whether the TID is still the vCPU's.
  */
-uint32_t account_life(const struct accounts *accounts, unsigned int slot);
+uint32_t account_epoch(const struct accounts *accounts, unsigned int slot);
 
 /** The tracer's look at a thread's timer slack is as good as one of our own for so long. */
 #define ACCOUNT_SLACK_NS NSEC_PER_MSEC

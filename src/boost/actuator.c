@@ -11,7 +11,7 @@ struct actuator_slot {
 	uint64_t start_ticks;
 	pid_t process; /* see struct sched_origin */
 	struct sched_thread thread;
-	uint32_t proven;     /* the watch under which its file was read, see account_life() */
+	uint32_t proven;     /* the epoch in which its file was read, see account_epoch() */
 	uint64_t look_at_ns; /* when that is read again all the same */
 	bool raised;
 	bool believed; /* that it was raised, and no other, is known from its account alone */
@@ -95,14 +95,14 @@ void actuator_close(struct actuator *actuator, unsigned int slot)
 static bool is_alive(struct actuator *actuator, unsigned int slot, uint64_t now_ns, bool *believed)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
-	uint32_t life = account_life(actuator->accounts, slot);
+	uint32_t epoch = account_epoch(actuator->accounts, slot);
 
-	*believed = life != PVS_LIFE_UNKNOWN && life == s->proven && now_ns < s->look_at_ns;
+	*believed = epoch != PVS_EPOCH_UNKNOWN && epoch == s->proven && now_ns < s->look_at_ns;
 	if (*believed)
 		return true;
 	if (!sched_alive(&s->thread))
 		return false;
-	s->proven = life;
+	s->proven = epoch;
 	s->look_at_ns = now_ns + ACTUATOR_BELIEF_NS;
 	return true;
 }
@@ -201,8 +201,8 @@ static int lower_rest(struct actuator *actuator, unsigned int slot)
 static int lower_number(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
-	uint32_t life = account_life(actuator->accounts, slot);
-	bool believed, vouched = s->believed && life != PVS_LIFE_UNKNOWN && life == s->proven;
+	uint32_t epoch = account_epoch(actuator->accounts, slot);
+	bool believed, vouched = s->believed && epoch != PVS_EPOCH_UNKNOWN && epoch == s->proven;
 	int r = sched_is_raised(s->thread.tid, &actuator->boost);
 
 	if (r == 0)
@@ -233,7 +233,7 @@ int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	if (r < 0)
 		return r;
 	/* its process's first thread may have that number for a moment still, and answer for it */
-	if (r > 0 || account_life(actuator->accounts, slot) == PVS_LIFE_UNKNOWN)
+	if (r > 0 || account_epoch(actuator->accounts, slot) == PVS_EPOCH_UNKNOWN)
 		after_exec = undo_after_exec(actuator, slot);
 	if (after_exec < 0)
 		return after_exec;

@@ -102,16 +102,16 @@
 #define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
 
 /**
- * Whether a thread's number is still its own. It is free for others only after its thread's exit,
- * but for one case: a thread that calls exec gets the number of its process's first thread, and its
- * own is free, without its own exit and after that of the first one. So both are watched, the first
- * one first, and a vCPU's word has the number of the watch of the first one under which it was seen
- * to live: while both words hold that number, its own number is its own. Written by the daemon, but
- * for PVS_LIFE_OVER, by the tracer at the exit, before anybody else can have the thread's number;
- * that is final.
+ * An epoch tells whether a vCPU's TID still is its own. A TID may be reused once its thread has
+ * exited, or once its thread has called execve(), which makes it take over the TID of its process's
+ * leader, after the leader has exited. So the tracer tracks both, the leader first. The daemon
+ * starts a new epoch each time it begins to track a leader, writes its number into the domain's
+ * account, and copies it into that of each vCPU which it finds alive. The tracer overwrites either
+ * with PVS_EPOCH_OVER when that thread exits, before the kernel can give away its TID; that is
+ * final. The vCPU's TID is its own while both words hold the same number.
  */
-#define PVS_LIFE_UNKNOWN 0U
-#define PVS_LIFE_OVER    (~0U)
+#define PVS_EPOCH_UNKNOWN 0U
+#define PVS_EPOCH_OVER    (~0U)
 
 /** How a vCPU thread left its CPU last. */
 enum pvs_out {
@@ -183,7 +183,7 @@ struct pvs_vcpu_account {
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
 	__u64 wakeups;
-	__u32 life; /* see PVS_LIFE_OVER */
+	__u32 epoch; /* daemon, tracer: see PVS_EPOCH_OVER */
 	__u32 reserved1;
 	/* by it in sched_switch, before it tells of a halt or of an urgent one that is preempted */
 	__u64 slack_ns; /* the thread's timer slack, when it left its CPU */
@@ -226,8 +226,8 @@ struct pvs_domain_account {
 	__u64 repaid_at_ns;          /* tracer */
 	__u64 used_ns;               /* tracer */
 	__u32 helpers_waiting;       /* tracer: one bit for each helper that waits to run */
-	__u32 main_tid;  /* daemon: its QEMU's first thread, which is a helper; 0: not traced */
-	__u32 main_life; /* see PVS_LIFE_OVER */
+	__u32 leader_tid;   /* daemon: the leader of its QEMU, which is a helper; 0: not tracked */
+	__u32 leader_epoch; /* daemon, tracer: see PVS_EPOCH_OVER */
 	__u32 reserved0;
 } __attribute__((aligned(64)));
 

@@ -46,7 +46,7 @@ static void helper_begin(struct manager *m, struct managed_domain *d, const stru
 	}
 	d->helpers[place] = *id;
 	if (id->tid == d->seen->qemu.tid)
-		tracer_set_main(m->tracer, helper_slot(d, place));
+		tracer_set_leader(m->tracer, helper_slot(d, place));
 	/* another thread may have that TID by now; from here on the tracer sees its exit */
 	if (!thread_id_is_current(id))
 		helper_end(m, d, place);
@@ -73,10 +73,10 @@ static void domain_apply(struct manager *m, struct managed_domain *d)
 		if (is_watched(d->seen, thread) && !helpers_account(m, d, &thread->id))
 			helper_begin(m, d, &thread->id);
 	}
-	/* after QEMU's first thread */
+	/* after QEMU's leader, whose epoch they join */
 	for (size_t i = 0; boosts && i < d->n_vcpus; i++)
 		if (d->vcpus[i].slot != SLOT_NONE)
-			tracer_watch_life(m->tracer, d->vcpus[i].slot);
+			tracer_join_epoch(m->tracer, d->vcpus[i].slot);
 }
 
 void helpers_apply(struct manager *m)

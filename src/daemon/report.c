@@ -141,10 +141,10 @@ static cJSON *vcpu_detail(struct manager *m, const struct managed_domain *d,
 	add_integer(object, "halts", (int64_t)news.account.halts);
 	report_interrupts(&news.account, &news.booster.view, object);
 	add_integer(object, "threads_mended", (int64_t)news.booster.children_mended);
-	/* who says that it has not become another thread with its number */
+	/* what tells that its TID is still its own */
 	cJSON_AddStringToObject(object, "identity",
-	                        news.traced && account_life(&m->accounts, v->slot) ? "tracer"
-	                                                                           : "proc");
+	                        news.traced && account_epoch(&m->accounts, v->slot) ? "tracer"
+	                                                                            : "proc");
 	add_integer(object, "unseen_total", news.account.unseen);
 	add_integer(object, "throttles_total", (int64_t)news.booster.view.throttles_total);
 	add_integer(object, "yields_total", (int64_t)news.booster.view.yields_total);

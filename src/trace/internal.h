@@ -43,7 +43,7 @@ struct tracer {
 	uint16_t *listed_users;               /* how many tids share a bit of `listed` */
 	struct vcpu_address *addresses;       /* by slot; process 0: none */
 	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
-	uint32_t watches;                     /* of first threads; the last one's number */
+	uint32_t last_epoch;                  /* see PVS_EPOCH_OVER */
 	tracer_event_fn *fn;                  /* during tracer_drain() */
 	void *userdata;
 	unsigned int drained; /* in this call of it */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which threads the tracer looks at, and whether their numbers are still their own. */
+/* Which threads the tracer looks at, and the epochs of their TIDs, see PVS_EPOCH_OVER. */
 #include "trace/internal.h"
 
 #include <bpf/bpf.h>
@@ -135,66 +135,69 @@ static void thread_unregister(struct tracer *tracer, uint32_t slot, pid_t tid)
 	uint32_t key = (uint32_t)tid, value;
 	int fd = bpf_map__fd(tracer->bpf->maps.slots);
 
-	/* the number may belong to a younger thread in another slot by now */
+	/* the TID may belong to a younger thread in another slot by now */
 	if (bpf_map_lookup_elem(fd, &key, &value) == 0 && value == slot)
 		bpf_map_delete_elem(fd, &key);
 	list(tracer, tid, -1);
 }
 
 /*
- * Registered, its exit is seen, unless that was on its way already. A full barrier: either we see
- * here that it exits, or the tracer sees there that it is registered.
+ * Writes @epoch into a thread's word, if the tracer will see the thread's exit. The thread is
+ * registered, so an exit that has not begun will be seen. The kernel marks the thread as exiting
+ * before it runs the tracer's program. So with a full barrier between the registration and the read
+ * of the mark, either the mark is seen here, or the program finds the thread registered. A word
+ * that the program writes meanwhile stays.
  */
-static void life_begin(uint32_t *life, uint32_t tid, uint32_t watch)
+static void epoch_begin(uint32_t *word, uint32_t tid, uint32_t epoch)
 {
-	uint32_t before = __atomic_load_n(life, __ATOMIC_RELAXED);
+	uint32_t before = __atomic_load_n(word, __ATOMIC_RELAXED);
 	struct procfs_stat stat;
 
-	if (before == watch || before == PVS_LIFE_OVER)
+	if (before == epoch || before == PVS_EPOCH_OVER)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (procfs_stat(0, (pid_t)tid, &stat) == 0 && !(stat.flags & PROCFS_FLAG_EXITING))
-		__atomic_compare_exchange_n(life, &before, watch, false, __ATOMIC_SEQ_CST,
+		__atomic_compare_exchange_n(word, &before, epoch, false, __ATOMIC_SEQ_CST,
 		                            __ATOMIC_RELAXED);
 }
 
-/* Before its exit is not seen any more. */
-static void life_end(uint32_t *life)
+/* To be called before the tracer stops to see the thread's exit. */
+static void epoch_end(uint32_t *word)
 {
-	__atomic_store_n(life, PVS_LIFE_UNKNOWN, __ATOMIC_SEQ_CST);
+	__atomic_store_n(word, PVS_EPOCH_UNKNOWN, __ATOMIC_SEQ_CST);
 }
 
-void tracer_watch_life(struct tracer *tracer, unsigned int slot)
+void tracer_join_epoch(struct tracer *tracer, unsigned int slot)
 {
 	struct pvs_vcpu_account *vcpu = &tracer->vcpus[slot];
 	const struct pvs_domain_account *domain = &tracer->domains[vcpu->domain];
 
-	uint32_t watch = __atomic_load_n(&domain->main_life, __ATOMIC_ACQUIRE);
+	uint32_t epoch = __atomic_load_n(&domain->leader_epoch, __ATOMIC_ACQUIRE);
 
-	if (watch != PVS_LIFE_UNKNOWN && watch != PVS_LIFE_OVER)
-		life_begin(&vcpu->life, vcpu->tid, watch);
+	if (epoch != PVS_EPOCH_UNKNOWN && epoch != PVS_EPOCH_OVER)
+		epoch_begin(&vcpu->epoch, vcpu->tid, epoch);
 }
 
-static uint32_t next_watch(struct tracer *tracer)
+static uint32_t next_epoch(struct tracer *tracer)
 {
 	do
-		tracer->watches++;
-	while (tracer->watches == PVS_LIFE_UNKNOWN || tracer->watches == PVS_LIFE_OVER);
-	return tracer->watches;
+		tracer->last_epoch++;
+	while (tracer->last_epoch == PVS_EPOCH_UNKNOWN || tracer->last_epoch == PVS_EPOCH_OVER);
+	return tracer->last_epoch;
 }
 
-void tracer_set_main(struct tracer *tracer, unsigned int helper)
+void tracer_set_leader(struct tracer *tracer, unsigned int helper)
 {
 	struct pvs_domain_account *domain = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN];
 
-	life_end(&domain->main_life);
-	__atomic_store_n(&domain->main_tid, tracer->helpers[helper].tid, __ATOMIC_RELEASE);
-	life_begin(&domain->main_life, domain->main_tid, next_watch(tracer));
+	epoch_end(&domain->leader_epoch);
+	__atomic_store_n(&domain->leader_tid, tracer->helpers[helper].tid, __ATOMIC_RELEASE);
+	epoch_begin(&domain->leader_epoch, domain->leader_tid, next_epoch(tracer));
 }
 
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
-	life_end(&tracer->vcpus[slot].life);
+	epoch_end(&tracer->vcpus[slot].epoch);
 	address_end(tracer, slot);
 	thread_unregister(tracer, slot, tid);
 }
@@ -204,9 +207,9 @@ void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
 	struct pvs_helper_account *account = &tracer->helpers[helper];
 	struct pvs_domain_account *domain = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN];
 
-	if (domain->main_tid == account->tid) {
-		life_end(&domain->main_life);
-		__atomic_store_n(&domain->main_tid, 0, __ATOMIC_RELEASE);
+	if (domain->leader_tid == account->tid) {
+		epoch_end(&domain->leader_epoch);
+		__atomic_store_n(&domain->leader_tid, 0, __ATOMIC_RELEASE);
 	}
 	thread_unregister(tracer, PVS_VCPUS_MAX + helper, (pid_t)account->tid);
 	__atomic_store_n(&account->tid, 0, __ATOMIC_RELEASE);

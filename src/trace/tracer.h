@@ -66,10 +66,10 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
 int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id);
 
 /**
- * Has the account tell whether the thread's number is still its own, see PVS_LIFE_OVER. Does
- * nothing where it does already, or can't since nobody watches its QEMU's first thread.
+ * Copies the epoch of the domain's leader into the account of the vCPU, if the thread is alive: see
+ * PVS_EPOCH_OVER. Does nothing if the account has that epoch already, or if the leader has none.
  */
-void tracer_watch_life(struct tracer *tracer, unsigned int slot);
+void tracer_join_epoch(struct tracer *tracer, unsigned int slot);
 
 /** Ends it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
@@ -80,8 +80,11 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
  */
 int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid);
 
-/** That helper is the first thread of its domain's QEMU, which all vCPUs belong to. */
-void tracer_set_main(struct tracer *tracer, unsigned int helper);
+/**
+ * That helper is the leader of its domain's QEMU, that is, the thread whose TID is the process's
+ * PID. Starts an epoch of the domain, which its vCPUs may join.
+ */
+void tracer_set_leader(struct tracer *tracer, unsigned int helper);
 
 /** Ends it. */
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper);

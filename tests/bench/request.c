@@ -32,7 +32,7 @@
 #define GAP_US           3000 /* between firings: longer than any back-off of the profile below */
 #define DEADLINE_US      2000 /* a vCPU that was lowered is looked at again about then */
 #define SERVE_MS         2000 /* and then it is a failure */
-#define WATCH            1    /* of the threads' lives, see PVS_LIFE_OVER: they don't end */
+#define EPOCH            1    /* of the threads' TIDs, see PVS_EPOCH_OVER: it does not end */
 
 struct sample {
 	uint64_t type, place, delay_ns;
@@ -123,7 +123,7 @@ static int accounts_make(struct accounts *accounts)
 	if (!accounts->vcpus || !accounts->domains || !accounts->cpus)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < FIRE_MAX; i++)
-		accounts->domains[i].main_life = WATCH;
+		accounts->domains[i].leader_epoch = EPOCH;
 	return 0;
 }
 
@@ -156,7 +156,7 @@ static void whereabouts_set(struct bench *b, uint32_t out)
 	for (unsigned int i = 0; b->stack.accounts.vcpus && i < b->n_vcpus; i++) {
 		struct pvs_vcpu_account *vcpu = &b->stack.accounts.vcpus[i];
 
-		vcpu->life = WATCH;
+		vcpu->epoch = EPOCH;
 		vcpu->slack_ns = (uint64_t)prctl(PR_GET_TIMERSLACK); /* as inherited from us */
 		vcpu->slack_at_ns = vcpu->out_ns = now_ns;
 		__atomic_store_n(&vcpu->out, out, __ATOMIC_RELEASE);

@@ -224,21 +224,21 @@ static void test_overdrawn(void)
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 0);
 }
 
-/* Both words must name one watch. */
-static void test_life(void)
+/* Both words must hold the same one. */
+static void test_epoch(void)
 {
 	start();
-	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
-	vcpu.life = 3;
-	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
-	domain.main_life = 3;
-	CHECK_U64(account_life(&accounts, 0), 3);
-	domain.main_life = 4;
-	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
-	domain.main_life = PVS_LIFE_OVER;
-	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
-	vcpu.life = PVS_LIFE_OVER;
-	CHECK_U64(account_life(&accounts, 0), PVS_LIFE_UNKNOWN);
+	CHECK_U64(account_epoch(&accounts, 0), PVS_EPOCH_UNKNOWN);
+	vcpu.epoch = 3;
+	CHECK_U64(account_epoch(&accounts, 0), PVS_EPOCH_UNKNOWN);
+	domain.leader_epoch = 3;
+	CHECK_U64(account_epoch(&accounts, 0), 3);
+	domain.leader_epoch = 4;
+	CHECK_U64(account_epoch(&accounts, 0), PVS_EPOCH_UNKNOWN);
+	domain.leader_epoch = PVS_EPOCH_OVER;
+	CHECK_U64(account_epoch(&accounts, 0), PVS_EPOCH_UNKNOWN);
+	vcpu.epoch = PVS_EPOCH_OVER;
+	CHECK_U64(account_epoch(&accounts, 0), PVS_EPOCH_UNKNOWN);
 }
 
 /* Only of the sleep, or the wait, that goes on, and not for long. */
@@ -267,4 +267,4 @@ TEST_MAIN({"overdrawn", test_overdrawn}, {"raised_once", test_raised_once},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},
           {"interrupted", test_interrupted}, {"report", test_report}, {"room", test_room},
-          {"watched_again", test_watched_again}, {"life", test_life}, {"slack", test_slack})
+          {"watched_again", test_watched_again}, {"epoch", test_epoch}, {"slack", test_slack})

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the tracer says of threads' lives, in a running kernel; where it can't be loaded, skipped.
+/* What the tracer says of epochs of TIDs, in a running kernel; skipped where it cannot be loaded.
  */
 #include "trace/tracer.h"
 
@@ -100,26 +100,26 @@ static bool begin(struct scene *scene)
 	return true;
 }
 
-static uint32_t life(const uint32_t *word)
+static uint32_t epoch(const uint32_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-static bool is_watched(const struct scene *scene)
+static bool is_joined(const struct scene *scene)
 {
-	uint32_t watch = life(&scene->vcpu->life);
+	uint32_t joined = epoch(&scene->vcpu->epoch);
 
-	return watch != PVS_LIFE_UNKNOWN && watch != PVS_LIFE_OVER &&
-	       watch == life(&scene->domain->main_life);
+	return joined != PVS_EPOCH_UNKNOWN && joined != PVS_EPOCH_OVER &&
+	       joined == epoch(&scene->domain->leader_epoch);
 }
 
-static bool begin_watched(struct scene *scene)
+static bool begin_joined(struct scene *scene)
 {
 	if (!begin(scene))
 		return false;
-	tracer_set_main(scene->tracer, 0);
-	tracer_watch_life(scene->tracer, 0);
-	CHECK(is_watched(scene));
+	tracer_set_leader(scene->tracer, 0);
+	tracer_join_epoch(scene->tracer, 0);
+	CHECK(is_joined(scene));
 	return true;
 }
 
@@ -144,60 +144,60 @@ static void wait_event(struct scene *scene, enum pvs_event_type type)
 	}
 }
 
-/* No vCPU before its process's first thread, which may end unseen else. */
-static void test_the_first_thread_comes_first(void)
+/* No vCPU before its process's leader, whose exit may be missed otherwise. */
+static void test_the_leader_comes_first(void)
 {
 	struct scene scene;
 
 	if (!begin(&scene))
 		TEST_SKIP("no tracer can be had here");
-	tracer_watch_life(scene.tracer, 0);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
-	tracer_set_main(scene.tracer, 0);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
-	tracer_watch_life(scene.tracer, 0);
-	CHECK(is_watched(&scene));
+	tracer_join_epoch(scene.tracer, 0);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_UNKNOWN);
+	tracer_set_leader(scene.tracer, 0);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_UNKNOWN);
+	tracer_join_epoch(scene.tracer, 0);
+	CHECK(is_joined(&scene));
 	end(&scene);
 }
 
-/* Each watch of the first thread is another one: what was seen under the one before is void. */
-static void test_watched_anew(void)
+/* A leader that is tracked anew has a new epoch, which its vCPUs have not joined. */
+static void test_tracked_anew(void)
 {
 	struct scene scene;
 	uint32_t before;
 
-	if (!begin_watched(&scene))
+	if (!begin_joined(&scene))
 		TEST_SKIP("no tracer can be had here");
-	before = life(&scene.vcpu->life);
+	before = epoch(&scene.vcpu->epoch);
 	tracer_unregister_helper(scene.tracer, 0);
-	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_UNKNOWN);
+	CHECK_U64(epoch(&scene.domain->leader_epoch), PVS_EPOCH_UNKNOWN);
 	CHECK_INT(tracer_register_helper(scene.tracer, 0, scene.pid), 0);
-	tracer_set_main(scene.tracer, 0);
-	CHECK(!is_watched(&scene));
-	tracer_watch_life(scene.tracer, 0);
-	CHECK(is_watched(&scene));
-	CHECK(life(&scene.vcpu->life) != before);
+	tracer_set_leader(scene.tracer, 0);
+	CHECK(!is_joined(&scene));
+	tracer_join_epoch(scene.tracer, 0);
+	CHECK(is_joined(&scene));
+	CHECK(epoch(&scene.vcpu->epoch) != before);
 	tracer_unregister(scene.tracer, 0, scene.tid);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_UNKNOWN);
 	end(&scene);
 }
 
-/* Seen before anybody can be told of it; and nobody makes it alive again. */
+/* The word is there before the event, and is final. */
 static void test_exit(void)
 {
 	struct scene scene;
 
-	if (!begin_watched(&scene))
+	if (!begin_joined(&scene))
 		TEST_SKIP("no tracer can be had here");
 	CHECK(write(scene.thread_fd, "x", 1) == 1);
 	wait_event(&scene, PVS_EVENT_EXIT);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_OVER);
-	tracer_watch_life(scene.tracer, 0);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_OVER);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_OVER);
+	tracer_join_epoch(scene.tracer, 0);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_OVER);
 	end(&scene);
 }
 
-static void main_thread_ends(struct scene *scene)
+static void leader_exits(struct scene *scene)
 {
 	struct procfs_stat stat = {0};
 
@@ -206,15 +206,15 @@ static void main_thread_ends(struct scene *scene)
 		CHECK_INT(procfs_stat(0, scene->pid, &stat), 0);
 }
 
-static void test_exit_of_the_first_thread(void)
+static void test_exit_of_the_leader(void)
 {
 	struct scene scene;
 
-	if (!begin_watched(&scene))
+	if (!begin_joined(&scene))
 		TEST_SKIP("no tracer can be had here");
-	main_thread_ends(&scene);
-	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_OVER);
-	CHECK(!is_watched(&scene));
+	leader_exits(&scene);
+	CHECK_U64(epoch(&scene.domain->leader_epoch), PVS_EPOCH_OVER);
+	CHECK(!is_joined(&scene));
 	end(&scene);
 }
 
@@ -226,31 +226,31 @@ static void test_exit_was_before(void)
 	if (!begin(&scene))
 		TEST_SKIP("no tracer can be had here");
 	tracer_unregister_helper(scene.tracer, 0);
-	main_thread_ends(&scene);
+	leader_exits(&scene);
 	CHECK_INT(tracer_register_helper(scene.tracer, 0, scene.pid), 0);
-	tracer_set_main(scene.tracer, 0);
-	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_UNKNOWN);
-	tracer_watch_life(scene.tracer, 0);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_UNKNOWN);
+	tracer_set_leader(scene.tracer, 0);
+	CHECK_U64(epoch(&scene.domain->leader_epoch), PVS_EPOCH_UNKNOWN);
+	tracer_join_epoch(scene.tracer, 0);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_UNKNOWN);
 	end(&scene);
 }
 
-/* Its number is free without its exit, and the first thread's is its own. */
+/* Its TID is free without its exit, and it has the leader's. */
 static void test_exec(void)
 {
 	struct scene scene;
 
-	if (!begin_watched(&scene))
+	if (!begin_joined(&scene))
 		TEST_SKIP("no tracer can be had here");
 	CHECK(write(scene.thread_fd, "e", 1) == 1);
 	wait_event(&scene, PVS_EVENT_EXEC);
 	CHECK_INT((pid_t)scene.wanted.arg, scene.pid);
-	CHECK_U64(life(&scene.domain->main_life), PVS_LIFE_OVER);
-	CHECK_U64(life(&scene.vcpu->life), PVS_LIFE_OVER);
+	CHECK_U64(epoch(&scene.domain->leader_epoch), PVS_EPOCH_OVER);
+	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_OVER);
 	end(&scene);
 }
 
-TEST_MAIN({"the_first_thread_comes_first", test_the_first_thread_comes_first},
-          {"watched_anew", test_watched_anew}, {"exit", test_exit},
-          {"exit_of_the_first_thread", test_exit_of_the_first_thread},
+TEST_MAIN({"the_leader_comes_first", test_the_leader_comes_first},
+          {"tracked_anew", test_tracked_anew}, {"exit", test_exit},
+          {"exit_of_the_leader", test_exit_of_the_leader},
           {"exit_was_before", test_exit_was_before}, {"exec", test_exec})

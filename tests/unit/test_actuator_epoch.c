@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The actuator and what the accounts of the tracer say of a thread; as root, else skipped. */
+/* The actuator and what the tracer's accounts say of a thread; skipped unless run as root. */
 #include <linux/sched.h>
 #include <sys/syscall.h>
 
 #include "actuator_fixture.h"
 
-#define WATCH 7
+#define EPOCH 7
 
-/* The tracer is said to watch the thread's life. */
-static void watch(uint32_t life, uint32_t main_life)
+/* What the tracer's words are said to be. */
+static void set_epochs(uint32_t epoch, uint32_t leader_epoch)
 {
-	vcpus[2].life = life;
-	domains[0].main_life = main_life;
+	vcpus[2].epoch = epoch;
+	domains[0].leader_epoch = leader_epoch;
 }
 
-/* Ends it, and gives its number to another one; false: that can't be had here. */
-static bool reuse_number(struct scene *scene)
+/* Ends the thread, and gives its TID to another one; false: no TID can be chosen here. */
+static bool reuse_tid(struct scene *scene)
 {
 	pid_t pid = scene->pid;
 	struct clone_args args = {
@@ -39,81 +39,81 @@ static bool reuse_number(struct scene *scene)
 	return true;
 }
 
-/* Proven to live, and then its number is reused. False: skipped. */
+/* The thread is proven to be alive, and then its TID is reused. False: skipped. */
 static bool begin_reused(struct scene *scene)
 {
 	if (!begin(scene))
 		return false;
-	watch(WATCH, WATCH);
-	slack_write(scene->pid, "0"); /* the kernel's own, which soon needs no look after a boost */
+	set_epochs(EPOCH, EPOCH);
+	slack_write(scene->pid, "0"); /* the kernel's own, which soon is not read after a boost */
 	take_on(scene);
 	for (int n = 0; n < 3; n++)
 		raise_and_lower(scene);
-	if (reuse_number(scene))
+	if (reuse_tid(scene))
 		return true;
 	end(scene);
 	return false;
 }
 
-/* Wherever the account can't tell, the file is asked. */
-static void test_reused_number_is_left_alone(void)
+/* Where the account cannot tell, the file does. */
+static void test_reused_tid_is_left_alone(void)
 {
 	static const struct {
-		uint32_t life, main_life;
+		uint32_t epoch, leader_epoch;
 	} words[] = {
-	        {PVS_LIFE_UNKNOWN, PVS_LIFE_UNKNOWN}, /* not traced */
-	        {PVS_LIFE_UNKNOWN, WATCH},
-	        {WATCH, PVS_LIFE_UNKNOWN},
-	        {PVS_LIFE_OVER, WATCH},         /* its exit was seen */
-	        {WATCH, PVS_LIFE_OVER},         /* its process's first thread's: an exec */
-	        {PVS_LIFE_OVER, PVS_LIFE_OVER}, /* all of its process is gone */
-	        {WATCH, WATCH + 1},             /* the first thread is watched anew */
-	        {WATCH + 1, WATCH + 1},         /* and so is whoever has the number now */
+	        {PVS_EPOCH_UNKNOWN, PVS_EPOCH_UNKNOWN}, /* not traced */
+	        {PVS_EPOCH_UNKNOWN, EPOCH},
+	        {EPOCH, PVS_EPOCH_UNKNOWN},
+	        {PVS_EPOCH_OVER, EPOCH},          /* its exit was seen */
+	        {EPOCH, PVS_EPOCH_OVER},          /* its leader's was: an exec */
+	        {PVS_EPOCH_OVER, PVS_EPOCH_OVER}, /* all of its process is gone */
+	        {EPOCH, EPOCH + 1},               /* the leader is tracked anew */
+	        {EPOCH + 1, EPOCH + 1},           /* and so is the thread with that TID */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		struct scene scene;
 
 		if (!begin_reused(&scene))
-			TEST_SKIP("no real-time priority here, or no number can be chosen");
-		watch(words[i].life, words[i].main_life);
+			TEST_SKIP("no real-time priority here, or no TID can be chosen");
+		set_epochs(words[i].epoch, words[i].leader_epoch);
 		CHECK_INT(actuator_raise(scene.actuator, 2, 0), ACTUATOR_GONE);
 		CHECK_INT(sched_getscheduler(scene.pid), SCHED_OTHER);
 		end(&scene);
 	}
 }
 
-/* Not even if it has the very class that was given. */
-static void test_reused_number_is_not_lowered(void)
+/* Not even if the other thread has the very class that was given. */
+static void test_reused_tid_is_not_lowered(void)
 {
 	struct scene scene;
 
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
-	watch(WATCH, WATCH);
+	set_epochs(EPOCH, EPOCH);
 	take_on(&scene);
 	raise_and_lower(&scene);
 	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	if (!reuse_number(&scene)) {
+	if (!reuse_tid(&scene)) {
 		CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
 		end(&scene);
-		TEST_SKIP("no number can be chosen here");
+		TEST_SKIP("no TID can be chosen here");
 	}
 	set_policy(scene.pid, SCHED_FIFO | SCHED_RESET_ON_FORK, 1);
-	watch(PVS_LIFE_OVER, WATCH);
+	set_epochs(PVS_EPOCH_OVER, EPOCH);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 	end(&scene);
 }
 
-/* An account that is wrong, since the tracer was not run at an exit, is not believed for long. */
+/* An account that is wrong, since the tracer missed an exit, is not believed for long. */
 static void test_account_is_believed_for_a_while(void)
 {
 	struct scene scene;
 
 	if (!begin_reused(&scene))
-		TEST_SKIP("no real-time priority here, or no number can be chosen");
-	/* the slack, too, comes from the account: so no file is read but for the thread's life */
+		TEST_SKIP("no real-time priority here, or no TID can be chosen");
+	/* the slack comes from the account, too, so a file is read for the identity only */
 	vcpus[2].slack_ns = state_of(scene.pid).slack_ns;
 	vcpus[2].slack_at_ns = vcpus[2].out_ns = ACTUATOR_BELIEF_NS - 1;
 	CHECK_INT(actuator_raise(scene.actuator, 2, ACTUATOR_BELIEF_NS - 1), 0);
@@ -124,7 +124,7 @@ static void test_account_is_believed_for_a_while(void)
 	end(&scene);
 }
 
-/* What the tracer saw of its slack as it left its CPU is given back, while that is of now. */
+/* The slack that the tracer saw as the thread left its CPU is given back, while it is recent. */
 static void test_slack_by_account(void)
 {
 	struct scene scene;
@@ -146,7 +146,7 @@ static void test_slack_by_account(void)
 	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS + 1), 0);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
 	CHECK_U64(state_of(scene.pid).slack_ns, 1234);
-	/* when it was noted it had not been given back altogether */
+	/* the tracer saw it before the last boost had ended altogether */
 	vcpus[2].lowered_at_ns = 1;
 	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS), 0);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
@@ -155,7 +155,7 @@ static void test_slack_by_account(void)
 	end(&scene);
 }
 
-TEST_MAIN({"reused_number_is_left_alone", test_reused_number_is_left_alone},
-          {"reused_number_is_not_lowered", test_reused_number_is_not_lowered},
+TEST_MAIN({"reused_tid_is_left_alone", test_reused_tid_is_left_alone},
+          {"reused_tid_is_not_lowered", test_reused_tid_is_not_lowered},
           {"account_is_believed_for_a_while", test_account_is_believed_for_a_while},
           {"slack_by_account", test_slack_by_account})
