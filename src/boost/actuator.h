@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The actuator: carries a decision out on a thread and can always undo it. Ledger first; identity
- * before and after, by the thread's account where that can tell, else by its file. Used by the
- * booster thread alone, except actuator_open() and actuator_close(), which the main thread calls
- * for slots the booster does not have.
+ * The actuator: carries out decisions on threads, and can always undo them. The record in the
+ * ledger comes first, and the identity of the thread is proven before and after each change (see
+ * identity.h). For the booster thread alone, except actuator_open() and actuator_close(), which the
+ * main thread calls for slots that the booster does not have.
  */
 
 #include "boost/accounts.h"
@@ -23,12 +23,6 @@ enum {
 	ACTUATOR_ALREADY_RT, /* it has a real-time class that is not from us: not touched */
 	ACTUATOR_REFUSED, /* the kernel said EPERM: no RT budget in its group, or no capability */
 };
-
-/**
- * What the account says of a thread's life is believed for so long after a look at its file: should
- * the tracer ever not be run at an exit, a reused number is still found out.
- */
-#define ACTUATOR_BELIEF_NS NSEC_PER_SEC
 
 /**
  * With room for @n_slots threads, whose accounts are those of the same slots. NULL when memory is
@@ -52,10 +46,10 @@ void actuator_close(struct actuator *actuator, unsigned int slot);
 int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
- * Gives back what it had, also to one that goes on under the number of its process, by exec: that
- * is ACTUATOR_GONE, for its slot's number is nobody's, or somebody else's. Returns 0, ACTUATOR_GONE
- * or ACTUATOR_FOREIGN: in all three the record is gone; or -errno: it is still raised, and the
- * record stays for the guardian.
+ * Gives back what the thread had, also to one that goes on under its leader's TID after execve(),
+ * which is ACTUATOR_GONE: the TID of the slot is not the thread's any more. Returns 0,
+ * ACTUATOR_GONE or ACTUATOR_FOREIGN: in all three the record is gone; or -errno: the thread is
+ * still raised, and the record stays for the guardian.
  */
 int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
@@ -63,9 +57,9 @@ int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 
 /**
- * Drops the record without touching the thread, which must not have our boost any more, unless it
- * has it under another number, by exec. Returns 0; -errno: that could not be given back, and the
- * record stays.
+ * Drops the record of a thread that does not have our boost any more, and does not touch the
+ * thread; unless it has the boost under another TID, after execve(). Returns 0; -errno: that could
+ * not be given back, and the record stays.
  */
 int actuator_forget(struct actuator *actuator, unsigned int slot);
 

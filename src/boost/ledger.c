@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "boost/identity.h"
 #include "boost/ledger_file.h"
 #include "boost/ledger_old.h"
 #include "util/cleanup.h"
-#include "util/procfs.h"
 
 struct ledger {
 	struct ledger_file *file;
@@ -135,7 +135,7 @@ void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct le
 	set_free(&s->mark);
 	memset(&s->thread, 0, sizeof(s->thread)); /* padding is summed too */
 	s->thread.tid = thread->tid;
-	s->thread.process = thread->process;
+	s->thread.leader = thread->leader;
 	s->thread.start_ticks = thread->start_ticks;
 	s->thread.before = thread->before;
 	s->thread.given = thread->given;
@@ -280,49 +280,44 @@ enum {
 	OUTCOME_GONE,
 };
 
-/* No descriptor left, no permission: that is no reason to believe that the thread is gone. */
+/* Other errors are no reason to believe that the thread is gone. */
 static int gone_or(int r)
 {
 	return r == -ENOENT || r == -ESRCH ? OUTCOME_GONE : r;
 }
 
-static int restore_number(const struct ledger_thread *thread)
+static int restore_held(struct sched_thread *held, const struct ledger_thread *thread)
 {
-	CLEANUP(sched_close) struct sched_thread held = SCHED_THREAD_NULL;
-	uint64_t start_ticks;
-	int r = sched_open(thread->tid, &held);
+	int r = sched_is_raised(held->tid, &thread->given);
 
 	if (r < 0)
 		return gone_or(r);
-	r = procfs_start_ticks(0, thread->tid, &start_ticks);
-	if (r < 0)
-		return gone_or(r);
-	if (start_ticks != thread->start_ticks)
-		return OUTCOME_GONE;
-	r = sched_is_raised(thread->tid, &thread->given);
-	if (r < 0)
-		return gone_or(r);
-	if (!sched_alive(&held))
+	if (!sched_alive(held))
 		return OUTCOME_GONE;
 	if (r == 0) {
-		r = sched_finish_restore(&held, &thread->before);
+		r = sched_finish_restore(held, &thread->before);
 		return r == 0 ? OUTCOME_FOREIGN : r < 0 ? gone_or(r) : 0;
 	}
-	r = sched_restore(&held, &thread->before);
-	if (r == 0 && !sched_alive(&held))
+	r = sched_restore(held, &thread->before);
+	if (r == 0 && !sched_alive(held))
 		return OUTCOME_GONE;
 	return gone_or(r);
 }
 
-/* Where it is not found, or not as it was made, it may have another number. */
+/* A thread that is gone, or does not have our boost, may have it under another TID by execve(). */
 static int restore_thread(const struct ledger_thread *thread)
 {
-	const struct sched_origin origin = {thread->tid, thread->process, thread->start_ticks};
-	int outcome = restore_number(thread), r;
+	CLEANUP(identity_close) struct identity identity = IDENTITY_NULL;
+	const struct thread_id id = {thread->tid, thread->start_ticks};
+	int outcome, r = identity_open(&identity, &id);
 
+	if (r == 0)
+		outcome = restore_held(&identity.thread, thread);
+	else
+		outcome = r == IDENTITY_GONE ? OUTCOME_GONE : r;
 	if (outcome <= 0)
 		return outcome;
-	r = sched_restore_exec(&origin, &thread->given, &thread->before);
+	r = identity_restore_exec(&id, thread->leader, &thread->given, &thread->before);
 	return r < 0 ? r : r == 1 ? 0 : outcome;
 }
 

@@ -26,8 +26,7 @@ struct ledger;
 /** A boosted thread. */
 struct ledger_thread {
 	pid_t tid;
-	pid_t process; /* whose first thread has this number, which is its own after exec; 0: none
-	                */
+	pid_t leader; /* of its process, whose TID it has after execve(); 0: not to be looked at */
 	uint64_t start_ticks;
 	struct sched_state before;
 	struct sched_boost given;

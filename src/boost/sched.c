@@ -37,9 +37,9 @@ static int attributes_get(pid_t tid, struct attributes *ret)
 }
 
 /*
- * Not sched_setattr(): this call leaves a thread the nice value and, from Linux 6.12, the custom
- * slice, which the kernel keeps for it while it is real-time. So neither has to be read first, and
- * whoever changed the nice value meanwhile is heard.
+ * Not sched_setattr(): this call leaves the thread its nice value and, from Linux 6.12, its custom
+ * slice, which the kernel keeps while the thread is real-time. So neither has to be read first, and
+ * a renice meanwhile is not undone.
  */
 static int class_set(pid_t tid, uint32_t policy, uint32_t priority, bool reset_on_fork)
 {
@@ -108,10 +108,11 @@ int sched_open(pid_t tid, struct sched_thread *ret)
 	if (thread.slack_fd < 0)
 		return -errno;
 	thread_path(tid, "oom_score_adj", path);
-	thread.life_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (thread.life_fd < 0)
+	thread.alive_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (thread.alive_fd < 0)
 		return -errno;
-	/* if the one that had the number first still has it, both files are its */
+	/* if the first file still answers, the TID was not reused in between: both are of one
+	 * thread */
 	if (slack_get(thread.slack_fd, &slack_ns) == -ESRCH)
 		return -ESRCH;
 	*ret = STEAL(thread, SCHED_THREAD_NULL);
@@ -121,14 +122,14 @@ int sched_open(pid_t tid, struct sched_thread *ret)
 void sched_close(struct sched_thread *thread)
 {
 	thread->slack_fd = close_fd(thread->slack_fd);
-	thread->life_fd = close_fd(thread->life_fd);
+	thread->alive_fd = close_fd(thread->alive_fd);
 }
 
 bool sched_alive(const struct sched_thread *thread)
 {
 	char text[NUMBER_LEN];
 
-	return pread(thread->life_fd, text, sizeof(text), 0) >= 0;
+	return pread(thread->alive_fd, text, sizeof(text), 0) >= 0;
 }
 
 int sched_get_class(pid_t tid, struct sched_state *ret)
@@ -177,9 +178,9 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost)
 }
 
 /*
- * The kernel forgot the slack of a thread that was real-time, and gave it one that is always the
- * same for that thread. Seen twice, that is believed: then a thread which had no other has it again
- * without a look.
+ * The kernel forgets the slack of a real-time thread, and gives it a default when its class is
+ * fair again: always the same for a thread. Once the same value was seen after two boosts it is
+ * taken for the default, and the slack of a thread that had the default is not read any more.
  */
 static int slack_restore(struct sched_thread *thread, uint64_t slack_ns)
 {
@@ -202,37 +203,6 @@ int sched_restore(struct sched_thread *thread, const struct sched_state *state)
 	int r = class_set(thread->tid, state->policy, state->priority, state->reset_on_fork);
 
 	return r < 0 ? r : slack_restore(thread, state->slack_ns);
-}
-
-/* Is the number still a thread of that process, and not one that is ending? */
-static bool is_there(const struct sched_origin *origin)
-{
-	struct procfs_stat stat;
-
-	return procfs_stat(origin->process, origin->tid, &stat) == 0 &&
-	       !(stat.flags & PROCFS_FLAG_EXITING);
-}
-
-int sched_restore_exec(const struct sched_origin *origin, const struct sched_boost *boost,
-                       const struct sched_state *state)
-{
-	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
-	uint64_t start_ticks;
-	int r;
-
-	if (origin->process <= 0 || origin->process == origin->tid ||
-	    sched_is_raised(origin->process, boost) != 1 || is_there(origin))
-		return 0;
-	r = sched_open(origin->process, &thread);
-	if (r == 0)
-		r = procfs_start_ticks(0, origin->process, &start_ticks);
-	/* it has taken the start time of its process; whoever has a reused number is younger */
-	if (r == 0 && (start_ticks > origin->start_ticks || !sched_alive(&thread) ||
-	               sched_is_raised(origin->process, boost) != 1))
-		return 0;
-	if (r == 0)
-		r = sched_restore(&thread, state);
-	return r == 0 ? 1 : r == -ESRCH || r == -ENOENT ? 0 : r;
 }
 
 int sched_finish_restore(struct sched_thread *thread, const struct sched_state *state)
@@ -288,7 +258,7 @@ static int cpus_set(pid_t tid, const struct cpu_set_bits *cpus)
 	                                                                                 : 0;
 }
 
-/* The kernel leaves out what the thread can't have, and says nothing unless that is all of it. */
+/* The kernel ignores CPUs that the thread cannot have, without an error unless these are all. */
 int sched_set_cpus(pid_t tid, const struct cpu_set_bits *cpus, struct cpu_set_bits *missing)
 {
 	struct cpu_set_bits before, had = CPU_SET_BITS_NULL;

@@ -108,7 +108,8 @@
  * starts a new epoch each time it begins to track a leader, writes its number into the domain's
  * account, and copies it into that of each vCPU which it finds alive. The tracer overwrites either
  * with PVS_EPOCH_OVER when that thread exits, before the kernel can give away its TID; that is
- * final. The vCPU's TID is its own while both words hold the same number.
+ * final. The vCPU's TID is its own while both words hold the same number: boost/identity.h has the
+ * proof.
  */
 #define PVS_EPOCH_UNKNOWN 0U
 #define PVS_EPOCH_OVER    (~0U)

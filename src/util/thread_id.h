@@ -6,7 +6,7 @@
  * is gone; a thread that got a used TID started later, so its start time tells it apart.
  *
  * Each answer is a snapshot: the thread may exit before the caller reads the result. Code that
- * changes a thread needs more, see boost/actuator.h.
+ * changes a thread needs more, see boost/identity.h.
  */
 
 #include <sys/types.h>

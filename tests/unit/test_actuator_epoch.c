@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include "actuator_fixture.h"
+#include "boost/identity.h"
 
 #define EPOCH 7
 
@@ -115,10 +116,10 @@ static void test_account_is_believed_for_a_while(void)
 		TEST_SKIP("no real-time priority here, or no TID can be chosen");
 	/* the slack comes from the account, too, so a file is read for the identity only */
 	vcpus[2].slack_ns = state_of(scene.pid).slack_ns;
-	vcpus[2].slack_at_ns = vcpus[2].out_ns = ACTUATOR_BELIEF_NS - 1;
-	CHECK_INT(actuator_raise(scene.actuator, 2, ACTUATOR_BELIEF_NS - 1), 0);
+	vcpus[2].slack_at_ns = vcpus[2].out_ns = IDENTITY_BELIEF_NS - 1;
+	CHECK_INT(actuator_raise(scene.actuator, 2, IDENTITY_BELIEF_NS - 1), 0);
 	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
-	CHECK_INT(actuator_raise(scene.actuator, 2, ACTUATOR_BELIEF_NS), ACTUATOR_GONE);
+	CHECK_INT(actuator_raise(scene.actuator, 2, IDENTITY_BELIEF_NS), ACTUATOR_GONE);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_OTHER);
 	vcpus[2].slack_at_ns = vcpus[2].out_ns = 0;
 	end(&scene);
