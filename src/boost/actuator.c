@@ -11,7 +11,7 @@ struct actuator_slot {
 	struct identity identity;
 	pid_t leader;              /* TID of its process's leader; 0: see identity_restore_exec() */
 	enum identity_proof proof; /* that it was this thread which was raised */
-	bool raised;
+	uint16_t place;            /* in boosted_slots::slots, plus 1; 0: not boosted */
 	bool lowered_in_part;      /* its class may be back already, and its slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
@@ -22,14 +22,18 @@ struct actuator {
 	struct sched_boost boost;
 	unsigned int n_slots;
 	struct actuator_slot *slots;
+	struct boosted_slots boosted;
 };
+
+_Static_assert(PVS_VCPUS_MAX <= UINT16_MAX, "places");
+_Static_assert(PVS_VCPUS_MAX <= LEDGER_THREADS_MAX, "a record for each slot");
 
 struct actuator *actuator_new(struct ledger *ledger, const struct accounts *accounts,
                               unsigned int n_slots, const struct sched_boost *boost)
 {
 	CLEANUP(cleanup_free) struct actuator *actuator = calloc(1, sizeof(*actuator));
 
-	if (!actuator || n_slots > LEDGER_THREADS_MAX)
+	if (!actuator || n_slots > PVS_VCPUS_MAX)
 		return NULL;
 	actuator->slots = calloc(n_slots, sizeof(*actuator->slots));
 	if (!actuator->slots)
@@ -77,6 +81,40 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 void actuator_close(struct actuator *actuator, unsigned int slot)
 {
 	identity_close(&actuator->slots[slot].identity);
+}
+
+bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot)
+{
+	return actuator->slots[slot].place != 0;
+}
+
+const struct boosted_slots *actuator_boosted(const struct actuator *actuator)
+{
+	return &actuator->boosted;
+}
+
+static void boosted_add(struct actuator *actuator, unsigned int slot)
+{
+	struct boosted_slots *boosted = &actuator->boosted;
+
+	if (actuator_is_boosted(actuator, slot))
+		return;
+	boosted->slots[boosted->n++] = (uint16_t)slot;
+	actuator->slots[slot].place = (uint16_t)boosted->n;
+}
+
+/* The last one takes its place. */
+static void boosted_drop(struct actuator *actuator, unsigned int slot)
+{
+	struct boosted_slots *boosted = &actuator->boosted;
+	uint16_t place = actuator->slots[slot].place, last;
+
+	if (!place)
+		return;
+	last = boosted->slots[--boosted->n];
+	boosted->slots[place - 1] = last;
+	actuator->slots[last].place = place;
+	actuator->slots[slot].place = 0;
 }
 
 /* To be called after the call that the proof is about. */
@@ -159,7 +197,7 @@ int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = raise_recorded(actuator, slot, now_ns);
 	if (r == 0) {
-		s->raised = true;
+		boosted_add(actuator, slot);
 		s->lowered_in_part = false;
 		return 0;
 	}
@@ -217,10 +255,9 @@ static int lower_tid(struct actuator *actuator, unsigned int slot, uint64_t now_
 
 int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
-	struct actuator_slot *s = &actuator->slots[slot];
 	int r, after_exec = 0;
 
-	if (!s->raised)
+	if (!actuator_is_boosted(actuator, slot))
 		return 0;
 	r = lower_tid(actuator, slot, now_ns);
 	if (r < 0)
@@ -231,25 +268,24 @@ int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	if (after_exec < 0)
 		return after_exec;
 	ledger_drop_thread(actuator->ledger, slot);
-	s->raised = false;
+	boosted_drop(actuator, slot);
 	return after_exec == 1 ? ACTUATOR_GONE : r;
 }
 
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
 {
-	const struct actuator_slot *s = &actuator->slots[slot];
-
-	return s->raised && sched_is_raised(s->identity.id.tid, &actuator->boost) == 1;
+	return actuator_is_boosted(actuator, slot) &&
+	       sched_is_raised(actuator->slots[slot].identity.id.tid, &actuator->boost) == 1;
 }
 
 int actuator_forget(struct actuator *actuator, unsigned int slot)
 {
-	int r = actuator->slots[slot].raised ? undo_after_exec(actuator, slot) : 0;
+	int r = actuator_is_boosted(actuator, slot) ? undo_after_exec(actuator, slot) : 0;
 
 	if (r < 0)
 		return r;
-	actuator->slots[slot].raised = false;
 	ledger_drop_thread(actuator->ledger, slot);
+	boosted_drop(actuator, slot);
 	return 0;
 }
 

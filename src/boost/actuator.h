@@ -25,13 +25,23 @@ enum {
 };
 
 /**
+ * The slots whose threads are boosted, side by side and in no order: only few are boosted at a
+ * time. In a walk from the last one to the first, the one that is looked at may be lowered, and
+ * raised again.
+ */
+struct boosted_slots {
+	unsigned int n;
+	uint16_t slots[PVS_VCPUS_MAX];
+};
+
+/**
  * With room for @n_slots threads, whose accounts are those of the same slots. NULL when memory is
  * out. @ledger and @accounts must outlive it.
  */
 struct actuator *actuator_new(struct ledger *ledger, const struct accounts *accounts,
                               unsigned int n_slots, const struct sched_boost *boost);
 
-/** Takes NULL; returns NULL. Nothing may be raised any more. */
+/** Takes NULL; returns NULL. No thread may be boosted any more. */
 struct actuator *actuator_free(struct actuator *actuator);
 
 /**
@@ -42,7 +52,10 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 /** Lets go of it; it must be lowered. */
 void actuator_close(struct actuator *actuator, unsigned int slot);
 
-/** Elevates. Returns 0, an outcome, or -errno; except on 0 the thread is as it was. */
+/**
+ * Boosts the thread, which must not be boosted. Returns 0, an outcome, or -errno; except on 0 the
+ * thread is as it was.
+ */
 int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
@@ -53,7 +66,16 @@ int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns
  */
 int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
-/** Has the thread now what actuator_raise() gave it? */
+/**
+ * Is the slot's thread boosted? It is from actuator_raise() until actuator_lower() or
+ * actuator_forget() was successful.
+ */
+bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot);
+
+/** The boosted slots; the same object at each call. */
+const struct boosted_slots *actuator_boosted(const struct actuator *actuator);
+
+/** Asks the kernel: does a boosted thread still have what actuator_raise() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 
 /**

@@ -2,23 +2,25 @@
 #pragma once
 
 /*
- * The backstop of the tracer's deadlines. A BPF timer that was started and does not fire, or fires
- * late since the CPU that has it stands still, is made up for when its vCPU is switched in next;
- * one that spins never is. So whenever the booster is awake, whatever for, it looks at some of the
- * elevated vCPUs; it is never woken for it, and most of them sleep, which costs one load. Pure.
+ * The backstop of the tracer's deadlines. A BPF timer may be started and not fire, or fire late
+ * because its CPU stands still. The tracer makes up for that when it sees the vCPU switched in
+ * next, but a vCPU that spins is never switched. So each time that the booster is awake for another
+ * reason, it looks at some of the boosted vCPUs. Most of them sleep, which costs one load. Pure.
  */
 
 #include "boost/accounts.h"
-#include "boost/raised.h"
+#include "boost/actuator.h"
 
-/** So many are looked at at a time, in turn, and no more often: it is to cost nothing that can be
- * seen, however often the booster is woken and however many are elevated. */
+/**
+ * So many vCPUs are looked at at once, in turn, and not more often than that: this must not cost
+ * anything measurable, however often the booster is woken and however many vCPUs are boosted.
+ */
 #define BACKSTOP_LOOKS    8
 #define BACKSTOP_EVERY_NS NSEC_PER_MSEC
 
 /**
- * Its own bucket is overdrawn by so much: far more than a timer's delay and the way to the booster,
- * so that whoever is found here is one for whom no event came.
+ * A vCPU is found when its own bucket is overdrawn by so much: far more than the delay of a timer
+ * and of an event on its way to the booster, so no event came for it.
  */
 #define BACKSTOP_LATE_NS NSEC_PER_MSEC
 
@@ -30,7 +32,7 @@ struct backstop {
 
 /**
  * Goes on where the last look ended.
- * Returns the slot of one that is to be lowered since its tokens ended long ago, or -1.
+ * Returns the slot of a vCPU whose tokens ended long ago, or -1.
  */
 int backstop_look(struct backstop *backstop, const struct accounts *accounts,
-                  const struct raised *raised, uint64_t now_ns);
+                  const struct boosted_slots *boosted, uint64_t now_ns);

@@ -30,7 +30,6 @@ static void lower(struct booster *b, unsigned int slot)
 		return;
 	}
 	account_lowered(b->options.accounts, slot, clock_now_ns());
-	raised_drop(&b->raised, slot);
 	if (r == ACTUATOR_FOREIGN)
 		note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
 	else if (r == ACTUATOR_GONE)
@@ -43,20 +42,18 @@ static uint32_t elevate(struct booster *b, unsigned int slot)
 	uint64_t now_ns;
 	int r;
 
-	if (raised_has(&b->raised, slot)) {
+	if (actuator_is_boosted(b->actuator, slot)) {
 		/* it could not be lowered before: not without that first */
 		lower(b, slot);
-		if (raised_has(&b->raised, slot))
+		if (actuator_is_boosted(b->actuator, slot))
 			return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
 	/* charged from before the change: nobody is ever elevated for nothing */
 	now_ns = clock_now_ns();
 	account_raised(b->options.accounts, slot, now_ns);
 	r = actuator_raise(b->actuator, slot, now_ns);
-	if (r == 0) {
-		raised_add(&b->raised, slot);
+	if (r == 0)
 		return 0;
-	}
 	account_lowered(b->options.accounts, slot, clock_now_ns());
 	if (r == ACTUATOR_ALREADY_RT)
 		return POLICY_HOLD(POLICY_REASON_ALREADY_RT);
@@ -77,7 +74,6 @@ static void forget(struct booster *b, unsigned int slot)
 		return;
 	}
 	account_lowered(b->options.accounts, slot, clock_now_ns());
-	raised_drop(&b->raised, slot);
 	note(b, BOOSTER_NOTE_FOREIGN, slot, 0);
 }
 
@@ -159,7 +155,7 @@ static void shed(struct booster *b, unsigned int running)
 {
 	int most;
 
-	if (raised_has(&b->raised, running) &&
+	if (actuator_is_boosted(b->actuator, running) &&
 	    step(b, running, POLICY_EVENT_CROWDED) == POLICY_DISPLACE)
 		return;
 	most = crowd_debtor(b, running, false);
@@ -172,10 +168,10 @@ static void shed(struct booster *b, unsigned int running)
 static void make_room(struct booster *b, unsigned int running, unsigned int helper)
 {
 	int most = crowd_debtor(b, running, true);
-	bool raised = raised_has(&b->raised, running);
+	bool raised = actuator_is_boosted(b->actuator, running);
 
 	step(b, running, POLICY_EVENT_HELPER);
-	if (raised && !raised_has(&b->raised, running) && !b->slots[running].made_room) {
+	if (raised && !actuator_is_boosted(b->actuator, running) && !b->slots[running].made_room) {
 		b->slots[running].made_room = true;
 		note(b, BOOSTER_NOTE_HELPER, running, (int)helper);
 	}
@@ -203,14 +199,15 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 /* Elevated time was consumed on a CPU, by the vCPU in @slot last. */
 static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
 {
+	const struct boosted_slots *boosted = actuator_boosted(b->actuator);
 	const struct accounts *accounts = b->options.accounts;
 
 	if (!canary_check(b->canary, cpu, account_elevated_ns(accounts, cpu), clock_now_ns()))
 		return;
 	note(b, BOOSTER_NOTE_CANARY, slot, (int)cpu);
-	for (unsigned int i = b->raised.n; i-- > 0;)
-		if (accounts->vcpus[b->raised.slots[i]].cpu == cpu)
-			step(b, b->raised.slots[i], POLICY_EVENT_CANARY);
+	for (unsigned int i = boosted->n; i-- > 0;)
+		if (accounts->vcpus[boosted->slots[i]].cpu == cpu)
+			step(b, boosted->slots[i], POLICY_EVENT_CANARY);
 }
 
 static void on_event(void *userdata, const struct pvs_event *event)
@@ -224,7 +221,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	    b->options.accounts->vcpus[event->slot].tid != event->tid)
 		return;
 	b->totals.events++;
-	raised = raised_has(&b->raised, event->slot);
+	raised = actuator_is_boosted(b->actuator, event->slot);
 	switch (event->type) {
 	case PVS_EVENT_BLOCKED:
 		step(b, event->slot, POLICY_EVENT_HALTED);
@@ -255,7 +252,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 			b->slots[event->slot].children_mended++;
 		break;
 	case PVS_EVENT_EXEC:
-		if (raised_has(&b->raised, event->slot))
+		if (actuator_is_boosted(b->actuator, event->slot))
 			lower(b, event->slot);
 		__attribute__((fallthrough));
 	case PVS_EVENT_EXIT:
@@ -278,7 +275,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 		break;
 	}
 	now_ns = clock_now_ns();
-	if (raised != raised_has(&b->raised, event->slot) && now_ns > event->at_ns)
+	if (raised != actuator_is_boosted(b->actuator, event->slot) && now_ns > event->at_ns)
 		booster_delay(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
 }
 
@@ -293,6 +290,7 @@ static void step_all(struct booster *b, enum policy_event event)
  */
 static void check_guardian(struct booster *b)
 {
+	const struct boosted_slots *boosted = actuator_boosted(b->actuator);
 	uint32_t acts = ledger_guardian_acts(b->options.ledger);
 
 	if (acts == b->guardian_acts)
@@ -302,8 +300,8 @@ static void check_guardian(struct booster *b)
 	policy_hold_all(b->policy, b->options.holds);
 	step_all(b, POLICY_EVENT_LOOK);
 	/* also what could not be lowered before */
-	for (unsigned int i = b->raised.n; i-- > 0;)
-		lower(b, b->raised.slots[i]);
+	for (unsigned int i = boosted->n; i-- > 0;)
+		lower(b, boosted->slots[i]);
 	note(b, BOOSTER_NOTE_GUARDIAN, 0, 0);
 }
 
@@ -311,13 +309,13 @@ static void check_guardian(struct booster *b)
  */
 static int slot_remove(struct booster *b, unsigned int slot)
 {
-	if (raised_has(&b->raised, slot))
+	if (actuator_is_boosted(b->actuator, slot))
 		lower(b, slot);
 	account_report_halt(b->options.accounts, slot, false);
 	account_report(b->options.accounts, slot, &(struct policy_view){0});
 	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
 	policy_remove(b->policy, slot);
-	if (raised_has(&b->raised, slot))
+	if (actuator_is_boosted(b->actuator, slot))
 		return -EBUSY;
 	b->slots[slot] = (struct booster_slot){0};
 	return 0;
@@ -345,7 +343,7 @@ static void totals_read(struct booster *b, struct booster_totals *ret)
 {
 	b->totals.notes_lost = b->mailbox.notes_lost;
 	b->totals.wait = wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
-	b->totals.elevated = b->raised.n;
+	b->totals.elevated = actuator_boosted(b->actuator)->n;
 	canary_read(b->canary, &b->totals.canary);
 	*ret = b->totals;
 }
@@ -430,7 +428,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 {
 	uint64_t now_ns = clock_now_ns();
 	int found = pages_look(b->pages, slot, policy_view(b->policy, slot), now_ns);
-	bool raised = raised_has(&b->raised, slot);
+	bool raised = actuator_is_boosted(b->actuator, slot);
 	struct pages_view page;
 
 	if (!found)
@@ -441,7 +439,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 	if (found & PAGES_LOST)
 		note(b, BOOSTER_NOTE_PAGE_LOST, slot, 0);
 	step(b, slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT : POLICY_EVENT_ORDINARY);
-	if (raised != raised_has(&b->raised, slot))
+	if (raised != actuator_is_boosted(b->actuator, slot))
 		booster_delay(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
 }
 
@@ -468,12 +466,13 @@ static void run_due(struct booster *b)
 /* No event came for it. */
 static void check_deadlines(struct booster *b)
 {
-	int slot = backstop_look(&b->backstop, b->options.accounts, &b->raised, clock_now_ns());
+	int slot = backstop_look(&b->backstop, b->options.accounts, actuator_boosted(b->actuator),
+	                         clock_now_ns());
 
 	if (slot < 0)
 		return;
 	step(b, (unsigned int)slot, POLICY_EVENT_LOOK); /* from facts that are read anew */
-	b->totals.deadlines_missed += !raised_has(&b->raised, (unsigned int)slot);
+	b->totals.deadlines_missed += !actuator_is_boosted(b->actuator, (unsigned int)slot);
 }
 
 void *booster_main(void *userdata)

@@ -11,7 +11,6 @@
 #include "boost/backstop.h"
 #include "boost/booster.h"
 #include "boost/mailbox.h"
-#include "boost/raised.h"
 #include "boost/wait.h"
 #include "policy/refusals.h"
 
@@ -52,7 +51,6 @@ struct booster {
 	struct page_writer *page_writer;
 	struct canary *canary; /* NULL: it could not be started */
 	struct booster_slot *slots;
-	struct raised raised;
 	struct backstop backstop;
 	struct crowd_cpu *crowded;       /* PVS_CPUS_MAX */
 	struct cpu_set_bits home;        /* where it may run, but for a visit */

@@ -6,14 +6,15 @@
 
 int crowd_debtor(struct booster *b, unsigned int running, bool mates)
 {
+	const struct boosted_slots *boosted = actuator_boosted(b->actuator);
 	const struct accounts *accounts = b->options.accounts;
 	const struct pvs_vcpu_account *here = &accounts->vcpus[running];
 	uint64_t now_ns = clock_now_ns();
 	size_t n = 0;
 	int most;
 
-	for (unsigned int i = 0; i < b->raised.n; i++) {
-		unsigned int slot = b->raised.slots[i];
+	for (unsigned int i = 0; i < boosted->n; i++) {
+		unsigned int slot = boosted->slots[i];
 
 		if (accounts->vcpus[slot].cpu != here->cpu ||
 		    (mates && accounts->vcpus[slot].domain != here->domain))

@@ -18,7 +18,9 @@
 #include "test.h"
 
 static char path[] = "/tmp/pvsched-actuator-ledger";
-static struct pvs_vcpu_account vcpus[4];
+#define SLOTS 4
+
+static struct pvs_vcpu_account vcpus[SLOTS];
 static struct pvs_domain_account domains[1];
 static const struct accounts accounts = {.vcpus = vcpus, .domains = domains};
 
@@ -62,7 +64,7 @@ static inline bool begin(struct scene *scene)
 	sched_setscheduler(0, SCHED_OTHER, &none);
 	unlink(path);
 	CHECK_INT(ledger_open(path, &scene->ledger), 0);
-	scene->actuator = actuator_new(scene->ledger, &accounts, 4, &boost);
+	scene->actuator = actuator_new(scene->ledger, &accounts, SLOTS, &boost);
 	CHECK(scene->actuator);
 	scene->pid = sleeper(1234);
 	return true;

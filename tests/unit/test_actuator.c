@@ -151,6 +151,114 @@ static void test_foreign_is_left_alone(void)
 	end(&scene);
 }
 
+/* Exactly the slots in @expected, a bit for each, are boosted. */
+static void check_boosted(const struct scene *scene, unsigned int expected)
+{
+	const struct boosted_slots *boosted = actuator_boosted(scene->actuator);
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; i < boosted->n; i++)
+		found |= 1U << boosted->slots[i];
+	CHECK_INT(found, expected);
+	CHECK_INT(boosted->n, __builtin_popcount(expected));
+	for (unsigned int slot = 0; slot < SLOTS; slot++)
+		CHECK_INT(actuator_is_boosted(scene->actuator, slot), expected >> slot & 1);
+}
+
+/* A thread for each slot but the fixture's. */
+static void begin_all(struct scene *scene, pid_t pids[static SLOTS])
+{
+	for (unsigned int slot = 0; slot < SLOTS; slot++) {
+		struct thread_id id = {.tid = slot == 2 ? scene->pid : sleeper(1234)};
+
+		pids[slot] = id.tid;
+		CHECK_INT(procfs_start_ticks(0, id.tid, &id.start_ticks), 0);
+		CHECK_INT(actuator_open(scene->actuator, slot, &id), 0);
+	}
+}
+
+static void end_all(struct scene *scene, const pid_t pids[static SLOTS])
+{
+	for (unsigned int slot = 0; slot < SLOTS; slot++) {
+		if (slot == 2)
+			continue;
+		kill(pids[slot], SIGKILL);
+		waitpid(pids[slot], NULL, 0);
+	}
+	end(scene);
+}
+
+static void test_boosted_slots(void)
+{
+	static const unsigned int raised[] = {3, 0, 2, 1}, lowered[] = {0, 0, 1, 2, 3};
+	struct scene scene;
+	pid_t pids[SLOTS];
+	unsigned int expected = 0;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	begin_all(&scene, pids);
+	check_boosted(&scene, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(raised); i++) {
+		CHECK_INT(actuator_raise(scene.actuator, raised[i], 0), 0);
+		expected |= 1U << raised[i];
+		check_boosted(&scene, expected);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(lowered); i++) {
+		CHECK_INT(actuator_lower(scene.actuator, lowered[i], 0), 0);
+		expected &= ~(1U << lowered[i]);
+		check_boosted(&scene, expected);
+	}
+	end_all(&scene, pids);
+}
+
+/* Each slot is seen once, also if it is lowered meanwhile, and raised again. */
+static void test_walk(void)
+{
+	const struct boosted_slots *boosted;
+	unsigned int seen = 0;
+	struct scene scene;
+	pid_t pids[SLOTS];
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	begin_all(&scene, pids);
+	boosted = actuator_boosted(scene.actuator);
+	for (unsigned int slot = 0; slot < SLOTS; slot++)
+		CHECK_INT(actuator_raise(scene.actuator, slot, 0), 0);
+	for (unsigned int i = boosted->n; i-- > 0;) {
+		unsigned int slot = boosted->slots[i];
+
+		CHECK(!(seen >> slot & 1));
+		seen |= 1U << slot;
+		if (slot != 1)
+			CHECK_INT(actuator_lower(scene.actuator, slot, 0), 0);
+		if (slot == 0)
+			CHECK_INT(actuator_raise(scene.actuator, slot, 0), 0);
+	}
+	CHECK_INT(seen, (1U << SLOTS) - 1);
+	check_boosted(&scene, 1U << 0 | 1U << 1);
+	CHECK_INT(actuator_lower(scene.actuator, 0, 0), 0);
+	CHECK_INT(actuator_lower(scene.actuator, 1, 0), 0);
+	end_all(&scene, pids);
+}
+
+/* A thread whose boost is gone, so that nothing is to be undone, is not boosted any more. */
+static void test_forgotten_is_not_boosted(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	check_boosted(&scene, 1U << 2);
+	set_policy(scene.pid, SCHED_RR, 5);
+	CHECK_INT(actuator_forget(scene.actuator, 2), 0);
+	check_boosted(&scene, 0);
+	end(&scene);
+}
+
 static void test_guardian_was_quicker(void)
 {
 	struct ledger_result result;
@@ -356,6 +464,8 @@ TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_cus
           {"slack_changed_between_boosts", test_slack_changed_between_boosts},
           {"renice_meanwhile_wins", test_renice_meanwhile_wins},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
+          {"boosted_slots", test_boosted_slots}, {"walk", test_walk},
+          {"forgotten_is_not_boosted", test_forgotten_is_not_boosted},
           {"guardian_was_quicker", test_guardian_was_quicker},
           {"slack_is_not_forgotten", test_slack_is_not_forgotten},
           {"foreign_after_part", test_foreign_after_part},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Elevated vCPUs for which no event came though their tokens ended. */
+/* Boosted vCPUs for which no event came though their tokens ended. */
 #include "boost/backstop.h"
 
 #include "test.h"
@@ -13,19 +13,19 @@ static struct pvs_domain_account domain;
 static struct pvs_cpu_account cpu;
 static struct pvs_bucket_rule cpu_rule = {.burst_ns = 3000 * US, .share_permille = 300};
 static const struct accounts accounts = {vcpus, &domain, &cpu, &cpu_rule, NULL};
-static struct raised raised;
+static struct boosted_slots boosted;
 
-/* All are elevated, with 500 us each, and sleep. */
+/* All are boosted, with 500 us each, and sleep. */
 static void start(void)
 {
-	raised = (struct raised){0};
+	boosted.n = 0;
 	for (unsigned int slot = 0; slot < N; slot++) {
 		vcpus[slot] = (struct pvs_vcpu_account){
 		        .rule = {.burst_ns = 500 * US, .share_permille = 200},
 		        .flags = PVS_FLAG_ELEVATED,
 		        .raised_at_ns = T0 - NSEC_PER_SEC,
 		};
-		raised_add(&raised, slot);
+		boosted.slots[boosted.n++] = (uint16_t)slot;
 	}
 }
 
@@ -36,13 +36,13 @@ static int look_at_all(uint64_t now_ns)
 	int slot = -1;
 
 	for (unsigned int i = 0; i <= N / BACKSTOP_LOOKS && slot < 0; i++) {
-		slot = backstop_look(&backstop, &accounts, &raised, now_ns);
+		slot = backstop_look(&backstop, &accounts, &boosted, now_ns);
 		backstop.looked_ns = 0;
 	}
 	return slot;
 }
 
-static void test_finds_whoever_it_is(void)
+static void test_finds_each(void)
 {
 	for (unsigned int slot = 0; slot < N; slot++) {
 		start();
@@ -61,14 +61,14 @@ static void test_leaves_time_for_the_event(void)
 	CHECK_INT(look_at_all(T0 + 1500 * US), 3);
 }
 
-static void test_none_that_sleeps_or_is_not_elevated(void)
+static void test_none_that_sleeps_or_is_not_boosted(void)
 {
 	start();
 	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
 	vcpus[3].in_ns = T0;
-	raised_drop(&raised, 3);
+	boosted.slots[3] = boosted.slots[--boosted.n];
 	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
-	raised = (struct raised){0};
+	boosted.n = 0;
 	CHECK_INT(look_at_all(T0 + NSEC_PER_SEC), -1);
 }
 
@@ -81,9 +81,10 @@ static void test_looks_once_in_a_while(void)
 	start();
 	for (unsigned int slot = 0; slot < N; slot++)
 		vcpus[slot].in_ns = T0;
-	CHECK(backstop_look(&backstop, &accounts, &raised, now_ns) >= 0);
-	CHECK_INT(backstop_look(&backstop, &accounts, &raised, now_ns + BACKSTOP_EVERY_NS - 1), -1);
-	CHECK(backstop_look(&backstop, &accounts, &raised, now_ns + BACKSTOP_EVERY_NS) >= 0);
+	CHECK(backstop_look(&backstop, &accounts, &boosted, now_ns) >= 0);
+	CHECK_INT(backstop_look(&backstop, &accounts, &boosted, now_ns + BACKSTOP_EVERY_NS - 1),
+	          -1);
+	CHECK(backstop_look(&backstop, &accounts, &boosted, now_ns + BACKSTOP_EVERY_NS) >= 0);
 }
 
 /* Of many, each in its turn. */
@@ -96,7 +97,7 @@ static void test_takes_turns(void)
 	for (unsigned int slot = 0; slot < N; slot++)
 		vcpus[slot].in_ns = T0;
 	for (unsigned int i = 0; i < 2 * N; i++) {
-		int slot = backstop_look(&backstop, &accounts, &raised,
+		int slot = backstop_look(&backstop, &accounts, &boosted,
 		                         T0 + NSEC_PER_SEC + i * BACKSTOP_EVERY_NS);
 
 		CHECK(slot >= 0 && slot < N);
@@ -106,7 +107,7 @@ static void test_takes_turns(void)
 		CHECK_U64(seen[slot], 2);
 }
 
-TEST_MAIN({"finds_whoever_it_is", test_finds_whoever_it_is},
+TEST_MAIN({"finds_each", test_finds_each},
           {"leaves_time_for_the_event", test_leaves_time_for_the_event},
-          {"none_that_sleeps_or_is_not_elevated", test_none_that_sleeps_or_is_not_elevated},
+          {"none_that_sleeps_or_is_not_boosted", test_none_that_sleeps_or_is_not_boosted},
           {"looks_once_in_a_while", test_looks_once_in_a_while}, {"takes_turns", test_takes_turns})
