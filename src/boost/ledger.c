@@ -20,52 +20,6 @@ struct ledger {
 	struct ledger_file *file;
 };
 
-/* FNV-1a by words: against torn and stray writes, not against malice. */
-static uint32_t checksum(const void *data, size_t size)
-{
-	const uint32_t *words = data;
-	uint32_t sum = 2166136261U;
-
-	for (size_t i = 0; i < size / sizeof(*words); i++)
-		sum = (sum ^ words[i]) * 16777619U;
-	return sum;
-}
-
-_Static_assert(sizeof(struct ledger_thread) % sizeof(uint32_t) == 0, "records are whole words");
-_Static_assert(sizeof(struct ledger_group) % sizeof(uint32_t) == 0, "records are whole words");
-
-/* The number of the record that is there, if it is whole; else LEDGER_FREE. */
-static uint32_t live(const struct ledger_mark *mark, const void *record, size_t size)
-{
-	uint32_t state = atomic_load_explicit(&mark->state, memory_order_acquire);
-
-	if (state == LEDGER_FREE || mark->checksum != checksum(record, size))
-		return LEDGER_FREE;
-	return state;
-}
-
-static void set_live(struct ledger *ledger, struct ledger_mark *mark, const void *record,
-                     size_t size)
-{
-	uint32_t number = atomic_fetch_add(&ledger->file->sequence, 1) + 1;
-
-	if (number == LEDGER_FREE)
-		number = atomic_fetch_add(&ledger->file->sequence, 1) + 1;
-	mark->checksum = checksum(record, size);
-	atomic_store_explicit(&mark->state, number, memory_order_release);
-}
-
-static void set_free(struct ledger_mark *mark)
-{
-	atomic_store_explicit(&mark->state, LEDGER_FREE, memory_order_release);
-}
-
-/* Drops that very record; not one that was written meanwhile. */
-static void set_free_if(struct ledger_mark *mark, uint32_t number)
-{
-	atomic_compare_exchange_strong(&mark->state, &number, LEDGER_FREE);
-}
-
 /* What an earlier version left, in a new file that takes its place when it is complete. */
 static int open_older(const char *path, struct ledger *ledger)
 {
@@ -81,7 +35,7 @@ static int open_older(const char *path, struct ledger *ledger)
 	r = ledger_file_make(fresh, &ledger->file);
 	if (r < 0)
 		return r;
-	r = ledger_old_read(fd, ledger);
+	r = ledger_old_read(fd, ledger->file);
 	if (r == 0 && rename(fresh, path) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -130,31 +84,21 @@ struct ledger *ledger_close(struct ledger *ledger)
 
 void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct ledger_thread *thread)
 {
-	struct ledger_thread_slot *s = &ledger->file->threads[slot];
-
-	set_free(&s->mark);
-	memset(&s->thread, 0, sizeof(s->thread)); /* padding is summed too */
-	s->thread.tid = thread->tid;
-	s->thread.leader = thread->leader;
-	s->thread.start_ticks = thread->start_ticks;
-	s->thread.before = thread->before;
-	s->thread.given = thread->given;
-	set_live(ledger, &s->mark, &s->thread, sizeof(s->thread));
+	ledger_file_put_thread(ledger->file, slot, thread);
 }
 
 void ledger_drop_thread(struct ledger *ledger, unsigned int slot)
 {
-	set_free(&ledger->file->threads[slot].mark);
+	ledger_mark_drop(&ledger->file->threads[slot].mark);
 }
 
 int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct ledger_thread *ret)
 {
 	const struct ledger_thread_slot *s = &ledger->file->threads[slot];
-
 	struct ledger_thread copy = s->thread;
 
 	/* the copy is judged: the guardian may drop the record at any time */
-	if (!live(&s->mark, &copy, sizeof(copy)))
+	if (!ledger_mark_number(&s->mark, &copy, sizeof(copy)))
 		return -ENOENT;
 	*ret = copy;
 	return 0;
@@ -166,55 +110,9 @@ bool ledger_has_thread(const struct ledger *ledger, unsigned int slot)
 	                            memory_order_acquire) != LEDGER_FREE;
 }
 
-static struct ledger_group_slot *find_group(const struct ledger *ledger, const char *path)
-{
-	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++) {
-		struct ledger_group_slot *s = &ledger->file->groups[i];
-
-		if (live(&s->mark, &s->group, sizeof(s->group)) && strcmp(s->group.path, path) == 0)
-			return s;
-	}
-	return NULL;
-}
-
-static struct ledger_group_slot *hole(const struct ledger *ledger)
-{
-	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++)
-		if (atomic_load(&ledger->file->groups[i].mark.state) == LEDGER_FREE)
-			return &ledger->file->groups[i];
-	return NULL;
-}
-
-static struct ledger_group_slot *unused_group(const struct ledger *ledger)
-{
-	/* after the last one in use, so that the order of the records is that of the changes */
-	for (unsigned int i = LEDGER_GROUPS_MAX; i > 0; i--) {
-		struct ledger_group_slot *s = &ledger->file->groups[i - 1];
-
-		if (live(&s->mark, &s->group, sizeof(s->group)))
-			return i < LEDGER_GROUPS_MAX ? s + 1 : hole(ledger);
-	}
-	return &ledger->file->groups[0];
-}
-
 int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
 {
-	struct ledger_group_slot *s = find_group(ledger, group->path);
-	int64_t before = s ? s->group.before : group->before;
-
-	if (!s)
-		s = unused_group(ledger);
-	if (!s)
-		return -ENOSPC;
-	set_free(&s->mark);
-	memset(&s->group, 0, sizeof(s->group));
-	memcpy(s->group.path, group->path, strnlen(group->path, LEDGER_PATH_MAX - 1));
-	s->group.inode = group->inode;
-	s->group.before = before;
-	s->group.written = group->written;
-	s->group.was = group->was;
-	set_live(ledger, &s->mark, &s->group, sizeof(s->group));
-	return 0;
+	return ledger_file_put_group(ledger->file, group);
 }
 
 int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int index,
@@ -223,10 +121,10 @@ int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int
 	const struct ledger_group_slot *s = NULL;
 
 	if (path) {
-		s = find_group(ledger, path);
+		s = ledger_file_find_group(ledger->file, path);
 	} else if (index < LEDGER_GROUPS_MAX) {
 		s = &ledger->file->groups[index];
-		if (!live(&s->mark, &s->group, sizeof(s->group)))
+		if (!ledger_mark_number(&s->mark, &s->group, sizeof(s->group)))
 			s = NULL;
 	}
 	if (!s)
@@ -237,10 +135,10 @@ int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int
 
 void ledger_drop_group(struct ledger *ledger, const char *path)
 {
-	struct ledger_group_slot *s = find_group(ledger, path);
+	struct ledger_group_slot *s = ledger_file_find_group(ledger->file, path);
 
 	if (s)
-		set_free(&s->mark);
+		ledger_mark_drop(&s->mark);
 }
 
 unsigned int ledger_count(const struct ledger *ledger)
@@ -375,7 +273,7 @@ static void count(struct ledger_result *result, struct ledger_mark *mark, uint32
 		result->failed++;
 		return;
 	}
-	set_free_if(mark, number);
+	ledger_mark_drop_if(mark, number);
 	if (outcome == OUTCOME_FOREIGN)
 		result->foreign++;
 	else if (outcome == OUTCOME_GONE)
@@ -386,7 +284,7 @@ static void count(struct ledger_result *result, struct ledger_mark *mark, uint32
 
 static void drop_invalid(struct ledger_result *result, struct ledger_mark *mark, uint32_t number)
 {
-	set_free_if(mark, number);
+	ledger_mark_drop_if(mark, number);
 	result->invalid++;
 }
 
@@ -399,7 +297,8 @@ static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
 
 		if (number == LEDGER_FREE)
 			continue;
-		if (live(&s->mark, &copy, sizeof(copy)) != number || !thread_valid(&copy))
+		if (ledger_mark_number(&s->mark, &copy, sizeof(copy)) != number ||
+		    !thread_valid(&copy))
 			drop_invalid(ret, &s->mark, number);
 		else
 			count(ret, &s->mark, number, restore_thread(&copy));
@@ -417,7 +316,8 @@ static unsigned int restore_groups(struct ledger *ledger, struct ledger_result *
 
 		if (number == LEDGER_FREE)
 			continue;
-		if (live(&s->mark, &copy, sizeof(copy)) != number || !group_valid(&copy))
+		if (ledger_mark_number(&s->mark, &copy, sizeof(copy)) != number ||
+		    !group_valid(&copy))
 			drop_invalid(ret, &s->mark, number);
 		else
 			count(ret, &s->mark, number, restore_group(&copy));
@@ -440,7 +340,7 @@ void ledger_restore(struct ledger *ledger, struct ledger_result *ret)
 
 int ledger_restore_group(struct ledger *ledger, const char *path)
 {
-	struct ledger_group_slot *s = find_group(ledger, path);
+	struct ledger_group_slot *s = ledger_file_find_group(ledger->file, path);
 	int r;
 
 	if (!s)
@@ -448,6 +348,6 @@ int ledger_restore_group(struct ledger *ledger, const char *path)
 	r = restore_group(&s->group);
 	if (r < 0)
 		return r;
-	set_free(&s->mark);
+	ledger_mark_drop(&s->mark);
 	return 0;
 }

@@ -81,3 +81,114 @@ int ledger_file_open(const char *path, struct ledger_file **ret)
 	*ret = file;
 	return 0;
 }
+
+/* FNV-1a by words: against torn and stray writes, not against malice. */
+static uint32_t checksum(const void *data, size_t size)
+{
+	const uint32_t *words = data;
+	uint32_t sum = 2166136261U;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		sum = (sum ^ words[i]) * 16777619U;
+	return sum;
+}
+
+_Static_assert(sizeof(struct ledger_thread) % sizeof(uint32_t) == 0, "records are whole words");
+_Static_assert(sizeof(struct ledger_group) % sizeof(uint32_t) == 0, "records are whole words");
+
+uint32_t ledger_mark_number(const struct ledger_mark *mark, const void *record, size_t size)
+{
+	uint32_t state = atomic_load_explicit(&mark->state, memory_order_acquire);
+
+	if (state == LEDGER_FREE || mark->checksum != checksum(record, size))
+		return LEDGER_FREE;
+	return state;
+}
+
+static void set_live(struct ledger_file *file, struct ledger_mark *mark, const void *record,
+                     size_t size)
+{
+	uint32_t number = atomic_fetch_add(&file->sequence, 1) + 1;
+
+	if (number == LEDGER_FREE)
+		number = atomic_fetch_add(&file->sequence, 1) + 1;
+	mark->checksum = checksum(record, size);
+	atomic_store_explicit(&mark->state, number, memory_order_release);
+}
+
+void ledger_mark_drop(struct ledger_mark *mark)
+{
+	atomic_store_explicit(&mark->state, LEDGER_FREE, memory_order_release);
+}
+
+void ledger_mark_drop_if(struct ledger_mark *mark, uint32_t number)
+{
+	atomic_compare_exchange_strong(&mark->state, &number, LEDGER_FREE);
+}
+
+void ledger_file_put_thread(struct ledger_file *file, unsigned int slot,
+                            const struct ledger_thread *thread)
+{
+	struct ledger_thread_slot *s = &file->threads[slot];
+
+	ledger_mark_drop(&s->mark);
+	memset(&s->thread, 0, sizeof(s->thread)); /* the checksum includes the padding */
+	s->thread.tid = thread->tid;
+	s->thread.leader = thread->leader;
+	s->thread.start_ticks = thread->start_ticks;
+	s->thread.before = thread->before;
+	s->thread.given = thread->given;
+	set_live(file, &s->mark, &s->thread, sizeof(s->thread));
+}
+
+struct ledger_group_slot *ledger_file_find_group(struct ledger_file *file, const char *path)
+{
+	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++) {
+		struct ledger_group_slot *s = &file->groups[i];
+
+		if (ledger_mark_number(&s->mark, &s->group, sizeof(s->group)) &&
+		    strcmp(s->group.path, path) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static struct ledger_group_slot *hole(struct ledger_file *file)
+{
+	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++)
+		if (atomic_load(&file->groups[i].mark.state) == LEDGER_FREE)
+			return &file->groups[i];
+	return NULL;
+}
+
+static struct ledger_group_slot *unused_group(struct ledger_file *file)
+{
+	/* after the last one in use, so that the order of the records is that of the changes */
+	for (unsigned int i = LEDGER_GROUPS_MAX; i > 0; i--) {
+		struct ledger_group_slot *s = &file->groups[i - 1];
+
+		if (ledger_mark_number(&s->mark, &s->group, sizeof(s->group)))
+			return i < LEDGER_GROUPS_MAX ? s + 1 : hole(file);
+	}
+	return &file->groups[0];
+}
+
+int ledger_file_put_group(struct ledger_file *file, const struct ledger_group *group)
+{
+	struct ledger_group_slot *s = ledger_file_find_group(file, group->path);
+	int64_t before = s ? s->group.before : group->before;
+
+	if (!s)
+		s = unused_group(file);
+	if (!s)
+		return -ENOSPC;
+	ledger_mark_drop(&s->mark);
+	memset(&s->group, 0, sizeof(s->group));
+	memcpy(s->group.path, group->path, strnlen(group->path, LEDGER_PATH_MAX - 1));
+	s->group.inode = group->inode;
+	s->group.before = before;
+	s->group.written = group->written;
+	s->group.was = group->was;
+	set_live(file, &s->mark, &s->group, sizeof(s->group));
+	return 0;
+}

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * The ledger as it lies in its file: for ledger.c and ledger_old.c, and for tests that damage it.
+ * The ledger as it is in its file, and the writing of records. For ledger.c, ledger_old.c, and for
+ * tests that damage it.
  */
 
 #include <stdatomic.h>
 
-#include "boost/ledger.h"
+#include "boost/ledger_record.h"
 
 #define LEDGER_MAGIC   "pvsledg"
 #define LEDGER_VERSION 2
@@ -16,8 +17,9 @@
 
 struct ledger_mark {
 	/*
-	 * LEDGER_FREE, or a number that no record had before: written last when a record is made,
-	 * first when it is dropped. Who has given a record back drops that one, not its successor.
+	 * LEDGER_FREE, or a number that no record had before. It is written last when a record is
+	 * made, and first when it is dropped. By this number a record that was given back is
+	 * dropped, and not one that was written to the same place since.
 	 */
 	_Atomic uint32_t state;
 	uint32_t checksum;
@@ -49,3 +51,22 @@ int ledger_file_open(const char *path, struct ledger_file **ret);
 
 /** Makes an empty one where there is no file, and maps it. Returns 0 and *ret, or -errno. */
 int ledger_file_make(const char *path, struct ledger_file **ret);
+
+/** The number of the record that is there, if it is whole; else LEDGER_FREE. */
+uint32_t ledger_mark_number(const struct ledger_mark *mark, const void *record, size_t size);
+
+/** Drops the record that is there. */
+void ledger_mark_drop(struct ledger_mark *mark);
+
+/** Drops the record with that number, and none that was written since. */
+void ledger_mark_drop_if(struct ledger_mark *mark, uint32_t number);
+
+/** As ledger_put_thread(). */
+void ledger_file_put_thread(struct ledger_file *file, unsigned int slot,
+                            const struct ledger_thread *thread);
+
+/** As ledger_put_group(). */
+int ledger_file_put_group(struct ledger_file *file, const struct ledger_group *group);
+
+/** The record of the group's attribute @path; NULL: there is none. */
+struct ledger_group_slot *ledger_file_find_group(struct ledger_file *file, const char *path);

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "boost/ledger_file.h"
 #include "boost/ledger_v1.h"
 #include "util/procfs.h"
 
@@ -40,7 +39,7 @@ static struct ledger_thread thread_of(const struct ledger_v1_thread *old)
 }
 
 /* In the order of the groups' records, which is that of the changes. */
-static int copy_records(const struct ledger_v1_file *old, struct ledger *to)
+static int copy_records(const struct ledger_v1_file *old, struct ledger_file *to)
 {
 	int r = 0;
 
@@ -49,18 +48,18 @@ static int copy_records(const struct ledger_v1_file *old, struct ledger *to)
 		struct ledger_thread thread = thread_of(&copy);
 
 		if (is_live(&old->threads[i].mark, &copy, sizeof(copy)))
-			ledger_put_thread(to, i, &thread);
+			ledger_file_put_thread(to, i, &thread);
 	}
 	for (unsigned int i = 0; r == 0 && i < LEDGER_GROUPS_MAX; i++) {
 		struct ledger_group copy = old->groups[i].group;
 
 		if (is_live(&old->groups[i].mark, &copy, sizeof(copy)))
-			r = ledger_put_group(to, &copy);
+			r = ledger_file_put_group(to, &copy);
 	}
 	return r;
 }
 
-int ledger_old_read(int fd, struct ledger *to)
+int ledger_old_read(int fd, struct ledger_file *to)
 {
 	struct ledger_v1_file *old;
 	struct stat st;

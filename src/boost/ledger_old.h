@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * Ledgers of earlier versions: what the pvschedd before an upgrade changed, and did not give back
- * since it was killed, must be given back by the one after it.
+ * Ledgers of earlier versions. A pvschedd that was killed before an upgrade gave nothing back: the
+ * one after the upgrade does.
  */
 
-#include "boost/ledger.h"
+#include "boost/ledger_file.h"
 
 /**
- * Copies the records that are whole from the ledger of this boot and an earlier version in the file
- * @fd, open for reading and writing, to @to, and takes the old one over. Its file is left as it is.
- * Returns 0; -EBADMSG when it is no such ledger; -errno.
+ * Copies the records that are whole from a ledger of an earlier version and of this boot to @to,
+ * and takes the old ledger over. @fd: its file, open for reading and writing, which is left as it
+ * is. Returns 0; -EBADMSG when it is no such ledger; -errno.
  */
-int ledger_old_read(int fd, struct ledger *to);
+int ledger_old_read(int fd, struct ledger_file *to);

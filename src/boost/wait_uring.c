@@ -6,14 +6,14 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "boost/wait.h"
+/* Of its queue: at least twice as many as there are descriptors, see wait.h. */
+#define ENTRIES 8
 
 struct wait_uring {
 	struct io_uring ring;
 	unsigned int n_fds;
-	int fds[WAIT_FDS_MAX];
+	const int *fds;
 	uint32_t unarmed; /* bits of those whose poll has ended, or not begun */
 };
 
@@ -28,7 +28,7 @@ int wait_uring_open(struct wait_uring **ret, const int *fds, unsigned int n_fds)
 
 	if (!uring)
 		return -ENOMEM;
-	r = io_uring_queue_init_params(2 * WAIT_FDS_MAX, &uring->ring, &params);
+	r = io_uring_queue_init_params(ENTRIES, &uring->ring, &params);
 	if (r < 0) {
 		free(uring);
 		return r;
@@ -38,7 +38,7 @@ int wait_uring_open(struct wait_uring **ret, const int *fds, unsigned int n_fds)
 	/* no part of it for a guardian that is forked later */
 	io_uring_ring_dontfork(&uring->ring);
 	uring->n_fds = n_fds;
-	memcpy(uring->fds, fds, n_fds * sizeof(*fds));
+	uring->fds = fds;
 	uring->unarmed = (UINT32_C(1) << n_fds) - 1;
 	*ret = uring;
 	return 0;
@@ -63,7 +63,7 @@ static void arm(struct wait_uring *uring)
 			continue;
 		sqe = io_uring_get_sqe(&uring->ring);
 		if (!sqe)
-			return; /* with twice the room that is needed: not to be expected */
+			return; /* not to be expected, with twice the entries that are needed */
 		io_uring_prep_poll_multishot(sqe, uring->fds[i], POLLIN);
 		io_uring_sqe_set_data64(sqe, i);
 		uring->unarmed &= ~(UINT32_C(1) << i);

@@ -7,6 +7,7 @@
 
 struct wait_uring;
 
+/** @fds must outlive it. */
 int wait_uring_open(struct wait_uring **ret, const int *fds, unsigned int n_fds);
 
 /** Takes NULL; returns NULL. */

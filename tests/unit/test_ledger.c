@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boost/ledger.h"
 #include "boost/ledger_v1.h"
 #include "util/procfs.h"
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The records of the ledger: what was changed, and what it was before. Plain data. */
+
+#include <sys/types.h>
+
+#include "boost/sched.h"
+#include "util/base.h"
+
+#define LEDGER_THREADS_MAX 4096 /* one for each vCPU slot */
+#define LEDGER_GROUPS_MAX  512
+#define LEDGER_PATH_MAX    1280
+
+/** A boosted thread. */
+struct ledger_thread {
+	pid_t tid;
+	pid_t leader; /* of its process, whose TID it has after execve(); 0: not to be looked at */
+	uint64_t start_ticks;
+	struct sched_state before;
+	struct sched_boost given;
+};
+
+/** A cgroup attribute that holds one integer: an RT budget. */
+struct ledger_group {
+	char path[LEDGER_PATH_MAX]; /* of the attribute's file */
+	uint64_t inode;             /* of its directory: a new group of that name is another one */
+	int64_t before;
+	int64_t written;
+	int64_t was; /* what it had just before `written`: as much ours, should we die in between */
+};
