@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "boost/booster_private.h"
 #include "boost/booster_thread.h"
 #include "boost/page_writer.h"
 #include "util/cleanup.h"
@@ -22,9 +23,6 @@ static struct booster *booster_free(struct booster *b)
 	pages_free(b->pages);
 	page_writer_free(b->page_writer);
 	canary_stop(b->canary);
-	free(b->slots);
-	free(b->claims);
-	free(b->crowded);
 	free(b);
 	return NULL;
 }
@@ -47,11 +45,9 @@ static int booster_init(struct booster *b, const struct booster_options *options
 	        actuator_new(options->ledger, options->accounts, PVS_VCPUS_MAX, &options->boost);
 	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
 	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
-	b->slots = calloc(PVS_VCPUS_MAX, sizeof(*b->slots));
-	b->claims = calloc(PVS_VCPUS_MAX, sizeof(*b->claims));
-	b->crowded = calloc(PVS_CPUS_MAX, sizeof(*b->crowded));
-	if (!b->policy || !b->actuator || !b->page_writer || !b->pages || !b->slots || !b->claims ||
-	    !b->crowded)
+	b->push.accounts = options->accounts;
+	b->push.affinity = &b->affinity;
+	if (!b->policy || !b->actuator || !b->page_writer || !b->pages)
 		return -ENOMEM;
 	policy_hold_all(b->policy, options->holds);
 	fds[BOOSTER_WAITS_FOR_COMMAND] = b->mailbox.request_fd;

@@ -80,7 +80,8 @@ void mailbox_answer(struct mailbox *mailbox, struct command *command, int result
 	ring(mailbox->reply_fd);
 }
 
-void mailbox_note(struct mailbox *mailbox, const struct booster_note *note)
+void mailbox_note(struct mailbox *mailbox, enum booster_note_type type, unsigned int slot,
+                  int error)
 {
 	uint32_t head = atomic_load_explicit(&mailbox->notes_head, memory_order_relaxed);
 	uint32_t tail = atomic_load_explicit(&mailbox->notes_tail, memory_order_acquire);
@@ -89,7 +90,7 @@ void mailbox_note(struct mailbox *mailbox, const struct booster_note *note)
 		mailbox->notes_lost++;
 		return;
 	}
-	mailbox->notes[head % MAILBOX_NOTES] = *note;
+	mailbox->notes[head % MAILBOX_NOTES] = (struct booster_note){type, slot, error};
 	atomic_store_explicit(&mailbox->notes_head, head + 1, memory_order_release);
 	ring(mailbox->notes_fd);
 }

@@ -72,7 +72,8 @@ struct command *mailbox_take(struct mailbox *mailbox);
 void mailbox_answer(struct mailbox *mailbox, struct command *command, int result);
 
 /** Booster: leaves a note; counted in notes_lost when there is no room. */
-void mailbox_note(struct mailbox *mailbox, const struct booster_note *note);
+void mailbox_note(struct mailbox *mailbox, enum booster_note_type type, unsigned int slot,
+                  int error);
 
 /** Main thread: takes a note. */
 bool mailbox_next_note(struct mailbox *mailbox, struct booster_note *ret);

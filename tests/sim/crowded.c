@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A CPU whose bucket is empty: src/boost/crowd.c, and what src/boost/booster_thread.c makes of it.
- */
+/* A CPU whose bucket is empty: src/boost/debtor.c, src/boost/push.c, src/boost/events.c. */
 #include "host.h"
 
 static int find_debtor(struct host *host, unsigned int running, bool mates)

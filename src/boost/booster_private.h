@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What the booster has: for booster.c, booster_thread.c, events.c and step.c alone. */
+
+#include <pthread.h>
+
+#include "boost/affinity.h"
+#include "boost/backstop.h"
+#include "boost/booster.h"
+#include "boost/mailbox.h"
+#include "boost/push.h"
+#include "boost/wait.h"
+#include "policy/refusals.h"
+
+struct booster_slot {
+	bool used;
+	struct booster_delays request_to_applied;
+	uint64_t children_mended;
+	bool made_room; /* for a helper of its domain: that was noted */
+};
+
+struct booster {
+	pthread_t thread;
+	struct booster_options options;
+	struct mailbox mailbox;
+	struct wait *wait;
+	pid_t tid;
+	int start_result; /* of making itself real-time */
+	uint32_t guardian_acts;
+	struct policy *policy;
+	struct actuator *actuator;
+	struct pages *pages;
+	struct page_writer *page_writer;
+	struct canary *canary; /* NULL: it could not be started */
+	struct backstop backstop;
+	struct affinity affinity;
+	struct push push;
+	struct policy_refusals refusals; /* deadlines that the tracer could not start */
+	struct booster_totals totals;
+	bool more_events; /* the source has some of which it need not tell again */
+	struct booster_slot slots[PVS_VCPUS_MAX];
+};
+
+static inline void booster_delay(struct booster_delays *delays, uint64_t delay_ns)
+{
+	delays->counts[pvs_wait_bucket(delay_ns)]++;
+	delays->max_ns = MAX(delays->max_ns, delay_ns);
+}

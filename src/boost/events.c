@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/events.h"
+
+#include "boost/booster_private.h"
+#include "boost/debtor.h"
+#include "boost/step.h"
+#include "util/clock.h"
+
+/* Events of the tracer that are one step of their vCPU, and nothing else. */
+static const enum policy_event steps[] = {
+        [PVS_EVENT_BLOCKED] = POLICY_EVENT_HALTED,
+        [PVS_EVENT_SOFTIRQD] = POLICY_EVENT_SOFTIRQD,
+        [PVS_EVENT_URGENT] = POLICY_EVENT_URGENT,
+        [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,
+        [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
+        [PVS_EVENT_SPIN] = POLICY_EVENT_SPIN,
+};
+
+_Static_assert(POLICY_EVENT_LOOK == 0, "the event of those that are not in the table");
+
+/*
+ * The bucket of a CPU is empty. The vCPU that runs there is pushed to another CPU, or it is
+ * lowered, also if others owe more, since the cap holds now. Then the largest debtor of that CPU
+ * waits longer, so that the others get its tokens first.
+ */
+static void cpu_exhausted(struct booster *b, unsigned int running)
+{
+	int debtor;
+
+	if (actuator_is_boosted(b->actuator, running) &&
+	    step_vcpu(b, running, POLICY_EVENT_CROWDED) == POLICY_DISPLACE)
+		return;
+	debtor = debtor_on_cpu(b->options.accounts, actuator_boosted(b->actuator), running,
+	                       clock_now_ns());
+	if (debtor >= 0 && (unsigned int)debtor != running)
+		step_vcpu(b, (unsigned int)debtor, POLICY_EVENT_SHED);
+	step_vcpu(b, running,
+	          debtor == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
+}
+
+/* A helper waits: the vCPU that runs there makes room, and the debtor of its domain there. */
+static void make_room(struct booster *b, unsigned int running, unsigned int helper)
+{
+	int debtor = debtor_of_domain(b->options.accounts, actuator_boosted(b->actuator), running,
+	                              clock_now_ns());
+	bool was_boosted = actuator_is_boosted(b->actuator, running);
+
+	step_vcpu(b, running, POLICY_EVENT_HELPER);
+	if (was_boosted && !actuator_is_boosted(b->actuator, running) &&
+	    !b->slots[running].made_room) {
+		b->slots[running].made_room = true;
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_HELPER, running, (int)helper);
+	}
+	if (debtor >= 0 && (unsigned int)debtor != running)
+		step_vcpu(b, (unsigned int)debtor, POLICY_EVENT_HELPER);
+}
+
+static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
+{
+	static const enum policy_event events[] = {
+	        [PVS_BUCKET_NONE] = POLICY_EVENT_NO_DEADLINE,
+	        [PVS_BUCKET_VCPU] = POLICY_EVENT_EXHAUSTED,
+	        [PVS_BUCKET_DOMAIN] = POLICY_EVENT_DOMAIN_EXHAUSTED,
+	        [PVS_BUCKET_UNSEEN] = POLICY_EVENT_UNSEEN,
+	};
+
+	if (which == PVS_BUCKET_NONE && policy_refusals_add(&b->refusals, clock_now_ns()))
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_DEADLINE, slot, 0);
+	if (which == PVS_BUCKET_CPU)
+		cpu_exhausted(b, slot);
+	else if (which < ARRAY_SIZE(events))
+		step_vcpu(b, slot, events[which]);
+}
+
+/* Boosted time was consumed on a CPU, by the vCPU in @slot last. */
+static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
+{
+	const struct boosted_slots *boosted = actuator_boosted(b->actuator);
+	const struct accounts *accounts = b->options.accounts;
+
+	if (!canary_check(b->canary, cpu, account_elevated_ns(accounts, cpu), clock_now_ns()))
+		return;
+	mailbox_note(&b->mailbox, BOOSTER_NOTE_CANARY, slot, (int)cpu);
+	for (unsigned int i = boosted->n; i-- > 0;)
+		if (accounts->vcpus[boosted->slots[i]].cpu == cpu)
+			step_vcpu(b, boosted->slots[i], POLICY_EVENT_CANARY);
+}
+
+static void handle(struct booster *b, const struct pvs_event *event)
+{
+	unsigned int slot = event->slot;
+
+	if (event->type < ARRAY_SIZE(steps) && steps[event->type]) {
+		step_vcpu(b, slot, steps[event->type]);
+		return;
+	}
+	switch (event->type) {
+	case PVS_EVENT_EXHAUSTED:
+		exhausted(b, slot, event->arg);
+		break;
+	case PVS_EVENT_HELPER:
+		make_room(b, slot, event->arg);
+		break;
+	case PVS_EVENT_CANARY:
+		check_canary(b, slot, event->arg);
+		break;
+	case PVS_EVENT_FOREIGN:
+		/* the tracer may have seen the class from before the boost */
+		if (!actuator_has_boost(b->actuator, slot))
+			step_vcpu(b, slot, POLICY_EVENT_FOREIGN);
+		break;
+	case PVS_EVENT_QUOTA:
+		step_vcpu(b, slot, POLICY_EVENT_LOOK);
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_QUOTA, slot, (int)event->arg);
+		break;
+	case PVS_EVENT_FORK:
+		if (actuator_mend_child(b->actuator, slot, (pid_t)event->arg) == 0)
+			b->slots[slot].children_mended++;
+		break;
+	case PVS_EVENT_EXEC:
+		if (actuator_is_boosted(b->actuator, slot))
+			step_unboost(b, slot);
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		break;
+	case PVS_EVENT_EXIT:
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		break;
+	case PVS_EVENT_RUN:
+		pages_switched_in(b->pages, slot, clock_now_ns());
+		break;
+	}
+}
+
+void events_handle(void *userdata, const struct pvs_event *event)
+{
+	struct booster *b = userdata;
+	bool was_boosted;
+	uint64_t now_ns;
+
+	if (event->slot >= PVS_VCPUS_MAX || !b->slots[event->slot].used ||
+	    b->options.accounts->vcpus[event->slot].tid != event->tid)
+		return;
+	b->totals.events++;
+	was_boosted = actuator_is_boosted(b->actuator, event->slot);
+	handle(b, event);
+	now_ns = clock_now_ns();
+	if (was_boosted != actuator_is_boosted(b->actuator, event->slot) && now_ns > event->at_ns)
+		booster_delay(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
+}

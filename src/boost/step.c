@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/step.h"
+
+#include "boost/booster_private.h"
+#include "util/clock.h"
+
+static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
+{
+	account_facts(b->options.accounts, slot, now_ns, ret);
+	pages_facts(b->pages, slot, now_ns, ret);
+}
+
+void step_unboost(struct booster *b, unsigned int slot)
+{
+	int r = actuator_lower(b->actuator, slot, clock_now_ns());
+
+	if (r < 0) {
+		/* still boosted, still charged: the tracer will call the guardian */
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_FAILED, slot, r);
+		return;
+	}
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	if (r == ACTUATOR_FOREIGN)
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_FOREIGN, slot, 0);
+	else if (r == ACTUATOR_GONE)
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+}
+
+/* Which hold says why a boost failed. */
+static uint32_t failure(struct booster *b, unsigned int slot, int r)
+{
+	switch (r) {
+	case ACTUATOR_ALREADY_RT:
+		return POLICY_HOLD(POLICY_REASON_ALREADY_RT);
+	case ACTUATOR_REFUSED:
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_REFUSED, slot, 0);
+		return POLICY_HOLD(POLICY_REASON_RT_REFUSED);
+	case ACTUATOR_GONE:
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		return POLICY_HOLD(POLICY_REASON_FAILED);
+	}
+	mailbox_note(&b->mailbox, BOOSTER_NOTE_FAILED, slot, r);
+	return POLICY_HOLD(POLICY_REASON_FAILED);
+}
+
+/* Returns 0, or the hold that says why it failed. */
+static uint32_t boost(struct booster *b, unsigned int slot)
+{
+	uint64_t now_ns;
+	int r;
+
+	if (actuator_is_boosted(b->actuator, slot)) {
+		/* it could not be lowered before: that comes first */
+		step_unboost(b, slot);
+		if (actuator_is_boosted(b->actuator, slot))
+			return POLICY_HOLD(POLICY_REASON_FAILED);
+	}
+	/* charged from before the change, so that every boosted moment is charged */
+	now_ns = clock_now_ns();
+	account_raised(b->options.accounts, slot, now_ns);
+	r = actuator_raise(b->actuator, slot, now_ns);
+	if (r == 0)
+		return 0;
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	return failure(b, slot, r);
+}
+
+static void forget(struct booster *b, unsigned int slot)
+{
+	int r = actuator_forget(b->actuator, slot);
+
+	if (r < 0) {
+		mailbox_note(&b->mailbox, BOOSTER_NOTE_FAILED, slot, r);
+		return;
+	}
+	account_lowered(b->options.accounts, slot, clock_now_ns());
+	mailbox_note(&b->mailbox, BOOSTER_NOTE_FOREIGN, slot, 0);
+}
+
+static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+{
+	struct policy_facts f;
+	uint64_t now_ns;
+	uint32_t hold;
+
+	switch (decision->action) {
+	case POLICY_NOTHING:
+		return;
+	case POLICY_RAISE:
+		hold = boost(b, slot);
+		now_ns = clock_now_ns();
+		facts(b, slot, now_ns, &f);
+		policy_raised(b->policy, slot, hold, &f, now_ns);
+		return;
+	case POLICY_LOWER:
+		step_unboost(b, slot);
+		return;
+	case POLICY_FORGET:
+		forget(b, slot);
+		return;
+	case POLICY_DISPLACE:
+		push_vcpu(&b->push, slot, clock_now_ns());
+		return;
+	}
+}
+
+/* Carries a decision out, and tells tracer and guest what follows from it. */
+static void apply(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+{
+	const struct policy_view *view = policy_view(b->policy, slot);
+
+	account_report_halt(b->options.accounts, slot, decision->report_halt);
+	/* a boosted vCPU may run at once, and the tracer looks then which events are wanted of it
+	 */
+	account_report(b->options.accounts, slot, view);
+	carry_out(b, slot, decision);
+	account_report(b->options.accounts, slot, view);
+	if (decision->action != POLICY_NOTHING)
+		pages_publish(b->pages, slot, view, clock_now_ns());
+}
+
+enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_event event)
+{
+	struct policy_facts f;
+	struct policy_input input = {.event = event, .facts = &f, .now_ns = clock_now_ns()};
+	struct policy_decision decision;
+	enum policy_action first;
+
+	facts(b, slot, input.now_ns, &f);
+	if (event == POLICY_EVENT_CROWDED)
+		f.room_elsewhere = policy_may_displace(b->policy, slot, input.now_ns) &&
+		                   push_has_room(&b->push, slot, input.now_ns);
+	policy_step(b->policy, slot, &input, &decision);
+	apply(b, slot, &decision);
+	first = decision.action;
+	if (!decision.report_halt)
+		return first;
+	/* the vCPU may have halted before the tracer was asked to report that */
+	input.event = POLICY_EVENT_HALTED;
+	input.now_ns = clock_now_ns();
+	facts(b, slot, input.now_ns, &f);
+	if (f.whereabouts != POLICY_HALTED)
+		return first;
+	policy_step(b->policy, slot, &input, &decision);
+	apply(b, slot, &decision);
+	return first;
+}
+
+void step_all(struct booster *b, enum policy_event event)
+{
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+		if (b->slots[i].used)
+			step_vcpu(b, i, event);
+}
