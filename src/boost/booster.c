@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The main thread's side of the booster: its life, and commands to it. */
+/* The booster's life, and each call: a do_*() that runs on the booster thread, and its wrapper. */
 #include "boost/booster.h"
 
 #include <errno.h>
@@ -8,15 +8,44 @@
 #include "boost/booster_private.h"
 #include "boost/booster_thread.h"
 #include "boost/page_writer.h"
-#include "util/cleanup.h"
+#include "boost/step.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/thread.h"
+
+/* ---- the call ---- */
+
+static int booster_call(struct booster *booster, call_fn *fn, void *arg)
+{
+	int r = calls_run(&booster->calls, fn, arg);
+
+	if (r != -ETIMEDOUT)
+		return r;
+	log_error("the booster thread does not answer: aborting, so that the guardian gives "
+	          "everything back");
+	abort();
+}
+
+static int do_nothing(struct booster *b, void *arg)
+{
+	(void)b;
+	(void)arg;
+	return 0;
+}
+
+int booster_ping(struct booster *booster)
+{
+	return booster_call(booster, do_nothing, NULL);
+}
+
+/* ---- its life ---- */
 
 static struct booster *booster_free(struct booster *b)
 {
 	if (!b)
 		return NULL;
-	mailbox_close(&b->mailbox);
+	calls_close(&b->calls);
+	notes_close(&b->notes);
 	wait_close(b->wait);
 	actuator_free(b->actuator);
 	policy_free(b->policy);
@@ -27,43 +56,59 @@ static struct booster *booster_free(struct booster *b)
 	return NULL;
 }
 
-static int booster_init(struct booster *b, const struct booster_options *options)
+static struct booster *booster_new(const struct booster_options *options)
 {
-	int fds[] = {
-	        [BOOSTER_WAITS_FOR_COMMAND] = -1,
-	        [BOOSTER_WAITS_FOR_EVENTS] = options->source.fd,
-	};
-	int r;
+	struct booster *b = calloc(1, sizeof(*b));
 
-	b->options = *options;
-	r = mailbox_init(&b->mailbox);
-	if (r < 0)
-		return r;
+	if (!b)
+		return NULL;
+	b->calls = CALLS_NULL;
+	b->notes.fd = -1;
+	b->accounts = options->accounts;
+	b->ledger = options->ledger;
+	b->source = options->source;
+	b->priority = options->boost.priority + 1;
+	b->wait_wanted = options->wait;
+	b->holds = options->holds;
 	b->guardian_acts = ledger_guardian_acts(options->ledger);
+	b->push.accounts = options->accounts;
+	b->push.affinity = &b->affinity;
 	b->policy = policy_new(PVS_VCPUS_MAX, &options->caps);
 	b->actuator =
 	        actuator_new(options->ledger, options->accounts, PVS_VCPUS_MAX, &options->boost);
 	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
 	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
-	b->push.accounts = options->accounts;
-	b->push.affinity = &b->affinity;
 	if (!b->policy || !b->actuator || !b->page_writer || !b->pages)
-		return -ENOMEM;
+		return booster_free(b);
 	policy_hold_all(b->policy, options->holds);
-	fds[BOOSTER_WAITS_FOR_COMMAND] = b->mailbox.request_fd;
-	return wait_open(&b->wait, fds, options->source.drain ? 2 : 1);
+	return b;
+}
+
+static int booster_open(struct booster *b)
+{
+	int fds[] = {
+	        [BOOSTER_WAITS_FOR_CALL] = -1,
+	        [BOOSTER_WAITS_FOR_EVENTS] = b->source.fd,
+	};
+	int r = calls_init(&b->calls);
+
+	if (r == 0)
+		r = notes_init(&b->notes);
+	if (r < 0)
+		return r;
+	fds[BOOSTER_WAITS_FOR_CALL] = b->calls.request_fd;
+	return wait_open(&b->wait, fds, b->source.drain ? 2 : 1);
 }
 
 int booster_start(struct booster **ret, const struct booster_options *options)
 {
-	struct booster *b = calloc(1, sizeof(*b));
+	struct booster *b = booster_new(options);
 	int r;
 
 	if (!b)
 		return -ENOMEM;
-	r = booster_init(b, options);
-	/* a net that nobody has fallen into yet: without it all else goes on, and `status` says so
-	 */
+	r = booster_open(b);
+	/* without a canary all else goes on, and `status` says so */
 	if (r == 0 && canary_start(&b->canary) < 0)
 		b->canary = NULL;
 	if (r == 0)
@@ -79,55 +124,89 @@ int booster_start(struct booster **ret, const struct booster_options *options)
 	return b->start_result < 0 ? BOOSTER_NOT_REALTIME : 0;
 }
 
-/* One that hangs may hold boosts: let the guardian see us die. */
-static int call(struct booster *b, struct command command)
+/* Returns 0; -EBUSY: the boost cannot be ended; the slot stays in use, and its record stays. */
+static int slot_remove(struct booster *b, unsigned int slot)
 {
-	int r = mailbox_call(&b->mailbox, &command);
+	if (actuator_is_boosted(b->actuator, slot))
+		step_unboost(b, slot);
+	account_report_halt(b->accounts, slot, false);
+	account_report(b->accounts, slot, &(struct policy_view){0});
+	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
+	policy_remove(b->policy, slot);
+	if (actuator_is_boosted(b->actuator, slot))
+		return -EBUSY;
+	b->slots[slot] = (struct booster_slot){0};
+	return 0;
+}
 
-	if (r != -ETIMEDOUT)
-		return r;
-	log_error("the booster thread does not answer: aborting, so that the guardian gives "
-	          "everything back");
-	abort();
+static int do_stop(struct booster *b, void *arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+		if (b->slots[i].used)
+			slot_remove(b, i);
+	b->ends = true;
+	return 0;
 }
 
 struct booster *booster_stop(struct booster *booster)
 {
 	if (!booster)
 		return NULL;
-	call(booster, (struct command){.type = COMMAND_STOP});
+	booster_call(booster, do_stop, NULL);
 	pthread_join(booster->thread, NULL);
 	return booster_free(booster);
 }
 
+/* ---- notes ---- */
+
 int booster_notes_fd(const struct booster *booster)
 {
-	return booster->mailbox.notes_fd;
+	return booster->notes.fd;
 }
 
 bool booster_next_note(struct booster *booster, struct booster_note *ret)
 {
-	return mailbox_next_note(&booster->mailbox, ret);
+	return notes_take(&booster->notes, ret);
+}
+
+/* ---- slots ---- */
+
+struct add_args {
+	unsigned int slot;
+	const struct account_terms *terms;
+	uint32_t holds;
+};
+
+static int do_add(struct booster *b, void *arg)
+{
+	const struct add_args *add = arg;
+
+	account_reset(b->accounts, add->slot);
+	account_set_terms(b->accounts, add->slot, add->terms);
+	b->slots[add->slot] = (struct booster_slot){.used = true};
+	policy_add(b->policy, add->slot, &add->terms->profile, add->holds, clock_now_ns());
+	step_vcpu(b, add->slot, POLICY_EVENT_LOOK);
+	return 0;
 }
 
 int booster_add(struct booster *booster, unsigned int slot, const struct thread_id *thread,
                 const struct account_terms *terms, uint32_t holds)
 {
+	struct add_args add = {slot, terms, holds};
 	int r = actuator_open(booster->actuator, slot, thread);
 
-	if (r != 0)
-		return r;
-	return call(booster, (struct command){
-	                             .type = COMMAND_ADD,
-	                             .slot = slot,
-	                             .terms = terms,
-	                             .set = holds,
-	                     });
+	return r != 0 ? r : booster_call(booster, do_add, &add);
+}
+
+static int do_remove(struct booster *b, void *arg)
+{
+	return slot_remove(b, *(const unsigned int *)arg);
 }
 
 int booster_remove(struct booster *booster, unsigned int slot)
 {
-	int r = call(booster, (struct command){.type = COMMAND_REMOVE, .slot = slot});
+	int r = booster_call(booster, do_remove, &slot);
 
 	if (r == 0)
 		actuator_close(booster->actuator, slot);
@@ -135,29 +214,82 @@ int booster_remove(struct booster *booster, unsigned int slot)
 	return r;
 }
 
+struct set_terms_args {
+	unsigned int slot;
+	const struct account_terms *terms;
+};
+
+static int do_set_terms(struct booster *b, void *arg)
+{
+	const struct set_terms_args *set = arg;
+
+	account_set_terms(b->accounts, set->slot, set->terms);
+	policy_set_profile(b->policy, set->slot, &set->terms->profile);
+	step_vcpu(b, set->slot, POLICY_EVENT_LOOK);
+	return 0;
+}
+
 int booster_set_terms(struct booster *booster, unsigned int slot, const struct account_terms *terms)
 {
-	return call(booster, (struct command){.type = COMMAND_TERMS, .slot = slot, .terms = terms});
+	return booster_call(booster, do_set_terms, &(struct set_terms_args){slot, terms});
+}
+
+struct hold_args {
+	unsigned int slot;
+	uint32_t set, clear;
+};
+
+static int do_hold(struct booster *b, void *arg)
+{
+	const struct hold_args *hold = arg;
+
+	policy_hold(b->policy, hold->slot, hold->set, hold->clear);
+	step_vcpu(b, hold->slot, POLICY_EVENT_LOOK);
+	return 0;
 }
 
 int booster_hold(struct booster *booster, unsigned int slot, uint32_t set, uint32_t clear)
 {
-	return call(booster, (struct command){
-	                             .type = COMMAND_HOLD,
-	                             .slot = slot,
-	                             .set = set,
-	                             .clear = clear,
-	                     });
+	return booster_call(booster, do_hold, &(struct hold_args){slot, set, clear});
+}
+
+static int do_hold_all(struct booster *b, void *arg)
+{
+	b->holds = *(const uint32_t *)arg;
+	policy_hold_all(b->policy, b->holds);
+	step_all(b, POLICY_EVENT_LOOK);
+	return 0;
 }
 
 int booster_hold_all(struct booster *booster, uint32_t holds)
 {
-	return call(booster, (struct command){.type = COMMAND_HOLD_ALL, .set = holds});
+	return booster_call(booster, do_hold_all, &holds);
+}
+
+static int do_rescan(struct booster *b, void *arg)
+{
+	step_vcpu(b, *(const unsigned int *)arg, POLICY_EVENT_RESCAN);
+	return 0;
 }
 
 int booster_rescan(struct booster *booster, unsigned int slot)
 {
-	return call(booster, (struct command){.type = COMMAND_RESCAN, .slot = slot});
+	return booster_call(booster, do_rescan, &slot);
+}
+
+struct set_page_args {
+	unsigned int slot;
+	const struct guest_page *page;
+	bool poll;
+};
+
+static int do_set_page(struct booster *b, void *arg)
+{
+	const struct set_page_args *set = arg;
+
+	pages_set(b->pages, set->slot, set->page, set->poll, clock_now_ns());
+	step_vcpu(b, set->slot, POLICY_EVENT_LOOK);
+	return 0;
 }
 
 int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
@@ -167,62 +299,111 @@ int booster_set_page(struct booster *booster, unsigned int slot, const struct gu
 	bool by_file = page->fd >= 0 && !page->memory;
 	int r = page_writer_set(booster->page_writer, slot, by_file ? page : &none);
 
-	if (r < 0)
-		page = &none;
-	return call(booster, (struct command){
-	                             .type = COMMAND_PAGE,
-	                             .slot = slot,
-	                             .page = page,
-	                             .poll = poll,
-	                     });
+	return booster_call(booster, do_set_page,
+	                    &(struct set_page_args){slot, r < 0 ? &none : page, poll});
+}
+
+struct boost_args {
+	unsigned int slot;
+	uint64_t until_ns;
+};
+
+static int do_boost(struct booster *b, void *arg)
+{
+	const struct boost_args *boost = arg;
+
+	policy_boost(b->policy, boost->slot, boost->until_ns);
+	step_vcpu(b, boost->slot, POLICY_EVENT_LOOK);
+	return 0;
 }
 
 int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
 {
-	return call(booster, (struct command){
-	                             .type = COMMAND_BOOST,
-	                             .slot = slot,
-	                             .until_ns = until_ns,
-	                     });
+	return booster_call(booster, do_boost, &(struct boost_args){slot, until_ns});
 }
 
-int booster_set_caps(struct booster *booster, const struct host_caps *caps)
+struct read_args {
+	unsigned int slot;
+	struct booster_vcpu *ret;
+};
+
+static int do_read(struct booster *b, void *arg)
 {
-	return call(booster, (struct command){.type = COMMAND_CAPS, .caps = caps});
+	const struct read_args *args = arg;
+	const struct booster_slot *slot = &b->slots[args->slot];
+
+	args->ret->view = *policy_view(b->policy, args->slot);
+	args->ret->holds = policy_holds(b->policy, args->slot);
+	args->ret->request_to_applied = slot->request_to_applied;
+	args->ret->children_mended = slot->children_mended;
+	pages_read(b->pages, args->slot, clock_now_ns(), &args->ret->page);
+	return 0;
 }
 
 int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu *ret)
 {
-	return call(booster, (struct command){.type = COMMAND_READ, .slot = slot, .vcpu = ret});
+	return booster_call(booster, do_read, &(struct read_args){slot, ret});
+}
+
+/* ---- the host ---- */
+
+static int do_set_caps(struct booster *b, void *arg)
+{
+	policy_set_caps(b->policy, arg);
+	return 0;
+}
+
+int booster_set_caps(struct booster *booster, const struct host_caps *caps)
+{
+	struct host_caps copy = *caps;
+
+	return booster_call(booster, do_set_caps, &copy);
+}
+
+static int do_read_totals(struct booster *b, void *arg)
+{
+	struct booster_totals *ret = arg;
+
+	*ret = b->totals;
+	ret->notes_lost = b->notes.lost;
+	ret->wait = wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
+	ret->elevated = actuator_boosted(b->actuator)->n;
+	canary_read(b->canary, &ret->canary);
+	return 0;
 }
 
 int booster_read_totals(struct booster *booster, struct booster_totals *ret)
 {
-	return call(booster, (struct command){.type = COMMAND_TOTALS, .totals = ret});
+	return booster_call(booster, do_read_totals, ret);
+}
+
+struct set_cpus_args {
+	const struct cpu_set_bits *cpus;
+	bool anywhere;
+	struct cpu_set_bits missing;
+};
+
+static int do_set_cpus(struct booster *b, void *arg)
+{
+	struct set_cpus_args *set = arg;
+
+	return affinity_set_home(&b->affinity, set->cpus, set->anywhere, &set->missing);
 }
 
 int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus)
 {
-	bool anywhere = cpu_set_bits_empty(cpus);
-	struct cpu_set_bits own, home, missing;
+	struct set_cpus_args set = {.cpus = cpus, .anywhere = cpu_set_bits_empty(cpus)};
+	struct cpu_set_bits own, home;
 	int r;
 
-	if (anywhere) {
+	if (set.anywhere) {
 		r = sched_get_cpus(0, &own);
 		if (r < 0)
 			return r;
 		sched_get_home(&own, &home);
+		set.cpus = &home;
 	}
-	/* by itself: it may be about to visit a CPU, and would come back to where it was before */
-	return call(booster, (struct command){
-	                             .type = COMMAND_CPUS,
-	                             .cpus = anywhere ? &home : cpus,
-	                             .anywhere = anywhere,
-	                             .missing = &missing,
-	                     });
-}
-
-int booster_ping(struct booster *booster)
-{
-	return call(booster, (struct command){.type = COMMAND_PING});
+	/* not from here: the booster may be on a visit to a CPU, and returns to its old home then
+	 */
+	return booster_call(booster, do_set_cpus, &set);
 }

@@ -2,54 +2,28 @@
 #pragma once
 
 /*
- * The booster thread: owns the policy's state and the actuator, and alone calls the scheduler. It
- * sleeps in one system call, see wait.h, until the tracer has an event, the policy a deadline, or
- * the main thread a command. It allocates nothing once it runs, takes no lock, and never logs: what
- * people should know goes to the main thread as a note.
+ * The booster thread: it owns the policy's state and the actuator, and no other thread changes the
+ * scheduling of a vCPU. It sleeps in one system call, see wait.h, until the tracer has an event,
+ * the policy a deadline, or the main thread a call. Once it runs it allocates nothing, takes no
+ * lock, and never logs: what people should know goes to the main thread as a note.
  *
- * All functions are for the main thread. A command is answered within microseconds; one that is not
- * answered in BOOSTER_TIMEOUT_MS means that the thread hangs: the process aborts, so that the
- * guardian acts.
+ * All functions are for the main thread. Each is a call that the booster answers within
+ * microseconds, see call.h. If it does not answer for CALL_TIMEOUT_MS it hangs, and may hold
+ * boosts: the process aborts, so that the guardian acts.
  */
 
 #include "boost/accounts.h"
 #include "boost/actuator.h"
-#include "boost/canary.h"
-#include "boost/pages.h"
+#include "boost/booster_view.h"
+#include "boost/event_source.h"
+#include "boost/notes.h"
+#include "boost/wait.h"
+#include "guest/page.h"
 #include "policy/policy.h"
 #include "util/base.h"
 #include "util/cpulist.h"
 
-#define BOOSTER_TIMEOUT_MS 1000
-
 struct booster;
-
-typedef void booster_event_fn(void *userdata, const struct pvs_event *event);
-
-enum {
-	BOOSTER_MORE_EVENTS = 1,
-};
-
-/** Where tracer events come from. All members may be left 0: then there are none. */
-struct booster_source {
-	int fd; /* readable when there are events; each of them wakes who waits for it */
-	/**
-	 * Calls @fn for events that are there. Called by the booster thread.
-	 * Returns 0: for all; BOOSTER_MORE_EVENTS: there may be more, and it is called again after
-	 * a look at commands and timers, without a wait.
-	 */
-	int (*drain)(void *source, booster_event_fn *fn, void *userdata);
-	void *source;
-};
-
-/** How it waits. */
-enum booster_wait {
-	BOOSTER_WAIT_EPOLL,
-	BOOSTER_WAIT_IO_URING, /* where it can be had, else epoll */
-};
-
-/** What was measured to be better, see docs/performance.md. */
-#define BOOSTER_WAIT_DEFAULT BOOSTER_WAIT_EPOLL
 
 struct booster_options {
 	const struct accounts *accounts;
@@ -59,54 +33,6 @@ struct booster_options {
 	struct host_caps caps;
 	uint32_t holds; /* of every vCPU, at first */
 	enum booster_wait wait;
-};
-
-/** What a person or the main thread may want to know. */
-enum booster_note_type {
-	BOOSTER_NOTE_FOREIGN,   /* somebody changed a boosted thread: left alone */
-	BOOSTER_NOTE_REFUSED,   /* the kernel refused RT */
-	BOOSTER_NOTE_GONE,      /* a thread is gone: look at the domain again */
-	BOOSTER_NOTE_FAILED,    /* a scheduler call failed: @error */
-	BOOSTER_NOTE_GUARDIAN,  /* the guardian gave everything back while we were away */
-	BOOSTER_NOTE_DEADLINE,  /* many deadlines could not be started: see policy/refusals.h */
-	BOOSTER_NOTE_QUOTA,     /* a CFS quota appeared over a vCPU, or went */
-	BOOSTER_NOTE_HELLO,     /* a guest page has another status: @error is enum pvsched_status */
-	BOOSTER_NOTE_PAGE_LOST, /* a guest page could not be read any more */
-	BOOSTER_NOTE_CANARY,    /* ordinary threads did not get to run on the CPU @error */
-	BOOSTER_NOTE_HELPER,    /* lowered for a helper of its domain, @error, for the first time */
-};
-
-struct booster_note {
-	enum booster_note_type type;
-	unsigned int slot;
-	int error;
-};
-
-/** Delays, in the buckets of pvs_wait_bucket(). */
-struct booster_delays {
-	uint32_t counts[PVS_WAIT_BUCKETS];
-	uint64_t max_ns;
-};
-
-/** What the booster knows of a slot. */
-struct booster_vcpu {
-	struct policy_view view;
-	uint32_t holds;
-	struct booster_delays
-	        request_to_applied; /* event of the tracer -> scheduler call returned */
-	uint64_t children_mended;
-	struct pages_view page;
-};
-
-struct booster_totals {
-	uint64_t events;           /* of the tracer, handled */
-	uint64_t notes_lost;       /* the main thread did not read them in time */
-	uint64_t wakeups;          /* returns from the wait */
-	uint64_t deadlines_missed; /* boosts that the backstop ended, see backstop.h */
-	unsigned int elevated;     /* now */
-	enum booster_wait wait;
-	int wait_error; /* why not by io_uring, if that was asked for: -errno */
-	struct canary_totals canary;
 };
 
 /**
@@ -120,7 +46,7 @@ enum {
 	BOOSTER_NOT_REALTIME = 1,
 };
 
-/** Lowers everything, ends the thread, frees. Takes NULL; returns NULL. */
+/** Ends all boosts, ends the thread, frees. Takes NULL; returns NULL. */
 struct booster *booster_stop(struct booster *booster);
 
 /** Readable when there are notes. */
@@ -137,8 +63,8 @@ int booster_add(struct booster *booster, unsigned int slot, const struct thread_
                 const struct account_terms *terms, uint32_t holds);
 
 /**
- * Lowers it and lets go of it; afterwards the slot may be used again.
- * Returns 0; -EBUSY when the thread can't be lowered: the slot must not be used again.
+ * Ends its boost and lets go of the thread; afterwards the slot may be used again.
+ * Returns 0; -EBUSY when the boost cannot be ended: the slot must not be used again.
  */
 int booster_remove(struct booster *booster, unsigned int slot);
 
@@ -149,10 +75,10 @@ int booster_set_terms(struct booster *booster, unsigned int slot,
 /** Sets and clears holds of one slot. */
 int booster_hold(struct booster *booster, unsigned int slot, uint32_t set, uint32_t clear);
 
-/** Sets the holds that bind everybody. */
+/** Sets the holds of all slots. */
 int booster_hold_all(struct booster *booster, uint32_t holds);
 
-/** Looks again at what was believed foreign or refused. */
+/** Looks again at a vCPU that was changed by others, or refused by the kernel. */
 int booster_rescan(struct booster *booster, unsigned int slot);
 
 /**
@@ -163,8 +89,8 @@ int booster_set_page(struct booster *booster, unsigned int slot, const struct gu
                      bool poll);
 
 /**
- * Raises it now, awake or not, until @until_ns, while its tokens last. What came of it:
- * booster_read().
+ * Boosts the vCPU now, awake or not, until @until_ns, while its tokens last. booster_read() tells
+ * what came of it.
  */
 int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns);
 
@@ -175,9 +101,9 @@ int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu
 int booster_read_totals(struct booster *booster, struct booster_totals *ret);
 
 /**
- * Confines the thread to @cpus; the empty set: where the main thread may run. Without this it is
- * where the main thread was at the start.
- * Returns 0; SCHED_CPUS_MISSING: some of them can't be had, it stays where it was; -errno.
+ * Confines the thread to @cpus; with the empty set, to where the main thread may run, as at the
+ * start.
+ * Returns 0; SCHED_CPUS_MISSING: some of them are not available, and nothing has changed; -errno.
  */
 int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus);
 

@@ -5,28 +5,37 @@
 
 #include <pthread.h>
 
+#include "boost/accounts.h"
+#include "boost/actuator.h"
 #include "boost/affinity.h"
 #include "boost/backstop.h"
-#include "boost/booster.h"
-#include "boost/mailbox.h"
+#include "boost/booster_view.h"
+#include "boost/call.h"
+#include "boost/event_source.h"
+#include "boost/notes.h"
 #include "boost/push.h"
-#include "boost/wait.h"
 #include "policy/refusals.h"
 
 struct booster_slot {
 	bool used;
+	bool made_room; /* for a helper of its domain, and that was noted */
 	struct booster_delays request_to_applied;
 	uint64_t children_mended;
-	bool made_room; /* for a helper of its domain: that was noted */
 };
 
 struct booster {
 	pthread_t thread;
-	struct booster_options options;
-	struct mailbox mailbox;
+	const struct accounts *accounts;
+	struct ledger *ledger;
+	struct booster_source source;
+	uint32_t priority; /* of the thread */
+	int start_result;  /* of making itself real-time */
+	bool ends;         /* the thread returns */
+	struct calls calls;
+	struct notes notes;
+	enum booster_wait wait_wanted;
 	struct wait *wait;
-	pid_t tid;
-	int start_result; /* of making itself real-time */
+	uint32_t holds; /* of all vCPUs */
 	uint32_t guardian_acts;
 	struct policy *policy;
 	struct actuator *actuator;
@@ -38,7 +47,7 @@ struct booster {
 	struct push push;
 	struct policy_refusals refusals; /* deadlines that the tracer could not start */
 	struct booster_totals totals;
-	bool more_events; /* the source has some of which it need not tell again */
+	bool more_events; /* the source has events that it need not tell of again */
 	struct booster_slot slots[PVS_VCPUS_MAX];
 };
 

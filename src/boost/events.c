@@ -30,8 +30,7 @@ static void cpu_exhausted(struct booster *b, unsigned int running)
 	if (actuator_is_boosted(b->actuator, running) &&
 	    step_vcpu(b, running, POLICY_EVENT_CROWDED) == POLICY_DISPLACE)
 		return;
-	debtor = debtor_on_cpu(b->options.accounts, actuator_boosted(b->actuator), running,
-	                       clock_now_ns());
+	debtor = debtor_on_cpu(b->accounts, actuator_boosted(b->actuator), running, clock_now_ns());
 	if (debtor >= 0 && (unsigned int)debtor != running)
 		step_vcpu(b, (unsigned int)debtor, POLICY_EVENT_SHED);
 	step_vcpu(b, running,
@@ -41,7 +40,7 @@ static void cpu_exhausted(struct booster *b, unsigned int running)
 /* A helper waits: the vCPU that runs there makes room, and the debtor of its domain there. */
 static void make_room(struct booster *b, unsigned int running, unsigned int helper)
 {
-	int debtor = debtor_of_domain(b->options.accounts, actuator_boosted(b->actuator), running,
+	int debtor = debtor_of_domain(b->accounts, actuator_boosted(b->actuator), running,
 	                              clock_now_ns());
 	bool was_boosted = actuator_is_boosted(b->actuator, running);
 
@@ -49,7 +48,7 @@ static void make_room(struct booster *b, unsigned int running, unsigned int help
 	if (was_boosted && !actuator_is_boosted(b->actuator, running) &&
 	    !b->slots[running].made_room) {
 		b->slots[running].made_room = true;
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_HELPER, running, (int)helper);
+		notes_add(&b->notes, BOOSTER_NOTE_HELPER, running, (int)helper);
 	}
 	if (debtor >= 0 && (unsigned int)debtor != running)
 		step_vcpu(b, (unsigned int)debtor, POLICY_EVENT_HELPER);
@@ -65,7 +64,7 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 	};
 
 	if (which == PVS_BUCKET_NONE && policy_refusals_add(&b->refusals, clock_now_ns()))
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_DEADLINE, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_DEADLINE, slot, 0);
 	if (which == PVS_BUCKET_CPU)
 		cpu_exhausted(b, slot);
 	else if (which < ARRAY_SIZE(events))
@@ -76,11 +75,11 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
 {
 	const struct boosted_slots *boosted = actuator_boosted(b->actuator);
-	const struct accounts *accounts = b->options.accounts;
+	const struct accounts *accounts = b->accounts;
 
 	if (!canary_check(b->canary, cpu, account_elevated_ns(accounts, cpu), clock_now_ns()))
 		return;
-	mailbox_note(&b->mailbox, BOOSTER_NOTE_CANARY, slot, (int)cpu);
+	notes_add(&b->notes, BOOSTER_NOTE_CANARY, slot, (int)cpu);
 	for (unsigned int i = boosted->n; i-- > 0;)
 		if (accounts->vcpus[boosted->slots[i]].cpu == cpu)
 			step_vcpu(b, boosted->slots[i], POLICY_EVENT_CANARY);
@@ -111,7 +110,7 @@ static void handle(struct booster *b, const struct pvs_event *event)
 		break;
 	case PVS_EVENT_QUOTA:
 		step_vcpu(b, slot, POLICY_EVENT_LOOK);
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_QUOTA, slot, (int)event->arg);
+		notes_add(&b->notes, BOOSTER_NOTE_QUOTA, slot, (int)event->arg);
 		break;
 	case PVS_EVENT_FORK:
 		if (actuator_mend_child(b->actuator, slot, (pid_t)event->arg) == 0)
@@ -120,10 +119,10 @@ static void handle(struct booster *b, const struct pvs_event *event)
 	case PVS_EVENT_EXEC:
 		if (actuator_is_boosted(b->actuator, slot))
 			step_unboost(b, slot);
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
 		break;
 	case PVS_EVENT_EXIT:
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
 		break;
 	case PVS_EVENT_RUN:
 		pages_switched_in(b->pages, slot, clock_now_ns());
@@ -138,7 +137,7 @@ void events_handle(void *userdata, const struct pvs_event *event)
 	uint64_t now_ns;
 
 	if (event->slot >= PVS_VCPUS_MAX || !b->slots[event->slot].used ||
-	    b->options.accounts->vcpus[event->slot].tid != event->tid)
+	    b->accounts->vcpus[event->slot].tid != event->tid)
 		return;
 	b->totals.events++;
 	was_boosted = actuator_is_boosted(b->actuator, event->slot);

@@ -6,7 +6,7 @@
 
 static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
 {
-	account_facts(b->options.accounts, slot, now_ns, ret);
+	account_facts(b->accounts, slot, now_ns, ret);
 	pages_facts(b->pages, slot, now_ns, ret);
 }
 
@@ -16,14 +16,14 @@ void step_unboost(struct booster *b, unsigned int slot)
 
 	if (r < 0) {
 		/* still boosted, still charged: the tracer will call the guardian */
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_FAILED, slot, r);
+		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
 		return;
 	}
-	account_lowered(b->options.accounts, slot, clock_now_ns());
+	account_lowered(b->accounts, slot, clock_now_ns());
 	if (r == ACTUATOR_FOREIGN)
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_FOREIGN, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
 	else if (r == ACTUATOR_GONE)
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
 }
 
 /* Which hold says why a boost failed. */
@@ -33,13 +33,13 @@ static uint32_t failure(struct booster *b, unsigned int slot, int r)
 	case ACTUATOR_ALREADY_RT:
 		return POLICY_HOLD(POLICY_REASON_ALREADY_RT);
 	case ACTUATOR_REFUSED:
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_REFUSED, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_REFUSED, slot, 0);
 		return POLICY_HOLD(POLICY_REASON_RT_REFUSED);
 	case ACTUATOR_GONE:
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_GONE, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
 		return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
-	mailbox_note(&b->mailbox, BOOSTER_NOTE_FAILED, slot, r);
+	notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
 	return POLICY_HOLD(POLICY_REASON_FAILED);
 }
 
@@ -57,11 +57,11 @@ static uint32_t boost(struct booster *b, unsigned int slot)
 	}
 	/* charged from before the change, so that every boosted moment is charged */
 	now_ns = clock_now_ns();
-	account_raised(b->options.accounts, slot, now_ns);
+	account_raised(b->accounts, slot, now_ns);
 	r = actuator_raise(b->actuator, slot, now_ns);
 	if (r == 0)
 		return 0;
-	account_lowered(b->options.accounts, slot, clock_now_ns());
+	account_lowered(b->accounts, slot, clock_now_ns());
 	return failure(b, slot, r);
 }
 
@@ -70,11 +70,11 @@ static void forget(struct booster *b, unsigned int slot)
 	int r = actuator_forget(b->actuator, slot);
 
 	if (r < 0) {
-		mailbox_note(&b->mailbox, BOOSTER_NOTE_FAILED, slot, r);
+		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
 		return;
 	}
-	account_lowered(b->options.accounts, slot, clock_now_ns());
-	mailbox_note(&b->mailbox, BOOSTER_NOTE_FOREIGN, slot, 0);
+	account_lowered(b->accounts, slot, clock_now_ns());
+	notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
 }
 
 static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision)
@@ -109,12 +109,12 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 {
 	const struct policy_view *view = policy_view(b->policy, slot);
 
-	account_report_halt(b->options.accounts, slot, decision->report_halt);
+	account_report_halt(b->accounts, slot, decision->report_halt);
 	/* a boosted vCPU may run at once, and the tracer looks then which events are wanted of it
 	 */
-	account_report(b->options.accounts, slot, view);
+	account_report(b->accounts, slot, view);
 	carry_out(b, slot, decision);
-	account_report(b->options.accounts, slot, view);
+	account_report(b->accounts, slot, view);
 	if (decision->action != POLICY_NOTHING)
 		pages_publish(b->pages, slot, view, clock_now_ns());
 }

@@ -3,12 +3,21 @@
 
 /*
  * How the booster sleeps: until one of a few descriptors is readable or a moment has come, in one
- * system call. By epoll, which is always there; or by io_uring, where the kernel lets us.
+ * system call. By epoll, which is always there; or by io_uring, where the kernel permits it.
  */
 
 #include "util/base.h"
 
 #define WAIT_FDS_MAX 4
+
+/** How it waits. */
+enum booster_wait {
+	BOOSTER_WAIT_EPOLL,
+	BOOSTER_WAIT_IO_URING, /* where it is available, else epoll */
+};
+
+/** The one that was measured to be better, see docs/performance.md. */
+#define BOOSTER_WAIT_DEFAULT BOOSTER_WAIT_EPOLL
 
 struct wait;
 

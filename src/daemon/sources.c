@@ -203,7 +203,7 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		return;
 	}
 	if (note->type == BOOSTER_NOTE_CANARY)
-		say_canary(m, note->error);
+		say_canary(m, note->arg);
 	if (note->type == BOOSTER_NOTE_DEADLINE)
 		deadlines_refused(m);
 	if (!v)
@@ -220,21 +220,21 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		break;
 	case BOOSTER_NOTE_FAILED:
 		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
-		          v->thread.index, v->thread.id.tid, strerror(-note->error));
+		          v->thread.index, v->thread.id.tid, strerror(-note->arg));
 		break;
 	case BOOSTER_NOTE_QUOTA:
 		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
-		         note->error ? "holds now: it is not boosted" : "holds no longer");
+		         note->arg ? "holds now: it is not boosted" : "holds no longer");
 		domains_rescan(m, d);
 		break;
 	case BOOSTER_NOTE_HELLO:
-		carriers_hello(d, v, note->error);
+		carriers_hello(d, v, note->arg);
 		break;
 	case BOOSTER_NOTE_PAGE_LOST:
 		carriers_lost(m, d);
 		break;
 	case BOOSTER_NOTE_HELPER:
-		helpers_made_room(d, v, note->error);
+		helpers_made_room(d, v, note->arg);
 		break;
 	case BOOSTER_NOTE_CANARY:
 	case BOOSTER_NOTE_DEADLINE:

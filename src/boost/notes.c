@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/notes.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+#include "util/cleanup.h"
+
+int notes_init(struct notes *notes)
+{
+	notes->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return notes->fd < 0 ? -errno : 0;
+}
+
+void notes_close(struct notes *notes)
+{
+	notes->fd = close_fd(notes->fd);
+}
+
+void notes_add(struct notes *notes, enum booster_note_type type, unsigned int slot, int arg)
+{
+	uint32_t head = atomic_load_explicit(&notes->head, memory_order_relaxed);
+	uint32_t tail = atomic_load_explicit(&notes->tail, memory_order_acquire);
+	ssize_t n;
+
+	if (head - tail >= NOTES_MAX) {
+		notes->lost++;
+		return;
+	}
+	notes->ring[head % NOTES_MAX] = (struct booster_note){type, slot, arg};
+	atomic_store_explicit(&notes->head, head + 1, memory_order_release);
+	n = eventfd_write(notes->fd, 1);
+	(void)n; /* fails only at 2^64 - 1 unread rings */
+}
+
+bool notes_take(struct notes *notes, struct booster_note *ret)
+{
+	uint32_t tail = atomic_load_explicit(&notes->tail, memory_order_relaxed);
+	eventfd_t value;
+	int r = eventfd_read(notes->fd, &value);
+
+	(void)r; /* EAGAIN: it did not ring */
+	if (tail == atomic_load_explicit(&notes->head, memory_order_acquire))
+		return false;
+	*ret = notes->ring[tail % NOTES_MAX];
+	atomic_store_explicit(&notes->tail, tail + 1, memory_order_release);
+	return true;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "boost/notes.h"
+
+#include <poll.h>
+
+#include "test.h"
+
+static struct notes notes;
+
+static bool is_readable(void)
+{
+	struct pollfd pfd = {.fd = notes.fd, .events = POLLIN};
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+static void begin(void)
+{
+	notes = (struct notes){0};
+	CHECK_INT(notes_init(&notes), 0);
+}
+
+static void test_oldest_first(void)
+{
+	struct booster_note note;
+
+	begin();
+	CHECK(!is_readable());
+	CHECK(!notes_take(&notes, &note));
+	notes_add(&notes, BOOSTER_NOTE_FAILED, 7, -1);
+	notes_add(&notes, BOOSTER_NOTE_QUOTA, 8, 1);
+	CHECK(is_readable());
+	CHECK(notes_take(&notes, &note));
+	CHECK(note.type == BOOSTER_NOTE_FAILED && note.slot == 7 && note.arg == -1);
+	CHECK(notes_take(&notes, &note));
+	CHECK(note.type == BOOSTER_NOTE_QUOTA && note.slot == 8 && note.arg == 1);
+	CHECK(!notes_take(&notes, &note));
+	CHECK(!is_readable());
+	notes_close(&notes);
+}
+
+/* The booster does not wait for room: the newest ones are lost, and counted. */
+static void test_full(void)
+{
+	struct booster_note note;
+
+	begin();
+	for (unsigned int i = 0; i < NOTES_MAX + 3; i++)
+		notes_add(&notes, BOOSTER_NOTE_GONE, i, 0);
+	CHECK_U64(notes.lost, 3);
+	for (unsigned int i = 0; i < NOTES_MAX; i++) {
+		CHECK(notes_take(&notes, &note));
+		CHECK_INT(note.slot, i);
+	}
+	CHECK(!notes_take(&notes, &note));
+	notes_add(&notes, BOOSTER_NOTE_GONE, 1, 0);
+	CHECK(notes_take(&notes, &note));
+	CHECK_U64(notes.lost, 3);
+	notes_close(&notes);
+}
+
+TEST_MAIN({"oldest_first", test_oldest_first}, {"full", test_full})
