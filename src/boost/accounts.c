@@ -5,7 +5,7 @@
 
 #include "core/run.h"
 
-/* BPF programs on other CPUs write these: one load, one store each, never torn or repeated. */
+/* BPF programs on other CPUs write these words: one load, one store, never torn or repeated. */
 #define READ(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define WRITE(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELEASE)
 
@@ -38,9 +38,9 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 }
 
 /*
- * The tracer charges a run for what was elevated since it was raised last. One that was lowered in
- * this run and is raised again owes the stretches before, too: they are added up, as if they had
- * been at the end of the last of them.
+ * The tracer charges a run for its time since the vCPU was boosted last. If the vCPU was boosted
+ * before in the same run, that time is owed as well: it is added up, and counts as if it had ended
+ * with the last of those boosts.
  */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
@@ -49,7 +49,8 @@ void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t
 	struct pvs_run run = pvs_run_of(a, in_ns, now_ns);
 
 	if (run.last_ns) {
-		/* in this order: whatever is switched out meanwhile is charged twice, not never */
+		/* in this order, a vCPU that is switched out meanwhile is charged twice, not never
+		 */
 		WRITE(a->earlier_ns, run.earlier_ns + run.last_ns);
 		WRITE(a->earlier_until_ns, run.last_until_ns);
 		WRITE(a->earlier_in_ns, in_ns);
@@ -87,10 +88,7 @@ static enum policy_whereabouts whereabouts(const struct pvs_vcpu_account *a, uin
 		return POLICY_RUNNING;
 	if (out == PVS_OUT_PREEMPTED || READ(a->wake_ns) > READ(a->out_ns))
 		return POLICY_WAITING;
-	/*
-	 * A thread that has not been switched out since it is traced is asleep somewhere: which is
-	 * not known until its next halt.
-	 */
+	/* why a thread sleeps that was not switched out since it is traced is not known */
 	return out == PVS_OUT_HALTED ? POLICY_HALTED : POLICY_BLOCKED;
 }
 
@@ -109,22 +107,25 @@ static struct pvs_bucket_rule rule_read(const struct pvs_bucket_rule *rule)
 	};
 }
 
-/* A shared bucket: when it holds a burst of the vCPU, and what it has now, if that is less. */
-static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
-                               uint64_t want_ns, uint64_t used_ns, uint64_t now_ns,
-                               int64_t *tokens_ns)
-{
-	int64_t left_ns = pvs_bucket_tokens(rule, repaid_at_ns, now_ns) - (int64_t)used_ns;
+/* What a vCPU wants of a bucket that it shares, and what its present run has not been charged. */
+struct demand {
+	uint64_t burst_ns, used_ns;
+};
 
-	if (left_ns < *tokens_ns)
-		*tokens_ns = left_ns;
-	return pvs_bucket_ready_at(rule, repaid_at_ns, want_ns);
+/* Returns when the bucket holds a burst. Its tokens count if they are less than *tokens_ns. */
+static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repaid_at_ns,
+                               const struct demand *demand, uint64_t now_ns, int64_t *tokens_ns)
+{
+	int64_t left_ns = pvs_bucket_tokens(rule, repaid_at_ns, now_ns) - (int64_t)demand->used_ns;
+
+	*tokens_ns = MIN(*tokens_ns, left_ns);
+	return pvs_bucket_ready_at(rule, repaid_at_ns, demand->burst_ns);
 }
 
 /*
- * How long the helper of its domain that did longest so waits behind that domain's elevated vCPUs
- * on its CPU. What of the run that goes on is not charged yet, is added; of a run that was raised
- * twice, the last stretch.
+ * The longest time that a helper of the domain has waited on the vCPU's CPU behind boosted vCPUs of
+ * the domain. The part of the present run that is not charged yet is added; if the vCPU was boosted
+ * more than once in this run, only the time since the last boost.
  */
 static void look_at_helpers(const struct accounts *accounts, const struct pvs_vcpu_account *a,
                             const struct pvs_run *run, struct policy_facts *ret)
@@ -147,7 +148,7 @@ static void look_at_helpers(const struct accounts *accounts, const struct pvs_vc
 	}
 }
 
-/* Did one come in the wait that goes on? */
+/* Did an interrupt come in the present wait? */
 static bool interrupted(const struct pvs_vcpu_account *a)
 {
 	uint64_t ready_ns = pvs_ready_since(READ(a->out), READ(a->out_ns), READ(a->wake_ns));
@@ -167,9 +168,10 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	uint64_t in_ns = READ(a->in_ns);
 	struct pvs_run run = pvs_run_of(a, in_ns, now_ns);
 	uint32_t entitled = READ(a->entitled_permille);
+	const struct demand demand = {rule.burst_ns, run.earlier_ns + run.last_ns};
 
 	*ret = (struct policy_facts){
-	        /* not if it was lowered since: the tracer lets go of it then */
+	        /* not if it was lowered meanwhile: then the tracer has dropped its deadline */
 	        .watched = in_ns && READ(a->watched_ns) == in_ns && READ(a->lowered_at_ns) < in_ns,
 	        .urgent_work_ns = READ(a->urgent_work_ns),
 	        .urgent_run_ns = READ(a->urgent_run_ns),
@@ -189,10 +191,10 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	ret->full_at_ns = pvs_run_full_at(&run, &rule, READ(a->repaid_at_ns), entitled, now_ns);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, entitled);
-	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), rule.burst_ns,
-	                                   run.earlier_ns + run.last_ns, now_ns, &ret->tokens_ns);
-	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), rule.burst_ns,
-	                                run.earlier_ns + run.last_ns, now_ns, &ret->tokens_ns);
+	ret->domain_at_ns = look_at_bucket(&domain_rule, READ(domain->repaid_at_ns), &demand,
+	                                   now_ns, &ret->tokens_ns);
+	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), &demand, now_ns,
+	                                &ret->tokens_ns);
 }
 
 uint32_t account_epoch(const struct accounts *accounts, unsigned int slot)
@@ -217,8 +219,10 @@ bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 	*ret = READ(a->slack_ns);
 	/*
-	 * It has not run since: so nobody but others can have changed it. Before it was given back
-	 * altogether it was that of a real-time thread.
+	 * The thread has not run since the tracer read its slack, so it cannot have changed it
+	 * itself. That another process changed it, by /proc/TID/timerslack_ns, within this
+	 * millisecond is an accepted race. A value from before the end of the last boost may be
+	 * that of a real-time thread.
 	 */
 	return at_ns > READ(a->lowered_at_ns) && READ(a->out_ns) == at_ns && !READ(a->in_ns) &&
 	       now_ns < at_ns + ACCOUNT_SLACK_NS;
@@ -246,7 +250,7 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 	full_at_ns = pvs_run_full_at(&run, &rule, READ(a->repaid_at_ns), READ(a->entitled_permille),
 	                             now_ns);
 	left_ns = pvs_bucket_tokens(&rule, full_at_ns, now_ns);
-	/* switched out meanwhile, it has been charged for it */
+	/* if it was switched out meanwhile the run has been charged already */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (left_ns >= 0 || READ(a->in_ns) != in_ns)
 		return 0;
@@ -327,12 +331,12 @@ void account_request(const struct accounts *accounts, unsigned int slot,
 	        .stale_total = request->stale_total,
 	};
 
-	/* words that are being written do not belong together: the page itself is read next */
+	/* words from within a write do not belong together; the page itself is read next */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (read_ns <= request->read_ns || READ(traced->read_ns) != read_ns ||
 	    seen.generation != READ(accounts->vcpus[slot].page_generation))
 		return;
-	/* the first look at a word knows best when it was written */
+	/* the first look at a word is the best estimate of when it was written */
 	if (seen.words[0] == request->words[0])
 		seen.expected_ns = request->expected_ns;
 	*request = seen;

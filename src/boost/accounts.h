@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The accounts the tracer keeps, as the booster uses them: switching what is traced of a vCPU, and
- * taking a snapshot of facts for the policy. Plain memory, shared with BPF programs; the tracer
- * room provides it, tests and benchmarks may provide their own.
+ * The tracer's accounts, as the booster uses them: it sets what is traced of a vCPU, and takes
+ * snapshots of facts for the policy. The accounts are plain memory that is shared with BPF
+ * programs. src/trace/ provides it; tests and benchmarks may provide their own.
  */
 
 #include <sys/types.h>
@@ -22,7 +22,8 @@ struct accounts {
 	struct pvs_helper_account *helpers; /* PVS_HELPERS_MAX; NULL where no domain has any */
 };
 
-/** The daemon's part of a vCPU's account, set when its thread is taken on and at a new profile. */
+/** The daemon's part of a vCPU's account, set when its thread is taken on and with a new profile.
+ */
 struct account_terms {
 	pid_t tid;
 	unsigned int domain; /* slot */
@@ -38,20 +39,22 @@ void account_reset(const struct accounts *accounts, unsigned int slot);
 void account_set_terms(const struct accounts *accounts, unsigned int slot,
                        const struct account_terms *terms);
 
-/** To be called before the thread is raised: from now on it is charged. */
+/** To be called before the thread is boosted: it is charged from @now_ns on. */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
-/** To be called after it was lowered: up to now it was charged. */
+/** To be called after the boost has ended: the thread is charged until @now_ns. */
 void account_lowered(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
-/** It is elevated, and was told to be out of tokens: from its next switch-in on it is watched anew.
+/**
+ * For a boosted thread whose tokens have ended, and whose boost goes on: from its next switch-in on
+ * the tracer has a deadline for it again.
  */
 void account_watch_again(const struct accounts *accounts, unsigned int slot);
 
 /** Asks the tracer to report the next halt, or not to. */
 void account_report_halt(const struct accounts *accounts, unsigned int slot, bool report);
 
-/** A snapshot for the policy: each shared word is read once. */
+/** Takes a snapshot for the policy. Each shared word is read once. */
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    struct policy_facts *ret);
 
@@ -61,20 +64,20 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
  */
 uint32_t account_epoch(const struct accounts *accounts, unsigned int slot);
 
-/** The tracer's look at a thread's timer slack is as good as one of our own for so long. */
+/** For so long the timer slack that the tracer has read counts as if it were read now. */
 #define ACCOUNT_SLACK_NS NSEC_PER_MSEC
 
-/** The thread's timer slack, if it has just left its CPU. Returns true and *ret, or false. */
+/** The timer slack of a thread that has just left its CPU. Returns true and *ret, or false. */
 bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    uint64_t *ret);
 
-/** What the vCPU has taken and not repaid at @now_ns. */
+/** The debt of the vCPU: run time that it has taken and not repaid at @now_ns. */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
 /**
- * By how much the run that goes on, elevated, has overdrawn the vCPU's own bucket; 0: it does not
- * run elevated, or has not; in its run time, which prices may make less than what it owes. Of one
- * that is just leaving its CPU, the run may count twice.
+ * The overdraft of the present boosted run from the vCPU's own bucket, in ns of run time; 0 if the
+ * vCPU does not run boosted, or still has tokens. It may be less than the debt, which prices scale.
+ * The run of a vCPU that is just leaving its CPU may count twice.
  */
 uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
@@ -82,39 +85,39 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 bool account_has_room(const struct accounts *accounts, unsigned int slot, unsigned int cpu,
                       uint64_t now_ns);
 
-/** What real-time threads that are no elevated vCPUs of ours ran on a CPU. */
+/** Run time of real-time threads on a CPU that are no boosted vCPUs. */
 uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu);
 
-/** What was charged to a CPU for elevated vCPUs of ours. */
+/** Run time of boosted vCPUs that was charged to a CPU. */
 uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);
 
-/** Where the thread is now. */
+/** Whether the thread runs, waits or sleeps now. */
 enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
 
-/** Has the tracer tell the events that the policy wants besides. */
+/** Asks the tracer to report the events that the policy wants as well. */
 void account_report(const struct accounts *accounts, unsigned int slot,
                     const struct policy_view *view);
 
-/** Has it tell when the thread is switched in next. */
+/** Asks the tracer to report the next switch-in of the thread, or not to. */
 void account_report_run(const struct accounts *accounts, unsigned int slot, bool report);
 
 /**
- * Has it read the guest page at @address of QEMU (0: none) while its guest says hello to
- * @generation; @agent: also what the guest's scheduler writes.
+ * Has the tracer read the guest page at @address in QEMU (0: none), as long as the guest's hello is
+ * to @generation. @agent: also the words that the guest's scheduler writes.
  */
 void account_set_page(const struct accounts *accounts, unsigned int slot, uint64_t address,
                       uint64_t generation, bool agent);
 
-/** What it read last, unless @request is newer. Counts and clock of @request stay its own. */
+/** What the tracer read last, unless @request is newer. @request keeps its counts and its clock. */
 void account_request(const struct accounts *accounts, unsigned int slot,
                      struct pvs_request *request);
 
-/** How often it could not read the page; @read_ns gets when it could, last. */
+/** How often the tracer could not read the page. *read_ns: when it read it last. */
 uint32_t account_page_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns);
 
-/** How often it saw a voice change to a word that has no meaning. */
+/** How often the tracer saw one of the words change to an invalid value. */
 uint32_t account_request_invalid(const struct accounts *accounts, unsigned int slot);
 
-/** What the guest is told of its vCPU, as far as the tracer knows it. */
+/** The part of what the guest is told of its vCPU that the tracer knows. */
 void account_snapshot(const struct accounts *accounts, unsigned int slot,
                       struct guest_snapshot *ret);

@@ -19,8 +19,8 @@ struct actuator;
 /** Outcomes of raise and lower. */
 enum {
 	ACTUATOR_GONE = 1,   /* the thread is gone */
-	ACTUATOR_FOREIGN,    /* it does not have what we gave it: left alone */
-	ACTUATOR_ALREADY_RT, /* it has a real-time class that is not from us: not touched */
+	ACTUATOR_FOREIGN,    /* it does not have the class that we gave it: left alone */
+	ACTUATOR_ALREADY_RT, /* it has a real-time class that we did not give: not touched */
 	ACTUATOR_REFUSED, /* the kernel said EPERM: no RT budget in its group, or no capability */
 };
 
@@ -49,7 +49,7 @@ struct actuator *actuator_free(struct actuator *actuator);
  */
 int actuator_open(struct actuator *actuator, unsigned int slot, const struct thread_id *thread);
 
-/** Lets go of it; it must be lowered. */
+/** Lets go of the thread, which must not be boosted. */
 void actuator_close(struct actuator *actuator, unsigned int slot);
 
 /**

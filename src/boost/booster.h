@@ -7,9 +7,9 @@
  * the policy a deadline, or the main thread a call. Once it runs it allocates nothing, takes no
  * lock, and never logs: what people should know goes to the main thread as a note.
  *
- * All functions are for the main thread. Each is a call that the booster answers within
- * microseconds, see call.h. If it does not answer for CALL_TIMEOUT_MS it hangs, and may hold
- * boosts: the process aborts, so that the guardian acts.
+ * All functions are for the main thread. Those that ask something of the running thread are calls,
+ * see call.h, which it answers within microseconds. If it does not answer for CALL_TIMEOUT_MS it
+ * hangs, and vCPUs may stay boosted: the process aborts, so that the guardian acts.
  */
 
 #include "boost/accounts.h"

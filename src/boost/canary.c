@@ -25,7 +25,7 @@ struct canary {
 	_Atomic bool ends;
 	_Atomic uint64_t ran_ns;
 
-	/* the booster's */
+	/* for the booster thread alone */
 	struct canary_watch watch;
 	uint64_t asked_ns;
 	struct canary_totals totals;
@@ -81,13 +81,13 @@ struct canary *canary_stop(struct canary *canary)
 	atomic_store(&canary->ends, true);
 	wake(canary);
 	if (!thread_join_within(canary->thread, CANARY_END_NS))
-		return NULL; /* it gets no CPU: the process's end is its own */
+		return NULL; /* it gets no CPU, and ends with the process */
 	close_fd(canary->wake_fd);
 	free(canary);
 	return NULL;
 }
 
-/* An error is a CPU that is gone, or is not in our cpuset: nothing is known of that one. */
+/* An error means a CPU that is gone, or not in our cpuset: nothing is known of it then. */
 static void ask(struct canary *canary, unsigned int cpu, uint64_t now_ns)
 {
 	pid_t tid = atomic_load(&canary->tid);

@@ -2,25 +2,26 @@
 #pragma once
 
 /*
- * The canary's thread: SCHED_OTHER, one for the whole host, asleep unless it is asked to run on
- * some CPU. What its silence means is policy/canary.h's. One that is moved, not one for each CPU:
- * it is needed where elevated time is consumed, some times a second at most, runs for microseconds,
- * and costs a host of 512 CPUs no 512 stacks; two CPUs that starve are found one after the other.
+ * The canary: one SCHED_OTHER thread for the whole host, which sleeps until it is asked to run on a
+ * CPU. What it means if it does not run is in policy/canary.h. It is moved from CPU to CPU, since
+ * it is needed only where boosted time is consumed, a few times a second, for microseconds: a
+ * thread for each CPU would cost 512 stacks on a host of 512 CPUs. Two CPUs that starve are found
+ * one after the other.
  */
 
 #include "util/base.h"
 
 struct canary;
 
-/** Starts it. Returns 0 and *ret, or -errno: then nothing is watched, and all else goes on. */
+/** Starts the canary. Returns 0 and *ret, or -errno. All else works without it. */
 int canary_start(struct canary **ret);
 
-/** Ends it. One that gets no CPU is not waited for. Takes NULL; returns NULL. */
+/** Ends the canary, without waiting if it gets no CPU. Takes NULL; returns NULL. */
 struct canary *canary_stop(struct canary *canary);
 
-/** What came of it so far; read by the booster's thread, which alone asks. */
+/** What came of it so far. For the booster thread alone. */
 struct canary_totals {
-	bool running;         /* false: nothing is watched */
+	bool running;         /* false: there is no canary */
 	uint64_t asked;       /* how often it was asked to run */
 	uint64_t answered;    /* of that, how often it was seen to have run by the next time */
 	uint64_t starved;     /* how often it did not come to run, and vCPUs were why */
@@ -30,9 +31,10 @@ struct canary_totals {
 };
 
 /**
- * Elevated time was consumed on @cpu, for which that was charged @elevated_ns in all: asks it to
- * run there if nothing stands out. Allocates nothing, waits for nothing. Returns true when ordinary
- * threads do not get to run there, and vCPUs are why. Takes NULL, which sees nothing.
+ * Boosted time was consumed on @cpu, @elevated_ns in all so far: asks the canary to run there,
+ * unless it has been asked already and has not run. Allocates nothing, waits for nothing. Returns
+ * true if ordinary threads do not get to run there because of boosted vCPUs. @canary may be NULL:
+ * false.
  */
 bool canary_check(struct canary *canary, unsigned int cpu, uint64_t elevated_ns, uint64_t now_ns);
 

@@ -18,13 +18,13 @@
 #include "util/cleanup.h"
 #include "util/memory.h"
 
-/* A thread or group that can't be given back now (EBUSY) is tried again this often, this long. */
+/* A thread or group that cannot be given back now (EBUSY) is tried again. */
 #define RETRY_MS    20
 #define RETRIES_MAX 250
 
 #define PING_TIMEOUT_MS 500
 
-/* Until it has its priority it is an ordinary process, which a busy host lets wait. */
+/* Until it has its priority it is an ordinary process, which may wait long on a busy host. */
 #define START_TIMEOUT_MS 2000
 
 struct guardian {
@@ -71,7 +71,7 @@ static void restore_all(struct ledger *ledger, uint32_t owner, const char *cause
 	say(text);
 }
 
-/* A message with, perhaps, a file descriptor. Returns its type, 0 at end of file, -errno. */
+/* Receives a message, maybe with a file descriptor. Returns its type; 0 at end of file; -errno. */
 static int receive(int socket, int *fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
@@ -96,7 +96,7 @@ static int receive(int socket, int *fd)
 	return type;
 }
 
-/* Reads what the daemon sent. Returns why the guardian's work is done, or NULL while it is not. */
+/* Reads what the daemon sent. Returns the cause to give everything back, or NULL. */
 static const char *serve(int socket, int *overdue_fd)
 {
 	unsigned char pong = GUARDIAN_PONG;
@@ -106,7 +106,7 @@ static const char *serve(int socket, int *overdue_fd)
 		send(socket, &pong, 1, MSG_NOSIGNAL);
 	if (type == GUARDIAN_BYE)
 		return "the daemon leaves";
-	/* its socket is closed a moment before its pidfd speaks */
+	/* its socket is closed a moment before its pidfd is readable */
 	return type == 0 ? "the daemon is gone" : NULL;
 }
 
@@ -137,8 +137,7 @@ static void __attribute__((noreturn)) guard(struct ledger *ledger, int daemon_fd
 	_exit(0);
 }
 
-/* All but standard error and what it needs: a descriptor kept open would keep others' sockets
- * alive. */
+/* Closes all but standard error and @keep: else sockets of the daemon would never be closed. */
 static void close_others(const int *keep, size_t n)
 {
 	unsigned int from = STDERR_FILENO + 1;
@@ -164,8 +163,7 @@ guardian_main(struct ledger *ledger, int daemon_fd, int socket, uint32_t priorit
 	unsigned char hello = GUARDIAN_HELLO;
 	sigset_t all;
 
-	/* Whoever stops the service stops the daemon; the guardian follows when its work is done.
-	 */
+	/* a stop of the service stops the daemon; the guardian leaves when its work is done */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NAME, "pvschedd-guard");
@@ -267,7 +265,7 @@ int guardian_ping(struct guardian *guardian)
 	unsigned char type = GUARDIAN_PING;
 	int r;
 
-	/* an answer that came too late last time is not the answer to this one */
+	/* an answer that came too late for the last ping is not the answer to this one */
 	while (recv(guardian->socket, &type, 1, MSG_DONTWAIT) > 0)
 		;
 	type = GUARDIAN_PING;
@@ -284,7 +282,7 @@ struct guardian *guardian_stop(struct guardian *guardian)
 	if (!guardian)
 		return NULL;
 	if (guardian->pid > 0) {
-		kill(guardian->pid, SIGCONT); /* should somebody have stopped it */
+		kill(guardian->pid, SIGCONT); /* it may have been stopped */
 		if (send(guardian->socket, &type, 1, MSG_NOSIGNAL) < 0)
 			kill(guardian->pid, SIGKILL);
 		while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)

@@ -20,7 +20,7 @@ struct ledger {
 	struct ledger_file *file;
 };
 
-/* What an earlier version left, in a new file that takes its place when it is complete. */
+/* Copies the records of an earlier version to a new file, which replaces it when complete. */
 static int open_older(const char *path, struct ledger *ledger)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -97,7 +97,7 @@ int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct led
 	const struct ledger_thread_slot *s = &ledger->file->threads[slot];
 	struct ledger_thread copy = s->thread;
 
-	/* the copy is judged: the guardian may drop the record at any time */
+	/* a copy, since the guardian may drop the record at any time */
 	if (!ledger_mark_number(&s->mark, &copy, sizeof(copy)))
 		return -ENOENT;
 	*ret = copy;
@@ -332,7 +332,7 @@ void ledger_restore(struct ledger *ledger, struct ledger_result *ret)
 	*ret = (struct ledger_result){0};
 	restore_threads(ledger, ret);
 	threads_failed = ret->failed;
-	/* again while it helps: a record in a hole may stand before its child's */
+	/* again while it helps: the order of records that were written into holes is another one */
 	while ((failed = restore_groups(ledger, ret)) > 0 && failed < last)
 		last = failed;
 	ret->failed += threads_failed;

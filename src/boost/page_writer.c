@@ -22,7 +22,7 @@ struct target {
 	struct guest_page page;
 };
 
-/* What the booster left: read again when it changed meanwhile, never waited for. */
+/* What the booster left, with a sequence count: the reader never waits. */
 struct word {
 	_Atomic uint32_t sequence; /* odd: being written */
 	struct page_news news;
@@ -57,7 +57,7 @@ struct page_writer *page_writer_new(unsigned int n)
 	return writer;
 }
 
-/* One user less; NULL is nobody's. Under the lock. */
+/* Drops a reference; takes NULL. To be called under the lock. */
 static void target_unref(struct target *target)
 {
 	if (!target || --target->users > 0)
@@ -70,12 +70,12 @@ static void wake(struct page_writer *writer)
 {
 	uint64_t one = 1;
 
-	/* fails only when it would overflow: then it is readable all the same */
+	/* fails only at 2^64 - 1, when it is readable as well */
 	if (write(writer->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
-/* False when the booster is just writing it: it sets the bit again when it is done. */
+/* False while the booster writes it: the booster sets the bit when it has done so. */
 static bool word_read(struct word *word, struct page_news *ret)
 {
 	uint32_t before = atomic_load_explicit(&word->sequence, memory_order_acquire);
@@ -98,19 +98,19 @@ static void write_slot(struct page_writer *writer, unsigned int slot)
 	pthread_mutex_lock(&writer->lock);
 	target = writer->targets[slot];
 	if (target && target->page.generation != news.generation)
-		target = NULL; /* of the time before, of another domain perhaps */
+		target = NULL; /* the news are for an earlier page of the slot */
 	if (target)
 		target->users++;
 	pthread_mutex_unlock(&writer->lock);
 	if (!target)
 		return;
-	/* errors are seen by who reads the page */
+	/* a page that is lost is found when it is read */
 	guest_page_publish(&target->page, &news.snapshot);
 	guest_page_answer(&target->page, news.status);
 	pthread_mutex_lock(&writer->lock);
 	stale = writer->targets[slot] != target;
 	pthread_mutex_unlock(&writer->lock);
-	/* a region that was begun anew meanwhile must not look as if its guest had said hello */
+	/* in a region that was begun anew meanwhile no guest has said hello yet */
 	if (stale)
 		guest_page_answer(&target->page, PVSCHED_STATUS_DISABLED);
 	pthread_mutex_lock(&writer->lock);
@@ -193,7 +193,7 @@ struct page_writer *page_writer_free(struct page_writer *writer)
 		atomic_store(&writer->ends, true);
 		wake(writer);
 		if (!thread_join_within(writer->thread, END_NS))
-			return NULL; /* it hangs in a write: the process's end is its own */
+			return NULL; /* it hangs in a write, and ends with the process */
 	}
 	for (unsigned int i = 0; writer->targets && i < writer->n; i++)
 		target_unref(writer->targets[i]);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Writes guest pages that are not mapped. Such a write takes the file's lock, which a QEMU that
- * wants to can hold for long: so the booster only leaves word of it here, and a thread of its own
- * does it. If that thread hangs, guests on such carriers are told nothing new, and nobody waits.
+ * Writes guest pages that are not mapped. Such a write takes the lock of the file, which a hostile
+ * QEMU can hold for long. So the booster only leaves the text here, and a separate thread writes
+ * it. If that thread hangs, guests on such carriers get no news, and nothing waits for it.
  */
 
 #include "guest/page.h"
@@ -12,24 +12,25 @@
 
 struct page_writer;
 
-/** For the slots below @n; without a thread as yet. NULL when memory or descriptors are out. */
+/** For the slots below @n; the thread starts with the first page. NULL: no memory or descriptors.
+ */
 struct page_writer *page_writer_new(unsigned int n);
 
 /** Ends the thread; one that hangs is left behind with what it uses. Takes NULL; returns NULL. */
 struct page_writer *page_writer_free(struct page_writer *writer);
 
 /**
- * Main thread: the page of a slot from now on, with a descriptor of the writer's own; or none
- * (GUEST_PAGE_NULL). Returns 0, or -errno: then it has none.
+ * Main thread: sets the page of a slot, whose descriptor is duplicated; GUEST_PAGE_NULL: none.
+ * Returns 0, or -errno: then the slot has none.
  */
 int page_writer_set(struct page_writer *writer, unsigned int slot, const struct guest_page *page);
 
-/** What the guest shall find in the page. */
+/** What is to be written into a page. */
 struct page_news {
-	uint64_t generation; /* of the page it is meant for: a slot may have another one by then */
+	uint64_t generation; /* of the page: the slot may have another page by then */
 	enum pvsched_status status;
 	struct guest_snapshot snapshot;
 };
 
-/** Booster: leaves word; only the latest counts. Never waits. */
+/** Booster: leaves news, which replace those that are not written yet. Never waits. */
 void page_writer_post(struct page_writer *writer, unsigned int slot, const struct page_news *news);

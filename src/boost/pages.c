@@ -15,7 +15,7 @@ struct page_slot {
 	struct pvs_request request;
 	uint64_t looked_ns; /* last */
 	uint64_t poll_interval_ns;
-	uint64_t polled_ns; /* since when, for want of a page that is resident; 0: not for that */
+	uint64_t polled_ns; /* since when, because the page is not resident; 0: not for that */
 	uint64_t hellos_total;
 	uint64_t polls_total;
 	uint32_t faults_seen;
@@ -90,7 +90,7 @@ static uint64_t poll_at_ns(const struct pages *pages, const struct page_slot *p,
 	return now_ns + MAX(p->poll_interval_ns, pages->n_polled * PAGES_POLL_ALL_NS);
 }
 
-/* Lets the tracer read the page while, and only while, its guest is heard. */
+/* Lets the tracer read the page as long as the guest is enabled. */
 static void tell_tracer(struct pages *pages, unsigned int slot)
 {
 	const struct page_slot *p = &pages->slots[slot];
@@ -118,7 +118,7 @@ void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *
 	timers_set(pages->timers, slot, is_present(p) ? now_ns : NSEC_NEVER);
 }
 
-/* The memory is gone: an object that was cut off under us. */
+/* The memory is gone, as by a truncation of its file. */
 static int lose(struct pages *pages, unsigned int slot)
 {
 	struct page_slot *p = &pages->slots[slot];
@@ -141,9 +141,9 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 
 	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
 		return;
-	/* what the tracer saw at a switch tells better since when it holds */
+	/* the tracer has seen a word earlier, and knows better since when it holds */
 	account_request(pages->accounts, slot, &p->request);
-	/* what could not be read is as it was; pages_look() sees that it is lost */
+	/* if the read fails the request stays as it was; pages_look() finds the loss */
 	guest_page_read_request(&p->page, agent_speaks(p),
 	                        facts->ran_ns ? now_ns - facts->ran_ns : 0, now_ns, &p->request);
 	facts->ask = pvs_request_opinion(&p->request, now_ns);
@@ -151,7 +151,7 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	facts->said_ns = MAX(p->request.request_ns, p->request.intent_ns);
 }
 
-/* Who else writes to such a page can make a write wait: somebody else does it. */
+/* A write to a page that is not mapped may wait for QEMU: another thread does it. */
 static void leave_word(struct pages *pages, unsigned int slot)
 {
 	const struct page_slot *p = &pages->slots[slot];
@@ -206,7 +206,7 @@ static bool is_awake(const struct pages *pages, unsigned int slot)
 	return where == POLICY_RUNNING || where == POLICY_WAITING;
 }
 
-/* While it is awake it may write: look again in time. While it sleeps, its next run will tell. */
+/* A guest that is awake may write, so the page is due again. One that sleeps is not looked at. */
 static void plan(struct pages *pages, unsigned int slot, uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
@@ -215,7 +215,7 @@ static void plan(struct pages *pages, unsigned int slot, uint64_t now_ns)
 
 	if (!awake) {
 		account_report_run(pages->accounts, slot, true);
-		/* it may have been switched in before it was asked for */
+		/* it may have been switched in before the tracer was asked to report that */
 		awake = is_awake(pages, slot);
 	}
 	if (awake)
@@ -257,7 +257,7 @@ static int look_for_hello(struct pages *pages, unsigned int slot, const struct p
 	p->status = status;
 	pvs_request_forget(&p->request, p->page.generation);
 	tell_tracer(pages, slot);
-	/* what a guest reads behind the status is of now */
+	/* before the status, so that a guest which sees that finds the rest up to date */
 	pages_publish(pages, slot, view, now_ns);
 	if (p->page.memory)
 		guest_page_answer(&p->page, status);
@@ -269,8 +269,8 @@ static int look_for_hello(struct pages *pages, unsigned int slot, const struct p
 }
 
 /*
- * The tracer meets a page that is not resident and can't wait for it: then it is for us to read,
- * for a while. A guest that writes makes it resident.
+ * The tracer cannot wait for a page that is not resident: then the booster polls it for a while. A
+ * guest that writes makes it resident.
  */
 #define POLL_INSTEAD_NS (10 * NSEC_PER_SEC)
 
@@ -290,8 +290,7 @@ static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now
 	tell_tracer(pages, slot);
 }
 
-/* What the tracer would tell of: also again, since a look for another cause may have seen it first.
- */
+/* What the tracer would report: also what is not new, but wanted and maybe not reported yet. */
 static bool is_news(const struct policy_view *view, enum pvsched_ask before, enum pvsched_ask ask)
 {
 	return ask != before || (ask == PVSCHED_ASK_URGENT && view->wants_urgent) ||
@@ -368,7 +367,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	        .generation = p->page.generation,
 	        .hellos_total = p->hellos_total,
 	        .polls_total = p->polls_total,
-	        /* neither sees each word, and both may see the same */
+	        /* neither sees every word, and both may see the same */
 	        .invalid_total = MAX(p->request.invalid_total,
 	                             account_request_invalid(pages->accounts, slot)),
 	        .faults_total = account_page_faults(pages->accounts, slot, &read_ns),

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The booster's dealings with guest pages: negotiation, what the guest says, what the host answers.
- * The tracer reads a page at the moments that matter; here it is read again for every decision, and
- * polled only where the tracer cannot read it, and only while the vCPU is awake, since a guest that
- * sleeps writes nothing. Allocates at the start, never blocks, never logs.
+ * The booster's part in guest pages: the hello, the guest's requests, the host's answers. The
+ * tracer reads a page when its vCPU leaves the CPU. The booster reads it again for each decision.
+ * It polls only pages that the tracer cannot read, and only while the vCPU is awake, since a guest
+ * that sleeps writes nothing. Allocates at the start, never blocks, never logs.
  */
 
 #include "boost/accounts.h"
@@ -15,20 +15,21 @@
 struct pages;
 struct page_writer;
 
-/** How often a vCPU's page is looked at for a hello, and told how it fares, at most. */
+/** The shortest time between two looks for a hello, each of which also publishes to the guest. */
 #define PAGES_LOOK_NS (100 * NSEC_PER_MSEC)
 
-/** Polling, where it must be: at first, and after it found nothing for long. */
+/** The interval of polling: at first, and after it has found nothing new for long. */
 #define PAGES_POLL_MIN_NS (100 * NSEC_PER_USEC)
 #define PAGES_POLL_MAX_NS (3200 * NSEC_PER_USEC)
 
-/** The more pages are polled the less often each is: all of them together this often, at most. */
+/** The shortest time between two polls of any pages: each is polled less often if there are many.
+ */
 #define PAGES_POLL_ALL_NS (50 * NSEC_PER_USEC)
 
 /** What is known of a slot's page; a copy. */
 struct pages_view {
 	bool present;
-	bool lost;   /* it could not be read any more */
+	bool lost;   /* it cannot be read any more */
 	bool polled; /* not read by the tracer */
 	enum pvsched_status status;
 	struct guest_hello hello;
@@ -55,26 +56,27 @@ void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *
 void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
                  struct policy_facts *facts);
 
-/** Tells the guest how its vCPU stands: to be called at each change of that. */
+/** Tells the guest the state of its vCPU. To be called whenever that changes. */
 void pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
                    uint64_t now_ns);
 
-/** The tracer says that the vCPU runs again. */
+/** To be called when the tracer reports a switch-in of the vCPU. */
 void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 
-/* what pages_look() found: bits */
-#define PAGES_STATUS (1 << 0) /* the status is another one */
+/* bits that pages_look() returns */
+#define PAGES_STATUS (1 << 0) /* the status has changed */
 #define PAGES_LOST   (1 << 1) /* the memory is gone */
-#define PAGES_ASKED  (1 << 2) /* polled: what the guest says is new, or wanted by the policy */
+#define PAGES_ASKED                                                                                \
+	(1 << 2) /* by polling: a new request, or one that the policy wants to hear of */
 
-/** Looks at the page of a slot that is due. Returns bits. */
+/** Looks at the page of a slot that is due. Returns PAGES_* bits. */
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
                uint64_t now_ns);
 
-/** When the next one wants a look; NSEC_NEVER. */
+/** When the next page is due; NSEC_NEVER: none ever is. */
 uint64_t pages_next_ns(const struct pages *pages);
 
-/** Which is due; -1: none. */
+/** A slot whose page is due; -1: none. */
 int pages_due(const struct pages *pages, uint64_t now_ns);
 
 void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,

@@ -29,6 +29,6 @@ int rt_budget_grant(struct ledger *ledger, const struct cgroup_cpu *cpu, const c
 
 /**
  * Takes back what was granted to @group, which may be gone by now, from it and its ancestors. No
- * thread in it may be real-time any more. What others changed since is left alone.
+ * thread in it may be real-time any more. A value that another program changed is left alone.
  */
 void rt_budget_withdraw(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group);

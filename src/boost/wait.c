@@ -95,7 +95,7 @@ uint32_t wait_until(struct wait *wait, uint64_t deadline_ns)
 	}
 	if (wait->uring && wait_uring_for(wait->uring, timeout_ns, &ready) == 0)
 		return ready;
-	/* what io_uring has not told is found by epoll, which looks before it sleeps */
+	/* epoll finds what io_uring did not tell, since it looks before it sleeps */
 	if (wait->uring)
 		wait->uring = wait_uring_close(wait->uring);
 	return epoll_for(wait, timeout_ns);

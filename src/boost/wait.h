@@ -31,21 +31,21 @@ int wait_open(struct wait **ret, const int *fds, unsigned int n_fds);
 struct wait *wait_close(struct wait *wait);
 
 /**
- * Waits by io_uring from now on; for the thread that will wait, before it does.
- * Returns 0, or -errno (-EPERM: forbidden, by kernel.io_uring_disabled or a filter of system
- * calls; -ENOSYS; -EINVAL: older than Linux 6.1): then it is epoll, as before.
+ * Waits by io_uring from now on. To be called by the thread that will wait.
+ * Returns 0, or -errno (-EPERM: forbidden by kernel.io_uring_disabled or by a filter of system
+ * calls; -ENOSYS; -EINVAL: older than Linux 6.1): then it waits by epoll, as before.
  */
 int wait_use_io_uring(struct wait *wait);
 
-/** False also when io_uring failed later, which ends its use. */
+/** False also after io_uring has failed, which ends its use. */
 bool wait_uses_io_uring(const struct wait *wait);
 
 /**
- * Sleeps. What is readable must be read until there is no more before the next sleep: only what
- * comes later wakes again. Allocates nothing.
- * @deadline_ns  clock_now_ns()'s; NSEC_NEVER: none; one that is past: it does not sleep, and tells
- *               what is readable now
- * Returns bits, 1 << place in @fds, of those that became readable; 0 at the deadline; all of them
- * when the wait failed, so that a caller who looks at them misses nothing.
+ * Sleeps. A descriptor that is readable must be read until it is empty before the next sleep: only
+ * what comes later wakes again. Allocates nothing.
+ * @deadline_ns  in time of clock_now_ns(); NSEC_NEVER: none. If it is past, the call does not
+ * sleep, and tells what is readable now Returns a bit, 1 << place in @fds, for each descriptor that
+ * became readable; 0 at the deadline; all bits when the wait failed, so that the caller misses
+ * nothing.
  */
 uint32_t wait_until(struct wait *wait, uint64_t deadline_ns);

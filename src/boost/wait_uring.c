@@ -21,7 +21,7 @@ int wait_uring_open(struct wait_uring **ret, const int *fds, unsigned int n_fds)
 {
 	struct wait_uring *uring = calloc(1, sizeof(*uring));
 	struct io_uring_params params = {
-	        /* completions are made when we wait for them, and interrupt nobody */
+	        /* completions are made in the wait, and interrupt no thread */
 	        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 	};
 	int r;
@@ -33,7 +33,7 @@ int wait_uring_open(struct wait_uring **ret, const int *fds, unsigned int n_fds)
 		free(uring);
 		return r;
 	}
-	/* saves the look-up of its descriptor; it works without */
+	/* saves a look-up of the descriptor; it works without */
 	io_uring_register_ring_fd(&uring->ring);
 	/* no part of it for a guardian that is forked later */
 	io_uring_ring_dontfork(&uring->ring);
@@ -53,7 +53,7 @@ struct wait_uring *wait_uring_close(struct wait_uring *uring)
 	return NULL;
 }
 
-/* A poll goes on after it has told something: in the long run nothing is submitted. */
+/* A multishot poll goes on after an event: in the long run nothing is submitted. */
 static void arm(struct wait_uring *uring)
 {
 	for (unsigned int i = 0; uring->unarmed && i < uring->n_fds; i++) {
@@ -70,7 +70,7 @@ static void arm(struct wait_uring *uring)
 	}
 }
 
-/* Takes what was told. */
+/* Takes the completions. */
 static int reap(struct wait_uring *uring, uint32_t *ready)
 {
 	struct io_uring_cqe *cqe;

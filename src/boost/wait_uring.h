@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Private to wait.c: its io_uring. The same shapes and outcomes as there, but: */
+/* Waiting by io_uring, for wait.c alone. As the functions of wait.h, except for what is said. */
 
 #include "util/base.h"
 
@@ -15,6 +15,6 @@ struct wait_uring *wait_uring_close(struct wait_uring *uring);
 
 /**
  * @timeout_ns  from now; NSEC_NEVER: none
- * Returns 0 and *ready; -errno: it is of no use any more.
+ * Returns 0 and *ready; -errno: it must not be used any more.
  */
 int wait_uring_for(struct wait_uring *uring, uint64_t timeout_ns, uint32_t *ready);
