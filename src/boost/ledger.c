@@ -10,40 +10,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "boost/identity.h"
 #include "boost/ledger_file.h"
-#include "boost/ledger_old.h"
 #include "util/cleanup.h"
 
 struct ledger {
 	struct ledger_file *file;
+	char path[LEDGER_PATH_MAX];
 };
-
-/* Copies the records of an earlier version to a new file, which replaces it when complete. */
-static int open_older(const char *path, struct ledger *ledger)
-{
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	char fresh[LEDGER_PATH_MAX];
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
-		return -ENAMETOOLONG;
-	unlink(fresh);
-	r = ledger_file_make(fresh, &ledger->file);
-	if (r < 0)
-		return r;
-	r = ledger_old_read(fd, ledger->file);
-	if (r == 0 && rename(fresh, path) < 0)
-		r = -errno;
-	if (r < 0) {
-		munmap(ledger->file, sizeof(*ledger->file));
-		unlink(fresh);
-	}
-	return r;
-}
 
 int ledger_open(const char *path, struct ledger **ret)
 {
@@ -54,9 +30,9 @@ int ledger_open(const char *path, struct ledger **ret)
 
 	if (!ledger)
 		return -ENOMEM;
+	if (snprintf(ledger->path, sizeof(ledger->path), "%s", path) >= (int)sizeof(ledger->path))
+		return -ENAMETOOLONG;
 	r = ledger_file_open(path, &ledger->file);
-	if (r == -EBADMSG)
-		r = open_older(path, ledger);
 	if (r == -EBADMSG || r == -ELOOP) {
 		if (snprintf(aside, sizeof(aside), "%s.bad", path) >= (int)sizeof(aside))
 			return -ENAMETOOLONG;
@@ -73,6 +49,14 @@ int ledger_open(const char *path, struct ledger **ret)
 	return replaced ? LEDGER_REPLACED : 0;
 }
 
+const char *ledger_strerror(int error)
+{
+	return error == -EPROTO ? "another version of pvschedd wrote it: run that version with "
+	                          "--restore, which gives back what it names (UPGRADES in "
+	                          "pvschedd(8)); it is left as it is"
+	                        : strerror(-error);
+}
+
 struct ledger *ledger_close(struct ledger *ledger)
 {
 	if (!ledger)
@@ -80,6 +64,13 @@ struct ledger *ledger_close(struct ledger *ledger)
 	munmap(ledger->file, sizeof(*ledger->file));
 	free(ledger);
 	return NULL;
+}
+
+struct ledger *ledger_finish(struct ledger *ledger)
+{
+	if (ledger && ledger_count(ledger) == 0)
+		unlink(ledger->path);
+	return ledger_close(ledger);
 }
 
 void ledger_put_thread(struct ledger *ledger, unsigned int slot, const struct ledger_thread *thread)
@@ -154,22 +145,22 @@ unsigned int ledger_count(const struct ledger *ledger)
 
 uint32_t ledger_guardian_acts(const struct ledger *ledger)
 {
-	return atomic_load(&ledger->file->guardian_acts);
+	return atomic_load(&ledger->file->header.guardian_acts);
 }
 
 uint32_t ledger_owner(const struct ledger *ledger)
 {
-	return atomic_load(&ledger->file->owner);
+	return atomic_load(&ledger->file->header.owner);
 }
 
 void ledger_take_over(struct ledger *ledger)
 {
-	atomic_fetch_add(&ledger->file->owner, 1);
+	atomic_fetch_add(&ledger->file->header.owner, 1);
 }
 
 void ledger_count_guardian_act(struct ledger *ledger)
 {
-	atomic_fetch_add(&ledger->file->guardian_acts, 1);
+	atomic_fetch_add(&ledger->file->header.guardian_acts, 1);
 }
 
 /* Outcomes of giving one record back; 0 is restored. */

@@ -27,10 +27,12 @@ struct ledger_result {
 };
 
 /**
- * Opens the ledger at @path, and makes it if there is none. A ledger of an earlier version is
- * replaced by one with its records, so that an upgrade forgets no boost. One that is not valid (a
- * later version, another boot, truncated) is renamed to PATH.bad, and a new one is made.
- * Returns 0 and *ret; +LEDGER_REPLACED likewise, when one was renamed; -errno.
+ * Opens the ledger at @path, making it if absent. A file that is no ledger of this boot, or is
+ * truncated, is put aside as PATH.bad and a new one is made. A ledger that another version wrote in
+ * this boot may name threads that are still boosted, and only that version can read it: it is
+ * neither changed nor put aside.
+ * Returns 0 and *ret; +LEDGER_REPLACED likewise, when one was put aside; -EPROTO when another
+ * version wrote it; -errno.
  */
 int ledger_open(const char *path, struct ledger **ret);
 
@@ -38,8 +40,18 @@ enum {
 	LEDGER_REPLACED = 1,
 };
 
+/** What an error of ledger_open() means, and what to do about it: strerror(), but for -EPROTO. */
+const char *ledger_strerror(int error);
+
 /** Unmaps it; the file stays. Takes NULL; returns NULL. */
 struct ledger *ledger_close(struct ledger *ledger);
+
+/**
+ * The same, but removes the file if no record is left, so that the next pvschedd, which may be of
+ * another version, has nothing to read. The caller holds the lock of the runtime directory: no
+ * daemon uses the file. Takes NULL; returns NULL.
+ */
+struct ledger *ledger_finish(struct ledger *ledger);
 
 /** Writes the record of a slot. To be called before the change. */
 void ledger_put_thread(struct ledger *ledger, unsigned int slot,

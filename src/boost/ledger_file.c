@@ -6,28 +6,36 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-static int header_init(struct ledger_file *file)
+static int header_init(struct ledger_header *header)
 {
-	int r = procfs_boot_id(file->boot_id);
+	int r = procfs_boot_id(header->boot_id);
 
 	if (r < 0)
 		return r;
-	file->version = LEDGER_VERSION;
-	memcpy(file->magic, LEDGER_MAGIC, sizeof(file->magic));
+	header->version = LEDGER_VERSION;
+	memcpy(header->magic, LEDGER_MAGIC, sizeof(header->magic));
 	return 0;
 }
 
-static bool header_valid(const struct ledger_file *file)
+/* Returns 0, -EBADMSG or -EPROTO as ledger_file_open() does, or -errno. */
+static int header_check(int fd)
 {
 	char boot_id[PROCFS_BOOT_ID_LEN];
+	struct ledger_header header;
+	int r = procfs_boot_id(boot_id);
 
-	return memcmp(file->magic, LEDGER_MAGIC, sizeof(file->magic)) == 0 &&
-	       file->version == LEDGER_VERSION && procfs_boot_id(boot_id) == 0 &&
-	       memcmp(boot_id, file->boot_id, sizeof(boot_id)) == 0;
+	if (r < 0)
+		return r;
+	if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+	    memcmp(header.magic, LEDGER_MAGIC, sizeof(header.magic)) != 0 ||
+	    memcmp(header.boot_id, boot_id, sizeof(boot_id)) != 0)
+		return -EBADMSG;
+	return header.version == LEDGER_VERSION ? 0 : -EPROTO;
 }
 
 /* Maps the file if its size is right. Returns 0, -EBADMSG when it is not, or -errno. */
@@ -60,26 +68,18 @@ int ledger_file_make(const char *path, struct ledger_file **ret)
 	if (r)
 		return -r;
 	r = map(fd, ret);
-	return r < 0 ? r : header_init(*ret);
+	return r < 0 ? r : header_init(&(*ret)->header);
 }
 
 int ledger_file_open(const char *path, struct ledger_file **ret)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct ledger_file *file = NULL;
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = map(fd, &file);
-	if (r < 0)
-		return r;
-	if (!header_valid(file)) {
-		munmap(file, sizeof(*file));
-		return -EBADMSG;
-	}
-	*ret = file;
-	return 0;
+	r = header_check(fd);
+	return r < 0 ? r : map(fd, ret);
 }
 
 /* FNV-1a by words: against torn and stray writes, not against malice. */
@@ -108,10 +108,10 @@ uint32_t ledger_mark_number(const struct ledger_mark *mark, const void *record, 
 static void set_live(struct ledger_file *file, struct ledger_mark *mark, const void *record,
                      size_t size)
 {
-	uint32_t number = atomic_fetch_add(&file->sequence, 1) + 1;
+	uint32_t number = atomic_fetch_add(&file->header.sequence, 1) + 1;
 
 	if (number == LEDGER_FREE)
-		number = atomic_fetch_add(&file->sequence, 1) + 1;
+		number = atomic_fetch_add(&file->header.sequence, 1) + 1;
 	mark->checksum = checksum(record, size);
 	atomic_store_explicit(&mark->state, number, memory_order_release);
 }

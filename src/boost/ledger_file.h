@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The ledger as it is in its file, and the writing of records. For ledger.c, ledger_old.c, and for
- * tests that damage it.
+ * The ledger as it is in its file, and the writing of records. For ledger.c, and for tests that
+ * damage it.
  */
 
 #include <stdatomic.h>
@@ -35,18 +35,29 @@ struct ledger_group_slot {
 	struct ledger_group group;
 };
 
-struct ledger_file {
+/*
+ * Magic, version and boot ID keep their places in every version: by these a pvschedd recognizes the
+ * ledger of another version, of which it knows nothing else.
+ */
+struct ledger_header {
 	char magic[8];
 	uint32_t version;
 	_Atomic uint32_t guardian_acts;
 	_Atomic uint32_t sequence; /* the last number given to a record */
 	_Atomic uint32_t owner;    /* counts the daemons that had it */
 	char boot_id[48];
+};
+
+struct ledger_file {
+	struct ledger_header header;
 	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
 	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];
 };
 
-/** Maps the ledger that is there. Returns 0 and *ret; -EBADMSG when it is not valid; -errno. */
+/**
+ * Maps the ledger that is there. Returns 0 and *ret; -EBADMSG when it is not valid; -EPROTO when it
+ * is of this boot and of another version; -errno.
+ */
 int ledger_file_open(const char *path, struct ledger_file **ret);
 
 /** Makes an empty one where there is no file, and maps it. Returns 0 and *ret, or -errno. */

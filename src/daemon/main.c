@@ -51,7 +51,7 @@ static int restore(const struct options *options)
 	snprintf(path, sizeof(path), "%s/ledger", options->runtime_dir);
 	r = ledger_open(path, &ledger);
 	if (r < 0) {
-		fprintf(stderr, "pvschedd: %s: %s\n", path, strerror(-r));
+		fprintf(stderr, "pvschedd: %s: %s\n", path, ledger_strerror(r));
 		return EXIT_FAILURE;
 	}
 	if (r == LEDGER_REPLACED)
@@ -59,7 +59,7 @@ static int restore(const struct options *options)
 	ledger_restore(ledger, &result);
 	printf("%u given back, %u changed by others since, %u gone, %u failed, %u not valid\n",
 	       result.restored, result.foreign, result.gone, result.failed, result.invalid);
-	ledger_close(ledger);
+	ledger_finish(ledger);
 	return result.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -170,7 +170,7 @@ static int open_ledger(struct manager *m)
 	snprintf(path, sizeof(path), "%s/ledger", m->options.runtime_dir);
 	r = ledger_open(path, &m->ledger);
 	if (r < 0) {
-		log_error("%s can't be opened: %s", path, strerror(-r));
+		log_error("%s can't be opened: %s", path, ledger_strerror(r));
 		return r;
 	}
 	if (r == LEDGER_REPLACED)
@@ -424,7 +424,7 @@ struct manager *manager_free(struct manager *m)
 	if (m->state)
 		state_end_cleanly(m->state);
 	state_free(m->state);
-	ledger_close(m->ledger);
+	ledger_finish(m->ledger);
 	config_free(m->config);
 	free(m);
 	return NULL;

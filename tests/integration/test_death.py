@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import struct
 import time
 
 import pytest
@@ -179,10 +180,46 @@ def test_restore_without_anything(scene):
 def test_damaged_ledger_is_put_aside(scene):
     domain, daemon = scene.boosted()
     assert daemon.stop() == 0
-    with open(f"{daemon.runtime_dir}/ledger", "r+b") as file:
+    with open(f"{daemon.runtime_dir}/ledger", "wb") as file:
         file.write(os.urandom(4096))
     daemon.start()
     assert os.path.exists(f"{daemon.runtime_dir}/ledger.bad")
+    daemon.wait_boosted(domain)
+
+
+def change_version(path, by):
+    """What another version of the daemon would have left: magic, then the version, and a layout of its own."""
+    with open(path, "r+b") as file:
+        magic, version = struct.unpack("8sI", file.read(12))
+        file.seek(0)
+        file.write(struct.pack("8sI", magic, version + by))
+
+
+def test_ledger_of_another_version_is_refused(scene):
+    """Neither read nor lost: the version that wrote it gives back what it names."""
+    domain, daemon = scene.boosted()
+    ledger = f"{daemon.runtime_dir}/ledger"
+    kill_both(daemon)
+    change_version(ledger, 1)
+    with open(ledger, "rb") as file:
+        before = file.read()
+    refusal = "another version of pvschedd wrote it: run that version with --restore"
+    with pytest.raises(proc.RigError, match=refusal):
+        daemon.start()
+    assert daemon.reap() == 1
+    done = daemon.restore()
+    assert done.returncode == 1
+    assert refusal in done.stderr
+    with open(ledger, "rb") as file:
+        assert file.read() == before
+    assert not os.path.exists(f"{ledger}.bad")
+    assert attributes.elevated(domain.tid)
+    change_version(ledger, -1)
+    done = daemon.restore()
+    assert done.returncode == 0, done.stderr
+    scene.assert_pristine()
+    assert not os.path.exists(ledger)
+    daemon.start()
     daemon.wait_boosted(domain)
 
 
@@ -199,6 +236,7 @@ def test_clean_end(scene, sig):
     _, daemon = scene.boosted()
     assert daemon.stop(sig) == 0
     scene.assert_pristine()
+    assert not os.path.exists(f"{daemon.runtime_dir}/ledger")
     assert not os.path.exists(f"{daemon.runtime_dir}/running")
 
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "boost/ledger.h"
-#include "boost/ledger_v1.h"
+#include "boost/ledger_file.h"
 #include "util/procfs.h"
 
 #include "test.h"
@@ -196,19 +196,21 @@ static void damage_and_reopen(void (*damage)(struct ledger_file *file))
 	end();
 }
 
-static void other_version(struct ledger_file *file)
-{
-	file->version++;
-}
-
 static void other_boot(struct ledger_file *file)
 {
-	file->boot_id[0] ^= 1;
+	file->header.boot_id[0] ^= 1;
+}
+
+/* Whatever it names is gone: a version that differs, too, does not matter. */
+static void other_boot_and_version(struct ledger_file *file)
+{
+	other_boot(file);
+	file->header.version++;
 }
 
 static void no_magic(struct ledger_file *file)
 {
-	memset(file->magic, 0, sizeof(file->magic));
+	memset(file->header.magic, 0, sizeof(file->header.magic));
 }
 
 static void truncated(struct ledger_file *file)
@@ -217,79 +219,96 @@ static void truncated(struct ledger_file *file)
 	CHECK(truncate(path, 100) == 0);
 }
 
-static void test_other_files_are_put_aside(void)
+static void without_header(struct ledger_file *file)
 {
-	damage_and_reopen(other_version);
-	damage_and_reopen(other_boot);
-	damage_and_reopen(no_magic);
-	damage_and_reopen(truncated);
+	(void)file;
+	CHECK(truncate(path, 10) == 0);
 }
 
-static void write_version_1(const struct ledger_v1_file *file)
+static void test_other_files_are_put_aside(void)
 {
+	damage_and_reopen(other_boot);
+	damage_and_reopen(other_boot_and_version);
+	damage_and_reopen(no_magic);
+	damage_and_reopen(truncated);
+	damage_and_reopen(without_header);
+}
+
+/* What a ledger of another version is followed by is not known here: it may have any size. */
+static void write_other_version(size_t size)
+{
+	struct ledger_header header = {.magic = LEDGER_MAGIC, .version = LEDGER_VERSION + 1};
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 
+	CHECK_INT(procfs_boot_id(header.boot_id), 0);
 	CHECK(fd >= 0);
-	CHECK(write(fd, file, sizeof(*file)) == (ssize_t)sizeof(*file));
+	CHECK(write(fd, &header, sizeof(header)) == (ssize_t)sizeof(header));
+	CHECK(ftruncate(fd, (off_t)size) == 0);
 	close(fd);
 }
 
-/* What was killed with its guardian at an upgrade is given back by the pvschedd after it. */
-static void test_version_1_is_read(void)
+static void refuse_other_version(size_t size)
 {
-	static struct ledger_v1_file old = {.magic = LEDGER_MAGIC, .version = 1};
-	struct ledger_thread record = record_of(getpid()), out;
-	struct ledger_group group = {.path = "/sys/fs/cgroup/x/cpu.rt_runtime_us", .before = 5};
-	struct ledger *ledger;
+	struct ledger_header before, after;
+	struct ledger *ledger = NULL;
+	char aside[128];
+	struct stat st;
+	int fd, r;
 
 	begin();
-	CHECK_INT(procfs_boot_id(old.boot_id), 0);
-	for (int i = 7; i < 9; i++) {
-		old.threads[i].thread = (struct ledger_v1_thread){
-		        .tid = record.tid,
-		        .start_ticks = record.start_ticks,
-		        .before = {SCHED_BATCH, 0, 7, 1, 3000000, 1234},
-		        .given = record.given,
-		};
-		old.threads[i].mark.state = 1;
-		old.threads[i].mark.checksum =
-		        ledger_v1_checksum(&old.threads[i].thread, sizeof(old.threads[i].thread));
-	}
-	old.threads[8].thread.tid ^= 1; /* torn */
-	old.groups[0].group = group;
-	old.groups[0].mark.state = 2;
-	old.groups[0].mark.checksum = ledger_v1_checksum(&group, sizeof(group));
-	write_version_1(&old);
-
-	CHECK_INT(ledger_open(path, &ledger), 0);
-	CHECK_INT(ledger_count(ledger), 2);
-	CHECK_INT(ledger_get_thread(ledger, 7, &out), 0);
-	CHECK_INT(out.tid, record.tid);
-	CHECK_U64(out.start_ticks, record.start_ticks);
-	CHECK_INT(out.before.policy, SCHED_BATCH);
-	CHECK_INT(out.before.nice, 7);
-	CHECK_INT(out.before.reset_on_fork, 1);
-	CHECK_U64(out.before.slack_ns, 1234);
-	CHECK_INT(out.given.priority, 1);
-	CHECK_INT(ledger_get_group(ledger, group.path, 0, &group), 0);
-	CHECK_INT(group.before, 5);
-	ledger_close(ledger);
-	CHECK_INT(ledger_open(path, &ledger), 0); /* as one of the present version */
-	CHECK_INT(ledger_count(ledger), 2);
-	ledger_close(ledger);
+	write_other_version(size);
+	fd = open(path, O_RDONLY);
+	CHECK(pread(fd, &before, sizeof(before), 0) == (ssize_t)sizeof(before));
+	r = ledger_open(path, &ledger);
+	CHECK_INT(r, -EPROTO);
+	CHECK(!ledger);
+	CHECK_CONTAINS(ledger_strerror(r), "another version of pvschedd wrote it: run that version "
+	                                   "with --restore");
+	/* the very file is where it was, with what was in it */
+	CHECK(pread(fd, &after, sizeof(after), 0) == (ssize_t)sizeof(after));
+	CHECK_INT(memcmp(&before, &after, sizeof(before)), 0);
+	CHECK_INT(fstat(fd, &st), 0);
+	CHECK_INT(st.st_nlink, 1);
+	CHECK_INT(st.st_size, size);
+	CHECK(access(path, F_OK) == 0);
+	snprintf(aside, sizeof(aside), "%s.bad", path);
+	CHECK(access(aside, F_OK) < 0);
+	close(fd);
 	end();
 }
 
-static void test_version_1_of_another_boot_is_put_aside(void)
+static void test_other_versions_are_refused(void)
 {
-	static struct ledger_v1_file old = {.magic = LEDGER_MAGIC, .version = 1};
+	refuse_other_version(sizeof(struct ledger_header));
+	refuse_other_version(sizeof(struct ledger_file));
+	refuse_other_version(2 * sizeof(struct ledger_file));
+}
+
+static void test_other_errors_are_the_systems(void)
+{
+	struct ledger *ledger;
+	int r = ledger_open("/nonexistent/ledger", &ledger);
+
+	CHECK_INT(r, -ENOENT);
+	CHECK_STR(ledger_strerror(r), strerror(ENOENT));
+}
+
+static void test_finish_removes_an_empty_ledger(void)
+{
+	struct ledger_thread record = record_of(getpid());
 	struct ledger *ledger;
 
 	begin();
-	write_version_1(&old);
-	CHECK_INT(ledger_open(path, &ledger), LEDGER_REPLACED);
-	CHECK_INT(ledger_count(ledger), 0);
-	ledger_close(ledger);
+	CHECK_INT(ledger_open(path, &ledger), 0);
+	ledger_put_thread(ledger, 3, &record);
+	CHECK(!ledger_finish(ledger));
+	CHECK(access(path, F_OK) == 0);
+	CHECK_INT(ledger_open(path, &ledger), 0);
+	CHECK_INT(ledger_count(ledger), 1);
+	ledger_drop_thread(ledger, 3);
+	CHECK(!ledger_finish(ledger));
+	CHECK(access(path, F_OK) < 0);
+	CHECK(!ledger_finish(NULL));
 	end();
 }
 
@@ -374,8 +393,9 @@ TEST_MAIN({"put_get_drop", test_put_get_drop}, {"survives_reopening", test_survi
           {"another_thread_of_that_number", test_another_thread_of_that_number},
           {"damaged_records", test_damaged_records},
           {"other_files_are_put_aside", test_other_files_are_put_aside},
-          {"version_1_is_read", test_version_1_is_read},
-          {"version_1_of_another_boot_is_put_aside", test_version_1_of_another_boot_is_put_aside},
+          {"other_versions_are_refused", test_other_versions_are_refused},
+          {"other_errors_are_the_systems", test_other_errors_are_the_systems},
+          {"finish_removes_an_empty_ledger", test_finish_removes_an_empty_ledger},
           {"symlink_is_not_followed", test_symlink_is_not_followed},
           {"groups_keep_the_first_value", test_groups_keep_the_first_value},
           {"group_outside_cgroups_is_invalid", test_group_outside_cgroups_is_invalid},

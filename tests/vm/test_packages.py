@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Installed, upgraded, restarted by needrestart, removed, purged: with apt, as users do it."""
 
+import contextlib
 import shlex
 
 import pytest
@@ -168,12 +169,9 @@ def test_purge_leaves_nothing(guest, installed):
     leaves_nothing(host)
 
 
-@pytest.mark.any_kernel
-def test_purge_gives_back_what_a_dead_daemon_left(guest, installed):
+@contextlib.contextmanager
+def dead_amid_a_boost(host, guest):
     """Daemon and guardian are dead, systemd was told to do nothing about it, and only the ledger knows."""
-    host = installed
-    host.calm()
-    host.snapshot()
     host.run("mkdir -p /run/systemd/system/pvschedd.service.d && printf '[Service]\\nRestart=no\\nExecStopPost=\\n' > "
              "/run/systemd/system/pvschedd.service.d/dead.conf && systemctl daemon-reload")
     try:
@@ -185,8 +183,31 @@ def test_purge_gives_back_what_a_dead_daemon_left(guest, installed):
                       f"pvschedctl enable; exit 1; fi )", "both to be dead amid a boost")
         host.wait_for("! systemctl is-active --quiet pvschedd", "systemd to see it")
         assert host.differences() != []
+        yield
+    finally:
+        host.run("rm -rf /run/systemd/system/pvschedd.service.d; systemctl daemon-reload")
+
+
+@pytest.mark.any_kernel
+def test_purge_gives_back_what_a_dead_daemon_left(guest, installed):
+    host = installed
+    host.calm()
+    host.snapshot()
+    with dead_amid_a_boost(host, guest):
         apt(host, "purge pvschedd")
         assert host.differences() == []
         leaves_nothing(host)
-    finally:
-        host.run("rm -rf /run/systemd/system/pvschedd.service.d; systemctl daemon-reload")
+
+
+@pytest.mark.any_kernel
+def test_upgrade_gives_back_by_the_old_version(guest, installed):
+    """The new version can't: it is no program at all."""
+    host = installed
+    host.calm()
+    host.snapshot()
+    host.run(_REPACK.replace("dpkg-deb --root", "printf '#!/bin/false\\n' > /tmp/repack/usr/sbin/pvschedd\ndpkg-deb --root"))
+    with dead_amid_a_boost(host, guest):
+        apt(host, "install /tmp/pvschedd_next.deb")
+        assert host.run("dpkg-query -W -f '${Version}' pvschedd").endswith("+next")
+        assert host.differences() == []
+        host.run("test ! -e /run/pvschedd/ledger")
