@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,7 +108,7 @@ static const struct json_value *parent_of(const struct json_value *value)
 
 static void add_path_step(struct text *text, const struct json_value *value)
 {
-	const char *key = value->item->string;
+	const char *key = value->key;
 
 	if (parent_of(value)->type == JSON_ARRAY) {
 		text_add(text, "[%u]", value->position);
@@ -131,7 +130,7 @@ void json_path(const struct json_value *value, char *buffer, size_t size)
 	for (; parent_of(value) && n < ARRAY_SIZE(steps); value = parent_of(value))
 		steps[n++] = value;
 	if (n == 0 || parent_of(steps[n - 1])->type == JSON_ARRAY ||
-	    !is_plain_key(steps[n - 1]->item->string))
+	    !is_plain_key(steps[n - 1]->key))
 		text_add(&text, ".");
 	while (n > 0)
 		add_path_step(&text, steps[--n]);
@@ -173,7 +172,7 @@ void json_error_format(const struct json_error *error, const char *name, char *b
 static int compare_keys(const void *a, const void *b)
 {
 	const struct json_value *const *x = a, *const *y = b;
-	int r = strcmp((*x)->item->string, (*y)->item->string);
+	int r = strcmp((*x)->key, (*y)->key);
 
 	if (r != 0)
 		return r;
@@ -196,67 +195,31 @@ static int check_duplicates(const struct json_value *object, size_t n, struct js
 	members[i++] = member;
 	qsort(members, n, sizeof(*members), compare_keys);
 	for (i = 1; i < n; i++)
-		if (strcmp(members[i - 1]->item->string, members[i]->item->string) == 0)
+		if (strcmp(members[i - 1]->key, members[i]->key) == 0)
 			return json_fail(members[i], error, "this key is already on line %u",
 			                 members[i - 1]->line);
 	return 0;
 }
 
-static int type_of(const cJSON *item)
+/* Recursion is as deep as the text is, at most JSON_DEPTH_MAX. */
+static int check_keys_differ(const struct json_value *value, struct json_error *error)
 {
-	switch (item->type & 0xff) {
-	case cJSON_NULL:
-		return JSON_NULL;
-	case cJSON_False:
-	case cJSON_True:
-		return JSON_BOOL;
-	case cJSON_Number:
-		return JSON_NUMBER;
-	case cJSON_String:
-		return JSON_STRING;
-	case cJSON_Array:
-		return JSON_ARRAY;
-	case cJSON_Object:
-		return JSON_OBJECT;
-	default:
-		return -1;
-	}
-}
-
-/*
- * Ties the values that the scan found to the items that cJSON made, both being in the order of the
- * text. Recursion is as deep as the text is, at most JSON_DEPTH_MAX.
- */
-static int tie_values(struct json_doc *doc, const cJSON *item, size_t parent, size_t *next,
-                      struct json_error *error)
-{
-	struct json_value *value = &doc->values[*next];
-	size_t index = *next;
-	uint32_t n = 0;
+	size_t n = 0;
 	int r;
 
-	if (index >= doc->n_values || (int)value->type != type_of(item))
-		return json_fail(NULL, error, "cJSON reads this text differently");
-	value->index = (uint32_t)index;
-	value->parent = (uint32_t)parent;
-	value->file = 0;
-	value->item = item;
-	(*next)++;
-	for (const cJSON *child = item->child; child; child = child->next, n++) {
-		if (*next < doc->n_values)
-			doc->values[*next].position = n;
-		r = tie_values(doc, child, index, next, error);
+	JSON_FOREACH(child, value)
+	{
+		r = check_keys_differ(child, error);
 		if (r < 0)
 			return r;
+		n++;
 	}
-	value->end = (uint32_t)*next;
 	return value->type == JSON_OBJECT ? check_duplicates(value, n, error) : 0;
 }
 
 int json_parse(const char *text, size_t size, struct json_doc **ret, struct json_error *error)
 {
 	struct json_doc *doc CLEANUP(json_cleanup) = calloc(1, sizeof(*doc));
-	size_t next = 0;
 	int r;
 
 	*error = JSON_ERROR_NULL;
@@ -264,20 +227,11 @@ int json_parse(const char *text, size_t size, struct json_doc **ret, struct json
 		json_fail(NULL, error, "out of memory");
 		return -ENOMEM;
 	}
-	r = json_scan(text, size, &doc->values, &doc->n_values, error);
+	r = json_scan(text, size, doc, error);
+	if (r == 0)
+		r = check_keys_differ(json_root(doc), error);
 	if (r < 0)
 		return r;
-	/* After the scan there is only one reason left for cJSON to refuse. */
-	doc->tree = cJSON_ParseWithLengthOpts(text, size, NULL, false);
-	if (!doc->tree) {
-		json_fail(NULL, error, "out of memory");
-		return -ENOMEM;
-	}
-	r = tie_values(doc, doc->tree, 0, &next, error);
-	if (r < 0)
-		return r;
-	if (next != doc->n_values)
-		return json_fail(NULL, error, "cJSON reads this text differently");
 	*ret = STEAL(doc, NULL);
 	return 0;
 }
@@ -286,7 +240,7 @@ struct json_doc *json_free(struct json_doc *doc)
 {
 	if (!doc)
 		return NULL;
-	cJSON_Delete(doc->tree);
+	free(doc->strings);
 	free(doc->values);
 	free(doc);
 	return NULL;
@@ -327,7 +281,7 @@ void json_set_file(struct json_doc *doc, unsigned int file)
 
 const char *json_key(const struct json_value *value)
 {
-	return value->item->string;
+	return value->key;
 }
 
 const struct json_value *json_first(const struct json_value *parent)

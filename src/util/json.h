@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Strict JSON: the only door to cJSON's parser. cJSON alone accepts trailing garbage and duplicate
- * keys, ignores case, cuts strings at \u0000 and rounds big integers; here all of that is an error
- * with a line, a JSON path and a sentence for people.
+ * Strict JSON: the only reader of JSON here. cJSON's accepts trailing garbage and duplicate keys,
+ * ignores case, cuts strings at \u0000 and rounds big integers; here all of that is an error with a
+ * line, a JSON path and a sentence for people. cJSON is for what is written.
  *
  *	struct json_error error;
  *	struct json_doc *doc CLEANUP(json_cleanup) = NULL;

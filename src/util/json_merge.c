@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Several documents as one: json_merge() of util/json.h. The values of the result are copies that
- * point into the trees of the documents they come from.
+ * point to the strings of the documents they come from.
  */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ struct layer {
 static int compare_layers(const void *a, const void *b)
 {
 	const struct layer *x = a, *y = b;
-	int r = strcmp(x->value->item->string, y->value->item->string);
+	int r = strcmp(x->value->key, y->value->key);
 
 	if (r != 0)
 		return r;
@@ -71,9 +70,9 @@ static int append_members(struct json_doc *doc, const struct layer *layers, size
 	members[m++] = (struct layer){member, layers[i].order};
 	qsort(members, m, sizeof(*members), compare_layers);
 	for (size_t i = 0; i < m; i = end) {
-		const char *key = members[i].value->item->string;
+		const char *key = members[i].value->key;
 
-		for (end = i + 1; end < m && strcmp(members[end].value->item->string, key) == 0;)
+		for (end = i + 1; end < m && strcmp(members[end].value->key, key) == 0;)
 			end++;
 		r = append_merged(doc, &members[i], end - i, parent);
 		if (r < 0)

@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* cJSON copies a number into 64 bytes and would end it there. */
+/* Many times what any number that is meant needs; other readers copy numbers into 64 bytes. */
 #define NUMBER_LENGTH_MAX 63
+
+/* Where the next value stands. */
+struct place {
+	uint32_t parent;
+	uint32_t position;
+	const char *key;
+};
 
 struct scan {
 	const char *p;
@@ -16,9 +23,10 @@ struct scan {
 	const char *line_start;
 	unsigned int line;
 	unsigned int depth;
-	struct json_value *values;
-	size_t n_values;
+	struct place place;
+	struct json_doc *doc;
 	size_t n_allocated;
+	char *string_end; /* of what is used of doc->strings */
 	struct json_error *error;
 };
 
@@ -71,27 +79,49 @@ static void skip_blanks(struct scan *s)
 	}
 }
 
-static struct json_value *new_value(struct scan *s, enum json_type type)
+static int new_value(struct scan *s, enum json_type type)
 {
-	if (s->n_values == s->n_allocated) {
-		size_t n = s->n_allocated ? s->n_allocated * 2 : 64;
-		struct json_value *values = realloc(s->values, n * sizeof(*values));
+	struct json_doc *doc = s->doc;
 
-		if (!values)
-			return NULL;
-		s->values = values;
+	if (doc->n_values == s->n_allocated) {
+		size_t n = s->n_allocated ? s->n_allocated * 2 : 64;
+		struct json_value *values = realloc(doc->values, n * sizeof(*values));
+
+		if (!values) {
+			scan_fail(s, "out of memory");
+			return -ENOMEM;
+		}
+		doc->values = values;
 		s->n_allocated = n;
 	}
-	s->values[s->n_values] = (struct json_value){.type = type, .line = s->line};
-	return &s->values[s->n_values++];
+	doc->values[doc->n_values] = (struct json_value){
+	        .type = type,
+	        .key = s->place.key,
+	        .line = s->line,
+	        .index = (uint32_t)doc->n_values,
+	        .parent = s->place.parent,
+	        .position = s->place.position,
+	};
+	doc->n_values++;
+	return 0;
 }
 
-static int note_value(struct scan *s, enum json_type type)
+/* Nothing that stands in a string of the text takes more room without escapes, and the zero at its
+ * end takes that of a quote: so all of them fit into the size of the text. */
+static void add_bytes(struct scan *s, const char *bytes, size_t n)
 {
-	if (new_value(s, type))
-		return 0;
-	scan_fail(s, "out of memory");
-	return -ENOMEM;
+	memcpy(s->string_end, bytes, n);
+	s->string_end += n;
+}
+
+static void add_character(struct scan *s, uint32_t c)
+{
+	static const uint32_t leads[] = {0, 0xc0, 0xe0, 0xf0};
+	unsigned int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+	*s->string_end++ = (char)(leads[more] | c >> 6 * more);
+	while (more-- > 0)
+		*s->string_end++ = (char)(0x80 | (c >> 6 * more & 0x3f));
 }
 
 static bool is_continuation(const char *p)
@@ -163,29 +193,39 @@ static int scan_unicode(struct scan *s)
 	if (unit >= 0xdc00 && unit <= 0xdfff)
 		return scan_fail(s, "the second half of a surrogate pair stands alone");
 	s->p += 5;
-	if (unit < 0xd800 || unit > 0xdbff)
+	if (unit < 0xd800 || unit > 0xdbff) {
+		add_character(s, (uint32_t)unit);
 		return 0;
+	}
 	low = at(s, '\\') ? unicode_unit(s->p + 1, s->end) : -1;
 	if (low < 0xdc00 || low > 0xdfff)
 		return scan_fail(s, "the first half of a surrogate pair stands alone");
 	s->p += 6;
+	add_character(s, 0x10000 + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
 	return 0;
 }
 
 static int scan_escape(struct scan *s)
 {
+	static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+	const char *found;
+
 	s->p++;
 	if (at(s, 'u'))
 		return scan_unicode(s);
-	if (s->p == s->end || *s->p == '\0' || !strchr("\"\\/bfnrt", *s->p))
+	found = s->p == s->end || *s->p == '\0' ? NULL : strchr(escapes, *s->p);
+	if (!found)
 		return scan_fail(s,
 		                 "unknown escape in a string; a backslash itself is written \\\\");
+	add_bytes(s, &meant[found - escapes], 1);
 	s->p++;
 	return 0;
 }
 
-static int scan_string(struct scan *s)
+/* *ret is what the string says, and lives as long as the document. */
+static int scan_string(struct scan *s, const char **ret)
 {
+	*ret = s->string_end;
 	s->p++;
 	while (!at(s, '"')) {
 		size_t n;
@@ -207,9 +247,11 @@ static int scan_string(struct scan *s)
 		n = utf8_length(s->p, s->end);
 		if (n == 0)
 			return scan_fail(s, "invalid UTF-8 (byte 0x%02x)", (unsigned char)*s->p);
+		add_bytes(s, s->p, n);
 		s->p += n;
 	}
 	s->p++;
+	add_character(s, '\0');
 	return 0;
 }
 
@@ -257,9 +299,8 @@ static int scan_fraction(struct scan *s)
 	return found;
 }
 
-static int scan_number(struct scan *s)
+static int scan_number(struct scan *s, struct json_value *value)
 {
-	struct json_value *value = &s->values[s->n_values - 1];
 	const char *start = s->p;
 	const char *digits = *start == '-' ? start + 1 : start;
 	int64_t magnitude;
@@ -304,7 +345,7 @@ static int scan_member(struct scan *s)
 
 	if (!at(s, '"'))
 		return scan_expected(s, "a key in double quotes");
-	r = scan_string(s);
+	r = scan_string(s, &s->place.key);
 	if (r < 0)
 		return r;
 	skip_blanks(s);
@@ -315,18 +356,23 @@ static int scan_member(struct scan *s)
 	return scan_value(s);
 }
 
+/* Of the value that was noted last. */
 static int scan_list(struct scan *s, char close, int (*scan_one)(struct scan *s))
 {
+	struct place outside = s->place;
+	uint32_t index = (uint32_t)s->doc->n_values - 1;
 	int r;
 
 	if (++s->depth > JSON_DEPTH_MAX)
 		return scan_fail(s, "more than %d levels of objects and arrays", JSON_DEPTH_MAX);
 	s->p++;
 	skip_blanks(s);
+	s->place = (struct place){.parent = index};
 	while (!at(s, close)) {
 		r = scan_one(s);
 		if (r < 0)
 			return r;
+		s->place.position++;
 		skip_blanks(s);
 		if (at(s, close))
 			break;
@@ -339,6 +385,7 @@ static int scan_list(struct scan *s, char close, int (*scan_one)(struct scan *s)
 	}
 	s->p++;
 	s->depth--;
+	s->place = outside;
 	return 0;
 }
 
@@ -361,31 +408,43 @@ static int type_of(char c)
 	}
 }
 
-static int scan_value(struct scan *s)
+static int scan_content(struct scan *s, size_t index)
 {
-	int type = s->p < s->end ? type_of(*s->p) : -1;
-	int r;
+	struct json_value *value = &s->doc->values[index];
 
-	if (type < 0)
-		return scan_expected(s, "a value");
-	r = note_value(s, (enum json_type)type);
-	if (r < 0)
-		return r;
-	switch ((enum json_type)type) {
+	switch (value->type) {
 	case JSON_OBJECT:
 		return scan_list(s, '}', scan_member);
 	case JSON_ARRAY:
 		return scan_list(s, ']', scan_value);
 	case JSON_STRING:
-		return scan_string(s);
+		return scan_string(s, &value->string);
 	case JSON_NUMBER:
-		return scan_number(s);
+		return scan_number(s, value);
 	case JSON_BOOL:
-		return scan_literal(s, *s->p == 't' ? "true" : "false");
+		value->integer = *s->p == 't';
+		return scan_literal(s, value->integer ? "true" : "false");
 	case JSON_NULL:
 		return scan_literal(s, "null");
 	}
 	return -EINVAL;
+}
+
+static int scan_value(struct scan *s)
+{
+	int type = s->p < s->end ? type_of(*s->p) : -1;
+	size_t index = s->doc->n_values;
+	int r;
+
+	if (type < 0)
+		return scan_expected(s, "a value");
+	r = new_value(s, (enum json_type)type);
+	if (r == 0)
+		r = scan_content(s, index);
+	if (r < 0)
+		return r;
+	s->doc->values[index].end = (uint32_t)s->doc->n_values;
+	return 0;
 }
 
 static int scan_text(struct scan *s)
@@ -404,23 +463,24 @@ static int scan_text(struct scan *s)
 	return 0;
 }
 
-int json_scan(const char *text, size_t size, struct json_value **ret, size_t *n,
-              struct json_error *error)
+int json_scan(const char *text, size_t size, struct json_doc *doc, struct json_error *error)
 {
-	struct scan s = {
-	        .p = text, .end = text + size, .line_start = text, .line = 1, .error = error};
-	int r;
+	struct scan s = {.p = text,
+	                 .end = text + size,
+	                 .line_start = text,
+	                 .line = 1,
+	                 .doc = doc,
+	                 .error = error};
 
 	if (size > JSON_SIZE_MAX) {
 		scan_fail(&s, "a text of %zu bytes; at most %d are read", size, JSON_SIZE_MAX);
 		return -EBADMSG;
 	}
-	r = scan_text(&s);
-	if (r < 0) {
-		free(s.values);
-		return r;
+	doc->strings = malloc(size + 1);
+	if (!doc->strings) {
+		scan_fail(&s, "out of memory");
+		return -ENOMEM;
 	}
-	*ret = s.values;
-	*n = s.n_values;
-	return 0;
+	s.string_end = doc->strings;
+	return scan_text(&s);
 }

@@ -2,7 +2,6 @@
 /*
  * What a value must be: the typed, range-checked accessors of util/json.h.
  */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -120,7 +119,7 @@ int json_as_bool(const struct json_value *value, bool *ret, struct json_error *e
 	r = check_type(value, JSON_BOOL, "true or false", error);
 	if (r < 0)
 		return r;
-	*ret = cJSON_IsTrue(value->item);
+	*ret = value->integer != 0;
 	return 0;
 }
 
@@ -131,7 +130,7 @@ int json_as_string(const struct json_value *value, const char **ret, struct json
 	r = check_type(value, JSON_STRING, "a string", error);
 	if (r < 0)
 		return r;
-	*ret = value->item->valuestring;
+	*ret = value->string;
 	return 0;
 }
 

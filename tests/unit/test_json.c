@@ -167,6 +167,7 @@ static void test_refuses_duplicates(void)
 	refuse("{\"a\":1,\n\"b\":2,\n\"a\":3}", "f:3: .a: this key is already on line 1");
 	refuse("{\"x\":[{\"k\":1},\n{\"k\":1,\"\\u006b\":2}]}",
 	       "f:2: .x[1].k: this key is already on line 2");
+	refuse("{\"a\":{\"x\":1,\"x\":2},\"a\":3}", "f:1: .a.x: this key is already on line 1");
 	refuse("{\"\":1,\"\":2}", "f:1: .[\"\"]: this key is already on line 1");
 }
 
@@ -283,6 +284,42 @@ static void check_no_number(const char *text, const char *why)
 	CHECK_INT(n, 42);
 }
 
+static void check_string(const char *text, const char *expected)
+{
+	struct json_doc *doc CLEANUP(json_cleanup) = parse(text);
+	struct json_error error;
+	const char *string;
+
+	CHECK_INT(json_as_string(json_root(doc), &string, &error), 0);
+	CHECK_STR(string, expected);
+}
+
+static void test_escapes(void)
+{
+	struct json_doc *doc CLEANUP(json_cleanup) =
+	        parse("{\"\\u006b\\n\": [\"\", \"a\"], \"k\": \"\\\\\"}");
+	const struct json_value *first = json_first(json_root(doc));
+	struct json_error error;
+	const char *string;
+
+	check_string("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t");
+	check_string("\"\"", "");
+	check_string("\"\\u0001\\u007f\"", "\x01\x7f");
+	check_string("\"\\u0080\\u07ff\"", "\xc2\x80\xdf\xbf");
+	check_string("\"\\u0800\\ud7ff\\ue000\\uFFFF\"",
+	             "\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf");
+	check_string("\"\\ud800\\udc00\\uD83D\\uDE00\\udbff\\udfff\"",
+	             "\xf0\x90\x80\x80\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf");
+	check_string("\"\xc3\xa9\xf0\x9f\x98\x80x\"", "\xc3\xa9\xf0\x9f\x98\x80x");
+	CHECK_STR(json_key(first), "k\n");
+	CHECK_INT(json_as_string(json_first(first), &string, &error), 0);
+	CHECK_STR(string, "");
+	CHECK_INT(json_as_string(json_next(json_first(first)), &string, &error), 0);
+	CHECK_STR(string, "a");
+	CHECK_INT(json_as_string(json_member(json_root(doc), "k"), &string, &error), 0);
+	CHECK_STR(string, "\\");
+}
+
 static void test_integers(void)
 {
 	check_number("0", 0);
@@ -373,6 +410,6 @@ TEST_MAIN({"accepts", test_accepts}, {"refuses syntax", test_refuses_syntax},
           {"refuses numbers", test_refuses_numbers}, {"refuses strings", test_refuses_strings},
           {"refuses duplicates", test_refuses_duplicates}, {"refuses size", test_refuses_size},
           {"many members", test_many_members}, {"lines and paths", test_lines_and_paths},
-          {"quote", test_quote}, {"integers", test_integers},
+          {"quote", test_quote}, {"escapes", test_escapes}, {"integers", test_integers},
           {"absent members", test_absent_members}, {"strings and words", test_strings_and_words},
           {"unknown keys", test_unknown_keys})
