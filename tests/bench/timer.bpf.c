@@ -61,7 +61,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	__u32 which = mode;
 	struct slot *slot;
 	__u64 now, then;
-	long r = 0;
+	long r;
 
 	if (next->pid != tid || which == TIMER_NONE || which >= _TIMER_MODES)
 		return 0;
@@ -71,10 +71,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		return 0;
 	slot->started_ns = now;
 	slot->due_ns = now + DELAY_NS;
-	if (which == TIMER_CALLBACK)
-		r = bpf_timer_set_callback(&slot->timer, fired);
-	if (!r)
-		r = bpf_timer_start(&slot->timer, DELAY_NS, 0);
+	r = bpf_timer_start(&slot->timer, DELAY_NS, 0);
 	then = bpf_ktime_get_ns();
 	slot->figures.starts++;
 	if (r)

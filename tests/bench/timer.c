@@ -21,7 +21,7 @@
 #define TURNS     50
 #define TRIPS_MAX (1U << 20)
 
-static const char *const names[_TIMER_MODES] = {"none", "start", "callback"};
+static const char *const names[_TIMER_MODES] = {"none", "start"};
 
 /* The round trips of one mode, of all its turns. */
 struct trips {

@@ -5,9 +5,8 @@
 
 /** What is done at each switch to the thread that answers. */
 enum timer_mode {
-	TIMER_NONE,     /* nothing: what the instrument itself costs */
-	TIMER_START,    /* a timer is started, as the tracer does */
-	TIMER_CALLBACK, /* its callback is set before that */
+	TIMER_NONE,  /* nothing: what the instrument itself costs */
+	TIMER_START, /* a timer is started, as the tracer does */
 	_TIMER_MODES,
 };
 
