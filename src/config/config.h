@@ -109,11 +109,7 @@ struct config_text {
  */
 int config_load(const char *path, struct config **ret, char *error, size_t error_size);
 
-/** The same from memory; @name stands for the file in messages. For tests and the fuzz target. */
-int config_parse(const char *name, const char *text, size_t size, struct config **ret, char *error,
-                 size_t error_size);
-
-/** The same from several, @n >= 1, the later ones going before. */
+/** The same from memory: several files, @n >= 1, of which the later ones override the earlier. */
 int config_parse_all(const struct config_text *files, size_t n, struct config **ret, char *error,
                      size_t error_size);
 

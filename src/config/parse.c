@@ -226,11 +226,3 @@ int config_parse_all(const struct config_text *files, size_t n, struct config **
 		json_error_format(&json_error, files[json_error.file].name, error, error_size);
 	return r;
 }
-
-int config_parse(const char *name, const char *text, size_t size, struct config **ret, char *error,
-                 size_t error_size)
-{
-	const struct config_text file = {.name = name, .text = text, .size = size};
-
-	return config_parse_all(&file, 1, ret, error, error_size);
-}

@@ -81,9 +81,6 @@ int control_parse(const char *line, size_t size, struct control_request *ret, ch
 /** True for verbs that change something: root only. The others: root and the socket's group. */
 bool control_verb_changes(enum control_verb verb);
 
-/** The verb's name in the protocol. */
-const char *control_verb_name(enum control_verb verb);
-
 /**
  * Listens at @path (mode 0660, group @group where it exists, else 0600, root only) on the loop
  * @event; an old socket there is replaced, so whoever calls must know that no other daemon runs.

@@ -56,11 +56,6 @@ bool control_verb_changes(enum control_verb verb)
 	return verbs[verb].changes;
 }
 
-const char *control_verb_name(enum control_verb verb)
-{
-	return verbs[verb].name;
-}
-
 /** Refuses members that the verb does not have, and asks for those it needs. */
 static int check_members(const struct json_value *root, const struct verb *verb,
                          struct json_error *error)

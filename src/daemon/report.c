@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "metrics/delays.h"
+#include "daemon/delays.h"
 #include "util/clock.h"
 #include "util/escape.h"
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "metrics/delays.h"
+#include "daemon/delays.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"

@@ -35,8 +35,6 @@
 		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
 	})
 
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-
 #define PRINTF_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
 #define CLEANUP(function)        __attribute__((cleanup(function)))
 

@@ -151,14 +151,6 @@ bool cpu_set_bits_equal(const struct cpu_set_bits *a, const struct cpu_set_bits 
 	return memcmp(a->words, b->words, sizeof(a->words)) == 0;
 }
 
-bool cpu_set_bits_intersects(const struct cpu_set_bits *a, const struct cpu_set_bits *b)
-{
-	for (size_t i = 0; i < CPU_SET_BITS_WORDS; i++)
-		if (a->words[i] & b->words[i])
-			return true;
-	return false;
-}
-
 bool cpu_set_bits_subset(const struct cpu_set_bits *inner, const struct cpu_set_bits *outer)
 {
 	for (size_t i = 0; i < CPU_SET_BITS_WORDS; i++)

@@ -47,8 +47,5 @@ bool cpu_set_bits_empty(const struct cpu_set_bits *set);
 
 bool cpu_set_bits_equal(const struct cpu_set_bits *a, const struct cpu_set_bits *b);
 
-/** True if they have a CPU in common. */
-bool cpu_set_bits_intersects(const struct cpu_set_bits *a, const struct cpu_set_bits *b);
-
 /** True if every CPU of @inner is in @outer; the empty set is in every set. */
 bool cpu_set_bits_subset(const struct cpu_set_bits *inner, const struct cpu_set_bits *outer);

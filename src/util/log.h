@@ -19,8 +19,6 @@ struct log_context {
 	const char *message_id; /* MESSAGE_ID: 32 hex digits, see log_ids.h */
 };
 
-#define LOG_CONTEXT_NULL ((struct log_context){.vcpu = -1})
-
 /** Chooses the least severe level that is written (LOG_INFO at start; LOG_DEBUG for -v). */
 void log_set_level(int level);
 

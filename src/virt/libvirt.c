@@ -136,11 +136,6 @@ struct virt_source *virt_source_free(struct virt_source *source)
 	return NULL;
 }
 
-void virt_source_cleanup(struct virt_source **source)
-{
-	virt_source_free(*source);
-}
-
 int virt_source_fd(const struct virt_source *source)
 {
 	return event_queue_fd(source->thread.queue);

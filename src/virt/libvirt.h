@@ -77,9 +77,6 @@ int virt_source_new(struct virt_source **ret, const struct virt_options *options
  */
 struct virt_source *virt_source_free(struct virt_source *source);
 
-/** For CLEANUP(). */
-void virt_source_cleanup(struct virt_source **source);
-
 /** An fd that is readable while events wait: for EPOLLIN, level triggered. Not to be read or
  * closed. */
 int virt_source_fd(const struct virt_source *source);

@@ -157,11 +157,6 @@ struct process_source *process_source_free(struct process_source *source)
 	return NULL;
 }
 
-void process_source_cleanup(struct process_source **source)
-{
-	process_source_free(*source);
-}
-
 int process_source_fd(const struct process_source *source)
 {
 	return event_queue_fd(source->thread.queue);

@@ -34,9 +34,6 @@ int process_source_new(struct process_source **ret, const struct process_options
 /** Ends it; one that hangs is left behind, with the memory it uses. Takes NULL; returns NULL. */
 struct process_source *process_source_free(struct process_source *source);
 
-/** For CLEANUP(). */
-void process_source_cleanup(struct process_source **source);
-
 /** Readable while events wait; see virt_source_fd(). */
 int process_source_fd(const struct process_source *source);
 

@@ -149,31 +149,3 @@ int threads_changed(const struct thread_id *qemu, uint64_t *mark)
 	*mark = sum;
 	return THREADS_CHANGED;
 }
-
-void threads_describe_notes(unsigned int notes, char *text, size_t size)
-{
-	static const struct {
-		enum mapping_note note;
-		const char *text;
-	} names[] = {
-	        {MAPPING_TRUNCATED, "more threads than are looked at"},
-	        {MAPPING_SINGLE_TCG, "one thread emulates all vCPUs (single-threaded TCG is not "
-	                             "supported; use KVM or thread=multi)"},
-	        {MAPPING_UNCONFIRMED, "a vCPU thread is confirmed neither by its cgroup nor by "
-	                              "libvirt's status file, or the process has fewer vCPUs "
-	                              "than threads that claim to be one"},
-	        {MAPPING_CONFLICT, "thread name, cgroup and status file contradict each other"},
-	        {MAPPING_DUPLICATE, "several threads claim to be the same vCPU"},
-	};
-	size_t i, used = 0;
-
-	text[0] = '\0';
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		int n;
-
-		if (!(notes & names[i].note) || used >= size)
-			continue;
-		n = snprintf(text + used, size - used, "%s%s", used ? "; " : "", names[i].text);
-		used += n > 0 ? (size_t)n : 0;
-	}
-}

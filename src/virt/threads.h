@@ -42,6 +42,3 @@ int threads_changed(const struct thread_id *qemu, uint64_t *mark);
 enum {
 	THREADS_CHANGED = 1,
 };
-
-/** What notes mean, for people: "a; b", "" for none. */
-void threads_describe_notes(unsigned int notes, char *text, size_t size);

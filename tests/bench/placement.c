@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics/delays.h"
+#include "daemon/delays.h"
 #include "stack.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

@@ -15,10 +15,17 @@
 
 static char message[1024]; /* of the last refuse() */
 
+static int parse_text(const char *text, struct config **ret, char *error, size_t error_size)
+{
+	const struct config_text file = {"f", text, strlen(text)};
+
+	return config_parse_all(&file, 1, ret, error, error_size);
+}
+
 static struct config *parse(const char *text)
 {
 	struct config *config = NULL;
-	int r = config_parse("f", text, strlen(text), &config, message, sizeof(message));
+	int r = parse_text(text, &config, message, sizeof(message));
 
 	if (r < 0)
 		fprintf(stderr, "%s\n%s\n", text, message);
@@ -31,8 +38,7 @@ static void refuse(const char *text, const char *why)
 	struct config *config = NULL;
 
 	message[0] = '\0';
-	CHECK_INT(config_parse("f", text, strlen(text), &config, message, sizeof(message)),
-	          -EBADMSG);
+	CHECK_INT(parse_text(text, &config, message, sizeof(message)), -EBADMSG);
 	CHECK(!config);
 	CHECK_STR(message, why);
 }
@@ -437,7 +443,7 @@ static void test_short_messages(void)
 		char *error CLEANUP(cleanup_free) = malloc(size);
 
 		CHECK(error);
-		CHECK_INT(config_parse("f", text, strlen(text), &config, error, size), -EBADMSG);
+		CHECK_INT(parse_text(text, &config, error, size), -EBADMSG);
 		CHECK(memchr(error, '\0', size));
 		CHECK(config_load("/nonexistent/file", &config, error, size) < 0);
 		CHECK(memchr(error, '\0', size));

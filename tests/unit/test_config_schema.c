@@ -137,11 +137,14 @@ struct place {
 static int try_config(const struct place *place, const char *value, char *error, size_t error_size)
 {
 	struct config *config CLEANUP(config_cleanup) = NULL;
+	struct config_text file = {.name = "f"};
 	char text[3 * TEXT_MAX];
 	int r;
 
 	snprintf(text, sizeof(text), "%s%s%s", place->before, value, place->after);
-	r = config_parse("f", text, strlen(text), &config, error, error_size);
+	file.text = text;
+	file.size = strlen(text);
+	r = config_parse_all(&file, 1, &config, error, error_size);
 	if (r < 0 && r != -EBADMSG)
 		fprintf(stderr, "%s\n", text);
 	CHECK(r == 0 || r == -EBADMSG);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "metrics/delays.h"
+#include "daemon/delays.h"
 
 #include "test.h"
 

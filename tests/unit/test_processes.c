@@ -281,6 +281,11 @@ static void test_examine_kvm(void)
 
 /* ---- the source ---- */
 
+static void source_cleanup(struct process_source **source)
+{
+	process_source_free(*source);
+}
+
 static struct process_source *source_start(bool hints, const char *run_dir, bool leave_libvirts)
 {
 	struct process_options options = {.run_dir = run_dir,
@@ -317,7 +322,7 @@ static bool wait_for(struct process_source *source, enum virt_event_type type, p
 static void test_found(void)
 {
 	static const char *const args[] = {"-id", "100", "-name", "web", "-smp", "2", NULL};
-	CLEANUP(process_source_cleanup)
+	CLEANUP(source_cleanup)
 	struct process_source *source = source_start(false, "/nonexistent", true);
 	struct virt_event seen, event;
 	char text[256];
@@ -348,7 +353,7 @@ static void test_found(void)
 static void test_hinted(void)
 {
 	static const char *const args[] = {"-uuid", UUID, "-name", "a b:1", NULL};
-	CLEANUP(process_source_cleanup)
+	CLEANUP(source_cleanup)
 	struct process_source *source = source_start(true, "/nonexistent", true);
 	struct virt_event event;
 	pid_t first, second;
@@ -421,7 +426,7 @@ static void test_left_to_libvirt(void)
 static void test_without_vcpus(void)
 {
 	static const char *const args[] = {"-uuid", UUID, "-name", "web", NULL};
-	CLEANUP(process_source_cleanup)
+	CLEANUP(source_cleanup)
 	struct process_source *source = source_start(false, "/nonexistent", true);
 	pid_t parent = fake_start(args, "call_rcu", "0"), child;
 	struct virt_event event;

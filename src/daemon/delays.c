@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "metrics/delays.h"
+#include "daemon/delays.h"
 
 uint64_t delays_count(const uint32_t counts[PVS_WAIT_BUCKETS])
 {
