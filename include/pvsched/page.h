@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * The guest page: what a guest and its host tell each other about one vCPU, through memory that
- * both see. This header is the contract, version 1; pvsched-protocol(7) explains it. It stands
- * alone, so that any guest, kernel or program may use it.
+ * The guest page: shared memory through which a guest and its host exchange the state of one vCPU.
+ * This header is version 1 of the contract; pvsched-protocol(7) explains it. The header includes
+ * nothing else of the project, so any guest kernel or program can use it.
  *
- * A region is one header page, written by the host, and then one page for each vCPU. Everything is
- * little-endian and without bit-fields; each word is read and written as one aligned atomic; each
- * 64-byte line has one writer, but for the first, where each word has one.
+ * A region is one header page, written by the host, followed by one page per vCPU. All words are
+ * little-endian; there are no bit-fields. Each word is read and written as one aligned atomic. Each
+ * 64-byte line has one writer, except the first line, where each word has one writer.
  *
- * The offsets up to 192 and their meanings are those of the pvsched v3 draft.
+ * Offsets up to 192 and their meanings are those of the pvsched v3 draft.
  */
 
 #if defined(__linux__) || defined(__bpf__)
@@ -37,25 +37,25 @@ typedef uint64_t __u64;
 #define PVSCHED_REGION_MAGIC     0x6464656863737670ULL /* the bytes "pvschedd" */
 #define PVSCHED_REGION_VERSION   1
 #define PVSCHED_REGION_PAGES_MAX 512
-#define PVSCHED_REGION_SIZE_MIN  (1024 * 1024)      /* what libvirt's <shmem> takes at least */
-#define PVSCHED_REGION_SIZE_MAX  (16 * 1024 * 1024) /* a larger object is not one of ours */
+#define PVSCHED_REGION_SIZE_MIN  (1024 * 1024)      /* the smallest <shmem> of libvirt */
+#define PVSCHED_REGION_SIZE_MAX  (16 * 1024 * 1024) /* a larger object is not a region */
 
-/** No APIC id: this machine has none, and the page is the one of the guest's CPU of that index. */
+/** In place of an APIC id: the machine has none, so page 1 + i belongs to CPU i of the guest. */
 #define PVSCHED_APIC_ID_NONE 0xffffffffU
 
 /**
- * The first page. The host writes all of it, @generation last, with release; a guest may take no
- * word of it for true before it has seen @magic and a generation other than 0.
+ * The first page. The host writes all of it, @generation last, with release order. A guest must
+ * not use any word of it before it has seen @magic and a nonzero @generation.
  */
 struct pvsched_region {
 	__u64 magic;
 	__u32 version;
-	__u32 page_count; /* pages of vCPUs that follow */
+	__u32 page_count; /* number of vCPU pages that follow */
 	__u32 page_size;  /* PVSCHED_PAGE_SIZE */
 	__u32 reserved0;
-	__u64 generation; /* another one at each start of host or guest; 0: no host is here */
+	__u64 generation; /* new at each start of host or guest; 0: no host serves the region */
 	__u8 reserved1[992];
-	__u32 apic_id[PVSCHED_REGION_PAGES_MAX]; /* page 1 + i is of the vCPU with this APIC id */
+	__u32 apic_id[PVSCHED_REGION_PAGES_MAX]; /* APIC id of the vCPU that page 1 + i is for */
 	__u8 reserved2[1024];
 };
 
@@ -68,30 +68,30 @@ struct pvsched_region {
 #define PVSCHED_MODE           0
 
 enum pvsched_status {
-	PVSCHED_STATUS_DISABLED = 0, /* no hello yet, or the host does not want to */
+	PVSCHED_STATUS_DISABLED = 0, /* no hello yet, or the host refuses requests */
 	PVSCHED_STATUS_ENABLED = 1,
 	PVSCHED_STATUS_UNKNOWN_POLICY = 2,
-	PVSCHED_STATUS_ABI = 3,            /* abi_version: see host_abi_version */
-	PVSCHED_STATUS_POLICY_VERSION = 4, /* policy_version */
-	PVSCHED_STATUS_PROTOCOL = 5,       /* protocol_id, or another CPU's APIC id */
-	PVSCHED_STATUS_MODE = 6,           /* requested_mode: see accepted_mode */
+	PVSCHED_STATUS_ABI = 3,            /* abi_version differs: see host_abi_version */
+	PVSCHED_STATUS_POLICY_VERSION = 4, /* policy_version differs */
+	PVSCHED_STATUS_PROTOCOL = 5,       /* protocol_id differs, or apic_id is another CPU's */
+	PVSCHED_STATUS_MODE = 6,           /* requested_mode refused: see accepted_mode */
 };
 
 /** How the host runs the vCPU: byte 5 of applied_state. */
 enum pvsched_boost {
 	PVSCHED_BOOST_BASE = 0,
-	PVSCHED_BOOST_TASK = 1,     /* elevated: armed, or for a task */
-	PVSCHED_BOOST_CRITICAL = 2, /* elevated for a critical section */
+	PVSCHED_BOOST_TASK = 1,     /* boosted: armed, or for a task */
+	PVSCHED_BOOST_CRITICAL = 2, /* boosted for a critical section */
 };
 
 /* byte 4 of applied_state */
-#define PVSCHED_THROTTLED_BURST (1U << 0) /* it used its burst up */
-#define PVSCHED_THROTTLED_SHARE (1U << 1) /* its domain or its host CPU used its share up */
+#define PVSCHED_THROTTLED_BURST (1U << 0) /* the vCPU has used up its burst */
+#define PVSCHED_THROTTLED_SHARE (1U << 1) /* its domain or its host CPU has used up its share */
 
 /* host_flags */
-#define PVSCHED_HOST_PREEMPTED (1U << 0) /* runnable on the host, and does not run */
+#define PVSCHED_HOST_PREEMPTED (1U << 0) /* runnable on the host, but not running */
 #define PVSCHED_HOST_AVOID     (1U << 1) /* reserved for hints to move work away; never set yet */
-#define PVSCHED_HOST_ARMED     (1U << 2) /* its next wake-up will be served at once */
+#define PVSCHED_HOST_ARMED     (1U << 2) /* boosted and asleep: the next wake-up runs at once */
 
 /* cs_state */
 #define PVSCHED_CS_NMI     (1ULL << 0)
@@ -105,20 +105,20 @@ enum pvsched_boost {
 #define PVSCHED_INTENT_IDLE    2U
 
 struct pvsched_page {
-	/* the hello: the guest writes these, then its generation_echo, with release */
+	/* the hello: the guest writes these, then generation_echo with release order */
 	__u32 abi_version;
 	__u32 policy_version;
 	char policy_name[32]; /* zero padded */
 	__u32 protocol_id;
 	__u32 requested_mode;
-	/* the host's answer, status last, with release */
+	/* the host's answer: status last, with release order */
 	__u32 status; /* enum pvsched_status */
 	__u32 host_abi_version;
 	__u32 accepted_mode;
 	__u32 reserved0;
 
-	/* the guest's scheduler, where agent_generation says that somebody keeps them up to date */
-	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending one */
+	/* the guest's scheduler; valid only while agent_generation is not 0 */
+	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending task */
 	__u64 cs_state;      /* PVSCHED_CS_* */
 	__u64 interrupt_ack; /* reserved: echo of interrupt_ticket */
 	__u64 reserved1[5];
@@ -128,28 +128,27 @@ struct pvsched_page {
 	__u64 interrupt_ticket; /* reserved: 0 */
 	__u64 reserved2[6];
 
-	/* host: all at one moment, a snapshot and no lock */
+	/* host: a snapshot of one moment, written without a lock */
 	__u64 generation;   /* as in the region's header */
-	__u64 run_delay_ns; /* total time runnable and not running */
-	__u64 elevated_ns;  /* total time it ran elevated */
-	__u32 host_cpu;     /* where it runs or ran last */
+	__u64 run_delay_ns; /* total time runnable but not running */
+	__u64 elevated_ns;  /* total time run while boosted */
+	__u32 host_cpu;     /* host CPU where the vCPU runs or ran last */
 	__u32 host_flags;   /* PVSCHED_HOST_* */
-	__u64 boosts;       /* how often it was made elevated */
-	__u64 throttles;    /* how often that ended for want of budget */
+	__u64 boosts;       /* number of boosts */
+	__u64 throttles;    /* number of boosts that ended because tokens ran out */
 	__u64 published_ns; /* host's monotonic time of this snapshot */
 	__u64 reserved3;
 
 	/* guest */
 	__u64 request;          /* of an application: see pvsched_request() */
-	__u64 expect;           /* with it, when it ends: see pvsched_expect() */
-	__u64 generation_echo;  /* the generation that this guest said hello to */
+	__u64 expect;           /* with it: when urgent again, see pvsched_expect() */
+	__u64 generation_echo;  /* the generation that the hello is for */
 	__u64 nonce;            /* any number; for carriers that must prove a page's address */
-	__u32 apic_id;          /* of the CPU this page is of; PVSCHED_APIC_ID_NONE */
-	__u32 cpu_index;        /* its number in the guest, for people */
+	__u32 apic_id;          /* of the CPU that this page is for, or PVSCHED_APIC_ID_NONE */
+	__u32 cpu_index;        /* its index in the guest, for display */
 	__u32 agent_generation; /* not 0: an agent keeps task_intent and cs_state up to date */
 	__u32 reserved4;
-	__u64 written_ns; /* by its own monotonic clock, when it wrote @expect; 0: it does not say
-	                   */
+	__u64 written_ns; /* guest's monotonic time when it wrote @expect; 0: not given */
 	__u64 reserved5;
 
 	__u8 reserved6[3776];
@@ -174,7 +173,7 @@ PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, reserved6) == 320, "reser
 
 /* ---- words ---- */
 
-/* Linux's numbers, whatever the guest is. */
+/* Linux's values, in every guest. */
 enum pvsched_policy {
 	PVSCHED_POLICY_NORMAL = 0,
 	PVSCHED_POLICY_FIFO = 1,
@@ -184,21 +183,21 @@ enum pvsched_policy {
 };
 
 /**
- * A task, in three bytes: scheduling policy, nice value, real-time priority. NORMAL and BATCH have
- * nice -20 to 19 and priority 0, FIFO and RR nice 0 and priority 1 to 99, IDLE all zero.
+ * A task in three bytes: scheduling policy, nice value, real-time priority. NORMAL and BATCH have
+ * nice -20 to 19 and priority 0. FIFO and RR have nice 0 and priority 1 to 99. IDLE has nice 0 and
+ * priority 0.
  */
 static inline __u64 pvsched_tuple(__u32 policy, int nice, __u32 rt_priority)
 {
 	return (policy & 0xff) | (__u64)(__u8)nice << 8 | (__u64)(rt_priority & 0xff) << 16;
 }
 
-/** What a guest wants of its host for one vCPU, now. */
+/** What a guest requests for one vCPU at this moment. */
 enum pvsched_ask {
-	PVSCHED_ASK_NONE = 0,     /* it has no opinion: the host goes by what it sees itself */
-	PVSCHED_ASK_ORDINARY = 1, /* what runs there can wait like everybody's */
-	PVSCHED_ASK_URGENT =
-	        2, /* a real-time task runs there, or waits to, or a critical section */
-	PVSCHED_ASK_INVALID = 3, /* the word has no meaning: as if nothing was said, and counted */
+	PVSCHED_ASK_NONE = 0,     /* no request: the host decides by what it observes */
+	PVSCHED_ASK_ORDINARY = 1, /* only ordinary work runs there */
+	PVSCHED_ASK_URGENT = 2,   /* a real-time task runs or waits, or a critical section runs */
+	PVSCHED_ASK_INVALID = 3,  /* a word without meaning: counted, otherwise as NONE */
 };
 
 static inline enum pvsched_ask pvsched_tuple_ask(__u64 tuple)
@@ -218,9 +217,9 @@ static inline enum pvsched_ask pvsched_tuple_ask(__u64 tuple)
 }
 
 /**
- * An application's request: a tuple and a sequence number. Another number renews it; 0 is none. A
- * request is in force until the next one, and dies when it is not renewed for
- * PVSCHED_REQUEST_LEASE_NS.
+ * An application's request: a tuple and a sequence number. A new sequence number renews the
+ * request; 0 means no request. A request holds until the next one, but it lapses unless it is
+ * renewed within PVSCHED_REQUEST_LEASE_NS.
  */
 #define PVSCHED_REQUEST_LEASE_NS 1000000000ULL
 
@@ -244,22 +243,22 @@ static inline enum pvsched_ask pvsched_request_ask(__u64 request)
 }
 
 /**
- * With an ordinary request of the same sequence number: that it will be urgent again in @us, from
- * when it was written, which is written_ns, where the guest says that. Both are written before the
- * request. 0: not known.
+ * Belongs to an ordinary request with the same sequence number: the CPU will be urgent again @us
+ * microseconds after the request was written; 0 means not known. The time of writing is
+ * pvsched_page::written_ns if the guest gives it. Both words are written before the request.
  */
 static inline __u64 pvsched_expect(__u32 us, __u32 sequence)
 {
 	return us | (__u64)sequence << 32;
 }
 
-/** In how many us it will be urgent again; 0: not known. */
+/** Microseconds until the CPU is urgent again; 0: not known. */
 static inline __u32 pvsched_expect_us(__u64 expect, __u64 request)
 {
 	return expect >> 32 == request >> 32 ? (__u32)expect : 0;
 }
 
-/** What the guest's scheduler says. */
+/** What the guest's scheduler requests with these two words. */
 static inline enum pvsched_ask pvsched_intent_ask(__u64 task_intent, __u64 cs_state)
 {
 	__u32 flags = (task_intent >> 48) & 0xff;
@@ -278,7 +277,7 @@ static inline enum pvsched_ask pvsched_intent_ask(__u64 task_intent, __u64 cs_st
 	return PVSCHED_ASK_ORDINARY;
 }
 
-/** Several voices of one guest: whoever is urgent counts; what is invalid is not heard. */
+/** Merges the requests of an application and of the scheduler. Urgent wins; invalid is ignored. */
 static inline enum pvsched_ask pvsched_ask_merge(enum pvsched_ask a, enum pvsched_ask b)
 {
 	if (a == PVSCHED_ASK_INVALID)
@@ -288,7 +287,7 @@ static inline enum pvsched_ask pvsched_ask_merge(enum pvsched_ask a, enum pvsche
 	return a > b ? a : b;
 }
 
-/** The word applied_state. */
+/** Makes the word applied_state. */
 static inline __u64 pvsched_applied(enum pvsched_boost boost, __u32 throttled)
 {
 	return (__u64)(throttled & 0xff) << 32 | (__u64)(boost & 0xff) << 40;

@@ -15,7 +15,7 @@ void pvsched_cpus_init(struct pvsched_cpus *cpus)
 		cpus->apic_id[i] = CPUS_UNKNOWN;
 }
 
-/* The number behind the colon of "apicid : 12", if the line is of that key. */
+/* Reads the number after the colon of a line such as "apicid : 12". Returns 0 for other keys. */
 static int line_number(const char *line, const char *key, unsigned long *ret)
 {
 	size_t length = strlen(key);
@@ -42,8 +42,7 @@ static void line_end(struct pvsched_cpus *cpus, struct pvsched_cpu_lines *lines)
 	lines->size = 0;
 	if (line_number(lines->line, "processor", &number)) {
 		lines->processor = number < CPUS_MAX ? (long)number : -1;
-		/* Until its APIC id is seen, it has none, as on machines where that line never
-		 * comes. */
+		/* NONE until its "apicid" line, which does not exist on some machines. */
 		if (lines->processor >= 0 &&
 		    __atomic_load_n(&cpus->apic_id[number], __ATOMIC_RELAXED) == CPUS_UNKNOWN)
 			__atomic_store_n(&cpus->apic_id[number], PVSCHED_APIC_ID_NONE,

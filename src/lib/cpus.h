@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The APIC ids of this machine's CPUs, as /proc/cpuinfo tells them.
+ * The APIC ids of this machine's CPUs, read from /proc/cpuinfo.
  */
 
 #include <stddef.h>
@@ -10,18 +10,18 @@
 
 #define CPUS_MAX 4096
 
-/** No CPU of that number was seen. */
+/** No CPU with this index was seen. */
 #define CPUS_UNKNOWN 0xfffffffeU
 
 struct pvsched_cpus {
-	uint32_t apic_id[CPUS_MAX]; /* atomics; PVSCHED_APIC_ID_NONE: a machine without */
+	uint32_t apic_id[CPUS_MAX]; /* atomics; PVSCHED_APIC_ID_NONE: the CPU has none */
 };
 
-/** Reads lines out of pieces of /proc/cpuinfo. Starts zeroed, but for @processor. */
+/** State of a reader that takes /proc/cpuinfo in pieces. Starts as PVSCHED_CPU_LINES_INIT. */
 struct pvsched_cpu_lines {
-	char line[96]; /* the beginning of the line; what is longer is of no interest */
+	char line[96]; /* start of the line; the rest of a longer line is dropped */
 	size_t size;
-	long processor; /* the last number seen, or -1 */
+	long processor; /* index of the CPU that the lines describe, or -1 */
 };
 
 #define PVSCHED_CPU_LINES_INIT                                                                     \
@@ -29,14 +29,14 @@ struct pvsched_cpu_lines {
 		.processor = -1                                                                    \
 	}
 
-/** Nothing is known. */
+/** Makes all CPUs unknown. */
 void pvsched_cpus_init(struct pvsched_cpus *cpus);
 
-/** Takes the next @size bytes in. */
+/** Processes the next @size bytes of the file. */
 void pvsched_cpus_feed(struct pvsched_cpus *cpus, struct pvsched_cpu_lines *lines, const char *text,
                        size_t size);
 
-/** Reads the file; what cannot be read stays unknown. Allocates nothing; any thread may call it. */
+/** Reads the file. CPUs that it cannot read stay unknown. Allocates nothing; thread-safe. */
 void pvsched_cpus_read(struct pvsched_cpus *cpus, const char *path);
 
 /** The APIC id of a CPU, PVSCHED_APIC_ID_NONE, or CPUS_UNKNOWN. */

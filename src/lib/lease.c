@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <time.h>
 
-/* A word that changes this often between two instructions is not shared with anybody reasonable. */
+/* No sane writer changes the word this often between two instructions. */
 #define EXCHANGE_TRIES 100
 
 #define ORDINARY pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0)
@@ -17,7 +17,7 @@ static uint32_t next_sequence(uint64_t word)
 	return sequence ? sequence : 1; /* 0 is no request */
 }
 
-/* The host learns from it when, by its own clock, the CPU will be urgent again. */
+/* The host translates this to its own clock, to know when the CPU will be urgent again. */
 static uint64_t clock_now_ns(void)
 {
 	struct timespec ts;
@@ -26,7 +26,7 @@ static uint64_t clock_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* Writes the request over whatever stands there. Returns 0, or -EAGAIN. */
+/* Replaces the request on the page, no matter which lease made it. Returns 0, or -EAGAIN. */
 static int word_write(struct pvsched_page *page, uint64_t tuple, uint64_t *ret)
 {
 	__u64 old = __atomic_load_n(&page->request, __ATOMIC_RELAXED);
@@ -40,7 +40,7 @@ static int word_write(struct pvsched_page *page, uint64_t tuple, uint64_t *ret)
 	return -EAGAIN;
 }
 
-/* Makes the CPU of the lease ordinary if the lease's request is the one in force there. */
+/* Makes the CPU of the lease ordinary if the lease's request is still in force there. */
 static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t expected_us)
 {
 	struct pvsched_place place;
@@ -52,8 +52,7 @@ static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t
 	if (!lease->held)
 		return PVSCHED_NOT_OURS;
 	lease->held = 0;
-	/* Requests to another generation are forgotten, and its pages may be those of other CPUs.
-	 */
+	/* A new generation forgets older requests, and its pages may belong to other CPUs. */
 	r = pvsched_place_again(host, lease->generation, lease->page, &place);
 	if (r)
 		return r;
@@ -61,8 +60,8 @@ static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t
 	if (__atomic_load_n(&page->request, __ATOMIC_RELAXED) != word)
 		return PVSCHED_NOT_OURS;
 	/*
-	 * Between this store and the exchange another thread may make a newer request. Then its
-	 * sequence number differs, or it is urgent; either way this word has no meaning with it.
+	 * Another thread may make a newer request between this store and the exchange. That request
+	 * has another sequence number or is urgent. In both cases the host ignores @expect.
 	 */
 	if (expected_us)
 		__atomic_store_n(&page->written_ns, clock_now_ns(), __ATOMIC_RELAXED);
@@ -97,7 +96,7 @@ static int lease_write(struct pvsched *host, struct pvsched_lease *lease, uint64
 	return 0;
 }
 
-/* Where the account begins. Called when the request is out: reading takes longer than writing. */
+/* Starts the account. Called after the request was written, which must not wait for the reads. */
 static void lease_begin(struct pvsched_lease *lease, const struct pvsched_place *place)
 {
 	struct pvsched_report before = {.state = PVSCHED_STATE_WAITING};
@@ -144,7 +143,7 @@ int pvsched_lease_renew(struct pvsched *host, struct pvsched_lease *lease)
 		return PVSCHED_NOT_OURS;
 	r = lease_write(host, lease, lease->word & 0xffffff, &place);
 	if (r == 0 && (lease->page != page || lease->generation != generation))
-		lease_begin(lease, &place); /* figures of two pages make no difference */
+		lease_begin(lease, &place); /* figures of two pages cannot be subtracted */
 	return r;
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the words of the page are little-endian: this library was never tried on another machine"
+#error "the words of the page are little-endian; libpvsched does not support big-endian machines"
 #endif
 
 #define LOAD(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
@@ -18,7 +18,7 @@
 
 int pvsched_map_open(struct pvsched_map *map, const char *path)
 {
-	/* O_NONBLOCK, O_NOCTTY: a path that is a terminal must do nothing to us. */
+	/* O_NONBLOCK, O_NOCTTY: the path may be a terminal, which must not affect this process. */
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
 	struct stat st;
 	void *memory;
@@ -71,7 +71,7 @@ uint64_t pvsched_map_validate(const struct pvsched_map *map, uint32_t *n_pages)
 	if (*n_pages == 0 || *n_pages > PVSCHED_REGION_PAGES_MAX ||
 	    *n_pages > map->size / PVSCHED_PAGE_SIZE - 1)
 		return 0;
-	/* A header that was rewritten meanwhile may be half of each. */
+	/* If the host rewrote the header meanwhile, the words above may belong to two versions. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return LOAD(&header->generation) == generation ? generation : 0;
 }
@@ -85,7 +85,7 @@ uint32_t pvsched_map_find(const struct pvsched_map *map, uint32_t n_pages, uint3
 		for (uint32_t i = 0; i < n_pages; i++)
 			if (LOAD(&header->apic_id[i]) == apic_id)
 				return i + 1;
-	/* A page that has an APIC id is never taken by index: it could be another CPU's. */
+	/* A page with an APIC id is never found by index, as it could be another CPU's. */
 	if (cpu < n_pages && LOAD(&header->apic_id[cpu]) == PVSCHED_APIC_ID_NONE)
 		return cpu + 1;
 	return 0;
@@ -120,8 +120,8 @@ void pvsched_page_hello(struct pvsched_page *page, uint64_t generation, uint32_t
 	uint64_t name[sizeof(page->policy_name) / sizeof(uint64_t)] = {0};
 	struct timespec now = {0};
 	/*
-	 * Read before the echo: who says hello at the same time writes its own request after it, so
-	 * that what is read here was either left by an earlier generation, or its hello is seen.
+	 * These are read before the echo. A concurrent thread writes its request after its hello.
+	 * So what is read here comes from an earlier generation, or that hello is seen below.
 	 */
 	__u64 request = __atomic_load_n(&page->request, __ATOMIC_ACQUIRE);
 	__u32 agent = __atomic_load_n(&page->agent_generation, __ATOMIC_ACQUIRE);
@@ -141,7 +141,7 @@ void pvsched_page_hello(struct pvsched_page *page, uint64_t generation, uint32_t
 	STORE(&page->requested_mode, PVSCHED_MODE);
 	STORE(&page->apic_id, apic_id);
 	STORE(&page->cpu_index, cpu);
-	clock_gettime(CLOCK_MONOTONIC, &now); /* any number will do; this one differs each time */
+	clock_gettime(CLOCK_MONOTONIC, &now); /* as a nonce: it differs each time */
 	STORE(&page->nonce, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
 	__atomic_store_n(&page->generation_echo, generation, __ATOMIC_RELEASE);
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * One mapped piece of memory that is a region of guest pages, or may become one, or is somebody
- * else's. Nothing in it is believed before it was compared with the size of the mapping, and
- * nothing is ever written to its header.
+ * One mapped piece of memory: a region of guest pages, or memory that may become one, or memory
+ * with another purpose. Its header is checked against the size of the mapping before it is used,
+ * and it is never written.
  */
 
 #include <stdint.h>
@@ -17,22 +17,22 @@ struct pvsched_map {
 };
 
 /**
- * Maps a file of the size of a region. Returns 0; -EINVAL: not a regular file, or not of such a
- * size; -errno.
+ * Maps a file that has the size of a region. Returns 0; -EINVAL: not a regular file, or its size is
+ * not that of a region; -errno.
  */
 int pvsched_map_open(struct pvsched_map *map, const char *path);
 
 void pvsched_map_close(struct pvsched_map *map);
 
-/** The generation as it stands there, with acquire: one load. */
+/** The generation in the header: one load with acquire order. */
 uint64_t pvsched_map_generation(const struct pvsched_map *map);
 
-/** It is a region by its magic, whether or not a host is there. */
+/** True if the header has a region's magic, whether or not a host serves it. */
 int pvsched_map_is_region(const struct pvsched_map *map);
 
 /**
- * Validates the header. Returns the generation, which then holds for @n_pages too; 0: no host, or
- * one whose header makes no sense.
+ * Validates the header. Returns the generation, to which *n_pages belongs; 0: no host, or an
+ * invalid header.
  */
 uint64_t pvsched_map_validate(const struct pvsched_map *map, uint32_t *n_pages);
 
@@ -43,12 +43,12 @@ uint64_t pvsched_map_validate(const struct pvsched_map *map, uint32_t *n_pages);
 uint32_t pvsched_map_find(const struct pvsched_map *map, uint32_t n_pages, uint32_t cpu,
                           uint32_t apic_id);
 
-/** The page with that number, which must be one that pvsched_map_find() gave for this map. */
+/** The page with this number, which pvsched_map_find() must have returned for this map. */
 struct pvsched_page *pvsched_map_page(const struct pvsched_map *map, uint32_t page);
 
 /**
- * Says hello on a page, unless that very hello stands there already. Takes back the request and the
- * agent's sign that an earlier generation left, so that what the host finds behind a hello is new.
+ * Says hello on a page, unless the same hello is there already. Clears the request and the
+ * agent_generation that an earlier generation left, so the host finds nothing stale with a hello.
  */
 void pvsched_page_hello(struct pvsched_page *page, uint64_t generation, uint32_t cpu,
                         uint32_t apic_id);

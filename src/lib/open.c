@@ -12,7 +12,7 @@
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
 
-/* A number as sysfs prints it, "0x1af4\n". */
+/* Reads a number in sysfs format, "0x1af4\n". Returns 0 on failure. */
 static unsigned long device_number(const char *directory, const char *device, const char *name)
 {
 	char path[512], text[32];
@@ -33,7 +33,7 @@ static unsigned long device_number(const char *directory, const char *device, co
 	return strtoul(text, NULL, 16);
 }
 
-/* Adds the memory of one device; one that is the host's takes the place of all others. */
+/* Adds the memory of one device. If it is a region, it replaces all others. Returns 1 then. */
 static int add_device(struct pvsched *host, const char *directory, const char *device)
 {
 	struct pvsched_map map;
@@ -44,7 +44,7 @@ static int add_device(struct pvsched *host, const char *directory, const char *d
 	    sizeof(path))
 		return 0;
 	r = pvsched_map_open(&map, path);
-	if (r == -EINVAL || r == -ENOENT) /* another kind of ivshmem, or unplugged meanwhile */
+	if (r == -EINVAL || r == -ENOENT) /* another use of ivshmem, or unplugged meanwhile */
 		return 0;
 	if (r < 0)
 		return r;
@@ -60,7 +60,7 @@ static int add_device(struct pvsched *host, const char *directory, const char *d
 	return pvsched_map_is_region(&map);
 }
 
-/* Returns 0, or -errno when there is no map because one could not be opened. */
+/* Returns 0, or -errno if there is no map and a device failed to open. */
 static int add_devices(struct pvsched *host, const char *directory)
 {
 	DIR *dir = opendir(directory);

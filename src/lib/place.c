@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 #include "lib/open.h"
 
-/* The number of a page takes 10 bits, 0 to PVSCHED_REGION_PAGES_MAX; the generation has the rest.
- */
+/* A packed word has the page's number, 0 to PVSCHED_REGION_PAGES_MAX, below the generation. */
 #define PAGE_BITS 10
 _Static_assert(PVSCHED_REGION_PAGES_MAX < 1 << PAGE_BITS, "the number of a page");
 
 static uint64_t packed(uint64_t generation, uint32_t page)
 {
-	/* Folded: no bit of a generation is without effect. */
+	/* The shift drops the generation's top bits, so these are folded into its low bits. */
 	return (generation ^ generation >> (64 - PAGE_BITS)) << PAGE_BITS | page;
 }
 
@@ -24,13 +23,13 @@ static int place_look(struct pvsched *host, uint32_t cpu, struct pvsched_place *
 		pvsched_cpus_read(&host->cpus, host->cpuinfo);
 		apic_id = pvsched_cpus_apic_id(&host->cpus, cpu);
 	}
-	/* Without a cpuinfo it may still be a machine without APIC ids. */
+	/* /proc/cpuinfo may be unreadable on a machine that has no APIC ids either. */
 	if (apic_id == CPUS_UNKNOWN)
 		apic_id = PVSCHED_APIC_ID_NONE;
 	ret->number = pvsched_map_find(ret->map, n_pages, cpu, apic_id);
 	if (ret->number == 0)
 		return PVSCHED_NO_PAGE;
-	/* The lookup holds only if the header is still the one that was validated. */
+	/* The lookup is valid only if the header has not changed since its validation. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (pvsched_map_generation(ret->map) != ret->generation)
 		return PVSCHED_NO_HOST;
@@ -52,8 +51,7 @@ int pvsched_place_find(struct pvsched *host, uint32_t cpu, struct pvsched_place 
 	ret->generation = pvsched_map_generation(ret->map);
 	known = __atomic_load_n(&host->pages[cpu], __ATOMIC_RELAXED);
 	ret->number = (uint32_t)(known & mask);
-	/* The size: it may have been found in another map, and generations are the host's to
-	 * choose. */
+	/* The page may be from another map with an equal generation, so check this map's size. */
 	if (ret->generation == 0 || ret->number == 0 ||
 	    ret->number >= ret->map->size / PVSCHED_PAGE_SIZE ||
 	    known != packed(ret->generation, ret->number))

@@ -7,7 +7,7 @@
 
 #define LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 
-/* How often a snapshot is taken again that the host changed under our hands. */
+/* How often a snapshot is read again if the host changed it during the read. */
 #define SNAPSHOT_TRIES 4
 
 static const struct {
@@ -17,16 +17,17 @@ static const struct {
         [PVSCHED_STATE_NO_HOST] = {"no-host", "no pvschedd serves this machine now"},
         [PVSCHED_STATE_NO_PAGE] = {"no-page", "the host has no page for this CPU"},
         [PVSCHED_STATE_WAITING] = {"waiting", "the host has not answered the hello yet"},
-        [PVSCHED_STATE_DISABLED] = {"disabled", "the host does not want requests of this CPU now"},
-        [PVSCHED_STATE_ENABLED] = {"enabled", "the host hears requests of this CPU"},
+        [PVSCHED_STATE_DISABLED] = {"disabled", "the host refuses requests for this CPU now"},
+        [PVSCHED_STATE_ENABLED] = {"enabled", "the host serves requests for this CPU"},
         [PVSCHED_STATE_UNKNOWN_POLICY] = {"unknown-policy", "the host serves another policy"},
-        [PVSCHED_STATE_ABI] = {"abi-mismatch", "the host knows another version of the page"},
+        [PVSCHED_STATE_ABI] = {"abi-mismatch", "the host uses another version of the page"},
         [PVSCHED_STATE_POLICY_VERSION] = {"policy-version-mismatch",
-                                          "the host knows another version of the policy"},
-        [PVSCHED_STATE_PROTOCOL] = {"protocol-mismatch",
-                                    "the host knows another protocol, or another CPU here"},
-        [PVSCHED_STATE_MODE] = {"mode-mismatch", "the host does not have the mode asked for"},
-        [PVSCHED_STATE_UNKNOWN] = {"unknown", "the host gave an answer that is not known here"},
+                                          "the host uses another version of the policy"},
+        [PVSCHED_STATE_PROTOCOL] = {"protocol-mismatch", "the host uses another protocol, or "
+                                                         "takes this page for another CPU's"},
+        [PVSCHED_STATE_MODE] = {"mode-mismatch", "the host does not have the requested mode"},
+        [PVSCHED_STATE_UNKNOWN] = {"unknown", "the host gave an answer that this library does "
+                                              "not know; it may need an update"},
 };
 
 const char *pvsched_state_name(enum pvsched_state state)
@@ -85,7 +86,7 @@ void pvsched_page_report(const struct pvsched_place *place, struct pvsched_repor
 
 	ret->generation = place->generation;
 	ret->page = place->number;
-	/* An answer of another generation was not given to this hello. */
+	/* An answer with another generation does not answer this hello. */
 	if (__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) != place->generation) {
 		ret->state = PVSCHED_STATE_WAITING;
 		return;

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What the host writes into a page, as a report.
+ * Turns what the host wrote into a page into a report.
  */
 
 #include "lib/open.h"
 
-/** Fills in all that the page at @place tells; leaves the rest of *ret alone. */
+/** Sets the members of *ret that the page at @place holds; leaves the others unchanged. */
 void pvsched_page_report(const struct pvsched_place *place, struct pvsched_report *ret);
