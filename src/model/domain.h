@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the daemon knows of a running VM: plain data, found by a sensor (virt/) and handed over by
- * value. Nobody but the owner of a pointer changes what it points to.
+ * What the daemon knows about a running VM: plain data, filled by a sensor (virt/) and handed over
+ * by value. Only the owner of a pointer changes what it points to.
  */
 
 #include <sys/types.h>
@@ -12,18 +12,18 @@
 #include "util/base.h"
 #include "util/thread_id.h"
 
-/** Bounds on what is believed of the outside. A domain beyond them is refused and said so. */
+/** Limits on outside data. A domain that exceeds one is refused, with a message. */
 #define DOMAIN_NAME_MAX    256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
 #define DOMAIN_VCPUS_MAX   512
 #define DOMAIN_HELPERS_MAX 256
 #define DOMAIN_UUID_LEN    37 /* canonical text form with the NUL */
 #define CGROUP_PATH_MAX    1024
 
-/** What a thread of QEMU does for its domain. */
+/** What a helper, a thread that works for a domain, does. */
 enum helper_role {
-	HELPER_EMULATOR, /* QEMU's main loop and all threads of no other role */
+	HELPER_EMULATOR, /* QEMU's main loop, and each thread without another role */
 	HELPER_IOTHREAD, /* "IO ..." threads */
-	HELPER_VHOST,    /* "vhost-PID": a thread of QEMU from Linux 6.4, of the kernel before */
+	HELPER_VHOST,    /* "vhost-PID": a thread of QEMU since Linux 6.4, a kernel thread before */
 };
 
 struct helper_thread {
@@ -31,19 +31,19 @@ struct helper_thread {
 	enum helper_role role;
 };
 
-/** How the mapping of a vCPU to its thread was confirmed, the thread's name being only a claim. */
+/** How the mapping of a vCPU to its thread was confirmed. A thread's name is only QEMU's claim. */
 enum vcpu_proof {
 	VCPU_PROOF_NONE = 0,    /* not confirmed: never boosted */
 	VCPU_PROOF_CGROUP,      /* the thread is in the cgroup .../vcpuN of the domain */
-	VCPU_PROOF_STATUS_FILE, /* libvirt's status file names this tid for this vCPU */
+	VCPU_PROOF_STATUS_FILE, /* libvirt's status file names this TID for this vCPU */
 	/*
-	 * Without libvirt, QEMU alone says which of its threads are vCPUs, so what is proven is
-	 * that the process may have as many. One that lies has its other threads boosted instead,
-	 * with the tokens that its vCPUs would have had; it could run the same code in a true vCPU
-	 * thread.
+	 * Without libvirt, only QEMU says which of its threads are vCPUs. These proofs show that
+	 * the process may have that many vCPUs. A QEMU process that lies gets other threads of its
+	 * own boosted, with its vCPUs' tokens. That gains nothing: it could run the same code in a
+	 * real vCPU thread.
 	 */
-	VCPU_PROOF_KVM,        /* the process holds as many KVM vCPUs, by its descriptors */
-	VCPU_PROOF_EXECUTABLE, /* the process runs an executable that is held to be QEMU */
+	VCPU_PROOF_KVM,        /* the process has descriptors of as many KVM vCPUs */
+	VCPU_PROOF_EXECUTABLE, /* the process runs an executable that is configured as QEMU */
 };
 
 struct vcpu_thread {
@@ -51,26 +51,26 @@ struct vcpu_thread {
 	struct thread_id id;
 	enum vcpu_proof proof;
 	bool kvm;                     /* KVM runs it, not TCG */
-	char cgroup[CGROUP_PATH_MAX]; /* path in the cpu controller's hierarchy (v1) or v2, or "" */
+	char cgroup[CGROUP_PATH_MAX]; /* path in v1's cpu hierarchy or in v2; "": not known */
 };
 
-/** Who says that a domain is there. */
+/** The source that found a domain. */
 enum domain_source {
 	DOMAIN_SOURCE_LIBVIRT = 0,
-	DOMAIN_SOURCE_PROCFS, /* a process that is QEMU */
+	DOMAIN_SOURCE_PROCFS, /* /proc has a QEMU process */
 	_DOMAIN_SOURCE_MAX,
 };
 
 enum domain_state {
 	DOMAIN_RUNNING,
-	DOMAIN_PAUSED, /* suspended, being saved, migrated, or crashed but present */
+	DOMAIN_PAUSED, /* suspended, being saved or migrated, or crashed but present */
 };
 
-/** What is known of the policy in a domain's <metadata>. */
+/** State of the policy in a domain's <metadata>. */
 enum domain_metadata_state {
-	DOMAIN_METADATA_NONE = 0, /* there is none */
+	DOMAIN_METADATA_NONE = 0, /* there is no policy */
 	DOMAIN_METADATA_VALID,
-	DOMAIN_METADATA_INVALID, /* it counts for nothing */
+	DOMAIN_METADATA_INVALID, /* there is one, and it is ignored */
 };
 
 #define DOMAIN_METADATA_PROFILE_MAX  32
@@ -80,52 +80,52 @@ enum domain_metadata_state {
 #define DOMAIN_METADATA_BURST_US_MAX 10000
 
 /**
- * What a domain's <metadata> asks for: a wish of whoever defines the domain, checked to be well
- * formed and no more. Whether the profile exists is not known here.
+ * The policy in a domain's <metadata>: a wish of the domain's owner. It is checked to be well
+ * formed. Whether the profile exists is not checked here.
  */
 struct domain_metadata {
 	enum domain_metadata_state state;
 	char profile[DOMAIN_METADATA_PROFILE_MAX]; /* [a-z0-9-]; "": not given */
 	uint32_t share_permille;                   /* 0: not given */
 	uint32_t burst_us;                         /* 0: not given */
-	char error[128]; /* DOMAIN_METADATA_INVALID: why, printable ASCII */
+	char error[128]; /* if DOMAIN_METADATA_INVALID: the reason, in printable ASCII */
 };
 
 #define DOMAIN_METADATA_NULL ((struct domain_metadata){0})
 
-/** One running domain, whole: a new one replaces the old, and nobody changes one that is shared. */
+/** One running domain. Immutable once shared: a change is a new struct that replaces the old. */
 struct domain {
 	unsigned int holders; /* besides the first */
 	char uuid[DOMAIN_UUID_LEN];
 	char name[DOMAIN_NAME_MAX];
 	enum domain_source source;
-	enum domain_state state; /* always DOMAIN_RUNNING from DOMAIN_SOURCE_PROCFS: not known */
+	enum domain_state state; /* DOMAIN_SOURCE_PROCFS cannot tell: always DOMAIN_RUNNING */
 	struct domain_metadata metadata;
 	struct thread_id qemu;
-	struct topology topology; /* as its QEMU was started with; TOPOLOGY_FLAT: not known */
+	struct topology topology; /* from QEMU's command line; TOPOLOGY_FLAT: not known */
 	size_t n_vcpus;
 	struct vcpu_thread *vcpus; /* sorted by index */
 	size_t n_helpers;
-	struct helper_thread *helpers; /* the first DOMAIN_HELPERS_MAX */
+	struct helper_thread *helpers; /* at most the first DOMAIN_HELPERS_MAX */
 };
 
 /** "libvirt" or "procfs". */
 const char *domain_source_name(enum domain_source source);
 
-/** For one holder more, maybe in another thread. Returns it; each holder frees it. */
+/** Adds a holder, which may be another thread, and returns @domain. Each holder frees it. */
 struct domain *domain_share(struct domain *domain);
 
-/** Frees a domain with all it owns when nobody else holds it; takes NULL; returns NULL. */
+/** Drops one holder; the last one frees the domain. Takes NULL; returns NULL. */
 struct domain *domain_free(struct domain *domain);
 
-/** Frees the domain a variable points to: for CLEANUP(). */
+/** For CLEANUP(). */
 void domain_cleanup(struct domain **domain);
 
-/** A domain without threads. Outcomes: NULL when memory is out. */
+/** Makes a domain without threads. Returns NULL when out of memory. */
 struct domain *domain_new(const char *uuid, const char *name);
 
-/** True if both have the same threads in the same roles and the same state, name and metadata. */
+/** True if all members are equal, except the number of holders. */
 bool domain_equal(const struct domain *a, const struct domain *b);
 
-/** True if both ask for the same. */
+/** True if both have the same policy, or the same error. */
 bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_metadata *b);

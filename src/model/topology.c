@@ -8,11 +8,11 @@
 
 #include "util/procfs_parse.h"
 
-/** Per level, and in all; more than QEMU allows. Keeps products within 64 bits. */
+/** Limits per level and in total, above those of QEMU. They keep products within 64 bits. */
 #define COUNT_MAX 4096
 #define TOTAL_MAX 65536
 
-/** The parts of -smp; QEMU's machine types for x86 take the ones without a use here as 1 only. */
+/** The parts of -smp. QEMU's x86 machine types accept only 1 for clusters, books and drawers. */
 enum smp_part {
 	SMP_CPUS,
 	SMP_MAXCPUS,
@@ -34,12 +34,12 @@ static const char *const smp_names[_SMP_PART_MAX] = {
         [SMP_DRAWERS] = "drawers",
 };
 
-/** Zero is "not given". */
+/** A count of 0 means "not given". */
 struct smp {
 	uint64_t count[_SMP_PART_MAX];
 };
 
-/** The part with the name of @length bytes; _SMP_PART_MAX: none. */
+/** Finds a part by its name of @length bytes; _SMP_PART_MAX: there is none. */
 static enum smp_part part_of_name(const char *name, size_t length)
 {
 	for (enum smp_part part = 0; part < _SMP_PART_MAX; part++)
@@ -48,7 +48,7 @@ static enum smp_part part_of_name(const char *name, size_t length)
 	return _SMP_PART_MAX;
 }
 
-/** Merges one -smp option into @smp: the later value of a part goes before. False: no sense. */
+/** Merges one -smp option into @smp; a later value of a part overrides. False: invalid. */
 static bool parse_smp(const char *text, struct smp *smp)
 {
 	for (bool first = true; *text; first = false) {
@@ -65,7 +65,7 @@ static bool parse_smp(const char *text, struct smp *smp)
 		if (part == _SMP_PART_MAX)
 			return false;
 		errno = 0;
-		smp->count[part] = strtoull(text, &end, 0); /* QEMU takes hexadecimal, too */
+		smp->count[part] = strtoull(text, &end, 0); /* QEMU accepts hexadecimal, too */
 		if (errno || end == text || *text == '-' || smp->count[part] > COUNT_MAX ||
 		    (*end && *end != ','))
 			return false;
@@ -75,8 +75,9 @@ static bool parse_smp(const char *text, struct smp *smp)
 }
 
 /**
- * Computes what is missing, as machine_parse_smp_config() of QEMU 6.2 and later (hw/core/
- * machine-smp.c) does. Machine types before 6.2 prefer sockets; libvirt always gives all three.
+ * Computes missing counts like machine_parse_smp_config() of QEMU 6.2 and later, in
+ * hw/core/machine-smp.c. Older machine types prefer sockets to cores; that does not matter, since
+ * libvirt always gives sockets, cores and threads.
  */
 static void complete_smp(struct smp *smp)
 {
@@ -102,7 +103,7 @@ static void complete_smp(struct smp *smp)
 	n[SMP_MAXCPUS] = maxcpus;
 }
 
-/** What QEMU refuses to start with is not what it runs with. */
+/** QEMU refuses to start with other values, so a command line with them was misread. */
 static bool is_sensible(const struct smp *smp)
 {
 	const uint64_t *n = smp->count;
@@ -133,7 +134,9 @@ struct topology topology_of_cmdline(const char *cmdline, size_t size)
 			return TOPOLOGY_FLAT;
 	}
 	complete_smp(&smp);
-	/* Modules (between dies and cores) take bits of their own: as cores, if none is left over.
+	/*
+	 * Modules, between dies and cores, take bits of their own. They can be counted as cores
+	 * only if the cores of a module fill their bits.
 	 */
 	if (!is_sensible(&smp) || (n[SMP_MODULES] > 1 && !is_power_of_two(n[SMP_CORES])))
 		return TOPOLOGY_FLAT;
@@ -147,7 +150,7 @@ bool topology_equal(const struct topology *a, const struct topology *b)
 	return a->dies == b->dies && a->cores == b->cores && a->threads == b->threads;
 }
 
-/** Bits that tell @count things apart. */
+/** Number of bits that @count different ids need. */
 static unsigned int width(uint32_t count)
 {
 	return count > 1 ? 32 - (unsigned int)__builtin_clz(count - 1) : 0;

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * APIC ids of a domain's vCPUs, as QEMU makes them from its -smp option: each level of the topology
- * (die, core, thread) takes as many bits as its count needs, so that ids have gaps where a count is
- * no power of two.
+ * APIC ids of a domain's vCPUs, computed from the -smp option as QEMU does. Each level of the
+ * topology (die, core, thread) takes as many bits as its count needs. So ids have gaps where a
+ * count is not a power of two.
  */
 
 #include "util/base.h"
 
-/** "Not known" is TOPOLOGY_FLAT: there, ids are the numbers of the vCPUs. */
+/** TOPOLOGY_FLAT stands for an unknown topology: each APIC id is the index of its vCPU. */
 struct topology {
 	uint32_t dies, cores, threads; /* per socket, per die, per core; at least 1 */
 };
@@ -17,14 +17,14 @@ struct topology {
 #define TOPOLOGY_FLAT ((struct topology){1, 1, 1})
 
 /**
- * The -smp option out of the NUL-separated arguments of a QEMU: of "cpus=8,maxcpus=8,sockets=1,
- * dies=1,cores=4,threads=2" or the short form "8,sockets=1,cores=4,...". Parts that are missing are
- * computed as QEMU does it since version 6.2 (cores before sockets). Without the option, or with
- * one that makes no sense: TOPOLOGY_FLAT.
+ * Parses the -smp option in the NUL-separated command line of a QEMU process. It has a long form,
+ * "cpus=8,maxcpus=8,sockets=1,dies=1,cores=4,threads=2", and a short form, "8,sockets=1,cores=4".
+ * Missing parts are computed as QEMU does since version 6.2 (cores before sockets). Returns
+ * TOPOLOGY_FLAT if there is no such option, or if it is invalid.
  */
 struct topology topology_of_cmdline(const char *cmdline, size_t size);
 
 bool topology_equal(const struct topology *a, const struct topology *b);
 
-/** The APIC id of the vCPU with the index @vcpu. */
+/** The APIC id of the vCPU with index @vcpu. */
 uint32_t topology_apic_id(const struct topology *topology, uint32_t vcpu);
