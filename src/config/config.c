@@ -98,7 +98,7 @@ void config_cleanup(struct config **config)
 	config_free(*config);
 }
 
-/* --- Questions --- */
+/* --- Look-ups --- */
 
 const struct config_host *config_host(const struct config *config)
 {
@@ -171,7 +171,7 @@ size_t config_n_files(const struct config *config)
 	return config->n_files;
 }
 
-/* --- Who says so --- */
+/* --- Sources of values --- */
 
 /* "FILE:LINE: PATH.KEY"; @key NULL for the path alone. */
 static void say_where(const struct config *config, const struct config_where *where,
@@ -181,7 +181,7 @@ static void say_where(const struct config *config, const struct config_where *wh
 	         path, key ? "." : "", key ? key : "");
 }
 
-/* A figure of a profile: of its own, or what every profile or this built-in one begins with. */
+/* The source of a profile's figure. A new profile starts with the figures of "observe". */
 static void say_figure(const struct config *config, size_t profile,
                        const struct config_where *where, const char *key,
                        char text[CONFIG_SOURCE_MAX])

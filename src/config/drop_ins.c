@@ -29,7 +29,7 @@ static bool is_drop_in(const char *name)
 	return name[0] != '.' && n > n_suffix && strcmp(name + n - n_suffix, SUFFIX) == 0;
 }
 
-/* Names are repeated in messages, in the journal and in JSON. */
+/* Names appear in messages, in the journal and in JSON. */
 static bool is_showable(const char *name)
 {
 	for (; *name; name++)
@@ -38,7 +38,7 @@ static bool is_showable(const char *name)
 	return true;
 }
 
-/* Whoever may add a file here may have any domain boosted. */
+/* A user that can add a file here can have any domain boosted. */
 static int check_directory(int fd, const struct complaint *c)
 {
 	struct stat st;
@@ -82,10 +82,11 @@ static int add(struct drop_ins *drop_ins, const char *name, const struct complai
 {
 	if (!is_showable(name))
 		return config_complain(c, -EINVAL,
-		                       "the name of a file in it has a character other than "
-		                       "printable ASCII, or a blank, quote or backslash");
+		                       "a file name in it has a character that is not printable "
+		                       "ASCII, or a blank, quote or backslash; rename the file");
 	if (drop_ins->n == CONFIG_DROP_INS_MAX)
-		return config_complain(c, -E2BIG, "has more than %d files", CONFIG_DROP_INS_MAX);
+		return config_complain(c, -E2BIG, "has more than %d files; merge some of them",
+		                       CONFIG_DROP_INS_MAX);
 	if (asprintf(&drop_ins->paths[drop_ins->n], "%s/%s", c->path, name) < 0)
 		return config_complain(c, -ENOMEM, "out of memory");
 	drop_ins->n++;

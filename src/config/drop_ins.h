@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Private to config/: which files there are beside the main one, and how to complain of a file.
+ * Private to config/: lists the drop-ins of the main file, and reports problems with a file.
  */
 
 #include "util/base.h"
@@ -18,16 +18,16 @@ struct complaint {
 int config_complain(const struct complaint *c, int r, const char *format, ...) PRINTF_FORMAT(3, 4);
 
 struct drop_ins {
-	char **paths; /* in the order in which they are to be read */
+	char **paths; /* in reading order */
 	size_t n;
 };
 
 #define DROP_INS_NULL ((struct drop_ins){0})
 
 /**
- * Lists the drop-ins of the configuration @path; none is an ordinary outcome.
- * Returns 0; -errno with a message: the directory cannot be read, or is not to be trusted (-EPERM),
- * or has a name that cannot be shown (-EINVAL), or too many of them (-E2BIG).
+ * Lists the drop-ins of the configuration @path; there may be none.
+ * Returns 0, or -errno and a message: the directory cannot be read, is not trusted (-EPERM), has a
+ * name that cannot be shown (-EINVAL), or has too many drop-ins (-E2BIG).
  */
 int drop_ins_list(struct drop_ins *ret, const char *path, char *error, size_t error_size);
 

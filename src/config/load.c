@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From files to texts: config_load() of config/config.h.
+ * Reads the files of a configuration: config_load() of config/config.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,8 @@ static int check_file(int fd, struct stat *st, const struct complaint *c)
 		                       "check it, then: chmod o-w '%s'",
 		                       c->path);
 	if (st->st_size > CONFIG_FILE_MAX)
-		return config_complain(c, -EFBIG, "is larger than %d bytes", CONFIG_FILE_MAX);
+		return config_complain(c, -EFBIG, "is larger than %d bytes, the limit for a file",
+		                       CONFIG_FILE_MAX);
 	return 0;
 }
 
@@ -68,7 +69,7 @@ static bool same_version(const struct stat *a, const struct stat *b, ssize_t len
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Reads the file once and whole: the caller frees *ret. */
+/* Reads the whole file, and checks that it did not change meanwhile. The caller frees *ret. */
 static int read_file(const char *path, char **ret, size_t *size, const struct complaint *c)
 {
 	char *text CLEANUP(cleanup_free) = NULL;
@@ -77,7 +78,7 @@ static int read_file(const char *path, char **ret, size_t *size, const struct co
 	ssize_t n;
 	int r;
 
-	/* O_NONBLOCK: a FIFO of this name must not stop the daemon. */
+	/* O_NONBLOCK: if the file is a FIFO, open() must not block the daemon. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return config_complain(c, -errno, "cannot be opened: %s", strerror(errno));
@@ -94,7 +95,7 @@ static int read_file(const char *path, char **ret, size_t *size, const struct co
 	if (r < 0)
 		return r;
 	if (!same_version(&before, &after, n))
-		return config_complain(c, -EBUSY, "was written while it was read; try again");
+		return config_complain(c, -EBUSY, "changed while it was read; try again");
 	*ret = STEAL(text, NULL);
 	*size = (size_t)n;
 	return 0;
@@ -102,7 +103,7 @@ static int read_file(const char *path, char **ret, size_t *size, const struct co
 
 /* --- All of them --- */
 
-/* What is read, all of it owned. */
+/* The files read so far, with everything owned. */
 struct reading {
 	struct config_text *files;
 	size_t n;
@@ -134,7 +135,8 @@ static int add_file(struct reading *reading, const char *path, const struct comp
 	if (!file->name)
 		return config_complain(c, -ENOMEM, "out of memory");
 	if (reading->total > CONFIG_TOTAL_MAX)
-		return config_complain(c, -EFBIG, "with it, all files are larger than %d bytes",
+		return config_complain(c, -EFBIG,
+		                       "with this file, the configuration is larger than %d bytes",
 		                       CONFIG_TOTAL_MAX);
 	return 0;
 }
@@ -144,7 +146,8 @@ static int add_drop_in(struct reading *reading, const char *path, char *error, s
 	const struct complaint c = {error, error_size, path};
 	int r = add_file(reading, path, &c);
 
-	/* Listed a moment ago, or a link to nowhere: not the -ENOENT of "no configuration". */
+	/* The file was removed since it was listed, or is a dangling link. -ENOENT would mean
+	 * that there is no configuration at all. */
 	return r == -ENOENT ? -EBUSY : r;
 }
 

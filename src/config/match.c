@@ -8,7 +8,7 @@ static bool is_ascii(char c)
 	return (unsigned char)c < 0x80;
 }
 
-/* Behind the UTF-8 character at s. */
+/* Returns the end of the UTF-8 character at s. */
 static const char *next_char(const char *s)
 {
 	for (s++; ((unsigned char)*s & 0xc0) == 0x80; s++)
@@ -16,7 +16,7 @@ static const char *next_char(const char *s)
 	return s;
 }
 
-/* The first character of the set of a bracket; *negated if it lists what must not be there. */
+/* Returns the first character of a bracket's set; *negated is set for [!...]. */
 static const char *bracket_set(const char *p, bool *negated)
 {
 	p++;
@@ -24,7 +24,7 @@ static const char *bracket_set(const char *p, bool *negated)
 	return *negated ? p + 1 : p;
 }
 
-/* Steps over one item of a bracket's set, a character or a range. */
+/* Skips one item of a bracket's set, a character or a range. */
 static const char *bracket_item(const char *p, char *first, char *last)
 {
 	*first = *last = p[0];
@@ -45,12 +45,12 @@ static const char *bracket_problem(const char **pattern)
 	for (; *p && (*p != ']' || p == set); p = bracket_item(p, &first, &last)) {
 		bracket_item(p, &first, &last);
 		if (!is_ascii(first) || !is_ascii(last))
-			return "a character other than ASCII between [ and ]";
+			return "a non-ASCII character between [ and ]";
 		if (first > last)
-			return "a range between [ and ] whose end is before its beginning";
+			return "a range between [ and ] that ends before it starts";
 	}
 	if (!*p)
-		return "a [ without its ]; a [ itself is written \\[ (in JSON \\\\[)";
+		return "a [ without a ]; write a literal [ as \\[ (in JSON \\\\[)";
 	*pattern = p + 1;
 	return NULL;
 }
@@ -70,7 +70,7 @@ const char *glob_problem(const char *pattern)
 			if (problem)
 				return problem;
 		} else if (*p == '\\' && !p[1]) {
-			return "a \\ at the end; a \\ itself is written \\\\ (in JSON \\\\\\\\)";
+			return "a \\ at the end; write a literal \\ as \\\\ (in JSON \\\\\\\\)";
 		} else {
 			p += *p == '\\' ? 2 : 1;
 		}
@@ -78,7 +78,7 @@ const char *glob_problem(const char *pattern)
 	return NULL;
 }
 
-/* Behind the bracket at p, which is known to be closed. */
+/* Returns the end of the bracket at p, which must have a ]. */
 static const char *skip_bracket(const char *p)
 {
 	bool negated;
@@ -122,7 +122,7 @@ static bool bracket_match(const char *p, char c)
 	return found != negated;
 }
 
-/* Matches one step of the pattern, which is not *, at one place of the name; steps over both. */
+/* Matches one item of the pattern other than * with one character of the name; skips both. */
 static bool match_step(const char **pattern, const char **name)
 {
 	const char *p = *pattern;
@@ -150,16 +150,15 @@ static bool match_step(const char **pattern, const char **name)
 
 bool glob_match(const char *pattern, const char *name)
 {
-	const char *after_star = NULL; /* the pattern behind the last * */
-	const char *retry = NULL;      /* what that * takes ends here */
+	const char *after_star = NULL; /* the pattern after the last * */
+	const char *retry = NULL;      /* end of the characters that this * matches */
 
 	while (*name) {
 		if (*pattern == '*') {
 			after_star = ++pattern;
 			retry = name;
 		} else if (!match_step(&pattern, &name)) {
-			/* Only the last * need ever take more: what an earlier one took is enough.
-			 */
+			/* Retrying the last * suffices: earlier ones never need to match more. */
 			if (!after_star)
 				return false;
 			retry = next_char(retry);
@@ -174,7 +173,7 @@ bool glob_match(const char *pattern, const char *name)
 
 bool uuid_canonical(const char *text, char ret[DOMAIN_UUID_LEN])
 {
-	/* Two rows of sixteen: a digit's place in its row is its place in the other. */
+	/* The index modulo 16 is the digit's value in either case. */
 	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
 	char canonical[DOMAIN_UUID_LEN] = "";
 

@@ -2,26 +2,26 @@
 #pragma once
 
 /*
- * How entries of the configuration name domains. An own matcher rather than fnmatch(): its time is
- * bounded by pattern times name whatever the pattern, and it does not depend on the locale.
+ * How entries of the configuration name domains. This matcher replaces fnmatch() for two reasons.
+ * Its time is bounded by the product of both lengths for every pattern. It does not depend on the
+ * locale.
  */
 
 #include "model/domain.h"
 #include "util/base.h"
 
 /**
- * What is wrong with a glob, for people; NULL if nothing is. In a glob, * stands for any
- * characters, ? for one, [abc], [a-z], [!a-z] for one (not) of these ASCII characters, \ takes the
- * meaning away from the character behind it.
+ * Describes what is wrong with a glob; NULL if it is valid. In a glob, * matches any characters and
+ * ? matches one. [abc] and [a-z] match one of these ASCII characters, [!a-z] one other character.
+ * A \ makes the next character literal.
  */
 const char *glob_problem(const char *pattern);
 
-/** How many bytes of a valid glob stand for themselves: the more, the more specific it is. */
+/** Number of literal bytes of a valid glob: the more, the more specific it is. */
 unsigned int glob_literals(const char *pattern);
 
-/** True if the whole name is what a valid glob describes. */
+/** True if a valid glob matches the whole name. */
 bool glob_match(const char *pattern, const char *name);
 
-/** Writes a uuid in its canonical form, lower case. False if the text is not 8-4-4-4-12 hex digits.
- */
+/** Writes a uuid in canonical form, lower case. False if the text is not 8-4-4-4-12 hex digits. */
 bool uuid_canonical(const char *text, char ret[DOMAIN_UUID_LEN]);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From JSON to struct config: config_parse_all() of config/config.h. Each object is checked for
- * keys that are not known before its values are looked at, so that a misspelt key is never silently
- * a default.
+ * From JSON to struct config: config_parse_all() of config/config.h. Each object is first checked
+ * for unknown keys, then its values are read. So a misspelt key never silently means a default.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +34,7 @@ size_t config_count_members(const struct json_value *value)
 
 /* --- The whole --- */
 
-/* First of all: a newer file's unknown keys are not mistakes. */
+/* The version is checked before the keys, because a newer file may have keys unknown here. */
 static int check_version(const struct json_value *root, struct json_error *error)
 {
 	const struct json_value *value = json_member(root, "version");
@@ -51,8 +50,9 @@ static int check_version(const struct json_value *root, struct json_error *error
 	if (version != CONFIG_VERSION)
 		return json_fail(value, error, "is %lld; this pvschedd reads version %d%s",
 		                 (long long)version, CONFIG_VERSION,
-		                 version > CONFIG_VERSION ? ": the file was written for a newer one"
-		                                          : "");
+		                 version > CONFIG_VERSION
+		                         ? ": the file was written for a newer pvschedd"
+		                         : "");
 	return 0;
 }
 
@@ -90,7 +90,7 @@ static int check_root(const struct json_value *root, struct json_error *error)
 	return json_check_keys(root, keys, ARRAY_SIZE(keys), error);
 }
 
-/* Profiles come before what refers to them, wherever they stand in the file. */
+/* Profiles are parsed before the values that refer to them, whatever their order in the file. */
 static int parse_root(const struct json_value *root, struct config *config,
                       struct json_error *error)
 {
@@ -170,8 +170,8 @@ static int parse_files(struct input *input, struct json_error *error)
 }
 
 /*
- * What another file replaces is checked all the same. Its references are to the profiles of all
- * files.
+ * Checks one file, including values that another file overrides. Its values may refer to the
+ * profiles of all files.
  */
 static int check_alone(const struct input *input, const struct json_value *root,
                        struct json_error *error)

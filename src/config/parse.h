@@ -2,53 +2,54 @@
 #pragma once
 
 /*
- * Private to config/parse*.c. All return 0, or -EBADMSG with the error filled.
+ * Private to config/parse*.c. Functions that return int return 0, or set *error and return
+ * -EBADMSG, or -ENOMEM when out of memory.
  */
 
 #include "config/config.h"
 #include "config/tables.h"
 #include "util/json.h"
 
-/** The least burst of anything. */
+/** The minimum of every burst. */
 #define CONFIG_BURST_US_MIN ((int64_t)(PROFILE_BURST_NS_MIN / NSEC_PER_USEC))
 
-/** An integer member of @min..@max; absent: *ret stays. */
+/** Reads an integer member, @min..@max. If absent, *ret is unchanged. */
 int config_get_u32(const struct json_value *object, const char *key, int64_t min, int64_t max,
                    uint32_t *ret, struct json_error *error);
 
-/** A member of @min..@max units of @unit_ns, as nanoseconds; absent: *ret_ns stays. */
+/** Reads a member of @min..@max units of @unit_ns each. If absent, *ret_ns is unchanged. */
 int config_get_duration(const struct json_value *object, const char *key, uint64_t unit_ns,
                         int64_t min, int64_t max, uint64_t *ret_ns, struct json_error *error);
 
-/** The object "host"; what it does not name stays. */
+/** Parses the object "host". Settings that it does not name are unchanged. */
 int config_parse_host(const struct json_value *value, struct config_host *host,
                       struct json_error *error);
 
-/** Of the object "host": discovery, qemu_executables, qemu_users. */
+/** Parses the members discovery, qemu_executables and qemu_users of the object "host". */
 int config_parse_discovery(const struct json_value *value, struct config_host *host,
                            struct json_error *error);
 
-/** The object "profiles": what it does not name stays. */
+/** Parses the object "profiles". Settings that it does not name are unchanged. */
 int config_parse_profiles(const struct json_value *value, struct config *config,
                           struct json_error *error);
 
-/** The object "domains"; profiles and the default profile are there already. */
+/** Parses the object "domains", after the profiles and the default profile. */
 int config_parse_domains(const struct json_value *value, struct config *config,
                          struct json_error *error);
 
-/** "share_permille" and "burst_us" of an object, and where they stand; what is absent stays. */
+/** Parses "share_permille" and "burst_us", with their locations. Absent ones are unchanged. */
 int config_parse_figures(const struct json_value *value, struct profile *profile,
                          struct config_figures *figures, struct json_error *error);
 
-/** The place of the profile that a string names. */
+/** Gets the index of the profile that a string names. */
 int config_get_profile(const struct json_value *value, const struct config *config, size_t *ret,
                        struct json_error *error);
 
-/** Where a value stands; nowhere for NULL. */
+/** Location of a value; line 0 for NULL. */
 struct config_where config_where(const struct json_value *value);
 
-/** Members of an object without its annotations. */
+/** Number of members of an object, without its annotations. */
 size_t config_count_members(const struct json_value *value);
 
-/** Fills the error, returns -ENOMEM. */
+/** Sets *error and returns -ENOMEM. */
 int config_out_of_memory(struct json_error *error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of the object "host": who finds domains, and which processes are held to be QEMU.
+ * The members of the object "host" that say which sources find domains, and which processes are
+ * QEMU.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 
 #include "config/parse.h"
 
-/* The elements of an array; their number. */
+/* Checks that a value is an array of 1 to @max elements, and counts them. */
 static int check_array(const struct json_value *array, size_t max, size_t *n,
                        struct json_error *error)
 {
@@ -48,10 +49,10 @@ static int parse_sources(const struct json_value *value, struct config_host *hos
 			return r;
 		for (i = 0; i < host->n_discovery; i++)
 			if (host->discovery[i] == (enum domain_source)word)
-				return json_fail(element, error, "is there twice");
+				return json_fail(element, error, "is listed twice; remove one");
 		host->discovery[host->n_discovery++] = (enum domain_source)word;
 	}
-	/* what is not used is the same for all, so that two can be compared */
+	/* unused elements get a fixed value, so that two structs can be compared */
 	for (i = host->n_discovery; i < _DOMAIN_SOURCE_MAX; i++)
 		host->discovery[i] = DOMAIN_SOURCE_LIBVIRT;
 	return 0;
@@ -85,7 +86,7 @@ static int parse_texts(const struct json_value *value, const char *key, struct c
 	return 0;
 }
 
-/* A path that does not begin with a slash is never that of an executable. */
+/* The kernel shows absolute paths of executables, so a relative one would never match. */
 static int check_executables(const struct json_value *value, struct json_error *error)
 {
 	const struct json_value *array = json_member(value, "qemu_executables");
@@ -97,7 +98,8 @@ static int check_executables(const struct json_value *value, struct json_error *
 	{
 		if (json_as_string(element, &text, error) < 0 || *text != '/')
 			return json_fail(element, error,
-			                 "is not a whole path such as \"/usr/bin/qemu-system-*\"");
+			                 "is not an absolute path such as "
+			                 "\"/usr/bin/qemu-system-*\"");
 	}
 	return 0;
 }

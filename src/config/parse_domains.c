@@ -11,7 +11,7 @@
 #include "config/parse.h"
 #include "config/tables.h"
 
-/* Checks the key of an entry, and writes it as it will be looked up. */
+/* Checks the key of an entry, and writes it in the form that look-ups use. */
 static int check_key(const struct json_value *value, enum config_match match,
                      char ret[DOMAIN_NAME_MAX], struct json_error *error)
 {
@@ -34,7 +34,7 @@ static int check_key(const struct json_value *value, enum config_match match,
 	case CONFIG_MATCH_NAME:
 	case CONFIG_MATCH_DEFAULT:
 		if (!key[0] || strlen(key) >= DOMAIN_NAME_MAX)
-			return json_fail(value, error, "a domain's name has 1 to %d bytes",
+			return json_fail(value, error, "a domain name has 1 to %d bytes",
 			                 DOMAIN_NAME_MAX - 1);
 		break;
 	}
@@ -80,7 +80,7 @@ static bool stands_before(const struct config_where *a, const struct config_wher
 	return a->file != b->file ? a->file < b->file : a->line < b->line;
 }
 
-/* JSON has no two equal keys, but two spellings of one uuid are two keys. */
+/* The JSON parser refuses equal keys, but two spellings of one uuid are different keys. */
 static int check_unique(const struct config *config, const struct config_entries *entries,
                         struct json_error *error)
 {
@@ -92,12 +92,13 @@ static int check_unique(const struct config *config, const struct config_entries
 		if (stands_before(&b->where, &a->where))
 			b = a, a = &entries->entries[i];
 		if (a->where.file == b->where.file)
-			json_fail(NULL, error, "the same uuid is already on line %u",
+			json_fail(NULL, error,
+			          "the same uuid is already on line %u; remove one of the entries",
 			          a->where.line);
 		else
 			json_fail(NULL, error,
-			          "the same uuid is already on line %u of %s in other letters; "
-			          "write it as there",
+			          "the same uuid is already on line %u of %s, with letters in "
+			          "another case; write it the same way",
 			          a->where.line, config->files[a->where.file]);
 		error->file = b->where.file;
 		error->line = b->where.line;
@@ -127,7 +128,7 @@ static int parse_entries(const struct json_value *value, struct config *config,
 	{
 		if (json_is_annotation(member))
 			continue;
-		/* Counted first, so that what it has got is freed on failure. */
+		/* The entry is counted first, so that its strings are freed on failure. */
 		r = parse_entry(member, config, match, &entries->entries[entries->n++], error);
 		if (r < 0)
 			return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The object "host" of the configuration: what binds whatever a domain asks for.
+ * The object "host" of the configuration: limits and settings for all domains.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #include "model/domain.h"
 
 /*
- * At most half of a CPU: the kernel stops all RT threads of a CPU that together ran for 950
- * permille of a second, and with them the threads that end boosts. The rest of the distance is for
- * foreign RT threads and for the host's ordinary work.
+ * The kernel stops all RT threads of a CPU once they ran for 950 permille of a second, including
+ * the threads that end boosts. At most half of a CPU for boosts stays far below that, and leaves
+ * room for foreign RT threads and for the host's ordinary work.
  */
 #define CPU_SHARE_PERMILLE_MAX    500
 #define CPU_BURST_US_MAX          20000
@@ -46,7 +46,7 @@ int config_get_duration(const struct json_value *object, const char *key, uint64
 	return r;
 }
 
-/* Adds the reason of a limit to an error. */
+/* Appends the reason of a limit to an error. */
 static int explain(struct json_error *error, int r, const char *why)
 {
 	size_t length = strlen(error->message);
@@ -65,8 +65,8 @@ static int parse_caps(const struct json_value *host, struct host_caps *caps,
 	                   &caps->cpu_share_permille, error);
 	if (r < 0)
 		return explain(error, r,
-		               "the kernel stops all real-time threads of a CPU at 950, those "
-		               "included that end boosts; half of each CPU stays far from that");
+		               "the kernel stops all real-time threads of a CPU at 950, including "
+		               "those that end boosts; at most half of a CPU stays far below");
 	r = config_get_duration(host, "cpu_burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
 	                        CPU_BURST_US_MAX, &caps->cpu_burst_ns, error);
 	if (r < 0)
@@ -102,7 +102,7 @@ static int parse_rt(const struct json_value *value, struct config_host *host,
 	return json_get_bool(value, "grant_rt_budget", &host->grant_rt_budget, error);
 }
 
-/* @text  gets the list as written, CPU_LIST_MAX bytes */
+/* Parses a CPU list. @text, of CPU_LIST_MAX bytes, gets the list as written. */
 static int parse_cpus(const struct json_value *value, const char *key, char *text,
                       struct cpu_set_bits *ret, struct json_error *error)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The object "profiles" of the configuration, and what entries have in common with it.
+ * The object "profiles" of the configuration, and the members that domain entries share with it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static bool is_profile_name(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
-/* The profile that a key means: one to be changed, or a new one like "observe". */
+/* Finds the profile that a key names, or adds a new one, which starts as a copy of "observe". */
 static int open_profile(const struct json_value *value, struct config *config, size_t *ret,
                         struct json_error *error)
 {
@@ -58,7 +58,7 @@ static int open_profile(const struct json_value *value, struct config *config, s
 
 	if (!is_profile_name(name))
 		return json_fail(value, error,
-		                 "a profile's name has 1 to %d characters out of a-z, 0-9 and -",
+		                 "a profile name has 1 to %d characters from a-z, 0-9 and -",
 		                 PROFILE_NAME_MAX - 1);
 	if (i >= 0 && i < CONFIG_BUILT_IN && config->profiles[i].mode == PROFILE_OFF)
 		return json_fail(value, error, "is built in and cannot be changed");
@@ -113,8 +113,8 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		return r;
 	if (place < CONFIG_BUILT_IN && mode != profile->mode)
 		return json_fail(json_member(value, "mode"), error,
-		                 "the built-in profile %s keeps its mode \"%s\"; for another mode "
-		                 "make a profile of another name",
+		                 "the built-in profile %s keeps its mode \"%s\"; for another mode, "
+		                 "define a profile with another name",
 		                 profile->name, modes[profile->mode]);
 	profile->mode = (enum profile_mode)mode;
 	r = parse_asks(value, &profile->asks, error);

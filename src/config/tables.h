@@ -2,22 +2,22 @@
 #pragma once
 
 /*
- * Private to config/: what a configuration is made of. config/parse.c fills it, config/config.c
- * answers from it.
+ * Private to config/: the structs of a configuration. config/parse.c fills them, config/config.c
+ * looks them up.
  */
 
 #include "config/config.h"
 
-/** The built-in profiles, the first ones of every configuration. */
+/** Number of built-in profiles, which come first in config::profiles. */
 #define CONFIG_BUILT_IN 4
 
-/** Where a value stands. */
+/** Location of a value. */
 struct config_where {
-	unsigned int file; /* place in config::files */
-	unsigned int line; /* 0: nowhere, it is not given */
+	unsigned int file; /* index in config::files */
+	unsigned int line; /* 0: no file sets the value */
 };
 
-/** Where the figures of a profile or entry stand. */
+/** Locations of the figures of a profile or entry. */
 struct config_figures {
 	struct config_where share_permille;
 	struct config_where burst;
@@ -30,12 +30,12 @@ struct config_entry {
 	struct config_where where;
 	struct config_where profile_where; /* of its "profile" */
 	struct config_figures figures;
-	unsigned int literals;  /* of a glob */
-	size_t base;            /* place of its profile in config::profiles */
+	unsigned int literals;  /* of a glob: see glob_literals() */
+	size_t base;            /* index of its profile in config::profiles */
 	struct profile profile; /* with the entry's own figures applied */
 };
 
-/** Entries of one kind: uuids and names by strcmp(), globs the most specific first. */
+/** Entries of one kind. Uuids and names are sorted by strcmp(), globs by most specific first. */
 struct config_entries {
 	struct config_entry *entries;
 	size_t n;
@@ -46,17 +46,20 @@ struct config {
 	size_t n_files;
 	struct config_host host;
 	struct profile *profiles;       /* the built-in ones first */
-	struct config_figures *figures; /* of the profiles, by the same place */
+	struct config_figures *figures; /* of the profiles, by the same index */
 	size_t n_profiles;
-	size_t default_profile;                               /* place in profiles */
+	size_t default_profile;                               /* index in profiles */
 	struct config_where default_where;                    /* of "default_profile" */
 	struct config_entries by_match[CONFIG_MATCH_DEFAULT]; /* indexed by enum config_match */
 };
 
-/** The built-in values of files so called, with room for @n_more profiles. NULL: memory is out. */
+/**
+ * Makes a configuration of built-in values, with the names of @files and room for @n_more profiles.
+ * Returns NULL when out of memory.
+ */
 struct config *config_new(const struct config_text *files, size_t n_files, size_t n_more);
 
-/** A profile of that name, or -1. */
+/** Index of the profile of that name, or -1. */
 long config_find_profile(const struct config *config, const char *name);
 
 /** Order of the entries of a kind, for qsort() and bsearch(). */

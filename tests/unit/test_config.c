@@ -136,18 +136,18 @@ static void test_host_refused(void)
 	refuse_host(
 	        "cpu_share_permille", "600",
 	        "is 600; must be from 1 to 500 (the kernel stops all real-time threads of a CPU "
-	        "at 950, those included that end boosts; half of each CPU stays far from that)");
+	        "at 950, including those that end boosts; at most half of a CPU stays far below)");
 	refuse_host("rt_policy", "\"FIFO\"", "\"FIFO\" is not one of: fifo, rr");
 	refuse_host("rt_policy", "1", "must be a string, not a number");
 	refuse_host("grant_rt_budget", "1", "must be true or false, not a number");
 	refuse_host("discovery", "\"procfs\"", "must be an array");
 	refuse_host("discovery", "[]", "must not be empty");
 	refuse("{\"version\":1,\"host\":{\"discovery\":[\"procfs\",\"procfs\"]}}",
-	       "f:1: .host.discovery[1]: is there twice");
+	       "f:1: .host.discovery[1]: is listed twice; remove one");
 	refuse("{\"version\":1,\"host\":{\"discovery\":[\"xen\"]}}",
 	       "f:1: .host.discovery[0]: \"xen\" is not one of: libvirt, procfs");
 	refuse("{\"version\":1,\"host\":{\"qemu_executables\":[\"/usr/bin/kvm\",\"kvm\"]}}",
-	       "f:1: .host.qemu_executables[1]: is not a whole path such as "
+	       "f:1: .host.qemu_executables[1]: is not an absolute path such as "
 	       "\"/usr/bin/qemu-system-*\"");
 	refuse("{\"version\":1,\"host\":{\"qemu_users\":[\"\"]}}",
 	       "f:1: .host.qemu_users[0]: must have 1 to 255 bytes");
@@ -175,7 +175,7 @@ static void test_version(void)
 	refuse("{}", "f:1: .: the key \"version\" is missing; add \"version\": 1");
 	refuse("[]", "f:1: .: must be an object, not an array");
 	refuse("{\"new\":1,\n\"version\":2}", "f:2: .version: is 2; this pvschedd reads version 1: "
-	                                      "the file was written for a newer one");
+	                                      "the file was written for a newer pvschedd");
 	refuse("{\"version\":0}", "f:1: .version: is 0; this pvschedd reads version 1");
 	refuse("{\"version\":\"1\"}", "f:1: .version: must be a whole number, not a string");
 	refuse("{\"Version\":1}", "f:1: .: the key \"version\" is missing; add \"version\": 1");
@@ -217,12 +217,12 @@ static void test_profiles_refused(void)
 	       "f:1: .profiles.off: is built in and cannot be changed");
 	refuse("{\"version\":1,\"profiles\":{\"observe\":{\"mode\":\"boost\"}}}",
 	       "f:1: .profiles.observe.mode: the built-in profile observe keeps its mode "
-	       "\"observe\"; for another mode make a profile of another name");
+	       "\"observe\"; for another mode, define a profile with another name");
 	refuse("{\"version\":1,\"profiles\":{\"My\":{}}}",
-	       "f:1: .profiles.My: a profile's name has 1 to 31 characters out of a-z, 0-9 and -");
+	       "f:1: .profiles.My: a profile name has 1 to 31 characters from a-z, 0-9 and -");
 	refuse("{\"version\":1,\"profiles\":{\"a2345678901234567890123456789012\":{}}}",
-	       "f:1: .profiles.a2345678901234567890123456789012: a profile's name has 1 to 31 "
-	       "characters out of a-z, 0-9 and -");
+	       "f:1: .profiles.a2345678901234567890123456789012: a profile name has 1 to 31 "
+	       "characters from a-z, 0-9 and -");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"mode\":\"on\"}}}",
 	       "f:1: .profiles.a.mode: \"on\" is not one of: off, observe, boost");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"burst_us\":49}}}",
@@ -314,9 +314,9 @@ static void test_domains_refused(void)
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"web\":\"latency\"}}}",
 	       "f:1: .domains.name.web: must be an object, not a string");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"\":{}}}}",
-	       "f:1: .domains.name[\"\"]: a domain's name has 1 to 255 bytes");
+	       "f:1: .domains.name[\"\"]: a domain name has 1 to 255 bytes");
 	refuse("{\"version\":1,\"domains\":{\"glob\":{\"a[b\":{}}}}",
-	       "f:1: .domains.glob[\"a[b\"]: a [ without its ]; a [ itself is written \\[ "
+	       "f:1: .domains.glob[\"a[b\"]: a [ without a ]; write a literal [ as \\[ "
 	       "(in JSON \\\\[)");
 	refuse("{\"version\":1,\"domains\":{\"uuid\":{\"6695eb01\":{}}}}",
 	       "f:1: .domains.uuid.6695eb01: is not a uuid such as "
@@ -324,7 +324,7 @@ static void test_domains_refused(void)
 	refuse("{\"version\":1,\"domains\":{\"uuid\":{\n\"" UUID_A "\":{},\n\"" UUID_B "\":{},\n"
 	       "\"6695EB01-f6a4-8304-79aa-97f2502e193f\":{}}}}",
 	       "f:4: .domains.uuid.6695EB01-f6a4-8304-79aa-97f2502e193f: the same uuid is already "
-	       "on line 2");
+	       "on line 2; remove one of the entries");
 }
 
 static void test_globs(void)

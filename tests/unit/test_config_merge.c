@@ -211,7 +211,7 @@ static void test_refused(void)
 	       "{\"version\":1,\n\"domains\":{\"uuid\":{"
 	       "\"6695EB01-f6a4-8304-79aa-97f2502e193f\":{}}}}",
 	       "20-b:2: .domains.uuid.6695EB01-f6a4-8304-79aa-97f2502e193f: the same uuid is "
-	       "already on line 1 of main in other letters; write it as there");
+	       "already on line 1 of main, with letters in another case; write it the same way");
 }
 
 /* --- Files --- */
@@ -292,7 +292,7 @@ static void test_bad_files(void)
 	load(-EINVAL, "pvschedd.d/c.json: is not a regular file");
 	CHECK_INT(rmdir(path_of("c.json")), 0);
 	write_file(path_of("\xff\n.json"), "{\"version\":1}", 0644);
-	load(-EINVAL, "pvschedd.d: the name of a file in it");
+	load(-EINVAL, "pvschedd.d: a file name in it");
 	CHECK_INT(unlink(path_of("\xff\n.json")), 0);
 	CHECK_INT(chmod(path_of(""), 01777), 0);
 	load(-EPERM, "pvschedd.d: every user may write this directory");
