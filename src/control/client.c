@@ -15,8 +15,7 @@
 
 #define ERROR_SIZE 1024
 
-/** The tree behind an answer is several times as large; libc would keep its memory for the next
- * one. */
+/** Above this, the answer's JSON tree, which is several times larger, is worth a malloc_trim(). */
 #define LARGE_BYTES ((size_t)256 * 1024)
 
 static void cleanup_json(cJSON **json)
@@ -61,7 +60,7 @@ size_t control_client_queued(const struct control_client *client)
 	return client->out_size - client->out_sent;
 }
 
-/** Sends what the socket takes; forgets the answer once it is sent whole. */
+/** Sends as much as the socket takes. Frees the answer once all of it is sent. */
 static int client_flush(struct control_client *client)
 {
 	ssize_t n;
@@ -80,7 +79,7 @@ static int client_flush(struct control_client *client)
 	return 0;
 }
 
-/** Takes the ownership of @text, a JSON object without line breaks. */
+/** Queues @text, a JSON object without line breaks, and takes ownership of it. */
 static int client_queue(struct control_client *client, char *text)
 {
 	size_t size = strlen(text);
@@ -116,7 +115,7 @@ static int client_answer_error(struct control_client *client, int error, const c
 	return text ? client_queue(client, text) : -ENOMEM;
 }
 
-/** @result is taken over whatever happens. */
+/** Takes ownership of @result, also on failure. */
 static int client_answer(struct control_client *client, cJSON *result)
 {
 	CLEANUP(cleanup_json) cJSON *answer = cJSON_CreateObject();
@@ -135,7 +134,7 @@ static int client_answer(struct control_client *client, cJSON *result)
 	if (strlen(text) >= CONTROL_RESPONSE_MAX) {
 		free(text);
 		return client_answer_error(client, -EMSGSIZE,
-		                           "the answer is too large; ask for one domain");
+		                           "the answer is too large; query a single domain");
 	}
 	return client_queue(client, text);
 }
@@ -162,7 +161,7 @@ static int client_handle(struct control_client *client, const struct control_ops
 	return client_answer(client, result);
 }
 
-/** Length of the first complete line in the buffer with its end, or 0. */
+/** Length of the first complete line in the buffer, including its newline, or 0. */
 static size_t client_line(const struct control_client *client)
 {
 	const char *end = memchr(client->in, '\n', client->in_size);
@@ -174,7 +173,7 @@ static int client_receive(struct control_client *client)
 {
 	ssize_t n;
 
-	/* No control buffer: the kernel closes descriptors that come along at once. */
+	/* Without a control buffer, the kernel closes descriptors that the client sends. */
 	n = recv(client->fd, client->in + client->in_size, sizeof(client->in) - client->in_size,
 	         MSG_DONTWAIT);
 	if (n < 0)
@@ -185,7 +184,7 @@ static int client_receive(struct control_client *client)
 	return 0;
 }
 
-/** Handles the first line of the buffer, if it is complete. */
+/** Handles the first line in the buffer, if it is complete. */
 static int client_next(struct control_client *client, const struct control_ops *ops)
 {
 	size_t size = client_line(client);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One connection to the control socket: frames in, frames out, never blocking. Private to control/.
+ * One connection to the control socket: lines in, lines out, never blocking. Private to control/.
  */
 
 #include <sys/socket.h>
@@ -10,36 +10,36 @@
 #include "control/control.h"
 
 struct control_client {
-	struct control_server *server; /* whose clients[] it is in */
+	struct control_server *server; /* has it in its clients[] */
 	int fd;
 	sd_event_source *source;
 	struct ucred peer;    /* as the kernel recorded it at connect() */
 	uint64_t progress_ns; /* when it connected, was answered, or had read the last answer */
-	bool eof;             /* it sends no more; what is buffered is still answered */
-	bool closing;         /* to be dropped as soon as it has read the answer */
+	bool eof;             /* it sends no more; buffered requests are still answered */
+	bool closing;         /* drop it as soon as it has read the answer */
 	char *out;            /* one answer, or NULL; owned */
 	size_t out_size;
 	size_t out_sent;
-	bool out_large; /* the memory that it took is worth giving back */
+	bool out_large; /* the answer took enough memory to return it to the system */
 	size_t in_size;
 	char in[CONTROL_REQUEST_MAX];
 };
 
 /**
- * A client on the connection @fd, which it owns from success on.
+ * Makes a client on the connection @fd. On success the client owns @fd.
  * Returns 0 and *ret, or -errno.
  */
 int control_client_new(struct control_client **ret, struct control_server *server, int fd);
 
-/** Closes it; takes NULL; returns NULL. */
+/** Closes the connection. Takes NULL; returns NULL. */
 struct control_client *control_client_free(struct control_client *client);
 
-/** Bytes of the answer that it has not read. */
+/** Number of bytes of the answer that are not sent yet. */
 size_t control_client_queued(const struct control_client *client);
 
 /**
- * Its turn in the loop: sends what is left of an answer, or receives, and handles at most one
- * request. Sets the events of its source for the next turn. Returns 0, or -errno when it must be
- * dropped: its end, an error, or an answer that found no memory.
+ * The client's turn in the loop. Sends the rest of an answer, or receives, and handles at most one
+ * request. Sets the events of its source for the next turn. Returns 0. Returns -errno if the client
+ * must be dropped: it has finished, an error occurred, or there was no memory for an answer.
  */
 int control_client_turn(struct control_client *client, const struct control_ops *ops);

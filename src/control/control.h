@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * The control socket: who asked what, checked and handed to the operations of the daemon. It knows
- * nothing of libvirt, BPF or the scheduler; see `struct control_ops`.
+ * The control socket. It checks each request and the client's permission, and hands the request to
+ * the daemon through `struct control_ops`. It knows nothing of libvirt, BPF or the scheduler.
  *
- * Protocol: a client sends one JSON object per line, at most CONTROL_REQUEST_MAX bytes, and gets
- * one JSON object per line back, {"ok":true,"result":...} or
+ * Protocol: a client sends one JSON object per line, at most CONTROL_REQUEST_MAX bytes. It gets one
+ * JSON object per line back, {"ok":true,"result":...} or
  * {"ok":false,"error":"...","code":"EPERM"}.
  *   {"verb":"status"} {"verb":"list"} {"verb":"doctor"}
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
@@ -14,7 +14,7 @@
  *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
- * D is a name or a uuid. "vcpu", "for_s", "persist" may be left out, as may "domain" of release.
+ * D is a name or a uuid. "vcpu", "for_s" and "persist" are optional, and so is release's "domain".
  */
 
 #include <systemd/sd-event.h>
@@ -26,12 +26,11 @@ struct control_server;
 
 #define CONTROL_REQUEST_MAX 4096
 #define CONTROL_CLIENTS_MAX 64
-#define CONTROL_RESPONSE_MAX                                                                       \
-	(4 * 1024 * 1024)                     /* JSON_SIZE_MAX: clients parse by the same rules    \
-	                                       */
-#define CONTROL_QUEUED_MAX (32 * 1024 * 1024) /* unread answers of all clients together */
-#define CONTROL_IDLE_NS    (60 * NSEC_PER_SEC)
-#define CONTROL_DRAIN_NS   (10 * NSEC_PER_SEC)
+/* JSON_SIZE_MAX, since clients parse by the same rules */
+#define CONTROL_RESPONSE_MAX (4 * 1024 * 1024)
+#define CONTROL_QUEUED_MAX   (32 * 1024 * 1024) /* unread answers of all clients together */
+#define CONTROL_IDLE_NS      (60 * NSEC_PER_SEC)
+#define CONTROL_DRAIN_NS     (10 * NSEC_PER_SEC)
 
 enum control_verb {
 	CONTROL_STATUS,
@@ -49,22 +48,21 @@ enum control_verb {
 	_CONTROL_VERB_MAX,
 };
 
-/** A request that is well-formed; whether its domain or profile exists is for the operation to say.
- */
+/** A well-formed request. The operation checks whether its domain and profile exist. */
 struct control_request {
 	enum control_verb verb;
 	char domain[256]; /* "" if none was given */
 	char profile[32]; /* "" if none was given */
 	int vcpu;         /* -1: all */
-	uint64_t for_ns;  /* "for_s" or "for_us"; 0: until changed */
+	uint64_t for_ns;  /* from "for_s" or "for_us"; 0: until changed */
 	bool persist;
 };
 
 /**
- * What the daemon does for a verb. One function, since every verb has one shape: request in, JSON
- * out. Returns 0 with *result (owned by the caller of the operation, may be NULL for none), or
- * -errno with a message for people in @error (set to "" before the call). -errno becomes the
- * answer's "code": -ENOENT is "no such domain" to pvschedctl.
+ * What the daemon does for a verb. One function serves all verbs, since all have the same shape:
+ * request in, JSON out. @error is "" before the call. Returns 0 with *result, which the caller
+ * owns; NULL means no result. On failure returns -errno with a message in @error. The name of the
+ * errno becomes the answer's "code"; pvschedctl takes ENOENT for "no such domain".
  */
 struct control_ops {
 	int (*handle)(void *userdata, const struct control_request *request, struct cJSON **result,
@@ -72,32 +70,33 @@ struct control_ops {
 	void *userdata;
 };
 
-/**
- * Parses one line. Returns 0; -EBADMSG with a message in @error when it is not a valid request.
+/** Parses one line. Returns 0, or -EBADMSG with a message in @error if it is not a valid request.
  */
 int control_parse(const char *line, size_t size, struct control_request *ret, char *error,
                   size_t error_size);
 
-/** True for verbs that change something: root only. The others: root and the socket's group. */
+/** True for verbs that change something: only root may use them. The socket's group may read. */
 bool control_verb_changes(enum control_verb verb);
 
 /**
- * Listens at @path (mode 0660, group @group where it exists, else 0600, root only) on the loop
- * @event; an old socket there is replaced, so whoever calls must know that no other daemon runs.
- * @group may be NULL. @ops is copied.
+ * Listens at @path on the event loop @event. The socket has mode 0660 and group @group, or mode
+ * 0600 if there is no such group or @group is NULL. An old socket at @path is replaced, so the
+ * caller must make sure that no other daemon runs. @ops is copied.
  *
- * At most CONTROL_CLIENTS_MAX clients: when one more comes, the user with most connections loses
- * the one that has been silent longest. A client is dropped when it does not finish a request, or
- * does not read an answer, in time. Descriptors that a client sends are never accepted. One request
- * per client and turn of the loop, the next one only when the answer to the last has been read.
- * Returns 0 and *ret, or -errno: -EEXIST when @path is something other than a socket.
+ * The server keeps at most CONTROL_CLIENTS_MAX clients. When another one connects, the user with
+ * the most connections loses the connection that was idle longest. A client is dropped when it does
+ * not finish a request or does not read an answer in time. Descriptors sent by a client are not
+ * accepted. Each turn of the loop handles at most one request of a client, and only after the
+ * client has read the previous answer.
+ *
+ * Returns 0 and *ret, or -errno. -EEXIST: @path exists and is not a socket.
  */
 int control_server_new(struct control_server **ret, sd_event *event, const char *path,
                        const char *group, const struct control_ops *ops);
 
 /**
- * How long a client may stay without a request (@idle_ns) and with an unread answer (@drain_ns).
- * CONTROL_IDLE_NS and CONTROL_DRAIN_NS unless set; tests have no time for those.
+ * Sets how long a client may stay without a request (@idle_ns) and with an unread answer
+ * (@drain_ns). Defaults are CONTROL_IDLE_NS and CONTROL_DRAIN_NS; tests set shorter times.
  */
 void control_server_set_patience(struct control_server *server, uint64_t idle_ns,
                                  uint64_t drain_ns);
@@ -105,5 +104,5 @@ void control_server_set_patience(struct control_server *server, uint64_t idle_ns
 /** Number of clients connected now. */
 size_t control_server_clients(const struct control_server *server);
 
-/** Closes it, drops every client, removes the socket. Takes NULL; returns NULL. */
+/** Drops all clients, closes and removes the socket. Takes NULL; returns NULL. */
 struct control_server *control_server_free(struct control_server *server);

@@ -7,10 +7,10 @@
 
 #include "util/json.h"
 
-/** A month: a policy that shall hold longer is for the configuration. */
+/** One month. A policy that must hold longer belongs in the configuration. */
 #define FOR_S_MAX (31 * 24 * 3600)
 
-/** A boost by command is for trying what a boost does; what shall last is a policy. */
+/** `boost` is for trying the effect of a boost. A policy is for lasting boosts. */
 #define BOOST_US_MAX (10 * 1000 * 1000)
 
 #define VCPU_INDEX_MAX 511
@@ -21,13 +21,13 @@ enum member_rule {
 	MEMBER_REQUIRED,
 };
 
-/** What a request of each verb holds besides "verb". */
+/** The members of a request besides "verb", for each verb. */
 static const struct verb {
 	const char *name;
 	bool changes;
 	enum member_rule domain;
 	enum member_rule vcpu;
-	enum member_rule profile; /* and with it the optional "for_s" and "persist" */
+	enum member_rule profile; /* with it, "for_s" and "persist" are optional */
 	enum member_rule for_us;
 } verbs[_CONTROL_VERB_MAX] = {
         [CONTROL_STATUS] = {.name = "status"},
@@ -56,7 +56,7 @@ bool control_verb_changes(enum control_verb verb)
 	return verbs[verb].changes;
 }
 
-/** Refuses members that the verb does not have, and asks for those it needs. */
+/** Refuses members that the verb does not have, and requires those that it needs. */
 static int check_members(const struct json_value *root, const struct verb *verb,
                          struct json_error *error)
 {
@@ -87,7 +87,7 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 	return 0;
 }
 
-/** A string that is absent, or neither empty nor too long. */
+/** Reads an optional string, which must be neither empty nor too long. */
 static int get_text(const struct json_value *root, const char *key, char *buffer, size_t size,
                     struct json_error *error)
 {
@@ -127,8 +127,8 @@ static int get_members(const struct json_value *root, struct control_request *re
 	if (request->persist && for_s > 0)
 		return json_fail(
 		        root, error,
-		        "\"for_s\" and \"persist\" exclude each other: what ends by itself "
-		        "is not kept over a restart");
+		        "\"for_s\" and \"persist\" exclude each other: a policy that ends by "
+		        "itself is not kept over a restart; give only one of them");
 	request->vcpu = (int)vcpu;
 	request->for_ns = (uint64_t)for_s * NSEC_PER_SEC + (uint64_t)for_us * NSEC_PER_USEC;
 	return 0;
@@ -146,7 +146,7 @@ static int get_verb(const struct json_value *root, enum control_verb *ret, struc
 	if (r < 0)
 		return r;
 	if (!json_member(root, "verb"))
-		return json_fail(root, error, "there is no \"verb\"");
+		return json_fail(root, error, "the key \"verb\" is missing");
 	r = json_get_word(root, "verb", words, ARRAY_SIZE(words), &index, error);
 	if (r < 0)
 		return r;

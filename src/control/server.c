@@ -18,8 +18,8 @@
 #define TICK_USEC          (1 * UINT64_C(1000000))
 #define TICK_ACCURACY_USEC (250 * UINT64_C(1000))
 
-/** Connections taken in one turn, so that a storm of them does not keep the rest of the loop
- * waiting. */
+/** Connections accepted in one turn, so that a storm of them does not delay the rest of the loop.
+ */
 #define ACCEPT_PER_TURN 16
 
 struct control_server {
@@ -27,11 +27,11 @@ struct control_server {
 	struct control_ops ops;
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	dev_t device; /* of the socket we made: another one at the path is not ours to remove */
+	dev_t device; /* of the socket made here: another socket at the path is not removed */
 	ino_t inode;
 	sd_event_source *listener;
 	sd_event_source *timer; /* on only while there are clients, or accepting is paused */
-	bool accept_paused;     /* no descriptors or memory left; tried again at the next tick */
+	bool accept_paused;     /* no descriptors or memory left; retried at the next tick */
 	uint64_t idle_ns;
 	uint64_t drain_ns;
 	struct control_client *clients[CONTROL_CLIENTS_MAX];
@@ -47,12 +47,12 @@ static void server_drop(struct control_server *server, struct control_client *cl
 		control_client_free(client);
 		break;
 	}
-	/* nobody is left to be patient with: a tick would wake an idle daemon for nothing */
+	/* without clients there are no time-outs, and a tick would wake an idle daemon */
 	if (server->n_clients == 0 && !server->accept_paused)
 		sd_event_source_set_enabled(server->timer, SD_EVENT_OFF);
 }
 
-/** Sheds the largest unread answers, that of @keep last, until all fit under the common bound. */
+/** Drops clients with the largest unread answers, but not @keep, until all fit the common limit. */
 static void server_shed(struct control_server *server, const struct control_client *keep)
 {
 	for (;;) {
@@ -87,7 +87,7 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
-/** Whom to part with when all places are taken: see control_server_new(). */
+/** Chooses the client to drop when all places are taken: see control_server_new(). */
 static struct control_client *server_choose_victim(const struct control_server *server)
 {
 	struct control_client *victim = NULL;
@@ -160,13 +160,13 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /**
- * Without a free descriptor the connection stays in the queue and the listener stays readable: a
- * loop that goes on polling it would spin.
+ * Stops accepting for a while. Without a free descriptor the connection stays in the queue and the
+ * listener stays readable, so a loop that kept polling it would spin.
  */
 static void server_pause(struct control_server *server, int error)
 {
-	log_warning("control socket %s: cannot take a connection: %s; trying again every second. "
-	            "If this stays, raise LimitNOFILE= of the service",
+	log_warning("control socket %s: cannot accept a connection: %s; trying again every "
+	            "second. If this persists, raise LimitNOFILE= of the service",
 	            server->path, strerror(error));
 	if (sd_event_source_set_enabled(server->listener, SD_EVENT_OFF) >= 0)
 		server->accept_paused = true;
@@ -197,7 +197,7 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-/** Removes what an earlier daemon left at the path, and nothing but a socket. */
+/** Removes a socket that an earlier daemon left at the path. Refuses to remove anything else. */
 static int remove_old_socket(const char *path)
 {
 	struct stat st;
@@ -209,7 +209,7 @@ static int remove_old_socket(const char *path)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/** Opens the socket to the group, if there is such a group. */
+/** Gives the group access to the socket, if there is such a group. */
 static int server_set_access(const struct control_server *server, const char *group)
 {
 	struct group entry, *found = NULL;
@@ -234,7 +234,7 @@ static int server_listen(struct control_server *server, const char *group)
 	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (server->fd < 0)
 		return -errno;
-	/* The inode takes the socket's mode: there is no moment at which it is open to all. */
+	/* bind() gives the file the socket's mode, so at no moment is it open to all users. */
 	if (fchmod(server->fd, 0600) < 0)
 		return -errno;
 	memcpy(address.sun_path, server->path, sizeof(address.sun_path));
