@@ -17,7 +17,7 @@
 
 #define WORDS_MAX 4 /* policy set DOM PROFILE */
 
-/** What each verb takes. Domain and profile stand in that order after the words of the verb. */
+/** The arguments of each verb. After the words of the verb come domain and profile, in order. */
 static const struct verb {
 	const char *word;
 	const char *second; /* of a verb of two words, or NULL */
@@ -64,7 +64,7 @@ static const struct option_entry {
 	const char *name;
 	const char *letter; /* or NULL */
 	bool value;
-	uint32_t verbs; /* those that have it: OF() of each, or EVERY_VERB */
+	uint32_t verbs; /* that have this option: OF() of each, or EVERY_VERB */
 } options[_OPTION_MAX] = {
         [OPTION_SOCKET] = {"--socket", NULL, true, EVERY_VERB},
         [OPTION_STATE_DIR] = {"--state-dir", NULL, true, EVERY_VERB},
@@ -78,7 +78,7 @@ static const struct option_entry {
         [OPTION_DRY_RUN] = {"--dry-run", NULL, false, OF_ATTACH},
 };
 
-/** What the arguments are before the verb is known: which options, which other words. */
+/** The arguments, split into options and other words, before the verb is known. */
 struct scan {
 	bool given[_OPTION_MAX];
 	const char *value[_OPTION_MAX];
@@ -125,7 +125,7 @@ int ctl_duration_parse(const char *text, uint64_t *ret)
 	return -EINVAL;
 }
 
-/** Outcomes: _OPTION_MAX when there is no such option. */
+/** Returns _OPTION_MAX if there is no such option. */
 static enum option_id option_find(const char *argument, size_t length)
 {
 	for (size_t i = 0; i < _OPTION_MAX; i++) {
@@ -139,7 +139,7 @@ static enum option_id option_find(const char *argument, size_t length)
 	return _OPTION_MAX;
 }
 
-/** Takes the option at argv[*i], and its value, which may be the next argument. */
+/** Scans the option at argv[*i] and its value, which may be the next argument. */
 static int scan_option(struct scan *scan, int argc, char *const argv[], int *i, char *error,
                        size_t size)
 {
@@ -177,18 +177,18 @@ static int scan_arguments(struct scan *scan, int argc, char *const argv[], char 
 		} else if (scan->n_words < WORDS_MAX) {
 			scan->words[scan->n_words++] = argv[i];
 		} else {
-			return fail(error, size, "\"%s\" is one argument too many", argv[i]);
+			return fail(error, size, "unexpected argument \"%s\"", argv[i]);
 		}
 	}
 	return 0;
 }
 
-/** The verb of the words, and in *used how many of them it is. */
+/** Finds the verb; *used is the number of words that it takes. */
 static int find_verb(const struct scan *scan, enum ctl_verb *ret, size_t *used, char *error,
                      size_t size)
 {
 	if (scan->n_words == 0)
-		return fail(error, size, "what shall be done? For example: pvschedctl status");
+		return fail(error, size, "no command is given; try: pvschedctl status");
 	for (size_t i = 0; i < _CTL_VERB_MAX; i++) {
 		if (strcmp(scan->words[0], verbs[i].word) != 0)
 			continue;
@@ -200,7 +200,7 @@ static int find_verb(const struct scan *scan, enum ctl_verb *ret, size_t *used, 
 		return 0;
 	}
 	if (strcmp(scan->words[0], "policy") == 0)
-		return fail(error, size, "\"policy\" is followed by \"get\" or \"set\"");
+		return fail(error, size, "\"policy\" needs \"get\" or \"set\" after it");
 	return fail(error, size, "there is no command \"%s\"", scan->words[0]);
 }
 
@@ -210,7 +210,7 @@ static int take_text(const char *what, const char *text, size_t max, const char 
 	size_t length = strlen(text);
 
 	if (length == 0 || length > max || !utf8_valid(text, length))
-		return fail(error, size, "%s is 1 to %zu bytes of valid UTF-8", what, max);
+		return fail(error, size, "%s must be 1 to %zu bytes of valid UTF-8", what, max);
 	*ret = text;
 	return 0;
 }
@@ -226,7 +226,7 @@ static int take_words(const struct scan *scan, size_t used, struct ctl_args *arg
 		r = take_text("the name of a domain", scan->words[used++], DOMAIN_BYTES_MAX,
 		              &args->domain, error, size);
 	else if (verb->domain && !verb->domain_optional)
-		r = fail(error, size, "which domain? \"pvschedctl list\" names them");
+		r = fail(error, size, "which domain? \"pvschedctl list\" shows them");
 	if (r < 0)
 		return r;
 	if (verb->profile && used < scan->n_words)
@@ -234,12 +234,12 @@ static int take_words(const struct scan *scan, size_t used, struct ctl_args *arg
 		              &args->profile, error, size);
 	else if (verb->profile)
 		r = fail(error, size,
-		         "which profile? off, observe, interactive, latency, or one of the "
+		         "which profile? off, observe, interactive, latency, or a profile of the "
 		         "configuration");
 	if (r < 0)
 		return r;
 	if (used < scan->n_words)
-		return fail(error, size, "\"%s\" is one argument too many", scan->words[used]);
+		return fail(error, size, "unexpected argument \"%s\"", scan->words[used]);
 	return 0;
 }
 
@@ -249,7 +249,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 
 	for (size_t i = 0; i < _OPTION_MAX; i++)
 		if (scan->given[i] && !(options[i].verbs & OF(args->verb)))
-			return fail(error, size, "%s is not for \"%s\"", options[i].name,
+			return fail(error, size, "%s is no option of \"%s\"", options[i].name,
 			            verbs[args->verb].word);
 	if (scan->given[OPTION_SOCKET])
 		args->socket = scan->value[OPTION_SOCKET];
@@ -260,19 +260,20 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 		size_t digits = strspn(text, "0123456789");
 
 		if (digits == 0 || digits > 3 || text[digits] || atoi(text) > VCPU_INDEX_MAX)
-			return fail(error, size, "--vcpu is a number from 0 to %d", VCPU_INDEX_MAX);
+			return fail(error, size, "--vcpu must be a number from 0 to %d",
+			            VCPU_INDEX_MAX);
 		args->vcpu = atoi(text);
 	}
 	if (scan->given[OPTION_FOR] && ctl_duration_parse(scan->value[OPTION_FOR], &for_ns) < 0)
 		return fail(error, size,
-		            "--for is a duration such as 500ms, 10s, 10m or 2h, at most 31 days");
+		            "--for must be a duration such as 500ms, 10s, 10m or 2h, at most 31 "
+		            "days");
 	if (args->verb == CTL_BOOST) {
 		if (for_ns == 0)
-			return fail(error, size, "for how long? Such as: --for 5ms");
+			return fail(error, size, "for how long? For example: --for 5ms");
 		if (for_ns > BOOST_NS_MAX)
 			return fail(error, size,
-			            "a boost by command lasts 10 s at most; what shall last is a "
-			            "policy");
+			            "\"boost\" lasts 10 s at most; for longer, use \"policy set\"");
 		args->for_us = MAX(for_ns / NSEC_PER_USEC, UINT64_C(1));
 		for_ns = 0;
 	}
@@ -283,8 +284,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->dry_run = scan->given[OPTION_DRY_RUN];
 	if (args->persist && args->for_s > 0)
 		return fail(error, size,
-		            "--for and --persist exclude each other: what ends by itself is not "
-		            "kept over a restart");
+		            "--for and --persist exclude each other: a policy that ends by itself "
+		            "is not kept over a restart; give only one of them");
 	return 0;
 }
 
@@ -325,37 +326,39 @@ const char *ctl_verb_request(enum ctl_verb verb)
 const char *ctl_help(void)
 {
 	return "Usage: pvschedctl [OPTION...] COMMAND [ARGUMENT...]\n"
-	       "Ask and direct pvschedd, which boosts the vCPUs of virtual machines.\n"
+	       "Query and control pvschedd, which boosts the vCPUs of virtual machines.\n"
 	       "\n"
-	       "Commands; DOM is a domain's name or uuid:\n"
-	       "  status                    the daemon, its sources, caps and every vCPU\n"
-	       "  list                      the domains\n"
-	       "  show DOM                  all about one domain\n"
-	       "  explain DOM [--vcpu N]    why a vCPU is boosted, or is not\n"
-	       "  policy get DOM            the profile that holds, and where it comes from\n"
+	       "Commands (DOM is a domain's name or uuid):\n"
+	       "  status                    show the daemon, its sources, its caps, and all vCPUs\n"
+	       "  list                      list the domains\n"
+	       "  show DOM                  show one domain in detail\n"
+	       "  explain DOM [--vcpu N]    explain why a vCPU is boosted or not\n"
+	       "  policy get DOM            show the profile in force, and where it is set\n"
 	       "  policy set DOM PROFILE [--for TIME | --persist]\n"
-	       "                            another profile: until the daemon ends, for a time\n"
-	       "                            (500ms, 10s, 10m, 2h), or for good\n"
+	       "                            use another profile: until the daemon ends, for a\n"
+	       "                            time (500ms, 10s, 10m, 2h), or permanently\n"
 	       "  boost DOM [--vcpu N] --for TIME\n"
-	       "                            boost now, awake or not, within the budget (5ms)\n"
-	       "  release [DOM]             end all boosts now; the policy stays\n"
+	       "                            boost now, also awake vCPUs, within their tokens\n"
+	       "                            (TIME for example 5ms)\n"
+	       "  release [DOM]             end all boosts, until \"policy set\" or \"enable\"\n"
 	       "  enable, disable           allow or forbid boosts, also after a restart\n"
 	       "  reload                    read the configuration again\n"
-	       "  doctor                    what hinders boosting here, and what mends it\n"
+	       "  doctor                    find what prevents boosts here, and how to fix it\n"
 	       "  attach DOM [--live] [--persist] [--dry-run]\n"
-	       "                            shared memory by which the guest can ask for boosts:\n"
-	       "                            from its next start (--persist, the default), or now\n"
+	       "                            add shared memory through which the guest can\n"
+	       "                            request boosts: at its next start (--persist, the\n"
+	       "                            default) or now (--live)\n"
 	       "  detach DOM [--live] [--persist] [--dry-run]\n"
-	       "                            takes it away\n"
+	       "                            remove that memory\n"
 	       "\n"
 	       "Options:\n"
-	       "  --json                    the answer as JSON, on one line\n"
+	       "  --json                    print the answer as JSON, on one line\n"
 	       "  --socket PATH             instead of " CTL_SOCKET_DEFAULT "\n"
 	       "  --state-dir DIR           instead of " CTL_STATE_DIR_DEFAULT "\n"
-	       "  -h, --help                this text\n"
-	       "  -V, --version             the version\n"
+	       "  -h, --help                print this text\n"
+	       "  -V, --version             print the version\n"
 	       "\n"
-	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon (or, of\n"
-	       "attach and detach, no libvirt) answers; 4 not permitted; 5 no such domain.\n"
+	       "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers\n"
+	       "(for attach and detach: no libvirt); 4 not permitted; 5 no such domain.\n"
 	       "See pvschedctl(8).\n";
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The command line of pvschedctl, as data: parsed whole before anything is done. Pure.
+ * The command line of pvschedctl, as data. All of it is parsed before anything is done. Pure.
  */
 
 #include "util/base.h"
@@ -28,7 +28,7 @@ enum ctl_verb {
 	_CTL_VERB_MAX,
 };
 
-/** What the command line says; the strings belong to argv. */
+/** The parsed command line; the strings belong to argv. */
 struct ctl_args {
 	enum ctl_verb verb;
 	bool json;
@@ -37,10 +37,10 @@ struct ctl_args {
 	const char *domain;  /* NULL if none was given; else 1..255 bytes of UTF-8 */
 	const char *profile; /* NULL if none was given; else 1..31 bytes of UTF-8 */
 	int vcpu;            /* -1: all */
-	uint64_t for_s;      /* policy set; 0: until changed; less than a second is rounded up */
+	uint64_t for_s;      /* policy set: rounded up to whole seconds; 0: until changed */
 	uint64_t for_us;     /* boost */
-	bool persist;        /* of attach and detach: the definition, also meant when !live */
-	bool live;           /* of attach and detach: the running domain */
+	bool persist;        /* attach, detach: the definition; !live implies it */
+	bool live;           /* attach, detach: the running domain */
 	bool dry_run;
 };
 
@@ -51,20 +51,20 @@ enum {
 };
 
 /**
- * Parses argv[1..argc-1]. Options stand anywhere; what follows "--" is no option.
- * Returns 0 and *ret; CTL_ARGS_HELP or CTL_ARGS_VERSION when that was asked for; -EINVAL with a
+ * Parses argv[1..argc-1]. Options may stand anywhere, but not after "--".
+ * Returns 0 and *ret; CTL_ARGS_HELP or CTL_ARGS_VERSION if that option was given; -EINVAL with a
  * message in @error.
  */
 int ctl_args_parse(int argc, char *const argv[], struct ctl_args *ret, char *error,
                    size_t error_size);
 
 /**
- * Parses a duration: a whole number with one of us, ms, s, m, h ("500ms", "10m"), above 0 and at
- * most 31 days. Returns 0 and *ret in ns, or -EINVAL.
+ * Parses a duration: a whole number and a unit, which is us, ms, s, m or h ("500ms", "10m"). It
+ * must be above 0 and at most 31 days. Returns 0 and *ret in ns, or -EINVAL.
  */
 int ctl_duration_parse(const char *text, uint64_t *ret);
 
-/** The name of the verb's request in the protocol of the control socket. */
+/** The verb's name in the protocol of the control socket. */
 const char *ctl_verb_request(enum ctl_verb verb);
 
 /** The text of --help. */

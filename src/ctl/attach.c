@@ -12,17 +12,17 @@
 #include "util/escape.h"
 #include "virt/attach.h"
 
-/** When a cost is told. */
+/** The change that has a cost. */
 enum cost_of {
-	COST_MEMFD,      /* a memfd comes */
-	COST_MEMFD_GOES, /* the definition loses what it has */
+	COST_MEMFD,      /* the definition gets a memfd */
+	COST_MEMFD_GOES, /* the memory is removed from the definition */
 	COST_SHMEM,      /* a shmem device is plugged in */
-	COST_SHMEM_GOES, /* it is unplugged */
+	COST_SHMEM_GOES, /* a shmem device is unplugged */
 	COST_SAVED,      /* the definition changes, and there is a saved state */
 };
 
 #define DAEMON_TEXT                                                                                \
-	"needs two more capabilities to look for it: those of the drop-in "                        \
+	"pvschedd needs two more capabilities to find it: install the drop-in "                    \
 	"/usr/share/pvschedd/guest-pages.conf"
 
 static const struct cost {
@@ -32,34 +32,42 @@ static const struct cost {
 } costs[] = {
         {COST_MEMFD, "taint", "libvirt marks the domain as tainted (custom-argv) at each start"},
         {COST_MEMFD, "cold start",
-         "takes effect when the domain was shut off and is started again; a reboot in the guest, "
-         "save and restore, or migration do not switch it"},
+         "takes effect after a shutdown and a new start of the domain; a reboot in the guest, "
+         "save and restore, or migration are not enough"},
         {COST_MEMFD, "migration",
-         "migrates and saves with the domain (master=on); the destination must be given the same "
-         "definition"},
-        {COST_MEMFD, "access", "sealed: the daemon maps it, and reads a request in nanoseconds"},
+         "the memory migrates and is saved with the domain (master=on); the destination needs the "
+         "same definition"},
+        {COST_MEMFD, "access",
+         "the memory is sealed, so the daemon maps it and reads a request in nanoseconds"},
         {COST_MEMFD, "daemon", DAEMON_TEXT},
         {COST_MEMFD_GOES, "cold start",
-         "takes effect when the domain was shut off and is started again; what runs keeps it"},
+         "takes effect after a shutdown and a new start of the domain; a running domain keeps the "
+         "memory"},
         {COST_MEMFD_GOES, "boosts",
-         "without it the guest can ask for nothing: it is boosted by what the host alone sees"},
-        {COST_SHMEM, "taint", "none, and no restart: there at once if the guest has PCI hot-plug"},
-        {COST_SHMEM, "until", "the domain is shut off; --persist is for the next start"},
-        {COST_SHMEM, "migration", "migrates and saves with the domain (role=master)"},
+         "without the memory the guest cannot make requests; boosts depend only on what the host "
+         "sees"},
+        {COST_SHMEM, "taint",
+         "none, and no restart: the memory is there at once if the guest has PCI hot-plug"},
+        {COST_SHMEM, "until",
+         "the memory is lost when the domain is shut off; use --persist for the next start"},
+        {COST_SHMEM, "migration", "the memory migrates and is saved with the domain (role=master)"},
         {COST_SHMEM, "daemon", DAEMON_TEXT},
         {COST_SHMEM, "access",
-         "cannot be sealed: the daemon reads it by system calls, which is slower"},
+         "the memory cannot be sealed, so the daemon reads it by system calls, which is slower"},
         {COST_SHMEM, "file",
-         "is in /dev/shm, where every user of this host may read it; detach removes it"},
+         "the memory is a file in /dev/shm, which every user of this host can read; detach "
+         "removes it"},
         {COST_SHMEM_GOES, "guest",
-         "the device vanishes beneath programs of the guest that use it; the guest must let go"},
+         "programs in the guest that use the device lose it; the guest must release the device"},
         {COST_SHMEM_GOES, "boosts",
-         "without it the guest can ask for nothing: it is boosted by what the host alone sees"},
+         "without the memory the guest cannot make requests; boosts depend only on what the host "
+         "sees"},
         {COST_SAVED, "saved state",
-         "one waits (virsh managedsave) and is what the next start restores, with the devices of "
-         "then; virsh managedsave-remove discards it"},
+         "the domain has a saved state (virsh managedsave), which the next start restores with "
+         "its old devices; virsh managedsave-remove discards it"},
 };
 
+/** True if the cost applies to what this command changes. */
 static bool is_told(enum cost_of of, bool detach, const struct attach_report *report)
 {
 	bool live = report->live.changes, persistent = report->persistent.changes;
@@ -79,7 +87,7 @@ static bool is_told(enum cost_of of, bool detach, const struct attach_report *re
 	return false;
 }
 
-/** How a message of an outcome ends the program. */
+/** The exit status for an outcome of attach_prepare() or attach_perform(). */
 static enum exit_status end_of(int outcome)
 {
 	switch (outcome) {
@@ -100,14 +108,15 @@ static enum exit_status report_failure(int outcome, const char *error)
 {
 	fputs("pvschedctl: ", stderr);
 	print_escaped(stderr, error);
-	fputs(outcome == ATTACH_NOT_PERMITTED ? ". Root may, and the group libvirt\n" : "\n",
+	fputs(outcome == ATTACH_NOT_PERMITTED ? ". Only root and the group libvirt may do this\n"
+	                                      : "\n",
 	      stderr);
 	return end_of(outcome);
 }
 
-/* ---- for people ---- */
+/* ---- text ---- */
 
-/** Prints lines, each indented, and escaped but for its end. */
+/** Prints each line of a text indented and escaped. */
 static void print_indented(const char *text)
 {
 	while (*text) {
@@ -164,12 +173,14 @@ static void print_result(const struct attach_report *report, bool performed)
 	bool changes = report->live.changes || report->persistent.changes;
 
 	if (!performed && changes)
-		puts("Nothing is done: --dry-run.");
+		puts("Nothing was changed: --dry-run.");
 	if (performed && report->live.changes && report->live.done)
-		puts("Done in the running domain.");
+		puts("The running domain was changed.");
 	if (performed && report->persistent.changes && report->persistent.done)
-		puts(report->running ? "Done in the definition: shut the domain off and start it."
-		                     : "Done in the definition: there at the next start.");
+		puts(report->running ? "The definition was changed. Shut the domain off and start "
+		                       "it again for this to take effect."
+		                     : "The definition was changed. This takes effect at the next "
+		                       "start.");
 	if (report->file[0])
 		printf("%s.\n", report->file);
 }
@@ -181,7 +192,7 @@ static void cleanup_cjson(cJSON **json)
 	cJSON_Delete(*json);
 }
 
-/** A member that is a text, or null. */
+/** Adds a string member, or null. */
 static bool add_text(cJSON *object, const char *key, const char *text)
 {
 	return text ? cJSON_AddStringToObject(object, key, text) != NULL
@@ -202,7 +213,7 @@ static bool add_place(cJSON *root, const char *key, const struct attach_place *p
 	       cJSON_AddStringToObject(object, "note", place->note);
 }
 
-/** All XML, in the order of the text. */
+/** Adds all XML as one string, in the order in which print_plan() prints it. */
 static bool add_xml(cJSON *root, const struct attach_report *report)
 {
 	const char *const parts[] = {report->live.removed, report->live.added,

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * attach and detach: says what would be done to a domain and what that costs, and does it. Needs
- * libvirt and no daemon.
+ * attach and detach: print what will change in a domain and what that costs, then change it. They
+ * need libvirt, but no daemon.
  */
 
 #include "ctl/args.h"

@@ -25,7 +25,7 @@ void ctl_reply_cleanup(struct ctl_reply *reply)
 	*reply = CTL_REPLY_NULL;
 }
 
-/** The request as a line of its own, to be freed; NULL when memory is out. */
+/** Builds the request as one line, which the caller frees. Returns NULL when out of memory. */
 static char *request_build(const struct ctl_args *args)
 {
 	CLEANUP(cleanup_cjson) cJSON *request = cJSON_CreateObject();
@@ -89,7 +89,7 @@ static int send_all(int fd, const char *text)
 	return 0;
 }
 
-/** Receives one line, without its end, to be freed. */
+/** Receives one line without its newline; the caller frees *ret. */
 static int receive_line(int fd, char **ret, size_t *ret_size)
 {
 	CLEANUP(cleanup_free) char *buffer = NULL;

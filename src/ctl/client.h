@@ -2,39 +2,36 @@
 #pragma once
 
 /*
- * One question to the daemon and its answer.
+ * Sends one request to the daemon and receives its answer.
  */
 
 #include "ctl/args.h"
 #include "util/json.h"
 
-/** How long the daemon may take. It answers in milliseconds; a hung one must not hang its admin. */
+/** Time-out. The daemon answers in milliseconds; if it hangs, pvschedctl must not. */
 #define CTL_TIMEOUT_S 5
 
 struct ctl_reply {
 	bool ok;
-	char *text; /* the line as it came, terminated; owned */
+	char *text; /* the received line, NUL-terminated; owned */
 	struct json_doc *doc;
 	const struct json_value *result; /* if ok; may be JSON_NULL */
 	const char *error;               /* if not ok */
-	const char *code;                /* if not ok: the name of an errno, "" if there is none */
+	const char *code;                /* if not ok: the name of an errno, or "" */
 };
 
 #define CTL_REPLY_NULL ((struct ctl_reply){0})
 
-/** Frees what a reply owns. For CLEANUP(). */
+/** Frees the members of a reply. For CLEANUP(). */
 void ctl_reply_cleanup(struct ctl_reply *reply);
 
 /**
- * Asks what @args say.
- * Returns 0 and *ret, whether or not the daemon said ok; -errno when there is no answer: -ENOENT or
- * -ECONNREFUSED when no daemon runs, -EACCES when this user may not ask, -ETIMEDOUT when it does
- * not answer, -EBADMSG when it is not an answer of this protocol.
+ * Sends the request that @args describe.
+ * Returns 0 and *ret if the daemon answers, even if it refuses. -errno if there is no answer:
+ * -ENOENT or -ECONNREFUSED: no daemon runs. -EACCES: this user may not connect. -ETIMEDOUT: the
+ * daemon does not answer. -EBADMSG: the answer does not follow the protocol.
  */
 int ctl_ask(const struct ctl_args *args, struct ctl_reply *ret);
 
-/**
- * The text of the result as the daemon wrote it. Returns its start within the reply, *size its
- * length.
- */
+/** Returns the text of the result as the daemon wrote it, inside the reply; *size is its length. */
 const char *ctl_reply_result_text(const struct ctl_reply *reply, size_t *size);

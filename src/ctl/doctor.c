@@ -40,25 +40,25 @@ void doctor_add_daemon(const struct doctor_env *env, struct doctor_report *repor
 	} else if (error == -EACCES || error == -EPERM) {
 		check->status = CHECK_WARN;
 		snprintf(check->detail, sizeof(check->detail),
-		         "this user may not ask pvschedd on %s: root and the group pvsched may",
+		         "this user may not query pvschedd on %s; only root and the group pvsched "
+		         "may",
 		         env->socket);
 		snprintf(check->fix, sizeof(check->fix), "sudo pvschedctl doctor");
 	} else if (error == -ENOENT || error == -ECONNREFUSED) {
 		snprintf(check->detail, sizeof(check->detail),
 		         "no daemon answers on %s: nothing is boosted", env->socket);
 		snprintf(check->fix, sizeof(check->fix),
-		         "systemctl enable --now pvschedd; if it does not stay: journalctl -u "
-		         "pvschedd -b");
+		         "systemctl enable --now pvschedd; if it does not keep running: journalctl "
+		         "-u pvschedd -b");
 	} else {
 		snprintf(check->detail, sizeof(check->detail),
-		         "pvschedd does not answer on %s as it should: %s", env->socket,
-		         strerror(-error));
+		         "pvschedd gives no valid answer on %s: %s", env->socket, strerror(-error));
 		snprintf(check->fix, sizeof(check->fix),
 		         "journalctl -u pvschedd -b; then: systemctl restart pvschedd");
 	}
 }
 
-/** The first of our own @n_local checks of that name which is not replaced yet, or a new one. */
+/** Finds the first of the @n_local local checks of that name not replaced yet, or adds a check. */
 static struct check *find_or_add(struct doctor_report *report, size_t n_local, bool replaced[],
                                  const char *name)
 {
@@ -121,11 +121,11 @@ void doctor_render(const struct doctor_report *report, FILE *out)
 		fputs("\n", out);
 		if (check->fix[0] == '\0' || check->status == CHECK_OK)
 			continue;
-		fputs("      mend: ", out);
+		fputs("      fix: ", out);
 		print_escaped(out, check->fix);
 		fputs("\n", out);
 	}
-	fprintf(out, "%zu ok, %zu to look at, %zu failed\n", count[CHECK_OK], count[CHECK_WARN],
+	fprintf(out, "%zu ok, %zu warnings, %zu failed\n", count[CHECK_OK], count[CHECK_WARN],
 	        count[CHECK_FAIL]);
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What hinders boosting on this host, and the command that mends it. The checks here need no
- * daemon; the daemon's own are added when it answers.
+ * Finds what prevents boosts on this host, and how to fix it. The checks here need no daemon. If a
+ * daemon answers, its own checks are added.
  */
 
 #include <stdio.h>
@@ -13,8 +13,8 @@
 
 enum check_status {
 	CHECK_OK,
-	CHECK_WARN, /* works, but worse than it could, or nobody can tell */
-	CHECK_FAIL, /* nothing is boosted while this stays */
+	CHECK_WARN, /* works, but not as well as possible; or the check itself failed */
+	CHECK_FAIL, /* nothing is boosted until this is fixed */
 	_CHECK_STATUS_MAX,
 };
 
@@ -22,7 +22,7 @@ struct check {
 	char name[32];
 	enum check_status status;
 	char detail[512]; /* what was found and what it means */
-	char fix[512];    /* a command or a setting, "" if nothing need be done */
+	char fix[512];    /* a command or a setting; "" if there is nothing to do */
 };
 
 #define DOCTOR_CHECKS_MAX 64
@@ -32,27 +32,27 @@ struct doctor_report {
 	struct check checks[DOCTOR_CHECKS_MAX];
 };
 
-/** Where the checks look: a prefix for all paths ("" but in tests), and the paths in use. */
+/** Where the checks look: a prefix for all paths, which is "" except in tests; paths in use. */
 struct doctor_env {
 	const char *root;
 	const char *socket;
 	const char *state_dir;
 };
 
-/** Adds a check without texts, to be filled. Outcomes: NULL when there are DOCTOR_CHECKS_MAX. */
+/** Adds a check without texts. Returns NULL if there are already DOCTOR_CHECKS_MAX. */
 struct check *doctor_add(struct doctor_report *report, const char *name, enum check_status status);
 
-/** Runs the local checks. None of them starts, stops, connects to or changes anything. */
+/** Runs the local checks. They do not start, stop, connect to or change anything. */
 void doctor_run_local(const struct doctor_env *env, struct doctor_report *report);
 
 /**
- * The check of the daemon itself.
- * @error  0 when it answered, else what ctl_ask() returned
+ * Adds the check of the daemon itself.
+ * @error  0 if the daemon answered, else the error of ctl_ask()
  */
 void doctor_add_daemon(const struct doctor_env *env, struct doctor_report *report, int error);
 
 /**
- * Adds the checks of a daemon's answer ({"checks":[...]}). Its word replaces ours where both have a
+ * Adds the checks of the daemon's answer, {"checks":[...]}. A check of the daemon replaces a local
  * check of the same name.
  */
 void doctor_merge(struct doctor_report *report, const struct json_value *result);
@@ -62,5 +62,5 @@ enum check_status doctor_worst(const struct doctor_report *report);
 
 void doctor_render(const struct doctor_report *report, FILE *out);
 
-/** Prints the report in the shape of the daemon's. Returns 0, or -ENOMEM. */
+/** Prints the report as JSON, in the daemon's format. Returns 0, or -ENOMEM. */
 int doctor_render_json(const struct doctor_report *report, FILE *out);

@@ -13,7 +13,7 @@
 
 #define CPU_V1 "/sys/fs/cgroup/cpu"
 
-/* Ten times what kernels have. */
+/* About ten times the size of a kernel's BTF. */
 #define BTF_BYTES_MAX (64 << 20)
 
 static void say(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
@@ -54,7 +54,7 @@ static void make_path(const struct doctor_env *env, char path[static 1024], cons
 	va_end(args);
 }
 
-/** Reads the first line of a small file, without its end. Returns 0 or -errno. */
+/** Reads the first line of a small file, without its newline. Returns 0 or -errno. */
 static int read_line(const char *path, char *line, size_t size)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -96,15 +96,15 @@ static void check_disabled(const struct doctor_env *env, struct doctor_report *r
 	r = access(path, F_OK) == 0 ? 0 : -errno;
 	check = doctor_add(report, "enabled", r == 0 ? CHECK_FAIL : CHECK_OK);
 	if (r == 0) {
-		say(check, "boosting was switched off by an admin: %s exists", path);
+		say(check, "an administrator switched boosting off: %s exists", path);
 		mend(check, "pvschedctl enable");
 	} else if (r == -EACCES) {
 		if (check)
 			check->status = CHECK_WARN;
-		say(check, "this user cannot see whether %s exists", path);
+		say(check, "this user has no permission to check whether %s exists", path);
 		mend(check, "sudo pvschedctl doctor");
 	} else {
-		say(check, "no admin has switched boosting off");
+		say(check, "boosting is not switched off");
 	}
 }
 
@@ -114,12 +114,12 @@ static void check_btf(const struct doctor_env *env, struct doctor_report *report
 	struct check *check = doctor_add(report, "btf", ok ? CHECK_OK : CHECK_FAIL);
 
 	if (ok) {
-		say(check, "the kernel describes its types: the tracer can be loaded");
+		say(check, "the kernel has BTF type information, which the tracer needs");
 		return;
 	}
-	say(check, "there is no /sys/kernel/btf/vmlinux: without it the tracer cannot be loaded, "
-	           "and nothing is boosted");
-	mend(check, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's have it)");
+	say(check, "/sys/kernel/btf/vmlinux does not exist: the tracer cannot be loaded without "
+	           "it, and nothing is boosted");
+	mend(check, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's kernels have it)");
 }
 
 static void check_lockdown(const struct doctor_env *env, struct doctor_report *report)
@@ -129,18 +129,18 @@ static void check_lockdown(const struct doctor_env *env, struct doctor_report *r
 	bool locked;
 
 	if (read_at(env, "/sys/kernel/security/lockdown", line, sizeof(line)) < 0)
-		return; /* no such module, or securityfs not mounted: the daemon's tracer tells */
+		return; /* no lockdown, or no securityfs; the daemon's tracer check still covers it
+		         */
 	locked = strstr(line, "[confidentiality]");
 	check = doctor_add(report, "lockdown", locked ? CHECK_FAIL : CHECK_OK);
-	say(check,
-	    locked ? "kernel lockdown is at confidentiality: BPF may not read the kernel, so "
-	             "the tracer cannot be loaded"
-	           : "kernel lockdown does not hinder the tracer");
+	say(check, locked ? "kernel lockdown is at level confidentiality: BPF may not read kernel "
+	                    "memory, so the tracer cannot be loaded"
+	                  : "kernel lockdown does not prevent the tracer");
 	if (locked)
 		mend(check, "boot with lockdown=integrity, or without lockdown=");
 }
 
-/** Outcomes: -1 when the group or its budget is not there. */
+/** Returns -1 if the group or its budget does not exist. */
 static long long rt_budget(const struct doctor_env *env, const char *group)
 {
 	char path[1024], line[64];
@@ -149,7 +149,7 @@ static long long rt_budget(const struct doctor_env *env, const char *group)
 	return read_line(path, line, sizeof(line)) < 0 ? -1 : atoll(line);
 }
 
-/** Counts groups without budget below @group; the first one's path goes to @first. */
+/** Counts the groups below @group that have no budget. @first gets the first one's path. */
 static size_t count_unbudgeted(const struct doctor_env *env, const char *group, int depth,
                                char *first, size_t size)
 {
@@ -176,7 +176,8 @@ static size_t count_unbudgeted(const struct doctor_env *env, const char *group, 
 	return count;
 }
 
-/** RT_GROUP_SCHED: a group without an RT budget refuses SCHED_FIFO even to root. */
+/** With RT_GROUP_SCHED, the kernel refuses SCHED_FIFO in a group without RT budget, even to root.
+ */
 static void check_rt_groups(const struct doctor_env *env, struct doctor_report *report)
 {
 	static const char *const tops[] = {"/machine", "/machine.slice"};
@@ -188,7 +189,8 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 	if (!check)
 		return;
 	if (rt_budget(env, "") < 0) {
-		say(check, "no RT budgets of groups (cgroup v2, or no CONFIG_RT_GROUP_SCHED)");
+		say(check, "cgroups need no RT budget here (cgroup v2, or no "
+		           "CONFIG_RT_GROUP_SCHED)");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
@@ -198,7 +200,7 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 		count += count_unbudgeted(env, tops[i], 1, first, sizeof(first));
 	}
 	if (any && count == 0) {
-		say(check, "every group of libvirt has an RT budget (CONFIG_RT_GROUP_SCHED)");
+		say(check, "every cgroup of libvirt has an RT budget (CONFIG_RT_GROUP_SCHED)");
 		return;
 	}
 	check->status = any ? CHECK_FAIL : CHECK_WARN;
@@ -206,20 +208,20 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 		say(check,
 		    "CONFIG_RT_GROUP_SCHED: %zu groups of libvirt have no RT budget, the first "
 		    "is " CPU_V1
-		    "%s; SCHED_FIFO is refused there, so those domains are only observed",
+		    "%s; the kernel refuses SCHED_FIFO there, so those domains are only observed",
 		    count, first);
 	else
 		say(check,
-		    "CONFIG_RT_GROUP_SCHED: groups of new domains will have no RT budget, and "
-		    "SCHED_FIFO will be refused there");
+		    "CONFIG_RT_GROUP_SCHED: cgroups of new domains will have no RT budget, so "
+		    "the kernel will refuse SCHED_FIFO there");
 	mend(check,
-	     "\"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, then "
-	     "pvschedctl reload; or top down, by hand: echo 300000 > " CPU_V1
+	     "set \"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, then: "
+	     "pvschedctl reload. Or set budgets by hand, from the top down: echo 300000 > " CPU_V1
 	     "%s/cpu.rt_runtime_us",
 	     first[0] ? first : "/machine");
 }
 
-/** Sockets only: a connection would start a libvirtd that the admin stopped. */
+/** Only looks for sockets: a connection could start a libvirtd that was stopped on purpose. */
 static void check_libvirt(const struct doctor_env *env, struct doctor_report *report)
 {
 	static const char *const sockets[] = {"/run/libvirt/virtqemud-sock-ro",
@@ -229,13 +231,13 @@ static void check_libvirt(const struct doctor_env *env, struct doctor_report *re
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
 		if (!exists(env, sockets[i]))
 			continue;
-		say(check, "libvirt's socket %s is there", sockets[i]);
+		say(check, "libvirt's socket %s exists", sockets[i]);
 		return;
 	}
 	if (!check)
 		return;
 	check->status = CHECK_FAIL;
-	say(check, "there is no socket of libvirt (libvirtd or virtqemud): no domain is found");
+	say(check, "libvirt has no socket (of libvirtd or virtqemud), so no domain is found");
 	mend(check,
 	     "systemctl enable --now virtqemud.socket virtqemud-ro.socket, or libvirtd.socket "
 	     "libvirtd-ro.socket");
@@ -246,16 +248,17 @@ static void check_kvm(const struct doctor_env *env, struct doctor_report *report
 	bool ok = exists(env, "/dev/kvm");
 	struct check *check = doctor_add(report, "kvm", ok ? CHECK_OK : CHECK_WARN);
 
-	say(check, ok ? "/dev/kvm is there"
-	              : "there is no /dev/kvm: guests are emulated, and interrupts cannot be seen");
+	say(check, ok ? "/dev/kvm exists"
+	              : "/dev/kvm does not exist: guests are emulated, and their interrupts cannot "
+	                "be seen");
 	if (!ok)
-		mend(check, "modprobe kvm_intel (or kvm_amd); switch virtualisation on in the "
+		mend(check, "modprobe kvm_intel (or kvm_amd); enable virtualisation in the "
 		            "firmware");
 }
 
 #define FAIR_SERVER "/sys/kernel/debug/sched/fair_server"
 
-/** Is a name of the kernel's types in its BTF? Each stands there as a string between two NULs. */
+/** True if the kernel's BTF has a type of this name, which it stores between two NULs. */
 static bool btf_has_name(const struct doctor_env *env, const char *name)
 {
 	CLEANUP(cleanup_fd) int fd = -1;
@@ -278,7 +281,7 @@ static bool btf_has_name(const struct doctor_env *env, const char *name)
 	return false;
 }
 
-/** The first CPU whose fair server was switched off; -1: none, or that cannot be seen. */
+/** The first CPU whose fair server was switched off; -1: none, or its files are unreadable. */
 static long fair_server_off(const struct doctor_env *env)
 {
 	char path[128], line[64];
@@ -298,20 +301,19 @@ static void check_fair_server(const struct doctor_env *env, struct check *check)
 
 	if (cpu < 0) {
 		say(check,
-		    "the kernel's fair server is the net below the caps of pvschedd: it gives "
-		    "ordinary threads a share of each CPU, 5 %% unless it was changed, whatever "
-		    "real-time threads do");
+		    "the kernel's fair server backs up the caps of pvschedd: it gives ordinary "
+		    "threads a share of each CPU (5 %% by default), whatever real-time threads do");
 		return;
 	}
 	check->status = CHECK_WARN;
 	say(check,
-	    "the kernel's fair server was switched off on CPU %ld: there nothing stops a runaway "
-	    "real-time thread but the caps of pvschedd",
+	    "the kernel's fair server was switched off on CPU %ld: only the caps of pvschedd stop "
+	    "a runaway real-time thread there",
 	    cpu);
 	mend(check, "echo 50000000 > " FAIR_SERVER "/cpu%ld/runtime", cpu);
 }
 
-/** sched_rt_runtime_us of sched_rt_period_us, where the kernel has no fair server. */
+/** Checks sched_rt_runtime_us against sched_rt_period_us, on kernels without a fair server. */
 static void check_rt_throttling(const struct doctor_env *env, struct check *check)
 {
 	long long runtime, period = 1000000;
@@ -321,7 +323,8 @@ static void check_rt_throttling(const struct doctor_env *env, struct check *chec
 		period = atoll(line);
 	if (read_at(env, "/proc/sys/kernel/sched_rt_runtime_us", line, sizeof(line)) < 0) {
 		check->status = CHECK_WARN;
-		say(check, "kernel.sched_rt_runtime_us cannot be read");
+		say(check, "kernel.sched_rt_runtime_us cannot be read, so it is not known whether "
+		           "the kernel stops a runaway real-time thread");
 		return;
 	}
 	runtime = atoll(line);
@@ -329,28 +332,28 @@ static void check_rt_throttling(const struct doctor_env *env, struct check *chec
 		check->status = CHECK_WARN;
 		say(check,
 		    "kernel.sched_rt_runtime_us is %lld of %lld, and the kernel has no fair "
-		    "server: it does not stop a runaway real-time thread; only the caps of "
-		    "pvschedd do",
+		    "server: only the caps of pvschedd stop a runaway real-time thread",
 		    runtime, period);
 		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else if (runtime < period / 2) {
 		check->status = runtime == 0 ? CHECK_FAIL : CHECK_WARN;
 		say(check,
 		    "kernel.sched_rt_runtime_us is %lld of %lld: the kernel stops real-time "
-		    "threads early, the booster and the guardian with them",
+		    "threads early, including the booster and the guardian",
 		    runtime, period);
 		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else {
 		say(check,
-		    "real-time throttling is the net below the caps of pvschedd: "
+		    "real-time throttling backs up the caps of pvschedd: "
 		    "kernel.sched_rt_runtime_us is %lld of %lld",
 		    runtime, period);
 	}
 }
 
 /**
- * What the kernel does when all that pvschedd does to end a boost fails. Since Linux 6.12 it is the
- * fair server, and sched_rt_runtime_us throttles no ordinary real-time thread any more.
+ * Checks what the kernel does if pvschedd fails to end a boost. Since Linux 6.12 the fair server
+ * protects ordinary threads, and sched_rt_runtime_us no longer throttles ordinary real-time
+ * threads.
  */
 static void check_kernel_net(const struct doctor_env *env, struct doctor_report *report)
 {
@@ -372,8 +375,9 @@ static void check_preempt_rt(const struct doctor_env *env, struct doctor_report 
 	if (read_at(env, "/sys/kernel/realtime", line, sizeof(line)) < 0 || line[0] != '1')
 		return;
 	check = doctor_add(report, "preempt_rt", CHECK_FAIL);
-	say(check, "this kernel is PREEMPT_RT: its ring-buffer wake-ups and soft timers run in "
-	           "threads that a boosted vCPU would starve; pvschedd only observes here");
+	say(check,
+	    "this is a PREEMPT_RT kernel, which handles ring-buffer wake-ups and soft "
+	    "timers in threads; a boosted vCPU would starve them, so pvschedd only observes");
 	mend(check, "boot an ordinary kernel, or pin vCPUs and use libvirt's <vcpusched>");
 }
 
@@ -383,7 +387,7 @@ static void check_sched_ext(const struct doctor_env *env, struct doctor_report *
 	struct check *check;
 
 	if (read_at(env, "/sys/kernel/sched_ext/state", state, sizeof(state)) < 0)
-		return; /* the kernel has none */
+		return; /* the kernel has no sched_ext */
 	(void)read_at(env, "/sys/kernel/sched_ext/root/ops", ops, sizeof(ops));
 	check = doctor_add(report, "sched_ext", CHECK_OK);
 	if (!check || strcmp(state, "disabled") == 0) {
@@ -392,28 +396,29 @@ static void check_sched_ext(const struct doctor_env *env, struct doctor_report *
 	}
 	check->status = CHECK_WARN;
 	say(check,
-	    "a sched_ext scheduler is %s (%s): it decides about ordinary threads, so waits "
-	    "differ from what is documented; SCHED_FIFO still comes before it",
+	    "a sched_ext scheduler is %s (%s): it schedules ordinary threads, so their waits may "
+	    "differ from the documented ones; SCHED_FIFO still goes before it",
 	    state, ops);
 	mend(check, "stop its service (for example: systemctl stop scx)");
 }
 
-/** Daemons that set priorities of threads they do not own. */
+/** Daemons that set priorities of threads of other processes. */
 static const struct {
 	const char *comm;
 	const char *meaning;
 	const char *fix;
 } rivals[] = {
         {"stalld",
-         "boosts starving threads by itself; it may lift threads that pvschedd has boosted "
-         "others over",
+         "boosts starving threads; it may boost threads that pvschedd makes wait for boosted vCPUs",
          "systemctl disable --now stalld"},
-        {"rtkit-daemon", "gives desktop programs real-time priority; they count against the caps",
-         ""},
+        {"rtkit-daemon",
+         "gives real-time priority to desktop programs, which then count against the caps", ""},
         {"tuned", "a profile such as realtime-virtual-host sets priorities of kernel threads",
-         "tuned-adm active; see that vCPU and kernel threads are not in its [scheduler] section"},
-        {"ananicy", "sets priorities by program name, QEMU's too", "exclude qemu in its rules"},
-        {"ananicy-cpp", "sets priorities by program name, QEMU's too", "exclude qemu in its rules"},
+         "tuned-adm active; make sure that its [scheduler] section has no vCPU or kernel threads"},
+        {"ananicy", "sets priorities by program name, also those of QEMU",
+         "exclude qemu in its rules"},
+        {"ananicy-cpp", "sets priorities by program name, also those of QEMU",
+         "exclude qemu in its rules"},
 };
 
 static void report_rival(const struct doctor_env *env, struct doctor_report *report, size_t pid)
@@ -448,7 +453,7 @@ static void check_rivals(const struct doctor_env *env, struct doctor_report *rep
 			report_rival(env, report, strtoul(entry->d_name, NULL, 10));
 	if (dir && report->n == before)
 		say(doctor_add(report, "other_daemons", CHECK_OK),
-		    "no other daemon that sets priorities was found (rtkit, stalld, tuned, "
+		    "no other daemon that sets priorities runs (rtkit, stalld, tuned, "
 		    "ananicy)");
 }
 
@@ -460,13 +465,13 @@ static void check_privileges(const struct doctor_env *env, struct doctor_report 
 
 	make_path(env, path, "%s", env->socket);
 	if (root) {
-		say(check, "run as root: everything could be looked at");
+		say(check, "pvschedctl runs as root, so it can check everything");
 		return;
 	}
-	say(check, "not run as root: some files could not be read%s",
-	    access(path, W_OK) == 0 ? "; the daemon may be asked, but not told to change anything"
-	                            : ", and the daemon may not be asked");
-	mend(check, "sudo pvschedctl doctor; to ask without root: adduser USER pvsched");
+	say(check, "pvschedctl does not run as root, so it cannot read some files%s",
+	    access(path, W_OK) == 0 ? "; it may query the daemon, but not change anything"
+	                            : ", and may not query the daemon");
+	mend(check, "sudo pvschedctl doctor; to query without root: adduser USER pvsched");
 }
 
 void doctor_run_local(const struct doctor_env *env, struct doctor_report *report)

@@ -6,7 +6,7 @@ enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_NO_DAEMON = 3, /* pvschedd; of attach and detach: libvirt */
+	EXIT_NO_DAEMON = 3, /* of pvschedd; for attach and detach: of libvirt */
 	EXIT_NOT_PERMITTED = 4,
 	EXIT_NO_DOMAIN = 5,
 };

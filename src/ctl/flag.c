@@ -9,7 +9,7 @@
 
 #define FLAG_NAME "disabled"
 
-/** Opens the directory; symbolic links in its last part are not followed. */
+/** Opens the directory. The last component must not be a symbolic link. */
 static int open_directory(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * The flag file STATE_DIR/disabled: while it exists, no daemon boosts anything. Written by the
- * daemon for `disable`, and by pvschedctl itself when no daemon answers.
+ * The flag file STATE_DIR/disabled. While it exists, the daemon boosts nothing. `disable` makes the
+ * daemon write it; if no daemon answers, pvschedctl writes it itself.
  */
 
 #include "util/base.h"
 
-/** Outcome of both: it was so before. */
+/** Outcome of both functions: the flag was already in the wanted state. */
 #define FLAG_UNCHANGED 1
 
 /**
- * Makes the flag, and STATE_DIR (mode 0755) if need be, and waits until both are on disk.
+ * Makes the flag, and STATE_DIR (mode 0755) if it does not exist. Waits until the flag is on disk.
  * Returns 0, FLAG_UNCHANGED, or -errno.
  */
 int flag_set(const char *state_dir);

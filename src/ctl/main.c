@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * pvschedctl: asks the daemon, prints the answer. What works without a daemon: doctor, the flag of
- * enable and disable, attach and detach.
+ * pvschedctl: sends a request to the daemon and prints the answer. Doctor, attach, detach, and the
+ * flag of enable and disable also work without a daemon.
  */
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static bool is_dead(int error)
 	return error == -ENOENT || error == -ECONNREFUSED;
 }
 
-/** Errors of a daemon that is there and hangs, or was just leaving. */
+/** True for errors that mean that a daemon exists, but hangs or was just leaving. */
 static bool is_hung(int error)
 {
 	return error == -ETIMEDOUT || error == -ECONNRESET || error == -EPIPE;
@@ -34,31 +34,32 @@ static enum exit_status report_no_answer(const struct ctl_args *args, int error)
 	fprintf(stderr, "pvschedctl: ");
 	if (is_dead(error)) {
 		fprintf(stderr,
-		        "no daemon answers on %s. Start it: systemctl start pvschedd; or see what "
-		        "is wrong: pvschedctl doctor\n",
+		        "no daemon answers on %s. Start it: systemctl start pvschedd. To find out "
+		        "what is wrong: pvschedctl doctor\n",
 		        args->socket);
 		return EXIT_NO_DAEMON;
 	}
 	if (is_hung(error)) {
 		fprintf(stderr,
-		        "the daemon took the question on %s but gave no answer: %s. See: "
-		        "journalctl "
-		        "-u pvschedd -b\n",
+		        "the daemon on %s accepted the request but did not answer: %s. See: "
+		        "journalctl -u pvschedd -b\n",
 		        args->socket, strerror(-error));
 		return EXIT_NO_DAEMON;
 	}
 	if (error == -EACCES || error == -EPERM) {
 		fprintf(stderr,
-		        "this user may not ask the daemon on %s. Root may, and the group pvsched: "
-		        "try again with sudo\n",
+		        "this user may not query the daemon on %s. Only root and the group pvsched "
+		        "may: try again with sudo\n",
 		        args->socket);
 		return EXIT_NOT_PERMITTED;
 	}
 	if (error == -EBADMSG)
-		fprintf(stderr, "what answers on %s is no pvschedd of this version\n",
+		fprintf(stderr,
+		        "the answer on %s is not that of a pvschedd of this version. Restart it: "
+		        "systemctl restart pvschedd\n",
 		        args->socket);
 	else
-		fprintf(stderr, "cannot ask the daemon on %s: %s\n", args->socket,
+		fprintf(stderr, "cannot query the daemon on %s: %s\n", args->socket,
 		        strerror(-error));
 	return EXIT_FAILED;
 }
@@ -66,7 +67,7 @@ static enum exit_status report_no_answer(const struct ctl_args *args, int error)
 static enum exit_status report_refusal(const struct ctl_args *args, const struct ctl_reply *reply)
 {
 	fputs("pvschedctl: ", stderr);
-	print_escaped(stderr, reply->error[0] ? reply->error : "the daemon refused");
+	print_escaped(stderr, reply->error[0] ? reply->error : "the daemon refused the request");
 	fputs("\n", stderr);
 	if (strcmp(reply->code, "EPERM") == 0 || strcmp(reply->code, "EACCES") == 0)
 		return EXIT_NOT_PERMITTED;
@@ -75,7 +76,7 @@ static enum exit_status report_refusal(const struct ctl_args *args, const struct
 	return EXIT_FAILED;
 }
 
-/** enable and disable without an answer: the flag says it to the next daemon. */
+/** Does enable and disable if no daemon answers: the next daemon reads the flag. */
 static enum exit_status change_flag(const struct ctl_args *args, int error)
 {
 	bool disable = args->verb == CTL_DISABLE;
@@ -83,20 +84,22 @@ static enum exit_status change_flag(const struct ctl_args *args, int error)
 	const char *now = disable ? "it will boost nothing" : "it may boost again";
 
 	if (r < 0) {
-		fprintf(stderr, "pvschedctl: no daemon answers, and %s/disabled cannot be %s: %s\n",
-		        args->state_dir, disable ? "made" : "removed", strerror(-r));
+		fprintf(stderr,
+		        "pvschedctl: no daemon answers, and %s/disabled cannot be %s: %s. Try "
+		        "again as root\n",
+		        args->state_dir, disable ? "created" : "removed", strerror(-r));
 		return r == -EACCES || r == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 	}
 	if (args->json)
 		printf("{\"message\":\"no daemon answers; when one starts, %s\"}\n", now);
 	else
 		printf("No daemon answers. When one starts, %s: %s/disabled %s.\n", now,
-		       args->state_dir, disable ? "is there" : "is not there");
+		       args->state_dir, disable ? "exists" : "does not exist");
 	if (is_dead(error))
 		return EXIT_DONE;
 	fprintf(stderr,
-	        "pvschedctl: a daemon hangs on %s, and was not told. End it, which gives every "
-	        "thread back: systemctl kill -s KILL pvschedd\n",
+	        "pvschedctl: the daemon on %s hangs and did not get the command. Kill it, which "
+	        "restores every thread: systemctl kill -s KILL pvschedd\n",
 	        args->socket);
 	return EXIT_NO_DAEMON;
 }
@@ -122,8 +125,7 @@ static enum exit_status run_doctor(const struct ctl_args *args)
 	return doctor_worst(&report) == CHECK_FAIL ? EXIT_FAILED : EXIT_DONE;
 }
 
-/** A daemon without its tracer is there and does nothing: whatever asks for its status is to know.
- */
+/** `status` fails if the daemon has no tracer, because such a daemon does nothing. */
 static enum exit_status status_of(const struct ctl_args *args, const struct json_value *result)
 {
 	const struct json_value *sources = json_member(result, "sources");
@@ -131,7 +133,7 @@ static enum exit_status status_of(const struct ctl_args *args, const struct json
 
 	if (args->verb != CTL_STATUS || !bpf || value_bool(bpf, "ok"))
 		return EXIT_DONE;
-	fputs("pvschedctl: the kernel refused the tracer: nothing is measured or boosted. See: "
+	fputs("pvschedctl: the kernel refused the tracer, so nothing is measured or boosted. See: "
 	      "pvschedctl doctor\n",
 	      stderr);
 	return EXIT_FAILED;

@@ -38,7 +38,7 @@ static void print_duration(FILE *out, int64_t ns)
 	fputs(text, out);
 }
 
-/** A member of microseconds in nanoseconds; -1 if it is missing. */
+/** Reads a member in microseconds and returns nanoseconds; -1 if it is missing. */
 static int64_t number_of_us(const struct json_value *object, const char *key)
 {
 	int64_t us = value_number(object, key);
@@ -98,15 +98,15 @@ static void render_cpus(const struct json_value *cpus, FILE *out)
 static void render_status_vcpus(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"DOMAIN", false},  {"VCPU", true},     {"TID", true},   {"PROFILE", false},
-	        {"STATE", false},   {"BOOSTS", true},   {"WOULD", true}, {"DENIED", true},
-	        {"ELEVATED", true}, {"WAIT p50", true}, {"p99", true},   {"p99.9", true},
-	        {"max us", true},   {"REASON", false},
+	        {"DOMAIN", false}, {"VCPU", true},     {"TID", true},   {"PROFILE", false},
+	        {"STATE", false},  {"BOOSTS", true},   {"WOULD", true}, {"DENIED", true},
+	        {"BOOSTED", true}, {"WAIT p50", true}, {"p99", true},   {"p99.9", true},
+	        {"max us", true},  {"REASON", false},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
 	if (!vcpus || !json_first(vcpus)) {
-		fputs("\nNo vCPU is known.\n", out);
+		fputs("\nNo vCPU is known: no domain runs, or none was found yet.\n", out);
 		return;
 	}
 	JSON_FOREACH(vcpu, vcpus)
@@ -171,8 +171,8 @@ void render_status(const struct json_value *result, FILE *out)
 	fprintf(out, ": boosting is %s\n",
 	        value_bool(result, "enabled") ? "enabled" : "disabled (pvschedctl enable)");
 	if (strcmp(value_text(result, "breaker", "closed"), "open") == 0)
-		fputs("The circuit breaker is open after repeated crashes: nothing is boosted. See "
-		      "the journal, then: pvschedctl enable\n",
+		fputs("The circuit breaker is open after repeated crashes, so nothing is boosted. "
+		      "See the journal, then: pvschedctl enable\n",
 		      out);
 	render_caps(json_member(result, "caps"), out);
 	if (events)
@@ -187,14 +187,14 @@ void render_status(const struct json_value *result, FILE *out)
 void render_list(const struct json_value *result, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"NAME", false},    {"STATE", false},  {"PROFILE", false}, {"VCPUS", true},
-	        {"ELEVATED", true}, {"REASON", false}, {"UUID", false},
+	        {"NAME", false},   {"STATE", false},  {"PROFILE", false}, {"VCPUS", true},
+	        {"BOOSTED", true}, {"REASON", false}, {"UUID", false},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	const struct json_value *domains = json_member(result, "domains");
 
 	if (!domains || !json_first(domains)) {
-		fputs("No domain runs here, or none is known yet.\n", out);
+		fputs("No domain runs here, or none was found yet.\n", out);
 		return;
 	}
 	JSON_FOREACH(domain, domains)
@@ -210,7 +210,7 @@ void render_list(const struct json_value *result, FILE *out)
 	table_print(table, out, 0);
 }
 
-/* Which file and line each of the three values comes from. */
+/* Prints the file and line that set each of the three values. */
 static void render_choice_sources(const struct json_value *sources, FILE *out)
 {
 	static const char *const keys[] = {"profile", "share_permille", "burst_us"};
@@ -222,7 +222,7 @@ static void render_choice_sources(const struct json_value *sources, FILE *out)
 	}
 }
 
-/* What the domain asks for itself, and what became of it; nothing for most. */
+/* Prints the policy in the domain's metadata and how it is treated, if the domain has one. */
 static void render_metadata(const struct json_value *metadata, FILE *out)
 {
 	static const char *const keys[] = {"share_permille", "burst_us"};
@@ -230,7 +230,7 @@ static void render_metadata(const struct json_value *metadata, FILE *out)
 
 	if (strcmp(state, "none") == 0)
 		return;
-	fputs("Asks:    ", out);
+	fputs("Wants:   ", out);
 	if (json_member(metadata, "profile")) {
 		fputs("profile ", out);
 		print_escaped(out, value_text(metadata, "profile", "-"));
@@ -239,7 +239,7 @@ static void render_metadata(const struct json_value *metadata, FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (json_member(metadata, keys[i]))
 			fprintf(out, "%s %" PRId64 ", ", keys[i], value_number(metadata, keys[i]));
-	fputs("in its metadata: ", out);
+	fputs("by its metadata: ", out);
 	print_escaped(out, state);
 	if (json_member(metadata, "error")) {
 		fputs(": ", out);
@@ -277,7 +277,7 @@ static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
 	static const struct table_column columns[] = {
 	        {"VCPU", true},   {"TID", true},     {"CPU", true},    {"PROFILE", false},
 	        {"STATE", false}, {"SHARE", true},   {"FAIR", true},   {"TOKENS us", true},
-	        {"BOOSTS", true}, {"WOULD", true},   {"DENIED", true}, {"ELEVATED", true},
+	        {"BOOSTS", true}, {"WOULD", true},   {"DENIED", true}, {"BOOSTED", true},
 	        {"RUN", true},    {"WAKEUPS", true}, {"FAST", true},   {"PREEMPTED", true},
 	        {"IRQS", true},   {"REASON", false},
 	};
@@ -344,7 +344,7 @@ static void render_helpers(const struct json_value *helpers, FILE *out)
 {
 	static const struct table_column columns[] = {
 	        {"TID", true},    {"HELPER", false},   {"WAITS", true},
-	        {"MAX us", true}, {"BEHIND us", true}, {"SHEDS", true},
+	        {"MAX us", true}, {"BEHIND us", true}, {"UNBOOSTS", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
@@ -394,7 +394,7 @@ void render_explain(const struct json_value *result, FILE *out)
 	const struct json_value *vcpus = json_member(result, "vcpus");
 
 	if (!vcpus || !json_first(vcpus)) {
-		fputs("This domain has no vCPU that is known.\n", out);
+		fputs("No vCPU of this domain was found yet.\n", out);
 		return;
 	}
 	JSON_FOREACH(vcpu, vcpus)
@@ -471,9 +471,9 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_RELOAD:
 		render_message(result, out);
 		break;
-	case CTL_ATTACH: /* print by themselves: see attach.h */
+	case CTL_ATTACH: /* printed by attach.c */
 	case CTL_DETACH:
-	case CTL_DOCTOR: /* has checks of its own to add: see doctor.h */
+	case CTL_DOCTOR: /* printed by doctor.c, with local checks */
 	case _CTL_VERB_MAX:
 		break;
 	}

@@ -6,7 +6,7 @@
 #include "ctl/value.h"
 #include "util/cleanup.h"
 
-/* What is @part of @all, as 99.5 %; "-" of nothing. */
+/* Adds a cell with @part as a percentage of @all, such as "99.5 %"; "-" if @all is 0. */
 static void cell_part(struct table *table, int64_t part, int64_t all)
 {
 	int64_t permille;
@@ -24,7 +24,7 @@ void render_interrupts(const struct json_value *vcpus, FILE *out)
 	static const struct table_column columns[] = {
 	        {"VCPU", true},      {"IRQS", true},  {"SEEN", true},
 	        {"DELIVERED", true}, {"OWN", true},   {"WAITED", true},
-	        {"BOOSTS", true},    {"SPINS", true}, {"GIVEN BACK", true},
+	        {"BOOSTS", true},    {"SPINS", true}, {"UNBOOSTED", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	bool any = false;
@@ -60,13 +60,13 @@ void render_signs(const struct json_value *vcpu, FILE *out)
 	int64_t displaced = value_number(vcpu, "displaced_total");
 
 	if (boosts > 0)
-		fprintf(out, "  raised for interrupts that came while it waited: %" PRId64 "\n",
+		fprintf(out, "  boosted for interrupts that came while it waited: %" PRId64 "\n",
 		        boosts);
 	if (spins > 0)
-		fprintf(out, "  lowered since its guest spun: %" PRId64 "\n", spins);
+		fprintf(out, "  unboosted because its guest spun: %" PRId64 "\n", spins);
 	if (displaced > 0)
 		fprintf(out,
-		        "  taken from a CPU that had given its share to one that had not: %" PRId64
+		        "  pushed from a CPU that had used up its share to another CPU: %" PRId64
 		        "\n",
 		        displaced);
 }
@@ -78,7 +78,7 @@ void render_interrupt_counts(const struct json_value *events, FILE *out)
 	if (value_number(events, "deliveries") <= 0 && permille < 0)
 		return;
 	fprintf(out,
-	        "Interrupts: %" PRId64 " delivered to vCPUs looked after (%" PRId64
+	        "Interrupts: %" PRId64 " delivered to managed vCPUs (%" PRId64
 	        " by themselves), %" PRId64 " to others, %" PRId64
 	        " by interrupt handlers, %" PRId64 " left to the hardware",
 	        value_number(events, "deliveries"), value_number(events, "deliveries_own"),
@@ -87,8 +87,8 @@ void render_interrupt_counts(const struct json_value *events, FILE *out)
 	        value_number(events, "deliveries_by_hardware"));
 	if (permille >= 0)
 		fprintf(out,
-		        "; of those injected by KVM, %" PRId64 ".%" PRId64
-		        " %% were seen on their way",
+		        "; %" PRId64 ".%" PRId64
+		        " %% of those that KVM injected were seen at delivery",
 		        permille / 10, permille % 10);
 	fputs("\n", out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What show tells of guest pages, and what came of boost. */
+/* Prints guest pages in show, and the result of boost. */
 #include "ctl/render.h"
 
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 #include "ctl/value.h"
 #include "util/cleanup.h"
 
-/* "memfd, sealed, generation 0x1234": or why there is none. */
+/* Prints for example "open, memfd (sealed), generation 0x1234", or why there is no carrier. */
 void render_carrier(const struct json_value *carrier, FILE *out)
 {
 	const char *detail;
@@ -33,8 +33,8 @@ void render_carrier(const struct json_value *carrier, FILE *out)
 void render_pages(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"VCPU", true},   {"PAGE", false},     {"ASKS", false},   {"READ BY", false},
-	        {"YIELDS", true}, {"THROTTLED", true}, {"INVALID", true}, {"UNREADABLE", true}};
+	        {"VCPU", true},   {"PAGE", false},     {"REQUEST", false}, {"READ BY", false},
+	        {"YIELDS", true}, {"THROTTLED", true}, {"INVALID", true},  {"UNREADABLE", true}};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	bool any = false;
 

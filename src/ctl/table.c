@@ -113,7 +113,7 @@ void table_print(const struct table *table, FILE *out, int indent)
 	size_t widths[32];
 
 	if (!table || table->failed || table->n_columns > ARRAY_SIZE(widths)) {
-		fputs("(no memory for this table)\n", out);
+		fputs("(out of memory: this table is missing)\n", out);
 		return;
 	}
 	if (table->n_cells == 0)

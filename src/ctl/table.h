@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Tables for people: columns as wide as their widest cell, two spaces between them, nothing else.
+ * Text tables. Each column is as wide as its widest cell; two spaces separate columns.
  */
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ struct table_column {
 
 struct table;
 
-/** A table without rows; @columns are kept, not copied. NULL when memory is out. */
+/** Makes a table without rows. It keeps the pointer @columns. Returns NULL when out of memory. */
 struct table *table_new(const struct table_column *columns, size_t n_columns);
 
 /** Takes NULL; returns NULL. */
@@ -26,13 +26,13 @@ struct table *table_free(struct table *table);
 void table_cleanup(struct table **table);
 
 /**
- * Adds the next cell, row by row, escaped: its text may come from outside. A table that found no
- * memory, or is NULL, says so when it is printed.
+ * Adds the next cell, row by row. The text is escaped, since it may come from outside. If memory
+ * ran out, or @table is NULL, table_print() prints a note instead.
  */
 void table_add(struct table *table, const char *text);
 
 /** The same, formatted; at most 255 bytes. */
 void table_addf(struct table *table, const char *format, ...) PRINTF_FORMAT(2, 3);
 
-/** Prints titles and rows, each line after @indent spaces; nothing if there are no rows. */
+/** Prints titles and rows, indented by @indent spaces. Prints nothing if there are no rows. */
 void table_print(const struct table *table, FILE *out, int indent);

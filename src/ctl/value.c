@@ -25,7 +25,7 @@ bool value_bool(const struct json_value *object, const char *key)
 	return value;
 }
 
-/** Outcomes: -1 for what is not a number, or a negative one. */
+/** Returns -1 for anything but a number of at least 0. */
 static int64_t as_number(const struct json_value *value)
 {
 	struct json_error error;

@@ -127,7 +127,7 @@ def test_persistent(domains, ctl, kind, bus):
     domain = domains(machine=kind)
     before = domain.definition()
     told = ctl("attach", domain.name)
-    assert "custom-argv" in told and "Done in the definition" in told and "cold start" in told
+    assert "custom-argv" in told and "The definition was changed." in told and "cold start" in told
     memory = "memory-backend-memfd,id=pvsched,size=1M,share=on,seal=on"
     device = f"ivshmem-plain,id=pvsched,memdev=pvsched,master=on,bus={bus},addr=0x1c"
     assert f"value='{memory}'" in told and f"value='{device}'" in told
@@ -206,7 +206,7 @@ def test_live(domains, ctl):
     domain.wait_ready()
     before, definition = domain.live(), domain.definition()
     told = ctl("attach", domain.name, "--live")
-    assert f"<shmem name='pvsched-{domain.id}' role='master'>" in told and "Done in the running domain." in told
+    assert f"<shmem name='pvsched-{domain.id}' role='master'>" in told and "The running domain was changed." in told
     assert f"<shmem name='pvsched-{domain.id}' role='master'>" in domain.live()
     assert domain.definition() == definition
     assert os.stat(domain.shm).st_size == 1024 * 1024
@@ -217,7 +217,7 @@ def test_live(domains, ctl):
     # The guest takes the device into use: it has given it addresses of its own.
     proc.wait_for(domain.maps_device, 10, "the guest to give the device an address")
     told = ctl("detach", domain.name, "--live")
-    assert "Done in the running domain." in told and f"{domain.shm} is removed." in told
+    assert "The running domain was changed." in told and f"{domain.shm} is removed." in told
     assert domain.devices() == [] and not os.path.exists(domain.shm)
     assert domain.live() == before
     ctl("attach", domain.name, "--live")  # and again
@@ -268,7 +268,7 @@ def test_dry_run_changes_nothing(domains, ctl):
     answer = json.loads(ctl("attach", domain.name, "--live", "--persist", "--dry-run", "--json"))
     assert answer["dry_run"] and not answer["done"] and answer["costs"]
     assert answer["live"]["changes"] and answer["persist"]["changes"]
-    assert "Nothing is done: --dry-run." in ctl("attach", domain.name, "--live", "--dry-run")
+    assert "Nothing was changed: --dry-run." in ctl("attach", domain.name, "--live", "--dry-run")
     assert (domain.live(), domain.definition()) == before and not os.path.exists(domain.shm)
     ctl("attach", domain.name, "--live", "--persist")
     before = domain.live(), domain.definition()
@@ -365,7 +365,7 @@ def test_errors(domains, ctl):
     assert "no domain \"pvsched-it-none\"" in ctl("attach", "pvsched-it-none", status=NO_DOMAIN)
     assert "no domain" in ctl("detach", str(uuids.uuid4()), status=NO_DOMAIN)
     assert "does not run" in ctl("attach", domain.name, "--live", status=FAILED)
-    assert "--vcpu is not for" in ctl("attach", domain.name, "--vcpu", "1", status=USAGE)
+    assert "--vcpu is no option of" in ctl("attach", domain.name, "--vcpu", "1", status=USAGE)
     as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     before = domain.definition()
     assert "group libvirt" in ctl("attach", domain.name, prefix=as_nobody, status=NOT_PERMITTED)

@@ -106,7 +106,7 @@ def test_goes_on_where_there_is_room(scene):
     daemon.wait_known(domain)
     proc.wait_for(lambda: _shown(daemon, domain)["displaced_total"] > 3, 20, "it to go on elsewhere")
     assert os.sched_getaffinity(domain.tid) == affinity
-    assert "taken from a CPU" in daemon.call("explain", domain.name).stdout
+    assert "pushed from a CPU" in daemon.call("explain", domain.name).stdout
     daemon.call("disable")
     assert _runs_on(daemon) == set(_CPUS)
 

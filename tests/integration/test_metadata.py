@@ -60,7 +60,7 @@ def test_profile_by_metadata_and_back(scene, pair):
     assert (now["profile"], now["share_permille"], now["burst_us"]) == ("latency", 100, 300)
     assert set(now["sources"].values()) == {"metadata of the domain"}
     daemon.wait_boosted(domain)
-    assert "Asks:    profile latency, share_permille 100, burst_us 300, in its metadata: honoured" in \
+    assert "Wants:   profile latency, share_permille 100, burst_us 300, by its metadata: honoured" in \
         daemon.ctl("show", domain.name)
     withdraw(domain)
     now = wait_metadata(daemon, domain, "none")

@@ -77,13 +77,13 @@ static void test_status(void)
 	                     "bpf      FAILED  no BTF\n");
 	CHECK_CONTAINS(text, "CPU  BURST USED  RT SHARE  RT TOTAL\n"
 	                     "  0      25.0 %     1.2 %   1.50 ms\n");
-	CHECK_CONTAINS(text, "a b:1\\x1b[31m     0  123  latency  armed       7      0       3    "
+	CHECK_CONTAINS(text, "a b:1\\x1b[31m     0  123  latency  armed       7      0       3   "
 	                     "12.3 s         4   12     90     100  within budget\n");
 }
 
 static void test_what_is_missing(void)
 {
-	CHECK_CONTAINS(rendered(CTL_STATUS, "{}"), "No vCPU is known.");
+	CHECK_CONTAINS(rendered(CTL_STATUS, "{}"), "No vCPU is known");
 	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"breaker\":\"open\"}"), "circuit breaker is open");
 	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"vcpus\":[{}],\"caps\":{},\"events\":{}}"), "-");
 	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"vcpus\":[3],\"caps\":1,\"sources\":[1,{}]}"), "-");
@@ -95,7 +95,7 @@ static void test_what_is_missing(void)
 	               "State:   running, found by procfs\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}],\"helpers\":[{}]}}"), "-");
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "{\"vcpus\":[{}]}"), "vCPU");
-	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "[]"), "no vCPU");
+	CHECK_CONTAINS(rendered(CTL_EXPLAIN, "[]"), "No vCPU");
 	CHECK_STR(rendered(CTL_RELOAD, "null"), "done\n");
 	for (int verb = 0; verb < _CTL_VERB_MAX; verb++)
 		rendered((enum ctl_verb)verb, "\"x\"");
@@ -107,9 +107,9 @@ static void test_other_verbs(void)
 	                             "e\",\"uuid\":\"u\","
 	                             "\"state\":\"running\",\"profile\":\"off\",\"vcpus\":2,"
 	                             "\"elevated_permille\":5,\"reason\":\"-\"}]}"),
-	          "NAME   STATE    PROFILE  VCPUS  ELEVATED  REASON  UUID\n"
+	          "NAME   STATE    PROFILE  VCPUS  BOOSTED  REASON  UUID\n"
 	          "Gr\xc3\xb6\xc3\x9f"
-	          "e  running  off          2     0.5 %  -       u\n");
+	          "e  running  off          2    0.5 %  -       u\n");
 	CHECK_STR(rendered(CTL_EXPLAIN,
 	                   "{\"vcpus\":[{\"domain\":\"web\",\"vcpu\":1,\"state\":\"throttled\","
 	                   "\"reason\":\"debt\",\"explanation\":\"It ran more than its share.\","
@@ -138,9 +138,9 @@ static void test_other_verbs(void)
 	                                  "\"waits_total\":7,\"wait_max_us\":900,"
 	                                  "\"behind_max_us\":30,\"sheds_total\":2},"
 	                                  "{\"tid\":12,\"role\":\"vhost\",\"watched\":false}]}}"),
-	               "TID  HELPER    WAITS  MAX us  BEHIND us  SHEDS\n"
-	               " 10  iothread      7     900         30      2\n"
-	               " 12  vhost         -       -          -      -\n");
+	               "TID  HELPER    WAITS  MAX us  BEHIND us  UNBOOSTS\n"
+	               " 10  iothread      7     900         30         2\n"
+	               " 12  vhost         -       -          -         -\n");
 }
 
 static void test_show_sources(void)
@@ -154,7 +154,7 @@ static void test_show_sources(void)
 	               "         share_permille  -\n"
 	               "         burst_us        g:2: .b\\x1b\n");
 	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"none\"}}}"),
-	              "Asks:"));
+	              "Wants:"));
 	CHECK_CONTAINS(rendered(CTL_SHOW,
 	                        "{\"domain\":{\"carrier\":{\"state\":\"open\",\"kind\":\"memfd\","
 	                        "\"sealed\":true,\"generation\":\"0x7\",\"detail\":\"\"}}}"),
@@ -174,32 +174,32 @@ static void test_show_sources(void)
 	                        "\"injected\":8,"
 	                        "\"injected_unseen\":1},\"interrupt_boosts_total\":2,"
 	                        "\"spin_signs\":0,\"spins_total\":0}]}}"),
-	               "   2     8  87.5 %         11    5       3       2      0           0\n");
+	               "   2     8  87.5 %         11    5       3       2      0          0\n");
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN,
 	                        "{\"vcpus\":[{\"vcpu\":2,\"denied_total\":{\"spin\":1},"
 	                        "\"interrupt_boosts_total\":4,\"spins_total\":1,"
 	                        "\"displaced_total\":3}]}"),
-	               "  raised for interrupts that came while it waited: 4\n"
-	               "  lowered since its guest spun: 1\n"
-	               "  taken from a CPU that had given its share to one that had not: 3\n");
+	               "  boosted for interrupts that came while it waited: 4\n"
+	               "  unboosted because its guest spun: 1\n"
+	               "  pushed from a CPU that had used up its share to another CPU: 3\n");
 	CHECK_CONTAINS(
 	        rendered(CTL_STATUS,
 	                 "{\"events\":{\"deliveries\":30,\"deliveries_own\":20,"
 	                 "\"deliveries_unattributed\":4,\"deliveries_in_handler\":3,"
 	                 "\"deliveries_by_hardware\":0,\"injections_seen_permille\":998}}"),
-	        "Interrupts: 30 delivered to vCPUs looked after (20 by themselves), 4 to "
-	        "others, 3 by interrupt handlers, 0 left to the hardware; of those injected by "
-	        "KVM, 99.8 % were seen on their way\n");
+	        "Interrupts: 30 delivered to managed vCPUs (20 by themselves), 4 to others, 3 by "
+	        "interrupt handlers, 0 left to the hardware; 99.8 % of those that KVM injected "
+	        "were seen at delivery\n");
 	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{\"vcpu\":2}]}}"), "DELIVERED"));
 	CHECK_CONTAINS(rendered(CTL_BOOST, "{\"vcpus\":[{\"vcpu\":1,\"boosted\":false,\"reason\":"
 	                                   "\"budget\",\"text\":\"Later.\"}]}"),
 	               "vCPU 1: not boosted (budget): Later.\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"honoured\","
 	                                  "\"profile\":\"latency\",\"burst_us\":300}}}"),
-	               "Asks:    profile latency, burst_us 300, in its metadata: honoured\n");
+	               "Wants:   profile latency, burst_us 300, by its metadata: honoured\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"metadata\":{\"state\":\"invalid\","
 	                                  "\"error\":\"is empty\"}}}"),
-	               "Asks:    in its metadata: invalid: is empty\n");
+	               "Wants:   by its metadata: invalid: is empty\n");
 }
 
 static void test_durations(void)
@@ -420,11 +420,11 @@ static void test_doctor_knows_the_kernels_net(void)
 	/* throttling */
 	write_file(root, "/proc/sys/kernel/sched_rt_period_us", "1000000\n");
 	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "950000\n");
-	check_net(root, CHECK_OK, "real-time throttling is the net", "");
+	check_net(root, CHECK_OK, "real-time throttling backs up", "");
 	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "1000000\n");
-	check_net(root, CHECK_WARN, "does not stop", "sched_rt_runtime_us=950000");
+	check_net(root, CHECK_WARN, "only the caps", "sched_rt_runtime_us=950000");
 	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "-1\n");
-	check_net(root, CHECK_WARN, "does not stop", "sched_rt_runtime_us=950000");
+	check_net(root, CHECK_WARN, "only the caps", "sched_rt_runtime_us=950000");
 	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "100000\n");
 	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
 	/* a longer name, or one at the very end, is not it */
@@ -432,12 +432,12 @@ static void test_doctor_knows_the_kernels_net(void)
 	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
 	/* the fair server, by BTF alone, where debugfs is not mounted */
 	write_bytes(root, "/sys/kernel/btf/vmlinux", btf, sizeof(btf));
-	check_net(root, CHECK_OK, "fair server is the net", "");
+	check_net(root, CHECK_OK, "fair server backs up", "");
 	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "50000000\n");
 	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "0\n");
 	check_net(root, CHECK_WARN, "switched off on CPU 1", "fair_server/cpu1/runtime");
 	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "50000000\n");
-	check_net(root, CHECK_OK, "fair server is the net", "");
+	check_net(root, CHECK_OK, "fair server backs up", "");
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	CHECK_INT(system(command), 0);
 }
@@ -465,8 +465,8 @@ static void test_doctor_merges(void)
 	out = open_memstream(&text, &size);
 	doctor_render(&report, out);
 	fclose(out);
-	CHECK_CONTAINS(text, "fail  btf: theirs\n      mend: x\n");
-	CHECK_CONTAINS(text, "2 ok, 3 to look at, 1 failed\n");
+	CHECK_CONTAINS(text, "fail  btf: theirs\n      fix: x\n");
+	CHECK_CONTAINS(text, "2 ok, 3 warnings, 1 failed\n");
 	free(text);
 	out = open_memstream(&text, &size);
 	CHECK_INT(doctor_render_json(&report, out), 0);
