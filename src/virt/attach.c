@@ -18,10 +18,10 @@
 #include "virt/shmem_file.h"
 
 #define STEP_NS      (100 * NSEC_PER_MSEC)
-#define UNPLUG_STEPS 100 /* of a guest that is slow to let go */
-#define FILE_STEPS   50  /* of the daemon, which looks now and then */
+#define UNPLUG_STEPS 100 /* 10 s for a guest to release the device */
+#define FILE_STEPS   50  /* 5 s for a process, mostly the daemon, to release the file */
 
-/* With the secrets (passwords of displays), which would be lost otherwise. */
+/* Includes the secrets (display passwords): to redefine the domain without them would lose them. */
 #define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
 struct attach {
@@ -79,7 +79,7 @@ static void ignore_error(void *userdata, virErrorPtr error)
 	(void)error;
 }
 
-/** The outcome of a call to libvirt that failed, with its message behind @what. */
+/** Maps libvirt's last error to an outcome. The message is @what and libvirt's text. */
 static int fail_libvirt(struct message error, const char *what)
 {
 	const virError *last = virGetLastError();
@@ -89,7 +89,7 @@ static int fail_libvirt(struct message error, const char *what)
 	if (last && (last->code == VIR_ERR_AUTH_FAILED || last->code == VIR_ERR_AUTH_UNAVAILABLE ||
 	             last->code == VIR_ERR_AUTH_CANCELLED || last->code == VIR_ERR_ACCESS_DENIED ||
 	             last->code == VIR_ERR_OPERATION_DENIED ||
-	             /* polkit, which decides about those who are not root, was not reached */
+	             /* polkit decides about users other than root, and could not be reached */
 	             last->domain == VIR_FROM_DBUS || last->domain == VIR_FROM_POLKIT ||
 	             (last->code == VIR_ERR_SYSTEM_ERROR && last->int1 == EACCES)))
 		outcome = ATTACH_NOT_PERMITTED;
@@ -112,11 +112,11 @@ static int connect_to(struct attach *attach, const char *run_dir, struct message
 	r = presence_check(run_dir, &daemon);
 	if (r == PRESENCE_NONE)
 		return fail(error, ATTACH_NO_LIBVIRT,
-		            "neither libvirtd nor virtqemud runs, and it is not started by this "
-		            "command. Start it: systemctl start libvirtd");
+		            "neither libvirtd nor virtqemud runs, and this command does not start "
+		            "one. Start it: systemctl start libvirtd");
 	if (r < 0)
 		return fail(error, r, "the run directory's name is too long");
-	/* The socket for writing has the name of the one for reading without its suffix. */
+	/* The read-write socket is named like the read-only one, without the suffix. */
 	length = strlen(daemon.socket);
 	if (length > suffix && strcmp(daemon.socket + length - suffix, "-ro") == 0)
 		daemon.socket[length - suffix] = '\0';
@@ -158,8 +158,8 @@ static int find_domain(struct attach *attach, const char *name, struct message e
 typedef int edit_fn(const char *text, size_t size, struct domain_xml_edit *ret);
 
 /**
- * What is to be done in one place.
- * @flags  enum virDomainXMLFlags: which of the domain's XML
+ * Decides what to change in one place.
+ * @flags  which of the domain's XML: enum virDomainXMLFlags
  */
 static int decide(struct attach *attach, struct attach_place *place, struct domain_xml_edit *edit,
                   edit_fn *decision, unsigned int flags, struct message error)
@@ -243,7 +243,7 @@ static void name_file(const struct attach *attach, char *name, size_t size)
 	snprintf(name, size, DOMAIN_XML_SHMEM_PREFIX "%s", attach->report.uuid);
 }
 
-/** One that is left over holds what an earlier guest, or a stranger, wrote: it must go first. */
+/** Removes a leftover file. It holds what an earlier guest, or a stranger, wrote. */
 static int remove_old_file(struct attach *attach, struct message error)
 {
 	char name[64];
@@ -256,16 +256,19 @@ static int remove_old_file(struct attach *attach, struct message error)
 		return 0;
 	if (r == SHMEM_FILE_IN_USE)
 		return fail(error, ATTACH_REFUSED,
-		            SHMEM_FILE_DIR "/%s exists already, and process %d has it; nothing is "
-		                           "plugged in before that lets it go",
+		            SHMEM_FILE_DIR
+		            "/%s exists already and process %d still uses it, so nothing was "
+		            "plugged in. Try again when that process is gone",
 		            name, user);
 	if (r == -EPERM)
-		return fail(error, ATTACH_NOT_PERMITTED,
-		            SHMEM_FILE_DIR "/%s is left from before, and only root can remove it",
-		            name);
+		return fail(
+		        error, ATTACH_NOT_PERMITTED,
+		        SHMEM_FILE_DIR
+		        "/%s is left over, and only root can remove it. Run this command as root",
+		        name);
 	return fail(error, ATTACH_REFUSED,
 	            SHMEM_FILE_DIR "/%s exists already and cannot be removed: %s", name,
-	            r < 0 ? strerror(-r) : "it is no regular file");
+	            r < 0 ? strerror(-r) : "it is not a regular file");
 }
 
 static int plug(struct attach *attach, struct message error)
@@ -279,11 +282,11 @@ static int plug(struct attach *attach, struct message error)
 	                               VIR_DOMAIN_AFFECT_LIVE) == 0)
 		return 0;
 	r = fail_libvirt(error, "libvirt refuses to plug the device in");
-	remove_old_file(attach, unused); /* QEMU may have made it already */
+	remove_old_file(attach, unused); /* QEMU may have created it already */
 	return r;
 }
 
-/** True when the running domain has no such device any more, or is gone itself. */
+/** True if the running domain no longer has the device, or no longer runs. */
 static bool is_unplugged(struct attach *attach)
 {
 	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
@@ -298,16 +301,16 @@ static int unplug(struct attach *attach, struct message error)
 	if (virDomainDetachDeviceFlags(attach->domain, attach->live.removed,
 	                               VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return fail_libvirt(error, "libvirt refuses to unplug the device");
-	/* Its word only means that the guest was asked. */
+	/* Success only means that libvirt asked the guest to release the device. */
 	for (int i = 0; i < UNPLUG_STEPS; i++) {
 		if (is_unplugged(attach))
 			return 0;
 		wait_step();
 	}
 	return fail(error, ATTACH_REFUSED,
-	            "the guest was asked to let go of the device and has not done so yet; one that "
-	            "has no PCI hot-plug, or still boots, never will. Ask again later; at the "
-	            "latest it is gone when the domain is shut off");
+	            "the guest was asked to release the device and has not done so within 10 s. A "
+	            "guest without PCI hot-plug, or one that was still booting, never will. Try "
+	            "again later; when the domain is shut off, the device is gone");
 }
 
 static int perform_live(struct attach *attach, struct message error)
@@ -318,7 +321,7 @@ static int perform_live(struct attach *attach, struct message error)
 	return r;
 }
 
-/* It may be seconds since the definition was read: what others changed in it must not be lost. */
+/* The definition was read some seconds ago. A change that was made to it since must not be lost. */
 static int check_unchanged(struct attach *attach, struct message error)
 {
 	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
@@ -354,13 +357,13 @@ static int perform_persistent(struct attach *attach, struct message error)
 	return 0;
 }
 
-/** True unless the running domain has the file, by right. */
+/** True unless the running domain uses the file, as it may. */
 static bool file_is_free(struct attach *attach)
 {
 	return virDomainIsActive(attach->domain) == 0 || is_unplugged(attach);
 }
 
-/** What is left in /dev/shm after a detach. */
+/** Removes the file in /dev/shm after a detach. */
 static void remove_file(struct attach *attach)
 {
 	char *text = attach->report.file;
@@ -381,13 +384,13 @@ static void remove_file(struct attach *attach)
 		snprintf(text, size, SHMEM_FILE_DIR "/%s is removed", name);
 	else if (r == SHMEM_FILE_IN_USE)
 		snprintf(text, size,
-		         SHMEM_FILE_DIR "/%s is left: process %d still has it. Remove it by hand",
+		         SHMEM_FILE_DIR "/%s was kept: process %d still uses it. Remove it by hand",
 		         name, user);
 	else if (r == -EPERM)
-		snprintf(text, size, SHMEM_FILE_DIR "/%s is left: only root can remove it", name);
+		snprintf(text, size, SHMEM_FILE_DIR "/%s was kept: only root can remove it", name);
 	else if (r != SHMEM_FILE_ABSENT)
-		snprintf(text, size, SHMEM_FILE_DIR "/%s is left: %s", name,
-		         r < 0 ? strerror(-r) : "it is no regular file");
+		snprintf(text, size, SHMEM_FILE_DIR "/%s was kept: %s", name,
+		         r < 0 ? strerror(-r) : "it is not a regular file");
 }
 
 int attach_perform(struct attach *attach, char *error, size_t error_size)

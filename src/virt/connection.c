@@ -14,7 +14,7 @@
 #include "util/cleanup.h"
 #include "virt/metadata.h"
 
-/** Lost answers that end a connection. */
+/** This many lost answers end a connection. */
 #define KEEPALIVE_COUNT 3
 
 #define CALLBACKS_MAX 8
@@ -37,7 +37,7 @@ static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static int init_result;
 static int loop_timer = -1;
 
-/** The loop's timer only ends a wait: it goes off once. */
+/** The loop's timer only ends a wait, so it fires once. */
 static void loop_timer_fired(int timer, void *userdata)
 {
 	(void)userdata;
@@ -203,7 +203,7 @@ int connection_open(struct connection **ret, const char *uri, int keepalive_s,
 		connection_close(connection);
 		return r;
 	}
-	/* Not every driver can: then only the end of the connection shows. */
+	/* Not every driver can do this. Without it, only a closed connection is noticed. */
 	virConnectSetKeepAlive(connection->conn, keepalive_s, KEEPALIVE_COUNT);
 	*ret = connection;
 	return 0;
@@ -228,8 +228,8 @@ struct connection *connection_close(struct connection *connection)
 }
 
 /**
- * The policy in a running domain's metadata. libvirt answers from what it knows: QEMU is not asked.
- * Returns 0, or -EIO when libvirt does not answer; that there is none is no error.
+ * Reads the policy in a running domain's metadata. libvirt answers by itself: QEMU is not asked.
+ * Returns 0, also when there is no policy, or -EIO when libvirt does not answer.
  */
 static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 {
@@ -245,12 +245,12 @@ static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 		return 0;
 	}
 	error = virGetLastError();
-	/* A driver that has no metadata, or a domain that has just ended: the state tells. */
+	/* The domain has no metadata, or the driver has none, or the domain has just ended. */
 	if (!error || error->code == VIR_ERR_NO_DOMAIN_METADATA ||
 	    error->code == VIR_ERR_NO_SUPPORT || error->code == VIR_ERR_NO_DOMAIN ||
 	    error->code == VIR_ERR_OPERATION_INVALID)
 		return 0;
-	last_error(why, sizeof(why)); /* the next call forgets it */
+	last_error(why, sizeof(why)); /* the next call clears it */
 	if (virConnectIsAlive(virDomainGetConnect(domain)) != 1)
 		return -EIO;
 	metadata_unreadable(why, ret);

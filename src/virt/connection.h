@@ -2,11 +2,10 @@
 #pragma once
 
 /*
- * One connection to libvirt and its callbacks: the only file that knows libvirt's calls. Only those
- * are used that neither taint a domain nor wait for its QEMU.
+ * One connection to libvirt and its callbacks. In the daemon, only this file calls libvirt, and it
+ * makes only calls that neither taint a domain nor wait for its QEMU.
  *
- * Everything here is called on the virt thread, callbacks included: they are made by
- * connection_run_loop().
+ * Everything here runs on the virt thread. connection_run_loop() makes the callbacks.
  */
 
 #include "model/domain.h"
@@ -15,18 +14,18 @@
 
 struct connection;
 
-/** What the connection tells its owner. Called from within connection_run_loop() and calls here. */
+/** Callbacks to the owner, made from connection_run_loop() and from other calls here. */
 struct connection_ops {
 	/** Something happened to a domain: @cause is one bit of enum virt_cause. */
 	void (*touched)(void *userdata, const char *uuid, enum virt_cause cause);
-	/** The connection is lost, and all that is left to do is to close it. */
+	/** The connection is lost; the owner can only close it. */
 	void (*lost)(void *userdata, const char *reason);
 	/** A descriptor given to connection_loop_add() is readable. */
 	void (*readable)(void *userdata, int fd);
 	void *userdata;
 };
 
-/** What libvirt says of one domain. */
+/** libvirt's answer about one domain. */
 struct connection_domain {
 	char uuid[DOMAIN_UUID_LEN];
 	const char *name; /* valid during the call; any length */
@@ -61,17 +60,17 @@ enum {
 };
 
 /**
- * Calls @fn with what holds for the domain @uuid.
+ * Calls @fn with the present state of the domain @uuid.
  * Returns 0; CONNECTION_NOT_RUNNING when it does not run; -EIO when libvirt does not answer.
  */
 int connection_look_up(struct connection *connection, const char *uuid, connection_domain_fn *fn,
                        void *userdata);
 
-/** Runs the event loop until something happened, or for @timeout_ms. */
+/** Runs the event loop until something happens, for at most @timeout_ms. */
 void connection_run_loop(int timeout_ms);
 
 /** Watches @fd for input on the loop. Returns a handle, or -1. @ops must stay. */
 int connection_loop_add(int fd, const struct connection_ops *ops);
 
-/** Ends that. */
+/** Stops watching; takes the handle, or -1. */
 void connection_loop_remove(int handle);

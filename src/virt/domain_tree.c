@@ -54,7 +54,7 @@ static bool attribute_is(const xmlNode *node, const char *name, const char *valu
 	return strcmp(attribute(node, name), value) == 0;
 }
 
-/** A number as libvirt writes it, "0x1f" or "31". Outcomes: 0 when there is none. */
+/** A number as libvirt writes it, "0x1f" or "31". Returns 0 if there is none. */
 static unsigned long attribute_number(const xmlNode *node, const char *name)
 {
 	return strtoul(attribute(node, name), NULL, 0);
@@ -155,7 +155,7 @@ static bool has_property(const char *value, const char *property)
 	}
 }
 
-/** The slot behind "addr", in either notation of options; QEMU takes it for hexadecimal. */
+/** The slot after "addr", in key=value or JSON notation. QEMU reads it as hexadecimal. */
 static unsigned int slot_of(const char *value)
 {
 	unsigned long slot;
@@ -166,8 +166,8 @@ static unsigned int slot_of(const char *value)
 }
 
 /**
- * Slots that arguments of others take. Which bus they mean is not looked at, nor whether it is a
- * PCI address: a slot too many that is held to be taken does no harm.
+ * Marks slots that other arguments take. It checks neither which bus they mean nor that this is a
+ * PCI address: to avoid a slot that is free does no harm.
  */
 static void read_slots(const char *value, struct domain_tree *tree)
 {
@@ -177,7 +177,7 @@ static void read_slots(const char *value, struct domain_tree *tree)
 	}
 }
 
-/** Takes one of ours. Outcomes: false when it cannot be: it is there twice, or too long. */
+/** Stores one of our arguments. Returns false if it is a second one, too long, or needs quoting. */
 static bool take_argument(xmlNode *arg, const char *value, xmlNode **node, char *text, size_t size)
 {
 	if (*node || strlen(value) >= size || strpbrk(value, "'<&"))
@@ -187,7 +187,7 @@ static bool take_argument(xmlNode *arg, const char *value, xmlNode **node, char 
 	return true;
 }
 
-/** @arg is the value of the option @option, which stands in the argument before. */
+/** Reads @arg, the value of the option @option, which is the argument before it. */
 static void read_argument(xmlNode *arg, const char *option, struct domain_tree *tree)
 {
 	struct domain_memfd *memfd = &tree->memfd;
@@ -225,7 +225,7 @@ static void read_arguments(struct domain_tree *tree)
 	}
 }
 
-/** Parses what is well-formed, namespaces included: libxml2 alone lets undeclared prefixes pass. */
+/** Parses well-formed XML, namespaces included: libxml2 itself accepts undeclared prefixes. */
 static xmlDoc *parse(const char *text, size_t size)
 {
 	xmlParserCtxt *parser = xmlNewParserCtxt();
@@ -233,8 +233,7 @@ static xmlDoc *parse(const char *text, size_t size)
 
 	if (!parser)
 		return NULL;
-	/* UTF-8 is what libvirt sends; another encoding would hide a DOCTYPE from the look before.
-	 */
+	/* libvirt sends UTF-8. In another encoding the search for a DOCTYPE would miss one. */
 	doc = xmlCtxtReadMemory(parser, text, (int)size, NULL, "UTF-8",
 	                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	if (doc && !parser->nsWellFormed) {
@@ -248,7 +247,7 @@ static xmlDoc *parse(const char *text, size_t size)
 bool domain_tree_parse(const char *text, size_t size, struct domain_tree *tree)
 {
 	*tree = (struct domain_tree){.type = ""};
-	/* Looked for before the parser runs, which would expand entities while it reads. */
+	/* Refused before the parser runs: it expands entities while it reads. */
 	if (size == 0 || size > DOMAIN_XML_MAX ||
 	    memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE")))
 		return false;
@@ -281,7 +280,7 @@ static void remove_node(xmlNode *node)
 	xmlFreeNode(node);
 }
 
-/** The argument before, which is the name of the option. */
+/** The argument before @value, which is the option's name. */
 static xmlNode *option_before(xmlNode *value)
 {
 	xmlNode *node = value->prev;
@@ -302,7 +301,7 @@ static void remove_argument(xmlNode **value)
 	*value = NULL;
 }
 
-/** True if a node, or one of those in it, or one of their attributes, has the namespace. */
+/** True if a node of the tree @root, or an attribute of one, has the namespace @ns. */
 static bool uses_namespace(const xmlNode *root, const xmlNs *ns)
 {
 	const xmlNode *node = root;
@@ -362,7 +361,7 @@ void domain_tree_remove_shmem(struct domain_tree *tree)
 	tree->shmem_name = NULL;
 }
 
-/** QEMU's namespace on the root, declared if need be. NULL: out of memory. */
+/** Finds or declares QEMU's namespace on the root. Returns NULL when out of memory. */
 static xmlNs *qemu_namespace(xmlNode *root)
 {
 	static const char *const prefixes[] = {"qemu", "pvsched-qemu", "pvsched-qemu-args"};
@@ -372,7 +371,7 @@ static xmlNs *qemu_namespace(xmlNode *root)
 		if (ns->prefix && ns->href &&
 		    strcmp((const char *)ns->href, DOMAIN_TREE_QEMU_URI) == 0)
 			return ns;
-	/* One that is bound to something else is refused. */
+	/* xmlNewNs() refuses a prefix that is bound to another namespace. */
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes) && !found; i++)
 		found = xmlNewNs(root, (const xmlChar *)DOMAIN_TREE_QEMU_URI,
 		                 (const xmlChar *)prefixes[i]);
@@ -388,7 +387,7 @@ static xmlNode *last_argument(xmlNode *commandline)
 	return last;
 }
 
-/** An argument behind @last, or as the first, so that all stand before any <qemu:env>. */
+/** Adds an argument after the last one, or as the first child: all come before any <qemu:env>. */
 static int add_argument(xmlNode *commandline, const char *value)
 {
 	xmlNode *last = last_argument(commandline);
@@ -431,7 +430,7 @@ int domain_tree_add_memfd(struct domain_tree *tree, const struct domain_memfd *m
 	return r == 0 ? add_argument(commandline, memfd->device_text) : r;
 }
 
-/** A copy without the indentation that it has where it stands; the caller's. */
+/** Copies a node without its indentation. The caller frees the copy. */
 static xmlNode *copy_bare(const struct domain_tree *tree, xmlNode *node)
 {
 	xmlNode *copy = xmlDocCopyNode(node, tree->doc, 1), *next;

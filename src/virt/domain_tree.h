@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The parsed XML of a domain, and what of it matters for shared memory. Of domain_xml.c alone.
+ * The parsed XML of a domain, and the parts of it that matter for shared memory. Private to
+ * domain_xml.c.
  */
 
 #include <libxml/tree.h>
@@ -19,45 +20,46 @@ enum domain_bus {
 	DOMAIN_BUS_PCIE, /* called pcie.0 */
 };
 
-/** The arguments of QEMU that are ours; pointers into the document, texts "" where not there. */
+/** Our arguments of QEMU: pointers into the document, and texts, "" for a missing one. */
 struct domain_memfd {
-	xmlNode *object, *device; /* the <qemu:arg>s of the values; the option's name is before */
-	char object_text[128];    /* the values; of ours, none is longer */
+	xmlNode *object, *device; /* the <qemu:arg> of each value; its option is before it */
+	char object_text[128];    /* the values; ours are never longer */
 	char device_text[128];
 	unsigned int slot; /* in the device's value, 1..31; 0: none */
-	bool foreign;      /* there is something else of that id, or twice */
+	bool foreign;      /* an argument with our id is not ours, or is there twice */
 };
 
 struct domain_tree {
 	xmlDoc *doc;
 	xmlNode *root;
 	const char *type;       /* "" if there is none */
-	char uuid[37];          /* "" if it is not one; lower case as in the document */
-	unsigned int max_vcpus; /* 0: not from 1 to PVSCHED_REGION_PAGES_MAX */
+	char uuid[37];          /* "" if invalid; letters as in the document */
+	unsigned int max_vcpus; /* 0: outside 1..PVSCHED_REGION_PAGES_MAX */
 	enum domain_bus root_bus;
 	bool pci_bridge; /* there is a bridge with slots of conventional PCI */
-	uint32_t slots;  /* bit N: slot N of the root bus is taken, but for our memfd */
+	uint32_t slots;  /* bit N: slot N of the root bus is taken (except by our memfd) */
 	struct domain_memfd memfd;
-	xmlNode *shmem; /* ours: of the domain's own name, as master; or NULL */
+	xmlNode *shmem; /* ours: named after the domain's uuid, role master; or NULL */
 	const char *shmem_name;
-	const char *shmem_foreign; /* the name of one that begins like ours and is not; or NULL */
+	const char *shmem_foreign; /* a name that begins like ours and is not ours; or NULL */
 };
 
-/** Parses. Returns false if it is not the XML of a domain; @tree is to be cleaned up in any case.
- */
+/** Parses. Returns false if @text is not the XML of a domain. Clean @tree up in either case. */
 bool domain_tree_parse(const char *text, size_t size, struct domain_tree *tree);
 
 /** For CLEANUP(). */
 void domain_tree_cleanup(struct domain_tree *tree);
 
-/** Removes our arguments, and the element and the namespace around them if nothing else uses it. */
+/** Removes our arguments, and their element and namespace if nothing else uses these. */
 void domain_tree_remove_memfd(struct domain_tree *tree);
 
-/** Adds arguments behind those that are there. Returns 0, or -ENOMEM. */
+/** Adds arguments after the existing ones. Returns 0, or -ENOMEM. */
 int domain_tree_add_memfd(struct domain_tree *tree, const struct domain_memfd *memfd);
 
 void domain_tree_remove_shmem(struct domain_tree *tree);
 
-/** The text of a node, indented for people; NULL: of the whole, as it is. Returns 0 and *ret, or
- * -ENOMEM. */
+/**
+ * Prints @node, indented, or with NULL the whole document as it is.
+ * Returns 0 and *ret, or -ENOMEM.
+ */
 int domain_tree_print(const struct domain_tree *tree, xmlNode *node, char **ret);

@@ -17,7 +17,7 @@ void domain_xml_edit_cleanup(struct domain_xml_edit *edit)
 	*edit = DOMAIN_XML_EDIT_NULL;
 }
 
-/** Returns @outcome. What is not printable ASCII becomes "?". */
+/** Fills the note; anything but printable ASCII becomes "?". Returns @outcome. */
 static int PRINTF_FORMAT(3, 4)
         say(struct domain_xml_edit *edit, int outcome, const char *format, ...)
 {
@@ -45,7 +45,7 @@ static int PRINTF_FORMAT(2, 3) print_to(char **ret, const char *format, ...)
 	return n < 0 ? -ENOMEM : 0;
 }
 
-/** Parses and refuses what is no domain. */
+/** Parses, and refuses XML that is not a domain's. */
 static int read_domain(const char *text, size_t size, struct domain_tree *tree,
                        struct domain_xml_edit *ret)
 {
@@ -71,19 +71,19 @@ static int check_domain(const struct domain_tree *tree, struct domain_xml_edit *
 		return say(ret, DOMAIN_XML_REFUSED,
 		           "its machine has no PCI, and the shared memory is a PCI device");
 	if (tree->max_vcpus == 0)
-		return say(ret, DOMAIN_XML_REFUSED,
-		           "its number of vCPUs is not from 1 to %d, for which there are pages",
-		           PVSCHED_REGION_PAGES_MAX);
-	if (tree->shmem_foreign)
 		return say(
 		        ret, DOMAIN_XML_REFUSED,
-		        "it has <shmem name='%.64s'>, which other domains may share, or which is "
-		        "not role='master'; remove that first: virsh edit",
-		        tree->shmem_foreign);
+		        "its number of vCPUs must be from 1 to %d, since each needs a guest page",
+		        PVSCHED_REGION_PAGES_MAX);
+	if (tree->shmem_foreign)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "it has <shmem name='%.64s'>, which other domains may share, or which "
+		           "lacks role='master'. Remove it first: virsh edit",
+		           tree->shmem_foreign);
 	if (tree->memfd.foreign)
 		return say(ret, DOMAIN_XML_REFUSED,
-		           "its <qemu:commandline> has something else of the id " DOMAIN_XML_ID
-		           ", remove that first: virsh edit");
+		           "its <qemu:commandline> uses the id " DOMAIN_XML_ID
+		           " for something else. Remove that first: virsh edit");
 	return 0;
 }
 
@@ -99,16 +99,16 @@ static unsigned int region_mib(const struct domain_tree *tree)
 }
 
 /**
- * A slot on the root bus that nobody has. libvirt counts up from 1, also for what is plugged in
- * later, and puts what belongs to a q35 chipset at 0x1d and above; so from 0x1c downwards.
- * Outcomes: 0 when there is none.
+ * Chooses a free slot on the root bus. libvirt counts up from 1, also for devices plugged in later,
+ * and puts those of a q35 chipset at 0x1d and above. So the search goes down from 0x1c. Returns 0
+ * if none is free.
  */
 static unsigned int choose_slot(const struct domain_tree *tree)
 {
 	unsigned int slot = tree->memfd.slot;
 
 	if (slot && !(tree->slots & (1U << slot)))
-		return slot; /* the one it has: guests see their devices where they were */
+		return slot; /* the slot it has: the guest sees the device where it was */
 	for (slot = 0x1c; slot >= 0x10; slot--)
 		if (!(tree->slots & (1U << slot)))
 			return slot;
@@ -122,7 +122,7 @@ static const char *const text_of_args = "<qemu:commandline xmlns:qemu='" DOMAIN_
                                         "  <qemu:arg value='%s'/>\n"
                                         "</qemu:commandline>\n";
 
-/** The arguments in @memfd as people would write them; none of them holds a quote or a "<". */
+/** Prints the arguments in @memfd as XML. None of them holds a quote or a "<". */
 static int describe_memfd(const struct domain_memfd *memfd, char **ret)
 {
 	return print_to(ret, text_of_args, memfd->object_text, memfd->device_text);
@@ -142,8 +142,8 @@ int domain_xml_attach(const char *text, size_t size, struct domain_xml_edit *ret
 		return r;
 	if (tree.shmem)
 		return say(ret, DOMAIN_XML_UNCHANGED,
-		           "it has <shmem name='%.64s'> already, which will do; detach it first to "
-		           "have a memfd instead",
+		           "it already has <shmem name='%.64s'>, which serves as well; to have a "
+		           "memfd instead, detach that first",
 		           tree.shmem_name);
 	slot = choose_slot(&tree);
 	if (slot == 0)
@@ -194,9 +194,10 @@ int domain_xml_detach(const char *text, size_t size, struct domain_xml_edit *ret
 	if (r != 0)
 		return r;
 	if (tree.memfd.foreign)
-		return say(ret, DOMAIN_XML_REFUSED,
-		           "its <qemu:commandline> has something of the id " DOMAIN_XML_ID
-		           " that was not made by attach; remove it by hand: virsh edit");
+		return say(
+		        ret, DOMAIN_XML_REFUSED,
+		        "its <qemu:commandline> uses the id " DOMAIN_XML_ID
+		        " for something that attach did not make. Remove it by hand: virsh edit");
 	if (!tree.memfd.object && !tree.memfd.device && !tree.shmem)
 		return say(ret, DOMAIN_XML_UNCHANGED, "it has none");
 	r = describe_removed(&tree, ret);
@@ -222,11 +223,10 @@ int domain_xml_plug(const char *text, size_t size, struct domain_xml_edit *ret)
 		return say(ret, DOMAIN_XML_UNCHANGED,
 		           "it has the memfd of its <qemu:commandline> already");
 	if (tree.root_bus == DOMAIN_BUS_PCIE && !tree.pci_bridge)
-		return say(
-		        ret, DOMAIN_XML_REFUSED,
-		        "it is a PCIe machine without a bridge to PCI, so this PCI device cannot "
-		        "be plugged in while it runs; use --persist, or give it a "
-		        "PCI controller of the model pcie-to-pci-bridge and start it cold");
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "its machine is PCIe without a bridge to PCI, so this PCI device cannot "
+		           "be plugged in while it runs. Use --persist; or give it a PCI "
+		           "controller of the model pcie-to-pci-bridge, shut it off and start it");
 	if (!tree.uuid[0])
 		return say(ret, DOMAIN_XML_REFUSED, "its XML has no valid uuid");
 	return print_to(&ret->added,
@@ -249,9 +249,8 @@ int domain_xml_unplug(const char *text, size_t size, struct domain_xml_edit *ret
 		return describe_removed(&(struct domain_tree){.doc = tree.doc, .shmem = tree.shmem},
 		                        ret);
 	if (tree.memfd.object)
-		return say(
-		        ret, DOMAIN_XML_REFUSED,
-		        "it was started with the memfd, which cannot be unplugged; detach it with "
-		        "--persist: then it is gone when the domain was shut off and is started");
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "it was started with the memfd, which cannot be unplugged. Detach it "
+		           "with --persist: the memfd is gone after the next shutdown and start");
 	return say(ret, DOMAIN_XML_UNCHANGED, "it has none");
 }

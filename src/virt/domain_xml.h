@@ -2,34 +2,33 @@
 #pragma once
 
 /*
- * A domain's XML, and the shared memory of guest pages in it: text in, text out. Nothing here knows
- * libvirt or a machine. Two forms are known:
+ * Adds the shared memory of guest pages to a domain's XML, or removes it: text in, text out,
+ * without calls to libvirt. There are two forms:
  *
  * - memfd, for a definition: QEMU arguments in <qemu:commandline> that make an ivshmem device on a
- *   sealed memfd. libvirt does not know of the device, so it gets a PCI address that libvirt gives
- *   to nobody;
+ *   sealed memfd. libvirt does not know the device, so it gets a PCI address that libvirt assigns
+ *   to no other device;
  * - shmem, for a running domain: libvirt's <shmem role='master'>, named after the domain's uuid, so
  *   that no two domains share it.
  */
 
 #include "util/base.h"
 
-/** Longer ones are refused; a large definition has some hundred KiB. */
+/** Longer XML is refused; a large definition has some hundred KiB. */
 #define DOMAIN_XML_MAX (8 * 1024 * 1024)
 
-/** What the object and the device on the command line are called: the daemon looks for it. */
+/** The id of the object and the device on the command line. The daemon looks for it. */
 #define DOMAIN_XML_ID "pvsched"
 
-/** The name of the file of <shmem>: this, and the domain's uuid. */
+/** The file of <shmem> has this prefix and the domain's uuid as its name. */
 #define DOMAIN_XML_SHMEM_PREFIX "pvsched-"
 
-/** What is to be done; owned strings, or NULL. */
+/** A change to make. Owned strings, or NULL. */
 struct domain_xml_edit {
-	char *xml;      /* of attach and detach: the whole definition as it will be */
-	char *added;    /* the part that comes */
-	char *removed;  /* the part that goes */
-	char note[256]; /* printable ASCII: with an outcome other than 0, what is there or why not
-	                 */
+	char *xml;      /* from attach and detach: the whole new definition */
+	char *added;    /* the part to add */
+	char *removed;  /* the part to remove */
+	char note[256]; /* printable ASCII; with an outcome: what is there already, or why not */
 };
 
 #define DOMAIN_XML_EDIT_NULL ((struct domain_xml_edit){0})
@@ -37,22 +36,23 @@ struct domain_xml_edit {
 /** Frees what it owns. For CLEANUP(). */
 void domain_xml_edit_cleanup(struct domain_xml_edit *edit);
 
-/** Outcomes of the four below. */
+/** Outcomes of the four functions below. */
 enum {
-	DOMAIN_XML_UNCHANGED = 1, /* it is so already */
-	DOMAIN_XML_REFUSED,       /* it cannot be */
+	DOMAIN_XML_UNCHANGED = 1, /* there is nothing to change */
+	DOMAIN_XML_REFUSED,       /* it cannot be done */
 };
 
 /*
- * All take a domain's XML of @size bytes as libvirt hands it out, and fill *ret. Document types
- * (and with them entities) are refused, nothing is fetched. They return 0; DOMAIN_XML_UNCHANGED;
- * DOMAIN_XML_REFUSED, also when it is no such XML; -ENOMEM.
+ * All four take a domain's XML of @size bytes, as libvirt prints it, and fill *ret. Document types,
+ * and with them entities, are refused; nothing is fetched.
+ * Returns 0; DOMAIN_XML_UNCHANGED; DOMAIN_XML_REFUSED, also for text that is not a domain's XML;
+ * -ENOMEM.
  */
 
-/** Gives a definition the memfd; one that is too small by now is replaced. */
+/** Adds the memfd to a definition; replaces one that has become too small. */
 int domain_xml_attach(const char *text, size_t size, struct domain_xml_edit *ret);
 
-/** Takes memfd and shmem out of a definition. */
+/** Removes memfd and shmem from a definition. */
 int domain_xml_detach(const char *text, size_t size, struct domain_xml_edit *ret);
 
 /** The device to plug into the running domain. ret->xml stays NULL. */

@@ -19,7 +19,7 @@ struct event_queue {
 	pthread_mutex_t lock; /* guards all below */
 	int fd;               /* eventfd: not 0 while events wait */
 	struct queued *first;
-	struct queued **end; /* where the next one is hung */
+	struct queued **end; /* where the next event is appended */
 };
 
 int event_queue_new(struct event_queue **ret)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Events on their way from the virt thread to the main thread. One waits for each domain at most,
- * and one for the source, so it is bounded by what exists however fast things change.
+ * Events on their way from a source's thread to the main thread. At most one waits for each domain,
+ * and one for the source. So the number of domains bounds the queue, however fast they change.
  */
 
 #include "virt/libvirt.h"
@@ -13,18 +13,18 @@ struct event_queue;
 /** Returns 0 and *ret, or -errno. */
 int event_queue_new(struct event_queue **ret);
 
-/** Frees it with all that waits; takes NULL; returns NULL. */
+/** Frees the queue and all waiting events; takes NULL; returns NULL. */
 struct event_queue *event_queue_free(struct event_queue *queue);
 
 /** Readable while events wait. */
 int event_queue_fd(const struct event_queue *queue);
 
 /**
- * Adds an event. It replaces a waiting one of the same domain (causes add up), and keeps its place;
- * source events replace each other and go first. Takes over event->domain.
+ * Adds an event, and takes over event->domain. It replaces a waiting event of the same domain in
+ * its place, and causes add up. Source events replace each other and go to the front.
  * Returns 0, or -ENOMEM with the domain freed.
  */
 int event_queue_push(struct event_queue *queue, const struct virt_event *event);
 
-/** Takes the first event. Outcomes: false when none waits. */
+/** Takes the first event. Returns false when none waits. */
 bool event_queue_pop(struct event_queue *queue, struct virt_event *ret);

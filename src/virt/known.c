@@ -9,17 +9,17 @@
 #include "virt/threads.h"
 
 /**
- * A new thread gets its name within microseconds, its cgroup and its line in the status file within
- * milliseconds of the hotplug: looks 20, 40, 80, ... ms apart see it soon, and a thread that is
- * never confirmed costs a scan per interval.
+ * A hotplugged thread gets its name within microseconds, its cgroup and its line in the status file
+ * within milliseconds. Looks 20, 40, 80, ... ms apart see it soon. A thread that is never confirmed
+ * costs one scan per interval.
  */
 #define SETTLE_FIRST_NS (20 * NSEC_PER_MSEC)
 #define SETTLE_STEPS    2
 
-/** Scans without any sign of change, for what the list of threads does not show: one in so many. */
+/** Every this many intervals the threads are scanned even if their list looks the same. */
 #define FULL_INTERVALS 10
 
-/** How old the list of kernel threads may be. */
+/** Maximum age of the list of kernel threads. */
 #define VHOST_AGE_NS NSEC_PER_SEC
 
 struct known_domain *known_find(struct known_table *table, const char *uuid)
@@ -95,7 +95,7 @@ int known_report_gone(struct known_domain *domain, struct event_queue *queue)
 	return 0;
 }
 
-/** Hands @now over and keeps it as well. On -ENOMEM the next look tries again. */
+/** Reports @now, and keeps it as the last report. After -ENOMEM the next look tries again. */
 static int report_seen(struct known_domain *domain, struct domain *now, unsigned int causes,
                        unsigned int notes, struct event_queue *queue)
 {
@@ -116,21 +116,21 @@ static int report_seen(struct known_domain *domain, struct domain *now, unsigned
 	return 0;
 }
 
-/** When to look again after a scan: soon while things settle, else at the interval. */
+/** Plans the next look after a scan: soon while things settle, else at the interval. */
 static void plan_next(struct known_domain *domain, const struct known_scan *scan, bool changed,
                       bool unsure, unsigned int notes, uint64_t now_ns)
 {
 	unsigned int doublings;
 	uint64_t delay;
 
-	/* Once per interval: a QEMU whose threads come and go all the time is not worth more. */
+	/* At most once per interval: threads may come and go all the time. */
 	if (changed && now_ns - domain->settle_ns >= scan->rescan_ns) {
 		domain->settle_ns = now_ns;
 		domain->step = 0;
 	}
 	doublings = MIN(domain->step, 16u);
 	delay = MIN(SETTLE_FIRST_NS << doublings, scan->rescan_ns);
-	/* Thousands of threads of which one is never confirmed are no reason to spend a CPU. */
+	/* Thousands of threads, one of them never confirmed, must not cost a CPU. */
 	if ((notes & MAPPING_TRUNCATED) && domain->step >= SETTLE_STEPS)
 		delay = FULL_INTERVALS * scan->rescan_ns;
 	if (unsure || domain->step < SETTLE_STEPS) {
@@ -142,7 +142,7 @@ static void plan_next(struct known_domain *domain, const struct known_scan *scan
 	domain->full_ns = now_ns + FULL_INTERVALS * scan->rescan_ns;
 }
 
-/** The threads of a process, which must still be held to be QEMU. */
+/** Scans the threads of a process, if the process still counts as QEMU. */
 static int scan_process(struct domain *now, const struct known_domain *domain,
                         const struct known_scan *scan, unsigned int *notes)
 {
@@ -170,7 +170,7 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 	now->source = domain->source;
 	now->state = domain->state;
 	now->metadata = domain->metadata;
-	/* Without the kernel's vhost threads the rest is still worth having. */
+	/* An error is ignored: the scan is useful without the kernel's vhost threads. */
 	vhost_table_refresh(scan->vhosts, now_ns, VHOST_AGE_NS);
 	if (domain->source == DOMAIN_SOURCE_PROCFS && !domain->of_libvirt)
 		r = scan_process(now, domain, scan, notes);
@@ -193,7 +193,7 @@ static void look_closely(struct known_domain *domain, const struct known_scan *s
 	int r = scan_now(domain, scan, now_ns, &now, &notes);
 
 	if (r < 0) {
-		/* Starting, ending, or ended: libvirt tells which. Out of memory: later. */
+		/* -ESRCH: it starts, ends or has ended; libvirt tells which. */
 		if (r == -ESRCH)
 			known_report_gone(domain, scan->queue);
 		plan_next(domain, scan, false, true, 0, now_ns);

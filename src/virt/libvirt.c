@@ -15,16 +15,16 @@
 #define RESCAN_DEFAULT_NS   (NSEC_PER_SEC / 2) /* so that a hotplug is noticed within a second */
 #define KEEPALIVE_DEFAULT_S 5
 
-/** Hints kept one by one; more become a hint about all. */
+/** Hints kept one by one; more than these become one hint about all domains. */
 #define HINTS_MAX 64
 
-/** The longest wait of the loop: nothing depends on it. */
+/** The loop's longest wait; nothing depends on it. */
 #define WAIT_MAX_MS 60000
 
 struct virt_source {
 	struct source_thread thread;
 	char *uri;
-	struct watch watch; /* the thread's own */
+	struct watch watch; /* for the thread only */
 
 	/* under thread.lock */
 	bool hint_all;
@@ -40,7 +40,7 @@ static struct virt_source *source_destroy(struct virt_source *source)
 	return NULL;
 }
 
-/** Takes the hints over to the watch. Returns false when the thread is to end. */
+/** Passes the hints to the watch. Returns false when the thread must end. */
 static bool take_orders(struct virt_source *source, uint64_t now_ns)
 {
 	char hints[HINTS_MAX][DOMAIN_UUID_LEN];
@@ -116,7 +116,7 @@ int virt_source_new(struct virt_source **ret, const struct virt_options *options
 
 	if (r < 0)
 		return r;
-	xmlInitParser(); /* once, before there are threads that parse */
+	xmlInitParser(); /* once, before any thread parses */
 	source = calloc(1, sizeof(*source));
 	if (!source)
 		return -ENOMEM;

@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * The source of domains: libvirt, on a thread of its own with a read-only connection, and the
- * threads of every QEMU it names. A libvirtd that hangs stops news of domains and nothing else;
- * threads of known domains are still looked after while libvirtd is away, unless a call to it
- * hangs.
+ * The libvirt source of domains. A thread with a read-only connection to libvirt follows the
+ * domains, and scans the threads of each QEMU that libvirt names. A libvirtd that hangs stops news
+ * of domains and nothing else. While libvirtd is away, threads of known domains are still scanned,
+ * unless a call to it hangs.
  *
- * It never connects while neither libvirtd nor virtqemud runs: on most systems connecting would
- * start one that the administrator has stopped.
+ * It connects only while libvirtd or virtqemud runs: on most systems a connection would start a
+ * daemon that the administrator has stopped.
  *
- * Threads: every function here is for the thread that made the source, and none of them blocks but
- * virt_source_free(), for VIRT_STOP_NS at most. A whole domain is handed over with its event;
- * nothing is shared.
+ * Threads: only the thread that made the source may call these functions. None of them blocks,
+ * except virt_source_free(), for VIRT_STOP_NS at most. An event carries a whole domain, which does
+ * not change any more.
  */
 
 #include "model/domain.h"
@@ -21,26 +21,26 @@
 
 struct virt_source;
 
-/** More domains than this are refused, and said so in the log. */
+/** Further domains are ignored, with one line in the log. */
 #define VIRT_DOMAINS_MAX 8192
 
-/** How long virt_source_free() waits for the thread before it leaves it behind. */
+/** The time that virt_source_free() waits for the thread before it leaves it behind. */
 #define VIRT_STOP_NS (2 * NSEC_PER_SEC)
 
 struct virt_options {
 	const char *uri;     /* NULL: made from the daemon that runs */
-	const char *run_dir; /* NULL: "/run"; where the daemons' pid files and libvirt/qemu/ are */
-	uint64_t rescan_ns;  /* how often all domains' threads are looked at; 0: 500 ms */
-	int keepalive_s;     /* of the connection; 3 lost answers end it; 0: 5 s */
+	const char *run_dir; /* NULL: "/run"; holds the daemons' pid files and libvirt/qemu/ */
+	uint64_t rescan_ns;  /* how often the threads of all domains are looked at; 0: 500 ms */
+	int keepalive_s;     /* of the connection, which ends after 3 lost answers; 0: 5 s */
 };
 
 #define VIRT_OPTIONS_NULL ((struct virt_options){0})
 
 enum virt_event_type {
-	VIRT_DOMAIN_SEEN, /* `domain` is what holds now, whether new or known */
+	VIRT_DOMAIN_SEEN, /* `domain` is its present state, new or known */
 	VIRT_DOMAIN_GONE, /* no longer running */
 	VIRT_SOURCE_UP,   /* connected; all domains follow */
-	VIRT_SOURCE_DOWN, /* `reason`; the domains last seen are still held to run */
+	VIRT_SOURCE_DOWN, /* see `reason`; the domains last seen count as running */
 };
 
 /** Why a domain is reported, as a set of bits. */
@@ -66,25 +66,24 @@ struct virt_event {
 };
 
 /**
- * Starts the thread.
- * Returns 0 and *ret, or -errno. That libvirt is not there is no error but news.
+ * Starts the thread. A missing libvirt is no error: virt_source_describe() tells.
+ * Returns 0 and *ret, or -errno.
  */
 int virt_source_new(struct virt_source **ret, const struct virt_options *options);
 
 /**
- * Ends the thread. One that hangs in a call to libvirt is left behind after VIRT_STOP_NS, with the
- * memory it uses. Takes NULL; returns NULL.
+ * Ends the thread. If it hangs in a call to libvirt, it is left behind after VIRT_STOP_NS, with its
+ * memory. Takes NULL; returns NULL.
  */
 struct virt_source *virt_source_free(struct virt_source *source);
 
-/** An fd that is readable while events wait: for EPOLLIN, level triggered. Not to be read or
- * closed. */
+/** An fd that is readable while events wait (EPOLLIN, level-triggered). Do not read or close it. */
 int virt_source_fd(const struct virt_source *source);
 
 /**
- * Takes the next event. Of each domain only the latest state is kept: a domain that ended and
- * started again in between is seen with another `qemu`; one that came and went is only gone.
- * Outcomes: false when none waits.
+ * Takes the next event. Only the latest state of each domain is kept. A domain that ended and
+ * started again is seen with another `qemu`; a domain that came and went is only gone.
+ * Returns false when none waits.
  */
 bool virt_source_next(struct virt_source *source, struct virt_event *ret);
 
@@ -92,7 +91,7 @@ bool virt_source_next(struct virt_source *source, struct virt_event *ret);
 void virt_source_rescan(struct virt_source *source, const char *uuid);
 
 /**
- * How it stands, for people. Returns true with "ok" or the like when connected and answering, else
- * false with what is wrong.
+ * Describes the source's state to people. Returns true if it is connected and answers. If false,
+ * the text says what is wrong.
  */
 bool virt_source_describe(struct virt_source *source, char *text, size_t size);

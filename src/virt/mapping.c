@@ -8,7 +8,9 @@
 
 #include "util/cleanup.h"
 
-/** Reads a vCPU number without sign, blanks or leading zeros; *end is set behind it. */
+/**
+ * Reads a vCPU number without sign, blanks or leading zeros; sets *end to the character after it.
+ */
 static bool parse_index(const char *text, const char **end, unsigned int *ret)
 {
 	unsigned int value = 0;
@@ -60,7 +62,7 @@ bool mapping_parse_group(const char *path, const char *parent, size_t parent_siz
 	       *end == '\0';
 }
 
-/** What the samples are judged by. */
+/** The sources that confirm or contradict a thread's name. */
 struct witness {
 	const char *group; /* the domain's group: the prefix of its vcpuN groups */
 	size_t group_size; /* 0 if not known */
@@ -86,7 +88,7 @@ static void find_domain_group(struct witness *witness, const struct domain *doma
 	}
 }
 
-/** Where a vCPU number comes from: present or not. */
+/** The vCPU number that one source gives, if any. */
 struct opinion {
 	bool present;
 	unsigned int index;
@@ -112,7 +114,7 @@ static struct opinion ask_status(const struct witness *witness, pid_t tid)
 	return (struct opinion){0};
 }
 
-/** A thread that claims to be a vCPU, and what became of the claim. */
+/** A thread named like a vCPU, and the proof found for it. */
 struct candidate {
 	const struct thread_sample *sample;
 	unsigned int index;
@@ -142,7 +144,7 @@ static void confirm(struct candidate *candidate, const struct witness *witness, 
 		candidate->proof = VCPU_PROOF_STATUS_FILE;
 	else if (group.present && !status_known)
 		candidate->proof = VCPU_PROOF_CGROUP;
-	else /* a readable status file that does not name the thread yet, or never will */
+	else /* the status file is readable and does not name the thread (yet) */
 		*notes |= MAPPING_UNCONFIRMED;
 }
 
@@ -156,8 +158,8 @@ static int compare_candidates(const void *a, const void *b)
 }
 
 /**
- * Of @n candidates for the same vCPU, the confirmed ones first: how many are accepted, 0 or 1. Two
- * confirmed ones contradict each other.
+ * Returns how many of @n candidates for one vCPU are accepted: 0 or 1. Confirmed ones come first.
+ * Two confirmed ones contradict each other.
  */
 static size_t accept_of(const struct candidate *same, size_t n, unsigned int *notes)
 {
@@ -178,7 +180,7 @@ static void accept_vcpu(struct domain *domain, const struct candidate *candidate
 	memcpy(vcpu->cgroup, candidate->sample->cgroup, sizeof(vcpu->cgroup));
 }
 
-/** Decides over sorted candidates: vCPUs, and the refused ones among the helpers. */
+/** Adds accepted candidates as vCPUs and refused ones as helpers. The candidates are sorted. */
 static int accept_vcpus(struct domain *domain, const struct candidate *candidates, size_t n,
                         unsigned int *notes)
 {
@@ -244,7 +246,7 @@ static int sort_in(struct domain *domain, const struct thread_sample *sample,
 	return mapping_add_helper(domain, &sample->id, role, notes);
 }
 
-/** Sorts all threads in: *ret gets the candidates, in the order of the samples. */
+/** Sorts all threads in. *ret gets the candidates, in the order of the samples. */
 static int sort_all(struct domain *domain, const struct thread_sample *samples, size_t n,
                     struct candidate **ret, size_t *n_ret, unsigned int *notes)
 {
@@ -264,7 +266,7 @@ static int sort_all(struct domain *domain, const struct thread_sample *samples, 
 	return 0;
 }
 
-/** Decides over candidates whose proofs are known. */
+/** Sorts candidates, whose proofs are known, and accepts or refuses each. */
 static int decide(struct domain *domain, struct candidate *candidates, size_t n,
                   unsigned int *notes)
 {
@@ -310,7 +312,7 @@ int mapping_build_process(struct domain *domain, const struct thread_sample *sam
 	for (i = 0; i < n_candidates; i++) {
 		size_t *left = candidates[i].kvm ? &kvm_left : &other_left;
 
-		if (*left == 0) { /* one just made opens its KVM vCPU a moment after its birth */
+		if (*left == 0) { /* a new thread opens its KVM vCPU a moment later */
 			*notes |= MAPPING_UNCONFIRMED;
 			continue;
 		}

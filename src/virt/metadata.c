@@ -17,7 +17,10 @@ static void cleanup_xml_doc(xmlDoc **doc)
 		xmlFreeDoc(*doc);
 }
 
-/** Makes it invalid; what is not printable ASCII becomes "?". Returns false. */
+/**
+ * Marks the metadata invalid. In the message, anything but printable ASCII becomes "?". Returns
+ * false.
+ */
 static bool PRINTF_FORMAT(2, 3) fail(struct domain_metadata *metadata, const char *format, ...)
 {
 	va_list args;
@@ -119,13 +122,12 @@ void metadata_parse(const char *text, size_t size, struct domain_metadata *ret)
 		fail(ret, "is larger than %d bytes", METADATA_MAX);
 		return;
 	}
-	/* Looked for before the parser runs, which would expand entities while it reads. */
+	/* Refused before the parser runs: it expands entities while it reads. */
 	if (size == 0 || memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE"))) {
 		fail(ret, "%s", size ? "has a document type" : "is empty");
 		return;
 	}
-	/* UTF-8 is what libvirt sends; another encoding would hide a DOCTYPE from the look above.
-	 */
+	/* libvirt sends UTF-8. In another encoding the search for a DOCTYPE would miss one. */
 	doc = xmlReadMemory(text, (int)size, NULL, "UTF-8",
 	                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	if (!doc) {

@@ -18,7 +18,10 @@ static const struct {
         {"virtqemud", "virtqemud.pid", "libvirt/virtqemud-sock-ro"},
 };
 
-/** The process that holds a write lock on the file: > 0, 0 if it has no number here, -1 if none. */
+/**
+ * Returns the PID of the process that holds a write lock on the file; 0 if that has none in our PID
+ * namespace; -1 if no process holds one.
+ */
 static pid_t lock_holder(const char *path)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Whether a libvirt daemon that runs QEMU is there, found out without connecting to it: both
- * daemons lock their pid file for as long as they live.
+ * Tells whether a libvirt daemon for QEMU runs, without connecting to it: both daemons lock their
+ * pid file as long as they live.
  */
 
 #include <limits.h>
@@ -14,7 +14,7 @@
 /** A daemon that runs. */
 struct libvirt_daemon {
 	const char *name; /* "libvirtd" or "virtqemud" */
-	pid_t pid;        /* 0 if it cannot be told (another pid namespace) */
+	pid_t pid;        /* 0 if unknown (another PID namespace) */
 	char socket[108]; /* its read-only socket: sun_path of unix(7) */
 };
 
@@ -23,17 +23,18 @@ enum {
 };
 
 /**
- * Looks for one; libvirtd is preferred, since it serves whatever virtqemud would.
+ * Looks for a daemon. libvirtd is preferred, since it serves all that virtqemud would.
  * Returns 0; PRESENCE_NONE; -ENAMETOOLONG for @run_dir.
  */
 int presence_check(const char *run_dir, struct libvirt_daemon *ret);
 
 /**
- * An inotify fd that tells of changes to the pid files. Returns the fd, or -errno (no such
- * directory; no more watches): then the caller looks now and then.
+ * Returns an inotify fd for changes of the pid files, or -errno (no such directory; no more
+ * watches). Without the fd the caller must poll.
  */
 int presence_watch(const char *run_dir);
 
-/** Drains the fd of presence_watch(). Returns true if a pid file was touched (or events were lost).
+/**
+ * Drains the fd of presence_watch(). Returns true if a pid file was touched or events were lost.
  */
 bool presence_touched(int fd);

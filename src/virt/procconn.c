@@ -23,12 +23,12 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/** Room for some ten thousand events that pass the filter; the default is a hundredth of it. */
+/** Room for about ten thousand events that pass the filter; the default is a hundredth of it. */
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
 
-/** What begins the name of a vCPU thread, and of an iothread, in the byte order of the filter. */
+/** The first bytes of names of vCPU threads and of iothreads, in the filter's byte order. */
 #define VCPU_PREFIX     0x43505520u /* "CPU " */
-#define IOTHREAD_PREFIX 0x494f2000u /* "IO ", whatever follows */
+#define IOTHREAD_PREFIX 0x494f2000u /* "IO " and anything */
 #define IOTHREAD_MASK   0xffffff00u
 
 /** One message as it is on the wire. */
@@ -43,7 +43,7 @@ struct procconn {
 	uint64_t lost_total;
 };
 
-/** Loads are big-endian, the messages are not: constants are turned instead. */
+/** BPF loads are big-endian, the messages are in host order: so the constants are swapped. */
 static int attach_filter(int fd)
 {
 	const unsigned int what = offsetof(struct proc_message, event.what);
@@ -88,7 +88,7 @@ static int nl_to_errno(int error)
 	}
 }
 
-/** Tells the kernel that somebody listens: it makes no events while nobody does. */
+/** Subscribes: the kernel makes no events while no socket listens. */
 static int listen_to_events(struct nl_sock *socket)
 {
 	struct {
@@ -117,7 +117,7 @@ static int open_socket(struct nl_sock *socket)
 	r = attach_filter(nl_socket_get_fd(socket));
 	if (r < 0)
 		return r;
-	/* The plain option is bound by rmem_max; what it grants will do. */
+	/* The plain option is limited by rmem_max; it must do if the forced one fails. */
 	nl_socket_set_buffer_size(socket, RECEIVE_BUFFER, 0);
 	setsockopt(nl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &(int){RECEIVE_BUFFER},
 	           sizeof(int));
@@ -140,7 +140,7 @@ static void note_own(void *userdata, pid_t tgid)
 		*(bool *)userdata = true;
 }
 
-/** Does what is to be noticed, and waits for the notice. */
+/** Causes an event by naming a thread, and waits for it. */
 static int probe(struct procconn *procconn)
 {
 	struct pollfd fd = {.fd = procconn_fd(procconn), .events = POLLIN};
@@ -205,7 +205,7 @@ static pid_t message_tgid(const unsigned char *buffer, size_t size, const struct
 {
 	struct proc_message message;
 
-	/* Port 0 is the kernel: other processes are not believed. */
+	/* Port 0 is the kernel; messages of other processes are ignored. */
 	if (from->nl_pid != 0 || size < offsetof(struct proc_message, event.event_data))
 		return 0;
 	memset(&message, 0, sizeof(message));

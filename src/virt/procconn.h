@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The kernel's process connector as a hint that a vCPU thread or an iothread was born: QEMU names
- * it "CPU N/KVM" or "IO ...", and a thread's new name is an event. A filter in the kernel drops
- * everything else, so a busy host does not wake us. Events get lost in storms: whoever uses this
- * also looks for himself now and then.
+ * The kernel's process connector, as a hint that a vCPU thread or an iothread was made. QEMU names
+ * it "CPU N/KVM" or "IO ...", and a thread's new name is an event. A filter in the kernel drops all
+ * other events, so a busy host does not wake us. Events get lost in storms, so the caller must also
+ * rescan now and then.
  *
- * For the main thread; nothing blocks but procconn_new(), for PROCCONN_PROBE_MS at most.
+ * For the main thread. Nothing blocks, except procconn_new(), for PROCCONN_PROBE_MS at most.
  */
 
 #include <sys/types.h>
@@ -38,16 +38,16 @@ int procconn_fd(const struct procconn *procconn);
 typedef void procconn_fn(void *userdata, pid_t tgid);
 
 enum {
-	PROCCONN_LOST = 1, /* events were lost: look at everything */
+	PROCCONN_LOST = 1, /* events were lost: rescan everything */
 };
 
 /**
  * Calls @fn for what has arrived, for PROCCONN_BATCH_MAX events at most.
- * Returns 0; PROCCONN_LOST; -errno when the socket is of no use any more.
+ * Returns 0; PROCCONN_LOST; -errno when the socket is no longer usable.
  */
 int procconn_read(struct procconn *procconn, procconn_fn *fn, void *userdata);
 
 #define PROCCONN_BATCH_MAX 256
 
-/** How often events were lost so far. */
+/** Number of times that events were lost. */
 uint64_t procconn_lost_total(const struct procconn *procconn);

@@ -11,14 +11,14 @@
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-/** What the kernel appends to the path of an executable that an upgrade has replaced. */
+/** The kernel appends this to the path of an executable that an upgrade has replaced. */
 #define DELETED " (deleted)"
 
-/** Threads whose names are looked at, and descriptors. */
+/** Limits: threads whose names are read, and descriptors. */
 #define NAMES_MAX       1024
 #define DESCRIPTORS_MAX 16384
 
-/** Numbers of KVM's vCPUs on x86 are APIC ids, which have gaps: not those in the threads' names. */
+/** On x86, KVM numbers vCPUs by APIC id: with gaps, and not as in the names of threads. */
 #define KVM_IDS_MAX 8192
 
 #define KVM_VCPU "anon_inode:kvm-vcpu"
@@ -45,7 +45,7 @@ bool process_is_executable(const struct process_criteria *criteria, const char *
 	return false;
 }
 
-/** Counts a descriptor that is a KVM vCPU; the same one twice is one vCPU. */
+/** Counts a descriptor of a KVM vCPU; two descriptors of one vCPU count once. */
 static int count_descriptor(int dir_fd, const char *name, int fd, void *userdata)
 {
 	struct kvm_ids *ids = userdata;
@@ -67,7 +67,7 @@ static int count_descriptor(int dir_fd, const char *name, int fd, void *userdata
 	return 0;
 }
 
-/** How many KVM vCPUs a process holds; 0 also where we may not look. */
+/** Returns how many KVM vCPUs a process holds; 0 also if we may not look. */
 static size_t count_kvm_vcpus(pid_t pid)
 {
 	struct kvm_ids ids = {0};
@@ -76,7 +76,7 @@ static size_t count_kvm_vcpus(pid_t pid)
 	return ids.n;
 }
 
-/** What the threads of a process claim to be. */
+/** The claims of a process's threads. */
 struct claims {
 	bool any; /* a vCPU, or all of them */
 	bool kvm; /* a vCPU of KVM */
@@ -115,7 +115,7 @@ static bool is_believed(const struct process_criteria *criteria, uid_t user)
 	return false;
 }
 
-/** All of its users: one of them is enough to put code into it. */
+/** Checks all user ids of a process: any one of them suffices to put code into it. */
 static int check_users(pid_t pid, const struct process_criteria *criteria)
 {
 	uid_t users[PROCFS_UIDS];
@@ -134,7 +134,7 @@ static bool is_named_like_qemu(const char *comm)
 	return strncmp(comm, "qemu", strlen("qemu")) == 0 || strcmp(comm, "kvm") == 0;
 }
 
-/** What can be said by its files, whoever it belongs to. */
+/** Examines a process by its files, whichever user it belongs to. */
 static int examine_files(pid_t pid, const char *comm, const struct process_criteria *criteria,
                          struct process_evidence *ret)
 {
@@ -149,7 +149,7 @@ static int examine_files(pid_t pid, const char *comm, const struct process_crite
 	ret->executable = process_is_executable(criteria, path);
 	claims = read_claims(pid);
 	ret->claims = claims.any;
-	/* descriptors are many: only of those who say so */
+	/* descriptors may be many: read them only if a thread is named like a KVM vCPU */
 	if (claims.kvm)
 		ret->n_kvm_vcpus = count_kvm_vcpus(pid);
 	return ret->executable || ret->n_kvm_vcpus > 0 ? 0 : PROCESS_OTHER;

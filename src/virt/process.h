@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Whether a process is a QEMU, without libvirt: it runs an executable that is held to be one, or it
- * holds a KVM vCPU; and it belongs to a user who is believed, since anybody can start a QEMU under
+ * Tells without libvirt whether a process is QEMU. It must run an executable that counts as QEMU,
+ * or hold a KVM vCPU. And it must belong to a trusted user, since any user can start a QEMU under
  * any name, with any code inside.
  *
- * Reading a process's command line touches its memory, which may be such that the read never ends:
- * only on a thread that may hang.
+ * To read a process's command line touches its memory, and may block for ever: only a thread that
+ * may hang does so.
  */
 
 #include <sys/types.h>
@@ -19,7 +19,7 @@
 #define PROCESS_EXECUTABLE_MAX  256 /* bytes with the NUL */
 #define PROCESS_USERS_MAX       16
 
-/** Who is taken for QEMU. */
+/** The processes that count as QEMU. */
 struct process_criteria {
 	size_t n_executables;
 	char executables[PROCESS_EXECUTABLES_MAX]
@@ -31,7 +31,7 @@ struct process_criteria {
 /** Outcomes of process_examine(), beside 0. */
 enum process_verdict {
 	PROCESS_OTHER = 1,     /* not QEMU */
-	PROCESS_OF_OTHER_USER, /* QEMU, but of a user who is not believed */
+	PROCESS_OF_OTHER_USER, /* QEMU of a user that is not trusted */
 	PROCESS_FORBIDDEN,     /* named like QEMU, and we may not look (CAP_SYS_PTRACE) */
 };
 
@@ -43,5 +43,5 @@ enum process_verdict {
 int process_examine(pid_t pid, const struct process_criteria *criteria,
                     struct process_evidence *ret);
 
-/** Whether a path, " (deleted)" behind it or not, is one of the executables. */
+/** True if a path, with or without " (deleted)" at its end, is one of the executables. */
 bool process_is_executable(const struct process_criteria *criteria, const char *path);

@@ -2,18 +2,18 @@
 #pragma once
 
 /*
- * The processes of this host, and what was thought of each when it was last looked at: so that a
- * look costs something for new ones only.
+ * The processes of this host, with the verdict of the last look at each, so that only new ones cost
+ * a look.
  */
 
 #include <sys/types.h>
 
 #include "util/base.h"
 
-/** One process, not QEMU or not looked after. */
+/** One process. */
 struct process_entry {
 	pid_t pid;
-	uint8_t verdict; /* enum process_verdict, or of whoever keeps the list; 0: not looked at */
+	uint8_t verdict; /* enum process_verdict, or a value of the list's owner; 0: none yet */
 	uint8_t looks;   /* how often it was looked at */
 };
 
@@ -25,21 +25,16 @@ struct process_list {
 /** More processes than this are not looked at; PID_MAX_LIMIT is four million. */
 #define PROCESS_LIST_MAX 262144
 
-/**
- * How often a new process is looked at: it may be about to execute QEMU.
- */
+/** Looks at a new process: it may be about to execute QEMU. */
 #define PROCESS_LOOKS 2
 
 /**
- * Reads the list anew; what is known of those that are still there is kept, unless @forget.
- * Returns 0; -E2BIG when there are more, the first PROCESS_LIST_MAX being kept; -errno.
+ * Reads the list again. Processes that still exist keep what is known of them, unless @forget.
+ * Returns 0; -E2BIG when there are more, with the first PROCESS_LIST_MAX kept; -errno.
  */
 int process_list_read(struct process_list *list, bool forget);
 
-/**
- * The entry of a process, made where it was not there at the last reading.
- * Outcomes: NULL when there is no room or memory.
- */
+/** Finds the entry of a process, or adds one. Returns NULL when there is no room or memory. */
 struct process_entry *process_list_get(struct process_list *list, pid_t pid);
 
 /** Empties it. */

@@ -15,20 +15,20 @@
 #include "virt/qemu.h"
 #include "virt/qemu_args.h"
 
-/** Verdicts of the list, behind those of process_examine(). */
+/** Verdicts in the list, beyond those of process_examine(). */
 enum {
-	VERDICT_KNOWN = 16, /* looked after */
-	VERDICT_LEFT,       /* libvirt's, and left to it */
+	VERDICT_KNOWN = 16, /* managed here */
+	VERDICT_LEFT,       /* libvirt's, and left to its source */
 	VERDICT_YOUNG,      /* it has no vCPU yet */
 };
 
 /**
- * A QEMU without vCPUs may be one that is about to have some, or a child that is about to execute
- * something else, or the parent of the one that stays (-daemonize): shown when it stays itself.
+ * A QEMU without vCPUs may be about to make some. Or it is a child that will execute something
+ * else, or a parent that will exit (-daemonize). So it is shown only if it lives longer than this.
  */
 #define YOUNG_S 3
 
-/** How many derived uuids are tried before a process is ignored. */
+/** Derived uuids that are tried before a process is ignored. */
 #define UUID_TRIES 4
 
 static struct known_domain *find_process(struct process_watch *watch, pid_t pid)
@@ -51,8 +51,7 @@ static uint64_t mix(uint64_t sum, const void *data, size_t size)
 	return sum;
 }
 
-/** The uuid of a process that has none: the same for as long as it lives; of version 8, one's own.
- */
+/** Makes a uuid for a process that has none: constant while it lives, version 8 (custom). */
 static void derive_uuid(const struct thread_id *qemu, unsigned int salt,
                         char uuid[static DOMAIN_UUID_LEN])
 {
@@ -88,8 +87,8 @@ static bool is_young(const struct thread_id *qemu)
 }
 
 /**
- * Whether a uuid is another living process's: a claim is no reason to take it away, unless that one
- * has no vCPU.
+ * True if another living process has the uuid. A claim does not take it away from that process,
+ * unless it has no vCPU.
  */
 static bool is_taken(struct process_watch *watch, const char *uuid)
 {
@@ -103,7 +102,7 @@ static bool is_taken(struct process_watch *watch, const char *uuid)
 	return other != NULL;
 }
 
-/** The domain of a new process: by its own uuid, or by one made for it. NULL: no room. */
+/** Adds the domain of a new process, by its own uuid or a derived one. NULL: no room. */
 static struct known_domain *make_domain(struct process_watch *watch, const struct qemu_args *args,
                                         const struct thread_id *qemu)
 {
@@ -119,7 +118,7 @@ static struct known_domain *make_domain(struct process_watch *watch, const struc
 	return known_get(&watch->known, uuid);
 }
 
-/** Whether libvirt's own files say that the process is a domain of its. */
+/** True if libvirt's own files say that the process runs one of its domains. */
 static bool is_libvirts(const struct process_watch *watch, const struct qemu_args *args,
                         const struct thread_id *qemu)
 {
@@ -132,7 +131,7 @@ static bool is_libvirts(const struct process_watch *watch, const struct qemu_arg
 	       thread_id_equal(&found, qemu);
 }
 
-/** Bare QEMU: the name it was given, else its uuid, else its number. */
+/** Names a domain by its -name, else its uuid, else its PID. */
 static void choose_name(struct known_domain *domain, const struct qemu_args *args)
 {
 	if (args->name[0])
@@ -143,7 +142,7 @@ static void choose_name(struct known_domain *domain, const struct qemu_args *arg
 		snprintf(domain->name, sizeof(domain->name), "qemu-%d", domain->qemu.tid);
 }
 
-/** Begins to look after a process that is QEMU. Returns its verdict for the list. */
+/** Starts to manage a process that is QEMU. Returns its verdict for the list. */
 static int adopt(struct process_watch *watch, const struct process_evidence *process,
                  uint64_t now_ns)
 {
@@ -182,7 +181,7 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	return VERDICT_KNOWN;
 }
 
-/** What is thought of a process now; 0 when it cannot be told. */
+/** Returns the present verdict on a process; 0 if there is none. */
 static int judge(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 {
 	struct known_domain *domain = find_process(watch, pid);
@@ -190,8 +189,7 @@ static int judge(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 	int r;
 
 	if (domain && domain->last && thread_id_is_alive(&domain->qemu))
-		return VERDICT_KNOWN; /* whoever looks at its threads sees whether it still is one
-		                       */
+		return VERDICT_KNOWN; /* a scan of its threads checks that it still is QEMU */
 	r = process_examine(pid, &watch->criteria, &process);
 	if (domain && r == 0 && process.id.start_ticks == domain->qemu.start_ticks)
 		return VERDICT_KNOWN;
@@ -207,7 +205,7 @@ static void look_at(struct process_watch *watch, struct process_entry *entry, ui
 		entry->looks++;
 }
 
-/** What is found, for people. */
+/** Describes to people what was found. */
 static void describe(struct process_watch *watch)
 {
 	size_t i, left = 0, others = 0, forbidden = 0, n;
@@ -226,13 +224,13 @@ static void describe(struct process_watch *watch)
 		                      ", %zu ignored: not of host.qemu_users", others);
 	if (forbidden)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		                      ", %zu not looked at: it needs CAP_SYS_PTRACE", forbidden);
+		                      ", %zu not examined: that needs CAP_SYS_PTRACE", forbidden);
 	if (watch->too_many)
-		snprintf(text + n, sizeof(text) - n, "; there are more than are looked at");
+		snprintf(text + n, sizeof(text) - n, "; there are too many to examine them all");
 	source_status_set(watch->status, forbidden == 0 && !watch->too_many, text);
 }
 
-/** Whether no thread was started since the last look: then there is no new QEMU. */
+/** True if no thread was started since the last look, so there is no new QEMU. */
 static bool is_quiet(struct process_watch *watch)
 {
 	pid_t last = 0;
@@ -243,7 +241,7 @@ static bool is_quiet(struct process_watch *watch)
 	return same;
 }
 
-/** Looks for new processes; at all of them when that is due. */
+/** Examines new processes, or all of them when that is due. */
 static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 {
 	bool full = now_ns >= watch->full_next_ns, settled = true, young = false;
@@ -267,7 +265,7 @@ static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 		settled = settled && entry->looks == PROCESS_LOOKS;
 	}
 	if (!settled)
-		watch->last_pid = 0; /* the new ones are looked at once more */
+		watch->last_pid = 0; /* look at new ones once more */
 	if (young)
 		watch->list_next_ns = now_ns + NSEC_PER_SEC;
 	describe(watch);
@@ -281,7 +279,7 @@ static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 	bool lost = false;
 	size_t i;
 
-	/* Downwards: a domain that is forgotten leaves its place to the last one. */
+	/* Counts down: the last domain takes the place of one that is forgotten. */
 	for (i = watch->known.n; i-- > 0;) {
 		struct known_domain *domain = watch->known.domains[i];
 
@@ -326,7 +324,7 @@ void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 	source_status_busy(watch->status, 0);
 	if (domain && verdict == VERDICT_KNOWN && find_process(watch, pid) == domain)
 		known_hint(domain, now_ns);
-	/* anybody's thread may be named so: only what is told of is worth a line */
+	/* any process may name its threads so: only verdicts that are described get an entry */
 	entry = verdict > PROCESS_OTHER ? process_list_get(&watch->list, pid) : NULL;
 	if (entry)
 		entry->verdict = (uint8_t)verdict;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the thread of the procfs source does: looks for processes that are QEMU, and at the threads
- * of those it found. Used on that thread only.
+ * The work of the procfs source's thread: it looks for QEMU processes, and scans the threads of
+ * those that it found. For that thread only.
  */
 
 #include "util/base.h"
@@ -16,9 +16,9 @@
 struct process_watch {
 	/* given */
 	const char *run_dir;
-	uint64_t rescan_ns;  /* how often the threads of known ones are looked at */
+	uint64_t rescan_ns;  /* how often threads of known processes are looked at */
 	uint64_t list_ns;    /* how often new processes are looked for */
-	bool leave_libvirts; /* what libvirt runs is left to it */
+	bool leave_libvirts; /* leave libvirt's processes to its source */
 	struct process_criteria criteria;
 	struct event_queue *queue;
 	struct source_status *status;
@@ -28,21 +28,21 @@ struct process_watch {
 	struct vhost_table vhosts;
 	struct process_list list;
 	uint64_t list_next_ns;
-	uint64_t full_next_ns; /* when all are looked at anew */
-	pid_t last_pid;        /* when they were last listed */
+	uint64_t full_next_ns; /* when all are examined again */
+	pid_t last_pid;        /* of the kernel, when they were last listed */
 	bool too_many;         /* processes, or domains */
 };
 
-/** All processes are looked at anew this often: an old one may have executed QEMU. */
+/** All processes are examined again this often: an old one may have executed QEMU. */
 #define PROCESS_WATCH_FULL_NS (60 * NSEC_PER_SEC)
 
-/** Does what is due at @now_ns. Returns when it wants to be called again. */
+/** Does what is due at @now_ns. Returns the time of the next call. */
 uint64_t process_watch_pass(struct process_watch *watch, uint64_t now_ns);
 
 /** A hint that a process is a QEMU, or has new threads. */
 void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns);
 
-/** Hints were lost, or all is to be reported again. */
+/** Hints were lost, or everything must be reported again. */
 void process_watch_hint_all(struct process_watch *watch, uint64_t now_ns);
 
 /** Frees what it owns. */

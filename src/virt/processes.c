@@ -14,23 +14,22 @@
 #include "virt/process_watch.h"
 #include "virt/source_thread.h"
 
-/** With hints, all is looked at now and then all the same: a hint is not the truth. */
+/** With hints, everything is still looked at now and then: a hint may be lost. */
 #define INTERVAL_WITH_HINTS_NS (60 * NSEC_PER_SEC)
 #define INTERVAL_ALONE_NS      (1 * NSEC_PER_SEC)
 
-/** Hints kept one by one; more become a hint about all. */
+/** Hints kept one by one; more than these become one hint about all processes. */
 #define HINTS_MAX 64
 
-/** Any process can name its threads like vCPUs, as often as it likes: hints are taken this often.
- */
+/** Hints are taken at most this often: any process can name its threads like vCPUs, at any rate. */
 #define HINTS_INTERVAL_NS    (50 * NSEC_PER_MSEC)
 #define HINT_ALL_INTERVAL_NS NSEC_PER_SEC
 
 struct process_source {
 	struct source_thread thread;
-	struct process_watch watch; /* the thread's own, as are... */
-	uint64_t hints_ns;          /* when it took hints last */
-	uint64_t hint_all_ns;       /* and one about all */
+	struct process_watch watch; /* for the thread only, as the next two */
+	uint64_t hints_ns;          /* when it last took hints */
+	uint64_t hint_all_ns;       /* when it may take one about all again */
 
 	/* under thread.lock */
 	bool hint_all;
@@ -45,7 +44,7 @@ static struct process_source *source_destroy(struct process_source *source)
 	return NULL;
 }
 
-/** Takes the hints over to the watch, if it is time. */
+/** Passes the hints to the watch, if it is time. */
 static void take_hints(struct process_source *source, uint64_t now_ns)
 {
 	pid_t hints[HINTS_MAX];
@@ -73,7 +72,7 @@ static void take_hints(struct process_source *source, uint64_t now_ns)
 		source->hints_ns = now_ns;
 }
 
-/** Hints that wait, and may not be taken yet. */
+/** Returns when waiting hints may be taken; NSEC_NEVER if none wait. */
 static uint64_t next_hints(struct process_source *source)
 {
 	uint64_t next_ns = NSEC_NEVER;
@@ -140,7 +139,7 @@ int process_source_new(struct process_source **ret, const struct process_options
 
 	if (!source)
 		return -ENOMEM;
-	xmlInitParser(); /* once, before there are threads that parse */
+	xmlInitParser(); /* once, before any thread parses */
 	r = source_fill(source, options);
 	if (r < 0) {
 		source_destroy(source);
@@ -179,7 +178,7 @@ static bool hint_waits(const struct process_source *source, pid_t pid)
 
 void process_source_hint(struct process_source *source, pid_t pid)
 {
-	bool wake = false; /* a thread that has some to come back for need not be told of more */
+	bool wake = false; /* not needed by a thread that has hints to come back for */
 
 	pthread_mutex_lock(&source->thread.lock);
 	if (pid == 0 || (source->n_hints == HINTS_MAX && !hint_waits(source, pid))) {

@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * The source of domains where libvirt is not: processes that are QEMU, found by /proc, on a thread
- * of its own, since a hostile one can make whoever reads its command line wait for ever. It
- * delivers the events of virt/libvirt.h, but VIRT_SOURCE_UP and _DOWN. QEMU's own sockets are never
- * used: whether a guest is paused is not known.
+ * The procfs source of domains, for hosts without libvirt: it finds QEMU processes in /proc. It has
+ * a thread of its own, since a hostile QEMU can block a reader of its command line for ever. It
+ * delivers the events of virt/libvirt.h, except VIRT_SOURCE_UP and _DOWN. It never uses QEMU's own
+ * sockets, so it does not know whether a guest is paused.
  *
- * A QEMU shows itself when it names its vCPU threads (virt/procconn.h): whoever receives that gives
- * a hint. Without hints /proc is listed at an interval, if a thread was started on the host since;
- * only new processes are looked at.
+ * A QEMU shows itself when it names its vCPU threads (virt/procconn.h), and the receiver of that
+ * event gives a hint. Without hints, /proc is listed at an interval, if a thread was started on the
+ * host since. Only new processes are examined.
  *
- * Threads: every function here is for the thread that made the source, and none of them blocks but
- * process_source_free(), for VIRT_STOP_NS at most.
+ * Threads: only the thread that made the source may call these functions. None of them blocks,
+ * except process_source_free(), for VIRT_STOP_NS at most.
  */
 
 #include "util/base.h"
@@ -22,29 +22,29 @@
 struct process_source;
 
 struct process_options {
-	const char *run_dir; /* NULL: "/run"; where libvirt's files of its QEMUs are */
+	const char *run_dir; /* NULL: "/run"; holds libvirt's files of its QEMUs */
 	bool hints;          /* process_source_hint() will be called for new threads */
-	bool leave_libvirts; /* what libvirt runs is left to it, and not reported */
+	bool leave_libvirts; /* leave libvirt's QEMUs to its source, unreported */
 	struct process_criteria criteria;
 };
 
 /** Starts the thread. Returns 0 and *ret, or -errno. */
 int process_source_new(struct process_source **ret, const struct process_options *options);
 
-/** Ends it; one that hangs is left behind, with the memory it uses. Takes NULL; returns NULL. */
+/** Ends the thread. If it hangs, it is left behind with its memory. Takes NULL; returns NULL. */
 struct process_source *process_source_free(struct process_source *source);
 
 /** Readable while events wait; see virt_source_fd(). */
 int process_source_fd(const struct process_source *source);
 
-/** Takes the next event; see virt_source_next(). Outcomes: false when none waits. */
+/** Takes the next event; see virt_source_next(). Returns false when none waits. */
 bool process_source_next(struct process_source *source, struct virt_event *ret);
 
 /**
  * A hint that process @pid is a QEMU, has new threads or is gone. With 0: hints were lost, or all
- * domains are to be reported again.
+ * domains must be reported again.
  */
 void process_source_hint(struct process_source *source, pid_t pid);
 
-/** How it stands, for people. False when something keeps it from seeing all. */
+/** Describes the source's state to people. Returns false if it cannot see all processes. */
 bool process_source_describe(struct process_source *source, char *text, size_t size);

@@ -22,7 +22,7 @@ bool qemu_cmdline_has_uuid(const char *cmdline, size_t size, const char *uuid)
 	return false;
 }
 
-/** The path of a file that libvirt keeps for a domain. */
+/** Makes the path of a file that libvirt keeps for a domain. */
 static int domain_file(char *path, const char *run_dir, const char *name, const char *suffix)
 {
 	int n;
@@ -33,7 +33,7 @@ static int domain_file(char *path, const char *run_dir, const char *name, const 
 	return n < PATH_MAX ? 0 : -EINVAL;
 }
 
-/** The number in NAME.pid, or 0 where it cannot be read. */
+/** The PID in NAME.pid, or 0 if it cannot be read. */
 static pid_t read_pid_file(const char *path)
 {
 	char text[32], *end;
@@ -50,7 +50,7 @@ static pid_t read_pid_file(const char *path)
 	return (pid_t)pid;
 }
 
-/** Fills *qemu if @pid runs for @uuid; the start time is the same before and after the look. */
+/** Fills *qemu if @pid runs for @uuid. Its start time must not change during the look. */
 static int verify(pid_t pid, const char *uuid, struct thread_id *qemu, struct topology *topology)
 {
 	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
@@ -71,7 +71,7 @@ static int verify(pid_t pid, const char *uuid, struct thread_id *qemu, struct to
 	return 0;
 }
 
-/** Reads the status file if it is there and about @uuid; NULL is an ordinary outcome. */
+/** Reads the status file. *ret is NULL (no error) if it is unreadable or not about @uuid. */
 static int read_status(const char *path, const char *uuid, struct status_file **ret)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;

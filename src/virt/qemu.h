@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Finding the QEMU process of a domain from the files libvirt keeps below its run directory, and
- * making sure that it is the right one.
+ * Finds the QEMU process of a domain by the files in libvirt's run directory, and makes sure that
+ * it is the right one.
  */
 
 #include "model/domain.h"
@@ -11,10 +11,11 @@
 #include "virt/status_file.h"
 
 /**
- * Finds the process of the domain @uuid: the status file and the pid file, where both can be read,
- * must agree, and the process must have been started for that uuid.
- * @run_dir   "/run" but in tests
- * @qemu      gets the process, and @topology what it was started with
+ * Finds the process of the domain @uuid. The status file and the pid file must agree, where both
+ * can be read, and the process must have been started for that uuid.
+ * @run_dir   "/run" except in tests
+ * @qemu      gets the process
+ * @topology  gets what it was started with
  * @status    gets the status file, or NULL where it cannot be read
  * Returns 0; -ESRCH when no process of the domain can be found (it has just ended, or just
  * started); -EINVAL when the name cannot be a file name; -ENOMEM.

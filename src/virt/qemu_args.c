@@ -28,9 +28,9 @@ static void append(char *buffer, size_t size, size_t *used, char c, bool *cut)
 }
 
 /**
- * Takes the next pair: a key up to '=' or ',', a value up to ',', in which ",," stands for a comma.
+ * Takes the next pair: a key up to '=' or ',', a value up to ','. In it ",," stands for a comma.
  * @implied  the key of a first pair without one
- * Outcomes: false at the end.
+ * Returns false at the end.
  */
 static bool next_pair(const char **at, const char *implied, struct pair *ret)
 {
@@ -75,7 +75,7 @@ static void read_name(const char *text, char name[static DOMAIN_NAME_MAX])
 			memcpy(name, pair.value, DOMAIN_NAME_MAX);
 }
 
-/** Copies a uuid in canonical form with small letters; leaves *uuid alone where it is none. */
+/** Copies a uuid in canonical form with small letters; leaves @uuid alone if @text is none. */
 static void read_uuid(const char *text, char uuid[static DOMAIN_UUID_LEN])
 {
 	char copy[DOMAIN_UUID_LEN] = "";
@@ -117,7 +117,7 @@ static bool is_vmid(const char *text)
 	return *text >= '1' && *text <= '9' && digits <= VMID_DIGITS_MAX && text[digits] == '\0';
 }
 
-/** A count of "-smp", 1 where it is nonsense, at most DOMAIN_VCPUS_MAX. */
+/** A count in "-smp": 1 if invalid, at most DOMAIN_VCPUS_MAX. */
 static unsigned int read_count(const char *text)
 {
 	unsigned long count = *text >= '1' && *text <= '9' ? strtoul(text, NULL, 10) : 1;
@@ -125,7 +125,7 @@ static unsigned int read_count(const char *text)
 	return (unsigned int)MIN(count, (unsigned long)DOMAIN_VCPUS_MAX);
 }
 
-/** The most that any of its figures allows: which of them are given differs. */
+/** The most vCPUs that any figure of "-smp" allows: command lines give different figures. */
 static unsigned int read_smp(const char *text)
 {
 	static const char *const levels[] = {"drawers", "books",    "sockets", "dies",
@@ -177,7 +177,7 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 		} else if (is_option(option, "readconfig") ||
 		           ((is_option(option, "machine") || is_option(option, "M")) &&
 		            strstr(value, "smp."))) {
-			ret->max_vcpus = DOMAIN_VCPUS_MAX; /* said elsewhere */
+			ret->max_vcpus = DOMAIN_VCPUS_MAX; /* the number is elsewhere */
 		}
 	}
 	if (!ret->uuid[0])

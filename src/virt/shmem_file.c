@@ -11,9 +11,9 @@
 #include "util/cleanup.h"
 
 /**
- * True if a path, as the kernel shows it of another process, is that of the file. By name and not
- * by inode: to look at a stranger's file may hang on a dead server. Its directory is not compared,
- * which may have another name there; the file's own holds a uuid.
+ * True if a path that the kernel shows for another process is that of the file. Names are compared,
+ * not inodes: a look at a stranger's file may hang on a dead server. The directory is not compared,
+ * since it may have another name there. The file's name holds a uuid.
  */
 static bool names_file(const char *path, const char *name)
 {
@@ -32,7 +32,7 @@ static bool has_open(int process, const char *name)
 	directory = fd < 0 ? NULL : fdopendir(fd);
 	if (!directory)
 		return false;
-	fd = -1; /* the stream's */
+	fd = -1; /* the stream owns it */
 	while ((entry = readdir(directory))) {
 		char target[PATH_MAX];
 		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
@@ -56,7 +56,7 @@ static bool has_mapped(int process, const char *name)
 	maps = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!maps)
 		return false;
-	fd = -1; /* the stream's */
+	fd = -1; /* the stream owns it */
 	while (getline(&line, &size, maps) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (names_file(line, name))

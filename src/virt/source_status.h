@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * How a source's thread stands: written by it, read by the main thread even while it hangs in a
- * call.
+ * The state of a source's thread. That thread writes it. The main thread can read it even while the
+ * other one hangs in a call.
  */
 
 #include <pthread.h>
@@ -17,19 +17,19 @@ struct source_status {
 	pthread_mutex_t lock; /* guards the rest */
 	bool up;
 	uint64_t busy_ns;  /* since when a call has been running; 0: none */
-	const char *asked; /* who is called, for people */
+	const char *asked; /* what is called, for messages */
 	char text[256];
 };
 
-#define SOURCE_STATUS_INIT(who)                                                                    \
+#define SOURCE_STATUS_INIT(what)                                                                   \
 	((struct source_status){                                                                   \
-	        .lock = PTHREAD_MUTEX_INITIALIZER, .asked = (who), .text = "starting"})
+	        .lock = PTHREAD_MUTEX_INITIALIZER, .asked = (what), .text = "starting"})
 
-/** Sets the text for people; @up when connected. */
+/** Sets the text for people; @up: connected. */
 void source_status_set(struct source_status *status, bool up, const char *text);
 
 /** Marks the beginning (@now_ns) or the end (0) of calls that may hang. */
 void source_status_busy(struct source_status *status, uint64_t now_ns);
 
-/** Returns whether it is connected and answers, and describes it. */
+/** Describes the state. Returns whether the source is connected and answers. */
 bool source_status_describe(struct source_status *status, uint64_t now_ns, char *text, size_t size);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The thread of a source of domains: how it starts, is told things, and ends, or is left behind
- * where it hangs. A source embeds one; its memory belongs to the owner and the thread together.
+ * The thread of a source of domains: it starts, takes orders and ends, or is left behind if it
+ * hangs. A source embeds this struct. The owner and the thread hold the memory together.
  */
 
 #include <pthread.h>
@@ -15,17 +15,19 @@ struct source_thread {
 	pthread_t thread;
 	struct event_queue *queue;
 	struct source_status status;
-	int wake_fd; /* eventfd: tells the thread that it was told something */
+	int wake_fd; /* eventfd: wakes the thread for new orders */
 	char *run_dir;
 
-	pthread_mutex_t lock; /* guards the rest, and what the source is told */
+	pthread_mutex_t lock; /* guards the rest, and the source's orders */
 	unsigned int refs;    /* the owner and the thread */
 	bool stop;
 };
 
 /**
- * All but the thread. @source: a name for what it is about in its status, static; @run_dir: NULL is
- * "/run". Returns 0, or -errno; source_thread_clear() is called in either case.
+ * Initialises all but the thread.
+ * @source   what is called, for the status; static
+ * @run_dir  NULL: "/run"
+ * Returns 0, or -errno. Call source_thread_clear() in either case.
  */
 int source_thread_init(struct source_thread *t, const char *source, const char *run_dir);
 
@@ -33,21 +35,21 @@ int source_thread_init(struct source_thread *t, const char *source, const char *
 void source_thread_clear(struct source_thread *t);
 
 /**
- * Starts it, @name for people, with all signals blocked: they are the main thread's. @run ends with
- * source_thread_leave(). Returns 0, or -errno.
+ * Starts the thread, named @name, with all signals blocked: they are for the main thread. @run must
+ * end with source_thread_leave(). Returns 0, or -errno.
  */
 int source_thread_start(struct source_thread *t, const char *name, void *(*run)(void *),
                         void *userdata);
 
-/** Is it to end? For the thread. */
+/** For the thread: true if it must end. */
 bool source_thread_stopping(struct source_thread *t);
 
-/** Outcomes: true when both have left: then the caller frees the source. */
+/** Drops one reference. Returns true if both are gone: then the caller frees the source. */
 bool source_thread_leave(struct source_thread *t);
 
 /**
- * For the owner, who leaves with it: ends the thread. One that hangs is left behind after
- * VIRT_STOP_NS. Outcomes: as source_thread_leave().
+ * For the owner: ends the thread and drops the owner's reference. A thread that hangs is left
+ * behind after VIRT_STOP_NS. Returns as source_thread_leave() does.
  */
 bool source_thread_stop(struct source_thread *t);
 

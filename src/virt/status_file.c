@@ -113,7 +113,7 @@ int status_file_parse(const char *text, size_t size, struct status_file **ret)
 
 	if (size > STATUS_FILE_MAX)
 		return -EFBIG;
-	/* Looked for before the parser runs, which would expand entities while it reads. */
+	/* Refused before the parser runs: it expands entities while it reads. */
 	if (size == 0 || memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE")))
 		return -EBADMSG;
 	doc = xmlReadMemory(text, (int)size, NULL, NULL,

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * libvirt's status file of a running domain, RUN/libvirt/qemu/NAME.xml: the one place where libvirt
- * itself writes down which thread is which vCPU. Not a public interface of libvirt, so whatever is
- * missing in it is "not known" and never an error of the domain. Parts of the file (title,
- * metadata) are written by whoever may define the domain.
+ * libvirt's status file of a running domain, RUN/libvirt/qemu/NAME.xml: the only place where
+ * libvirt writes down which thread is which vCPU. It is not a public interface. So a missing part
+ * is "not known", and never an error of the domain. Parts of the file (title, metadata) come from
+ * users that may define the domain.
  */
 
 #include "model/domain.h"
@@ -27,7 +27,7 @@ struct status_file {
 };
 
 /**
- * Parses a status file. Document types (and with them entities) are refused, nothing is fetched.
+ * Parses a status file. Document types, and with them entities, are refused; nothing is fetched.
  * Returns 0 and *ret; -EBADMSG when it is not a status file; -EFBIG; -ENOMEM.
  */
 int status_file_parse(const char *text, size_t size, struct status_file **ret);

@@ -10,7 +10,7 @@
 #include "util/procfs.h"
 #include "virt/qemu.h"
 
-/** Reads one thread; its start time, read before and after, shows that its TID was not reused. */
+/** Reads one thread. An unchanged start time shows that the TID was not reused meanwhile. */
 static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 {
 	enum procfs_cgroup_kind kind;
@@ -26,7 +26,7 @@ static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 	return thread_id_is_current(&ret->id) ? 0 : -ESRCH;
 }
 
-/** Samples all threads of a process; one that ends meanwhile is left out. */
+/** Samples all threads of a process, except those that end meanwhile. */
 static int sample_all(pid_t pid, struct thread_sample **ret, size_t *n, unsigned int *notes)
 {
 	CLEANUP(cleanup_free) pid_t *tids = calloc(THREADS_MAX, sizeof(*tids));
@@ -67,8 +67,7 @@ static int add_kernel_vhosts(struct domain *domain, const struct vhost_table *vh
 	return 0;
 }
 
-/** The array of helpers has room for as many as are looked at: what they do not need is given back.
- */
+/** Shrinks the array of helpers, which was allocated for the maximum, to what it holds. */
 static void fit_helpers(struct domain *domain)
 {
 	struct helper_thread *fits;
@@ -80,7 +79,7 @@ static void fit_helpers(struct domain *domain)
 		domain->helpers = fits;
 }
 
-/** What is left to do when the vCPUs are known; their process must still be the same. */
+/** Completes a scan when the vCPUs are known. Their process must still be the same. */
 static int finish(struct domain *domain, const struct vhost_table *vhosts, unsigned int *notes)
 {
 	int r = add_kernel_vhosts(domain, vhosts, notes);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * From a domain's uuid and name to the threads that run it: QEMU, its vCPUs, its helpers. Nothing
- * here talks to libvirt or to QEMU, so nothing here blocks on them and nothing taints the domain.
+ * Finds the threads of a domain by its uuid and name: QEMU, its vCPUs, its helpers. Nothing here
+ * calls libvirt or QEMU. So nothing blocks on them, and nothing taints the domain.
  */
 
 #include "model/domain.h"
@@ -16,7 +16,7 @@
 
 /**
  * Fills qemu, vcpus and helpers of @domain from its uuid and name; its arrays must be empty.
- * @run_dir  "/run" but in tests
+ * @run_dir  "/run" except in tests
  * @vhosts   kernel threads, see vhost.h; may be empty
  * @notes    gets bits of enum mapping_note
  * Returns 0; -ESRCH when its QEMU is not there (yet, or any more); -EINVAL for a name that libvirt
@@ -33,8 +33,8 @@ int threads_scan_process(struct domain *domain, const struct process_evidence *p
                          const struct vhost_table *vhosts, unsigned int *notes);
 
 /**
- * Whether the list of threads of a process differs from the one an earlier call returned: the cheap
- * look before a scan. @mark is 0 at first. A thread's new name or group does not show.
+ * Tells cheaply, before a scan, whether a process's list of threads has changed since the call that
+ * set @mark, which is 0 at first. A thread's new name or group does not show.
  * Returns 0 when it is the same; THREADS_CHANGED; -ESRCH when the process is gone; -errno.
  */
 int threads_changed(const struct thread_id *qemu, uint64_t *mark);

@@ -28,8 +28,7 @@ static pid_t parse_owner(const char *comm)
 	return errno || *end || owner > INT32_MAX ? 0 : (pid_t)owner;
 }
 
-/** Stores a process if it is a vhost kernel thread: a user process may take the name, not the rest.
- */
+/** Stores a process if it is a vhost kernel thread. A user process can copy the name alone. */
 static int look_at(pid_t pid, void *userdata)
 {
 	struct vhost_table *table = userdata;

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Kernel threads "vhost-PID" that work for QEMU processes: what vhost workers are before Linux 6.4,
- * and later where the kernel is told so. They are not in QEMU's thread list, so all of /proc is
- * read, once for all domains.
+ * Kernel threads "vhost-PID", which work for QEMU processes. vhost workers are such threads before
+ * Linux 6.4, and later if the kernel is told so. They are not in QEMU's thread list, so all of
+ * /proc is read, once for all domains.
  */
 
 #include "model/domain.h"
@@ -25,8 +25,9 @@ struct vhost_table {
 #define VHOST_THREADS_MAX 4096
 
 /**
- * Reads the table anew unless it is younger than @max_age_ns. What cannot be read is left out:
- * these threads are only watched. Returns 0, or -errno with the table empty.
+ * Reads the table again unless it is younger than @max_age_ns. Threads that cannot be read are left
+ * out, which is harmless: they are only watched.
+ * Returns 0, or -errno with the table empty.
  */
 int vhost_table_refresh(struct vhost_table *table, uint64_t now_ns, uint64_t max_age_ns);
 

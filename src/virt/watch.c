@@ -15,34 +15,32 @@
 #define BACKOFF_MIN_NS (100 * NSEC_PER_MSEC)
 #define BACKOFF_MAX_NS (30 * NSEC_PER_SEC)
 
-/** A daemon that has just started locks its pid file seconds before it listens: not backed off
- * much. */
+/** A daemon locks its pid file seconds before it listens: at first retries stay frequent. */
 #define STARTING_NS         (15 * NSEC_PER_SEC)
 #define BACKOFF_STARTING_NS (400 * NSEC_PER_MSEC)
 
-/** How often the pid files are looked at, for file systems and limits that defeat inotify. */
+/** Interval of reads of the pid files, for file systems and limits that defeat inotify. */
 #define PRESENCE_INTERVAL_NS (5 * NSEC_PER_SEC)
 
 /**
- * A daemon that has just ended a connection may be on its way out. A connection that it does not
- * accept any more would wait in systemd's socket and start it again, so the same process gets time
- * to go away.
+ * A daemon that has just ended a connection may be about to exit. A new connection would then wait
+ * in systemd's socket and start it again. So the same process gets this long to exit.
  */
 #define SAME_DAEMON_NS (5 * NSEC_PER_SEC)
 
-/** How often a daemon that SIGSTOP stopped is looked at. */
+/** Interval of looks at a daemon that SIGSTOP stopped. */
 #define STOPPED_INTERVAL_NS (500 * NSEC_PER_MSEC)
 
-/** libvirt answered something odd about a domain: ask again after. */
+/** The wait after a query about a domain that failed. */
 #define ASK_AGAIN_NS NSEC_PER_SEC
 
 /**
- * Metadata may change a thousand times a second, by anybody's script: it is read, and with it the
- * threads are scanned, this often at most. The last change is always read.
+ * A script may change metadata a thousand times a second. So it is read, and the threads are
+ * scanned with it, at most this often. The last change is always read.
  */
 #define METADATA_INTERVAL_NS (100 * NSEC_PER_MSEC)
 
-/** The known domain, new or old; NULL, and said so once, where there are too many. */
+/** Finds or adds a domain. Returns NULL if there are too many, with one line in the log. */
 static struct known_domain *get_domain(struct watch *watch, const char *uuid)
 {
 	struct known_domain *domain = known_get(&watch->known, uuid);
@@ -99,7 +97,7 @@ static void presence_stop(struct watch *watch)
 	watch->presence_fd = close_fd(watch->presence_fd);
 }
 
-/** Watches the pid files while there is no connection: the directory is a busy one. */
+/** Watches the pid files, only while there is no connection: the directory is busy. */
 static void presence_start(struct watch *watch)
 {
 	if (watch->presence_fd >= 0)
@@ -152,11 +150,11 @@ static void report_source(struct watch *watch, enum virt_event_type type, const 
 
 	snprintf(event.reason, sizeof(event.reason), "%s", text);
 	source_status_set(watch->status, type == VIRT_SOURCE_UP, text);
-	/* Out of memory costs the news only: the status above holds. */
+	/* Without memory only the event is lost: the status above is set. */
 	event_queue_push(watch->queue, &event);
 }
 
-/** Takes in what libvirt says of a running domain. */
+/** Stores what libvirt says about a running domain. */
 static void on_domain(void *userdata, const struct connection_domain *seen)
 {
 	struct watch *watch = userdata;
@@ -188,7 +186,7 @@ static void forget(struct watch *watch, struct known_domain *domain, uint64_t no
 	domain->ask_ns = now_ns + ASK_AGAIN_NS;
 }
 
-/** Lists what runs; what is known but not listed has gone. */
+/** Lists the running domains. A known domain that is not listed is gone. */
 static int enumerate(struct watch *watch, uint64_t now_ns, char *error, size_t error_size)
 {
 	size_t i;
@@ -215,7 +213,7 @@ static void failed(struct watch *watch, const char *error, uint64_t now_ns)
 	uint64_t max_ns;
 	char text[256];
 
-	/* The time between two tries is not said: it changes, and the rest is said once only. */
+	/* Without the time between tries: that changes, and the event is sent once. */
 	snprintf(text, sizeof(text), "cannot use %s: %s; trying again", watch->daemon, error);
 	if (watch->failing_ns == 0) {
 		watch->failing_ns = now_ns;
@@ -321,7 +319,7 @@ static void ask(struct watch *watch, struct known_domain *domain, uint64_t now_n
 	}
 }
 
-/** All that may hang with libvirtd. */
+/** Everything that may hang with libvirtd. */
 static void talk_to_libvirt(struct watch *watch, uint64_t now_ns)
 {
 	size_t i;
@@ -330,7 +328,7 @@ static void talk_to_libvirt(struct watch *watch, uint64_t now_ns)
 		handle_loss(watch, now_ns);
 	if (!watch->connection && now_ns >= watch->try_ns)
 		try_connect(watch, now_ns);
-	/* Downwards: a domain that is forgotten leaves its place to the last one. */
+	/* Counts down: the last domain takes the place of one that is forgotten. */
 	for (i = watch->known.n; watch->connection && !watch->lost && i-- > 0;) {
 		struct known_domain *domain = watch->known.domains[i];
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the virt thread does: keeps a connection to libvirt where a daemon runs, asks about domains
- * that something happened to, and looks at their threads. Used on the virt thread only.
+ * The work of the virt thread: it keeps a connection to libvirt while a daemon runs, asks about
+ * domains that changed, and scans their threads. For the virt thread only.
  */
 
 #include "util/base.h"
@@ -26,18 +26,18 @@ struct watch {
 	struct connection_ops ops;
 	int wake_handle;
 	struct connection *connection; /* NULL while there is none */
-	bool lost;                     /* the connection is to be closed, for... */
+	bool lost;                     /* close the connection, for `lost_reason` */
 	char lost_reason[128];
-	const char *daemon;  /* whose connection it is or was, for messages */
+	const char *daemon;  /* of the present or last connection, for messages */
 	pid_t daemon_pid;    /* 0: not known */
 	uint64_t lost_ns;    /* when it was lost; 0: never connected */
-	pid_t lost_pid;      /* and whose it was */
+	pid_t lost_pid;      /* the daemon's PID */
 	uint64_t try_ns;     /* when to connect next */
 	uint64_t backoff_ns; /* after the next failure */
 	uint64_t failing_ns; /* since when; 0: the next failure is the first */
-	int presence_fd;     /* -1: looks at the fallback interval */
+	int presence_fd;     /* -1: the pid files are polled */
 	int presence_handle;
-	bool full_warned; /* said that there are too many domains */
+	bool full_warned; /* the log says that there are too many domains */
 	struct known_table known;
 	struct vhost_table vhosts;
 };
@@ -45,7 +45,7 @@ struct watch {
 /** Fills in its own part. Returns 0, or -errno. */
 int watch_init(struct watch *watch);
 
-/** Does what is due at @now_ns. Returns when it wants to be called again. */
+/** Does what is due at @now_ns. Returns the time of the next call. */
 uint64_t watch_pass(struct watch *watch, uint64_t now_ns);
 
 /** A hint about the threads of a domain, or of all with NULL. */

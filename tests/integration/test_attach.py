@@ -284,7 +284,7 @@ def test_file_of_before(domains, ctl):
         file.write(b"stale" * 1000)
         file.flush()
         error = ctl("attach", domain.name, "--live", status=FAILED)
-        assert f"process {os.getpid()} has it" in error and "<shmem" not in domain.live()
+        assert f"process {os.getpid()} still uses it" in error and "<shmem" not in domain.live()
     ctl("attach", domain.name, "--live")
     with open(domain.shm, "rb") as file:
         assert file.read() == bytes(1024 * 1024)
@@ -294,7 +294,7 @@ def test_file_of_before(domains, ctl):
     assert not os.path.exists(domain.shm)
     os.symlink("/etc/passwd", domain.shm)
     domain.start()
-    assert "no regular file" in ctl("attach", domain.name, "--live", status=FAILED)
+    assert "not a regular file" in ctl("attach", domain.name, "--live", status=FAILED)
     os.unlink(domain.shm)
 
 
@@ -303,7 +303,7 @@ def test_file_that_somebody_keeps(domains, ctl):
     domain.wait_ready()
     ctl("attach", domain.name, "--live")
     with open(domain.shm, "rb"):
-        assert f"is left: process {os.getpid()} still has it" in ctl("detach", domain.name, "--live")
+        assert f"was kept: process {os.getpid()} still uses it" in ctl("detach", domain.name, "--live")
     assert "<shmem" not in domain.live() and os.path.exists(domain.shm)
     assert "is removed" in ctl("detach", domain.name, "--live")
 
@@ -314,7 +314,7 @@ def test_guest_that_does_not_let_go(scene, ctl):
     shm = f"/dev/shm/pvsched-{domain.uuid}"
     try:
         ctl("attach", domain.name, "--live")
-        assert "has not done so yet" in ctl("detach", domain.uuid, "--live", status=FAILED)
+        assert "has not done so within 10 s" in ctl("detach", domain.uuid, "--live", status=FAILED)
         assert os.path.exists(shm) and mappings(domain.pid, shm)
         assert "it is transient" not in ctl("attach", domain.name, "--live")
         assert "is transient" in ctl("attach", domain.name, status=FAILED)

@@ -101,7 +101,7 @@ def test_without_proc_connector(scene):
 
 
 def test_names(scene):
-    """What it was given, the uuid of the SMBIOS, or what is made up for a process that says nothing of itself."""
+    """The name it was given, the uuid of the SMBIOS, or one that is made up for a process that has none."""
     uuid = "6c34795f-f1f3-4451-b711-d6beefbb3011"
     named = scene.bare("pvsched-bare-uuid", arguments=["-name", "debug-threads=on", "-smbios", f"type=1,uuid={uuid}"])
     nameless = scene.bare("pvsched-bare-none", arguments=["-name", "debug-threads=on"])
@@ -187,7 +187,7 @@ def test_hotplug(scene):
 
 
 def test_beside_libvirt(scene):
-    """A QEMU of libvirt's is listed once, as libvirt's, whoever sees it first."""
+    """A QEMU of libvirt's is listed once, as libvirt's, whichever source sees it first."""
     theirs = scene.domain()
     bare = scene.bare()
     daemon = scene.daemon(config=BOTH)
@@ -231,7 +231,7 @@ def test_claimed_uuid(scene):
 
 
 def test_other_users(scene):
-    """Anybody can start a QEMU, with any code inside and any name: only those of believed users count."""
+    """Any user can start a QEMU, with any code inside and any name: only those of trusted users count."""
     qemu = scene.bare("pvsched-bare-nobody", prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
                       arguments=["-name", "guest=pvsched-bare-nobody,debug-threads=on"])
     daemon = scene.daemon(config=PROCFS)
@@ -247,7 +247,7 @@ def test_other_users(scene):
 
 
 def with_capabilities(*names):
-    """As the service has them: these and no others."""
+    """With these capabilities, as the service has them, and no others."""
     kept = ",".join(["-all", *(f"+{name}" for name in ("sys_nice", "bpf", "perfmon", "net_admin", *names))])
     return ["setpriv", f"--bounding-set={kept}", "--inh-caps=-all"]
 
@@ -256,7 +256,7 @@ def test_capabilities(scene):
     """The service as shipped may not look, and says so; with its drop-in it may."""
     qemu = scene.bare()
     daemon = scene.daemon(config=PROCFS, prefix=with_capabilities())
-    proc.wait_for(lambda: "it needs CAP_SYS_PTRACE" in daemon.status()["sources"]["procfs"]["detail"], 10, "the word")
+    proc.wait_for(lambda: "that needs CAP_SYS_PTRACE" in daemon.status()["sources"]["procfs"]["detail"], 10, "the word")
     checks = {check["name"]: check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]}
     assert checks["procfs"]["status"] == "warn" and "guest-pages.conf" in checks["procfs"]["fix"]
     assert listed(daemon, qemu.pid) == []

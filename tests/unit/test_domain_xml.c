@@ -193,7 +193,7 @@ static void test_another_one_of_ours(void)
 	       WITH("{&quot;qom-type&quot;:&quot;x&quot;,&quot;id&quot;:&quot;pvsched&quot;}",
 	            "edu"),
 	       "something else");
-	refuse(domain_xml_detach, WITH("rng-random,id=pvsched", "edu"), "not made by attach");
+	refuse(domain_xml_detach, WITH("rng-random,id=pvsched", "edu"), "attach did not make");
 	CHECK_INT(run(domain_xml_attach, WITH("rng-random,id=pvsched2", "edu,id=xpvsched")), 0);
 	domain_xml_edit_cleanup(&edit);
 }
@@ -213,7 +213,7 @@ static void test_shmem(void)
 	          DOMAIN_XML_UNCHANGED);
 	CHECK_INT(run(domain_xml_attach, BEGIN PC SHMEM("pvsched-" UUID, "master") END),
 	          DOMAIN_XML_UNCHANGED);
-	CHECK_CONTAINS(edit.note, "detach it first");
+	CHECK_CONTAINS(edit.note, "detach that first");
 	CHECK_INT(run(domain_xml_unplug, BEGIN PC SHMEM("pvsched-" UUID, "master") END), 0);
 	CHECK_STR(edit.removed, "<shmem name=\"pvsched-" UUID
 	                        "\" role=\"master\">\n  <model type=\"ivshmem-plain\"/>\n  <size "
@@ -230,7 +230,7 @@ static void test_shmem(void)
 
 static void test_pcie_needs_a_bridge(void)
 {
-	refuse(domain_xml_plug, BEGIN Q35 END, "use --persist");
+	refuse(domain_xml_plug, BEGIN Q35 END, "Use --persist");
 	CHECK_INT(run(domain_xml_plug, BEGIN Q35
 	              "<controller type='pci' index='2' model='pcie-to-pci-bridge'/>" END),
 	          0);
