@@ -14,9 +14,9 @@
 #include "util/cleanup.h"
 
 /*
- * The descriptor shares its file offset and its flags with QEMU's. So nothing but pread(),
- * pwrite(), mmap(), fstat() and looks at flags and seals may ever be done to it: a read(), write()
- * or lseek() would move QEMU's offset, and QEMU moves ours.
+ * The descriptor shares its file offset and its flags with QEMU's. So it may be used only for
+ * pread(), pwrite(), mmap(), fstat() and reads of flags and seals. A read(), write() or lseek()
+ * would move QEMU's offset, and QEMU moves ours.
  */
 struct carrier {
 	enum carrier_kind kind;
@@ -28,7 +28,7 @@ struct carrier {
 	void *memory; /* NULL: not mapped */
 };
 
-/** What kind of file it is; the filesystem is asked only after the type is known. */
+/** Checks the kind of file; asks the filesystem only after the type is known. */
 static int check_file(int fd)
 {
 	struct statfs file_system;
@@ -45,7 +45,7 @@ static int check_file(int fd)
 	return file_system.f_type == TMPFS_MAGIC ? 0 : CARRIER_NOT_TMPFS;
 }
 
-/** Whether it may be written; *sealed: whether it can no longer shrink. */
+/** Checks that it may be written. *sealed: it can no longer shrink. */
 static int check_access(int fd, bool *sealed)
 {
 	int flags = fcntl(fd, F_GETFL), seals;
@@ -66,15 +66,15 @@ static int check_size(enum carrier_kind kind, uint64_t size, uint64_t expected, 
 	if (size < PVSCHED_REGION_SIZE_MIN || size > PVSCHED_REGION_SIZE_MAX ||
 	    (expected && size != expected))
 		return CARRIER_WRONG_SIZE;
-	/* ivshmem's memory is a PCI BAR. */
+	/* ivshmem's memory is a PCI BAR, so its size is a power of two. */
 	if (kind == CARRIER_SHMEM && (size & (size - 1)))
 		return CARRIER_WRONG_SIZE;
 	return n_pages <= size / PVSCHED_PAGE_SIZE - 1 ? 0 : CARRIER_WRONG_SIZE;
 }
 
 /*
- * The pages that are read are locked: the booster must not wait for one that was swapped out, as
- * who owns the memory may have it, again and again.
+ * Locks the pages that are read: the owner of the memory could have them swapped out again and
+ * again, and the booster must not wait for that.
  */
 static int map_memory(struct carrier *carrier, size_t n_pages)
 {
@@ -84,9 +84,9 @@ static int map_memory(struct carrier *carrier, size_t n_pages)
 	if (memory == MAP_FAILED)
 		return errno == EPERM ? CARRIER_READ_ONLY : -errno;
 	carrier->memory = memory;
-	/* Without the right to it is no failure: then it is only slower under pressure. */
+	/* Without the right to lock, access is only slower under pressure: no failure. */
 	mlock(memory, (1 + n_pages) * PVSCHED_PAGE_SIZE);
-	/* The guardian is forked from the daemon and has no business there. */
+	/* The guardian is forked from the daemon and must not have this memory. */
 	return madvise(memory, carrier->size, MADV_DONTFORK) < 0 ? -errno : 0;
 }
 
@@ -111,7 +111,7 @@ int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t add
 	r = check_access(fd, &sealed);
 	if (r != 0)
 		return r;
-	/* After the seals: a size read before them could be one from before a truncation. */
+	/* After the seals: an earlier size could be one from before a truncation. */
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	carrier->device = st.st_dev;

@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * The carrier of a domain's guest pages: the shared-memory object behind its ivshmem device, found
- * through its QEMU process, proven to be safe to touch, and opened. Two kinds are known:
+ * The carrier is the memory that holds a domain's guest pages: the shared-memory object behind its
+ * ivshmem device. It is found through the QEMU process, proven to be safe to touch, and opened.
+ * There are two kinds:
  *
  * - a memfd of QEMU (`-object memory-backend-memfd,id=pvsched,...,share=on`, seal=on): sealed
  *   against shrinking, so it is mapped;
  * - libvirt's <shmem name='pvsched-...'> with role='master': a file in /dev/shm. It cannot be
- *   sealed, so it is never mapped, but read and written with pread() and pwrite(), which a
- *   truncated file answers with an error and not with SIGBUS.
+ *   sealed, so it is never mapped. pread() and pwrite() read and write it: on a truncated file they
+ *   fail, where a mapping would raise SIGBUS.
  *
- * Nothing that stands in the memory is believed here; see guest/page.h.
+ * The contents of the memory are not trusted here; see guest/page.h.
  */
 
 #include <sys/types.h>
@@ -27,43 +28,44 @@ enum carrier_kind {
 };
 
 /*
- * No huge pages: hugetlbfs knows no pwrite(), so that it had to be mapped; but a hole that QEMU
- * punches, which no seal against shrinking forbids, gives its page back to the host's pool, and
- * when that is empty our next access is a SIGBUS.
+ * No huge pages: hugetlbfs has no pwrite(), so the memory would have to be mapped. But QEMU can
+ * punch a hole, which no seal against shrinking forbids. The hole's page goes back to the host's
+ * pool, and when that is empty, our next access is a SIGBUS.
  */
 
 /** Why a domain has no usable carrier: positive outcomes of carrier_find(). */
 enum carrier_problem {
 	CARRIER_ABSENT = 1,  /* it has none: an ordinary domain */
-	CARRIER_AMBIGUOUS,   /* several objects could be it: which one is not proven */
+	CARRIER_AMBIGUOUS,   /* several objects could be it, and none is proven */
 	CARRIER_NOT_REGULAR, /* a FIFO, a device, ... */
 	CARRIER_NOT_TMPFS,   /* not on the tmpfs of memfds or of the host's /dev/shm */
 	CARRIER_WRONG_SIZE,  /* not the size QEMU was told, too small for its vCPUs, or absurd */
 	CARRIER_READ_ONLY,   /* QEMU's descriptor, or a seal, forbids writing */
-	CARRIER_HUGE,        /* on hugetlbfs: see below */
+	CARRIER_HUGE,        /* on hugetlbfs: see above */
 	CARRIER_CHANGED,     /* QEMU's descriptors changed while they were looked at */
 	_CARRIER_PROBLEM_MAX,
 };
 
 /**
- * Looks for the carrier of the QEMU process @pid (its start time is checked by the caller, before
- * and after) and opens it. @n_pages is how many vCPU pages it must hold at least. Reads
- * /proc/PID/{cmdline,maps,fd}; takes the descriptor over with pidfd_getfd(), so that nothing is
- * ever opened by name. Never blocks, whatever the descriptors are.
- * A memory that is mapped twice has the lower address.
+ * Finds the carrier of the QEMU process @pid and opens it. The caller checks the start time of @pid
+ * before and after. The carrier must hold at least @n_pages vCPU pages. Reads
+ * /proc/PID/{cmdline,maps,fd}. Takes the descriptor over with pidfd_getfd(), so that nothing is
+ * ever opened by name. Never blocks, whatever the descriptors are. For memory that is mapped twice,
+ * the address is the lower one.
  * Returns 0 and *ret; an enum carrier_problem; -errno: -EPERM where CAP_SYS_PTRACE or
  * CAP_DAC_READ_SEARCH is missing, -ESRCH without such a process, -E2BIG with more mappings or
  * descriptors than are looked at.
  *
- * It waits for no file, but like everything that reads /proc it takes QEMU's mmap_lock (before
- * Linux 6.17), which a QEMU that wants to can hold for long: not for a thread that must not wait.
+ * It waits for no file, but like every reader of /proc it takes QEMU's mmap_lock (before Linux
+ * 6.17). A hostile QEMU can hold that for long, so a thread that must not wait must not call this.
  */
 int carrier_find(pid_t pid, size_t n_pages, struct carrier **ret);
 
 /**
- * The same for a descriptor at hand: validates it and takes it over, also on failure. @expected is
- * the size it must have, 0: any that is allowed. @address is where QEMU has it mapped, 0: unknown.
- * What @fd is must be trusted in so far as that fstat(), fstatfs() and close() do not wait.
+ * The same for a descriptor at hand: validates it and takes it over, also on failure. The caller
+ * makes sure that fstat(), fstatfs() and close() of @fd do not wait.
+ * @expected  the size that it must have; 0: any size that is allowed
+ * @address   where QEMU has it mapped; 0: unknown
  * Returns 0 and *ret; an enum carrier_problem; -errno.
  */
 int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t address,
@@ -77,7 +79,7 @@ void carrier_cleanup(struct carrier **carrier);
 
 enum carrier_kind carrier_kind(const struct carrier *carrier);
 
-/** What it is: no two domains may have the same. */
+/** Identity of the object: no two domains may have the same. */
 dev_t carrier_device(const struct carrier *carrier);
 ino_t carrier_inode(const struct carrier *carrier);
 
@@ -87,15 +89,15 @@ uint64_t carrier_size(const struct carrier *carrier);
 /** Sealed against shrinking, so mapped. */
 bool carrier_sealed(const struct carrier *carrier);
 
-/** Where QEMU has the first byte of it mapped, in its own address space; 0: not known. */
+/** The address of its first byte in QEMU's address space; 0: not known. */
 uint64_t carrier_address(const struct carrier *carrier);
 
 /** The memory, readable and writable, carrier_size() bytes; NULL when it is not mapped. */
 void *carrier_memory(const struct carrier *carrier);
 
 /**
- * Its descriptor; stays the carrier's. It shares offset and flags with QEMU's: nothing that uses or
- * changes these may be done to it.
+ * Its descriptor, which stays the carrier's. It shares offset and flags with QEMU's, so calls that
+ * use or change these are forbidden.
  */
 int carrier_fd(const struct carrier *carrier);
 
@@ -106,9 +108,9 @@ int carrier_fd(const struct carrier *carrier);
 int carrier_read(const struct carrier *carrier, void *buffer, size_t size, uint64_t offset);
 
 /**
- * The same into it. Use it, not pwrite(), which appends when QEMU has set O_APPEND on the shared
- * descriptor. It may wait for a QEMU that holds the file's lock by long calls of its own, so it is
- * not for a thread that must not wait.
+ * Copies @size bytes into it. Use it, not pwrite(), which appends when QEMU has set O_APPEND on the
+ * shared descriptor. It may wait for a QEMU that holds the file's lock with long calls of its own.
+ * So a thread that must not wait must not call this.
  * Returns 0; -EINVAL beyond carrier_size(); -ENOSPC; -EPERM; -errno.
  */
 int carrier_write(const struct carrier *carrier, const void *buffer, size_t size, uint64_t offset);

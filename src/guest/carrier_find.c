@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Looking for the carrier in a QEMU that may be hostile. What is believed is only what the kernel
- * says of the mapping (device and inode), and that must be on a filesystem of the host's that
- * answers from memory. Until that is known nothing is done to a file of QEMU's that could reach a
- * filesystem's server, a device or a peer: no open, no stat that synchronises, no close.
+ * Finds the carrier in a QEMU that may be hostile. Only what the kernel says about the mapping is
+ * believed: its device and inode. These must be on a filesystem of the host that answers from
+ * memory. Until that is known, nothing is done to a file of QEMU that could reach a filesystem's
+ * server, a device or a peer. That excludes open(), close(), and a stat that synchronises.
  */
 
 #include <errno.h>
@@ -24,21 +24,21 @@
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-/** QEMU makes its memory early, so that it has low numbers. */
+/** QEMU makes its memory early, so the descriptors have low numbers. */
 #define DESCRIPTORS_MAX 32768
 
-/** How a file is called in maps and fd. QEMU names memfds by the type of the object. */
+/** The beginning of the file's name in maps and fd. QEMU names a memfd after the object's type. */
 static const char *const path_prefixes[] = {
         [CARRIER_MEMFD] = "/memfd:memory-backend-memfd",
         [CARRIER_SHMEM] = "/dev/shm/pvsched-",
 };
 
-/** Where libvirt's <shmem> makes its files. */
+/** The directory of the files of libvirt's <shmem>. */
 #define SHMEM_DIRECTORY "/dev/shm"
 
 struct search {
-	bool has_object;      /* a memory-backend-memfd of ours is on the command line, ... */
-	uint64_t object_size; /* ... with this size */
+	bool has_object;      /* our memory-backend-memfd is on the command line */
+	uint64_t object_size; /* the size of that one */
 	bool found, ambiguous;
 	/* the mapping found: */
 	enum carrier_kind kind;
@@ -86,7 +86,7 @@ static int read_object(pid_t pid, struct search *search)
 	return 0;
 }
 
-/** Whether a mapping is the carrier's as far as its name tells. */
+/** True if a mapping may be the carrier's, as far as its line tells. */
 static bool is_candidate(const struct search *search, const struct maps_entry *entry,
                          enum carrier_kind *kind)
 {
@@ -108,7 +108,7 @@ static int look_at_mapping(const struct maps_entry *entry, void *userdata)
 	if (!is_candidate(search, entry, &kind))
 		return 0;
 	if (search->found) {
-		/* The same once more is no question: either address will do. */
+		/* The same file mapped twice is not ambiguous: either address will do. */
 		search->ambiguous =
 		        entry->device != search->device || entry->inode != search->inode;
 		return search->ambiguous;
@@ -122,7 +122,7 @@ static int look_at_mapping(const struct maps_entry *entry, void *userdata)
 	return 0;
 }
 
-/** The device number that memfds have: that of one of our own. */
+/** Gets the device number of memfds, from a memfd of our own. */
 static int memfd_device(unsigned int flags, dev_t *ret)
 {
 	CLEANUP(cleanup_fd) int fd = memfd_create("pvschedd", MFD_CLOEXEC | flags);
@@ -135,8 +135,8 @@ static int memfd_device(unsigned int flags, dev_t *ret)
 }
 
 /**
- * Proves by the device number alone that the mapping's file is on the host's own tmpfs, as a name
- * may be anybody's: of a FUSE file in a mount namespace of its own, for instance.
+ * Proves by the device number alone that the file is on the host's own tmpfs. A name proves
+ * nothing: it may be that of a FUSE file in another mount namespace, for instance.
  */
 static int check_device(const struct search *search)
 {
@@ -163,7 +163,7 @@ static int check_device(const struct search *search)
 	return CARRIER_NOT_TMPFS;
 }
 
-/** Compares without a question to a server: what is known of a remote file is enough here. */
+/** Compares without asking a server: the cached attributes of a remote file suffice. */
 static int is_inode(const struct search *search, int dir_fd, const char *name, int flags,
                     bool *regular)
 {
@@ -183,7 +183,7 @@ static int look_at_descriptor(int dir_fd, const char *name, int fd, void *userda
 	char path[MAPS_PATH_MAX];
 	ssize_t length = readlinkat(dir_fd, name, path, sizeof(path) - 1);
 
-	/* The name first: the links of disks lead to filesystems whose servers may be down. */
+	/* The name comes first: a disk's link leads to a filesystem whose server may be down. */
 	if (length < 0)
 		return 0;
 	path[length] = '\0';
@@ -205,7 +205,7 @@ static int find_descriptor(pid_t pid, struct search *search)
 	return search->regular ? 0 : CARRIER_NOT_REGULAR;
 }
 
-/** Gets the descriptor; what QEMU has put in its place meanwhile is got rid of carefully. */
+/** Gets the descriptor. If QEMU has replaced it meanwhile, the other file is closed with care. */
 static int take_descriptor(int pidfd, const struct search *search, int *ret)
 {
 	bool regular;
@@ -224,7 +224,7 @@ static int take_descriptor(int pidfd, const struct search *search, int *ret)
 	return 0;
 }
 
-/** As carrier_find(), with the pidfd that keeps @pid from meaning another process. */
+/** As carrier_find(). @pidfd: of @pid; the descriptor is taken from that very process. */
 static int find(pid_t pid, int pidfd, size_t n_pages, struct carrier **ret)
 {
 	struct search search = {.found = false};

@@ -48,29 +48,27 @@ const char *carrier_problem_text(enum carrier_problem problem)
 		       "that "
 		       "begins with pvsched-)";
 	case CARRIER_AMBIGUOUS:
-		return "several shared memories of QEMU could hold the guest pages; leave one of "
-		       "them, "
-		       "and let no other memory backend have its size";
+		return "several shared memories of QEMU could hold the guest pages; keep only one "
+		       "of them, and give no other memory backend the same size";
 	case CARRIER_NOT_REGULAR:
-		return "what QEMU shares is a device, a pipe or the like and not a file in memory; "
-		       "remove it, and let libvirt or QEMU make the object";
+		return "QEMU's shared memory is a device, a pipe or the like, and not a file in "
+		       "memory; remove it, and let libvirt or QEMU make the object";
 	case CARRIER_NOT_TMPFS:
-		return "what QEMU shares is neither a memfd nor a file on the host's /dev/shm; "
+		return "QEMU's shared memory is neither a memfd nor a file in the host's /dev/shm; "
 		       "remove it, and let libvirt or QEMU make the object";
 	case CARRIER_WRONG_SIZE:
-		return "the shared memory does not have the size QEMU was started with, or is not "
-		       "between 1 and 16 MiB, or too small for a page for each vCPU and one more; "
-		       "give it 1M (up to 255 vCPUs), and remove a file left in /dev/shm";
+		return "the shared memory has another size than QEMU was started with, or is not "
+		       "between 1 and 16 MiB, or has no room for a page for each vCPU and one "
+		       "more; give it 1M (up to 255 vCPUs), and remove a leftover file in /dev/shm";
 	case CARRIER_READ_ONLY:
 		return "the shared memory cannot be written: QEMU has it open read-only, or it is "
-		       "sealed; leave readonly= and role='peer' out";
+		       "sealed; remove readonly= and role='peer'";
 	case CARRIER_HUGE:
-		return "the shared memory is on huge pages, which can be taken away while somebody "
-		       "reads them; leave hugetlb= out";
+		return "the shared memory is on huge pages, which QEMU can take away while "
+		       "pvschedd reads them; remove hugetlb=";
 	case CARRIER_CHANGED:
-		return "QEMU's descriptors changed while they were looked at; it is looked at "
-		       "again, "
-		       "and if it stays so, QEMU is not what it should be";
+		return "QEMU's descriptors changed during the check, which is repeated; if this "
+		       "message stays, QEMU may be compromised";
 	case _CARRIER_PROBLEM_MAX:
 		break;
 	}

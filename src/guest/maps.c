@@ -9,7 +9,7 @@
 
 #include "util/cleanup.h"
 
-/** The kernel gives about a page at a time, whatever is asked for. */
+/** The kernel returns about a page per read, whatever the size. */
 #define CHUNK_SIZE 8192
 
 struct cursor {
@@ -25,7 +25,7 @@ static int digit_value(char c)
 	return -1;
 }
 
-/** Takes a number and the character behind it off; false if either is not there. */
+/** Takes a number and the character after it. Returns false if either is missing. */
 static bool take_number(struct cursor *cursor, unsigned int base, char behind, uint64_t *ret)
 {
 	const char *first = cursor->at;

@@ -14,10 +14,10 @@
 #define OBJECT_TYPE "memory-backend-memfd"
 #define OBJECT_ID   "pvsched"
 
-/** An object in JSON that is longer is not ours: ours has a handful of members. */
+/** A longer JSON object is not ours: ours has a handful of members. */
 #define OBJECT_JSON_MAX 16384
 
-/** Longest value that is told apart, with the NUL; a longer one equals nothing we look for. */
+/** Longest value that is compared, with the NUL; a longer one matches nothing. */
 #define VALUE_MAX 64
 
 struct object {
@@ -51,8 +51,8 @@ int objects_parse_size(const char *text, uint64_t *ret)
 }
 
 /**
- * Takes "text," off, with ",," for a comma in it. What does not fit is replaced by a value that
- * equals nothing, not by its beginning.
+ * Takes "text,", in which ",," stands for a comma. A text that does not fit becomes "", which
+ * matches nothing; its beginning might match.
  */
 static void take_part(const char **at, char value[static VALUE_MAX])
 {
@@ -69,7 +69,7 @@ static void take_part(const char **at, char value[static VALUE_MAX])
 	value[n] = '\0';
 }
 
-/** Where the value of @key begins in "key=value", or NULL. */
+/** Returns the value in "key=value" if that is the key, else NULL. */
 static const char *value_of(const char *part, const char *key)
 {
 	size_t length = strlen(key);
@@ -77,7 +77,7 @@ static const char *value_of(const char *part, const char *key)
 	return strncmp(part, key, length) == 0 && part[length] == '=' ? part + length + 1 : NULL;
 }
 
-/** Of a key that is there twice, QEMU takes the last value, but the first of "id". */
+/** If a key is there twice, QEMU takes the last value, except for "id": of that the first. */
 static void parse_options(const char *text, struct object *object)
 {
 	bool has_id = false;
@@ -116,7 +116,7 @@ static int parse_json(const char *text, struct object *object)
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	root = json_root(doc);
-	/* A member of another type leaves its default, which is no carrier's. */
+	/* A member of another type keeps its default, which no carrier has. */
 	json_get_string(root, "qom-type", object->type, sizeof(object->type), &error);
 	json_get_string(root, "id", object->id, sizeof(object->id), &error);
 	json_get_integer(root, "size", 0, JSON_INTEGER_MAX, &size, &error);

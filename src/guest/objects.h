@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The carrier's object among the arguments of a QEMU, in either form:
+ * Finds the carrier's object among the arguments of a QEMU, in either form:
  *
  *	-object memory-backend-memfd,id=pvsched,size=1M,share=on
  *	-object {"qom-type":"memory-backend-memfd","id":"pvsched","size":1048576}
@@ -15,12 +15,12 @@
 /** Positive outcomes of objects_find_memfd(). */
 enum objects_outcome {
 	OBJECTS_ABSENT = 1,
-	OBJECTS_AMBIGUOUS, /* there are two, which QEMU itself would have refused */
+	OBJECTS_AMBIGUOUS, /* there are two, which QEMU itself refuses */
 };
 
 /**
  * Finds the memory-backend-memfd with the id "pvsched" among NUL-separated arguments.
- * @ret  its size in bytes; 0 where it has none that is understood
+ * @ret  its size in bytes; 0 if it has none that can be parsed
  * Returns 0; an enum objects_outcome; -ENOMEM.
  */
 int objects_find_memfd(const char *cmdline, size_t size, uint64_t *ret);

@@ -9,9 +9,9 @@
 #include "guest/file.h"
 
 /*
- * A guest writes these while we read: one load, one store each, never torn or repeated. A page that
- * is not mapped is read by system calls, whose words may be torn; what comes of that is validated
- * like anything else a guest could have written.
+ * A guest writes these words while we read: each takes one load or store, which is never torn or
+ * repeated. A page that is not mapped is read by system calls, which may tear words. Their result
+ * is validated like anything else that a guest could have written.
  */
 #define LOAD(word)              __atomic_load_n(&(word), __ATOMIC_ACQUIRE)
 #define STORE(word, value)      __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
@@ -192,7 +192,7 @@ int guest_page_publish(const struct guest_page *page, const struct guest_snapsho
 	return copy_out(page, &line, offsetof(struct pvsched_page, run_delay_ns), sizeof(line));
 }
 
-/* The words of a guest that say what it wants, as they lie in the page. */
+/* The words of a guest's request, as they lie in the page. */
 struct words {
 	struct {
 		uint64_t request, expect, generation_echo, nonce;

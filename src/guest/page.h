@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * One vCPU's page as the host sees it: what the guest wrote is read once, each word by itself, and
- * judged on the copy; what the host writes is never read back. No function here allocates, blocks
- * or logs: the booster calls them.
+ * One vCPU's page, as the host sees it. The guest's words are read once, each by itself, and judged
+ * on the copy. What the host writes is never read back. No function here allocates, blocks or logs,
+ * since the booster calls them.
  */
 
 #include <sys/types.h>
@@ -12,19 +12,19 @@
 #include "core/request.h"
 #include "util/base.h"
 
-/** Where the page is, and what the host told its guest. */
+/** The location of the page, and what the host told its guest. */
 struct guest_page {
-	struct pvsched_page *memory; /* NULL: not mapped, by @fd */
+	struct pvsched_page *memory; /* NULL: not mapped; use @fd */
 	int fd;                      /* -1: there is no page */
 	uint64_t offset;             /* of the page in @fd */
 	uint64_t address;            /* of the page in QEMU's address space; 0: not known */
-	uint64_t generation;         /* that the guest must say hello to; never 0 */
+	uint64_t generation;         /* the guest's hello must hold it; never 0 */
 	uint32_t apic_id;            /* of the vCPU; PVSCHED_APIC_ID_NONE: any */
 };
 
 #define GUEST_PAGE_NULL ((struct guest_page){.fd = -1})
 
-/** A copy of what a guest says of itself. */
+/** A copy of the guest's hello: what the guest says about itself. */
 struct guest_hello {
 	uint64_t generation_echo;
 	uint32_t abi_version;
@@ -37,12 +37,10 @@ struct guest_hello {
 	uint32_t agent_generation;
 };
 
-/** Reads it. Returns 0, or -errno when the memory is gone (-EIO: shorter than it was). */
+/** Reads the hello. Returns 0, or -errno when the memory is gone (-EIO: shorter than before). */
 int guest_page_read_hello(const struct guest_page *page, struct guest_hello *ret);
 
-/**
- * The host's answer to it. PVSCHED_STATUS_DISABLED when it is to no hello of this generation.
- */
+/** The host's answer to a hello; PVSCHED_STATUS_DISABLED if it is not of this generation. */
 enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
                                       const struct guest_page *page);
 
@@ -51,13 +49,13 @@ bool guest_hello_equal(const struct guest_hello *a, const struct guest_hello *b)
 /** Writes the answer, status last. Returns 0, or -errno. */
 int guest_page_answer(const struct guest_page *page, enum pvsched_status status);
 
-/** Clears what the host says, and says its generation. Returns 0, or -errno. */
+/** Clears the host's words and writes the generation. Returns 0, or -errno. */
 int guest_page_begin(const struct guest_page *page);
 
-/** Says that no host is here any more. Errors have no consequence. */
+/** Tells the guest that the host has left. Errors are ignored. */
 void guest_page_end(const struct guest_page *page);
 
-/** What the host tells the guest of its vCPU. */
+/** The host's words to the guest about its vCPU. */
 struct guest_snapshot {
 	uint64_t applied_state;
 	uint64_t run_delay_ns;
@@ -69,13 +67,14 @@ struct guest_snapshot {
 	uint32_t host_flags;
 };
 
-/** Writes it. Returns 0, or -errno. */
+/** Writes the snapshot. Returns 0, or -errno. */
 int guest_page_publish(const struct guest_page *page, const struct guest_snapshot *snapshot);
 
 /**
- * Reads the page and brings @request up to date. @agent: its scheduler's words count, too.
- * @ran_since_ns is since when the vCPU runs, or ran last; 0: not known. Returns 0, or -errno with
- * @request as it was.
+ * Reads the page and brings @request up to date.
+ * @agent         the words of the guest's scheduler count, too
+ * @ran_since_ns  since when the vCPU runs, or last ran; 0: not known
+ * Returns 0, or -errno with @request as it was.
  */
 int guest_page_read_request(const struct guest_page *page, bool agent, uint64_t ran_since_ns,
                             uint64_t now_ns, struct pvs_request *request);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/random.h>
 
-/* Only x86 has them; elsewhere a page is its CPU's by number. */
+/* Only x86 has APIC ids. Elsewhere the vCPU's number alone says which page it has. */
 static uint32_t apic_id(const struct topology *topology, uint32_t vcpu)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -32,7 +32,7 @@ static int write_at(const struct carrier *carrier, const void *from, size_t offs
 	return carrier_write(carrier, from, size, offset);
 }
 
-/* One store: what a guest waits for, before it believes the rest. */
+/* One store: a guest waits for it before it believes the rest. */
 static int write_generation(const struct carrier *carrier, uint64_t generation)
 {
 	struct pvsched_region *memory = carrier_memory(carrier);
@@ -73,7 +73,7 @@ int guest_region_begin(const struct carrier *carrier, const struct topology *top
 {
 	int r = n_vcpus <= PVSCHED_REGION_PAGES_MAX ? random_generation(generation) : -E2BIG;
 
-	/* nobody may take the old one for ours while the rest changes */
+	/* a guest must not take the old generation for ours while the rest changes */
 	if (r == 0)
 		r = write_generation(carrier, 0);
 	if (r == 0)

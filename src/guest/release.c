@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/** The daemon's memory is locked, stacks too. */
+/** Small, since the daemon's memory is locked, stacks too. */
 #define STACK_SIZE (64 * 1024)
 
 static atomic_uint pending;
@@ -20,7 +20,7 @@ static void *close_it(void *userdata)
 	return NULL;
 }
 
-/** Signals are the main thread's. A descriptor no thread can be had for stays counted and open. */
+/** Signals are for the main thread. Without a thread the descriptor stays counted and open. */
 static void start(pthread_attr_t *attributes, int fd)
 {
 	sigset_t all, before;
