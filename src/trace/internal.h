@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What the files of the tracer share; nobody else's. */
+/* Shared by the files of the tracer, and private to them. */
 
 #include <bpf/libbpf.h>
 
@@ -17,7 +17,7 @@ struct vcpu_address {
 	uint32_t apic_id;
 };
 
-/* Those that exist only where the module is loaded. */
+/* Programs whose tracepoints exist only while the module is loaded. */
 enum kvm_program {
 	KVM_INJ_VIRQ,
 	KVM_APICV_ACCEPT_IRQ,
@@ -28,7 +28,7 @@ enum kvm_program {
 };
 
 struct tracer {
-	struct tracer_bpf *(*open)(void); /* the object as it is made anew for each probe */
+	struct tracer_bpf *(*open)(void); /* makes a new object for each probe */
 	struct tracer_bpf *bpf;
 	struct tracer_parts parts;
 	int64_t preempt_count_from_rq;
@@ -40,20 +40,20 @@ struct tracer {
 	struct pvs_domain_account *domains;
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
-	uint16_t *listed_users;               /* how many tids share a bit of `listed` */
+	uint16_t *listed_users;               /* how many TIDs share a bit of `listed` */
 	struct vcpu_address *addresses;       /* by slot; process 0: none */
 	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
 	uint32_t last_epoch;                  /* see PVS_EPOCH_OVER */
 	tracer_event_fn *fn;                  /* during tracer_drain() */
 	void *userdata;
-	unsigned int drained; /* in this call of it */
+	unsigned int drained; /* events in this tracer_drain() */
 };
 
 /* tracer.c */
 
-/** As tracer_new(), of another object: tests have some that a kernel must refuse in part. */
+/** As tracer_new(), with another object: tests have some that a kernel must refuse in part. */
 int tracer_new_from(struct tracer **ret, struct tracer_bpf *(*open)(void),
                     const struct pvs_bucket_rule *cpu_rule, char *why, size_t why_size);
 
-/** To what is not attached yet. One that is missing is nothing to complain of: status tells. */
+/** Attaches to KVM tracepoints not attached yet. A missing one is no error: status tells. */
 void tracer_attach_kvm(struct tracer *tracer);

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* Structures and unions without a name that lie in one another; deeper ones are not looked into. */
+/* Maximum nesting of unnamed structures and unions that are searched. */
 #define DEPTH_MAX 4
 
-/* The offset in bytes of a member, also of one in a nameless part; -1: there is none. */
+/* Returns a member's offset in bytes, also within an unnamed part; -1 if there is none. */
 static int64_t member_offset(const struct btf *btf, uint32_t id, const char *name, int depth)
 {
 	const struct btf_type *type = btf__type_by_id(btf, id);
@@ -30,7 +30,7 @@ static int64_t member_offset(const struct btf *btf, uint32_t id, const char *nam
 	return -1;
 }
 
-/* The offset of a variable among those per CPU, and its type; -1: there is none of that name. */
+/* Returns a per-CPU variable's offset, and its type; -1 if there is none of that name. */
 static int64_t percpu_offset(const struct btf *btf, const char *name, uint32_t *type)
 {
 	int id = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
@@ -48,7 +48,7 @@ static int64_t percpu_offset(const struct btf *btf, const char *name, uint32_t *
 	return -1;
 }
 
-/* Linux 6.2 to 6.14 have it in a structure, with other things that are hot. */
+/* Linux 6.2 to 6.14 keep it in a structure, with other hot variables. */
 static int64_t preempt_count_offset(const struct btf *btf)
 {
 	uint32_t type;

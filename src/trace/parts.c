@@ -11,15 +11,14 @@ static const struct {
 	const char *name;
 	const char *loss;
 } descriptions[PVS_PARTS] = {
-        {"softirq",
-         "a vCPU does not make room for ksoftirqd; up to Linux 6.3 its boost may then last "
-         "until pvschedd looks for another cause"},
+        {"softirq", "a vCPU does not make room for ksoftirqd; up to Linux 6.3 its boost may then "
+                    "last until pvschedd looks at it for another reason"},
         {"helpers", "a vCPU does not make room for QEMU's own threads that wait behind it"},
         {"interrupts", "a vCPU that waits is not boosted when an interrupt comes for it"},
         {"spinning", "a boosted vCPU that spins on a lock keeps its boost"},
-        {"entitlement", "a boost costs the same however many threads compete for the CPU, and a "
-                        "CFS quota is seen only when the domain is looked at"},
-        {"exec", "a vCPU thread that calls exec is given back a little later"},
+        {"entitlement", "the price of a boost does not depend on how many threads compete for the "
+                        "CPU, and a CFS quota is noticed only when the domain is looked at"},
+        {"exec", "a vCPU thread that calls exec is unboosted a little later"},
 };
 
 const char *tracer_part_name(unsigned int part)
@@ -42,7 +41,7 @@ int tracer_parts_choose(struct tracer_parts *ret, tracer_parts_load_fn *load, vo
 		return 0;
 	ret->loaded = 0;
 	r = load(userdata, 0, cause);
-	/* one after the other, on top of those that load: two may be too much together */
+	/* one after the other, added to those that load: two may be too much together */
 	for (unsigned int part = 0; r == 0 && part < PVS_PARTS; part++) {
 		if (load(userdata, ret->loaded | (1U << part), ret->cause[part]) < 0)
 			continue;
@@ -52,7 +51,7 @@ int tracer_parts_choose(struct tracer_parts *ret, tracer_parts_load_fn *load, vo
 	return r;
 }
 
-/* What the verifier adds about itself after the line that names the cause. */
+/* True for lines that the verifier adds about itself after the one that names the cause. */
 static bool is_about_itself(const char *line)
 {
 	static const char *const beginnings[] = {
@@ -70,7 +69,7 @@ static void keep(char cause[TRACER_CAUSE_MAX], const char *line, size_t length)
 	snprintf(cause, TRACER_CAUSE_MAX, "%.*s", (int)MIN(length, (size_t)TRACER_CAUSE_MAX), line);
 }
 
-/* The line of a verifier's log that names the cause; its length, 0: there is none. */
+/* Finds the line of a verifier's log that names the cause. Returns its length; 0: none. */
 static size_t find_cause(const char *log, const char **ret)
 {
 	const char *line = strstr(log, "failed to resolve CO-RE relocation");
@@ -80,7 +79,7 @@ static size_t find_cause(const char *log, const char **ret)
 		*ret = line;
 		return strcspn(line, "\n");
 	}
-	/* or else the verifier's last word before what it tells of itself */
+	/* else the verifier's last line before those about itself */
 	for (line = log; *line; line += length + (line[length] == '\n')) {
 		length = strcspn(line, "\n");
 		if (length == 0 || is_about_itself(line))
@@ -105,8 +104,8 @@ static void keep_from_log(char cause[TRACER_CAUSE_MAX], const char *text)
 
 /*
  * libbpf says "prog 'x': BPF program load failed: Invalid argument", then the verifier's log, then
- * what follows for the object. The first of these is replaced by the cause in the log; what comes
- * after a cause names none.
+ * messages about the object. The cause from the log replaces the first of these. Messages after a
+ * cause name none.
  */
 void tracer_cause_note(char cause[TRACER_CAUSE_MAX], const char *text)
 {

@@ -5,7 +5,7 @@
  * The parts of the tracer that a kernel may refuse one by one (PVS_PART_*). A part is probed by
  * loading it: a kernel that lacks one field or one helper costs that part, and nothing else.
  *
- * Only what charging a boost and giving it back need is a must: without that, nothing is loaded.
+ * Only the code that charges a boost and ends it is mandatory: without that, nothing is loaded.
  */
 
 #include <stddef.h>
@@ -16,34 +16,34 @@
 /** Why a part was left out: the line of the verifier or of libbpf that names the cause. */
 #define TRACER_CAUSE_MAX 256
 
-/** What became of the parts; of those in @loaded, the cause is "". */
+/** The result for each part. The cause is "" for a part in @loaded. */
 struct tracer_parts {
 	uint32_t loaded; /* PVS_PART_* */
 	char cause[PVS_PARTS][TRACER_CAUSE_MAX];
 };
 
-/** Name of the part of that bit number, for people and for JSON: "helpers". */
+/** Name of the part with that bit number, for people and for JSON: "helpers". */
 const char *tracer_part_name(unsigned int part);
 
-/** What does not happen without it: half a sentence. */
+/** The loss without the part: half a sentence. */
 const char *tracer_part_loss(unsigned int part);
 
 /**
- * Loads a tracer of these parts, and keeps it in place of the one before.
- * Returns 0; -errno, and @cause says why: the one before stays.
+ * Loads a tracer with these parts, and keeps it in place of the previous one.
+ * Returns 0; -errno with the reason in @cause: the previous one stays.
  */
 typedef int tracer_parts_load_fn(void *userdata, uint32_t parts, char cause[TRACER_CAUSE_MAX]);
 
 /**
- * Finds out which parts load here, by calling @load: once where all do. The last call that returned
+ * Finds the parts that load here by calls of @load: one call if all do. The last call that returned
  * 0 was for the parts in ret->loaded.
- * Returns 0; -errno: not even a tracer without any of them loads, and @cause says why.
+ * Returns 0; -errno with the reason in @cause: not even a tracer without parts loads.
  */
 int tracer_parts_choose(struct tracer_parts *ret, tracer_parts_load_fn *load, void *userdata,
                         char cause[TRACER_CAUSE_MAX]);
 
 /**
- * Keeps what libbpf complains of in @cause, which begins as "". @text: one message of its log, with
- * the verifier's log in it or not. Of several the first one that names a cause stays.
+ * Keeps libbpf's complaint in @cause, which begins as "". @text is one message of its log, with or
+ * without the verifier's log. Of several messages the first that names a cause stays.
  */
 void tracer_cause_note(char cause[TRACER_CAUSE_MAX], const char *text);

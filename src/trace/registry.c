@@ -9,7 +9,7 @@
 
 #include "util/procfs.h"
 
-/* A bit of a table in BPF is set while anybody who shares it is registered. */
+/* A bit of a table in BPF is set while a registered thread or process shares it. */
 static void mark(uint64_t *table, uint16_t *users, uint32_t bit, int change)
 {
 	uint64_t *word = &table[bit / 64];
@@ -36,13 +36,13 @@ static int timer_try(const struct bpf_program *maker)
 }
 
 /*
- * Linux 6.18 allocates a timer without waiting for anything (kmalloc_nolock), and then may have
- * none of that size left however much memory is free: a hundred or two were had. A pipe is of that
- * size, too, and waited for; with it come some twenty for us.
+ * Linux 6.18 allocates a timer without waiting (kmalloc_nolock). So it may have none of that size
+ * left while much memory is free: one or two hundred succeed. A pipe needs an object of that size,
+ * too, and waits for memory. About twenty more come with it, for us.
  */
 #define TIMER_TRIES 16
 
-/* @maker: the program that makes it, which was told whose. */
+/* @maker: the program that makes the timer. It was told for which thread. */
 static int timer_make(const struct bpf_program *maker)
 {
 	int r, pipe_fds[2];
@@ -58,7 +58,7 @@ static int timer_make(const struct bpf_program *maker)
 	return r;
 }
 
-/* @slot: as in the tracer's table, where helpers come after vCPUs. */
+/* @slot: index in the tracer's table, where helpers come after vCPUs. */
 static int thread_register(struct tracer *tracer, uint32_t slot, pid_t tid)
 {
 	uint32_t key = (uint32_t)tid, value = slot;
@@ -84,7 +84,7 @@ static void address_end(struct tracer *tracer, unsigned int slot)
 	if (!address->process)
 		return;
 	mark_process(tracer, address->process, -1);
-	/* it may be another slot's by now */
+	/* the address may be another slot's by now */
 	if (bpf_map_lookup_elem(fd, address, &value) == 0 && value == slot)
 		bpf_map_delete_elem(fd, address);
 	*address = (struct vcpu_address){0};
@@ -95,7 +95,7 @@ int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, 
 	struct vcpu_address address = {(uint32_t)process, apic_id};
 	uint32_t value = slot;
 
-	tracer_attach_kvm(tracer); /* a module that was loaded after us is there by now */
+	tracer_attach_kvm(tracer); /* the module may have been loaded after us */
 	address_end(tracer, slot);
 	if (apic_id == PVS_APIC_ID_NONE)
 		return 0;

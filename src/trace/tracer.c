@@ -12,10 +12,10 @@
 
 #include "trace/kernel_btf.h"
 
-/* Handled within half a millisecond or so; then whoever handles them may have a command to do. */
+/* They take about half a millisecond. Then the caller may have a command to serve. */
 #define DRAIN_MAX 64
 
-/* Where what libbpf complains of is kept: its callback has no other way to say. */
+/* Holds libbpf's complaint: its callback has no argument for that. */
 static char *complaint;
 
 static int keep_complaint(enum libbpf_print_level level, const char *format, va_list args)
@@ -35,7 +35,7 @@ static int fail(char *why, size_t why_size, const char *what, int error, const c
 {
 	const char *hint = "";
 
-	if (error == -EPERM) /* EACCES is the verifier's, too */
+	if (error == -EPERM) /* EACCES may be the verifier's */
 		hint = "; it needs CAP_BPF, CAP_PERFMON and no lockdown";
 	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		hint = "; the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
@@ -57,7 +57,7 @@ static int on_sample(void *ctx, void *data, size_t size)
 
 	if (size >= sizeof(struct pvs_event))
 		tracer->fn(tracer->userdata, data);
-	/* an error ends the walk after this one, which counts as read */
+	/* an error ends the walk after this event, which counts as read */
 	return ++tracer->drained < DRAIN_MAX ? 0 : -EAGAIN;
 }
 
@@ -153,7 +153,7 @@ static void leave_out(struct tracer_bpf *bpf, uint32_t parts)
 	bpf->rodata->parts = parts;
 }
 
-/* One that the kernel takes is kept in place of the one before, attached to the scheduler. */
+/* Loads and attaches a tracer with @parts. On success it replaces the previous one. */
 static int load(void *userdata, uint32_t parts, char cause[TRACER_CAUSE_MAX])
 {
 	struct tracer *tracer = userdata;
@@ -303,7 +303,7 @@ int tracer_overdue_fd(const struct tracer *tracer)
 	return bpf_map__fd(tracer->bpf->maps.overdue);
 }
 
-/* The sum over all CPUs; zero where memory is out. */
+/* The sum over all CPUs; zero when out of memory. */
 static struct pvs_interrupt_counts sum_interrupts(const struct tracer *tracer)
 {
 	int n = libbpf_num_possible_cpus(), fd = bpf_map__fd(tracer->bpf->maps.interrupt_counts);
@@ -343,7 +343,7 @@ void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
 void tracer_missing(const struct tracer *tracer, char *text, size_t size)
 {
 	const struct tracer_sources *sources = &tracer->sources;
-	/* what was refused is not looked for */
+	/* the tracepoints of a refused part are not missing */
 	bool no_interrupts = !(tracer->parts.loaded & PVS_PART_INTERRUPTS);
 	bool no_spinning = !(tracer->parts.loaded & PVS_PART_SPINNING);
 	const struct {
