@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Base vocabulary: what every room may use, including the pure policy. Nothing here does I/O, logs,
- * or reads a clock.
+ * Base vocabulary for every room, including the pure policy. Nothing here does I/O, logs, or reads
+ * a clock.
  *
- * Return values, in the whole tree: 0 is success, a negative errno is a failure the caller
- * forwards, a positive value is a documented outcome of that one function which its caller handles.
+ * Return values, in the whole tree: 0 is success, a negative errno is a failure that the caller
+ * forwards. A positive value is a documented outcome of one function, which its caller handles.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@
 #define CLEANUP(function)        __attribute__((cleanup(function)))
 
 /**
- * Hands a value over: evaluates to *p and leaves `empty` behind, so that a cleanup attribute on the
+ * Hands a value over: evaluates to p and leaves `empty` in it, so that a cleanup attribute on the
  * variable does nothing any more.
  */
 #define STEAL(p, empty)                                                                            \

@@ -137,10 +137,10 @@ static int group_lacks_rt(const struct cgroup_cpu *cpu, const char *group)
 	return r < 0 ? r : runtime == 0;
 }
 
-/** Whether a group is what is looked for: 1, 0, or -errno; -ENOENT counts as 0. */
+/** Returns 1 if a group matches, 0 if not, or -errno; -ENOENT counts as 0. */
 typedef int group_test_fn(const struct cgroup_cpu *cpu, const char *group);
 
-/** Cuts the last component off. False when @group is the root already. */
+/** Removes the last component. Returns false if @group is the root. */
 static bool group_to_parent(char *group)
 {
 	char *slash = strrchr(group, '/');
@@ -152,8 +152,7 @@ static bool group_to_parent(char *group)
 }
 
 /**
- * Tests @group and its ancestors upwards; finds the first that passes, or the last (so, the
- * topmost) when @topmost is set.
+ * Tests @group and its ancestors, upwards. Finds the first match, or with @topmost the last one.
  */
 static int group_search(const struct cgroup_cpu *cpu, const char *group, group_test_fn *test,
                         bool topmost, char *found, size_t size)

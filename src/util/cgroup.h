@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The hierarchy of the cpu controller: where it is mounted, small attributes of its groups, and
- * what in a group's ancestry limits its threads. Groups are named as in /proc/PID/cgroup: absolute
- * paths within the hierarchy. Paths with ".." in them (a group outside our cgroup namespace) are
- * refused with -EINVAL.
+ * The hierarchy of the cpu controller: where it is mounted, small attributes of its groups, and the
+ * limits that a group and its ancestors set. Groups are named as in /proc/PID/cgroup: absolute
+ * paths within the hierarchy. Paths with ".." (a group outside our cgroup namespace) are refused
+ * with -EINVAL.
  */
 
 #include "util/base.h"
@@ -22,7 +22,7 @@ struct cgroup_cpu {
 
 /** Outcomes of the two searches. */
 enum {
-	CGROUP_NOT_FOUND = 1, /* no group of the ancestry has what was looked for */
+	CGROUP_NOT_FOUND = 1, /* neither the group nor an ancestor matches */
 };
 
 /**

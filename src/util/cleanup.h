@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/*
- * Cleanup attributes for what the C library hands out. Types of our own bring their own.
- */
+/* Cleanup attributes for resources of the C library. Types of our own bring their own. */
 
 #include <dirent.h>
 #include <errno.h>

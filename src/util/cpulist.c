@@ -17,7 +17,7 @@ static const char *skip_blanks(const char *p)
 	return p;
 }
 
-/* Reads digits; stops counting at CPU_SET_BITS_MAX, so that no number of digits overflows. */
+/* Reads a number, which stops growing at CPU_SET_BITS_MAX: so it cannot overflow. */
 static int parse_number(const char **p, unsigned int *ret)
 {
 	unsigned int n = 0;

@@ -34,7 +34,7 @@ void cpu_set_bits_add(struct cpu_set_bits *set, unsigned int cpu);
 
 bool cpu_set_bits_has(const struct cpu_set_bits *set, unsigned int cpu);
 
-/** The least CPU of the set that is @from or above; CPU_SET_BITS_MAX when there is none. */
+/** Returns the lowest CPU of the set from @from on; CPU_SET_BITS_MAX if there is none. */
 unsigned int cpu_set_bits_next(const struct cpu_set_bits *set, unsigned int from);
 
 #define CPU_SET_BITS_FOREACH(cpu, set)                                                             \

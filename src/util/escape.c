@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/** Outcomes: the code point of a valid sequence of @length bytes. */
+/** Returns the code point of a valid sequence of @length bytes. */
 static uint32_t utf8_decode(const unsigned char *b, size_t length)
 {
 	static const unsigned char lead_mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
@@ -62,8 +62,8 @@ size_t utf8_length(const char *text)
 }
 
 /**
- * Characters that a terminal obeys instead of showing. The bidirectional ones would let a name
- * rewrite the line it stands in.
+ * True for characters that a terminal obeys and does not show. Bidirectional ones would let a name
+ * rewrite its own line.
  */
 static bool is_unprintable(uint32_t code)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/*
- * Text from outside made fit for a terminal or a journal: names of domains, of programs, of files.
- */
+/* Makes text from outside safe for a terminal or the journal: names of domains, programs, files. */
 
 #include "util/base.h"
 
@@ -16,7 +14,7 @@ size_t utf8_sequence(const char *text, size_t size);
 /** True if all @size bytes at @text are valid UTF-8. */
 bool utf8_valid(const char *text, size_t size);
 
-/** Number of characters (code points) of a valid UTF-8 string: the columns it takes, nearly. */
+/** Number of characters (code points) of a valid UTF-8 string: about the columns it takes. */
 size_t utf8_length(const char *text);
 
 /**

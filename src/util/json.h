@@ -84,9 +84,9 @@ void json_set_file(struct json_doc *doc, unsigned int file);
 unsigned int json_file(const struct json_value *value);
 
 /**
- * One document out of @n >= 1, the later ones going before: objects are merged by key at every
- * level, any other value replaces the earlier one whole. Members come in the order of their keys. A
- * merged object stands where the last document that has it says.
+ * Merges @n >= 1 documents into one. Later documents override earlier ones: objects are merged by
+ * key at every level; any other value replaces the earlier one whole. Members come in the order of
+ * their keys. A merged object stands where the last document that has it says.
  * Returns 0 and *ret, to be freed before @docs, of which it is made; -ENOMEM with an error.
  */
 int json_merge(const struct json_doc *const docs[], size_t n, struct json_doc **ret,

@@ -55,7 +55,7 @@ static size_t count_members(const struct layer *layers, size_t n)
 static int append_merged(struct json_doc *doc, const struct layer *layers, size_t n,
                          uint32_t parent);
 
-/* Appends what all the objects @layers have, by key. */
+/* Appends the members of all objects in @layers, by key. */
 static int append_members(struct json_doc *doc, const struct layer *layers, size_t n,
                           uint32_t parent)
 {
@@ -81,7 +81,7 @@ static int append_members(struct json_doc *doc, const struct layer *layers, size
 	return 0;
 }
 
-/* Appends what the values @layers of one place, the later ones going before, come to. */
+/* Appends the merged value of one place. Later @layers override earlier ones. */
 static int append_merged(struct json_doc *doc, const struct layer *layers, size_t n,
                          uint32_t parent)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define SD_JOURNAL_SUPPRESS_LOCATION /* the place in the source is no news to an admin */
+#define SD_JOURNAL_SUPPRESS_LOCATION /* an administrator does not need the place in the source */
 
 #include "util/log.h"
 
@@ -22,13 +22,13 @@
 #define LOG_MESSAGE_MAX 2048
 #define LOG_FIELD_MAX   1024
 
-/** So many lines within so long; what is beyond is counted, and the count is told. */
+/** At most so many lines in that time. Further ones are only counted, and the count is logged. */
 #define LOG_LINES_MAX 300
 #define LOG_WINDOW_NS (10 * NSEC_PER_SEC)
 
 static atomic_int log_max_level = LOG_INFO;
 
-/** Whoever can make us write a line may try to make us write a million. */
+/** A process that can make us write one line may try to make us write a million. */
 static struct {
 	atomic_uint_least64_t begin_ns;
 	atomic_uint lines;
@@ -113,8 +113,9 @@ static int write_journal(int level, const struct log_context *ctx, const char *e
 }
 
 /**
- * True if a line may be written now. @suppressed gets how many were not in the window that has
- * ended with it, else 0. Two threads that end a window at once may let a few more through: no harm.
+ * True if a line may be written now. If a window ends with it, @suppressed gets the number of lines
+ * that were suppressed in that window, else 0. Two threads that end a window at once may let a few
+ * more lines through, which is harmless.
  */
 static bool log_admit(unsigned int *suppressed)
 {
@@ -143,7 +144,8 @@ void log_write(int level, const struct log_context *ctx, const char *format, ...
 	if (level > atomic_load(&log_max_level) || !log_admit(&suppressed))
 		return;
 	if (suppressed)
-		log_write(LOG_WARNING, NULL, "%u messages were not written, there were too many",
+		log_write(LOG_WARNING, NULL,
+		          "%u messages were suppressed: more than 300 came within 10 s",
 		          suppressed);
 	va_start(args, format);
 	if (vsnprintf(message, sizeof(message), format, args) < 0)

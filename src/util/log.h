@@ -11,7 +11,7 @@
 
 #include "util/base.h"
 
-/** What a message is about; NULL (or -1) members are left out of the record. */
+/** The subject of a message; NULL (or -1) members are left out of the record. */
 struct log_context {
 	const char *domain;     /* PVSCHED_DOMAIN; escaped before it is printed */
 	int vcpu;               /* PVSCHED_VCPU, or -1 */
@@ -23,9 +23,8 @@ struct log_context {
 void log_set_level(int level);
 
 /**
- * Writes one message. Control characters in it are escaped, since names come from outside.
- * @ctx may be NULL. More than 300 lines in 10 s are counted instead, and the count is written
- * after.
+ * Writes one message. Control characters in it are escaped, since names come from outside. @ctx may
+ * be NULL. Lines beyond 300 in 10 s are only counted, and the count is written later.
  */
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
         PRINTF_FORMAT(3, 4);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * MESSAGE_ID of the messages that an admin may want to find, count or act on. Fixed for ever: they
- * are what systemd/pvschedd.catalog explains and what other people's filters match. One of them is
- * never used for another meaning.
+ * MESSAGE_ID of the messages that an administrator may want to find, count or act on. They are
+ * fixed for ever: systemd/pvschedd.catalog explains them, and filters of users match them. None is
+ * ever used for another meaning.
  */
 
 /** The daemon is ready; what it can and cannot do here. */
@@ -19,28 +19,28 @@
 /** The kernel refused a real-time class: RT_GROUP_SCHED without a budget. */
 #define LOG_ID_BOOST_REFUSED "c341a78943e54355a5af46ba2a20653f"
 
-/** Somebody else changed a thread we had changed; it is left alone. */
+/** Another program changed a thread that we had boosted; it is left alone. */
 #define LOG_ID_FOREIGN_CHANGE "f9e426345c1b45cda078f89af93f894f"
 
-/** The guardian gave threads back because the daemon died or hung. */
+/** The guardian unboosted threads because the daemon died or hung. */
 #define LOG_ID_GUARDIAN_RESTORED "18468c5a0d044eaca7618e15b463da20"
 
-/** Threads that an earlier run left changed were given back at start. */
+/** Threads that an earlier run left boosted were unboosted at start. */
 #define LOG_ID_RECOVERED_AT_START "e02b24325c6a478bbe573fb9646155a3"
 
-/** A configuration was refused; the old one holds. */
+/** A configuration was refused; the old one stays in force. */
 #define LOG_ID_CONFIG_REFUSED "2d0758cb557c4fe7aa7dfa9f54d7b4aa"
 
 /** A configuration was loaded. */
 #define LOG_ID_CONFIG_LOADED "e7090409f9af45d08ef961cda4ee2da8"
 
-/** What was done for one domain in the last interval. */
+/** A summary of one domain's last interval. */
 #define LOG_ID_DOMAIN_SUMMARY "5263729967f14a09a1cb0a6a074bcfc1"
 
 /** The memory of a domain's guest pages, or what its guest says there, changed. */
 #define LOG_ID_GUEST_PAGE "b6a1f4a56a3c4d0f9e0b8f6f3a5d2c71"
 
-/** Too many unclean ends: nothing is boosted until an admin enables it. */
+/** Too many unclean ends: nothing is boosted until an administrator enables it. */
 #define LOG_ID_CIRCUIT_BREAKER "838061fe0bc348c6a512dbdd97e172e2"
 
 /** The kernel refused the tracer: nothing is measured or boosted. */

@@ -15,7 +15,7 @@
 /** At most 32 hierarchies; a real file has a dozen lines, of which one is long. */
 #define CGROUP_FILE_MAX 16384
 
-/** The part of a status file that is looked at. */
+/** The beginning of a status file that is read. */
 #define STATUS_FILE_MAX 2048
 
 #define PROC_PATH_MAX 64
@@ -96,7 +96,7 @@ int procfs_cgroup(pid_t pid, pid_t tid, enum procfs_cgroup_kind *kind, char *pat
 	return procfs_parse_cgroup(text, (size_t)size, kind, path, path_size);
 }
 
-/** The number an entry of /proc is named by, or 0 for any other name. */
+/** The number that names an entry of /proc, or 0 for any other name. */
 static int name_to_number(const char *name)
 {
 	int number = 0;
@@ -195,7 +195,7 @@ int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS])
 	ssize_t size;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	/* the users stand among the first lines, the masks of CPUs and nodes last */
+	/* the user ids are in the first lines; the masks of CPUs and nodes come last */
 	size = read_up_to(path, text, sizeof(text));
 	return size < 0 ? (int)size : procfs_parse_uids(text, (size_t)size, ret);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Reading /proc: every read is bounded, and a thread that is gone is an ordinary outcome, -ENOENT
- * or -ESRCH. Answers are as old as the read: pair a tid with its start time before believing them.
+ * Reads /proc. Every read is bounded, and a thread that is gone is an ordinary outcome, -ENOENT or
+ * -ESRCH. An answer is as old as the read: callers pair a TID with its start time.
  */
 
 #include <sys/types.h>
@@ -13,7 +13,7 @@
 
 #define PROCFS_BOOT_ID_LEN 37 /* with the NUL */
 
-/** Of QEMU's command line: uuid, memory and topology stand first, hundreds of disks come later. */
+/** Bytes of QEMU's command line: uuid, memory and topology come first, hundreds of disks later. */
 #define PROCFS_CMDLINE_MAX (256 * 1024)
 
 /**
@@ -23,8 +23,8 @@
 ssize_t procfs_read_file(const char *path, char *buffer, size_t size);
 
 /**
- * Reads the stat file of thread @tid of process @pid. With @pid 0: of whatever thread has that
- * number, which works for every thread though only processes are listed in /proc.
+ * Reads the stat file of thread @tid of process @pid. With @pid 0, of the thread of any process
+ * that has this TID: /proc lists processes only, but has an entry for every thread.
  * Returns 0, or -errno: -ENOENT or -ESRCH when there is no such thread.
  */
 int procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret);
@@ -33,7 +33,7 @@ int procfs_stat(pid_t pid, pid_t tid, struct procfs_stat *ret);
 int procfs_start_ticks(pid_t pid, pid_t tid, uint64_t *ret);
 
 /**
- * The group of a thread in the hierarchy of the cpu controller. @pid as in procfs_stat().
+ * Gets the group of a thread in the hierarchy of the cpu controller. @pid as in procfs_stat().
  * Returns 0, or -errno: see procfs_parse_cgroup().
  */
 int procfs_cgroup(pid_t pid, pid_t tid, enum procfs_cgroup_kind *kind, char *path,
@@ -58,25 +58,25 @@ typedef int procfs_process_fn(pid_t pid, void *userdata);
 int procfs_each_process(size_t max, procfs_process_fn *fn, void *userdata);
 
 /**
- * The command line of a process: its arguments, each ended by a NUL, cut at @size bytes.
+ * Reads the command line of a process: its arguments, each ended by a NUL, cut at @size bytes.
  * Returns the size read, or -errno.
  */
 ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size);
 
 /**
- * The path of the executable of a process, as its own mounts have it; " (deleted)" behind it when
- * the file is no longer there. Needs CAP_SYS_PTRACE for processes that may do more than we may.
- * Returns 0; -ENAMETOOLONG; -errno: -EACCES when we may not, -ENOENT for kernel threads.
+ * Gets the path of a process's executable in its own mounts, with " (deleted)" at the end if the
+ * file is gone. Needs CAP_SYS_PTRACE for processes with more privileges than ours.
+ * Returns 0; -ENAMETOOLONG; -errno: -EACCES without permission, -ENOENT for kernel threads.
  */
 int procfs_exe(pid_t pid, char *path, size_t size);
 
-/** The process of a thread, by its number alone. Returns 0, or -errno. */
+/** Gets the process of a thread by the TID alone. Returns 0, or -errno. */
 int procfs_process(pid_t tid, pid_t *ret);
 
-/** The users of a process: real, effective, saved, of the file system. Returns 0, or -errno. */
+/** Gets the user ids of a process: real, effective, saved, file system. Returns 0, or -errno. */
 int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS]);
 
-/** Number of the last thread that was started on this host, modulo the largest. 0, or -errno. */
+/** Gets the TID that was given last on this host; TIDs wrap around. Returns 0, or -errno. */
 int procfs_last_pid(pid_t *ret);
 
 /** Called for each descriptor: the entry @name of the folder @dir_fd; a value other than 0 ends it.

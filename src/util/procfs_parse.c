@@ -5,14 +5,13 @@
 #include <errno.h>
 #include <string.h>
 
-/** A piece of a text that is not zero terminated. */
+/** A piece of a text that no NUL ends. */
 struct span {
 	const char *at;
 	size_t size;
 };
 
-/** Takes everything up to @separator (or the end) off the front of *rest. False when it is empty.
- */
+/** Takes what is before @separator, or all, off *rest. Returns false when *rest is empty. */
 static bool span_take(struct span *rest, char separator, struct span *ret)
 {
 	const char *end;
@@ -51,7 +50,7 @@ static bool span_number(const struct span *span, uint64_t max, uint64_t *ret)
 	return true;
 }
 
-/** True if @word is one of the comma separated words of @list. */
+/** True if @word is one of the comma-separated words of @list. */
 static bool span_lists(struct span list, const char *word)
 {
 	struct span one;
@@ -195,7 +194,7 @@ static void unescape_octal(char *text)
 	*to = '\0';
 }
 
-/** What one line of a mountinfo file says, see proc(5). */
+/** One line of a mountinfo file, see proc(5). */
 struct mount_line {
 	struct span root;
 	struct span point;
@@ -275,12 +274,12 @@ static int parse_uid_line(struct span *rest, uid_t ret[static PROCFS_UIDS])
 	return rest->size == 0 ? 0 : -EBADMSG;
 }
 
-/** What stands behind @name in the lines of a status file, up to the end of its line. */
+/** Finds the line of a status file that begins with @name; *ret is the rest of that line. */
 static bool find_status_line(const char *text, size_t size, const char *name, struct span *ret)
 {
 	struct span rest = {text, size}, word;
 
-	/* A line break in the name, the only thing before it that a process chooses, is escaped. */
+	/* Before it, a process chooses only its name, in which line breaks are escaped. */
 	while (span_take(&rest, '\n', ret)) {
 		if (span_take(ret, '\t', &word) && span_is(&word, name))
 			return true;

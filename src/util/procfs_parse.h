@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What files of /proc say, read from memory: no I/O here, so that the parsers can be fuzzed. The
- * text comes from the kernel, but the names in it are chosen by whoever runs the process.
+ * Parses files of /proc from memory: no I/O here, so that the parsers can be fuzzed. The text is
+ * the kernel's, but a process chooses the names in it.
  */
 
 #include <sys/types.h>
@@ -13,10 +13,10 @@
 /** A thread's name with the NUL: 16 for user threads; the kernel prints up to 64 for its own. */
 #define PROCFS_COMM_MAX 64
 
-/** PF_KTHREAD of the kernel: set in `flags` of a thread that has no user side. */
+/** PF_KTHREAD of the kernel: set in `flags` of a thread without user space. */
 #define PROCFS_FLAG_KTHREAD 0x00200000u
 
-/** PF_EXITING of the kernel: set in `flags` of a thread before anything tells of its exit. */
+/** PF_EXITING of the kernel: set in `flags` of a thread before anything reports its exit. */
 #define PROCFS_FLAG_EXITING 0x00000004u
 
 /** The part of /proc/PID/stat that is used. */
@@ -61,7 +61,7 @@ int procfs_parse_cgroup(const char *text, size_t size, enum procfs_cgroup_kind *
 int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
                               char *path, size_t path_size);
 
-/** Users that a process has: real, effective, saved, of the file system. */
+/** User ids of a process: real, effective, saved, file system. */
 #define PROCFS_UIDS 4
 
 /** Reads the line "Tgid:" of a status file. Returns 0, or -EBADMSG. */
@@ -71,8 +71,8 @@ int procfs_parse_process(const char *text, size_t size, pid_t *ret);
 int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UIDS]);
 
 /**
- * Takes the next argument off a command line as /proc has it: each one ended by a NUL. *@at moves
+ * Takes the next argument of a command line as in /proc, where a NUL ends each one. *@at moves
  * behind it.
- * Returns NULL at the end; an argument cut by the end of the buffer is none.
+ * Returns NULL at the end, also for an argument that the end of the buffer cuts.
  */
 const char *procfs_next_argument(const char **at, const char *end);

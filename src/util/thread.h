@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Threads of ours: signals are the main thread's, and none is waited for without end. */
+/* Threads of the daemon: signals are for the main thread, and no wait for a thread is endless. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -9,7 +9,7 @@
 
 #include "util/base.h"
 
-/** Starts one with all signals blocked. @stack_bytes: 0: the default. Returns 0, or -errno. */
+/** Starts a thread with all signals blocked. @stack_bytes 0: the default. Returns 0, or -errno. */
 static inline int thread_begin(pthread_t *ret, size_t stack_bytes, void *(*main)(void *),
                                void *userdata)
 {
@@ -28,7 +28,7 @@ static inline int thread_begin(pthread_t *ret, size_t stack_bytes, void *(*main)
 	return -r;
 }
 
-/** Waits for its end, for @within_ns. Returns false when it has not ended. */
+/** Waits for a thread's end, at most @within_ns. Returns false if it has not ended. */
 static inline bool thread_join_within(pthread_t thread, uint64_t within_ns)
 {
 	struct timespec until;
