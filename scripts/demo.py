@@ -32,11 +32,11 @@ ANOTHER_GUEST_S = 15
 FOREIGN_PERMILLE = 80
 DOMAIN = "pvsched-demo"
 
-KVM_LINE = ("KVM: the guest runs on the hardware; what is measured is what an ordinary VM on this host would see.")
+KVM_LINE = "KVM: the guest runs on the hardware, so the figures are those of an ordinary VM on this host."
 EMULATION_LINE = (
     "EMULATION (TCG), since no Linux guest boots under KVM here: the ratios between the rows count, not the "
-    "microseconds. The emulated guest's timer goes through QEMU's main thread, which therefore runs as FIFO in all "
-    f"rows but {variants.PLAIN}, so that the rows compare the vCPUs only.")
+    "microseconds. QEMU's main thread drives the emulated guest's timer. So it runs as FIFO in all rows except "
+    f"{variants.PLAIN}: the rows compare the vCPUs only.")
 
 
 class Interrupted(Exception):
@@ -64,7 +64,7 @@ def parse_arguments():
         value = getattr(args, name)
         if value is not None and not 1 <= value <= most:
             parser.error(f"--{name}: 1 to {most}")
-    if args.rounds or args.seconds:  # asked for: takes what it takes
+    if args.rounds or args.seconds:  # asked for: the limit grows
         wanted = (args.rounds or 5) * len(args.variants) * ((args.seconds or 3) + 2 * OVERHEAD_S)
         args.limit_s = max(args.limit_s, wanted + 60 + ANOTHER_GUEST_S)
     args.rounds, args.seconds = args.rounds or 5, args.seconds or 3
@@ -72,7 +72,7 @@ def parse_arguments():
 
 
 def install_signals(limit_s):
-    """Any of these unwinds everything once; while it is unwound another one leaves it to the dead-man."""
+    """The first of these signals unwinds everything. Another one meanwhile leaves that to the dead-man."""
     caught = []
 
     def handler(number, _):
@@ -111,15 +111,15 @@ class Demo:
         with contextlib.ExitStack() as stack:
             self.deadman = deadman = stack.enter_context(Deadman())
             libvirtd = stack.enter_context(Libvirtd(deadman))
-            say("libvirtd: started here, stopped at the end" if libvirtd.started else "libvirtd: the one that runs")
+            say("libvirtd: started here, stopped at the end" if libvirtd.started else "libvirtd: it runs already")
             self.refuse_others()
             if set(self.args.variants) & {*variants.PROFILES, *variants.ASKING}:
                 self.daemon = stack.enter_context(Daemon(self.args.build_dir, self.daemon_config(), deadman))
             self.measure_guests(kind, image)
-            say("stopping what else was started")
+            say("stopping everything else that was started")
 
     def measure_guests(self, kind, image):
-        """First an unmodified domain; then one with the memory through which a guest can ask."""
+        """First an unmodified domain; then one with the memory through which a guest makes requests."""
         plain = [name for name in self.args.variants if name not in variants.ASKING]
         asking = [name for name in self.args.variants if name in variants.ASKING]
         later_s = ANOTHER_GUEST_S + self.args.rounds * len(asking) * (self.args.seconds + OVERHEAD_S) if asking else 0
@@ -138,7 +138,7 @@ class Demo:
         with Load(next(iter(guest.vcpu_tids().values())), deadman=self.deadman) as load, \
                 variants.main_thread_budget(guest, self.deadman):
             load.pause()
-            say(f"load: {PER_CPU} spinners on each of {os.cpu_count()} CPUs, each a VM group beside the guest's")
+            say(f"load: {PER_CPU} spinners on each of {os.cpu_count()} CPUs, each in a VM group beside the guest's")
             if guest.page:
                 self.wait_negotiated(guest)
             say(f"measuring: {self.args.rounds} rounds of {', '.join(names)}; {self.args.seconds} s each")
@@ -157,16 +157,16 @@ class Demo:
         grant = rtbudget.needed()
         if grant:
             say("RT_GROUP_SCHED: this kernel refuses FIFO in groups without a real-time budget; the demo's pvschedd runs "
-                "with grant_rt_budget, and the demo grants budgets for what it makes FIFO itself; all are put back")
+                "with grant_rt_budget, and the demo grants budgets for what it makes FIFO itself; all are taken back")
         return {"host": {"grant_rt_budget": grant}, "profiles": variants.WORK_PROFILE, "default_profile": "observe"}
 
     def wait_discovered(self, guest):
-        """Until pvschedd knows every vCPU thread of the guest."""
+        """Waits until pvschedd knows every vCPU thread of the guest."""
         tids = set(guest.vcpu_tids().values())
         proc.wait_for(lambda: tids <= self.daemon.known_tids(), 10, f"pvschedd to find the vCPUs of {DOMAIN}", step=0.2)
 
     def wait_negotiated(self, guest):
-        """Until pvschedd has answered the guest's hello, which `page` says."""
+        """Waits until pvschedd has answered the guest's hello, as the command `page` tells."""
         state = proc.wait_for(lambda: (answer := guest.command("page"))["state"] == "enabled" and answer, 10,
                               "pvschedd to answer the guest's hello", step=0.2)
         say(f"guest page: enabled, page {state['page']} of {state['page_count']}")
@@ -178,7 +178,7 @@ class Demo:
             if deadline - begin < slowest + 20:
                 say(f"out of time after {number} of {self.args.rounds} rounds")
                 break
-            # The order turns with each round, so that no variant always follows the same other one.
+            # The order rotates with each round, so that no variant always follows the same other one.
             turn = number % len(names)
             results = {}
             for variant in names[turn:] + names[:turn]:
@@ -223,7 +223,7 @@ class Report:
         return [getattr(result, field) for result in self.results[name]]
 
     def _base(self, name):
-        """With what it is compared: a variant of the same guest."""
+        """The variant of the same guest that it is compared with."""
         base = variants.WORK if name in variants.ASKING else variants.UNTOUCHED
         return base if base in self.names else name
 
@@ -239,22 +239,22 @@ class Report:
         columns = ("avg_us", "p50_us", "p99_us", "p999_us", "max_us")
         head = ("avg", "p50", "p99", "p99.9", "max")
         say()
-        say("wake-up latency in us of all rounds together; elevated: permille of one CPU's time that vCPUs ran as real-time threads;")
-        say(f"load: CPU time that the spinners got, permille of untouched; of {variants.ASKS}: of {variants.WORK}")
-        say(f"{'':16}|{'in the guest':^43}|{'cyclictest on the host (SCHED_OTHER)':^43}|{'ele-':>7}{'':>6}")
+        say("wake-up latency in us of all rounds together; boosted: permille of one CPU's time that vCPUs ran as real-time threads;")
+        say(f"load: CPU time that the spinners got, permille of {variants.UNTOUCHED}; for {variants.ASKS}: of {variants.WORK}")
+        say(f"{'':16}|{'in the guest':^43}|{'cyclictest on the host (SCHED_OTHER)':^43}|{'':>7}{'':>6}")
         say(f"{'':16}|{''.join(f'{name:>8}' for name in head)}   |{''.join(f'{name:>8}' for name in head)}   "
-            f"|{'vated':>7}{'load':>6}")
+            f"|{'boosted':>7}{'load':>6}")
         for name, row in self.rows.items():
             cells = "   |".join("".join(f"{row[side][column]:8.0f}" for column in columns) for side in ("guest", "host"))
             say(f"{name:16}|{cells}   |{row['elevated_permille']:7.0f}{row['load_permille_of_untouched']:6}")
         say()
 
     def say_quiet(self):
-        """Figures of a machine that has other things to do are worth less: say so."""
+        """Warns where other work on the machine makes the figures noisy."""
         most = max(result.foreign_permille for results in self.results.values() for result in results)
         if most > FOREIGN_PERMILLE * os.cpu_count():
             say(f"NOTE: other work on this host took up to {most / 10 / os.cpu_count():.0f} % of its CPU time while the demo "
-                f"measured: the figures are noisy, above all the load's; repeat it on a quiet host")
+                f"measured: the figures are noisy, above all the load's; repeat the demo on a quiet host")
 
     def write_json(self, path, extra):
         with open(path, "w", encoding="utf-8") as file:
@@ -272,7 +272,7 @@ class Report:
         return "verdict: " + "; ".join(parts)
 
     def compare_asking(self):
-        """Of guest-asks, against latency-work: ratios, as medians over the rounds with their intervals."""
+        """Compares guest-asks with latency-work: ratios, as medians over the rounds with their intervals."""
         def latency(figure):
             return stats.ratio(*([figure(latencies) for latencies in self._of(name, "guest")]
                                  for name in (variants.ASKS, variants.WORK)))
@@ -295,7 +295,7 @@ class Report:
             latency = "no worse average wake-up latency"
         permille = [self.rows[name]["elevated_permille"] for name in (variants.ASKS, variants.WORK)]
         return (f"{variants.ASKS}: {latency} than {variants.WORK} ({avg['ratio']:.2f} times, {avg['low']:.2f} to "
-                f"{avg['high']:.2f}), elevated {permille[0]:.0f} permille instead of {permille[1]:.0f} "
+                f"{avg['high']:.2f}), boosted {permille[0]:.0f} permille instead of {permille[1]:.0f} "
                 f"({elevated['ratio']:.2f} times, {elevated['low']:.2f} to {elevated['high']:.2f})")
 
     def _gain(self, name, figure):

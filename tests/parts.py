@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs everything in parts, and keeps what each gave: `scripts/test --all`, whose --help says how it is used.
+"""Runs everything in parts and keeps the results: `scripts/test --all`. `scripts/test --help` tells its usage.
 
-A result is of one commit and one part: RESULTS/COMMIT/PART.json, the whole output beside it in PART.log.
+A result belongs to one commit and one part: RESULTS/COMMIT/PART.json, with the whole output beside it in PART.log.
 """
 
 import argparse
@@ -23,8 +23,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = "/var/cache/pvschedd/results"
 KEEP_S = 30 * 86400
-# So long before its limit a part is asked to end: what it started has to be cleaned up, too. scripts/test is told to end
-# a suite earlier still, since then its figures are not lost.
+# A part is asked to end so long before its limit, since it has to clean up. scripts/test must end a suite even earlier,
+# so that its figures are not lost.
 CLEAN_UP_S, COUNT_S = 60, 240
 LIMIT_S = 45 * 60
 
@@ -36,9 +36,9 @@ def _vm(host, kernel):
                                         "--limit", str(LIMIT_S - COUNT_S)))
 
 
-# Commands are run in the checkout. The last line that says "N passed, N failed, N skipped" counts, beside the exit
-# status. The default run has the whole vm suite on bookworm with 6.1; trixie's 6.18, between two that are here, is for
-# finding when something changed.
+# Commands run in the checkout. The last line "N passed, N failed, N skipped" counts, and the exit status. The default
+# run has the whole vm suite on bookworm with 6.1. trixie's 6.18 lies between two kernels of this table; it is for finding
+# out when something changed.
 PARTS = (
     Part("default", ("scripts/test",)),
     _vm("bookworm", "6.12"),
@@ -52,9 +52,9 @@ HEADER = ("part", "result", "passed", "failed", "skipped", "time", "commit", "da
 MISSING = [0, 1, 0]
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 SKIPPED = re.compile(r"^skipped (.*)$", re.MULTILINE)
-# The suite vm says which Debian, kernel, QEMU and libvirt its host had.
+# The suite vm prints which Debian, kernel, QEMU and libvirt its host had.
 RAN_ON = re.compile(r"^host: (.*)$", re.MULTILINE)
-# That a part runs one suite is no news.
+# Suites that a part does not ask for are no news.
 LEFT_OUT = re.compile(r"^left out: (?!\w+: not asked for )(.*)$", re.MULTILINE)
 
 
@@ -63,19 +63,19 @@ class PartsError(Exception):
 
 
 class Checkout:
-    """The commit that results are of."""
+    """The commit that results belong to."""
 
     def __init__(self, directory):
         self.directory = directory
 
     def _git(self, *arguments):
-        # Root may well read another user's checkout, and leaves its index alone.
+        # Root may read another user's checkout, and must leave its index alone.
         argv = ["git", "-c", f"safe.directory={self.directory}", "-C", self.directory, *arguments]
         try:
             return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120,
                                   env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout
         except FileNotFoundError:
-            raise PartsError("there is no git, and results are kept by commit: scripts/install-packages test") from None
+            raise PartsError("git is missing, and results are kept by commit: run scripts/install-packages test") from None
         except subprocess.CalledProcessError as error:
             raise PartsError(f"{shlex.join(argv)} failed, and results are kept by commit: "
                              f"{error.stderr.strip()}") from None
@@ -84,7 +84,7 @@ class Checkout:
         return self._git("rev-parse", "--verify", "HEAD").strip()
 
     def changes(self):
-        """What is not as HEAD has it, files that git does not know included; empty if nothing."""
+        """The changes against HEAD, untracked files included; empty if there are none."""
         return self._git("status", "--porcelain", "--untracked-files=normal")
 
     def earlier(self):
@@ -93,7 +93,7 @@ class Checkout:
 
 
 class Results:
-    """What is kept."""
+    """The kept results."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -102,7 +102,7 @@ class Results:
         return f"{self.directory}/{commit}/{part}.{suffix}"
 
     def writable(self):
-        """PartsError if nothing can be kept here."""
+        """Raises PartsError if nothing can be kept here."""
         try:
             os.makedirs(self.directory, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.directory):
@@ -125,11 +125,11 @@ class Results:
             return None
         except (OSError, ValueError, LookupError, TypeError):
             pass
-        print(f"{self.path(commit, part, 'json')} is no result: taken as missing")
+        print(f"{self.path(commit, part, 'json')} is not a result: it counts as missing")
         return None
 
     def keep(self, result, log):
-        """Moves the file LOG beside the result. There is a result only when all of it is there."""
+        """Moves the file LOG beside the result, which comes last: so a result is always whole."""
         commit, part = result["commit"], result["part"]
         try:
             os.makedirs(f"{self.directory}/{commit}", exist_ok=True)
@@ -145,7 +145,7 @@ class Results:
                              "PVSCHED_TEST_RESULTS names another directory") from None
 
     def prune(self, head, now):
-        """Removes what is old, but for HEAD's. Other files than ours may be here."""
+        """Removes old results, except HEAD's. Other files than ours may be here."""
         for entry in list(os.scandir(self.directory)):
             if now - _newest(entry) <= KEEP_S:
                 continue
@@ -192,16 +192,17 @@ def _end(process, seconds):
 
 
 def _in_child():
-    # Should this program be killed, the command ends, and cleans up. And it must be able to interrupt its own commands,
-    # which a shell that starts this one in the background would have kept it from.
+    # If this program is killed, the command ends, and cleans up. It must also be able to interrupt its own commands. A
+    # shell that starts this program in the background ignores SIGINT, which would be inherited.
     ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def execute(part, directory, log, out, clean_up_s=CLEAN_UP_S):
-    """Runs the part's command, its output into the file LOG and to OUT. Its exit status, None if it had to be ended.
+    """Runs the part's command, with its output to the file LOG and to OUT. Returns its exit status, None if it had to
+    be ended.
 
-    What of the output a background process holds open does not keep this from ending.
+    A background process that holds the output open does not delay this.
     """
     deadline = time.monotonic() + part.limit_s - clean_up_s
     with open(log, "ab") as file, open(log, "rb") as shown:
@@ -234,7 +235,7 @@ def _show(shown, out):
 
 
 def verdict(code, text, limit_s):
-    """What a command gave that ended with CODE, None if it was ended, and said TEXT. Failed is what counts a failure."""
+    """The result of a command that ended with CODE, None if it was ended, and printed TEXT."""
     counts = COUNTS.findall(text)
     passed, failed, skipped = (int(count) for count in counts[-1]) if counts and code is not None else (0, 0, 0)
     reason = ""
@@ -255,7 +256,7 @@ def verdict(code, text, limit_s):
 
 
 def _machine():
-    """What the runner itself runs on; what a part's tests run on its output says."""
+    """The machine of this program. A part's output says what its tests ran on."""
     try:
         with open("/etc/os-release", encoding="utf-8") as file:
             system = re.search(r'^PRETTY_NAME="?([^"\n]*)', file.read(), re.MULTILINE)[1]
@@ -280,7 +281,7 @@ class Runner:
         return self.checkout.head() == self.commit and not self.checkout.changes()
 
     def chosen(self, names):
-        """The parts to be run. What passed on a commit says nothing of changes to it."""
+        """The parts to run. A pass on a commit says nothing about changes to it."""
         if names:
             return [part for part in self.parts if part.name in names]
         clean = self._as_committed()
@@ -294,7 +295,8 @@ class Runner:
         return chosen
 
     def run(self, part, clean_up_s=CLEAN_UP_S):
-        """Keeps the result, if it is this commit's. Whatever interrupts it leaves none; one of an earlier run stays."""
+        """Runs a part, and keeps the result if it is this commit's. If interrupted it leaves none, and an earlier one
+        stays."""
         clean = self._as_committed()
         self.say(f"=== part {part.name}: {shlex.join(part.command)}, at most {part.limit_s // 60} min")
         if not clean:
@@ -320,7 +322,7 @@ class Runner:
                 os.unlink(log)
         self.say(f"=== part {part.name} {found['result']}")
 
-    # ---- what there is ----
+    # ---- the results ----
 
     def _nearest(self, name):
         """The result of the nearest commit before HEAD that has one."""
@@ -332,7 +334,7 @@ class Runner:
         return None
 
     def _status(self, name):
-        """A part's row of the table, what else is to be said, and its counts for the sum."""
+        """A part's row of the table, its notes, and its counts for the sum."""
         short = self.commit[:9]
         fresh = self.not_kept.get(name)
         if fresh:
@@ -352,7 +354,7 @@ class Runner:
         return (name, "missing", "-", "-", "-", "-", "-", "-"), notes, MISSING
 
     def summary(self):
-        """Prints the table, and last the sum over HEAD's results; whether all are there and none failed."""
+        """Prints the table, and last the sum of HEAD's results. Returns whether all are there and none failed."""
         status = [self._status(part.name) for part in self.parts]
         self.say(f"=== all, on {self.commit[:9]}")
         for line in _table([HEADER] + [row for row, _, _ in status]):
@@ -365,7 +367,7 @@ class Runner:
 
 
 def _said(result):
-    """What a result has to say beside its figures."""
+    """The notes of a result."""
     texts = [result["reason"]] if result["reason"] else []
     texts += [f"ran on {text}" for text in result["ran_on"]]
     texts += [f"skipped {text}" for text in result["skips"]]

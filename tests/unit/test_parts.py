@@ -242,7 +242,7 @@ def test_a_result_that_is_damaged_or_of_another_is_missing():
                     file.write(damaged)
                 assert it.results.load(HEAD, "good") is None, damaged
                 assert it.chosen() == ["good"]
-        assert "is no result" in said.getvalue()
+        assert "is not a result" in said.getvalue()
 
 
 def test_old_results_of_other_commits_are_removed_and_nothing_else():

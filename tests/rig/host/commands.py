@@ -15,21 +15,21 @@ from ..proc import RigError
 
 USAGE = """Usage: rig COMMAND [OPTION...] [ARGUMENT...]
 
-A Debian host with systemd, libvirt and KVM inside QEMU, with pvschedd of this checkout installed from
-its packages. Where hardware can nest KVM, that is used; else all is emulated, and the host's KVM, too.
+Runs a Debian host with systemd, libvirt and KVM inside QEMU, with pvschedd of this checkout installed from
+its packages. If the hardware can nest KVM, that is used; else everything is emulated, the host's KVM, too.
 
   build                makes the image, if it is not in the cache: Debian, its kernels, pvschedd.
-                       The only command that downloads (where no image is there, the others call it).
+                       Only this command downloads (without an image, the others call it).
   boot                 boots a host, and waits until it is up
-  run CMD...           runs a command in it: its output, its exit status. Boots the host if none runs.
+  run CMD...           runs a command in it, with its output and exit status. Boots the host if none runs.
                        One argument is a line for the shell, several are a program and its arguments.
-  shell                a terminal in it
+  shell                opens a terminal in it
   copy FILE... DEST    copies files and directories into it; DEST is a directory if it ends with /
   copy --from FILE... DIR
                        copies files and directories out of it
-  console              what its kernel said
-  list                 the hosts: name, running or dead, Debian, kernel, its exact version, accelerator
-  clean [--all]        ends the host and removes what was its own; --all: every host
+  console              prints the output of its kernel
+  list                 lists the hosts: name, running or dead, Debian, kernel, its exact version, accelerator
+  clean [--all]        ends the host and removes its files; --all: every host
   clean --cache        removes the images, too
 
   --name NAME          which host (rig). Hosts see each other as 192.168.230.N on a network of their own.
@@ -39,17 +39,17 @@ its packages. Where hardware can nest KVM, that is used; else all is emulated, a
                        newest: kernel, QEMU and libvirt are what Debian's backports had when the image
                        was made. build: one image has all kernels of a Debian, newest has its own.
   --plain              boots the host without pvschedd
-  --retries N          how often `run` boots again when the emulated host died, and repeats the command
-                       (2); it is said each time, with the cause
+  --retries N          how often `run` boots again and repeats the command if the emulated host dies (2);
+                       each time it prints the cause
   --timeout SECONDS    how long `run` waits for the command (no limit)
-  --offline            build: downloads nothing; fails without an image
+  --offline            build: downloads nothing, and fails without an image
   -h, --help           this text
 
-Every boot lays an empty disk over the image, so that a host begins as the image is, and a dead host's
-changes are lost. Inside: rig-guest (small Linux guests under KVM; rig-guest --help), sched-snapshot,
-/opt/pvschedd-rig/packages. Only root can use it, for what debootstrapping needs.
-Images are in {cache} (PVSCHED_RIG_CACHE): about 1 GiB each. They and what nobody used
-for a day go when new ones are made. Packages: scripts/install-packages vm
+Every boot lays an empty disk over the image: a host begins as the image is, and a dead host's changes are
+lost. Inside there are rig-guest (small Linux guests under KVM; rig-guest --help), sched-snapshot and
+/opt/pvschedd-rig/packages. Only root can use the rig, since only root can make a Debian.
+Images are in {cache} (PVSCHED_RIG_CACHE): about 1 GiB each. Outdated images, and those
+unused for a day, are removed when new ones are made. Packages: scripts/install-packages vm
 
 Exit codes: 0 done, 1 failed, 2 wrong usage; run: the command's, or 125 when the host failed.
 """
@@ -69,7 +69,7 @@ def ready_image(root, plain=False):
 
 
 def _check_asked(machine, host, kernel):
-    """A host that runs must be what is asked for, if anything is."""
+    """A running host must match the options, if any are given."""
     state = machine.state()
     if host in (None, state["host"]) and kernel in (None, state["kernel"]):
         return
@@ -198,7 +198,7 @@ def _parse(argv):
     try:
         recipe.choose(args.host, args.kernel)
     except RigError as error:
-        # A host that runs may be meant, which is not the default one.
+        # Without options, a running host other than the default one may be meant.
         if args.host or not Machine(args.name).running():
             parser.error(str(error))
     return args

@@ -18,17 +18,17 @@ from ..proc import RigError, run
 
 USAGE = """Usage: debian-root [OPTION...] -- COMMAND...
 
-Runs a command in a bare Debian, as root: only what every Debian has and what --packages asks for. What it changes
-there is gone afterwards. It begins in a copy of this checkout, uncommitted changes included, and has the network,
-/proc, /dev and, with its cgroups, /sys. Mounts are of its own namespace: none stays, however it ends.
+Runs a command as root in a bare Debian, which has only the packages of every Debian and those of --packages. Its
+changes there are lost afterwards. It starts in a copy of this checkout, including uncommitted changes. It has the
+network, /proc, /dev, and /sys with its cgroups. It has a mount namespace: no mount stays, however it ends.
 
   --suite SUITE          which Debian ({suites}; default: this machine's)
-  --packages PURPOSE...  installs what scripts/packages lists for these, by scripts/install-packages in it
-  --write DIR            the directory is there, too, under the same name, and the command may write to it; may be
-                         given several times
-  --same-pids            no PID namespace of its own, which BPF programs do not look through: pvschedd would see no
-                         thread. What the command leaves running is not ended then
-  --fresh                makes the Debian anew; else that of an earlier call is taken
+  --packages PURPOSE...  installs the packages of scripts/packages for these, with scripts/install-packages in it
+  --write DIR            shows the directory there, too, under the same name; the command may write to it; may be
+                         repeated
+  --same-pids            no PID namespace: BPF programs see the TIDs of the first one, so that pvschedd would find no
+                         thread in another. Processes that the command leaves running are then not ended
+  --fresh                makes the Debian again; else that of an earlier call is used
   -h, --help             this text
 
 Kept in {cache} (PVSCHED_RIG_CACHE), a directory for each suite and its purposes, of 0.2 to 1.5 GiB.
@@ -68,7 +68,7 @@ chroot . /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 
 
 def _source_files():
-    """What git knows and what it does not ignore; of an unpacked archive, all but builds."""
+    """The files that git does not ignore; in an unpacked archive, all except builds."""
     git = ["git", "-C", recipe.REPOSITORY, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         return [name for name in run(*git).split("\0") if name and os.path.lexists(f"{recipe.REPOSITORY}/{name}")]
@@ -77,7 +77,7 @@ def _source_files():
 
 
 def _sweep():
-    """Removes what earlier calls left that were killed: nobody holds their locks."""
+    """Removes what earlier calls left that were killed: their locks are free."""
     for path in glob.glob(f"{recipe.CACHE}/run-*"):
         with contextlib.suppress(FileNotFoundError), open(f"{path}/lock", "w", encoding="ascii") as lock:
             try:
@@ -89,7 +89,7 @@ def _sweep():
 
 @contextlib.contextmanager
 def _work():
-    """(directory, lock) for one call. Who has the lock open lives, which the command itself may be."""
+    """(directory, lock) for one call. A process that has the lock open is alive; that may be the command itself."""
     os.makedirs(recipe.CACHE, mode=0o755, exist_ok=True)
     _sweep()
     with tempfile.TemporaryDirectory(prefix="run-", dir=recipe.CACHE) as work:
@@ -103,7 +103,7 @@ def _work():
 
 
 def _enter(tree, command, write=(), change=False, same_pids=False, **kwargs):
-    """Exit status of a command in TREE. change: what it changes stays there."""
+    """Exit status of a command in TREE. change: its changes stay there."""
     pids = [] if same_pids else ["--pid", "--fork", "--kill-child"]
     with _work() as (work, lock):
         argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *pids, "--propagation", "private", "sh", "-c", _ENTER, "sh", tree, work, CHECKOUT, "all" if change else "none",
@@ -127,7 +127,7 @@ def _digest(suite, purposes):
 
 
 def ensure(suite, purposes, fresh=False):
-    """The directory of a Debian with what these purposes need; made if it is not there."""
+    """The directory of a Debian with the packages of these purposes; made if it is not there."""
     directory = f"{recipe.CACHE}/root-{suite}-{_digest(suite, purposes)}"
     # Without the lock, since an image that is being made holds it for minutes.
     with contextlib.suppress(FileNotFoundError):
@@ -143,7 +143,7 @@ def ensure(suite, purposes, fresh=False):
 
 
 def _install(tree, purposes):
-    """By the script that users run, so that it is proven."""
+    """Uses the script that users run, which is tested thereby."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         code = _enter(tree, ["sh", "-ec", 'scripts/install-packages "$@" && apt-get clean', "sh", *purposes], change=True,
                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
