@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * What the simulated machine did, judged by itself: it knows neither the policy nor the buckets,
- * only who ran where, from when to when, in which class, and the figures that were promised.
+ * Judges what the simulated machine did. It knows neither the policy nor the buckets. It knows only
+ * which thread ran where, from when to when, in which class, and the promised figures.
  *
- * A cap of share s and burst b holds when in *every* window W the elevated time in it is at most
- * s * W + b. That is exact and cheap: walking through the sorted run intervals, a level that rises
- * by the elevated time and falls by s per time, never below 0, is at each moment the largest excess
- * of any window that ends there. Its maximum is the largest excess of all.
+ * A cap of share s and burst b holds if, in *every* window W, the boosted time is at most s * W +
+ * b. This is checked exactly and cheaply by a walk through the sorted run intervals. A level rises
+ * by the boosted time and falls by s per time, never below 0. At each moment it is the largest
+ * excess of any window that ends there. Its maximum is the largest excess of all.
  */
 
 #include <stdbool.h>
@@ -31,33 +31,36 @@ struct run_interval {
 enum checker_key {
 	CHECKER_VCPU,
 	CHECKER_DOMAIN,
-	CHECKER_CPU, /* of it all threads count, vCPU or not */
+	CHECKER_CPU, /* here all threads count, vCPU or not */
 };
 
 /** The largest excess over @share_permille of any window, in ns; by vCPU, domain or host CPU. */
 uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum checker_key key,
                            uint32_t number, uint32_t share_permille);
 
-/** Of the wake-ups of a vCPU between two times, how many permille ran elevated from the first
- * moment; -1: none woke.
+/**
+ * Of a vCPU's wake-ups between two times, the permille that ran boosted from the first moment; -1:
+ * it never woke.
  */
 int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,
                             uint64_t from_ns, uint64_t until_ns);
 
-/** The longest time that anyone was ready and did not run, in ns. */
+/** The longest time that any thread was ready and did not run, in ns. */
 uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n);
 
 /**
- * The most that a thread had to wait, until it ran next, while vCPUs of its domain ran elevated on
- * the CPU that it then ran on, in ns.
+ * The longest wait of a thread, until it ran next, while vCPUs of its domain ran boosted on the CPU
+ * that it then ran on, in ns.
  */
 uint64_t checker_longest_behind_ns(const struct run_interval *runs, size_t n, uint32_t thread);
 
-/** Elevated time of all vCPUs, in permille of the wall time of all CPUs. */
+/** Boosted time of all vCPUs, in permille of the wall time of all CPUs. */
 uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
                                    uint64_t lasted_ns);
 
-/** The record itself makes sense: nobody in two places at once, no CPU used twice. NULL, or what is
- * wrong. */
+/**
+ * Returns NULL if the record makes sense: no thread is in two places at once, no CPU is used twice.
+ * Else says what is wrong.
+ */
 const char *checker_nonsense(const struct run_interval *runs, size_t n, uint32_t n_cpus,
                              uint32_t n_threads);

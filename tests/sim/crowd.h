@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * A crowd of threads that stand for vCPUs, the same for the simulator (sim --crowd) and for real
- * threads (tests/bench/run crowd), so that one can be held against the other. Most do little and
- * stay within their budget; every CROWD_BURSTY_EVERYth empties its bucket each time. On each CPU
- * there is a spinner of the fair class. All are in one group and may run on all CPUs, four are a
- * domain, and all have the profile "latency" under the caps as shipped. Both programs take an
- * ease, by which all periods are multiplied.
+ * A crowd of threads that stand for vCPUs. The simulator (sim --crowd) and real threads
+ * (tests/bench/run crowd) have the same one, so that they can be compared. Most threads do little
+ * and stay within their budget; every CROWD_BURSTY_EVERYth empties its bucket each time. Each CPU
+ * has a spinner of the fair class. All threads are in one group and may run on all CPUs. Four are a
+ * domain, and all have the profile "latency" under the caps as shipped. Both programs take an ease,
+ * which multiplies all periods.
  */
 
 #define CROWD_THREADS          1000

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * What goes on inside a vCPU: its ordinary work (the phases of its behaviour), the urgent work that
+ * The inside of a vCPU: its ordinary work (the phases of its behaviour), the urgent work that
  * interrupts it, and what its guest writes into its page about both, true or not.
  */
 
 #include "pvsched/page.h"
 #include "world.h"
 
-#define GUEST_GENERATION 1 /* that all guests say hello to */
+#define GUEST_GENERATION 1 /* the generation of all guests' hellos */
 
 struct guest {
 	struct pvsched_page page;
@@ -21,35 +21,35 @@ struct guest {
 	/* ASK_HONEST */
 	bool urgent;             /* does urgent work */
 	uint64_t set_aside_ns;   /* ordinary work that was interrupted for it */
-	uint64_t due_ns;         /* urgent work waits since; 0: none does */
+	uint64_t due_ns;         /* since when urgent work waits; 0: none does */
 	uint64_t next_ns;        /* when there is more */
 	uint64_t urgent_jobs;    /* begun */
-	uint64_t urgent_wait_ns; /* from due to begun, of all together */
+	uint64_t urgent_wait_ns; /* from due to begun, all together */
 	uint64_t urgent_late;    /* waited for longer than GUEST_LATE_NS */
 	uint64_t urgent_worst_ns;
 };
 
 #define GUEST_LATE_NS (100 * NSEC_PER_USEC)
 
-/** For a thread whose behaviour asks; NULL for others. */
+/** For a thread whose behaviour makes requests; NULL for others. */
 struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed);
 struct guest *guest_free(struct guest *guest);
 
-/** Brings the words of the page up to date: to be called before they are read. */
+/** Updates the words of the page; call it before they are read. */
 void guest_speak(struct guest *guest, enum ask_mode mode, uint64_t now_ns);
 
-/** It woke: how long it runs. */
+/** The vCPU woke. Returns how long it runs. */
 void guest_work_begin(struct world *world, struct thread *t);
 
 /** More ordinary work has come to a vCPU that is awake. */
 void guest_work_add(struct world *world, struct thread *t);
 
-/** It was switched in: it turns to what is urgent, and says so. */
+/** The vCPU was switched in: it turns to urgent work, and says so in its page. */
 void guest_runs(struct world *world, struct thread *t);
 
 /**
- * What it does is done. Returns true when there is something else to do, left_ns; false when it
- * sleeps, its next wake-up planned.
+ * Its present work is done. Returns true if there is other work, of left_ns; false if it sleeps,
+ * with its next wake-up planned.
  */
 bool guest_work_end(struct world *world, uint32_t number);
 

@@ -19,26 +19,26 @@
 #define HOST_APPLY_NS   NSEC_PER_USEC           /* from a decision to its effect */
 #define HOST_TIMER_NS   (2 * NSEC_PER_USEC)     /* a timer is late by at most this */
 
-/** Faults put in on purpose: the checker must find each. */
+/** Deliberate faults: the checker must find each. */
 enum mutation {
 	MUTATION_NONE,
 	MUTATION_NEVER_CHARGE, /* no bucket is ever charged */
-	MUTATION_NO_VCPU,      /* the vCPU's is not, nor looked at */
-	MUTATION_NO_DOMAIN,    /* the domain's */
-	MUTATION_NO_CPU,       /* the host CPU's */
-	MUTATION_NO_DEADLINE,  /* nobody says when a bucket is empty */
+	MUTATION_NO_VCPU,      /* the vCPU's bucket is not charged, nor looked at */
+	MUTATION_NO_DOMAIN,    /* the domain's is not charged */
+	MUTATION_NO_CPU,       /* the host CPU's is not charged */
+	MUTATION_NO_DEADLINE,  /* no report that a bucket is empty */
 	MUTATION_LATE,         /* the booster takes 20 ms */
-	MUTATION_NO_LOWER,     /* decisions to lower are not carried out */
+	MUTATION_NO_LOWER,     /* decisions to unboost are not carried out */
 	MUTATION_STATIC_FREE,  /* a vCPU that is real-time by its owner's will is not charged to its
 	                          CPU */
-	MUTATION_YIELD_FILLS,  /* who gives a boost back has a full bucket for it */
-	MUTATION_YIELD_BLIND,  /* who gave one back is raised again without a look at the tokens */
-	MUTATION_LAST_STRETCH, /* of a run in which it is raised twice only the last is charged */
-	MUTATION_DEAF,         /* nobody hears what guests ask */
-	MUTATION_NO_HELPER,    /* nobody looks at the threads that work for a domain */
-	MUTATION_NO_INTERRUPT, /* nobody says that an interrupt waits */
-	MUTATION_NO_SPIN,      /* nobody says that a guest spins */
-	MUTATION_STAY,         /* nobody leaves a CPU whose bucket is empty */
+	MUTATION_YIELD_FILLS,  /* a vCPU that gives its boost back gets a full bucket */
+	MUTATION_YIELD_BLIND,  /* it is boosted again without a look at its tokens */
+	MUTATION_LAST_STRETCH, /* of a run with two boosts only the last is charged */
+	MUTATION_DEAF,         /* requests of guests are not heard */
+	MUTATION_NO_HELPER,    /* helpers are not watched */
+	MUTATION_NO_INTERRUPT, /* waiting interrupts are not reported */
+	MUTATION_NO_SPIN,      /* spinning guests are not reported */
+	MUTATION_STAY,         /* no vCPU leaves a CPU whose bucket is empty */
 	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
 	_MUTATION_MAX,
 };
@@ -85,26 +85,26 @@ struct host {
 	struct host_work work[2 * PVS_VCPUS_MAX];
 	size_t n_work;
 	struct policy_decision decision; /* on its way to its effect */
-	int deciding;                    /* for whom; -1 */
+	int deciding;                    /* for which vCPU; -1 */
 	struct policy_claim *claims;
 	bool *raised;
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
 	uint64_t apply_ns, wake_cost_ns;
-	uint64_t calls;     /* of the scheduler */
-	uint64_t displaced; /* from a CPU whose bucket was empty */
+	uint64_t calls;     /* scheduler calls */
+	uint64_t displaced; /* pushed off a CPU whose bucket was empty */
 	struct canary_watch canary;
 	uint64_t canary_asked_ns, canary_starved;
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
-	const char *broken; /* what should not be */
+	const char *broken; /* what went wrong */
 };
 
 struct host_options {
 	struct profile profile; /* of every vCPU that is not only observed */
 	struct host_caps caps;
-	uint64_t delay_ns;      /* of the booster, at most */
+	uint64_t delay_ns;      /* maximum delay of the booster */
 	uint64_t apply_ns;      /* from a decision to its effect */
-	uint64_t wake_cost_ns;  /* of the booster: real-time on one CPU or another, per wake-up */
+	uint64_t wake_cost_ns;  /* real-time CPU time of the booster per wake-up */
 	bool polls;             /* the tracer cannot read the guests' pages */
 	uint64_t start_late_ns; /* see struct sim_options */
 	uint32_t refused_permille;
@@ -112,7 +112,9 @@ struct host_options {
 	uint64_t seed;
 };
 
-/** Makes it; vCPUs are the threads [0, n_vcpus) of the world, slot and thread number are the same.
+/**
+ * Makes the host. vCPUs are the threads [0, n_vcpus) of the world: slot and thread number are the
+ * same.
  */
 struct host *host_new(struct world *world, unsigned int n_vcpus,
                       const struct host_options *options);
@@ -121,10 +123,10 @@ struct host *host_free(struct host *host);
 /** HAPPENS_DEADLINE, HAPPENS_START, HAPPENS_HELPER and HAPPENS_BOOSTER. */
 void host_handle(struct host *host, const struct entry *entry);
 
-/** Holds or lets go one vCPU, as the daemon's main thread does for a paused domain. */
+/** Holds one vCPU or lets it go, as the daemon's main thread does for a paused domain. */
 void host_hold(struct host *host, unsigned int vcpu, bool hold);
 
-/** Releases everything, as at the end of the daemon. */
+/** Unboosts everything, as at the end of the daemon. */
 void host_close(struct host *host);
 
 /* helpers.c */
@@ -137,7 +139,7 @@ void helpers_waking(struct host *host, int thread);
 void helpers_migrate(void *userdata, int thread, uint32_t cpu);
 void helpers_looked(struct host *host, const struct entry *entry);
 
-/* crowded.c: a vCPU runs where nobody has tokens any more */
+/* crowded.c: a vCPU runs on a CPU that has no tokens left */
 void crowded_shed(struct host *host, unsigned int running);
 void crowded_make_way(struct host *host, unsigned int running);
 void crowded_make_room(struct host *host, unsigned int running);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Did one run of one scenario keep what was promised? */
+/* Tells whether a run of a scenario kept its promises. */
 
 #include "meter.h"
 #include "sim.h"
@@ -12,9 +12,9 @@
 #define SIM_CPU_BURST_NS          (3 * NSEC_PER_MSEC)
 #define SIM_DOMAIN_SHARE_PERMILLE 500
 #define SIM_DOMAIN_BURST_NS       (2 * NSEC_PER_MSEC)
-#define SIM_SETTLE_NS             (5 * NSEC_PER_MSEC) /* after the end: everything is lowered */
+#define SIM_SETTLE_NS             (5 * NSEC_PER_MSEC) /* after the end: all is unboosted */
 
-/** What the machine did: all of it, and as it was judged meanwhile. */
+/** All that the machine did, and the judgement made meanwhile. */
 struct record {
 	struct run_interval *runs;
 	size_t n_runs, capacity;

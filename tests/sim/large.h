@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* A machine of which no record is kept: it is judged while it runs. */
+/* A machine of which no record is kept, so that it is judged while it runs. */
 
 #include "meter.h"
 #include "sim.h"
 
-#define LARGE_DELAY_NS (15 * NSEC_PER_USEC) /* of the booster: tests/bench/run request */
+#define LARGE_DELAY_NS (15 * NSEC_PER_USEC) /* the booster's delay: tests/bench/run request */
 #define LARGE_APPLY_NS 1900                 /* per request in its queue: the same */
 #define LARGE_WAKE_NS  25000                /* CPU time per wake-up: tests/bench/run crowd */
 
@@ -14,8 +14,8 @@ struct large {
 	struct world world;
 	struct host *host;
 	struct meters *meters;
-	struct delays waits; /* of vCPUs that are not only observed, when they wake */
-	uint64_t warm_ns;    /* before it waits are not counted */
+	struct delays waits; /* of vCPUs that may be boosted, when they wake */
+	uint64_t warm_ns;    /* waits before this time are not counted */
 	uint64_t events;
 };
 
@@ -23,12 +23,12 @@ struct large {
 void large_init(struct large *large, uint32_t n_cpus, uint64_t seed);
 void large_fini(struct large *large);
 
-/** Makes the host and starts. @domains are at most so many. */
+/** Makes the host and starts. @domains: at most so many. */
 void large_start(struct large *large, uint32_t n_vcpus, uint32_t domains,
                  const struct host_options *options, uint64_t warm_ns);
 
-/** Plays on for that time. */
+/** Runs on for that time. */
 void large_play(struct large *large, uint64_t for_ns);
 
-/** Releases everything and ends, SIM_SETTLE_NS later. */
+/** Unboosts everything and ends, SIM_SETTLE_NS later. */
 void large_end(struct large *large);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The checker's judgement while it happens, for runs of which nobody can keep all intervals. The
- * same definitions as in checker.h, and as independent of what is judged; in the ordinary test both
- * must say the same.
+ * The checker's judgement made meanwhile, for runs with too many intervals to keep. It uses the
+ * definitions of checker.h, and is as independent of what it judges. In the ordinary test both must
+ * agree.
  */
 
 #include "checker.h"
@@ -16,15 +16,15 @@ struct meter_sizes {
 	uint32_t cpu_permille, vcpu_permille, domain_permille; /* the shares */
 };
 
-/** NULL when memory is out. */
+/** Returns NULL when out of memory. */
 struct meters *meters_new(const struct meter_sizes *sizes);
 struct meters *meters_free(struct meters *meters);
 
-/** Someone begins or ends to run elevated; in the order of time. @vcpu and @domain: -1: none. */
+/** A thread begins or ends to run boosted; in the order of time. @vcpu and @domain: -1: none. */
 void meters_elevated(struct meters *meters, uint64_t at_ns, uint32_t cpu, int32_t vcpu,
                      int32_t domain, bool begins);
 
-/** One stretch has ended; in the order of their ends. */
+/** One stretch has ended; called in the order of their ends. */
 void meters_ran(struct meters *meters, const struct run_interval *run);
 
 /** As checker_excess_ns(). */
@@ -34,7 +34,7 @@ uint64_t meters_excess_ns(const struct meters *meters, enum checker_key key, uin
 uint64_t meters_longest_wait_ns(const struct meters *meters);
 const char *meters_nonsense(const struct meters *meters);
 
-/** Elevated time of all vCPUs together. */
+/** Boosted time of all vCPUs together. */
 uint64_t meters_elevated_ns(const struct meters *meters);
 
 /** Delays, in 64 buckets for each doubling. */
@@ -48,5 +48,5 @@ struct delays {
 
 void delays_add(struct delays *delays, uint64_t delay_ns);
 
-/** What so many permille were not longer than, to 2 %; 0 of none. */
+/** The delay that @permille of them did not exceed, to 2 %; 0 if there are none. */
 uint64_t delays_quantile_ns(const struct delays *delays, uint32_t permille);

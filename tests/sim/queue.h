@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who waits where, found without a walk over all threads: a queue per CPU, the threads that another
- * CPU may take, and the CPUs by what they run. What is found is what such a walk would find, ties
+ * Finds the waiting threads without a walk over all threads: a queue per CPU, the threads that
+ * another CPU may take, and the CPUs by what they run. The result is that of such a walk, ties
  * included: the lowest number.
  */
 
@@ -12,16 +12,16 @@
 /** A thread begins to wait on its CPU; its state is set. */
 void queue_add(struct world *world, uint32_t thread);
 
-/** It does not wait any more. Before its class or CPU changes. */
+/** It no longer waits. Call this before its class or CPU changes. */
 void queue_remove(struct world *world, uint32_t thread);
 
-/** Which of the threads that wait elsewhere is to come to @cpu; fair ones only if @fair. -1. */
+/** The thread that waits elsewhere and comes to @cpu; fair ones only if @fair. -1: none. */
 int queue_pull(const struct world *world, uint32_t cpu, bool fair);
 
 /** What runs on @cpu has changed, or its class has. */
 void queue_mark(struct world *world, uint32_t cpu);
 
-/** Another CPU, which does nothing as urgent as that real-time thread, for it to go to; -1. */
+/** Another CPU with less urgent work, for that real-time thread to go to; -1: none. */
 int queue_weaker_cpu(const struct world *world, const struct thread *thread);
 
 /**

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Large hosts: what a boost gives there, what it costs the daemon, and how fast this is simulated.
+/*
+ * Large hosts: the gain of a boost there, its cost for the daemon, and the speed of this
+ * simulation.
  */
 
 #include "sim.h"
@@ -12,7 +14,7 @@ struct scale_options {
 	const char *json_path; /* NULL: none */
 };
 
-/** Prints a table; returns 0, or 1 when a promise was broken or the file could not be written. */
+/** Prints a table. Returns 0, or 1 if a promise was broken or the file could not be written. */
 int scale_run(const struct scale_options *options);
 
 /**

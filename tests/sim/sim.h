@@ -9,8 +9,8 @@
 struct sim_options {
 	uint64_t seed;
 	uint64_t lasts_ns;
-	uint64_t delay_ns;      /* of the booster, at most */
-	uint64_t start_late_ns; /* a deadline's start in sched_switch acts so much later, at most */
+	uint64_t delay_ns;         /* maximum delay of the booster */
+	uint64_t start_late_ns;    /* maximum delay of a deadline's start in sched_switch */
 	uint32_t refused_permille; /* of these starts */
 	uint32_t cpus;             /* 0: as the scenario says */
 	uint32_t vcpus;            /* 0: the same; else at most so many */
@@ -24,7 +24,7 @@ struct sim_cap {
 	uint64_t limit_ns;
 };
 
-/** How urgent work of asking guests fared. */
+/** The waits of urgent work in guests that make requests. */
 struct sim_urgent {
 	uint64_t jobs;
 	uint64_t wait_ns; /* from due to begun, of all together */
@@ -35,12 +35,12 @@ struct sim_urgent {
 
 struct sim_result {
 	uint64_t hash;
-	struct sim_urgent heard, unheard; /* with what guests ask heeded, and ignored */
+	struct sim_urgent heard, unheard; /* with requests heard, and ignored */
 	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
-	struct sim_cap helper; /* a thread that works for a domain, behind its vCPUs: time, limit */
-	uint32_t elevated_permille; /* of all CPU time */
-	int served_permille;        /* the worst of the first cast; -1: none woke */
-	int host_loss_permille;     /* what the spinners lost against the same without boosts */
+	struct sim_cap helper;            /* a helper behind its domain's vCPUs: time, limit */
+	uint32_t elevated_permille;       /* of all CPU time */
+	int served_permille;              /* the worst of the first cast; -1: none woke */
+	int host_loss_permille;           /* loss of the spinners against the same without boosts */
 	uint64_t calls_per_s;
 	uint64_t longest_wait_ns;
 	uint64_t base_wait_ns; /* the same without boosts */
@@ -51,7 +51,7 @@ void sim_run(const struct scenario *scenario, const struct sim_options *options,
              struct sim_result *ret);
 
 /**
- * Is it worth it to ask? Of the runs in which it was heard, and was not; @ret may hold the sums of
- * several seeds, which a single wait does not sway.
+ * Tells whether requests are worth it, from runs in which they were heard and were not. @ret may
+ * hold the sums of several seeds, which a single wait does not sway.
  */
 void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret);

@@ -3,8 +3,8 @@
 
 /*
  * A simulated machine: CPUs, threads that run and sleep, a fair class (groups and threads by weight
- * and virtual run time, slices) under a FIFO class, and an agenda of what happens when. Time is
- * virtual; the same seed gives the same history, of which a hash is kept.
+ * and virtual run time, slices) under a FIFO class, and an agenda of events. Time is virtual. The
+ * same seed gives the same history, of which a hash is kept.
  */
 
 #include "util/base.h"
@@ -16,7 +16,7 @@
 #define WORLD_THREADS_MAX 16384
 #define WORLD_PHASES_MAX  4
 
-/** A way to behave for a time: run, sleep, run, ... each length varies by +-@vary_permille. */
+/** A behaviour for a time: run, sleep, run, ... Each length varies by +-@vary_permille. */
 struct phase {
 	uint64_t lasts_ns; /* 0: for ever */
 	uint64_t run_ns;   /* NSEC_NEVER: spins until the phase ends */
@@ -27,39 +27,39 @@ struct phase {
 
 /** What a guest says in its page (guest.h). */
 enum ask_mode {
-	ASK_NONE,   /* it has no page */
-	ASK_HONEST, /* it has urgent work besides: says when it does that, and when it will again */
-	ASK_LIAR,   /* always urgent */
-	ASK_TOGGLER, /* another opinion every few us, also while its vCPU does not run */
-	ASK_RANDOM,  /* that, with wrong words and random expectations */
+	ASK_NONE,    /* it has no page */
+	ASK_HONEST,  /* it has urgent work, too: says when it does that, and when it will again */
+	ASK_LIAR,    /* always urgent */
+	ASK_TOGGLER, /* changes its request every few us, also while its vCPU does not run */
+	ASK_RANDOM,  /* the same, with wrong words and random expectations */
 };
 
 struct behaviour {
 	const char *name;
 	struct phase
 	        phases[WORLD_PHASES_MAX]; /* in turn, then from the start; run_ns 0 ends the list */
-	uint32_t lock_permille; /* of the sleeps, so many are waits for a lock in QEMU: no halt */
+	uint32_t lock_permille; /* of the sleeps, this part waits for a lock in QEMU: no halt */
 	enum ask_mode asks;
 	uint64_t starts_ns; /* at random within this; 0: a millisecond */
-	uint64_t after_ns;  /* which begins so much later */
+	uint64_t after_ns;  /* and this much later */
 	/* ASK_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work */
 	uint64_t urgent_every_ns, urgent_run_ns;
-	/* any: a device or another vCPU interrupts it, for so much work each time; 0: never */
+	/* any: a device or another vCPU interrupts it, each time for this much work; 0: never */
 	uint64_t interrupt_every_ns, interrupt_run_ns;
-	uint64_t spin_every_ns; /* while it runs, it gives a sign of spinning; 0: never */
+	uint64_t spin_every_ns; /* how often it shows spinning while it runs; 0: never */
 };
 
 struct guest;
 
 struct thread {
 	const struct behaviour *behaviour;
-	struct guest *guest; /* what it says, and its urgent work; NULL: neither */
-	int vcpu, domain;    /* -1; of a domain, and no vCPU: it works for it */
+	struct guest *guest; /* its page and its urgent work; NULL: neither */
+	int vcpu, domain;    /* -1; with a domain and no vCPU: a helper of that domain */
 	uint32_t group;
 	int only_cpu;     /* -1: it may run on all */
-	bool leaves;      /* what runs there is to change, though nothing goes before it */
+	bool leaves;      /* it must leave its CPU, though nothing more urgent waits there */
 	bool observed;    /* traced, and never boosted */
-	int own_priority; /* its owner's: real-time without our doing */
+	int own_priority; /* its owner's: real-time, not by us */
 	int priority;     /* 0: fair; else FIFO */
 
 	enum { THREAD_ASLEEP, THREAD_QUEUED, THREAD_RUNNING } state;
@@ -77,7 +77,7 @@ struct thread {
 	uint64_t ran_ns;           /* all CPU time */
 	int before, after;         /* world::movable; -1 */
 	bool wake_planned;         /* of its ordinary work */
-	uint64_t interrupt_due_ns; /* the first that is not served yet came at; 0: none */
+	uint64_t interrupt_due_ns; /* when the first one came that is not served yet; 0: none */
 	uint64_t interrupts, interrupt_wait_ns, interrupts_late, interrupt_worst_ns;
 };
 
@@ -85,7 +85,7 @@ struct cpu {
 	int current; /* thread, -1: idle */
 	uint64_t accounted_ns;
 	uint64_t slice_ends_ns;
-	uint64_t generation; /* of the entry in the agenda that holds */
+	uint64_t generation; /* of the valid entry in the agenda */
 	uint64_t *group_vruntime;
 	uint32_t *queue; /* the threads that wait here, in the order of their numbers */
 	size_t n_queued, queue_capacity;
@@ -106,7 +106,7 @@ enum happening {
 
 struct entry {
 	uint64_t at_ns;
-	uint64_t order; /* of those at the same time, first come first served */
+	uint64_t order; /* entries of the same time: first come, first served */
 	enum happening what;
 	uint32_t number;
 	uint64_t generation;
@@ -120,7 +120,7 @@ struct agenda {
 
 struct world;
 
-/** Who watches the machine: the tracer. @asleep: prev goes to sleep; -1 is idle. */
+/** The observer of the machine: the tracer. @asleep: prev goes to sleep; -1 is idle. */
 struct world_hooks {
 	void (*switched)(void *userdata, uint32_t cpu, int prev, bool asleep, int next);
 	void (*waking)(void *userdata, int thread);
@@ -130,7 +130,7 @@ struct world_hooks {
 	void *userdata;
 };
 
-/** Who writes down what happens: the judges. */
+/** The recorders of what happens: the judges. */
 struct world_recorder {
 	void (*ran)(void *userdata, const struct run_interval *run); /* one stretch has ended */
 	/** A thread begins or ends to run with a real-time class; in the order of time. */
@@ -139,7 +139,7 @@ struct world_recorder {
 	void *userdata;
 };
 
-/** Threads that wait and may run elsewhere: longest waiting first. */
+/** Threads that wait and may run elsewhere: the longest waiting first. */
 struct movable {
 	int first, last;
 };
@@ -153,8 +153,8 @@ struct world {
 	size_t threads_capacity;
 	struct cpu *cpus;
 	struct thread *threads;
-	uint64_t idle[WORLD_CPUS_MAX / 64]; /* bits: nothing runs there */
-	uint64_t fair[WORLD_CPUS_MAX / 64]; /* bits: a fair thread does */
+	uint64_t idle[WORLD_CPUS_MAX / 64]; /* bits: CPUs that are idle */
+	uint64_t fair[WORLD_CPUS_MAX / 64]; /* bits: CPUs that run a fair thread */
 	struct movable movable[2];          /* fair, real-time */
 	uint64_t *group_seen, seen_stamp;
 	struct agenda agenda;
@@ -167,7 +167,7 @@ struct world {
 void world_init(struct world *world, uint32_t n_cpus, uint64_t seed);
 void world_fini(struct world *world);
 
-/** A thread more, asleep; before world_start(). Pointers to threads end with it. */
+/** Adds a thread, asleep; before world_start(). It makes pointers to threads invalid. */
 void world_add(struct world *world, const struct thread *thread);
 
 /** Wakes all threads for the first time, within the first millisecond. */
@@ -186,15 +186,17 @@ void world_handle(struct world *world, const struct entry *entry);
 /** What sched_setscheduler() does: 0 is fair. */
 void world_set_priority(struct world *world, uint32_t thread, int priority);
 
-/** Somebody more urgent runs for a moment where that real-time thread does: it goes elsewhere, if
- * it can. */
+/**
+ * A more urgent thread runs for a moment where that real-time thread does: it goes elsewhere, if it
+ * can.
+ */
 void world_displace(struct world *world, uint32_t thread);
 
-/** Closes the intervals that are open, those of waiting threads too. */
+/** Closes the open intervals, also those of waiting threads. */
 void world_end(struct world *world);
 
-/** The fair share of its CPU that a thread would get there now, in permille. */
+/** The fair share that a thread would get on its CPU now, in permille. */
 uint32_t world_entitled_permille(struct world *world, uint32_t thread);
 
-/** Mixes something that happened into the hash; prints it when asked to. */
+/** Mixes an event into the hash; prints it when asked to. */
 void world_note(struct world *world, const char *what, uint64_t a, uint64_t b);
