@@ -33,7 +33,7 @@ def _measure(scene, variant, cycles):
     words = figures.load(out, "Q")
     samples = {name: [delay for kind, delay in zip(words[0::2], words[1::2]) if kind == number]
                for name, number in KINDS.items()}
-    if variant == "polling":  # who looks is what preempts it: that is not what it would be needed for
+    if variant == "polling":  # the thread that polls preempts it itself: not what it would be needed for
         samples["needed"] = []
     if len(samples["applied"]) < cycles:
         raise RigError(f"{variant}: {len(samples['applied'])} of {cycles} requests were applied")

@@ -18,7 +18,7 @@ FIGURES = (("wakeups_per_s", "wake-ups/s"), ("elevated_permille", "elevated perm
 
 
 def arguments(parser):
-    parser.add_argument("--ease", type=int, action="append", help="crowd: only that; 1, 2 and 4 by default")
+    parser.add_argument("--ease", type=int, action="append", help="crowd: only this ease; may be repeated; 1, 2 and 4 by default")
 
 
 def _simulate(build, seconds, ease, seed):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""deadline: who sees that a vCPU's tokens have ended: a BPF timer, or looks of the booster. How late, and at which cost."""
+"""deadline: what notices that a vCPU's tokens have ended, a BPF timer or looks of the booster. How late, at what cost.
+"""
 
 import statistics
 import sys
@@ -15,7 +16,7 @@ from .scene import BOOST_BUDGETS_US
 # looks, and never twice at the same place between two of them
 DEMANDS = {"asleep": (50, 100_000), "within": (100, 1000), "over": (2000, 20_170)}
 NONE, TIMER = "none", "timer"
-# As bench-deadline names them. none: nobody sees it, so nothing is done on a vCPU's way
+# As bench-deadline names them. none: nothing notices it, so nothing is done on a vCPU's way
 WAYS = (NONE, TIMER, "check-100", "check-500", "check-1000", "check-run")
 # As none, and the booster is woken 100 times a second: what it finds then. Only on request.
 EXTRA_WAYS = ("backstop",)
@@ -25,7 +26,7 @@ _WARM_MS = 300
 
 def arguments(parser):
     parser.add_argument("--way", action="append", choices=WAYS + EXTRA_WAYS,
-                        help="deadline: this one and the timer only; may be repeated")
+                        help="deadline: this way and the timer only; may be repeated")
 
 
 def _ways(options):
@@ -38,7 +39,7 @@ def _program(way):
 
 
 def _costs(one):
-    """All that runs for it, and what would run anyway: the booster, the tracer's programs, the timers' callbacks."""
+    """CPU time of all that runs for it, or anyway: the booster, the tracer's programs, the timers' callbacks."""
     return one["daemon_permille"] + one["bpf_permille"] + one["bpf_timer_permille"] + one["timerfd_permille"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Many domains at once, as who looks at /proc sees them: stand-ins of four threads, or real QEMUs that are paused."""
+"""Many domains at once, as a reader of /proc sees them: stand-ins of four threads, or real QEMUs that are paused."""
 
 import os
 import subprocess
@@ -76,7 +76,7 @@ class Fleet(Started):
             process.stdin.flush()
 
     def wakeups(self):
-        """How often all vCPUs together slept and were woken."""
+        """How many times all vCPUs together slept and were woken."""
         return sum(voluntary_switches(process.pid, tid) for process in self._processes for tid in _vcpu_tids(process.pid))
 
     def close(self):
@@ -95,7 +95,7 @@ def _vcpu_tids(pid):
 
 
 def voluntary_switches(pid, tid):
-    """Of a thread since it was made: it slept so often."""
+    """How many times a thread slept since it was made."""
     for line in proc.read(f"/proc/{pid}/task/{tid}/status").splitlines():
         if line.startswith("voluntary_ctxt_switches:"):
             return int(line.split()[1])

@@ -25,20 +25,20 @@ def arguments(parser):
     group.add_argument("--host", action="store_true",
                        help="on this machine itself, not in the emulated host of scripts/rig")
     group.add_argument("--load", action="append", choices=LOADS, dest="loads",
-                       help="one load only, of spinners per CPU: busy has 3; may be repeated")
+                       help="one load only: spinners per CPU, of which busy has 3; may be repeated")
     group.add_argument("--interval", action="append", type=int, dest="intervals", metavar="US",
-                       help="of cyclictest; may be repeated (500, 1000)")
+                       help="interval of cyclictest; may be repeated (500, 1000)")
     group.add_argument("--profile", action="append", default=[], metavar="NAME",
-                       help="another profile of the configuration as one more variant; may be repeated")
+                       help="adds a profile of the configuration as a variant; may be repeated")
     group.add_argument("--host-every", type=int, metavar="N",
                        help="both cyclictests of the host wake up only every N intervals (1; 10 in an emulated host, "
                             "which they would fill)")
     group.add_argument("--slow", type=int, default=1, metavar="N",
-                       help="intervals, and bursts of profiles and caps, N times as long (host: bursts, for its guests): "
+                       help="makes intervals, and bursts of profiles and caps, N times as long (host: bursts, for its guests): "
                             "for a host so slow that serving a timer takes longer than a burst")
-    group.add_argument("--vcpus", type=int, default=1, help="of the guest (1)")
-    group.add_argument("--plot", metavar="DIR", help="plots, by gnuplot, into DIR")
-    group.add_argument("--guest-type", choices=("kvm", "qemu"), help="--host: KVM or emulation, not found out")
+    group.add_argument("--vcpus", type=int, default=1, help="vCPUs of the guest (1)")
+    group.add_argument("--plot", metavar="DIR", help="writes plots into DIR, by gnuplot")
+    group.add_argument("--guest-type", choices=("kvm", "qemu"), help="--host: KVM or emulation, without a probe")
 
 
 class NoScene:

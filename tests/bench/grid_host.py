@@ -101,7 +101,7 @@ class Waits:
 
 
 def rounded(us):
-    """Three digits are what is kept of a delay."""
+    """Rounds a delay to the three digits that are kept."""
     return float(f"{us:.3g}")
 
 
@@ -116,7 +116,7 @@ def delays(waits_ns):
 
 
 def who(record):
-    """Why the thread did not run at once, as far as the moment tells at which it did."""
+    """Why the thread did not run at once, as far as the moment of its start tells."""
     _, wait_ns, *_, before_tid, woken_prio, prio, before_prio, _, elsewhere, interrupted_ns, before = record
     name = before.rstrip(b"\0").decode(errors="replace").rstrip("0123456789/:")
     if woken_prio >= REAL_TIME:
@@ -224,7 +224,7 @@ class Machine:
             yield tids
 
     def _close_breaker(self):
-        """After three interventions of its guardian pvschedd boosts nobody: what follows would be vanilla again."""
+        """After three interventions of its guardian pvschedd boosts nothing: what follows would be vanilla again."""
         self._reopened = self.daemon.ctl_json("status")["breaker"] == "open"
         if self._reopened:
             print("bench: grid: pvschedd's circuit breaker was open, for its guardian had to act three times within ten minutes; "

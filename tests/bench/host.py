@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""host: what everybody else pays, and gets, when all vCPUs of a host want to be boosted."""
+"""host: what all others pay, and gain, when all vCPUs of a host want to be boosted."""
 
 import concurrent.futures
 import contextlib
@@ -115,7 +115,8 @@ def measure(scene, options, rounds):
 
 
 class Rounds:
-    """Takes rounds of guests: {(variant, name): figures}, or a line of JSON from one who measured them elsewhere."""
+    """Takes rounds of guests: {(variant, name): figures}, or a line of JSON from a program that measured them
+    elsewhere."""
 
     def __init__(self, name, options, rounds):
         self._name, self._options, self._rounds = name, options, rounds

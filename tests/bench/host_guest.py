@@ -120,8 +120,8 @@ class Contended:
         return [*self.guest.helper_tids(), *proc.pids_by_name(f"vhost-{self.guest.pid}")]
 
     def place(self, apart, servers):
-        """vCPU N on the host's CPU N, the load spread evenly; on CPU 0 those who work for the guest, too, or APART from vCPU 0,
-        on the next one. The SERVERS that it speaks with are on the one after, or the last one."""
+        """Pins vCPU N to the host's CPU N, with the load spread evenly. The guest's helpers are on CPU 0, too, or APART
+        from vCPU 0 on the next one. The SERVERS that it speaks with are on the one after, or the last one."""
         cpus = sorted(os.sched_getaffinity(0))
         for index, tid in (*self.guest.vcpu_tids().items(), *enumerate(self._load.pids())):
             os.sched_setaffinity(tid, {cpus[index % len(cpus)]})

@@ -26,17 +26,17 @@ ROWS = {
     "network-out": (NETWORK, "iperf3 HOST {seconds}", "Mbit/s", 1e6),
     "network-in": (NETWORK, "iperf3 HOST {seconds} reverse", "Mbit/s", 1e6),
 }
-# Where who works for the guest runs: on the CPU of the vCPU that it works for, or not, where there is another.
+# Where the guest's helpers run: on the CPU of the vCPU that they work for, or on another one if there is one.
 LAYOUTS = TOGETHER, APART = ("together", "apart")
 VCPUS = 2
 KEPT = 0.98
 _BLOCK_KIB = 4
 _DISK_MIB = 64
-_HOST, _GUEST, _PREFIX = "192.0.2.1", "192.0.2.2", 24  # of the addresses for documentation: they are nobody's
+_HOST, _GUEST, _PREFIX = "192.0.2.1", "192.0.2.2", 24  # of the addresses for documentation, which no network has
 _PORT = 5201
 _ESTABLISHED, _LISTENS = "01", "0A"
 
-# What is compared is who gets CPU time, not the host's disk: the file is in memory, and nothing waits for storage.
+# CPU time is compared, not the host's disk: the file is in memory, and nothing waits for storage.
 _DISK_XML = """    <disk type='file' device='disk'>
       <driver name='qemu' type='raw' cache='unsafe' io='threads' iothread='1'/>
       <source file='{path}'/>
@@ -110,18 +110,18 @@ class Network:
             self._deadman.remove(key)
 
     def _sockets(self, state):
-        """Is there one of the server's that is in this state (see include/net/tcp_states.h of the kernel)?"""
+        """True if a socket of the server is in this state (see include/net/tcp_states.h of the kernel)."""
         if self._server.poll() is not None:
             raise RigError(f"iperf3 on the host ended with {self._server.returncode}: does this kernel have network namespaces?")
         rows = (line.split() for line in proc.read(f"/proc/{self._server.pid}/net/tcp").splitlines()[1:])
         return any(row[1].endswith(f":{_PORT:04X}") and row[3] == state for row in rows)
 
     def wait_connected(self):
-        """Until the guest's iperf3 is there."""
+        """Waits until the guest's iperf3 is connected."""
         proc.wait_for(lambda: self._sockets(_ESTABLISHED), 20, "the guest's iperf3 to connect", step=0.002)
 
     def attach(self, guest):
-        """To be called when the guest runs: its card and the server then see each other, and nobody else."""
+        """To be called when the guest runs: then its card and the server see each other, and nothing else."""
         pid = str(self._server.pid)
         proc.run("ip", "link", "set", self._tap, "netns", pid)
         for words in (("address", "add", f"{_HOST}/{_PREFIX}", "dev", self._tap), ("link", "set", self._tap, "up")):
@@ -132,7 +132,7 @@ class Network:
         return [self._server.pid]
 
     def bits(self, guest_sends):
-        """That the guest's card sent or received until now, as the tap device counts packets, whose other end it is."""
+        """Bits that the guest's card sent or received so far, as counted by the tap device, which is its other end."""
         for line in proc.read(f"/proc/{self._server.pid}/net/dev").splitlines():
             name, _, counters = line.partition(":")
             if name.strip() == self._tap:
@@ -141,7 +141,7 @@ class Network:
 
 
 def vhost(guest):
-    """Does a thread of the kernel's carry its packets? Else QEMU's main thread does."""
+    """True if a kernel thread carries its packets; else QEMU's main thread does."""
     name = f"vhost-{guest.pid}"
     return bool(proc.pids_by_name(name)) or name in proc.threads(guest.pid).values()
 

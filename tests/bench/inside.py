@@ -56,19 +56,20 @@ class Job:
 
 def arguments(parser):
     group = parser.add_argument_group("emulated host (grid, host --rig)")
-    group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="of the emulated host")
+    group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="kernel of the emulated host")
     group.add_argument("--rig-name", metavar="NAME", default="bench", help="which emulated host: `--name` of scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
     group.add_argument("--rounds-file", metavar="FILE",
-                       help="grid: each round is added to FILE, a line of JSON, and those that are there count, too. -: to "
-                            "standard output, and no report")
-    group.add_argument("--force", action="store_true", help="even when other domains run")
-    group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes")
+                       help="grid: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
+                            "the rounds, without a report")
+    group.add_argument("--force", action="store_true", help="runs although other domains run")
+    group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes them")
     group.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)  # see end_at_eof()
 
 
 def end_at_eof():
-    """Inside the emulated host nobody else tells that the one who wants the rounds is gone."""
+    """Ends this program with its input: inside the emulated host nothing else tells that the receiver of the rounds is
+    gone."""
     def wait():
         while os.read(0, 4096):  # not sys.stdin, whose lock would be held when we end
             pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""overhead: what the tracer costs everybody, and what the booster costs at rest and at work."""
+"""overhead: what the tracer costs all threads, and what the booster costs at rest and at work."""
 
 import os
 import statistics

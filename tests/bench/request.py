@@ -8,10 +8,10 @@ from rig.load import SIBLINGS
 
 from . import figures
 
-# name: (who serves, vCPUs that fire at once). "1", "8" and "64" are domains of 4 vCPUs; a floor of as
-# many events as one domain has, and one of a single event beside a single vCPU, to compare like with like.
-# The booster waits by epoll, as shipped, or by io_uring where the name says so. Between floor and 1 stand floors that have,
-# one after the other, a deadline to their wait, all system calls of the booster, and its ledger; the rest is the policy.
+# name: (which thread serves, vCPUs that fire at once). "1", "8" and "64" are domains of 4 vCPUs. There is a floor of as
+# many events as one domain has, and one of a single event beside a single vCPU, to compare like with like. The booster
+# waits by epoll, as shipped, or by io_uring where the name says so. Between floor and 1 stand floors that have, one
+# after the other, a deadline to their wait, all system calls of the booster, and its ledger; the rest is the policy.
 VARIANTS = {
     "floor": ("floor", 4), "deadline": ("deadline", 4), "calls": ("calls", 4), "ledger": ("ledger", 4),
     "1": ("epoll", 4), "1-uring": ("io_uring", 4), "8": ("epoll", 32), "64": ("epoll", 256), "64-uring": ("io_uring", 256),

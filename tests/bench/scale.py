@@ -26,17 +26,17 @@ SHARE_PERMILLE, CPU_SHARE_PERMILLE = 10, 500
 _PREFIX = "bench-scale-"
 _LISTED_S = 60
 _POLL_S = 0.01
-_SETTLE_S = 0.5  # new domains are looked at again some times, ever later
-_CLOSED_S = 0.1  # the daemon wakes once more when whom it answered is gone
+_SETTLE_S = 0.5  # new domains are looked at again some times, less and less often
+_CLOSED_S = 0.1  # the daemon wakes once more when its client is gone
 MINUTE_S = 65  # all processes are looked at once a minute
 DISCOVERY_S, RSS_MIB, TARGET_COUNT = 2, 32, 250
 
 
 def arguments(parser):
     parser.add_argument("--domains", type=int, action="append", metavar="N",
-                        help=f"scale: that many only; may be repeated; {', '.join(map(str, COUNTS))} by default")
+                        help=f"scale: only this many; may be repeated; {', '.join(map(str, COUNTS))} by default")
     parser.add_argument("--qemu", type=int, default=16, metavar="N",
-                        help="scale: beside the stand-ins so many real QEMUs, paused, of some 30 MiB each (16; 0: none)")
+                        help="scale: real QEMUs beside the stand-ins, paused, of some 30 MiB each (16; 0: none)")
 
 
 class Control:
@@ -59,7 +59,8 @@ class Control:
         return answer["result"]
 
     def wait_listed(self, names):
-        """Until all are known with their vCPUs; only the first that is not is asked for: a list disturbs who makes it."""
+        """Waits until all are known with their vCPUs. Asks only for the first one that is not: a list would cost the
+        daemon time."""
         left = list(reversed(names))  # the last one is found last
 
         def listed():

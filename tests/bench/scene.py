@@ -22,7 +22,7 @@ class NoBudget(RigError):
 
 
 class Scene:
-    """Context manager: the group machine/bench.libvirt-qemu/vcpu0 with nobody but a sleeper in it."""
+    """Context manager: the group machine/bench.libvirt-qemu/vcpu0, with only a sleeper in it."""
 
     def __init__(self, build):
         self._build = build

@@ -38,8 +38,8 @@ def arguments(parser):
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")
     parser.add_argument("--burst", type=int, default=0, metavar="US",
-                        help="wake: burst_us of the boosting variants, in place of what their profiles have")
-    parser.add_argument("--seconds", type=float, help="wake, grid: of each measurement")
+                        help="wake: burst_us of the boosting variants, instead of that of their profiles")
+    parser.add_argument("--seconds", type=float, help="wake, grid: length of each measurement")
 
 
 def key(variant, duty):
