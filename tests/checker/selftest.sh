@@ -105,7 +105,7 @@ if chrt -f 1 true 2>/dev/null; then
 	renice -n 5 -p "$pid" >/dev/null
 	quiet "put back" --pid "$pid"
 
-	# a new real-time thread: of a QEMU, and of somebody else
+	# a new real-time thread: of a QEMU, and of another program
 	"$snapshot" save "$dir/file" || exit 2
 	cp "$(command -v sleep)" "$dir/qemu-system-fake"
 	chrt -f 1 sleep 600 &
@@ -115,9 +115,9 @@ if chrt -f 1 true 2>/dev/null; then
 	sleep 0.3
 	sees "new RT thread of a QEMU" "thread $! (qemu-system-fak).*existence was none, is FIFO 1"
 	if grep -q "thread $other " "$dir/out"; then
-		not_ok "new RT thread of somebody else is not reported"
+		not_ok "new RT thread of another program is not reported"
 	else
-		ok "new RT thread of somebody else is not reported"
+		ok "new RT thread of another program is not reported"
 	fi
 	"$snapshot" compare "$dir/file" --ignore-new >"$dir/out"
 	if grep -q existence "$dir/out"; then not_ok "--ignore-new"; else ok "--ignore-new"; fi
@@ -171,7 +171,7 @@ for i in 1 2 3; do
 	if "$snapshot" compare "$dir/file" --ignore-new >"$dir/out" 2>&1; then break; fi
 done
 if [ -s "$dir/out" ]; then
-	skip "no false alarm" "somebody changes threads here: $(head -n 1 "$dir/out")"
+	skip "no false alarm" "other programs change threads here: $(head -n 1 "$dir/out")"
 else
 	ok "no false alarm"
 fi

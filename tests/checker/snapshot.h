@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What sched-snapshot.c, snapshot-take.c and snapshot-file.c share. Nothing of this is the
- * daemon's. */
+/*
+ * Shared by sched-snapshot.c, snapshot-take.c and snapshot-file.c. Nothing of this is the daemon's.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,7 +66,7 @@ bool snapshot_read_text(const char *path, char *buffer, size_t size);
 
 bool snapshot_has_id(const struct ids *ids, int id);
 
-/** An array with room for one more after @n; memory that is out ends the program. */
+/** An array with room for one more after @n; ends the program when out of memory. */
 void *snapshot_grow(void *array, size_t n, size_t size);
 char *snapshot_keep(const char *text);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a thread has from the scheduler, asked of the kernel itself."""
+"""The scheduling attributes of a thread, from the kernel itself."""
 
 import collections
 import ctypes

@@ -38,7 +38,7 @@ class Bare:
         self._deadman, self._keys = deadman, []
         os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
         self.directory = tempfile.mkdtemp(prefix="bare-", dir=RUN_DIR)
-        os.chmod(self.directory, 0o1777)  # whoever it runs as makes its socket there
+        os.chmod(self.directory, 0o1777)  # whichever user it runs as makes its socket there
         self._keys.append(deadman.add(argv=["rm", "-rf", self.directory]))
         image = f"{self.directory}/boot.img"
         with open(image, "wb") as file:

@@ -25,7 +25,7 @@ def pytest_addoption(parser):
     parser.addoption("--build-dir", default=os.path.join(os.path.dirname(os.path.dirname(HERE)), "build"),
                      help="where pvschedd, pvschedctl and sched-snapshot were built")
     parser.addoption("--shared-machine", action="store_true",
-                     help="others change threads here too: compare only those of the tests' own domains")
+                     help="other programs change threads here: compare only those of the tests' own domains")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one test builds: domains, the daemon, and the checker's word that nothing is left of it."""
+"""What one test builds: domains, the daemon, and the checker's proof that nothing is left of it."""
 
 import glob
 import json
@@ -28,7 +28,7 @@ def rt_budgets():
 
 
 def _is_dead(difference):
-    """A process that was killed and is not waited for yet has lost its cgroup."""
+    """A process that was killed and is not reaped yet has lost its cgroup."""
     try:
         stat = proc.read(f"/proc/{difference['tid']}/stat") if "tid" in difference else ") R"
         return stat.rpartition(")")[2].split()[0] in "ZX"
@@ -104,7 +104,7 @@ class Scene:
             self._budgets = rt_budgets()
 
     def watch_again(self):
-        """The test itself changed something for good: what is now must be there at the end."""
+        """The test itself changed something for good: the present state must be there at the end."""
         os.unlink(self._file)
         self._file = None
         self.watch()
@@ -124,7 +124,7 @@ class Scene:
         return [json.dumps(difference) for difference in found if not _is_dead(difference)]
 
     def left(self):
-        """All that is not as it was before, when no daemon runs any more."""
+        """All that differs from before, when no daemon runs any more."""
         return self.differences() + self._changed_budgets() + self._elevated_threads()
 
     def _changed_budgets(self):

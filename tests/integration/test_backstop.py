@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Deadlines that nobody keeps: the tracer of `tests/bench/run deadline` that starts no timer, the booster as it is."""
+"""Deadlines that never fire: the tracer of `tests/bench/run deadline` that starts no timer, with the real booster."""
 
 import os
 

@@ -19,7 +19,7 @@ Share = collections.namedtuple("Share", "elevated ran wanted")
 
 
 def sample(tid, seconds):
-    """What it ran between two looks counts as elevated when it was so at either end."""
+    """Run time between two looks counts as boosted if it was boosted at either end."""
     begin = last = time.monotonic()
     ran = first = proc.run_ns(tid)
     waited, was, elevated_ns = proc.waited_ns(tid), attributes.elevated(tid), 0
@@ -79,8 +79,8 @@ ROGUES = {"240-5": (240, 245), "490-10": (490, 500), "5-20": (5, 25), "100-1900"
 
 @pytest.mark.parametrize("name", ROGUES)
 def test_rogue_guest(scene, name):
-    """So many us of work and of sleep, for ever, in a real guest. The last one is no rogue: much of what it runs is
-    elevated, however little of its CPU others leave it."""
+    """So many us of work and of sleep, for ever, in a real guest. The last one is no rogue: much of its run time is
+    boosted, however little of its CPU the others leave it."""
     work, period = ROGUES[name]
     guest = scene.linux()
     guest.tid = list(guest.vcpu_tids().values())[0]
@@ -97,7 +97,7 @@ def test_rogue_guest(scene, name):
 
 
 def test_own_emulator_on_the_only_cpu(scene):
-    """QEMU's main thread serves the guest's timer on the vCPU's own CPU, behind bursts of 5 ms: they end sooner."""
+    """QEMU's main thread serves the guest's timer on the vCPU's own CPU, behind bursts of 5 ms: these end sooner."""
     pinned = "<cputune><vcpupin vcpu='0' cpuset='1'/><emulatorpin cpuset='1'/></cputune>"
     domain = scene.domain(busy=30, idle=1, hz=1000, tuning=pinned)
     daemon = scene.daemon(profile="long", config={
@@ -122,16 +122,16 @@ def emulator_of(daemon, domain):
 
 
 def canary(daemon):
-    """(how often it was asked, whether it sings)."""
+    """(how often it was asked to run, whether it answers)."""
     source = daemon.status()["sources"]["canary"]
     return int(re.match(r"asked (\d+) times", source["detail"])[1]), source["ok"]
 
 
 def test_canary(scene):
-    """It is asked while elevated time is consumed, and lives; while nothing is elevated nobody asks it."""
+    """It is asked to run while boosted time is consumed, and answers. While nothing is boosted it is not asked."""
     domain = scene.domain(busy=1, idle=1, hz=1000)
     daemon = scene.daemon()
-    # it seldom is elevated at the moment at which somebody looks
+    # it is seldom boosted at the moment of a look
     daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
     proc.wait_for(lambda: canary(daemon)[0] >= 3, 30, "the canary to be asked three times")
     daemon.call("policy", "set", domain.name, "observe")

@@ -68,7 +68,7 @@ def test_kill_9_of_the_daemon_gives_back_every_domain(scene):
 
 
 def test_stopped_daemon_is_taken_for_dead(scene):
-    """SIGSTOP while the vCPU computes: its budget ends and nobody answers."""
+    """SIGSTOP while the vCPU computes: its budget ends, and the daemon does not answer."""
     domain = scene.domain(busy=20, idle=20, hz=100)
     daemon = scene.daemon()
     daemon.wait_boosted(domain)
@@ -76,7 +76,7 @@ def test_stopped_daemon_is_taken_for_dead(scene):
     before_stop = time.monotonic()
     daemon.kill(signal.SIGSTOP)
     # armed or not at this moment: if it is, the next burst ends its budget
-    proc.wait_for(lambda: not attributes.elevated(tid), 2, "the guardian to take back what nobody watches",
+    proc.wait_for(lambda: not attributes.elevated(tid), 2, "the guardian to unboost the vCPU",
                   step=0.001)
     scene.figures.setdefault("daemon stopped to given back, ms", []).append(1000 * (time.monotonic() - before_stop))
     scene.assert_given_back()
@@ -101,7 +101,7 @@ def test_kill_9_of_the_guardian(scene):
 
 
 def test_enable_does_not_wait_for_a_guardian(scene):
-    """The first one that dies is replaced at once, those that die soon after it ever later."""
+    """The first guardian that dies is replaced at once; those that die soon after are replaced later and later."""
     domain, daemon = scene.boosted()
     for _ in range(3):
         pid = daemon.guardian()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a thread had comes back exactly; what somebody else gave it meanwhile stays."""
+"""A thread gets back exactly what it had; what another program gave it meanwhile stays."""
 
 import os
 
@@ -69,7 +69,7 @@ def test_foreign_change_wins(scene, name):
     explained = daemon.ctl_json("explain", domain.name)["vcpus"][0]
     assert explained["reason"] == "foreign"
     if name == "chrt-f-5":
-        # taken up again it is a real-time thread of somebody else's
+        # when it is watched again, it is another program's real-time thread
         assert daemon.call("policy", "set", domain.name, "latency").returncode == 0
         daemon.wait_reason(domain, "already-rt")
         assert attributes.read(tid)[:2] == (attributes.FIFO, 5)
@@ -97,7 +97,7 @@ def test_renice_of_a_boosted_thread_stays(scene, way):
 
 @pytest.mark.parametrize("way", ["kill", "term"])
 def test_foreign_change_wins_over_the_guardian(scene, way):
-    """Changed and killed at once: the guardian sees that it is not what was given, and leaves it."""
+    """Changed and killed at once: the guardian sees that the thread has not what pvschedd gave it, and leaves it."""
     domain, daemon = scene.boosted()
     tid = domain.tid
     scene.except_tids.add(tid)

@@ -107,7 +107,7 @@ def test_found_and_negotiated(scene, region, page):
     seen = detail(daemon, domain)["page"]
     assert seen["status"] == "enabled" and seen["asks"] == "none"
     assert detail(daemon, domain, 1)["page"]["status"] == "disabled"
-    # an armed vCPU's guest is told so
+    # the guest of an armed vCPU is told so
     daemon.wait_boosted(domain)
     proc.wait_for(lambda: first.boost == 1 and first.host_line()["boosts"] > 0, 10, "the boost in the page")
     daemon.stop()
@@ -132,12 +132,12 @@ def test_statuses(scene, region, hello, status):
     memory.page().hello(**hello)
     memory.page().wait_status(status)
     assert detail(daemon, domain)["page"]["status"] == status
-    # whatever it said, its domain is looked after as any other
+    # whatever it says, its domain is managed like any other
     daemon.wait_boosted(domain)
 
 
 def test_an_urgent_guest_that_never_sleeps_is_boosted(scene, region, spinners, page):
-    """Without asking it would never be: a boost begins at a halt."""
+    """Without a request it would never be boosted: a boost begins at a halt."""
     domain = scene.domain(busy=1000, idle=0, hz=100, tuning=PIN, page=page)
     daemon = scene.daemon()
     daemon.wait_known(domain)
@@ -161,7 +161,7 @@ def test_an_urgent_guest_that_never_sleeps_is_boosted(scene, region, spinners, p
 
 
 def elevated_permille(daemon, domain, seconds, act):
-    """(of the wall time, of its own run time, the vCPU as it is seen at the end)."""
+    """(boosted permille of the wall time, of its own run time, the vCPU as it is seen at the end)."""
     first, begin = detail(daemon, domain), time.monotonic_ns()
     while time.monotonic_ns() < begin + seconds * 1e9:
         act()
@@ -173,7 +173,7 @@ def elevated_permille(daemon, domain, seconds, act):
 
 def test_an_ordinary_guest_gives_its_boost_back(scene, region, page):
     domain = scene.domain(hz=100, work=15000, page=page)
-    # a bucket that is not emptied, so that what differs is what was given back
+    # a bucket that is not emptied, so that only yields make the difference
     daemon = scene.daemon(config={"profiles": {"latency": {"burst_us": 5000, "share_permille": 300}}})
     daemon.wait_boosted(domain)
     mine = region(domain).page()
@@ -183,7 +183,7 @@ def test_an_ordinary_guest_gives_its_boost_back(scene, region, page):
     scene.figures.setdefault("elevated permille of the run time, silent guest", []).append(silent)
     scene.figures.setdefault("elevated permille of the run time, ordinary guest", []).append(ordinary)
     assert seen["yields_total"] > 10, seen
-    # how much less is a matter of how fast this machine reacts, which may take as long as most of its work
+    # how much less depends on how fast this machine reacts, which may take as long as most of its work
     assert ordinary < silent, (silent, ordinary, seen)
 
 
@@ -216,7 +216,7 @@ def test_polling_alone(scene, region, spinners):
     assert seen["page"]["read_by"] == "polling" and seen["page"]["polls_total"] > 0
     virsh("suspend", domain.name)
     proc.wait_for(lambda: not attributes.elevated(domain.tid), 5, "the boost to end")
-    # one that sleeps writes nothing: nobody looks
+    # a guest that sleeps writes nothing, and its page is not looked at
     polls = proc.wait_for(lambda: same_polls(daemon, domain), 5, "polling to end")
     assert detail(daemon, domain)["page"]["polls_total"] == polls
 
@@ -248,7 +248,7 @@ def _scribble(path, seed, until):
 
 
 def test_noise_from_four_writers(scene, region, page):
-    """Every byte of header and pages, at full speed: a status, counters, a journal line, nothing else."""
+    """Every byte of header and pages, at full speed: it causes a status, counters, a journal line, and nothing else."""
     domain = scene.domain(vcpus=2, page=page)
     daemon = scene.daemon()
     daemon.wait_boosted(domain)
@@ -276,7 +276,7 @@ def test_noise_from_four_writers(scene, region, page):
 
 
 def test_words_with_valid_hello_and_noise_behind_it(scene, region):
-    """The tracer reads noise where requests stand: counted, and the share holds."""
+    """The tracer reads noise in place of requests: it is counted, and the share holds."""
     domain = scene.domain(busy=1, idle=1, hz=1000, page="memfd")
     daemon = scene.daemon()
     daemon.wait_known(domain)
@@ -326,7 +326,7 @@ def test_cut_off_under_us(scene, region):
 
 
 def renegotiate(daemon, domain, memory, generation, scene, what):
-    """The guest's half is ours: it says hello as soon as it sees another generation, and again."""
+    """The guest's half is ours: it says hello whenever it sees another generation."""
     begin = time.monotonic()
     mine, last = memory.page(), generation
 
@@ -350,7 +350,7 @@ def test_reset_and_daemon_restart(scene, region, page):
     memory.page().negotiate()
     generation = memory.generation
     virsh("reset", domain.name)
-    # two events come of one reset
+    # one reset makes two events
     generation = renegotiate(daemon, domain, memory, generation, scene, "reset")
     daemon.stop()
     assert memory.generation == 0 and memory.page().status == "disabled"
@@ -378,7 +378,7 @@ def test_save_and_restore(scene, region, tmp_path):
     wait_carrier(daemon, domain, "open")
     restored = region(domain)
     assert restored.wait_host() != generation
-    # what was saved came back, and nobody took it for said now
+    # the saved words came back, and were not taken for new ones
     assert restored.page().read(272, "Q") == generation
     assert detail(daemon, domain)["page"]["status"] == "disabled"
     restored.page().negotiate()
@@ -409,7 +409,7 @@ def test_a_vcpu_is_plugged_in(scene, region, page):
     generation = memory.generation
     for count in (2, 3):
         virsh("setvcpus", domain.uuid, str(count), "--live")
-    # the region is begun anew, with a page for each; read by the daemon as it stands in the memory
+    # the region begins anew, with a page for each; the daemon reads it as it is in the memory
     proc.wait_for(lambda: memory.page_count == 3 and memory.generation not in (0, generation), 10,
                   "the region to have three pages")
     proc.wait_for(lambda: int(carrier(daemon, domain)["generation"], 16) == memory.generation, 10,

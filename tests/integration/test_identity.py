@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A thread is told from another that has its number: who says so, and what an exec makes of it."""
+"""A thread is told from another one that got its TID: by what, and what an exec changes."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from rig import proc
 # its vCPU thread sleeps and wakes; after a signal, it executes something else in the place of all of the process
 PLAYS_QEMU = """
 import os, signal, threading, time
-memory = bytearray(64 << 20)  # as a guest's: to unmap it takes longer than a burst, and comes before anybody is told
+memory = bytearray(64 << 20)  # as a guest's: to unmap it takes longer than a burst, and comes before the event
 go = threading.Event()
 def vcpu():
     with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w") as file:
@@ -43,7 +43,7 @@ def identity(daemon, domain):
 
 
 def test_lives_are_watched(scene):
-    """By the tracer, while it is boosted; and again when it is boosted again."""
+    """The tracer proves the TID while the vCPU is boosted; and again when it is boosted again."""
     domain, daemon = scene.boosted()
     assert identity(daemon, domain) == "tracer"
     daemon.ctl("policy", "set", domain.name, "observe")
@@ -54,7 +54,7 @@ def test_lives_are_watched(scene):
 
 
 def test_exec_in_a_boosted_vcpu(scene, tmp_path):
-    """It goes on under the number of its process, and its own number is nobody's."""
+    """It goes on under its process's TID, and its own TID belongs to no thread."""
     binary = f"{tmp_path}/qemu-python"
     shutil.copy(os.path.realpath(sys.executable), binary)
     qemu = scene.bare(make=PlaysQemu, binary=binary)

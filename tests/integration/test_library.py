@@ -34,7 +34,7 @@ def test_negotiation_and_requests(scene):
         assert region.policy_name(1) == "pvschedd"
         assert [region.get(1, word) for word in ("abi_version", "policy_version", "protocol_id", "requested_mode",
                                                  "apic_id", "cpu_index")] == [1, 1, 0, 0, 1, 1]
-        assert region.bytes()[2 * PAGE:] == before[2 * PAGE:], "a page was greeted that nobody asked about"
+        assert region.bytes()[2 * PAGE:] == before[2 * PAGE:], "a page got a hello without being asked about"
         region.answer(1, run_delay_ns=12345, boosts=3, host_cpu=7, applied_state=1 << 40)
         seen = guest.command("page 1")
         assert (seen["state"], seen["run_delay_ns"], seen["boosts"], seen["host_cpu"], seen["boosted"]) == \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""libvirtd restarted, stopped, stopped by a signal: known domains are looked after all the same."""
+"""libvirtd restarted, stopped, stopped by a signal: known domains are still managed."""
 
 import os
 import select
@@ -62,7 +62,7 @@ def _listen(path):
 
 
 def test_stopped_libvirtd_is_not_started_by_a_connection(scene):
-    """Sockets in the place of libvirt's stand for those of systemd: a connection would start libvirtd."""
+    """Sockets in place of libvirt's stand for those of systemd: a connection would start libvirtd."""
     libvirtd = scene.own_libvirtd()
     domain, daemon = scene.boosted()
     libvirtd.stop()

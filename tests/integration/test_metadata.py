@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a domain asks for in its <metadata>, and what drop-ins of the configuration say."""
+"""The policy in a domain's <metadata>, and drop-ins of the configuration."""
 
 import os
 import subprocess
@@ -144,7 +144,7 @@ def cpu_ticks(daemon):
 
 
 def test_storm_of_changes(scene, pair):
-    """A thousand changes in one or two seconds: few looks, an answering daemon, and the last one counts."""
+    """A thousand changes in one or two seconds: few looks, a daemon that answers, and the last one counts."""
     domain, daemon = pair
     shares = [i % 100 + 1 for i in range(1000)] + [77]
     text = "".join(f"metadata {domain.uuid} {URI} --key pvsched --live --set "

@@ -87,7 +87,7 @@ def test_budget_after_kill_9_of_all(scene, knob):
 
 
 def test_foreign_budget_wins(scene, knob):
-    """Somebody else lowers what we granted: that stays, and is not "restored"."""
+    """Another program lowers what we granted: that stays, and is not "restored"."""
     domain, daemon = scene.boosted()
     mount, path, _ = proc.cpu_cgroup(domain.tid)
     file = f"{mount}{path}/cpu.rt_runtime_us"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Timers that the kernel does not start: each boost ends at once, and many of them hold all for a while."""
+"""Timers that the kernel does not start: each boost ends at once, and many of these stop all boosts for a while."""
 
 import json
 

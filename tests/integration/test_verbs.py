@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every verb of pvschedctl, its JSON, its exit statuses, who may use it."""
+"""Every verb of pvschedctl, its JSON, its exit statuses, and the users that may use it."""
 
 import concurrent.futures
 import json

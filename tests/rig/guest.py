@@ -129,7 +129,8 @@ class Guest:
         self.follow_boot()
 
     def follow_boot(self):
-        """For a domain that has just been started: from now on, since what its guest says while nobody listens is lost."""
+        """For a domain that has just started: to be called at once, since a guest's output is lost while no client
+        listens."""
         self.find_process()
         self.connect()
         self._silent = True
@@ -149,15 +150,15 @@ class Guest:
         self._socket.connect(self._socket_path)
 
     def wait_ready(self, seconds=60):
-        """Until the guest's command server answers.
+        """Waits until the guest's command server answers.
 
-        One that boots speaks first: what arrives while its driver sets up the port, whose interrupt is by edge, can
-        leave that interrupt pending for good, and the guest deaf.
+        A guest that boots must speak first. Data that arrives while its driver sets up the port, whose interrupt is by
+        edge, can leave that interrupt pending for good, and the guest deaf.
         """
         deadline = time.monotonic() + seconds
         if self._socket is None:
             self.connect()
-        ask_at = deadline - seconds / 3  # should that line be lost
+        ask_at = deadline - seconds / 3  # if that line is lost
         while not (self._hear_ready(0.3) if self._silent and time.monotonic() < ask_at else self._ping(0.3)):
             if not os.path.exists(f"/proc/{self.pid}"):
                 raise RigError(f"QEMU of {self.name} died while booting: see /var/log/libvirt/qemu/{self.name}.log")
@@ -165,8 +166,8 @@ class Guest:
                 what = "said nothing" if self._silent else "did not answer"
                 raise RigError(f"guest {self.name} {what} on {self._socket_path} within {seconds} s: "
                                f"see /var/log/libvirt/qemu/{self.name}.log")
-        # What was sent while it was reset may have arrived garbled and been answered by errors: all that comes before
-        # the answer to this one is thrown away with it.
+        # Bytes sent while it was reset may have arrived garbled, and been answered by errors: all that comes before the
+        # answer to this one is discarded.
         if not self._ping(10):
             raise RigError(f"guest {self.name} answered once on {self._socket_path} and not again")
 
@@ -184,7 +185,7 @@ class Guest:
     def _ping(self, seconds):
         self._pings += 1
         token = f"{os.getpid()}-{self._pings}"
-        # The blank line ends whatever half a line the port may hold.
+        # The blank line ends half a line that the port may hold.
         self._socket.sendall(f"\nping {token}\n".encode())
         deadline = time.monotonic() + seconds
         try:

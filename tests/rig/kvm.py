@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Can this machine run a Linux guest under KVM? Found out by booting one.
 
-/dev/kvm alone says little: some machines have one that runs firmware and no Linux. The verdict is kept in /run
-until the next boot.
+/dev/kvm alone says little: on some machines it runs firmware and no Linux. The verdict is kept in /run until the next
+boot.
 """
 
 import grp

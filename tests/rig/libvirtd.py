@@ -14,8 +14,8 @@ from .deadman import NoDeadman
 from .proc import RigError
 
 URI = "qemu:///system"
-# In the place of /dev/kvm a file that neither root's QEMU can use nor another user can open. libvirt cannot carry
-# such a mount into the namespace that it makes for each QEMU, so that is off.
+# In place of /dev/kvm, a file that neither root's QEMU can use nor another user can open. libvirt cannot carry such a
+# mount into the namespace that it makes for each QEMU, so that is off.
 _NO_KVM = ["unshare", "--mount", "sh", "-ec", """
     cd /run/pvschedd-rig
     touch no-kvm
@@ -87,7 +87,7 @@ class Libvirtd:
         if self._systemd:
             proc.run("systemctl", "start", "libvirtd.service")
             return
-        # Without systemd nobody makes these.
+        # Without systemd these are not there.
         os.makedirs(_LOG_DIR, exist_ok=True)
         os.makedirs("/run/libvirt", exist_ok=True)
         if not proc.pids_by_name("virtlogd"):
@@ -95,8 +95,8 @@ class Libvirtd:
         self._spawn("libvirtd")
 
     def _spawn(self, name):
-        # libvirtd probes QEMU as root. Where /dev/kvm is there but not for the user that QEMU then runs as,
-        # libvirtd takes its knowledge for outdated each time it looks: a dozen probes, 8 s, for each new domain.
+        # libvirtd probes QEMU as root. If the user that QEMU then runs as has no /dev/kvm, libvirtd takes its knowledge
+        # for outdated at each look: a dozen probes, 8 s, for each new domain.
         hide_kvm = (name == "libvirtd" and os.path.exists("/dev/kvm") and not kvm.kvm_accessible()
                     and subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0)
         os.makedirs("/run/pvschedd-rig", mode=0o755, exist_ok=True)
@@ -157,7 +157,7 @@ class Libvirtd:
         os.kill(self.pid(), signal.SIGCONT)
 
     def close(self):
-        """Stops what we started, unless domains of somebody else came to run on it meanwhile."""
+        """Stops what we started, unless domains of others run on it by now."""
         if not self.started:
             return
         if self.pid():

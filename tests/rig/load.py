@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A busy host: spinners laid out as sibling VM groups beside the domain's own.
 
-The layout decides what "busy" means to a vCPU: six spinners in one other group cost it a few us, six
-in groups of their own, as libvirt makes them, hundreds. So each spinner gets /machine/spinN/vcpu0 (v1)
-or the same beside the domain's scope (v2), with the weight of the domain's group.
+The layout decides what "busy" means to a vCPU: six spinners in one other group cost it a few us, six in groups of
+their own, as libvirt makes them, hundreds. So each spinner gets /machine/spinN/vcpu0 (v1) or the same beside the
+domain's scope (v2), with the weight of the domain's group.
 """
 
 import os
@@ -75,7 +75,7 @@ class Load(Started):
         return sum(proc.run_ns(pid) for pid in self.pids())
 
     def pause(self):
-        """Nobody measures: let guest and host get on with it."""
+        """No measurement runs: leaves the CPUs to guest and host."""
         for pid in self.pids():
             os.kill(pid, signal.SIGSTOP)
 

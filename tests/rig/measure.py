@@ -79,7 +79,7 @@ class HostCyclictest:
 class Window:
     """CPU times at the start of the guest's test and SECONDS later.
 
-    The guest needs another while to print its histogram; that is no part of what is compared.
+    The guest needs another while to print its histogram, which is not compared.
     """
 
     def __init__(self, sample, seconds):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Plays a guest on the guest pages of a running domain: through the same memory that its guest has.
+"""Plays a guest on the guest pages of a running domain, in the memory that its guest has.
 
-Written from pvsched-protocol(7), not from the headers: what differs is a mistake in one of the two.
+Written from pvsched-protocol(7), not from the headers: a difference is a mistake in one of the two.
 """
 
 import ctypes

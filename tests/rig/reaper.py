@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """reaper.py COMMAND...: runs it, and is to its orphaned descendants what init is.
 
-libvirt's QEMUs are orphans, and a destroyed one is gone for libvirt when somebody has waited for it. The init of a
+libvirt's QEMUs are orphans, and libvirt regards a destroyed one as gone only when it was reaped. The init of a
 container may do so once in a second or two, and each test would wait as long.
 """
 
@@ -22,7 +22,7 @@ def main(argv):
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child == 0:
-        # Whoever kills us means it.
+        # A kill of this program is meant for the command, too.
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.execvp(argv[0], argv)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The memory of the guest page of a running QEMU, and a host for it that is played by a test.
+"""The memory of the guest page of a running QEMU, and a test that plays the host for it.
 
 Shares no code with pvschedd: it is written from pvsched-protocol(7).
 """
@@ -85,8 +85,8 @@ class Region:
     def bytes(self):
         return bytes(self._map)
 
-    # ctypes reads and writes a word at once, which slices do not promise. Its view must not outlive the call:
-    # a map with views cannot be closed.
+    # ctypes reads and writes a word at once, which slices do not promise. Its view must not outlive the call: a map
+    # with views cannot be closed.
     def _get(self, offset, kind):
         return kind.from_buffer(self._map, offset).value
 

@@ -73,7 +73,7 @@ class RtBudget:
         self._granted.append((file, added_us, self._deadman.add(argv=["sh", "-c", take_back, file, str(added_us)])))
 
     def restore(self):
-        """Takes back what was added, unless the group is gone or somebody lowered it below that since."""
+        """Takes back what was added, unless the group is gone or its value was lowered below that since."""
         for file, added_us, key in reversed(self._granted):
             self._deadman.remove(key)
             try:

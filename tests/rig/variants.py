@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is compared: how the vCPUs of the guest are scheduled while it measures."""
+"""The variants that are compared: how the vCPUs of the guest are scheduled while it measures."""
 
 import contextlib
 
@@ -12,8 +12,8 @@ IDLE = "idle"  # untouched and without the load
 UNTOUCHED = "untouched"
 STATIC = "static"
 PROFILES = ("interactive", "latency")
-# In a guest that has the memory of the guest page, beside timer-driven work of its own: with WORK_PROFILE, and
-# without or with its real-time task asking for it.
+# In a guest with the memory of the guest page, beside timer-driven work of its own: with WORK_PROFILE, and with or
+# without requests of its real-time task.
 WORK = "latency-work"
 ASKS = "guest-asks"
 ASKING = (WORK, ASKS)
@@ -22,8 +22,8 @@ DEFAULT = ALL[1:]
 
 INTERVAL_US = 1000
 
-# Ordinary work that is due besides, and that of the real-time task each time it wakes up. Together they are to stay
-# within the share of the profile, whose burst covers a piece of that work: so what differs is not who was throttled.
+# Ordinary work that is due besides, and that of the real-time task at each wake-up. Together they stay within the share
+# of the profile, whose burst covers a piece of that work: so throttling makes no difference.
 WORK_US, WORK_PERIOD_US = 1000, 20000
 RT_PERIOD_US, RT_WORK_US = 4000, 50
 WORK_PROFILE = {"with-work": {"mode": "boost", "share_permille": 200, "burst_us": 2000}}
@@ -36,7 +36,7 @@ VCPUS_US = 450_000
 
 @contextlib.contextmanager
 def fifo(tids):
-    """The threads run FIFO 1 while this lasts; what they were is put back after."""
+    """The threads run FIFO 1 while this lasts; then they get back what they had."""
     with contextlib.ExitStack() as undo:
         for tid in tids:
             undo.callback(proc.restore_policy, tid, proc.rt_policy(tid))
@@ -70,7 +70,7 @@ def work(guest):
 
 @contextlib.contextmanager
 def profile(name, guest, daemon):
-    """pvschedd's profile NAME holds while this lasts; waits until everything is given back after."""
+    """pvschedd's profile NAME holds while this lasts; then waits until everything is unboosted."""
     tids = list(guest.vcpu_tids().values())
 
     def state():

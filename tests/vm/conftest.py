@@ -3,7 +3,7 @@
 
     /usr/bin/python3 -m pytest tests/vm [--host trixie] [--kernel 6.12] [--keep-host] [-k WORD]
 
-All tests of a run share one host and, mostly, one guest: what a test changes it puts back.
+All tests of a run share one host and, mostly, one guest: a test puts back what it changes.
 """
 
 import os
@@ -33,10 +33,10 @@ NEWER_ONLY = ("test_across.py",)
 def pytest_addoption(parser):
     parser.addoption("--host", choices=recipe.SUITES, default=recipe.SUITES[0], help="the emulated host's Debian")
     parser.addoption("--kernel", choices=recipe.KERNELS, help="its kernel, as scripts/rig --help has them")
-    parser.addoption("--every", action="store_true", help="on any host the tests that no kernel changes, too")
-    parser.addoption("--name", help="its name, so that two runs can go on side by side (default: such as vm-6-1 with "
+    parser.addoption("--every", action="store_true", help="runs the tests that no kernel changes, too, on any host")
+    parser.addoption("--name", help="its name, so that two runs can go on at once (default: such as vm-6-1 with "
                      "kernel 6.1, vm-trixie-6-12)")
-    parser.addoption("--keep-host", action="store_true", help="leaves the host running, for a look with "
+    parser.addoption("--keep-host", action="store_true", help="leaves the host running, for use with "
                      "scripts/rig --name vm-6-1")
 
 
@@ -80,7 +80,7 @@ def _say(config, text):
 
 
 def pytest_runtest_protocol(item, nextitem):
-    """As always, but a test whose host died runs again on a new one, and it is said."""
+    """Runs a test as always; one whose host died runs again on a new host, with a message."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for attempt in range(DEATHS_MAX + 1):
         reports = runtestprotocol(item, log=False, nextitem=nextitem)

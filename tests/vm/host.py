@@ -202,15 +202,15 @@ class Host:
                       f"{name} to be {'there' if up else 'lost'}", seconds)
 
     def wait_boosted(self, tid, seconds=90):
-        """The emulated CPUs stand still while this machine does other things, and the guardian must take a daemon for
-        dead that leaves a boost overdue for 10 ms; each time the next guardian comes later, and after three times
-        nothing is boosted until somebody says so."""
+        """Emulated CPUs stand still while this machine does other things. When a boost is then overdue by 10 ms, the
+        guardian must take the daemon for dead. Each further guardian comes later, and after three times nothing is
+        boosted until `enable`."""
         self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO || {{ pvschedctl --json status | grep -q "
                       f"'\"breaker\":\"open\"\\|\"guardian\":{{\"ok\":false' && pvschedctl enable >/dev/null; false; }}",
                       f"thread {tid} to be boosted", seconds)
 
     def boosted(self, tids):
-        """Each of the guest's vCPUs has a boost, or had one a moment ago."""
+        """Each of the guest's vCPUs is boosted, or was a moment ago."""
         self.policy("latency")
         for tid in tids.values():
             self.wait_boosted(tid)
@@ -237,13 +237,13 @@ class Host:
         self.run("sched-snapshot save /run/snapshot")
 
     def differences(self):
-        """What is not as it was at snapshot(). The daemon's own threads, which are new, are none of it."""
+        """What differs from snapshot(), without the daemon's own threads, which are new."""
         text = self.run("sched-snapshot compare /run/snapshot --json; [ $? -le 1 ]")
         own = {int(pid) for pid in self.run("pgrep -f '^/usr/sbin/pvschedd'; true").split()}
         return [found for found in json.loads(text[text.index("{"):])["differences"] if found.get("pid") not in own]
 
     def wait_no_differences(self, seconds=10):
-        """With no daemon there to be waited for, such as after the death of both processes."""
+        """As differences(), without a daemon to wait for, such as after the death of both processes."""
         self.wait_for("sched-snapshot compare /run/snapshot >/dev/null", "all threads to be as they were", seconds)
 
 

@@ -46,7 +46,7 @@ def test_deliveries_are_attributed(guest, host):
 
 
 def test_interrupt_boosts_a_vcpu_that_waits(guest, host):
-    """A vCPU that never sleeps is never armed: what raises it is an interrupt that comes while it waits."""
+    """A vCPU that never sleeps is never armed: an interrupt that comes while it waits boosts it."""
     assert sorted(guest) == [0, 1]
     host.policy("observe")
     host.run(f"rig-guest ask '{GUEST}' stop")
@@ -67,7 +67,7 @@ def test_interrupt_boosts_a_vcpu_that_waits(guest, host):
 
 
 def test_a_vcpu_that_yields_to_another_is_lowered(guest, host):
-    """It wakes up elevated, and says often in one run that it waits for another vCPU."""
+    """It wakes up boosted, and yields to another vCPU many times in one run."""
     host.run(f"rig-guest ask '{GUEST}' stop")
     try:
         with host.unchanged():
@@ -129,7 +129,7 @@ def test_hotplugged_vcpu_is_boosted(guest, host):
 
 
 def test_plugged_in_vhost_worker_is_watched(guest, host):
-    """A thread of the kernel's before Linux 6.4, and of QEMU's since; with QEMU's main thread it works for the domain."""
+    """A kernel thread before Linux 6.4, a thread of QEMU since; like QEMU's main thread it works for the domain."""
     with host.unchanged():
         host.boosted(guest)
         host.run("printf \"<vsock model='virtio'><cid auto='yes'/></vsock>\" > /var/tmp/vsock.xml && "
@@ -177,7 +177,7 @@ def test_qemu_killed_while_boosted_is_forgotten(guest, host):
 
 @pytest.mark.any_kernel
 def test_libvirtd_stopped_and_started(guest, host):
-    """A boosted guest stays boosted, and nobody starts what the admin has stopped."""
+    """A boosted guest stays boosted, and what the administrator has stopped is not started."""
     units = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service"
     with host.unchanged():
         host.boosted(guest)

@@ -87,7 +87,7 @@ def test_completion_names_the_running_domains(guest, host):
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("where", ("file", "drop-in"))
 def test_newer_configuration_is_observed_with_an_error(host, guest, where):
-    """Never a failing boot: the daemon observes, whatever profile the file speaks of."""
+    """Never a failing boot: the daemon observes, whatever profile the file names."""
     newer = json_of_tomorrow()
     mark = host.cursor()
     if where == "file":
@@ -113,7 +113,7 @@ def json_of_tomorrow():
 
 @pytest.mark.any_kernel
 def test_needrestart_restarts_it_boosted(guest, host, figure):
-    """A library was replaced: needrestart names the service, and restarts it without harm to anybody."""
+    """A library was replaced: needrestart names the service, and restarts it without harm."""
     library = host.run("readlink -f /usr/lib/*/libcjson.so.1").strip()
     with host.unchanged():
         host.policy("latency --persist")
@@ -171,7 +171,7 @@ def test_purge_leaves_nothing(guest, installed):
 
 @contextlib.contextmanager
 def dead_amid_a_boost(host, guest):
-    """Daemon and guardian are dead, systemd was told to do nothing about it, and only the ledger knows."""
+    """Daemon and guardian are dead, systemd was told to leave it so, and only the ledger knows."""
     host.run("mkdir -p /run/systemd/system/pvschedd.service.d && printf '[Service]\\nRestart=no\\nExecStopPost=\\n' > "
              "/run/systemd/system/pvschedd.service.d/dead.conf && systemctl daemon-reload")
     try:

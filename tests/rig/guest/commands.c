@@ -26,7 +26,7 @@
  *
  * A failure is {"ok":false,"error":"..."}.
  *
- * It runs as PID 1 of a throw-away guest; nobody but the test rig speaks to it.
+ * It runs as PID 1 of a throw-away guest; only the test rig speaks to it.
  */
 
 #include <errno.h>
@@ -128,7 +128,7 @@ static void do_uname(void)
 	       clocksource);
 }
 
-/* Without udev nobody brings a hot-plugged CPU online. */
+/* Without udev no program brings a hot-plugged CPU online. */
 static void do_cpus(void)
 {
 	char path[64];

@@ -51,7 +51,7 @@ def lines(suite):
 
 
 def options():
-    """What this machine's apt needs to reach its archives: proxies, retries, expired lists allowed or not."""
+    """The options that this machine's apt needs for its archives: proxies, retries, are expired lists allowed."""
     found = []
     for line in run("apt-config", "dump", "--format", "%f \"%v\"%n").splitlines():
         if re.match(r"Acquire::(https?|Retries|Check-Valid-Until|Check-Date)\b.* \"[^\"]", line):
@@ -60,7 +60,7 @@ def options():
 
 
 class Archive:
-    """What one suite has. Its lists are fetched when they are needed and older than a day."""
+    """One suite. Its lists are fetched when they are needed and older than a day."""
 
     def __init__(self, suite):
         self.suite = suite
@@ -74,7 +74,7 @@ class Archive:
             os.makedirs(f"{self._directory}/{name}", mode=0o755, exist_ok=True)
             shutil.chown(f"{self._directory}/{name}", "_apt")
         os.makedirs(f"{self._directory}/empty", exist_ok=True)
-        # Nothing is installed here, or the version that is would count as one that there is.
+        # Nothing is installed here: an installed version would count as an available one.
         contents = {"sources.list": "".join(f"{line}\n" for line in self._lines), "status": "", "apt.conf": (
             f'Dir::Etc::sourcelist "{self._directory}/sources.list";\n'
             f'Dir::Etc::sourceparts "{self._directory}/empty";\n'
@@ -91,7 +91,7 @@ class Archive:
                               env={**os.environ, "APT_CONFIG": f"{self._directory}/apt.conf"}, **kwargs)
 
     def update(self):
-        """Lists of today, or those that are there, if the archive cannot be reached."""
+        """Fetches today's lists; if the archive cannot be reached, the present ones stay."""
         if self._fresh:
             return
         os.makedirs(self._directory, mode=0o755, exist_ok=True)

@@ -22,10 +22,10 @@ from ..proc import RigError, read, run, same_process, start_ticks
 STATE_DIR = "/run/pvschedd-rig/hosts"
 BOOT_SECONDS = 120
 MEMORY_MIB = 3072
-# Before other ordinary work of this machine: for software inside, and for pvschedd above all, a CPU that stands
-# still for 10 ms is one that does not do its duty.
+# Goes before other ordinary work of this machine. For software inside, and for pvschedd above all, a CPU that stands
+# still for 10 ms does not do its duty.
 NICE = -15
-# Emulated hosts see each other here, and nobody else does: multicast on the loopback interface.
+# Emulated hosts see each other here, and are alone: multicast on the loopback interface.
 SEGMENT = "230.0.0.230:23023"
 
 _CMDLINE = ("console=ttyS0 panic=-1 oops=panic quiet loglevel=4 mitigations=off tsc=reliable systemd.show_status=0 "
@@ -109,14 +109,14 @@ class Machine:
             return ""
 
     def cause_of_death(self):
-        """The last line of the console that tells why, or that it told nothing."""
+        """The last line of the console that tells why, or a note that it told nothing."""
         lines = [match[0].strip() for match in _DEATHS.finditer(self.console())]
         return lines[-1] if lines else "its console says nothing"
 
     # ---- starting ----
 
     def start(self, image, disk=None, kernel=None, write=False):
-        """Boots and waits until its multi-user target is reached; the seconds it took.
+        """Boots and waits until its multi-user target is reached. Returns the seconds that took.
 
         image   the base.Image that has its kernels
         disk    what to lay an overlay on; default: the image's own
@@ -227,7 +227,7 @@ class Machine:
                 while True:
                     answer = json.loads(stream.readline() or "null")
                     if answer is None:
-                        return ""  # it has ended, which may be what was asked for
+                        return ""  # it has ended, as the command may have asked
                     if "error" in answer:
                         raise RigError(f"QEMU refuses {name}: {answer['error']}")
                     if "return" in answer:
@@ -256,7 +256,7 @@ class Machine:
             self._raise_if_hung()
             raise
         if done.returncode == 255:
-            # The command may say 255 itself. A dying QEMU takes a moment to be gone.
+            # The command may exit with 255 itself. A dying QEMU takes a moment to end.
             for _ in range(20):
                 self._raise_if_dead()
                 time.sleep(0.1)
@@ -264,14 +264,14 @@ class Machine:
         return done
 
     def _paused(self):
-        """True if somebody stopped it by its monitor, such as for a measurement beside it: neither dead nor hung."""
+        """True if its monitor has stopped it, such as for a measurement beside it: neither dead nor hung."""
         try:
             return "paused" in self.monitor("info status")
         except OSError:
             return False
 
     def _raise_if_hung(self):
-        """A host that does not even answer is as good as dead: it is ended."""
+        """A host that does not even answer counts as dead: it is ended."""
         while True:
             try:
                 if self.remote().call("true", stdin=subprocess.DEVNULL, timeout=60).returncode == 0:
@@ -280,7 +280,7 @@ class Machine:
                 pass
             if not self._paused():
                 break
-            say(f"somebody has paused the emulated host '{self.name}': waiting")
+            say(f"the emulated host '{self.name}' is paused: waiting")
             while self._paused():
                 time.sleep(1)
         self._end_process()

@@ -133,8 +133,8 @@ def _build(layer, image, debs, guest):
 
 
 def prune(keep):
-    """Removes what neither KEEP names nor a host uses, and nobody wanted for a day: other checkouts have images of
-    their own."""
+    """Removes what is neither in KEEP, nor used by a host, nor was used for a day: other checkouts have images of their
+    own."""
     used = set(keep)
     for name in names():
         state = Machine(name).state()
