@@ -197,7 +197,7 @@ static void test_refused(void)
 	       "interactive, latency");
 	refuse(good, "{\"version\":2}", NULL,
 	       "10-a:1: .version: is 2; this pvschedd reads version 1: the file was written for "
-	       "a newer one");
+	       "a newer pvschedd");
 	/* what a later file replaces is checked all the same */
 	refuse("{\"version\":1,\"host\":{\"rt_priority\":99}}",
 	       "{\"version\":1,\"host\":{\"rt_priority\":1}}", NULL,
