@@ -6,7 +6,6 @@
  * Cost to everybody else: two loads and a test per switch (see `listed`), no map look-up.
  */
 #include "budget.h"
-#include "canary.h"
 #include "entitlement.h"
 #include "helpers.h"
 #include "inject.h"
@@ -91,7 +90,6 @@ __noinline int elevated_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 	if (!vcpu)
 		return 0;
 	cpu_charge(cpu, until, charge, false);
-	canary_call(slot, cpu);
 	domain_charge(vcpu->domain, until, charge);
 	if (domain_helpers_wait(vcpu->domain))
 		helpers_charge(vcpu->domain, cpu, until, charge);

@@ -272,13 +272,6 @@ uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu)
 	return READ(accounts->cpus[cpu % PVS_CPUS_MAX].foreign_ns);
 }
 
-uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu)
-{
-	const struct pvs_cpu_account *a = &accounts->cpus[cpu % PVS_CPUS_MAX];
-
-	return READ(a->rt_run_ns) - READ(a->foreign_ns);
-}
-
 void account_report(const struct accounts *accounts, unsigned int slot,
                     const struct policy_view *view)
 {

@@ -88,9 +88,6 @@ bool account_has_room(const struct accounts *accounts, unsigned int slot, unsign
 /** Run time of real-time threads on a CPU that are no boosted vCPUs. */
 uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu);
 
-/** Run time of boosted vCPUs that was charged to a CPU. */
-uint64_t account_elevated_ns(const struct accounts *accounts, unsigned int cpu);
-
 /** Whether the thread runs, waits or sleeps now. */
 enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
 

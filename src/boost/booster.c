@@ -51,7 +51,6 @@ static struct booster *booster_free(struct booster *b)
 	policy_free(b->policy);
 	pages_free(b->pages);
 	page_writer_free(b->page_writer);
-	canary_stop(b->canary);
 	free(b);
 	return NULL;
 }
@@ -108,9 +107,6 @@ int booster_start(struct booster **ret, const struct booster_options *options)
 	if (!b)
 		return -ENOMEM;
 	r = booster_open(b);
-	/* without a canary all else goes on, and `status` says so */
-	if (r == 0 && canary_start(&b->canary) < 0)
-		b->canary = NULL;
 	if (r == 0)
 		r = thread_begin(&b->thread, BOOSTER_STACK_BYTES, booster_main, b);
 	if (r < 0) {
@@ -368,7 +364,6 @@ static int do_read_totals(struct booster *b, void *arg)
 	ret->notes_lost = b->notes.lost;
 	ret->wait = wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
 	ret->elevated = actuator_boosted(b->actuator)->n;
-	canary_read(b->canary, &ret->canary);
 	return 0;
 }
 

@@ -41,7 +41,6 @@ struct booster {
 	struct actuator *actuator;
 	struct pages *pages;
 	struct page_writer *page_writer;
-	struct canary *canary; /* NULL: it could not be started */
 	struct backstop backstop;
 	struct affinity affinity;
 	struct push push;

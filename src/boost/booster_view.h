@@ -3,7 +3,6 @@
 
 /* What the booster tells of itself and of a slot. Plain data. */
 
-#include "boost/canary.h"
 #include "boost/pages.h"
 #include "boost/wait.h"
 #include "core/account.h"
@@ -33,5 +32,4 @@ struct booster_totals {
 	unsigned int elevated;     /* vCPUs that are boosted now */
 	enum booster_wait wait;
 	int wait_error; /* why it does not wait by io_uring, if it was told to: -errno */
-	struct canary_totals canary;
 };

@@ -71,20 +71,6 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 		step_vcpu(b, slot, events[which]);
 }
 
-/* Boosted time was consumed on a CPU, by the vCPU in @slot last. */
-static void check_canary(struct booster *b, unsigned int slot, uint32_t cpu)
-{
-	const struct boosted_slots *boosted = actuator_boosted(b->actuator);
-	const struct accounts *accounts = b->accounts;
-
-	if (!canary_check(b->canary, cpu, account_elevated_ns(accounts, cpu), clock_now_ns()))
-		return;
-	notes_add(&b->notes, BOOSTER_NOTE_CANARY, slot, (int)cpu);
-	for (unsigned int i = boosted->n; i-- > 0;)
-		if (accounts->vcpus[boosted->slots[i]].cpu == cpu)
-			step_vcpu(b, boosted->slots[i], POLICY_EVENT_CANARY);
-}
-
 static void handle(struct booster *b, const struct pvs_event *event)
 {
 	unsigned int slot = event->slot;
@@ -99,9 +85,6 @@ static void handle(struct booster *b, const struct pvs_event *event)
 		break;
 	case PVS_EVENT_HELPER:
 		make_room(b, slot, event->arg);
-		break;
-	case PVS_EVENT_CANARY:
-		check_canary(b, slot, event->arg);
 		break;
 	case PVS_EVENT_FOREIGN:
 		/* the tracer may have seen the class from before the boost */

@@ -249,12 +249,6 @@ struct pvs_helper_account {
 	__u32 sheds; /* waits in which that was so */
 } __attribute__((aligned(64)));
 
-/**
- * So much elevated time on a CPU, and the canary is asked to run there: three times a second where
- * all of a CPU's share is used, once where a tenth of it is, never where nothing is elevated.
- */
-#define PVS_CANARY_NS 100000000
-
 /** One host CPU: its bucket is charged for all real-time run time, whoever's, by its own switches.
  */
 struct pvs_cpu_account {
@@ -265,7 +259,7 @@ struct pvs_cpu_account {
 	__u64 softirqd_since_ns; /* tracer: its ksoftirqd waits to run since; 0: it does not */
 	__u32 softirqd_tid;      /* daemon: its ksoftirqd; 0: none known */
 	__u32 rt_tid;            /* tracer: the thread of rt_since_ns */
-	__u64 canary_at_ns;      /* tracer: at so much elevated time its canary is asked next */
+	__u64 reserved0;
 } __attribute__((aligned(64)));
 
 /**
@@ -294,7 +288,6 @@ enum pvs_event_type {
 	PVS_EVENT_URGENT = 8,   /* preempted, not elevated, and its guest says it is urgent */
 	PVS_EVENT_ORDINARY = 9, /* runs elevated, and its guest says that it need not */
 	PVS_EVENT_RUN = 10,     /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
-	PVS_EVENT_CANARY = 12,  /* elevated time was consumed on CPU @arg: see PVS_CANARY_NS */
 	PVS_EVENT_HELPER = 11,  /* a helper of its domain waits too long behind it: @arg is which */
 	PVS_EVENT_INTERRUPT = 13, /* came while it waits to run, not elevated; @arg: the vector */
 	PVS_EVENT_SPIN = 14,      /* it runs elevated, and its guest spins */

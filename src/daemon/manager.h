@@ -130,7 +130,6 @@ struct manager {
 	struct booster *booster;
 	struct sched_boost boost; /* what it gives: fixed at its start */
 	bool booster_realtime;
-	bool canary_logged; /* that it starved */
 
 	struct virt_source *virt; /* NULL: not configured */
 	sd_event_source *virt_io;
@@ -346,9 +345,6 @@ void report_page(const struct pages_view *page, struct cJSON *object);
 
 /** What `show` tells of the threads that work for a domain. */
 void report_helpers(const struct manager *m, const struct managed_domain *d, struct cJSON *object);
-
-/** Whether the canary sings: false when it is not there, or starved. @text says how it fares. */
-bool report_canary(const struct canary_totals *canary, char *text, size_t size);
 
 /** The name of a domain in a report: valid UTF-8, whatever it is. */
 void report_name(const struct managed_domain *d, char *buffer, size_t size);

@@ -163,7 +163,6 @@ static void add_source(cJSON *sources, const char *name, bool ok, const char *de
 static void add_sources(struct manager *m, cJSON *root)
 {
 	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
-	struct booster_totals totals = {0};
 	char text[512];
 
 	if (m->virt)
@@ -175,8 +174,6 @@ static void add_sources(struct manager *m, cJSON *root)
 	if (m->tracer)
 		report_tracer_sources(m->tracer, text, sizeof(text));
 	add_source(sources, "bpf", m->tracer != NULL, m->tracer ? text : m->tracer_why);
-	booster_read_totals(m->booster, &totals);
-	add_source(sources, "canary", report_canary(&totals.canary, text, sizeof(text)), text);
 	add_source(sources, "proc_connector", m->procconn != NULL, m->procconn_why);
 	snprintf(text, sizeof(text), "pid %d", m->guardian ? guardian_pid(m->guardian) : 0);
 	add_source(sources, "guardian",

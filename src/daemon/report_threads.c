@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is told of threads that are no vCPUs: those that work for a domain, and the canary. */
+/* What is told of the threads that work for a domain. */
 #include "daemon/manager.h"
 
 #include <cjson/cJSON.h>
@@ -46,23 +46,4 @@ void report_helpers(const struct manager *m, const struct managed_domain *d, cJS
 			add_waits(account, helper);
 		cJSON_AddItemToArray(array, helper);
 	}
-}
-
-bool report_canary(const struct canary_totals *canary, char *text, size_t size)
-{
-	int n;
-
-	if (!canary->running) {
-		snprintf(text, size, "it could not be started: ordinary threads are not watched");
-		return false;
-	}
-	n = snprintf(text, size, "asked %" PRIu64 " times, longest wait %" PRIu64 " us",
-	             canary->asked, canary->wait_max_ns / NSEC_PER_USEC);
-	if (canary->starved)
-		n += snprintf(text + n, size - (size_t)n, ", starved %" PRIu64 " times",
-		              canary->starved);
-	if (canary->unmovable)
-		snprintf(text + n, size - (size_t)n, ", not to be moved %" PRIu64 " times (%s)",
-		         canary->unmovable, strerror(-canary->unmovable_error));
-	return canary->starved == 0;
 }

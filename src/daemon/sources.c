@@ -178,21 +178,6 @@ static void deadlines_refused(struct manager *m)
 	                 : "each of these boosts ended at once");
 }
 
-static void say_canary(struct manager *m, int cpu)
-{
-	struct log_context ctx = {.vcpu = -1, .reason = policy_reason_name(POLICY_REASON_CANARY)};
-
-	if (m->canary_logged)
-		return;
-	m->canary_logged = true;
-	log_write(
-	        LOG_WARNING, &ctx,
-	        "an ordinary thread did not get to run on CPU %d for half a second, and boosted "
-	        "vCPUs ran there for most of that: those that owe time were lowered; this is said "
-	        "once, `pvschedctl status` counts",
-	        cpu);
-}
-
 static void handle_note(struct manager *m, const struct booster_note *note)
 {
 	struct managed_domain *d = NULL;
@@ -202,8 +187,6 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 		guardian_acted(m);
 		return;
 	}
-	if (note->type == BOOSTER_NOTE_CANARY)
-		say_canary(m, note->arg);
 	if (note->type == BOOSTER_NOTE_DEADLINE)
 		deadlines_refused(m);
 	if (!v)
@@ -236,7 +219,6 @@ static void handle_note(struct manager *m, const struct booster_note *note)
 	case BOOSTER_NOTE_HELPER:
 		helpers_made_room(d, v, note->arg);
 		break;
-	case BOOSTER_NOTE_CANARY:
 	case BOOSTER_NOTE_DEADLINE:
 	case BOOSTER_NOTE_GUARDIAN:
 		break;

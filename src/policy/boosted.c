@@ -62,7 +62,7 @@ static void exhausted(struct turn *t, enum policy_reason reason)
 	struct policy_vcpu *v = t->v;
 	uint64_t until_ns = MAX(t->facts.full_at_ns, t->now_ns + 1);
 
-	if (reason == POLICY_REASON_HELPER || reason == POLICY_REASON_CANARY)
+	if (reason == POLICY_REASON_HELPER)
 		hold_off(t, reason);
 	until_ns = MAX(until_ns, t->facts.domain_at_ns);
 	until_ns = MAX(until_ns, t->facts.cpu_at_ns);
@@ -290,13 +290,6 @@ void boosted_step(struct turn *t)
 	case POLICY_EVENT_HELPER:
 	case POLICY_EVENT_INTERRUPT: /* it is boosted already */
 		reconsider(t);
-		return;
-	case POLICY_EVENT_CANARY:
-		/* a vCPU with a full bucket did not cause the starvation */
-		if (t->facts.full_at_ns > t->now_ns)
-			exhausted(t, POLICY_REASON_CANARY);
-		else
-			reconsider(t);
 		return;
 	case POLICY_EVENT_EXHAUSTED:
 		exhausted_by_demand(t, POLICY_REASON_BUDGET);

@@ -49,7 +49,6 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_FOREIGN] = "foreign",
         [POLICY_REASON_RELEASED] = "released",
         [POLICY_REASON_HELPER] = "helper",
-        [POLICY_REASON_CANARY] = "canary",
         [POLICY_REASON_NO_DEADLINE] = "no-deadline",
         [POLICY_REASON_GONE] = "gone",
         [POLICY_REASON_INTERRUPT] = "interrupt",
@@ -131,11 +130,6 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "its CPU while boosted vCPUs of the domain ran there for a millisecond; "
                 "`pvschedctl show` says which. Pin it elsewhere (virsh emulatorpin, "
                 "iothreadpin).",
-        [POLICY_REASON_CANARY] =
-                "An ordinary thread did not get to run on its CPU for half a second, and "
-                "boosted vCPUs ran for most of that: more than any cap allows. Look at the "
-                "journal, at host.cpu_share_permille and at real-time threads of other "
-                "programs.",
         [POLICY_REASON_NO_DEADLINE] =
                 "The kernel could not start the timer that ends its boost, so the boost ended; "
                 "it is armed again when its guest is idle. `pvschedctl doctor` counts these.",

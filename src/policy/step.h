@@ -60,7 +60,6 @@ enum policy_event {
 	POLICY_EVENT_URGENT,      /* it was preempted, or found waiting, and its guest is urgent */
 	POLICY_EVENT_ORDINARY,    /* it runs boosted, and its guest says that it need not */
 	POLICY_EVENT_HELPER,      /* a helper of its domain waits too long on its CPU */
-	POLICY_EVENT_CANARY,      /* ordinary threads do not get to run on its CPU: see canary.h */
 	POLICY_EVENT_INTERRUPT,   /* an interrupt came while it waits to run, not boosted */
 	POLICY_EVENT_SPIN,        /* it runs boosted, and its guest spins */
 	/*

@@ -2,7 +2,6 @@
 """A vCPU that wants more than its budget gets its budget. Measured from outside, by the kernel's figures."""
 
 import collections
-import re
 import time
 
 import pytest
@@ -119,24 +118,3 @@ def emulator_of(daemon, domain):
     """Its object in `show --json`."""
     helpers = daemon.ctl_json("show", domain.name)["domain"]["helpers"]
     return next(helper for helper in helpers if helper["tid"] == domain.pid)
-
-
-def canary(daemon):
-    """(how often it was asked to run, whether it answers)."""
-    source = daemon.status()["sources"]["canary"]
-    return int(re.match(r"asked (\d+) times", source["detail"])[1]), source["ok"]
-
-
-def test_canary(scene):
-    """It is asked to run while boosted time is consumed, and answers. While nothing is boosted it is not asked."""
-    domain = scene.domain(busy=1, idle=1, hz=1000)
-    daemon = scene.daemon()
-    # it is seldom boosted at the moment of a look
-    daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
-    proc.wait_for(lambda: canary(daemon)[0] >= 3, 30, "the canary to be asked three times")
-    daemon.call("policy", "set", domain.name, "observe")
-    asked, sings = canary(daemon)
-    ran = proc.run_ns(domain.tid)
-    proc.wait_for(lambda: proc.run_ns(domain.tid) > ran + 500_000_000, 20, "half a second of its guest")
-    assert sings and canary(daemon) == (asked, True)
-    assert "canary" not in daemon.log()

@@ -50,30 +50,6 @@ void booster_add_work(struct host *host, unsigned int slot, enum policy_event ev
 		host->broken = "work without end";
 }
 
-/* The canary is not simulated: where another ordinary thread ran, it would have come to run, too.
- */
-static void check_canary(struct host *host, unsigned int slot, uint32_t cpu)
-{
-	uint64_t now = host->world->now_ns;
-	bool ran = host->canary.cpu >= 0 &&
-	           host->fair_ran_ns[host->canary.cpu] >= host->canary_asked_ns;
-
-	switch (canary_consumed(&host->canary, (int)cpu, account_elevated_ns(&host->accounts, cpu),
-	                        ran, now)) {
-	case CANARY_FINE:
-		return;
-	case CANARY_ASK:
-		host->canary_asked_ns = now;
-		return;
-	case CANARY_STARVES:
-		host->canary_starved++;
-		for (unsigned int i = 0; i < host->n_vcpus; i++)
-			if (host->raised[i] && host->vcpus[i].cpu == host->vcpus[slot].cpu)
-				booster_add_work(host, i, POLICY_EVENT_CANARY);
-		return;
-	}
-}
-
 static void take_event(struct host *host)
 {
 	struct pvs_event event = host->events[host->first];
@@ -88,8 +64,6 @@ static void take_event(struct host *host)
 		booster_add_work(host, event.slot, POLICY_EVENT_URGENT);
 	else if (event.type == PVS_EVENT_ORDINARY)
 		booster_add_work(host, event.slot, POLICY_EVENT_ORDINARY);
-	else if (event.type == PVS_EVENT_CANARY)
-		check_canary(host, event.slot, event.arg);
 	else if (event.type == PVS_EVENT_HELPER)
 		crowded_make_room(host, event.slot);
 	else if (event.type == PVS_EVENT_INTERRUPT)
@@ -391,7 +365,6 @@ static void make_tables(struct host *host)
 	size_t n_helpers = n * PVS_HELPERS_OF_DOMAIN;
 
 	host->helpers = table(n_helpers, sizeof(*host->helpers));
-	host->fair_ran_ns = table(host->world->n_cpus, sizeof(*host->fair_ran_ns));
 	host->look_due_ns = table(n_helpers, sizeof(*host->look_due_ns));
 	host->look_generation = table(n_helpers, sizeof(*host->look_generation));
 	host->helper_of = table(host->world->n_threads, sizeof(*host->helper_of));
@@ -438,7 +411,6 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	if (!host->policy || !host->pages)
 		abort();
 	host->deciding = -1;
-	host->canary = CANARY_WATCH_INIT;
 	host->wake_ns = NSEC_NEVER;
 	for (unsigned int i = 0; i < n_vcpus; i++)
 		add_vcpu(host, i, options);
@@ -457,7 +429,6 @@ struct host *host_free(struct host *host)
 	free(host->domains);
 	free(host->cpus);
 	free(host->helpers);
-	free(host->fair_ran_ns);
 	free(host->look_due_ns);
 	free(host->look_generation);
 	free(host->helper_of);

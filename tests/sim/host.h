@@ -9,7 +9,6 @@
 
 #include "boost/accounts.h"
 #include "boost/pages.h"
-#include "policy/canary.h"
 #include "policy/policy.h"
 #include "core/account.h"
 
@@ -62,8 +61,7 @@ struct host {
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
 	struct pvs_bucket_rule cpu_rule;
-	uint64_t *fair_ran_ns; /* of each CPU: a fair thread was switched in or out there last */
-	int *helper_of;        /* of each thread: which helper it is; -1 */
+	int *helper_of;                          /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
 	uint64_t *due_ns;                        /* deadlines */
 	uint32_t *due_cpu;
@@ -92,8 +90,6 @@ struct host {
 	uint64_t apply_ns, wake_cost_ns;
 	uint64_t calls;     /* scheduler calls */
 	uint64_t displaced; /* pushed off a CPU whose bucket was empty */
-	struct canary_watch canary;
-	uint64_t canary_asked_ns, canary_starved;
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
 	const char *broken; /* what went wrong */

@@ -48,23 +48,10 @@ static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64
 	pvs_vcpu_charge(vcpu, now, charge);
 }
 
-/* bpf/canary.h */
-static void canary_call(struct host *host, uint32_t slot, uint32_t cpu)
-{
-	struct pvs_cpu_account *account = &host->cpus[cpu];
-	uint64_t elevated = account->rt_run_ns - account->foreign_ns;
-
-	if (elevated < account->canary_at_ns)
-		return;
-	account->canary_at_ns = elevated + PVS_CANARY_NS;
-	tracer_send(host, slot, PVS_EVENT_CANARY, cpu);
-}
-
 static void elevated_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
                             uint64_t charge)
 {
 	cpu_charge(host, cpu, until, charge, false);
-	canary_call(host, slot, cpu);
 	domain_charge(host, host->vcpus[slot].domain, until, charge);
 	helpers_charge(host, host->vcpus[slot].domain, cpu, until, charge);
 	vcpu_charge(host, &host->vcpus[slot], until, charge);
@@ -348,19 +335,11 @@ static bool is_foreign_rt(const struct host *host, int thread)
 	       !(host->vcpus[thread].flags & PVS_FLAG_ELEVATED);
 }
 
-static bool is_fair(const struct host *host, int thread)
-{
-	return thread < 0 || host->world->threads[thread].priority == 0; /* nobody: one could */
-}
-
 static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int next)
 {
 	struct host *host = userdata;
 	struct pvs_cpu_account *account = &host->cpus[cpu];
 	uint64_t now = host->world->now_ns;
-
-	if (is_fair(host, prev) || is_fair(host, next))
-		host->fair_ran_ns[cpu] = now;
 
 	if (account->rt_since_ns)
 		cpu_charge(host, cpu, now, now - account->rt_since_ns, true);

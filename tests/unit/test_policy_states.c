@@ -209,7 +209,6 @@ static void test_states(void)
 	        [POLICY_EVENT_URGENT] = {B, A, B, F},
 	        [POLICY_EVENT_ORDINARY] = {B, A, B, F},
 	        [POLICY_EVENT_HELPER] = {B, A, B, F},
-	        [POLICY_EVENT_CANARY] = {B, A, B, F},
 	        [POLICY_EVENT_INTERRUPT] = {B, A, B, F},
 	        [POLICY_EVENT_SPIN] = {B, B, B, F},
 	        [POLICY_EVENT_CROWDED] = {B, A, B, F},
