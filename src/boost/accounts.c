@@ -19,6 +19,12 @@ static void flags_change(struct pvs_vcpu_account *a, uint32_t set, uint32_t clea
 	WRITE(a->flags, (READ(a->flags) & ~clear) | set); /* the daemon is the only writer */
 }
 
+static void rule_write(struct pvs_bucket_rule *rule, uint64_t burst_ns, uint32_t share_permille)
+{
+	WRITE(rule->burst_ns, burst_ns);
+	WRITE(rule->share_permille, share_permille);
+}
+
 void account_set_terms(const struct accounts *accounts, unsigned int slot,
                        const struct account_terms *terms)
 {
@@ -28,13 +34,28 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 	WRITE(a->tid, (uint32_t)terms->tid);
 	WRITE(a->domain, terms->domain);
 	WRITE(a->priority, terms->priority);
-	WRITE(a->rule.burst_ns, terms->profile.burst_ns);
-	WRITE(a->rule.share_permille, terms->profile.share_permille);
+	rule_write(&a->rule, terms->profile.burst_ns, terms->profile.share_permille);
 	if (terms->kvm)
 		set |= PVS_FLAG_KVM;
 	if (terms->profile.mode == PROFILE_OBSERVE)
 		set |= PVS_FLAG_IMAGINED;
 	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
+}
+
+void account_reset_domain(const struct accounts *accounts, unsigned int domain)
+{
+	accounts->domains[domain] = (struct pvs_domain_account){0};
+}
+
+void account_set_domain_rule(const struct accounts *accounts, unsigned int domain,
+                             const struct pvs_bucket_rule *rule)
+{
+	rule_write(&accounts->domains[domain].rule, rule->burst_ns, rule->share_permille);
+}
+
+void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_bucket_rule *rule)
+{
+	rule_write(accounts->cpu_rule, rule->burst_ns, rule->share_permille);
 }
 
 /*

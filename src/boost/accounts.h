@@ -39,6 +39,16 @@ void account_reset(const struct accounts *accounts, unsigned int slot);
 void account_set_terms(const struct accounts *accounts, unsigned int slot,
                        const struct account_terms *terms);
 
+/** Clears the account of a domain none of whose threads is traced. */
+void account_reset_domain(const struct accounts *accounts, unsigned int domain);
+
+/** What all vCPUs of a domain together may take. Its bucket stays as it is. */
+void account_set_domain_rule(const struct accounts *accounts, unsigned int domain,
+                             const struct pvs_bucket_rule *rule);
+
+/** What all real-time threads of a CPU together may take: the same for every CPU. */
+void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_bucket_rule *rule);
+
 /** To be called before the thread is boosted: it is charged from @now_ns on. */
 void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 

@@ -37,11 +37,22 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 	return 0;
 }
 
+static struct pvs_bucket_rule cpu_rule(const struct manager *m)
+{
+	const struct host_caps *caps = &config_host(m->config)->caps;
+
+	return (struct pvs_bucket_rule){
+	        .burst_ns = caps->cpu_burst_ns,
+	        .share_permille = caps->cpu_share_permille,
+	};
+}
+
 int manager_reload(struct manager *m, char *error, size_t size)
 {
 	struct log_context ctx = {.vcpu = -1};
 	bool discovery, only_processes;
 	struct config *config, *before;
+	struct pvs_bucket_rule rule;
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
@@ -60,10 +71,8 @@ int manager_reload(struct manager *m, char *error, size_t size)
 		                              &only_processes);
 		before = m->config;
 		m->config = config;
-		*m->accounts.cpu_rule = (struct pvs_bucket_rule){
-		        .burst_ns = config_host(config)->caps.cpu_burst_ns,
-		        .share_permille = config_host(config)->caps.cpu_share_permille,
-		};
+		rule = cpu_rule(m);
+		account_set_cpu_rule(&m->accounts, &rule);
 		booster_set_caps(m->booster, &config_host(config)->caps);
 		manager_apply(m);
 		carriers_configure(m);
@@ -211,11 +220,7 @@ static int open_tracer(struct manager *m)
 {
 	static struct pvs_bucket_rule unused_rule;
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_TRACER_REFUSED};
-	const struct host_caps *caps = &config_host(m->config)->caps;
-	struct pvs_bucket_rule rule = {
-	        .burst_ns = caps->cpu_burst_ns,
-	        .share_permille = caps->cpu_share_permille,
-	};
+	struct pvs_bucket_rule rule = cpu_rule(m);
 
 	if (tracer_new(&m->tracer, &rule, m->tracer_why, sizeof(m->tracer_why)) == 0) {
 		m->accounts = (struct accounts){

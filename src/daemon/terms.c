@@ -256,6 +256,10 @@ static void vcpu_apply(struct manager *m, struct managed_domain *d, struct manag
 void terms_apply(struct manager *m)
 {
 	const struct host_caps *caps = &config_host(m->config)->caps;
+	struct pvs_bucket_rule rule = {
+	        .burst_ns = caps->domain_burst_ns,
+	        .share_permille = caps->domain_share_permille,
+	};
 	CLEANUP(cleanup_free) struct profile *before = NULL;
 	size_t i = 0;
 
@@ -266,10 +270,7 @@ void terms_apply(struct manager *m)
 	}
 	for (struct managed_domain *d = m->domains; d; d = d->next) {
 		domain_choose(m, d);
-		m->accounts.domains[d->slot].rule = (struct pvs_bucket_rule){
-		        .burst_ns = caps->domain_burst_ns,
-		        .share_permille = caps->domain_share_permille,
-		};
+		account_set_domain_rule(&m->accounts, d->slot, &rule);
 		for (size_t v = 0; v < d->n_vcpus; v++)
 			before[i++] = d->vcpus[v].terms.profile;
 	}

@@ -261,10 +261,33 @@ static void test_slack(void)
 	CHECK(!account_slack(&accounts, 0, T0 + 3, &slack_ns));
 }
 
+/* Other rules leave the buckets as they are: nothing owed is forgiven. */
+static void test_rules(void)
+{
+	struct pvs_bucket_rule rule = {.burst_ns = 7 * US, .share_permille = 9};
+	uint32_t share_before = cpu_rule.share_permille;
+	uint64_t burst_before = cpu_rule.burst_ns;
+
+	start();
+	domain.repaid_at_ns = T0;
+	account_set_domain_rule(&accounts, 0, &rule);
+	CHECK_U64(domain.rule.burst_ns, 7 * US);
+	CHECK_INT(domain.rule.share_permille, 9);
+	CHECK_U64(domain.repaid_at_ns, T0);
+	account_reset_domain(&accounts, 0);
+	CHECK_U64(domain.repaid_at_ns, 0);
+	account_set_cpu_rule(&accounts, &rule);
+	CHECK_U64(cpu_rule.burst_ns, 7 * US);
+	CHECK_INT(cpu_rule.share_permille, 9);
+	cpu_rule =
+	        (struct pvs_bucket_rule){.burst_ns = burst_before, .share_permille = share_before};
+}
+
 TEST_MAIN({"overdrawn", test_overdrawn}, {"raised_once", test_raised_once},
           {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},
           {"interrupted", test_interrupted}, {"report", test_report}, {"room", test_room},
-          {"watched_again", test_watched_again}, {"epoch", test_epoch}, {"slack", test_slack})
+          {"watched_again", test_watched_again}, {"epoch", test_epoch}, {"slack", test_slack},
+          {"rules", test_rules})
