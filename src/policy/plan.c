@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/admission.h"
+
+/*
+ * A cgroup whose threads spend its RT budget is stopped even on an idle CPU. So it gets more than
+ * the token bucket ever lets pass in a period of 1 s: the share, a burst, and the reaction to it.
+ */
+#define BUDGET_MARGIN_PERMILLE 50
+
+/* A smaller share of a CPU is not worth a real-time class. */
+#define SHARE_PERMILLE_MIN 10
+
+bool profile_equal(const struct profile *a, const struct profile *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->mode == b->mode &&
+	       a->share_permille == b->share_permille && a->burst_ns == b->burst_ns &&
+	       a->asks == b->asks && a->on_interrupt == b->on_interrupt;
+}
+
+static bool switched_off(const struct plan_switches *switches)
+{
+	return switches->disabled || !switches->enabled;
+}
+
+uint32_t plan_host_holds(const struct plan_switches *switches)
+{
+	uint32_t holds = 0;
+
+	if (switched_off(switches))
+		holds |= POLICY_HOLD(POLICY_REASON_DISABLED);
+	if (switches->breaker_open)
+		holds |= POLICY_HOLD(POLICY_REASON_BREAKER);
+	if (!switches->guarded)
+		holds |= POLICY_HOLD(POLICY_REASON_GUARDIAN);
+	if (switches->preempt_rt)
+		holds |= POLICY_HOLD(POLICY_REASON_PREEMPT_RT);
+	if (!switches->traced || switches->deadlines_refused)
+		holds |= POLICY_HOLD(POLICY_REASON_NO_TRACER);
+	if (!switches->booster_realtime)
+		holds |= POLICY_HOLD(POLICY_REASON_FAILED);
+	return holds;
+}
+
+/* ---- the profile of a domain ---- */
+
+/* Command, then persistent command, then entry, then default; metadata is heard after that. */
+static void choose_profile(const struct plan_domain_input *in, struct plan_domain *ret)
+{
+	if (in->command) {
+		ret->profile = *in->command;
+		ret->origin = PLAN_BY_COMMAND;
+	} else if (in->persistent) {
+		ret->profile = *in->persistent;
+		ret->origin = PLAN_BY_PERSISTENT_COMMAND;
+	} else {
+		ret->profile = in->configured;
+		ret->origin = in->has_entry ? PLAN_BY_ENTRY : PLAN_BY_DEFAULT;
+	}
+}
+
+static enum plan_metadata_use metadata_judge(const struct plan_metadata *metadata,
+                                             enum plan_metadata_rule rule, enum plan_origin origin)
+{
+	if (metadata->state == PLAN_METADATA_ABSENT)
+		return PLAN_METADATA_USE_NONE;
+	if (rule == PLAN_METADATA_IGNORE)
+		return PLAN_METADATA_USE_IGNORED;
+	if (metadata->state == PLAN_METADATA_MALFORMED)
+		return PLAN_METADATA_USE_INVALID;
+	if (metadata->names_profile && !metadata->profile)
+		return PLAN_METADATA_USE_INVALID;
+	if (rule == PLAN_METADATA_OBSERVE)
+		return PLAN_METADATA_USE_OBSERVED;
+	return origin == PLAN_BY_DEFAULT ? PLAN_METADATA_USE_HONOURED : PLAN_METADATA_USE_OVERRULED;
+}
+
+/* A domain may choose among the profiles of the host, and ask for less than they give. */
+static void metadata_apply(const struct plan_metadata *metadata, struct plan_domain *ret)
+{
+	if (metadata->profile) {
+		ret->profile = *metadata->profile;
+		ret->origin = PLAN_BY_METADATA;
+	}
+	if (metadata->share_permille && metadata->share_permille < ret->profile.share_permille) {
+		ret->profile.share_permille = metadata->share_permille;
+		ret->share_by_metadata = true;
+	}
+	if (metadata->burst_ns && metadata->burst_ns < ret->profile.burst_ns) {
+		ret->profile.burst_ns = metadata->burst_ns;
+		ret->burst_by_metadata = true;
+	}
+}
+
+static void plan_domain(const struct plan_host *host, const struct plan_domain_input *in,
+                        struct plan_domain *ret)
+{
+	*ret = (struct plan_domain){0};
+	choose_profile(in, ret);
+	ret->metadata_use = metadata_judge(&in->metadata, host->metadata, ret->origin);
+	if (ret->metadata_use == PLAN_METADATA_USE_HONOURED)
+		metadata_apply(&in->metadata, ret);
+}
+
+/* ---- shares: admission ---- */
+
+/* The vCPUs that want a share, and the distinct sets of CPUs that they may run on. */
+struct applicants {
+	size_t n;
+	size_t *vcpus; /* places in the plan */
+	struct admission_claim *claims;
+	size_t n_sets, cpu_words;
+	const uint64_t **sets;
+	unsigned int *cpus;
+};
+
+static void applicants_free(struct applicants *a)
+{
+	free(a->vcpus);
+	free(a->claims);
+	free(a->sets);
+	free(a->cpus);
+}
+
+static unsigned int count_cpus(const uint64_t *set, size_t words)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < words; i++)
+		n += (unsigned int)__builtin_popcountll(set[i]);
+	return n;
+}
+
+static bool is_subset(const uint64_t *inner, const uint64_t *outer, size_t words)
+{
+	for (size_t i = 0; i < words; i++)
+		if (inner[i] & ~outer[i])
+			return false;
+	return true;
+}
+
+static bool set_within(unsigned int inner, unsigned int outer, const void *userdata)
+{
+	const struct applicants *a = userdata;
+
+	return inner == outer || is_subset(a->sets[inner], a->sets[outer], a->cpu_words);
+}
+
+static unsigned int set_index(struct applicants *a, const uint64_t *set)
+{
+	for (unsigned int i = 0; i < a->n_sets; i++)
+		if (memcmp(a->sets[i], set, a->cpu_words * sizeof(*set)) == 0)
+			return i;
+	a->sets[a->n_sets] = set;
+	a->cpus[a->n_sets] = count_cpus(set, a->cpu_words);
+	return (unsigned int)a->n_sets++;
+}
+
+static int applicants_collect(const struct plan_input *input, const struct plan *plan,
+                              struct applicants *a)
+{
+	size_t max = MAX(input->n_vcpus, (size_t)1);
+
+	a->cpu_words = input->host.cpu_words;
+	a->vcpus = calloc(max, sizeof(*a->vcpus));
+	a->claims = calloc(max, sizeof(*a->claims));
+	a->sets = calloc(max, sizeof(*a->sets));
+	a->cpus = calloc(max, sizeof(*a->cpus));
+	if (!a->vcpus || !a->claims || !a->sets || !a->cpus)
+		return -ENOMEM;
+	for (size_t i = 0; i < input->n_vcpus; i++) {
+		const struct plan_domain *domain = &plan->domains[input->vcpus[i].domain];
+
+		if (domain->profile.mode != PROFILE_BOOST)
+			continue;
+		a->vcpus[a->n] = i;
+		a->claims[a->n].set = set_index(a, input->vcpus[i].cpus);
+		a->claims[a->n++].share_permille = domain->profile.share_permille;
+	}
+	return 0;
+}
+
+/* Every vCPU has its domain's profile, with the share that its CPUs have for it. */
+static int shares_assign(const struct plan_input *input, struct plan *plan)
+{
+	CLEANUP(applicants_free) struct applicants a = {0};
+	struct admission_sets sets;
+	int r = applicants_collect(input, plan, &a);
+
+	if (r < 0)
+		return r;
+	sets = (struct admission_sets){
+	        .n = a.n_sets,
+	        .cpus = a.cpus,
+	        .within = set_within,
+	        .userdata = &a,
+	};
+	admission_scale(a.claims, a.n, &sets, input->host.cpu_share_permille);
+	for (size_t i = 0; i < a.n; i++)
+		plan->vcpus[a.vcpus[i]].profile.share_permille = a.claims[i].share_permille;
+	return 0;
+}
+
+/* ---- one vCPU ---- */
+
+/* What stands against boosting a vCPU, as far as it is known from outside. */
+static uint32_t vcpu_holds(const struct plan_host *host, const struct plan_domain_input *domain,
+                           const struct plan_vcpu_input *vcpu, const struct profile *profile)
+{
+	uint32_t holds = 0;
+
+	if (domain->paused)
+		holds |= POLICY_HOLD(POLICY_REASON_PAUSED);
+	if (domain->released)
+		holds |= POLICY_HOLD(POLICY_REASON_RELEASED);
+	if (!vcpu->proven)
+		holds |= POLICY_HOLD(POLICY_REASON_UNPROVEN);
+	if (vcpu->quota)
+		holds |= POLICY_HOLD(POLICY_REASON_QUOTA);
+	if (count_cpus(host->housekeeping, host->cpu_words) &&
+	    count_cpus(vcpu->cpus, host->cpu_words) &&
+	    is_subset(vcpu->cpus, host->housekeeping, host->cpu_words))
+		holds |= POLICY_HOLD(POLICY_REASON_HOUSEKEEPING);
+	if (profile->mode == PROFILE_BOOST && profile->share_permille < SHARE_PERMILLE_MIN)
+		holds |= POLICY_HOLD(POLICY_REASON_ADMISSION);
+	return holds;
+}
+
+/*
+ * RT budgets follow what is wanted, not the other holds: those come and go, and a budget that was
+ * withdrawn may not be there again.
+ */
+static void plan_rt_budget(const struct plan_host *host, const struct plan_vcpu_input *in,
+                           struct plan_vcpu *ret)
+{
+	uint32_t unwanted =
+	        POLICY_HOLD(POLICY_REASON_ADMISSION) | POLICY_HOLD(POLICY_REASON_RELEASED);
+
+	ret->keeps_rt_budget = ret->profile.mode == PROFILE_BOOST && !(ret->holds & unwanted) &&
+	                       !switched_off(&host->switches);
+	if (ret->keeps_rt_budget && host->grants_rt_budgets && in->has_group && in->proven)
+		ret->rt_permille = ret->profile.share_permille + BUDGET_MARGIN_PERMILLE;
+}
+
+static void plan_vcpu(const struct plan_input *input, const struct plan_vcpu_input *in,
+                      struct plan_vcpu *ret)
+{
+	const struct plan_domain_input *domain = &input->domains[in->domain];
+
+	ret->traced = ret->profile.mode != PROFILE_OFF;
+	ret->holds = vcpu_holds(&input->host, domain, in, &ret->profile);
+	plan_rt_budget(&input->host, in, ret);
+	if (in->index < domain->n_pages)
+		ret->page_generation = domain->page_generation;
+}
+
+int plan_make(const struct plan_input *input, struct plan *ret)
+{
+	int r;
+
+	ret->holds = plan_host_holds(&input->host.switches);
+	for (size_t i = 0; i < input->n_domains; i++)
+		plan_domain(&input->host, &input->domains[i], &ret->domains[i]);
+	for (size_t i = 0; i < input->n_vcpus; i++)
+		ret->vcpus[i] = (struct plan_vcpu){
+		        .profile = ret->domains[input->vcpus[i].domain].profile,
+		};
+	r = shares_assign(input, ret);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < input->n_vcpus; i++)
+		plan_vcpu(input, &input->vcpus[i], &ret->vcpus[i]);
+	return 0;
+}
