@@ -29,7 +29,7 @@
 #include "control/control.h"
 #include "daemon/carrier_search.h"
 #include "daemon/options.h"
-#include "daemon/slots.h"
+#include "util/slots.h"
 #include "daemon/state.h"
 #include "guest/region.h"
 #include "model/domain.h"

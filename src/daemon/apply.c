@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+#include "util/log_ids.h"
+
+/* What was done for the vCPU of a slot. */
+struct applied {
+	bool begun; /* the booster has it */
+	bool kept;  /* in this run: the plan wants it still */
+	bool rescan;
+	unsigned int index;
+	pid_t tid;
+	uint32_t holds;
+	struct profile profile;
+	uint64_t page_generation;
+	bool page_polled;
+};
+
+struct apply {
+	struct apply_parts parts;
+	uint32_t holds;                     /* of every vCPU, as the booster was told */
+	uint64_t serials[PVS_DOMAINS_MAX];  /* of the domains that the slots belong to; 0: none */
+	uint64_t slots[PVS_VCPUS_MAX / 64]; /* in use */
+	struct applied vcpus[PVS_VCPUS_MAX];
+};
+
+/* One vCPU of a run: what it is, and what it shall have. */
+struct row {
+	struct inventory_domain *domain;
+	struct inventory_vcpu *vcpu;
+	const struct plan_vcpu *plan;
+	struct applied *applied; /* NULL: it has no slot */
+};
+
+struct rows {
+	size_t n;
+	struct row *rows;
+};
+
+int apply_new(struct apply **ret, const struct apply_parts *parts)
+{
+	struct apply *apply = calloc(1, sizeof(*apply));
+
+	if (!apply)
+		return -ENOMEM;
+	apply->parts = *parts;
+	apply->holds = parts->holds;
+	*ret = apply;
+	return 0;
+}
+
+struct apply *apply_free(struct apply *apply)
+{
+	free(apply);
+	return NULL;
+}
+
+uint32_t apply_holds(const struct apply *apply)
+{
+	return apply->holds;
+}
+
+const struct profile *apply_profile(const struct apply *apply, unsigned int slot)
+{
+	return slot != SLOT_NONE && apply->vcpus[slot].begun ? &apply->vcpus[slot].profile : NULL;
+}
+
+/* ---- holds ---- */
+
+static void hold_all(struct apply *apply, uint32_t holds)
+{
+	if (holds == apply->holds)
+		return;
+	booster_hold_all(apply->parts.booster, holds);
+	apply->holds = holds;
+}
+
+static void holds_begin(struct apply *apply, const struct rows *rows, uint32_t of_all)
+{
+	hold_all(apply, apply->holds | of_all);
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->rows[i];
+		uint32_t set;
+
+		if (!row->applied)
+			continue;
+		set = row->plan->holds & ~row->applied->holds;
+		if (!set)
+			continue;
+		booster_hold(apply->parts.booster, row->vcpu->slot, set, 0);
+		row->applied->holds |= set;
+	}
+}
+
+static void holds_end(struct apply *apply, const struct rows *rows, uint32_t of_all)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->rows[i];
+		uint32_t clear;
+
+		if (!row->applied)
+			continue;
+		clear = row->applied->holds & ~row->plan->holds;
+		if (!clear)
+			continue;
+		booster_hold(apply->parts.booster, row->vcpu->slot, 0, clear);
+		row->applied->holds &= ~clear;
+	}
+	hold_all(apply, of_all);
+}
+
+/* ---- ends ---- */
+
+/* Unboosted first: what is boosted is traced, and has its budget. */
+static void vcpu_end(struct apply *apply, unsigned int slot)
+{
+	struct applied *applied = &apply->vcpus[slot];
+	unsigned int index = applied->index;
+	pid_t tid = applied->tid;
+	int r = booster_remove(apply->parts.booster, slot);
+
+	*applied = (struct applied){0};
+	if (r < 0) {
+		/* its slot is not used again, and its budget stays with the record */
+		log_error("vCPU %u: thread %d can't be given back; its record stays in the ledger",
+		          index, tid);
+		return;
+	}
+	if (apply->parts.tracer)
+		tracer_unregister(apply->parts.tracer, slot, tid);
+	rt_grants_withdraw(apply->parts.grants, slot);
+	slot_give(apply->slots, slot);
+}
+
+/* Ends what the plan does not know of or does not want traced any more. */
+static void vcpus_end(struct apply *apply, struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *row = &rows->rows[i];
+
+		if (!row->applied)
+			continue;
+		row->applied->kept = row->plan->traced;
+		if (row->plan->traced)
+			continue;
+		row->vcpu->slot = SLOT_NONE;
+		row->applied = NULL;
+	}
+	for (unsigned int slot = 0; slot < PVS_VCPUS_MAX; slot++) {
+		if (apply->vcpus[slot].begun && !apply->vcpus[slot].kept)
+			vcpu_end(apply, slot);
+		apply->vcpus[slot].kept = false;
+	}
+}
+
+/* A slot that has no domain any more, or another one, watches nothing for the old one. */
+static void domains_end(struct apply *apply, const struct inventory *inventory)
+{
+	uint64_t serials[PVS_DOMAINS_MAX] = {0};
+
+	for (const struct inventory_domain *d = inventory->domains; d; d = d->next)
+		serials[d->slot] = d->serial;
+	for (unsigned int slot = 0; slot < PVS_DOMAINS_MAX; slot++) {
+		if (!apply->serials[slot] || apply->serials[slot] == serials[slot])
+			continue;
+		helper_threads_end(apply->parts.helpers, slot);
+		apply->serials[slot] = 0;
+	}
+}
+
+/* ---- begins ---- */
+
+static void domains_begin(struct apply *apply, const struct apply_wanted *wanted)
+{
+	for (const struct inventory_domain *d = wanted->inventory->domains; d; d = d->next) {
+		if (!apply->serials[d->slot])
+			account_reset_domain(apply->parts.accounts, d->slot);
+		apply->serials[d->slot] = d->serial;
+		account_set_domain_rule(apply->parts.accounts, d->slot, &wanted->domain_rule);
+	}
+}
+
+static void slots_take(struct apply *apply, struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *row = &rows->rows[i];
+
+		if (row->applied || !row->plan->traced)
+			continue;
+		row->vcpu->slot = slot_take(apply->slots, PVS_VCPUS_MAX);
+		if (row->vcpu->slot != SLOT_NONE)
+			row->applied = &apply->vcpus[row->vcpu->slot];
+	}
+}
+
+static void say_no_budget(const struct row *row, const char *group, int error)
+{
+	struct log_context ctx = {
+	        .domain = row->domain->seen->name,
+	        .vcpu = (int)row->vcpu->thread.index,
+	        .reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
+	        .message_id = LOG_ID_BOOST_REFUSED,
+	};
+
+	log_write(LOG_WARNING, &ctx,
+	          "domain \"%s\", vCPU %u: the RT budget of %u permille does not fit in group %s: "
+	          "%s; lower what its siblings have, or boost fewer vCPUs",
+	          row->domain->seen->name, row->vcpu->thread.index, row->plan->rt_permille, group,
+	          strerror(-error));
+}
+
+/* The group that a thread has left needs nothing; what it had there may be what it needs here. */
+static void grants_begin(struct apply *apply, const struct rows *rows)
+{
+	char failed[CGROUP_GROUP_MAX];
+
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].applied)
+			rt_grants_moved(apply->parts.grants, rows->rows[i].vcpu->slot,
+			                rows->rows[i].vcpu->thread.cgroup);
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->rows[i];
+		int r;
+
+		if (!row->applied || !row->plan->rt_permille)
+			continue;
+		r = rt_grants_ensure(apply->parts.grants, row->vcpu->slot, row->vcpu->thread.cgroup,
+		                     row->plan->rt_permille, failed);
+		if (r < 0)
+			say_no_budget(row, failed, r);
+	}
+}
+
+static struct account_terms terms_of(const struct apply *apply, const struct row *row)
+{
+	return (struct account_terms){
+	        .tid = row->vcpu->thread.id.tid,
+	        .domain = row->domain->slot,
+	        .kvm = row->vcpu->thread.kvm,
+	        .priority = apply->parts.priority,
+	        .profile = row->plan->profile,
+	};
+}
+
+/* Returns 0, or -errno: it can't be traced. */
+static int trace_begin(struct apply *apply, const struct row *row)
+{
+	const struct vcpu_thread *thread = &row->vcpu->thread;
+	const struct domain *domain = row->domain->seen;
+	struct tracer *tracer = apply->parts.tracer;
+	int r;
+
+	if (!tracer)
+		return 0;
+	r = tracer_register(tracer, row->vcpu->slot, thread->id.tid);
+	/* without its address only interrupts sent to it are not seen */
+	if (r == 0 && thread->kvm)
+		tracer_set_address(tracer, row->vcpu->slot, domain->qemu.tid,
+		                   topology_apic_id(&domain->topology, thread->index));
+	return r;
+}
+
+static void vcpu_drop(struct apply *apply, struct row *row)
+{
+	rt_grants_withdraw(apply->parts.grants, row->vcpu->slot);
+	row->vcpu->slot = slot_give(apply->slots, row->vcpu->slot);
+	row->applied = NULL;
+}
+
+static void vcpu_begin(struct apply *apply, struct row *row)
+{
+	const struct vcpu_thread *thread = &row->vcpu->thread;
+	struct account_terms terms = terms_of(apply, row);
+	const char *name = row->domain->seen->name;
+	int r = booster_add(apply->parts.booster, row->vcpu->slot, &thread->id, &terms,
+	                    row->plan->holds);
+
+	if (r != 0) {
+		if (r < 0)
+			log_warning("domain \"%s\", vCPU %u: not looked after: %s", name,
+			            thread->index, strerror(-r));
+		vcpu_drop(apply, row);
+		return;
+	}
+	r = trace_begin(apply, row);
+	if (r < 0) {
+		log_warning("domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
+		            name, thread->index, strerror(-r));
+		/* never boosted: the tracer would have told of its first halt */
+		booster_remove(apply->parts.booster, row->vcpu->slot);
+		vcpu_drop(apply, row);
+		return;
+	}
+	*row->applied = (struct applied){
+	        .begun = true,
+	        .index = thread->index,
+	        .tid = thread->id.tid,
+	        .holds = row->plan->holds,
+	        .profile = row->plan->profile,
+	};
+}
+
+static void profile_set(struct apply *apply, const struct row *row)
+{
+	struct account_terms terms = terms_of(apply, row);
+
+	if (profile_equal(&row->applied->profile, &row->plan->profile))
+		return;
+	booster_set_terms(apply->parts.booster, row->vcpu->slot, &terms);
+	row->applied->profile = row->plan->profile;
+	row->applied->rescan = true;
+}
+
+static void vcpus_begin(struct apply *apply, struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *row = &rows->rows[i];
+
+		if (!row->applied)
+			continue;
+		if (row->applied->begun)
+			profile_set(apply, row);
+		else
+			vcpu_begin(apply, row);
+	}
+}
+
+/* ---- helpers and pages ---- */
+
+static void helpers_watch(struct apply *apply, const struct apply_wanted *wanted)
+{
+	const struct plan_domain *plan = wanted->plan->domains;
+
+	for (const struct inventory_domain *d = wanted->inventory->domains; d; d = d->next, plan++)
+		helper_threads_apply(apply->parts.helpers, d, plan->profile.mode == PROFILE_BOOST);
+}
+
+static void pages_give(struct apply *apply, const struct rows *rows, bool polled)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->rows[i];
+		struct guest_page page = GUEST_PAGE_NULL;
+		struct applied *applied = row->applied;
+		uint64_t wanted = row->plan->page_generation;
+
+		if (!applied || (applied->page_generation == wanted &&
+		                 (!wanted || applied->page_polled == polled)))
+			continue;
+		if (wanted)
+			page = apply->parts.page(apply->parts.userdata, row->domain,
+			                         row->vcpu->thread.index);
+		booster_set_page(apply->parts.booster, row->vcpu->slot, &page, polled);
+		applied->page_generation = wanted;
+		applied->page_polled = polled;
+	}
+}
+
+/* ---- after the holds ---- */
+
+static void rescan(struct apply *apply, const struct apply_wanted *wanted, const struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->rows[i];
+
+		if (!row->applied || !(row->domain->rescan || row->applied->rescan))
+			continue;
+		booster_rescan(apply->parts.booster, row->vcpu->slot);
+		row->applied->rescan = false;
+	}
+	for (struct inventory_domain *d = wanted->inventory->domains; d; d = d->next)
+		d->rescan = false;
+}
+
+static void grants_end(struct apply *apply, const struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].applied && !rows->rows[i].plan->keeps_rt_budget)
+			rt_grants_withdraw(apply->parts.grants, rows->rows[i].vcpu->slot);
+}
+
+static int rows_collect(struct apply *apply, const struct apply_wanted *wanted, struct rows *ret)
+{
+	const struct plan_vcpu *plan = wanted->plan->vcpus;
+	size_t n_domains, n = inventory_count(wanted->inventory, &n_domains);
+
+	ret->rows = calloc(MAX(n, (size_t)1), sizeof(*ret->rows));
+	if (!ret->rows)
+		return -ENOMEM;
+	for (struct inventory_domain *d = wanted->inventory->domains; d; d = d->next) {
+		for (size_t i = 0; i < d->n_vcpus; i++) {
+			struct inventory_vcpu *v = &d->vcpus[i];
+
+			ret->rows[ret->n++] = (struct row){
+			        .domain = d,
+			        .vcpu = v,
+			        .plan = plan++,
+			        .applied = v->slot != SLOT_NONE ? &apply->vcpus[v->slot] : NULL,
+			};
+		}
+	}
+	return 0;
+}
+
+static void rows_free(struct rows *rows)
+{
+	free(rows->rows);
+}
+
+/*
+ * The order in which it is safe, and why:
+ *  1. Holds begin. What shall not be boosted is unboosted before anything goes on which its boost
+ *     relies.
+ *  2. What is gone or not wanted ends: unboosted, then not traced, then its RT budget withdrawn.
+ *     Before anything begins, since slots, TIDs and cgroups are used again.
+ *  3. Accounts and rules of domains, then RT budgets: without one the kernel refuses the first
+ *     boost, and the policy takes that for an answer until a rescan.
+ *  4. vCPUs begin, with their holds, or get another profile. A vCPU's thread is traced only after
+ *     the booster has it, and boosted only after it is traced.
+ *  5. Helper threads and guest pages: they belong to vCPUs that are there.
+ *  6. Holds end: from here on what is wanted can be boosted. Then a rescan, which would be in vain
+ *     while a hold is on.
+ *  7. RT budgets that are not wanted are withdrawn: by now every thread that had one is unboosted,
+ *     by its hold or its new profile. The kernel refuses to take a budget that is in use.
+ */
+void apply_run(struct apply *apply, const struct apply_wanted *wanted)
+{
+	CLEANUP(rows_free) struct rows rows = {0};
+
+	if (rows_collect(apply, wanted, &rows) < 0) {
+		log_error("out of memory: policies are as they were");
+		return;
+	}
+	holds_begin(apply, &rows, wanted->plan->holds);
+	vcpus_end(apply, &rows);
+	domains_end(apply, wanted->inventory);
+	domains_begin(apply, wanted);
+	slots_take(apply, &rows);
+	grants_begin(apply, &rows);
+	vcpus_begin(apply, &rows);
+	helpers_watch(apply, wanted);
+	pages_give(apply, &rows, wanted->polls_pages);
+	holds_end(apply, &rows, wanted->plan->holds);
+	rescan(apply, wanted, &rows);
+	grants_end(apply, &rows);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/inventory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "boost/sched.h"
+
+void inventory_init(struct inventory *inventory, const struct cgroup_cpu *cgroup,
+                    void (*gone)(void *userdata, struct inventory_domain *domain), void *userdata)
+{
+	*inventory = (struct inventory){.cgroup = cgroup, .gone = gone, .userdata = userdata};
+}
+
+void inventory_clear(struct inventory *inventory)
+{
+	while (inventory->domains)
+		inventory_drop(inventory, inventory->domains);
+}
+
+void inventory_set_rank(struct inventory *inventory, enum domain_source source, unsigned int rank)
+{
+	inventory->ranks[source] = rank;
+}
+
+/* ---- domains ---- */
+
+void inventory_drop(struct inventory *inventory, struct inventory_domain *domain)
+{
+	struct inventory_domain **p = &inventory->domains;
+
+	inventory->gone(inventory->userdata, domain);
+	while (*p != domain)
+		p = &(*p)->next;
+	*p = domain->next;
+	slot_give(inventory->slots, domain->slot);
+	domain_free(domain->seen);
+	free(domain->vcpus);
+	free(domain);
+}
+
+/* Takes @seen over if it succeeds. */
+static int domain_take(struct inventory *inventory, struct domain *seen,
+                       struct inventory_domain **ret)
+{
+	unsigned int slot = slot_take(inventory->slots, PVS_DOMAINS_MAX);
+	struct inventory_domain *d;
+
+	if (slot == SLOT_NONE) {
+		inventory->refused_total++;
+		return INVENTORY_FULL;
+	}
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		slot_give(inventory->slots, slot);
+		return -ENOMEM;
+	}
+	d->seen = seen;
+	d->slot = slot;
+	d->serial = ++inventory->last_serial;
+	d->next = inventory->domains;
+	inventory->domains = d;
+	*ret = d;
+	return INVENTORY_NEW;
+}
+
+/*
+ * Whether a domain that another source has stays there. One process belongs to the source that is
+ * configured first; a uuid to libvirt, since a process only claims its own.
+ */
+static bool is_outranked(const struct inventory *inventory, const struct inventory_domain *d,
+                         const struct domain *domain)
+{
+	if (thread_id_equal(&d->seen->qemu, &domain->qemu))
+		return inventory->ranks[d->seen->source] < inventory->ranks[domain->source];
+	return d->seen->source == DOMAIN_SOURCE_LIBVIRT;
+}
+
+/* Drops what other sources have of a domain. Returns false where one of them keeps it. */
+static bool win(struct inventory *inventory, const struct domain *domain)
+{
+	struct inventory_domain *d, *next;
+
+	for (d = inventory->domains; d; d = next) {
+		next = d->next;
+		if (d->seen->source == domain->source)
+			continue;
+		if (!thread_id_equal(&d->seen->qemu, &domain->qemu) &&
+		    strcasecmp(d->seen->uuid, domain->uuid) != 0)
+			continue;
+		if (is_outranked(inventory, d, domain))
+			return false;
+		inventory_drop(inventory, d);
+	}
+	return true;
+}
+
+/* ---- vCPUs ---- */
+
+static const struct inventory_vcpu *find_thread(const struct inventory_domain *d,
+                                                const struct vcpu_thread *thread)
+{
+	for (size_t i = 0; i < d->n_vcpus; i++)
+		if (thread_id_equal(&d->vcpus[i].thread.id, &thread->id) &&
+		    d->vcpus[i].thread.index == thread->index)
+			return &d->vcpus[i];
+	return NULL;
+}
+
+static int vcpus_update(struct inventory_domain *d)
+{
+	size_t n = d->seen->n_vcpus;
+	struct inventory_vcpu *now = calloc(MAX(n, (size_t)1), sizeof(*now));
+
+	if (!now)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct inventory_vcpu *known = find_thread(d, &d->seen->vcpus[i]);
+
+		now[i] = known ? *known : (struct inventory_vcpu){.slot = SLOT_NONE};
+		now[i].thread = d->seen->vcpus[i];
+	}
+	free(d->vcpus);
+	d->vcpus = now;
+	d->n_vcpus = n;
+	return 0;
+}
+
+int inventory_seen(struct inventory *inventory, struct domain *seen, struct inventory_domain **ret)
+{
+	struct inventory_domain *d;
+	int outcome = 0, r;
+
+	if (!win(inventory, seen)) {
+		domain_free(seen);
+		return INVENTORY_OUTRANKED;
+	}
+	d = inventory_find_uuid(inventory, seen->uuid);
+	/* restarted or restored: another process, to which nothing carries over */
+	if (d && !thread_id_equal(&d->seen->qemu, &seen->qemu)) {
+		inventory_drop(inventory, d);
+		d = NULL;
+	}
+	if (d) {
+		domain_free(d->seen);
+		d->seen = seen;
+	} else {
+		outcome = domain_take(inventory, seen, &d);
+		if (outcome != INVENTORY_NEW) {
+			domain_free(seen);
+			return outcome;
+		}
+	}
+	r = vcpus_update(d);
+	if (r < 0) {
+		if (outcome == INVENTORY_NEW)
+			inventory_drop(inventory, d);
+		return r;
+	}
+	*ret = d;
+	return outcome;
+}
+
+void inventory_look(struct inventory *inventory, struct inventory_domain *domain)
+{
+	char group[CGROUP_GROUP_MAX];
+
+	for (size_t i = 0; i < domain->n_vcpus; i++) {
+		struct inventory_vcpu *v = &domain->vcpus[i];
+
+		/* of a thread that is gone the set is empty: nothing is admitted for it */
+		if (sched_get_cpus(v->thread.id.tid, &v->affinity) < 0)
+			v->affinity = CPU_SET_BITS_NULL;
+		v->quota = inventory->cgroup && v->thread.cgroup[0] &&
+		           cgroup_find_quota(inventory->cgroup, v->thread.cgroup, group,
+		                             sizeof(group)) == 0;
+	}
+}
+
+void inventory_rescan(struct inventory *inventory, struct inventory_domain *domain)
+{
+	inventory_look(inventory, domain);
+	domain->rescan = true;
+}
+
+/* ---- finding ---- */
+
+struct inventory_domain *inventory_find_uuid(const struct inventory *inventory, const char *uuid)
+{
+	for (struct inventory_domain *d = inventory->domains; d; d = d->next)
+		if (strcasecmp(d->seen->uuid, uuid) == 0)
+			return d;
+	return NULL;
+}
+
+struct inventory_domain *inventory_find(const struct inventory *inventory, const char *name_or_uuid)
+{
+	struct inventory_domain *d = inventory_find_uuid(inventory, name_or_uuid);
+
+	if (d)
+		return d;
+	for (d = inventory->domains; d; d = d->next)
+		if (strcmp(d->seen->name, name_or_uuid) == 0)
+			return d;
+	return NULL;
+}
+
+struct inventory_domain *inventory_by_pid(const struct inventory *inventory, pid_t pid)
+{
+	for (struct inventory_domain *d = inventory->domains; d; d = d->next)
+		if (d->seen->qemu.tid == pid)
+			return d;
+	return NULL;
+}
+
+struct inventory_vcpu *inventory_by_slot(const struct inventory *inventory, unsigned int slot,
+                                         struct inventory_domain **ret_domain)
+{
+	for (struct inventory_domain *d = inventory->domains; d; d = d->next) {
+		for (size_t i = 0; i < d->n_vcpus; i++) {
+			if (d->vcpus[i].slot != slot)
+				continue;
+			*ret_domain = d;
+			return &d->vcpus[i];
+		}
+	}
+	return NULL;
+}
+
+size_t inventory_count(const struct inventory *inventory, size_t *ret_domains)
+{
+	size_t n = 0;
+
+	*ret_domains = 0;
+	for (const struct inventory_domain *d = inventory->domains; d; d = d->next) {
+		n += d->n_vcpus;
+		++*ret_domains;
+	}
+	return n;
+}

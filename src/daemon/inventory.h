@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The inventory: which domains exist, and what was seen of their threads. It knows nothing of what
+ * is done with them, and no other file of the daemon. Everything here is for the main thread.
+ */
+
+#include "core/account.h"
+#include "model/domain.h"
+#include "util/base.h"
+#include "util/cgroup.h"
+#include "util/cpulist.h"
+#include "util/slots.h"
+
+struct inventory_vcpu {
+	struct vcpu_thread thread;
+	struct cpu_set_bits affinity; /* empty: not known */
+	bool quota;                   /* a CFS quota holds in its cgroup or above it */
+	unsigned int slot; /* of its account; SLOT_NONE: not traced. Written by apply.c alone */
+};
+
+struct inventory_domain {
+	struct inventory_domain *next; /* inventory::domains */
+	struct domain *seen;
+	unsigned int slot; /* of its account, and its place in the tables of other files */
+	uint64_t serial;   /* from 1; slots are used again, serials are not */
+	bool rescan;       /* see inventory_rescan(); cleared by apply.c */
+	size_t n_vcpus;
+	struct inventory_vcpu *vcpus;
+};
+
+struct inventory {
+	struct inventory_domain *domains; /* the newest first */
+	uint64_t refused_total;           /* domains for which there was no slot */
+	/* private */
+	const struct cgroup_cpu *cgroup;
+	unsigned int ranks[_DOMAIN_SOURCE_MAX];
+	uint64_t slots[PVS_DOMAINS_MAX / 64];
+	uint64_t last_serial;
+	void (*gone)(void *userdata, struct inventory_domain *domain);
+	void *userdata;
+};
+
+/**
+ * An empty one.
+ * @cgroup  where the cpu controller's groups are; NULL: there is none; must stay
+ * @gone    is told of each domain before it is freed
+ */
+void inventory_init(struct inventory *inventory, const struct cgroup_cpu *cgroup,
+                    void (*gone)(void *userdata, struct inventory_domain *domain), void *userdata);
+
+/** Drops all domains. */
+void inventory_clear(struct inventory *inventory);
+
+/** The lower rank has a domain that both sources know. */
+void inventory_set_rank(struct inventory *inventory, enum domain_source source, unsigned int rank);
+
+/** Outcomes of inventory_seen(). */
+enum {
+	INVENTORY_NEW = 1,       /* it was not known, or its QEMU is another process now */
+	INVENTORY_OUTRANKED = 2, /* it is another source's: nothing changed */
+	INVENTORY_FULL = 3,      /* no slot is left: it is not taken */
+};
+
+/**
+ * A source has seen a domain; @seen is taken over. vCPUs whose thread is still there keep their
+ * slot and what is known of them; what is gone is dropped. What another source of a higher rank has
+ * stays there, what one of a lower rank has is dropped.
+ * Returns 0 and *ret for a known domain; +INVENTORY_NEW and *ret; another outcome; -ENOMEM: its
+ * vCPUs are as they were.
+ */
+int inventory_seen(struct inventory *inventory, struct domain *seen, struct inventory_domain **ret);
+
+/** Reads where its threads may run, and whether a CFS quota holds for them. */
+void inventory_look(struct inventory *inventory, struct inventory_domain *domain);
+
+/** The same, and what was believed foreign or refused of its vCPUs is to be tried again. */
+void inventory_rescan(struct inventory *inventory, struct inventory_domain *domain);
+
+void inventory_drop(struct inventory *inventory, struct inventory_domain *domain);
+
+/** By uuid, in any case of letters, else by name. NULL: there is none. */
+struct inventory_domain *inventory_find(const struct inventory *inventory,
+                                        const char *name_or_uuid);
+
+/** By its uuid alone. NULL: there is none. */
+struct inventory_domain *inventory_find_uuid(const struct inventory *inventory, const char *uuid);
+
+/** By the process of its QEMU. NULL: there is none. */
+struct inventory_domain *inventory_by_pid(const struct inventory *inventory, pid_t pid);
+
+/** The vCPU that has a slot, with its domain. NULL: there is none. */
+struct inventory_vcpu *inventory_by_slot(const struct inventory *inventory, unsigned int slot,
+                                         struct inventory_domain **ret_domain);
+
+/** How many vCPUs all domains have, and how many domains there are. */
+size_t inventory_count(const struct inventory *inventory, size_t *ret_domains);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Stand-ins for the booster, the tracer and the RT budgets, that write down in which order they are
+ * called: "hold 0 +paused". A test sets what they answer.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "boost/booster.h"
+#include "boost/rt_budget.h"
+#include "daemon/apply.h"
+#include "util/log.h"
+#include "util/procfs.h"
+
+#include "inventory_fixture.h"
+
+#define CALLS_MAX 256
+
+static char calls[CALLS_MAX][96];
+static size_t n_calls;
+static int answer_add, answer_remove, answer_register, answer_grant;
+static unsigned int n_logged;
+
+static void call(const char *format, ...) PRINTF_FORMAT(1, 2);
+
+static void call(const char *format, ...)
+{
+	va_list args;
+
+	CHECK(n_calls < CALLS_MAX);
+	va_start(args, format);
+	vsnprintf(calls[n_calls++], sizeof(calls[0]), format, args);
+	va_end(args);
+}
+
+/** What was called since the last one is exactly this; then it is forgotten. */
+#define CHECK_CALLS(...)                                                                           \
+	do {                                                                                       \
+		static const char *const expected_[] = {__VA_ARGS__};                              \
+                                                                                                   \
+		for (size_t i_ = 0; i_ < MIN(ARRAY_SIZE(expected_), n_calls); i_++)                \
+			CHECK_STR(calls[i_], expected_[i_]);                                       \
+		CHECK_INT(n_calls, ARRAY_SIZE(expected_));                                         \
+		n_calls = 0;                                                                       \
+	} while (0)
+
+#define CHECK_NO_CALLS() CHECK_INT(n_calls, 0)
+
+/** "released,paused": the names of holds. */
+static inline const char *holds_text(uint32_t holds)
+{
+	static char text[4][128];
+	static unsigned int turn;
+	char *ret = text[turn++ % 4];
+
+	*ret = '\0';
+	for (int i = 0; i < _POLICY_REASON_HOLD_MAX; i++) {
+		if (!(holds & POLICY_HOLD(i)))
+			continue;
+		if (*ret)
+			strcat(ret, ",");
+		strcat(ret, policy_reason_name((enum policy_reason)i));
+	}
+	return ret;
+}
+
+/* ---- the booster ---- */
+
+int booster_hold_all(struct booster *booster, uint32_t holds)
+{
+	(void)booster;
+	call("hold-all %s", holds_text(holds));
+	return 0;
+}
+
+int booster_hold(struct booster *booster, unsigned int slot, uint32_t set, uint32_t clear)
+{
+	(void)booster;
+	if (set)
+		call("hold %u +%s", slot, holds_text(set));
+	if (clear)
+		call("hold %u -%s", slot, holds_text(clear));
+	return 0;
+}
+
+int booster_add(struct booster *booster, unsigned int slot, const struct thread_id *thread,
+                const struct account_terms *terms, uint32_t holds)
+{
+	(void)booster;
+	CHECK_INT(terms->tid, thread->tid);
+	call("add %u %d %s %s", slot, thread->tid, terms->profile.name, holds_text(holds));
+	return answer_add;
+}
+
+int booster_remove(struct booster *booster, unsigned int slot)
+{
+	(void)booster;
+	call("remove %u", slot);
+	return answer_remove;
+}
+
+int booster_set_terms(struct booster *booster, unsigned int slot, const struct account_terms *terms)
+{
+	(void)booster;
+	call("set %u %s %u", slot, terms->profile.name, terms->profile.share_permille);
+	return 0;
+}
+
+int booster_rescan(struct booster *booster, unsigned int slot)
+{
+	(void)booster;
+	call("rescan %u", slot);
+	return 0;
+}
+
+int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
+                     bool poll)
+{
+	(void)booster;
+	call("page %u %s%s", slot, page->fd < 0 ? "none" : "given", poll ? " polled" : "");
+	return 0;
+}
+
+/* ---- the tracer ---- */
+
+int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	(void)tracer;
+	call("trace %u %d", slot, tid);
+	return answer_register;
+}
+
+int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id)
+{
+	(void)tracer;
+	call("address %u %d %u", slot, process, apic_id);
+	return 0;
+}
+
+void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
+{
+	(void)tracer;
+	call("untrace %u %d", slot, tid);
+}
+
+void tracer_watch_life(struct tracer *tracer, unsigned int slot)
+{
+	(void)tracer;
+	call("life %u", slot);
+}
+
+int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
+{
+	(void)tracer;
+	call("helper %u %d", helper, tid);
+	return answer_register;
+}
+
+void tracer_set_main(struct tracer *tracer, unsigned int helper)
+{
+	(void)tracer;
+	call("main %u", helper);
+}
+
+void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
+{
+	(void)tracer;
+	call("unhelper %u", helper);
+}
+
+/* ---- RT budgets ---- */
+
+int rt_budget_grant(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
+                    uint32_t share_permille, char *failed)
+{
+	(void)ledger;
+	(void)cpu;
+	call("grant %s %u", group, share_permille);
+	strcpy(failed, "/failed");
+	return answer_grant;
+}
+
+void rt_budget_withdraw(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group)
+{
+	(void)ledger;
+	(void)cpu;
+	call("withdraw %s", group);
+}
+
+/* ---- what else is linked ---- */
+
+void account_reset_domain(const struct accounts *accounts, unsigned int domain)
+{
+	(void)accounts;
+	call("domain %u", domain);
+}
+
+void account_set_domain_rule(const struct accounts *accounts, unsigned int domain,
+                             const struct pvs_bucket_rule *rule)
+{
+	(void)accounts;
+	(void)domain;
+	(void)rule;
+}
+
+int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
+{
+	(void)cpu;
+	(void)group;
+	(void)found;
+	(void)size;
+	return CGROUP_NOT_FOUND;
+}
+
+int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
+{
+	(void)tid;
+	*ret = CPU_SET_BITS_NULL;
+	ret->words[0] = 1;
+	return 0;
+}
+
+int procfs_start_ticks(pid_t tgid, pid_t tid, uint64_t *ret)
+{
+	(void)tgid;
+	*ret = (uint64_t)tid * 10; /* as inventory_fixture.h makes those of QEMU and its helpers */
+	return 0;
+}
+
+void log_write(int level, const struct log_context *ctx, const char *format, ...)
+{
+	(void)level;
+	(void)ctx;
+	(void)format;
+	n_logged++;
+}
