@@ -109,7 +109,7 @@ static void *job_main(void *userdata)
 	} else {
 		look(&job->found);
 	}
-	/* a pointer is written whole; nobody reads any more when the daemon is leaving */
+	/* a pointer is written whole; when the daemon is leaving it is not read any more */
 	if (write(job->reply_fd, &job, sizeof(job)) != sizeof(job))
 		job_free(job);
 	return NULL;

@@ -3,9 +3,9 @@
 
 /*
  * Looking for a domain's carrier, beginning and ending its region, beside the main thread: a QEMU
- * that holds its own memory map, or the lock of the file, can keep everybody waiting who reads the
- * one in /proc or writes to the other. Each job has a thread of its own; one that hangs costs that
- * domain its guest pages and nobody anything else.
+ * that holds its own memory map, or the lock of the file, can block any thread that reads the map
+ * in /proc or writes to the file. Each job has a thread of its own; one that hangs costs that
+ * domain its guest pages and nothing else.
  */
 
 #include <sys/types.h>
@@ -53,13 +53,13 @@ int carrier_search_begin(struct carrier_search *search, const struct thread_id *
                          uint32_t n_pages, const struct carrier_object *known);
 
 /**
- * Ends the region that was begun as @generation in a carrier of @qemu, unless somebody has begun it
+ * Ends the region that was begun as @generation in a carrier of @qemu, unless it has been begun
  * anew, and lets go of it; takes the carrier over, NULL too.
  */
 void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
                         struct carrier *carrier, uint32_t n_pages, uint64_t generation);
 
-/** Waits for jobs for CARRIER_SEARCH_END_MS at most, so that guests learn that nobody is here. */
+/** Waits for jobs for CARRIER_SEARCH_END_MS at most, so that guests learn that no host is here. */
 #define CARRIER_SEARCH_END_MS 200
 
 /** Threads that still search are left behind, with what they use. Takes NULL; returns NULL. */

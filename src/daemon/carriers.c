@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/manager.h"
+#include "daemon/carriers.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "daemon/carrier_search.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
@@ -15,33 +17,72 @@
 #define LOOKS_AGAIN   20
 #define LOOK_AGAIN_US (300 * NSEC_PER_MSEC / NSEC_PER_USEC)
 
-static bool may_say(struct managed_carrier *c, unsigned int *skipped)
+/* What one domain has. */
+struct entry {
+	struct carriers *carriers;             /* for the timer, as is... */
+	const struct inventory_domain *domain; /* ...this; NULL: none has this slot */
+	struct carrier *carrier;
+	struct carrier_view view;
+	struct topology topology;
+	uint32_t wanted_pages;    /* that a search was begun for */
+	bool stale;               /* not to be read any more: reset, or being let go of */
+	unsigned int looks_left;  /* whether it is there still, after a device came or went */
+	sd_event_source *again;   /* the next of them */
+	uint64_t log_ns;          /* of the last line about it */
+	unsigned int log_skipped; /* since then */
+};
+
+/* A carrier that the booster may still read. */
+struct retired {
+	struct retired *next;
+	struct carrier *carrier;
+	bool ends; /* its region, too */
+	struct thread_id qemu;
+	uint32_t n_pages;
+	uint64_t generation;
+};
+
+struct carriers {
+	sd_event *event;
+	const struct inventory *inventory;
+	const struct config_host *host;
+	struct carrier_search *search;
+	struct retired *retired;
+	void (*changed)(void *userdata);
+	void *userdata;
+	struct entry of[PVS_DOMAINS_MAX]; /* by the domain's slot */
+};
+
+/* ---- lines in the journal ---- */
+
+static void say(struct entry *e, int vcpu, int level, const char *text)
 {
+	const char *name = e->domain->seen->name;
+	struct log_context ctx = {.domain = name, .vcpu = vcpu, .message_id = LOG_ID_GUEST_PAGE};
 	uint64_t now_ns = clock_now_ns();
 
-	if (c->log_ns && now_ns < c->log_ns + LOG_INTERVAL_NS) {
-		c->log_skipped++;
-		return false;
+	if (e->log_ns && now_ns < e->log_ns + LOG_INTERVAL_NS) {
+		e->log_skipped++;
+		return;
 	}
-	*skipped = c->log_skipped;
-	c->log_ns = now_ns;
-	c->log_skipped = 0;
-	return true;
+	if (e->log_skipped)
+		log_write(level, &ctx, "domain \"%s\": guest pages: %s (and %u more changes)", name,
+		          text, e->log_skipped);
+	else
+		log_write(level, &ctx, "domain \"%s\": guest pages: %s", name, text);
+	e->log_ns = now_ns;
+	e->log_skipped = 0;
 }
 
-static void say(struct managed_domain *d, int vcpu, int level, const char *text)
-{
-	struct log_context ctx = {
-	        .domain = d->seen->name, .vcpu = vcpu, .message_id = LOG_ID_GUEST_PAGE};
-	unsigned int skipped;
+/* ---- memory that two domains share ---- */
 
-	if (!may_say(&d->pages, &skipped))
-		return;
-	if (skipped)
-		log_write(level, &ctx, "domain \"%s\": guest pages: %s (and %u more changes)",
-		          d->seen->name, text, skipped);
-	else
-		log_write(level, &ctx, "domain \"%s\": guest pages: %s", d->seen->name, text);
+static struct entry *entry_of(struct carriers *carriers, const struct inventory_domain *domain)
+{
+	struct entry *e = &carriers->of[domain->slot];
+
+	e->carriers = carriers;
+	e->domain = domain;
+	return e;
 }
 
 static bool same_object(const struct carrier *a, const struct carrier *b)
@@ -49,244 +90,327 @@ static bool same_object(const struct carrier *a, const struct carrier *b)
 	return carrier_device(a) == carrier_device(b) && carrier_inode(a) == carrier_inode(b);
 }
 
-/* Who shares memory with another domain could speak for it: neither is heard. */
-static bool is_shared(struct manager *m, struct managed_domain *d, const struct carrier *carrier)
+/* The next entry after @after, NULL at first, that has the same memory as @e. */
+static struct entry *next_twin(struct carriers *carriers, const struct entry *e,
+                               struct entry *after)
 {
-	bool shared = false;
+	struct entry *i = after ? after + 1 : carriers->of;
 
-	for (struct managed_domain *i = m->domains; i; i = i->next) {
-		if (i == d || !i->pages.carrier || !same_object(i->pages.carrier, carrier))
-			continue;
-		shared = true;
-		i->pages.shared = true;
-		say(i, -1, LOG_WARNING, "another domain has the same memory: not used");
-	}
-	return shared;
-}
-
-/* The booster reads nothing of it any more: only then may it be unmapped. */
-static void detach(struct manager *m, struct managed_carrier *c)
-{
-	c->stale = true;
-	carriers_apply(m);
-}
-
-static void look_again_later(struct manager *m, struct managed_domain *d);
-
-static struct managed_domain *find_domain(struct manager *m, const struct thread_id *qemu)
-{
-	for (struct managed_domain *d = m->domains; d; d = d->next)
-		if (thread_id_equal(&d->seen->qemu, qemu))
-			return d;
+	for (; e->carrier && i < carriers->of + PVS_DOMAINS_MAX; i++)
+		if (i != e && i->carrier && same_object(i->carrier, e->carrier))
+			return i;
 	return NULL;
 }
 
-/* Takes the place of what the domain had. */
-static void take(struct manager *m, struct managed_domain *d, const struct carrier_found *found)
+/* Two domains that share memory could speak for each other: neither is heard. */
+static void check_shared(struct carriers *carriers, struct entry *e)
 {
-	struct managed_carrier *c = &d->pages;
-
-	if (c->carrier && found->carrier && same_object(c->carrier, found->carrier)) {
-		detach(m, c);
-		c->carrier = carrier_free(c->carrier); /* begun anew: it does not end */
-	} else {
-		carriers_drop(m, d);
+	e->view.shared = false;
+	for (struct entry *i = next_twin(carriers, e, NULL); i; i = next_twin(carriers, e, i)) {
+		e->view.shared = true;
+		i->view.shared = true;
+		say(i, -1, LOG_WARNING, "another domain has the same memory: not used");
 	}
-	c->error = MIN(found->result, 0);
-	c->problem = MAX(found->result, 0);
-	if (found->result > CARRIER_ABSENT)
-		say(d, -1, LOG_WARNING, carrier_problem_text((enum carrier_problem)found->result));
-	if (!found->carrier)
-		return;
-	c->carrier = found->carrier;
-	c->topology = found->topology;
-	c->n_pages = found->n_pages;
-	c->shared = is_shared(m, d, c->carrier);
-	c->generation = found->generation;
-	c->stale = false;
-	if (c->shared)
-		say(d, -1, LOG_WARNING, "another domain has the same memory: not used");
-	carriers_apply(m);
+	if (e->view.shared)
+		say(e, -1, LOG_WARNING, "another domain has the same memory: not used");
 }
 
-/* A search is over: its result counts if it is still about the QEMU of a domain that wants it. */
-static void on_found(void *userdata, const struct carrier_found *found)
+/* A domain that is alone with its memory now may use it. */
+static void unshare(struct carriers *carriers)
 {
-	struct manager *m = userdata;
-	struct managed_domain *d = find_domain(m, &found->qemu);
+	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++) {
+		struct entry *e = &carriers->of[i];
 
-	if (!d || config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
-		carrier_search_end(m->carrier_search, &found->qemu, found->carrier, found->n_pages,
-		                   found->generation);
-		return;
+		if (e->carrier && e->view.shared && !next_twin(carriers, e, NULL))
+			carriers_reset(carriers, e->domain);
 	}
-	if (found->same) {
-		look_again_later(m, d);
-		return;
-	}
-	/* it could not be looked at: that says nothing of what is there */
-	if (found->known.inode && found->result < 0 && d->pages.carrier)
-		return;
-	take(m, d, found);
 }
 
-int carriers_start(struct manager *m)
+/* ---- letting go ---- */
+
+static void retired_end(struct carriers *carriers, struct retired *old)
 {
-	return carrier_search_new(&m->carrier_search, m->event, on_found, m);
+	if (old->ends)
+		carrier_search_end(carriers->search, &old->qemu, old->carrier, old->n_pages,
+		                   old->generation);
+	else
+		carrier_free(old->carrier);
+	free(old);
 }
 
-void carriers_find(struct manager *m, struct managed_domain *d, bool again)
+/* It is unmapped after the next pass, which takes its pages from the booster. */
+static void retire(struct carriers *carriers, struct entry *e, bool ends)
 {
-	uint32_t n_pages = d->n_vcpus ? d->seen->vcpus[d->n_vcpus - 1].index + 1 : 0;
-	struct managed_carrier *c = &d->pages;
+	struct retired *old = calloc(1, sizeof(*old));
+
+	e->stale = true;
+	if (old) {
+		*old = (struct retired){
+		        .next = carriers->retired,
+		        .carrier = e->carrier,
+		        .ends = ends,
+		        .qemu = e->domain->seen->qemu,
+		        .n_pages = e->view.n_pages,
+		        .generation = e->view.generation,
+		};
+		carriers->retired = old;
+	} /* else it stays mapped: what the booster reads must not go away */
+	e->carrier = NULL;
+	carriers->changed(carriers->userdata);
+}
+
+void carriers_settle(struct carriers *carriers)
+{
+	struct retired *old;
+
+	while ((old = carriers->retired)) {
+		carriers->retired = old->next;
+		retired_end(carriers, old);
+	}
+}
+
+static void drop(struct carriers *carriers, struct entry *e)
+{
+	if (!e->carrier)
+		return;
+	retire(carriers, e, !e->view.shared);
+	e->view.shared = false;
+	unshare(carriers);
+}
+
+void carriers_end(struct carriers *carriers, const struct inventory_domain *domain)
+{
+	struct entry *e = entry_of(carriers, domain);
+
+	drop(carriers, e);
+	sd_event_source_disable_unref(e->again);
+	*e = (struct entry){0};
+}
+
+void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain)
+{
+	struct entry *e = entry_of(carriers, domain);
+
+	if (!e->carrier)
+		return; /* another vCPU of it said so */
+	e->view.losses_total++;
+	drop(carriers, e);
+	e->view.problem = CARRIER_WRONG_SIZE;
+	say(e, -1, LOG_WARNING, "the memory was cut off: not used any more");
+}
+
+/* ---- looking ---- */
+
+static void find(struct carriers *carriers, struct entry *e, bool again)
+{
+	const struct domain *seen = e->domain->seen;
+	size_t n = seen->n_vcpus;
+	uint32_t n_pages = n ? seen->vcpus[n - 1].index + 1 : 0;
 	struct carrier_object known;
 	bool keeps;
 	int r;
 
-	if (config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_OFF) {
-		carriers_drop(m, d);
+	if (carriers->host->guest_pages == CONFIG_GUEST_PAGES_OFF) {
+		drop(carriers, e);
 		return;
 	}
 	n_pages = MIN(n_pages, (uint32_t)PVSCHED_REGION_PAGES_MAX);
 	if (n_pages == 0)
 		return; /* its threads are not known yet */
-	if (c->wanted_pages >= n_pages && !again)
+	if (e->wanted_pages >= n_pages && !again)
 		return;
-	/* else a vCPU was plugged in: its page is to be told of, too; or it was reset */
-	keeps = c->carrier && !c->stale && c->wanted_pages >= n_pages;
+	/* else a vCPU was plugged in: the region needs a page more; or the guest was reset */
+	keeps = e->carrier && !e->stale && e->wanted_pages >= n_pages;
 	if (keeps)
-		known = (struct carrier_object){carrier_device(c->carrier),
-		                                carrier_inode(c->carrier)};
-	r = carrier_search_begin(m->carrier_search, &d->seen->qemu, n_pages, keeps ? &known : NULL);
+		known = (struct carrier_object){carrier_device(e->carrier),
+		                                carrier_inode(e->carrier)};
+	r = carrier_search_begin(carriers->search, &seen->qemu, n_pages, keeps ? &known : NULL);
 	if (r < 0)
-		c->error = r;
+		e->view.error = r;
 	else
-		c->wanted_pages = n_pages;
+		e->wanted_pages = n_pages;
 }
 
-void carriers_reset(struct manager *m, struct managed_domain *d)
+void carriers_find(struct carriers *carriers, const struct inventory_domain *domain, bool again)
 {
+	find(carriers, entry_of(carriers, domain), again);
+}
+
+void carriers_reset(struct carriers *carriers, const struct inventory_domain *domain)
+{
+	struct entry *e = entry_of(carriers, domain);
+
 	/* not read from now on; the search begins a new generation, in its own thread */
-	if (d->pages.carrier)
-		detach(m, &d->pages);
+	if (e->carrier) {
+		e->stale = true;
+		carriers->changed(carriers->userdata);
+	}
 	/* without one, too: a search that is under way may have begun the region before the reset
 	 */
-	d->pages.wanted_pages = 0;
-	carriers_find(m, d, true);
+	e->wanted_pages = 0;
+	find(carriers, e, true);
+}
+
+void carriers_device(struct carriers *carriers, const struct inventory_domain *domain)
+{
+	struct entry *e = entry_of(carriers, domain);
+
+	e->looks_left = LOOKS_AGAIN;
+	find(carriers, e, true);
 }
 
 static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	struct managed_domain *d = userdata;
+	struct entry *e = userdata;
 
 	(void)source;
 	(void)usec;
-	carriers_find(d->manager, d, true);
+	find(e->carriers, e, true);
 	return 0;
 }
 
 /* QEMU keeps the memory of a device that was unplugged for a moment. */
-static void look_again_later(struct manager *m, struct managed_domain *d)
+static void look_again_later(struct carriers *carriers, struct entry *e)
 {
-	if (d->pages.looks_left == 0)
+	if (e->looks_left == 0)
 		return;
-	d->pages.looks_left--;
-	d->pages.again = sd_event_source_disable_unref(d->pages.again);
-	sd_event_add_time_relative(m->event, &d->pages.again, CLOCK_MONOTONIC, LOOK_AGAIN_US, 0,
-	                           on_look_again, d);
+	e->looks_left--;
+	e->again = sd_event_source_disable_unref(e->again);
+	sd_event_add_time_relative(carriers->event, &e->again, CLOCK_MONOTONIC, LOOK_AGAIN_US, 0,
+	                           on_look_again, e);
 }
 
-void carriers_device(struct manager *m, struct managed_domain *d)
+/* Takes the place of what the domain had. */
+static void take(struct carriers *carriers, struct entry *e, const struct carrier_found *found)
 {
-	d->pages.looks_left = LOOKS_AGAIN;
-	carriers_find(m, d, true);
-}
-
-/* Who is alone with its memory now may use it. */
-static void unshare(struct manager *m)
-{
-	for (struct managed_domain *d = m->domains; d; d = d->next) {
-		bool alone = true;
-
-		for (struct managed_domain *i = m->domains; i; i = i->next)
-			if (i != d && i->pages.carrier && d->pages.carrier &&
-			    same_object(i->pages.carrier, d->pages.carrier))
-				alone = false;
-		if (!d->pages.carrier || !d->pages.shared || !alone)
-			continue;
-		carriers_reset(m, d);
-	}
-}
-
-void carriers_configure(struct manager *m)
-{
-	for (struct managed_domain *d = m->domains; d; d = d->next) {
-		carriers_find(m, d, true);
-		for (size_t i = 0; i < d->n_vcpus; i++)
-			d->vcpus[i].page_generation = 0;
-	}
-	carriers_apply(m);
-}
-
-void carriers_drop(struct manager *m, struct managed_domain *d)
-{
-	struct managed_carrier *c = &d->pages;
-
-	if (!c->carrier)
-		return;
-	detach(m, c);
-	if (c->shared)
-		carrier_free(c->carrier);
+	/* the same memory, begun anew: its region does not end */
+	if (e->carrier && found->carrier && same_object(e->carrier, found->carrier))
+		retire(carriers, e, false);
 	else
-		carrier_search_end(m->carrier_search, &d->seen->qemu, c->carrier, c->n_pages,
-		                   c->generation);
-	c->carrier = NULL;
-	c->shared = false;
-	unshare(m);
+		drop(carriers, e);
+	e->view.error = MIN(found->result, 0);
+	e->view.problem = MAX(found->result, 0);
+	if (found->result > CARRIER_ABSENT)
+		say(e, -1, LOG_WARNING, carrier_problem_text((enum carrier_problem)found->result));
+	if (!found->carrier)
+		return;
+	e->carrier = found->carrier;
+	e->topology = found->topology;
+	e->view.n_pages = found->n_pages;
+	e->view.generation = found->generation;
+	e->stale = false;
+	check_shared(carriers, e);
+	carriers->changed(carriers->userdata);
 }
 
-void carriers_apply(struct manager *m)
+static const struct inventory_domain *find_domain(const struct carriers *carriers,
+                                                  const struct thread_id *qemu)
 {
-	bool poll = config_host(m->config)->guest_pages == CONFIG_GUEST_PAGES_POLL;
+	for (const struct inventory_domain *d = carriers->inventory->domains; d; d = d->next)
+		if (thread_id_equal(&d->seen->qemu, qemu))
+			return d;
+	return NULL;
+}
 
-	for (struct managed_domain *d = m->domains; d; d = d->next) {
-		const struct managed_carrier *c = &d->pages;
-		bool used = c->carrier && !c->shared && !c->stale;
-		uint64_t generation = used ? c->generation : 0;
+/* A search is over: its result counts if it is still about the QEMU of a domain that wants it. */
+static void on_found(void *userdata, const struct carrier_found *found)
+{
+	struct carriers *carriers = userdata;
+	const struct inventory_domain *domain = find_domain(carriers, &found->qemu);
+	struct entry *e;
 
-		for (size_t i = 0; i < d->n_vcpus; i++) {
-			struct managed_vcpu *v = &d->vcpus[i];
-			struct guest_page page = GUEST_PAGE_NULL;
-
-			if (v->slot == SLOT_NONE || v->page_generation == generation)
-				continue;
-			if (generation && v->thread.index < c->n_pages)
-				page = guest_region_page(c->carrier, &c->topology, v->thread.index,
-				                         generation);
-			booster_set_page(m->booster, v->slot, &page, poll);
-			v->page_generation = generation;
-		}
+	if (!domain || carriers->host->guest_pages == CONFIG_GUEST_PAGES_OFF) {
+		carrier_search_end(carriers->search, &found->qemu, found->carrier, found->n_pages,
+		                   found->generation);
+		return;
 	}
+	e = entry_of(carriers, domain);
+	if (found->same) {
+		look_again_later(carriers, e);
+		return;
+	}
+	/* it could not be looked at: that says nothing of what is there */
+	if (found->known.inode && found->result < 0 && e->carrier)
+		return;
+	take(carriers, e, found);
 }
 
-void carriers_hello(struct managed_domain *d, const struct managed_vcpu *v, int status)
+/* ---- for others ---- */
+
+int carriers_new(struct carriers **ret, sd_event *event, const struct inventory *inventory,
+                 void (*changed)(void *userdata), void *userdata)
 {
+	struct carriers *carriers = calloc(1, sizeof(*carriers));
+	int r;
+
+	if (!carriers)
+		return -ENOMEM;
+	carriers->event = event;
+	carriers->inventory = inventory;
+	carriers->changed = changed;
+	carriers->userdata = userdata;
+	r = carrier_search_new(&carriers->search, event, on_found, carriers);
+	if (r < 0) {
+		free(carriers);
+		return r;
+	}
+	*ret = carriers;
+	return 0;
+}
+
+struct carriers *carriers_free(struct carriers *carriers)
+{
+	if (!carriers)
+		return NULL;
+	carriers_settle(carriers);
+	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++)
+		sd_event_source_disable_unref(carriers->of[i].again);
+	carrier_search_free(carriers->search);
+	free(carriers);
+	return NULL;
+}
+
+void carriers_configure(struct carriers *carriers, const struct config_host *host)
+{
+	carriers->host = host;
+	for (const struct inventory_domain *d = carriers->inventory->domains; d; d = d->next)
+		carriers_find(carriers, d, true);
+}
+
+void carriers_hello(struct carriers *carriers, const struct inventory_domain *domain,
+                    const struct inventory_vcpu *vcpu, int status)
+{
+	bool expected = status == PVSCHED_STATUS_ENABLED || status == PVSCHED_STATUS_DISABLED;
 	char text[128];
 
-	snprintf(text, sizeof(text), "vCPU %u: %s", v->thread.index,
+	snprintf(text, sizeof(text), "vCPU %u: %s", vcpu->thread.index,
 	         guest_status_name((enum pvsched_status)status));
-	say(d, (int)v->thread.index,
-	    status == PVSCHED_STATUS_ENABLED || status == PVSCHED_STATUS_DISABLED ? LOG_INFO
-	                                                                          : LOG_NOTICE,
+	say(entry_of(carriers, domain), (int)vcpu->thread.index, expected ? LOG_INFO : LOG_NOTICE,
 	    text);
 }
 
-void carriers_lost(struct manager *m, struct managed_domain *d)
+uint64_t carriers_usable(const struct carriers *carriers, const struct inventory_domain *domain,
+                         uint32_t *ret_n_pages)
 {
-	if (!d->pages.carrier)
-		return; /* another vCPU of it said so */
-	d->pages.losses_total++;
-	carriers_drop(m, d);
-	d->pages.problem = CARRIER_WRONG_SIZE;
-	say(d, -1, LOG_WARNING, "the memory was cut off: not used any more");
+	const struct entry *e = &carriers->of[domain->slot];
+
+	*ret_n_pages = e->view.n_pages;
+	return e->carrier && !e->view.shared && !e->stale ? e->view.generation : 0;
+}
+
+struct guest_page carriers_page(const struct carriers *carriers,
+                                const struct inventory_domain *domain, unsigned int index)
+{
+	const struct entry *e = &carriers->of[domain->slot];
+
+	return guest_region_page(e->carrier, &e->topology, index, e->view.generation);
+}
+
+void carriers_read(const struct carriers *carriers, const struct inventory_domain *domain,
+                   struct carrier_view *ret)
+{
+	const struct entry *e = &carriers->of[domain->slot];
+
+	*ret = e->view;
+	ret->carrier = e->carrier;
 }

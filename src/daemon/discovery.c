@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Who finds domains: libvirt, /proc, or both. A domain that both know belongs to the one that the
- * configuration names first.
- */
-#include "daemon/manager.h"
+#include "daemon/discovery.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -14,20 +10,59 @@
 
 #include "util/log.h"
 #include "util/log_ids.h"
+#include "virt/libvirt.h"
+#include "virt/processes.h"
 
 /* Where hints arrive, the threads are looked at all the same, this often: the hint is not the
  * truth. */
 #define RESCAN_WITH_HINTS_NS (60 * NSEC_PER_SEC)
 #define RESCAN_ALONE_NS      (1 * NSEC_PER_SEC)
 
-static void source_news(struct manager *m, bool up, const char *why)
+struct discovery {
+	sd_event *event;
+	const char *libvirt_uri;
+	struct discovery_news news;
+	struct virt_source *virt; /* NULL: it does not run */
+	sd_event_source *virt_io;
+	struct process_source *processes; /* NULL: it does not run */
+	sd_event_source *processes_io;
+	bool virt_up;
+	char virt_why[256];
+};
+
+int discovery_new(struct discovery **ret, sd_event *event, const char *libvirt_uri,
+                  const struct discovery_news *news)
+{
+	struct discovery *discovery = calloc(1, sizeof(*discovery));
+
+	if (!discovery)
+		return -ENOMEM;
+	discovery->event = event;
+	discovery->libvirt_uri = libvirt_uri;
+	discovery->news = *news;
+	*ret = discovery;
+	return 0;
+}
+
+struct discovery *discovery_free(struct discovery *discovery)
+{
+	if (!discovery)
+		return NULL;
+	discovery_stop(discovery, false);
+	free(discovery);
+	return NULL;
+}
+
+/* ---- events ---- */
+
+static void source_news(struct discovery *discovery, bool up, const char *why)
 {
 	struct log_context ctx = {
 	        .vcpu = -1,
 	        .message_id = up ? LOG_ID_SOURCE_BACK : LOG_ID_SOURCE_LOST,
 	};
 
-	if (m->virt_up == up && strcmp(m->virt_why, why) == 0)
+	if (discovery->virt_up == up && strcmp(discovery->virt_why, why) == 0)
 		return;
 	if (up)
 		log_write(LOG_INFO, &ctx, "libvirt answers");
@@ -35,11 +70,11 @@ static void source_news(struct manager *m, bool up, const char *why)
 		log_write(LOG_NOTICE, &ctx,
 		          "libvirt does not answer: %s; known domains are looked after as before",
 		          why);
-	m->virt_up = up;
-	snprintf(m->virt_why, sizeof(m->virt_why), "%s", why);
+	discovery->virt_up = up;
+	snprintf(discovery->virt_why, sizeof(discovery->virt_why), "%s", why);
 }
 
-static void domain_notes(const struct domain *domain, unsigned int notes)
+static void say_notes(const struct domain *domain, unsigned int notes)
 {
 	struct log_context ctx = {.domain = domain->name, .vcpu = -1};
 
@@ -58,57 +93,59 @@ static void domain_notes(const struct domain *domain, unsigned int notes)
 		          domain->name);
 }
 
-static void handle_event(struct manager *m, enum domain_source source, struct virt_event *event)
+static void handle_event(struct discovery *discovery, enum domain_source source,
+                         struct virt_event *event)
 {
 	switch (event->type) {
 	case VIRT_DOMAIN_SEEN:
-		domain_notes(event->domain, event->notes);
-		domains_seen(m, event->domain, event->causes);
+		say_notes(event->domain, event->notes);
+		discovery->news.seen(discovery->news.userdata, event->domain, event->causes);
 		break;
 	case VIRT_DOMAIN_GONE:
-		domains_gone(m, source, event->uuid);
+		discovery->news.gone(discovery->news.userdata, source, event->uuid);
 		/* one that libvirt's kept out of the list may have its place now */
-		if (source == DOMAIN_SOURCE_LIBVIRT && m->processes)
-			process_source_hint(m->processes, 0);
+		if (source == DOMAIN_SOURCE_LIBVIRT && discovery->processes)
+			process_source_hint(discovery->processes, 0);
 		break;
 	case VIRT_SOURCE_UP:
-		source_news(m, true, "");
+		source_news(discovery, true, "");
 		break;
 	case VIRT_SOURCE_DOWN:
-		source_news(m, false, event->reason);
+		source_news(discovery, false, event->reason);
 		break;
 	}
 }
 
 static int on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct manager *m = userdata;
+	struct discovery *discovery = userdata;
 	struct virt_event event;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	while (virt_source_next(m->virt, &event))
-		handle_event(m, DOMAIN_SOURCE_LIBVIRT, &event);
+	while (virt_source_next(discovery->virt, &event))
+		handle_event(discovery, DOMAIN_SOURCE_LIBVIRT, &event);
 	return 0;
 }
 
 static int on_processes(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct manager *m = userdata;
+	struct discovery *discovery = userdata;
 	struct virt_event event;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	while (process_source_next(m->processes, &event))
-		handle_event(m, DOMAIN_SOURCE_PROCFS, &event);
+	while (process_source_next(discovery->processes, &event))
+		handle_event(discovery, DOMAIN_SOURCE_PROCFS, &event);
 	return 0;
 }
 
-unsigned int discovery_rank(const struct manager *m, enum domain_source source)
+/* ---- starting and stopping ---- */
+
+unsigned int discovery_rank(const struct config_host *host, enum domain_source source)
 {
-	const struct config_host *host = config_host(m->config);
 	unsigned int rank = 0;
 
 	while (rank < host->n_discovery && host->discovery[rank] != source)
@@ -116,22 +153,23 @@ unsigned int discovery_rank(const struct manager *m, enum domain_source source)
 	return rank;
 }
 
-static bool is_wanted(const struct manager *m, enum domain_source source)
+static bool is_wanted(const struct config_host *host, enum domain_source source)
 {
-	return discovery_rank(m, source) < config_host(m->config)->n_discovery;
+	return discovery_rank(host, source) < host->n_discovery;
 }
 
-static int virt_start(struct manager *m)
+static int virt_start(struct discovery *discovery, bool hinted)
 {
 	struct virt_options options = VIRT_OPTIONS_NULL;
 	int r;
 
-	options.uri = m->options.libvirt_uri;
-	options.rescan_ns = m->procconn ? RESCAN_WITH_HINTS_NS : RESCAN_ALONE_NS;
-	r = virt_source_new(&m->virt, &options);
+	options.uri = discovery->libvirt_uri;
+	options.rescan_ns = hinted ? RESCAN_WITH_HINTS_NS : RESCAN_ALONE_NS;
+	r = virt_source_new(&discovery->virt, &options);
 	if (r < 0)
 		return r;
-	return sd_event_add_io(m->event, &m->virt_io, virt_source_fd(m->virt), EPOLLIN, on_virt, m);
+	return sd_event_add_io(discovery->event, &discovery->virt_io,
+	                       virt_source_fd(discovery->virt), EPOLLIN, on_virt, discovery);
 }
 
 /* A user by name or number. Outcomes: false when there is none of that name. */
@@ -169,97 +207,119 @@ static void fill_criteria(const struct config_host *host, struct process_criteri
 	}
 }
 
-static int processes_start(struct manager *m)
+static int processes_start(struct discovery *discovery, const struct config_host *host, bool hinted)
 {
-	unsigned int libvirt = discovery_rank(m, DOMAIN_SOURCE_LIBVIRT);
+	unsigned int libvirt = discovery_rank(host, DOMAIN_SOURCE_LIBVIRT);
 	struct process_options options = {
-	        .hints = m->procconn != NULL,
-	        .leave_libvirts = libvirt < discovery_rank(m, DOMAIN_SOURCE_PROCFS),
+	        .hints = hinted,
+	        .leave_libvirts = libvirt < discovery_rank(host, DOMAIN_SOURCE_PROCFS),
 	};
 	int r;
 
-	fill_criteria(config_host(m->config), &options.criteria);
-	r = process_source_new(&m->processes, &options);
+	fill_criteria(host, &options.criteria);
+	r = process_source_new(&discovery->processes, &options);
 	if (r < 0)
 		return r;
-	return sd_event_add_io(m->event, &m->processes_io, process_source_fd(m->processes), EPOLLIN,
-	                       on_processes, m);
+	return sd_event_add_io(discovery->event, &discovery->processes_io,
+	                       process_source_fd(discovery->processes), EPOLLIN, on_processes,
+	                       discovery);
 }
 
-static void processes_stop(struct manager *m)
+static void processes_stop(struct discovery *discovery)
 {
-	m->processes_io = sd_event_source_disable_unref(m->processes_io);
-	m->processes = process_source_free(m->processes);
+	discovery->processes_io = sd_event_source_disable_unref(discovery->processes_io);
+	discovery->processes = process_source_free(discovery->processes);
 }
 
-int discovery_start(struct manager *m)
+int discovery_start(struct discovery *discovery, const struct config_host *host, bool hinted)
 {
 	int r = 0;
 
-	if (is_wanted(m, DOMAIN_SOURCE_LIBVIRT) && !m->virt)
-		r = virt_start(m);
-	if (r >= 0 && is_wanted(m, DOMAIN_SOURCE_PROCFS) && !m->processes)
-		r = processes_start(m);
-	return r;
+	if (is_wanted(host, DOMAIN_SOURCE_LIBVIRT) && !discovery->virt)
+		r = virt_start(discovery, hinted);
+	if (r >= 0 && is_wanted(host, DOMAIN_SOURCE_PROCFS) && !discovery->processes)
+		r = processes_start(discovery, host, hinted);
+	return MIN(r, 0);
 }
 
-void discovery_stop(struct manager *m)
+void discovery_stop(struct discovery *discovery, bool only_processes)
 {
-	m->virt_io = sd_event_source_disable_unref(m->virt_io);
-	m->virt = virt_source_free(m->virt);
-	processes_stop(m);
+	if (!only_processes) {
+		discovery->virt_io = sd_event_source_disable_unref(discovery->virt_io);
+		discovery->virt = virt_source_free(discovery->virt);
+	}
+	processes_stop(discovery);
+}
+
+static bool texts_equal(const struct config_texts *a, const struct config_texts *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool sources_equal(const struct config_host *a, const struct config_host *b)
+{
+	if (a->n_discovery != b->n_discovery)
+		return false;
+	for (size_t i = 0; i < a->n_discovery; i++)
+		if (a->discovery[i] != b->discovery[i])
+			return false;
+	return true;
 }
 
 bool discovery_differs(const struct config_host *a, const struct config_host *b,
                        bool *only_processes)
 {
-	*only_processes = a->n_discovery == b->n_discovery &&
-	                  memcmp(a->discovery, b->discovery, sizeof(a->discovery)) == 0;
-	return !*only_processes ||
-	       memcmp(&a->qemu_executables, &b->qemu_executables, sizeof(a->qemu_executables)) !=
-	               0 ||
-	       memcmp(&a->qemu_users, &b->qemu_users, sizeof(a->qemu_users)) != 0;
+	*only_processes = sources_equal(a, b);
+	return !*only_processes || !texts_equal(&a->qemu_executables, &b->qemu_executables) ||
+	       !texts_equal(&a->qemu_users, &b->qemu_users);
 }
 
-void discovery_restart(struct manager *m, bool only_processes)
+/* ---- hints and reports ---- */
+
+void discovery_hint(struct discovery *discovery, pid_t pid, const struct inventory_domain *domain)
 {
-	int r;
-
-	if (only_processes)
-		processes_stop(m);
-	else
-		discovery_stop(m);
-	domains_drop_of(m, DOMAIN_SOURCE_PROCFS);
-	if (!only_processes)
-		domains_drop_of(m, DOMAIN_SOURCE_LIBVIRT);
-	r = discovery_start(m);
-	if (r < 0)
-		log_error("domains can't be looked for: %s; start pvschedd again", strerror(-r));
-}
-
-void discovery_hint(struct manager *m, pid_t pid)
-{
-	struct managed_domain *d = domains_by_qemu(m, pid);
-
-	if (d)
-		discovery_rescan(m, d);
-	else if (m->processes)
-		process_source_hint(m->processes, pid);
+	if (domain)
+		discovery_rescan(discovery, domain);
+	else if (discovery->processes)
+		process_source_hint(discovery->processes, pid);
 	/* of a QEMU that is libvirt's and not known yet, libvirt tells */
 }
 
-void discovery_hint_all(struct manager *m)
+void discovery_hint_all(struct discovery *discovery)
 {
-	if (m->virt)
-		virt_source_rescan(m->virt, NULL);
-	if (m->processes)
-		process_source_hint(m->processes, 0);
+	if (discovery->virt)
+		virt_source_rescan(discovery->virt, NULL);
+	if (discovery->processes)
+		process_source_hint(discovery->processes, 0);
 }
 
-void discovery_rescan(struct manager *m, const struct managed_domain *d)
+void discovery_rescan(struct discovery *discovery, const struct inventory_domain *domain)
 {
-	if (d->seen->source == DOMAIN_SOURCE_LIBVIRT && m->virt)
-		virt_source_rescan(m->virt, d->seen->uuid);
-	if (d->seen->source == DOMAIN_SOURCE_PROCFS && m->processes)
-		process_source_hint(m->processes, d->seen->qemu.tid);
+	if (domain->seen->source == DOMAIN_SOURCE_LIBVIRT && discovery->virt)
+		virt_source_rescan(discovery->virt, domain->seen->uuid);
+	if (domain->seen->source == DOMAIN_SOURCE_PROCFS && discovery->processes)
+		process_source_hint(discovery->processes, domain->seen->qemu.tid);
+}
+
+bool discovery_describe(struct discovery *discovery, enum domain_source source, bool *ok,
+                        char *text, size_t size)
+{
+	switch (source) {
+	case DOMAIN_SOURCE_LIBVIRT:
+		if (discovery->virt)
+			*ok = virt_source_describe(discovery->virt, text, size);
+		return discovery->virt;
+	case DOMAIN_SOURCE_PROCFS:
+		if (discovery->processes)
+			*ok = process_source_describe(discovery->processes, text, size);
+		return discovery->processes;
+	case _DOMAIN_SOURCE_MAX:
+		break;
+	}
+	return false;
 }

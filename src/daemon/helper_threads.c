@@ -43,13 +43,6 @@ static bool is_watched_role(const struct domain *domain, const struct helper_thr
 	return thread->role != HELPER_EMULATOR || thread->id.tid == domain->qemu.tid;
 }
 
-static bool is_alive(const struct thread_id *id)
-{
-	uint64_t start_ticks;
-
-	return procfs_start_ticks(0, id->tid, &start_ticks) == 0 && start_ticks == id->start_ticks;
-}
-
 static unsigned int helper_slot(unsigned int domain_slot, unsigned int place)
 {
 	return domain_slot * PVS_HELPERS_OF_DOMAIN + place;
@@ -84,9 +77,9 @@ static void place_begin(struct helper_threads *helpers, const struct inventory_d
 	}
 	watched->places[place] = *id;
 	if (id->tid == d->seen->qemu.tid)
-		tracer_set_main(helpers->tracer, helper_slot(d->slot, place));
-	/* its TID may be another thread's by now; from here on the tracer would see its end */
-	if (!is_alive(id))
+		tracer_set_leader(helpers->tracer, helper_slot(d->slot, place));
+	/* another thread may have that TID by now; from here on the tracer sees its exit */
+	if (!thread_id_is_current(id))
 		place_end(helpers, d->slot, place);
 }
 
@@ -117,7 +110,7 @@ void helper_threads_apply(struct helper_threads *helpers, const struct inventory
 	}
 	for (size_t i = 0; boosted && i < domain->n_vcpus; i++)
 		if (domain->vcpus[i].slot != SLOT_NONE)
-			tracer_watch_life(helpers->tracer, domain->vcpus[i].slot);
+			tracer_join_epoch(helpers->tracer, domain->vcpus[i].slot);
 }
 
 void helper_threads_end(struct helper_threads *helpers, unsigned int domain_slot)

@@ -6,9 +6,10 @@
 
 #include "boost/ledger.h"
 #include "config/config.h"
-#include "daemon/manager.h"
+#include "daemon/daemon.h"
 #include "daemon/options.h"
 #include "daemon/runtime_lock.h"
+#include "daemon/usable_config.h"
 #include "util/log.h"
 
 /* Exit statuses: 0, 1 failed, 2 usage; see pvschedd(8). */
@@ -18,7 +19,7 @@ static int check_config(const struct options *options)
 {
 	struct config *config = NULL;
 	char error[512] = "";
-	int r = boosting_load_config(options->config_path, &config, error, sizeof(error));
+	int r = usable_config_load(options->config_path, &config, error, sizeof(error));
 
 	if (r < 0) {
 		fprintf(stderr, "pvschedd: %s\n", error);
@@ -65,13 +66,13 @@ static int restore(const struct options *options)
 
 static int run(const struct options *options)
 {
-	struct manager *manager;
-	int r = manager_new(&manager, options);
+	struct daemon *daemon;
+	int r = daemon_new(&daemon, options);
 
 	if (r < 0)
 		return EXIT_FAILURE;
-	r = manager_run(manager);
-	manager_free(manager);
+	r = daemon_run(daemon);
+	daemon_free(daemon);
 	return r;
 }
 

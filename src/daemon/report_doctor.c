@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What stands in the way, all at once, each with what mends it. */
-#include "daemon/manager.h"
+#include "daemon/report_doctor.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "daemon/report_interrupts.h"
+#include "daemon/report_json.h"
 
 static void check(cJSON *array, const char *name, const char *status, const char *fix,
                   const char *format, ...) PRINTF_FORMAT(5, 6);
@@ -28,48 +30,47 @@ static void check(cJSON *array, const char *name, const char *status, const char
 	cJSON_AddItemToArray(array, object);
 }
 
-static void check_switches(struct manager *m, cJSON *array)
+static void check_switches(const struct plan_switches *switches, cJSON *array)
 {
-	if (!config_host(m->config)->enabled)
+	if (!switches->enabled)
 		check(array, "enabled", "warn", "set \"enabled\": true and pvschedctl reload",
 		      "boosting is switched off in the configuration");
-	else if (state_disabled(m->state))
+	else if (switches->disabled)
 		check(array, "enabled", "warn", "pvschedctl enable",
 		      "boosting is switched off by command");
 	else
 		check(array, "enabled", "ok", "", "boosting is on");
-	if (state_breaker_open(m->state))
+	if (switches->breaker_open)
 		check(array, "breaker", "fail", "journalctl -u pvschedd; pvschedctl enable",
 		      "%d unclean ends in ten minutes: nothing is boosted", STATE_BREAKER_ENDS);
 	else
 		check(array, "breaker", "ok", "", "closed");
 }
 
-static void check_sources(struct manager *m, cJSON *array)
+static void check_sources(const struct views *views, cJSON *array)
 {
-	char text[256];
+	bool hinted = hints_ok(views->hints), ok = false;
+	char text[256] = "";
 
-	if (m->virt && virt_source_describe(m->virt, text, sizeof(text)))
-		check(array, "libvirt", "ok", "", "%s", text);
-	else if (m->virt)
-		check(array, "libvirt", "warn", "systemctl start libvirtd", "%s", text);
-	if (m->processes && process_source_describe(m->processes, text, sizeof(text)))
-		check(array, "procfs", "ok", "", "%s", text);
-	else if (m->processes)
-		check(array, "procfs", "warn",
-		      "where it may not look: install -Dm644 "
-		      "/usr/share/pvschedd/guest-pages.conf "
-		      "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl "
-		      "daemon-reload; systemctl restart pvschedd",
+	if (discovery_describe(views->discovery, DOMAIN_SOURCE_LIBVIRT, &ok, text, sizeof(text)))
+		check(array, "libvirt", ok ? "ok" : "warn", ok ? "" : "systemctl start libvirtd",
 		      "%s", text);
-	check(array, "proc_connector", m->procconn ? "ok" : "warn",
-	      m->procconn ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
-	      m->procconn ? "new vCPUs are seen at once" : m->procconn_why);
+	if (discovery_describe(views->discovery, DOMAIN_SOURCE_PROCFS, &ok, text, sizeof(text)))
+		check(array, "procfs", ok ? "ok" : "warn",
+		      ok ? ""
+		         : "where it may not look: install -Dm644 "
+		           "/usr/share/pvschedd/guest-pages.conf "
+		           "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl "
+		           "daemon-reload; systemctl restart pvschedd",
+		      "%s", text);
+	check(array, "proc_connector", hinted ? "ok" : "warn",
+	      hinted ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
+	      hinted ? "new vCPUs are seen at once" : hints_why(views->hints));
 }
 
-static bool runs_kvm(const struct manager *m)
+static bool runs_kvm(const struct views *views)
 {
-	for (const struct managed_domain *d = m->domains; d; d = d->next)
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next)
 		for (size_t i = 0; i < d->n_vcpus; i++)
 			if (d->vcpus[i].thread.kvm)
 				return true;
@@ -77,33 +78,34 @@ static bool runs_kvm(const struct manager *m)
 }
 
 /* A host whose guests are emulated has none of these tracepoints, and misses none. */
-static void check_interrupts(struct manager *m, const struct tracer_totals *totals, cJSON *array)
+static void check_interrupts(const struct views *views, const struct tracer_totals *totals,
+                             cJSON *array)
 {
-	const struct tracer_sources *sources = m->tracer ? tracer_sources(m->tracer) : NULL;
-	bool blind = sources && !sources->apic_accept_irq && runs_kvm(m);
+	const struct tracer_sources *sources = views->tracer ? tracer_sources(views->tracer) : NULL;
+	bool blind = sources && !sources->apic_accept_irq && runs_kvm(views);
 	char text[512];
 
 	/* a part that was refused has a line of its own */
-	if (!sources || !(tracer_parts(m->tracer)->loaded & PVS_PART_INTERRUPTS))
+	if (!sources || !(tracer_parts(views->tracer)->loaded & PVS_PART_INTERRUPTS))
 		return;
-	report_interrupts_seen(m->tracer, &totals->interrupts, text, sizeof(text));
+	report_interrupts_seen(views->tracer, &totals->interrupts, text, sizeof(text));
 	check(array, "interrupts", blind ? "warn" : "ok",
 	      blind ? "a kernel whose KVM has tracepoints, or CAP_PERFMON and CAP_BPF" : "", "%s",
 	      text);
 }
 
-static void check_tracer(struct manager *m, const struct tracer_totals *totals,
+static void check_tracer(const struct views *views, const struct tracer_totals *totals,
                          const struct booster_totals *booster, cJSON *array)
 {
-	if (!m->tracer)
+	if (!views->tracer)
 		check(array, "tracer", "fail",
 		      "where an operation is not permitted: CAP_BPF, CAP_PERFMON, no lockdown; "
 		      "where it has no "
 		      "BTF: a "
 		      "kernel with CONFIG_DEBUG_INFO_BTF; else boot an earlier kernel, and report "
 		      "this line with `uname -r`",
-		      "%s", m->tracer_why);
-	else if (m->deadlines_retry)
+		      "%s", views->tracer_why);
+	else if (switches_now(views->switches)->deadlines_refused)
 		check(array, "tracer", "fail", "free memory; else report it with `uname -r`",
 		      "the kernel refused many of its timers (%s): nothing is boosted for some "
 		      "seconds",
@@ -142,44 +144,45 @@ static void check_tracer_parts(const struct tracer *tracer, cJSON *array)
 	}
 }
 
-static void check_parts(struct manager *m, cJSON *array)
+static void check_parts(const struct views *views, cJSON *array)
 {
 	struct tracer_totals totals = {0};
 	struct booster_totals booster = {0};
+	bool realtime = switches_now(views->switches)->booster_realtime;
+	bool guarded = guard_answers(views->guard);
 
-	if (m->tracer)
-		tracer_totals(m->tracer, &totals);
-	booster_read_totals(m->booster, &booster);
-	check_tracer(m, &totals, &booster, array);
-	if (m->tracer)
-		check_tracer_parts(m->tracer, array);
-	check_interrupts(m, &totals, array);
-	check(array, "booster", m->booster_realtime ? "ok" : "fail",
-	      m->booster_realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",
-	      m->booster_realtime
-	              ? "it has its real-time priority"
-	              : "the kernel refuses it a real-time priority: nothing is boosted");
-	check(array, "guardian", guard_answers(m) ? "ok" : "fail",
-	      guard_answers(m) ? "" : "systemctl restart pvschedd",
-	      guard_answers(m) ? "it answers" : "there is none: nothing is boosted");
+	if (views->tracer)
+		tracer_totals(views->tracer, &totals);
+	booster_read_totals(views->booster, &booster);
+	check_tracer(views, &totals, &booster, array);
+	if (views->tracer)
+		check_tracer_parts(views->tracer, array);
+	check_interrupts(views, &totals, array);
+	check(array, "booster", realtime ? "ok" : "fail",
+	      realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",
+	      realtime ? "it has its real-time priority"
+	               : "the kernel refuses it a real-time priority: nothing is boosted");
+	check(array, "guardian", guarded ? "ok" : "fail",
+	      guarded ? "" : "systemctl restart pvschedd",
+	      guarded ? "it answers" : "there is none: nothing is boosted");
 }
 
 /* What keeps single domains from being boosted though their profile wants it. */
-static void check_domain(struct manager *m, struct managed_domain *d, cJSON *array)
+static void check_domain(const struct views *views, const struct inventory_domain *d, cJSON *array)
 {
-	char name[DOMAIN_NAME_MAX * 4], group[CGROUP_GROUP_MAX], title[sizeof(name) + 16];
+	char name[REPORT_NAME_MAX], group[CGROUP_GROUP_MAX], title[sizeof(name) + 16];
 
-	report_name(d, name, sizeof(name));
+	report_name(d, name);
 	snprintf(title, sizeof(title), "domain %s", name);
 	if (d->seen->source == DOMAIN_SOURCE_PROCFS && d->n_vcpus == 0)
 		check(array, title, "warn", "start QEMU with -name NAME,debug-threads=on",
 		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
 	for (size_t i = 0; i < d->n_vcpus; i++) {
-		const struct managed_vcpu *v = &d->vcpus[i];
+		const struct inventory_vcpu *v = &d->vcpus[i];
 
-		if (!m->has_cgroup || !v->thread.cgroup[0])
+		if (!views->cgroup || !v->thread.cgroup[0])
 			continue;
-		if (cgroup_find_quota(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
+		if (cgroup_find_quota(views->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
 			check(array, title, "warn",
 			      d->seen->source == DOMAIN_SOURCE_LIBVIRT
 			              ? "virsh schedinfo DOMAIN --set vcpu_quota=-1"
@@ -188,9 +191,9 @@ static void check_domain(struct manager *m, struct managed_domain *d, cJSON *arr
 			      "vCPU %u: a CFS quota holds in group %s; real-time time would escape "
 			      "it, so it is not boosted",
 			      v->thread.index, group);
-		if (cgroup_rt_refusal(&m->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
+		if (cgroup_rt_refusal(views->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
 			check(array, title,
-			      config_host(m->config)->grant_rt_budget ? "warn" : "fail",
+			      config_host(views->config)->grant_rt_budget ? "warn" : "fail",
 			      "set host.grant_rt_budget: true and pvschedctl reload",
 			      "vCPU %u: group %s has no RT budget (RT_GROUP_SCHED)",
 			      v->thread.index, group);
@@ -198,12 +201,14 @@ static void check_domain(struct manager *m, struct managed_domain *d, cJSON *arr
 }
 
 /* A carrier that is there and may not be used; one that is not there is no fault. */
-static void check_carrier(const struct managed_domain *d, cJSON *array)
+static void check_carrier(const struct views *views, const struct inventory_domain *d, cJSON *array)
 {
-	const struct managed_carrier *c = &d->pages;
-	char name[DOMAIN_NAME_MAX * 4], title[sizeof(name) + 16];
+	struct carrier_view carrier;
+	const struct carrier_view *c = &carrier;
+	char name[REPORT_NAME_MAX], title[sizeof(name) + 16];
 	const char *why = NULL, *fix = "see the detail; pvschedctl attach DOM makes a safe one";
 
+	carriers_read(views->carriers, d, &carrier);
 	if (c->carrier && c->shared)
 		why = "another domain has the same memory: neither guest is heard";
 	else if (!c->carrier && c->problem > CARRIER_ABSENT)
@@ -212,18 +217,21 @@ static void check_carrier(const struct managed_domain *d, cJSON *array)
 		why = strerror(-c->error);
 	if (!why)
 		return;
-	report_name(d, name, sizeof(name));
+	report_name(d, name);
 	snprintf(title, sizeof(title), "domain %s", name);
 	check(array, title, "warn", fix, "guest pages: %s", why);
 }
 
 /* One line for all domains: it is the daemon that may not look. */
-static void check_may_look(struct manager *m, cJSON *array)
+static void check_may_look(const struct views *views, cJSON *array)
 {
+	struct carrier_view carrier;
 	bool may = true;
 
-	for (const struct managed_domain *d = m->domains; d; d = d->next)
-		may = may && d->pages.error != -EPERM;
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
+		carriers_read(views->carriers, d, &carrier);
+		may = may && carrier.error != -EPERM;
+	}
 	if (may)
 		return;
 	check(array, "guest_pages", "ok",
@@ -233,18 +241,18 @@ static void check_may_look(struct manager *m, cJSON *array)
 	      "not looked for: pvschedd has no CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 }
 
-struct cJSON *report_doctor(struct manager *m)
+struct cJSON *report_doctor(const struct views *views)
 {
 	cJSON *root = cJSON_CreateObject();
 	cJSON *array = cJSON_AddArrayToObject(root, "checks");
 
-	check_switches(m, array);
-	check_parts(m, array);
-	check_sources(m, array);
-	check_may_look(m, array);
-	for (struct managed_domain *d = m->domains; d; d = d->next) {
-		check_domain(m, d, array);
-		check_carrier(d, array);
+	check_switches(switches_now(views->switches), array);
+	check_parts(views, array);
+	check_sources(views, array);
+	check_may_look(views, array);
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
+		check_domain(views, d, array);
+		check_carrier(views, d, array);
 	}
 	return root;
 }

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is told of interrupts and of guests that spin: JSON, and the sentences about them. */
-#include "daemon/manager.h"
+#include "daemon/report_interrupts.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
 #include <stdio.h>
 
-static void add(cJSON *object, const char *key, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	cJSON_AddRawToObject(object, key, text);
-}
+#include "daemon/report_json.h"
 
 /* Of the injections, those whose delivery was seen; -1 where there were none. */
 static int seen_permille(uint64_t injections, uint64_t unseen)
@@ -24,9 +16,9 @@ static int seen_permille(uint64_t injections, uint64_t unseen)
 
 void report_signs(const struct policy_view *view, struct cJSON *object)
 {
-	add(object, "interrupt_boosts_total", view->interrupts_total);
-	add(object, "spins_total", view->spins_total);
-	add(object, "displaced_total", view->displaced_total);
+	report_integer(object, "interrupt_boosts_total", (int64_t)view->interrupts_total);
+	report_integer(object, "spins_total", (int64_t)view->spins_total);
+	report_integer(object, "displaced_total", (int64_t)view->displaced_total);
 }
 
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
@@ -34,14 +26,14 @@ void report_interrupts(const struct pvs_vcpu_account *account, const struct poli
 {
 	cJSON *paths;
 
-	add(object, "interrupts", account->injections);
+	report_integer(object, "interrupts", (int64_t)account->injections);
 	paths = cJSON_AddObjectToObject(object, "interrupt_paths");
-	add(paths, "delivered", account->deliveries);
-	add(paths, "delivered_own", account->deliveries_own);
-	add(paths, "delivered_waiting", account->deliveries_waiting);
-	add(paths, "injected", account->injections);
-	add(paths, "injected_unseen", account->injections_unseen);
-	add(object, "spin_signs", account->spins);
+	report_integer(paths, "delivered", (int64_t)account->deliveries);
+	report_integer(paths, "delivered_own", (int64_t)account->deliveries_own);
+	report_integer(paths, "delivered_waiting", (int64_t)account->deliveries_waiting);
+	report_integer(paths, "injected", (int64_t)account->injections);
+	report_integer(paths, "injected_unseen", (int64_t)account->injections_unseen);
+	report_integer(object, "spin_signs", (int64_t)account->spins);
 	report_signs(view, object);
 }
 
@@ -49,16 +41,16 @@ void report_interrupt_counts(const struct pvs_interrupt_counts *counts, struct c
 {
 	int permille = seen_permille(counts->injections_known, counts->injections_unseen);
 
-	add(object, "injections", counts->injections);
-	add(object, "injections_known", counts->injections_known);
-	add(object, "injections_unseen", counts->injections_unseen);
-	add(object, "deliveries", counts->attributed);
-	add(object, "deliveries_own", counts->own);
-	add(object, "deliveries_unattributed", counts->unattributed);
-	add(object, "deliveries_in_handler", counts->in_handler);
-	add(object, "deliveries_by_hardware", counts->by_hardware);
+	report_integer(object, "injections", (int64_t)counts->injections);
+	report_integer(object, "injections_known", (int64_t)counts->injections_known);
+	report_integer(object, "injections_unseen", (int64_t)counts->injections_unseen);
+	report_integer(object, "deliveries", (int64_t)counts->attributed);
+	report_integer(object, "deliveries_own", (int64_t)counts->own);
+	report_integer(object, "deliveries_unattributed", (int64_t)counts->unattributed);
+	report_integer(object, "deliveries_in_handler", (int64_t)counts->in_handler);
+	report_integer(object, "deliveries_by_hardware", (int64_t)counts->by_hardware);
 	if (permille >= 0)
-		add(object, "injections_seen_permille", (uint64_t)permille);
+		report_integer(object, "injections_seen_permille", permille);
 }
 
 void report_interrupts_seen(const struct tracer *tracer, const struct pvs_interrupt_counts *counts,

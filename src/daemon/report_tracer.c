@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is told of the tracer: which of its parts the kernel took, and what is lost without others.
- */
-#include "daemon/manager.h"
+#include "daemon/report_tracer.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The verbs of the control socket. */
-#include "daemon/manager.h"
+#include "daemon/requests.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -8,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/report_doctor.h"
+#include "daemon/report_domains.h"
+#include "daemon/report_json.h"
+#include "daemon/report_status.h"
+#include "daemon/report_vcpu.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -38,115 +42,143 @@ static struct cJSON *sentence(const char *format, ...)
 	return result;
 }
 
-static int policy_set(struct manager *m, struct managed_domain *d,
-                      const struct control_request *request, struct cJSON **result, char *error,
-                      size_t size)
+/* Where the answer to a request goes. */
+struct answer {
+	struct cJSON **result;
+	char *error;
+	size_t size;
+};
+
+static void say_set(const struct control_request *request, struct inventory_domain *d,
+                    struct answer *answer)
 {
-	char name[DOMAIN_NAME_MAX * 4];
+	char name[REPORT_NAME_MAX];
+
+	report_name(d, name);
+	log_info("domain \"%s\": profile %s set by command", d->seen->name, request->profile);
+	*answer->result = sentence("%s: profile %s%s", name, request->profile,
+	                           request->persist  ? ", also after a restart"
+	                           : request->for_ns ? " for the time given"
+	                                             : " until pvschedd is started again");
+}
+
+static int policy_set(struct requests *requests, struct inventory_domain *d,
+                      const struct control_request *request, struct answer *answer)
+{
 	int r;
 
-	if (!config_profile(m->config, request->profile))
-		return refuse(error, size, -EINVAL,
+	if (!config_profile(requests->views->config, request->profile))
+		return refuse(answer->error, answer->size, -EINVAL,
 		              "there is no profile \"%s\"; there are off, observe, interactive, "
 		              "latency and those of the configuration",
 		              request->profile);
-	d->released = false;
-	r = terms_override(m, d, request->profile, request->for_ns);
+	r = overrides_set(requests->domains->overrides, d, request->profile, request->for_ns);
+	if (r == 0)
+		domains_rescan(requests->domains, d);
+	pass_now(requests->pass);
 	if (r < 0)
-		return refuse(error, size, r, "the policy could not be set: %s", strerror(-r));
-	domains_rescan(m, d); /* ends the hold, with the RT budget there */
+		return refuse(answer->error, answer->size, r, "the policy could not be set: %s",
+		              strerror(-r));
 	if (request->persist) {
-		r = state_set_override(m->state, d->seen->uuid, request->profile);
+		r = state_set_override(requests->state, d->seen->uuid, request->profile);
 		if (r < 0)
-			return refuse(error, size, r, "set, but not for ever: %s", strerror(-r));
+			return refuse(answer->error, answer->size, r, "set, but not for ever: %s",
+			              strerror(-r));
 	}
-	report_name(d, name, sizeof(name));
-	log_info("domain \"%s\": profile %s set by command", d->seen->name, request->profile);
-	*result = sentence("%s: profile %s%s", name, request->profile,
-	                   request->persist  ? ", also after a restart"
-	                   : request->for_ns ? " for the time given"
-	                                     : " until pvschedd is started again");
+	say_set(request, d, answer);
 	return 0;
 }
 
-/* Raises the vCPUs asked for, and says of each what came of it. */
-static int boost(struct manager *m, struct managed_domain *d, const struct control_request *request,
-                 struct cJSON **result, char *error, size_t size)
+/* Boosts the vCPUs asked for, and says of each what came of it. */
+static int boost(struct requests *requests, struct inventory_domain *d,
+                 const struct control_request *request, struct answer *answer)
 {
+	const struct profile *profile = &planning_domain(requests->views->planning, d)->profile;
 	uint64_t until_ns = clock_now_ns() + request->for_ns;
 	cJSON *root, *vcpus;
-	bool found = false;
 
-	if (d->choice.profile.mode != PROFILE_BOOST)
+	if (profile->mode != PROFILE_BOOST)
 		return refuse(
-		        error, size, -EINVAL,
+		        answer->error, answer->size, -EINVAL,
 		        "the profile %s does not boost; first: pvschedctl policy set DOM latency",
-		        d->choice.profile.name);
+		        profile->name);
 	root = cJSON_CreateObject();
 	vcpus = cJSON_AddArrayToObject(root, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++) {
-		if (request->vcpu >= 0 && (unsigned int)request->vcpu != d->vcpus[i].thread.index)
+		const struct inventory_vcpu *v = &d->vcpus[i];
+
+		if (request->vcpu >= 0 && (unsigned int)request->vcpu != v->thread.index)
 			continue;
-		found = true;
-		cJSON_AddItemToArray(vcpus, report_boost(m, &d->vcpus[i], until_ns));
+		if (v->slot != SLOT_NONE)
+			booster_boost(requests->views->booster, v->slot, until_ns);
+		cJSON_AddItemToArray(vcpus, report_vcpu_boost(requests->views, v));
 	}
-	if (!found) {
+	if (cJSON_GetArraySize(vcpus) == 0) {
 		cJSON_Delete(root);
-		return refuse(error, size, -EINVAL, "the domain has no vCPU %d", request->vcpu);
+		return refuse(answer->error, answer->size, -EINVAL, "the domain has no vCPU %d",
+		              request->vcpu);
 	}
-	*result = root;
+	*answer->result = root;
 	return 0;
 }
 
-static int release(struct manager *m, struct managed_domain *d, struct cJSON **result)
+static void set_released(struct requests *requests, struct inventory_domain *only, bool released)
 {
-	for (struct managed_domain *i = m->domains; i; i = i->next) {
-		if (d && d != i)
+	struct domains *domains = requests->domains;
+
+	for (struct inventory_domain *d = domains->inventory.domains; d; d = d->next) {
+		if (only && d != only)
 			continue;
-		i->released = true;
-		domains_rescan(m, i);
+		overrides_set_released(domains->overrides, d, released);
+		domains_rescan(domains, d);
 	}
-	terms_apply(m); /* RT budgets go, too */
+}
+
+static int release(struct requests *requests, struct inventory_domain *d, struct answer *answer)
+{
+	set_released(requests, d, true);
+	pass_now(requests->pass);
 	log_info("%s%s%s released by command", d ? "domain \"" : "all domains",
 	         d ? d->seen->name : "", d ? "\"" : "");
-	*result = sentence("everything was given back%s; `pvschedctl policy set` boosts it again",
-	                   d ? " to the domain" : "");
+	*answer->result =
+	        sentence("everything was given back%s; `pvschedctl policy set` boosts it again",
+	                 d ? " to the domain" : "");
 	return 0;
 }
 
-static int enable(struct manager *m, bool on, struct cJSON **result, char *error, size_t size)
+static int enable(struct requests *requests, bool on, struct answer *answer)
 {
-	int r = state_set_disabled(m->state, !on);
+	int r = switches_command(requests->switches, on);
 
 	if (r < 0)
-		return refuse(error, size, r, "the switch could not be saved: %s", strerror(-r));
+		return refuse(answer->error, answer->size, r, "the switch could not be saved: %s",
+		              strerror(-r));
 	if (on) {
-		state_close_breaker(m->state);
-		manager_hold(m, POLICY_REASON_BREAKER, false);
-		guard_try_now(m);
-		manager_hold(m, POLICY_REASON_GUARDIAN, !guard_answers(m));
+		guard_try_now(requests->guard);
+		switches_set_guarded(requests->switches, guard_answers(requests->guard));
+		set_released(requests, NULL, false);
 	}
-	for (struct managed_domain *d = m->domains; on && d; d = d->next)
-		d->released = false;
-	manager_apply(m);
+	domains_rescan_all(requests->domains);
+	pass_now(requests->pass);
 	log_notice("boosting is switched %s by command", on ? "on" : "off");
-	if (on && !config_host(m->config)->enabled)
-		*result = sentence("switched on, but \"enabled\" is false in the configuration");
+	if (on && !switches_now(requests->switches)->enabled)
+		*answer->result =
+		        sentence("switched on, but \"enabled\" is false in the configuration");
 	else
-		*result =
+		*answer->result =
 		        sentence(on ? "boosting is on, also after a restart"
 		                    : "boosting is off, also after a restart; everything was given "
 		                      "back");
 	return 0;
 }
 
-static int reload(struct manager *m, struct cJSON **result, char *error, size_t size)
+static int reload(struct requests *requests, struct answer *answer)
 {
-	int r = manager_reload(m, error, size);
+	int r = requests->reload(requests->userdata, answer->error, answer->size);
 
 	if (r == 0)
-		*result = sentence("the configuration was loaded");
-	/* of a file, not of the one who asks, and not of a domain */
+		*answer->result = sentence("the configuration was loaded");
+	/* of a file, not of the client that asks, and not of a domain */
 	return r == -EPERM || r == -EACCES || r == -ENOENT ? -EBADMSG : r;
 }
 
@@ -156,14 +188,66 @@ static bool wants_domain(enum control_verb verb)
 	       verb == CONTROL_POLICY_SET || verb == CONTROL_BOOST;
 }
 
+static int explain(const struct views *views, const struct inventory_domain *d,
+                   const struct control_request *request, struct answer *answer)
+{
+	*answer->result = report_explain(views, d, request->vcpu);
+	return *answer->result ? 0
+	                       : refuse(answer->error, answer->size, -EINVAL,
+	                                "the domain has no vCPU %d", request->vcpu);
+}
+
+static int handle(struct requests *requests, struct inventory_domain *d,
+                  const struct control_request *request, struct answer *answer)
+{
+	const struct views *views = requests->views;
+
+	switch (request->verb) {
+	case CONTROL_STATUS:
+		*answer->result = report_status(views);
+		return 0;
+	case CONTROL_LIST:
+		*answer->result = report_list(views);
+		return 0;
+	case CONTROL_SHOW:
+		*answer->result = report_show(views, d);
+		return 0;
+	case CONTROL_EXPLAIN:
+		return explain(views, d, request, answer);
+	case CONTROL_DOCTOR:
+		*answer->result = report_doctor(views);
+		return 0;
+	case CONTROL_POLICY_GET:
+		*answer->result = report_policy(views, d);
+		return 0;
+	case CONTROL_POLICY_SET:
+		return policy_set(requests, d, request, answer);
+	case CONTROL_BOOST:
+		return boost(requests, d, request, answer);
+	case CONTROL_RELEASE:
+		return release(requests, d, answer);
+	case CONTROL_ENABLE:
+		return enable(requests, true, answer);
+	case CONTROL_DISABLE:
+		return enable(requests, false, answer);
+	case CONTROL_RELOAD:
+		return reload(requests, answer);
+	case _CONTROL_VERB_MAX:
+		break;
+	}
+	return refuse(answer->error, answer->size, -EINVAL, "unknown verb");
+}
+
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
                     char *error, size_t error_size)
 {
-	struct manager *m = userdata;
-	struct managed_domain *d = NULL;
+	struct answer answer = {.result = result, .error = error, .size = error_size};
+	struct requests *requests = userdata;
+	struct inventory_domain *d = NULL;
 
+	pass_settle(requests->pass);
 	if (request->domain[0]) {
-		d = domains_find(m, request->domain);
+		d = inventory_find(&requests->domains->inventory, request->domain);
 		if (!d)
 			return refuse(error, error_size, -ENOENT,
 			              "no running domain has the name or uuid \"%s\"",
@@ -171,41 +255,5 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 	} else if (wants_domain(request->verb)) {
 		return refuse(error, error_size, -EINVAL, "which domain?");
 	}
-	switch (request->verb) {
-	case CONTROL_STATUS:
-		*result = report_status(m);
-		return 0;
-	case CONTROL_LIST:
-		*result = report_list(m);
-		return 0;
-	case CONTROL_SHOW:
-		*result = report_show(m, d);
-		return 0;
-	case CONTROL_EXPLAIN:
-		*result = report_explain(m, d, request->vcpu);
-		return *result ? 0
-		               : refuse(error, error_size, -EINVAL, "the domain has no vCPU %d",
-		                        request->vcpu);
-	case CONTROL_DOCTOR:
-		*result = report_doctor(m);
-		return 0;
-	case CONTROL_POLICY_GET:
-		*result = report_policy(m, d);
-		return 0;
-	case CONTROL_POLICY_SET:
-		return policy_set(m, d, request, result, error, error_size);
-	case CONTROL_BOOST:
-		return boost(m, d, request, result, error, error_size);
-	case CONTROL_RELEASE:
-		return release(m, d, result);
-	case CONTROL_ENABLE:
-		return enable(m, true, result, error, error_size);
-	case CONTROL_DISABLE:
-		return enable(m, false, result, error, error_size);
-	case CONTROL_RELOAD:
-		return reload(m, result, error, error_size);
-	case _CONTROL_VERB_MAX:
-		break;
-	}
-	return refuse(error, error_size, -EINVAL, "unknown verb");
+	return handle(requests, d, request, &answer);
 }

@@ -86,7 +86,7 @@ struct plan_input {
 	const struct plan_vcpu_input *vcpus;
 };
 
-/** Who chose a figure; the first one that names a profile has it. */
+/** What chose the profile: the first of these that names one. */
 enum plan_origin {
 	PLAN_BY_COMMAND,
 	PLAN_BY_PERSISTENT_COMMAND,

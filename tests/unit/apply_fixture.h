@@ -13,7 +13,7 @@
 #include "boost/rt_budget.h"
 #include "daemon/apply.h"
 #include "util/log.h"
-#include "util/procfs.h"
+#include "util/thread_id.h"
 
 #include "inventory_fixture.h"
 
@@ -146,10 +146,10 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 	call("untrace %u %d", slot, tid);
 }
 
-void tracer_watch_life(struct tracer *tracer, unsigned int slot)
+void tracer_join_epoch(struct tracer *tracer, unsigned int slot)
 {
 	(void)tracer;
-	call("life %u", slot);
+	call("epoch %u", slot);
 }
 
 int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
@@ -159,10 +159,10 @@ int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid
 	return answer_register;
 }
 
-void tracer_set_main(struct tracer *tracer, unsigned int helper)
+void tracer_set_leader(struct tracer *tracer, unsigned int helper)
 {
 	(void)tracer;
-	call("main %u", helper);
+	call("leader %u", helper);
 }
 
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
@@ -223,11 +223,9 @@ int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
 	return 0;
 }
 
-int procfs_start_ticks(pid_t tgid, pid_t tid, uint64_t *ret)
+bool thread_id_is_current(const struct thread_id *id)
 {
-	(void)tgid;
-	*ret = (uint64_t)tid * 10; /* as inventory_fixture.h makes those of QEMU and its helpers */
-	return 0;
+	return id->start_ticks == (uint64_t)id->tid * 10; /* as inventory_fixture.h makes them */
 }
 
 void log_write(int level, const struct log_context *ctx, const char *format, ...)

@@ -108,12 +108,12 @@ static void test_vcpu_begins(void)
 	plan_vcpus[0].holds = POLICY_HOLD(POLICY_REASON_PAUSED);
 	run();
 	CHECK_CALLS("domain 0", "grant /web/vcpu0 250", "add 0 101 boosts paused", "trace 0 101",
-	            "life 0");
+	            "epoch 0");
 	CHECK_INT(d->vcpus[0].slot, 0);
 	CHECK_STR(apply_profile(apply, 0)->name, "boosts");
 	plan_vcpus[0].holds = 0;
 	run();
-	CHECK_CALLS("life 0", "hold 0 -paused");
+	CHECK_CALLS("epoch 0", "hold 0 -paused");
 }
 
 /* What is as it shall be costs no call, but for the proof of identity, which may have ended. */
@@ -121,7 +121,7 @@ static void test_nothing_changes(void)
 {
 	begin_boosted();
 	run();
-	CHECK_CALLS("life 0");
+	CHECK_CALLS("epoch 0");
 	plan_all(&OBSERVES, 0);
 	run();
 	n_calls = 0;
@@ -137,7 +137,7 @@ static void test_off(void)
 	plan_vcpus[0].keeps_rt_budget = false;
 	plan_vcpus[0].rt_permille = 0;
 	run();
-	CHECK_CALLS("hold-all disabled", "life 0", "withdraw /web/vcpu0");
+	CHECK_CALLS("hold-all disabled", "epoch 0", "withdraw /web/vcpu0");
 	CHECK_INT(apply_holds(apply), POLICY_HOLD(POLICY_REASON_DISABLED));
 }
 
@@ -155,20 +155,20 @@ static void test_on(void)
 	plan_all(&BOOSTS, 0);
 	d->rescan = true;
 	run();
-	CHECK_CALLS("grant /web/vcpu0 250", "life 0", "hold-all ", "rescan 0");
+	CHECK_CALLS("grant /web/vcpu0 250", "epoch 0", "hold-all ", "rescan 0");
 	CHECK(!d->rescan);
 }
 
-/* Of two holds of everybody, one ends and one begins: at no time is there none. */
+/* Of two holds of every vCPU, one ends and one begins: at no time is there none. */
 static void test_holds_overlap(void)
 {
 	begin_boosted();
 	plan.holds = POLICY_HOLD(POLICY_REASON_GUARDIAN);
 	run();
-	CHECK_CALLS("hold-all guardian", "life 0");
+	CHECK_CALLS("hold-all guardian", "epoch 0");
 	plan.holds = POLICY_HOLD(POLICY_REASON_BREAKER);
 	run();
-	CHECK_CALLS("hold-all breaker,guardian", "life 0", "hold-all breaker");
+	CHECK_CALLS("hold-all breaker,guardian", "epoch 0", "hold-all breaker");
 }
 
 /* The same for the holds of one vCPU. */
@@ -177,10 +177,10 @@ static void test_holds_of_a_vcpu_overlap(void)
 	begin_boosted();
 	plan_vcpus[0].holds = POLICY_HOLD(POLICY_REASON_PAUSED);
 	run();
-	CHECK_CALLS("hold 0 +paused", "life 0");
+	CHECK_CALLS("hold 0 +paused", "epoch 0");
 	plan_vcpus[0].holds = POLICY_HOLD(POLICY_REASON_QUOTA);
 	run();
-	CHECK_CALLS("hold 0 +quota", "life 0", "hold 0 -paused");
+	CHECK_CALLS("hold 0 +quota", "epoch 0", "hold 0 -paused");
 }
 
 /* A profile that boosts: budget, profile, rescan. One that does not: profile, then the budget. */
@@ -193,7 +193,7 @@ static void test_profile_changes(void)
 	CHECK_CALLS("domain 0", "add 0 101 observes ", "trace 0 101");
 	plan_all(&BOOSTS, 0);
 	run();
-	CHECK_CALLS("grant /web/vcpu0 250", "set 0 boosts 200", "life 0", "rescan 0");
+	CHECK_CALLS("grant /web/vcpu0 250", "set 0 boosts 200", "epoch 0", "rescan 0");
 	plan_all(&OBSERVES, 0);
 	run();
 	CHECK_CALLS("set 0 observes 200", "rescan 0", "withdraw /web/vcpu0");
@@ -206,11 +206,11 @@ static void test_share_changes(void)
 	plan_vcpus[0].profile.share_permille = 300;
 	plan_vcpus[0].rt_permille = 350;
 	run();
-	CHECK_CALLS("grant /web/vcpu0 350", "set 0 boosts 300", "life 0", "rescan 0");
+	CHECK_CALLS("grant /web/vcpu0 350", "set 0 boosts 300", "epoch 0", "rescan 0");
 	plan_vcpus[0].profile.share_permille = 100;
 	plan_vcpus[0].rt_permille = 150;
 	run();
-	CHECK_CALLS("set 0 boosts 100", "life 0", "rescan 0");
+	CHECK_CALLS("set 0 boosts 100", "epoch 0", "rescan 0");
 }
 
 /* Not to be traced any more: unboosted, then not traced, then no budget; the slot is free. */
@@ -239,10 +239,11 @@ static void test_vcpu_gone_and_added(void)
 	run();
 	CHECK_CALLS("remove 0", "untrace 0 101", "withdraw /web/vcpu0", "grant /web/vcpu0 250",
 	            "grant /web/vcpu1 250", "add 0 999 boosts ", "trace 0 999", "add 1 102 boosts ",
-	            "trace 1 102", "life 0", "life 1");
+	            "trace 1 102", "epoch 0", "epoch 1");
 }
 
-/* A domain that is gone ends wholly; its helpers after its vCPUs, whose identity they prove. */
+/* A domain that is gone ends wholly; its helpers after its vCPUs, since they prove the identity of
+ * these. */
 static void test_domain_gone(void)
 {
 	struct domain *domain = domain_make(WEB, "web", 100, 1);
@@ -255,7 +256,7 @@ static void test_domain_gone(void)
 	d = see(domain);
 	run();
 	CHECK_CALLS("domain 0", "grant /web/vcpu0 250", "add 0 101 boosts ", "trace 0 101",
-	            "helper 0 100", "main 0", "life 0");
+	            "helper 0 100", "leader 0", "epoch 0");
 	inventory_drop(&inventory, d);
 	run();
 	CHECK_CALLS("remove 0", "untrace 0 101", "withdraw /web/vcpu0", "unhelper 0");
@@ -268,7 +269,7 @@ static void test_restarted(void)
 	see(domain_make(WEB, "web", 200, 1));
 	run();
 	CHECK_CALLS("remove 0", "untrace 0 101", "withdraw /web/vcpu0", "domain 0",
-	            "grant /web/vcpu0 250", "add 0 201 boosts ", "trace 0 201", "life 0");
+	            "grant /web/vcpu0 250", "add 0 201 boosts ", "trace 0 201", "epoch 0");
 }
 
 /* In another cgroup now: the old one has nothing any more, the new one has what is needed. */
@@ -280,7 +281,7 @@ static void test_cgroup_moved(void)
 	strcpy(domain->vcpus[0].cgroup, "/elsewhere");
 	see(domain);
 	run();
-	CHECK_CALLS("withdraw /web/vcpu0", "grant /elsewhere 250", "life 0");
+	CHECK_CALLS("withdraw /web/vcpu0", "grant /elsewhere 250", "epoch 0");
 }
 
 /* Two vCPUs of one cgroup: it keeps its budget until the last one ends. */
@@ -295,7 +296,7 @@ static void test_shared_cgroup(void)
 	n_calls = 0;
 	plan_vcpus[1].traced = false;
 	run();
-	CHECK_CALLS("remove 1", "untrace 1 102", "life 0");
+	CHECK_CALLS("remove 1", "untrace 1 102", "epoch 0");
 	plan_vcpus[0].traced = false;
 	run();
 	CHECK_CALLS("remove 0", "untrace 0 101", "withdraw /web/vcpu0");
@@ -308,12 +309,12 @@ static void test_guardian_back(void)
 
 	plan.holds = POLICY_HOLD(POLICY_REASON_GUARDIAN);
 	run();
-	CHECK_CALLS("hold-all guardian", "life 0");
+	CHECK_CALLS("hold-all guardian", "epoch 0");
 	rt_grants_forget_all(grants);
 	d->rescan = true;
 	plan.holds = 0;
 	run();
-	CHECK_CALLS("grant /web/vcpu0 250", "life 0", "hold-all ", "rescan 0");
+	CHECK_CALLS("grant /web/vcpu0 250", "epoch 0", "hold-all ", "rescan 0");
 }
 
 /* A page is given once, again when it is read otherwise, and taken away before it is freed. */
@@ -325,14 +326,14 @@ static void test_pages(void)
 	plan_vcpus[0].page_generation = 7;
 	plan.holds = 0;
 	run();
-	CHECK_CALLS("life 0", "page 0 given");
+	CHECK_CALLS("epoch 0", "page 0 given");
 	run();
-	CHECK_CALLS("life 0");
+	CHECK_CALLS("epoch 0");
 	apply_run(apply, &wanted);
-	CHECK_CALLS("life 0", "page 0 given polled");
+	CHECK_CALLS("epoch 0", "page 0 given polled");
 	plan_vcpus[0].page_generation = 0;
 	run();
-	CHECK_CALLS("life 0", "page 0 none");
+	CHECK_CALLS("epoch 0", "page 0 none");
 }
 
 /* Pages come before holds end, so that a guest is heard from its first boost on. */
@@ -345,7 +346,7 @@ static void test_pages_before_holds_end(void)
 	plan_vcpus[0].holds = 0;
 	plan_vcpus[0].page_generation = 7;
 	run();
-	CHECK_CALLS("life 0", "page 0 given", "hold 0 -paused");
+	CHECK_CALLS("epoch 0", "page 0 given", "hold 0 -paused");
 }
 
 /* The kernel refuses a budget: said, the vCPU begins all the same, and it is tried again. */
@@ -356,11 +357,11 @@ static void test_grant_refused(void)
 	answer_grant = -EINVAL;
 	run();
 	CHECK_CALLS("domain 0", "grant /web/vcpu0 250", "add 0 101 boosts ", "trace 0 101",
-	            "life 0");
+	            "epoch 0");
 	CHECK_INT(n_logged, 1);
 	answer_grant = RT_BUDGET_NOT_NEEDED;
 	run();
-	CHECK_CALLS("grant /web/vcpu0 250", "life 0");
+	CHECK_CALLS("grant /web/vcpu0 250", "epoch 0");
 	CHECK_INT(n_logged, 1);
 }
 

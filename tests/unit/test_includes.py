@@ -21,7 +21,8 @@ LIBRARIES = {  # header prefix -> the only places that may include it
 }
 # Files that are the only ones of their room with a kind of system call.
 CALLS = {
-    r"\bSYS_sched_(set|get)attr\b|\bsched_setscheduler\(|\bsched_setparam\(": ("src/boost/sched.c",),
+    r"\bSYS_sched_(set|get)(attr|affinity)\b|\bsched_(set|get)affinity\(|\bsched_setscheduler\(|\bsched_setparam\(":
+        ("src/boost/sched.c",),
     r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
 }
 PURE = "src/policy/"
@@ -143,7 +144,8 @@ def check_self(rooms):
     check_include("src/boost/x.c", 1, "#include <libvirt/libvirt.h>", rooms, errors)
     check_calls("src/policy/x.c", 1, "now = clock_now_ns();", errors)
     check_calls("src/boost/x.c", 1, "syscall(SYS_sched_setattr, 0);", errors)
-    return len(errors) == 4 and check_self_circles(rooms)
+    check_calls("src/daemon/x.c", 1, "syscall(SYS_sched_getaffinity, 0);", errors)
+    return len(errors) == 5 and check_self_circles(rooms)
 
 
 def main():

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The plan, by tables: who chooses a profile, what becomes of metadata, every hold, admission, RT
+ * The plan, by tables: what chooses a profile, what becomes of metadata, every hold, admission, RT
  * budgets, pages. That this links the policy alone proves that the plan needs no libvirt, no
  * configuration and no system.
  */

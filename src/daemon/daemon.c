@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "control/control.h"
+#include "daemon/booster_setup.h"
+#include "daemon/engine.h"
+#include "daemon/note_handler.h"
+#include "daemon/requests.h"
+#include "daemon/softirq_threads.h"
+#include "daemon/startup.h"
+#include "daemon/summary.h"
+#include "daemon/usable_config.h"
+#include "daemon/views.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/log_ids.h"
+
+struct daemon {
+	struct options options;
+	char why[STARTUP_WHY_MAX]; /* a step of the construction failed; "": errno says it */
+	sd_event *event;
+	struct config *config;
+	struct ledger *ledger;
+	struct state *state;
+	struct sched_boost boost; /* what the booster gives: fixed at its start */
+	struct switches *switches;
+	struct guard *guard;
+	struct cgroup_cpu cgroup_cpu;
+	const struct cgroup_cpu *cgroup; /* NULL: there is none */
+	struct tracer *tracer;           /* NULL: tracer_why */
+	char tracer_why[512];
+	struct accounts accounts;
+	struct booster *booster;
+
+	struct pass *pass; /* NULL: not yet */
+	struct domains *domains;
+	struct engine *engine; /* NULL: not yet */
+	struct note_handler *notes;
+	struct views views;
+	struct summary *summary;
+	struct requests requests;
+	struct control_server *control;
+};
+
+/* ---- news of the parts ---- */
+
+static void make_pass(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	if (d->engine)
+		engine_run(d->engine, switches_now(d->switches));
+}
+
+static void on_switches_changed(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	if (d->pass)
+		pass_changed(d->pass);
+}
+
+static void on_guarded(void *userdata, bool guarded)
+{
+	struct daemon *d = userdata;
+
+	switches_set_guarded(d->switches, guarded);
+	if (!guarded)
+		pass_now(d->pass);
+}
+
+static void on_guard_renewed(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	if (!d->engine)
+		return;
+	rt_grants_forget_all(d->engine->grants);
+	domains_rescan_all(d->domains);
+}
+
+static void on_override_ended(void *userdata, const struct inventory_domain *domain)
+{
+	struct daemon *d = userdata;
+
+	pass_now(d->pass);
+	log_info("domain \"%s\": the policy set for a time has ended; profile %s again",
+	         domain->seen->name, planning_domain(d->engine->planning, domain)->profile.name);
+}
+
+/* ---- configuration ---- */
+
+static struct pvs_bucket_rule cpu_rule(const struct config *config)
+{
+	const struct host_caps *caps = &config_host(config)->caps;
+
+	return (struct pvs_bucket_rule){
+	        .burst_ns = caps->cpu_burst_ns,
+	        .share_permille = caps->cpu_share_permille,
+	};
+}
+
+/* Hands the configuration to every part that reads it. */
+static int configure(struct daemon *d)
+{
+	const struct config_host *host = config_host(d->config);
+
+	d->views.config = d->config;
+	domains_configure(d->domains, host);
+	engine_configure(d->engine, d->config);
+	switches_configure(d->switches, host->enabled);
+	return summary_configure(d->summary, host->summary_interval_ns);
+}
+
+/* Takes the configuration over. */
+static void reconfigure(struct daemon *d, struct config *config)
+{
+	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_CONFIG_LOADED};
+	struct pvs_bucket_rule rule = cpu_rule(config);
+	struct config *before = d->config;
+	int r;
+
+	d->config = config;
+	account_set_cpu_rule(&d->accounts, &rule);
+	booster_set_caps(d->booster, &config_host(config)->caps);
+	if (configure(d) < 0)
+		log_warning("out of memory: no summaries are written");
+	domains_rescan_all(d->domains);
+	r = domains_rediscover(d->domains, config_host(before), config_host(config));
+	if (r < 0)
+		log_error("domains can't be looked for: %s; start pvschedd again", strerror(-r));
+	pass_now(d->pass);
+	log_write(LOG_INFO, &ctx, "%s: loaded, %zu file(s)", d->options.config_path,
+	          config_n_files(config));
+	booster_setup_configure(d->booster, &d->boost, config_host(before), config_host(config));
+	config_free(before);
+}
+
+/* Reads the configuration anew. On an error the old one stays; @error says why. */
+static int reload(void *userdata, char *error, size_t size)
+{
+	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_CONFIG_REFUSED};
+	struct daemon *d = userdata;
+	struct config *config;
+	int r;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+	           (unsigned long long)(clock_now_ns() / NSEC_PER_USEC));
+	r = usable_config_load(d->options.config_path, &config, error, size);
+	if (r == -ENOENT && !d->options.config_given) {
+		config = config_default();
+		r = config ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		log_write(LOG_ERR, &ctx, "%s; the configuration stays as it was", error);
+	else
+		reconfigure(d, config);
+	sd_notify(0, "READY=1");
+	return r;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+	char error[512];
+
+	(void)source;
+	(void)si;
+	reload(userdata, error, sizeof(error)); /* says itself how it went */
+	return 0;
+}
+
+/* ---- construction: steps, in the order in which the parts need each other ---- */
+
+/* What must be there before any other process or thread. */
+static int begin_files(struct daemon *d)
+{
+	int r = startup_directories(&d->options, d->why);
+
+	if (r == 0)
+		r = startup_config(&d->options, &d->config, d->why);
+	if (r == 0)
+		r = startup_ledger(&d->options, &d->ledger, &d->views.recovered, d->why);
+	if (r == 0)
+		r = startup_state(&d->options, &d->state, d->why);
+	if (r < 0)
+		return r;
+	d->boost = booster_setup_boost(config_host(d->config));
+	r = switches_new(&d->switches, d->state, on_switches_changed, d);
+	if (r == 0)
+		switches_configure(d->switches, config_host(d->config)->enabled);
+	return r;
+}
+
+/* Before any thread exists: a fork takes only the calling one along. */
+static int begin_guard(struct daemon *d)
+{
+	struct guard_news news = {
+	        .guarded = on_guarded, .renewed = on_guard_renewed, .userdata = d};
+	int r = guard_new(&d->guard, d->ledger, d->boost.priority, &news);
+
+	if (r == 0)
+		switches_set_guarded(d->switches, guard_answers(d->guard));
+	return r;
+}
+
+static int begin_loop(struct daemon *d)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r = sd_event_default(&d->event);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+	if (r >= 0)
+		r = pass_new(&d->pass, d->event, make_pass, d);
+	return MIN(r, 0);
+}
+
+static int begin_control(struct daemon *d)
+{
+	struct control_ops ops = {.handle = requests_handle, .userdata = &d->requests};
+	char path[4096];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/control.sock", d->options.runtime_dir);
+	r = control_server_new(&d->control, d->event, path, "pvsched", &ops);
+	if (r < 0)
+		snprintf(d->why, sizeof(d->why), "%s/control.sock: %s", d->options.runtime_dir,
+		         strerror(-r));
+	return r;
+}
+
+/*
+ * On PREEMPT_RT soft timers and ring-buffer wake-ups run in threads at low priority: below a
+ * boosted vCPU, which would so keep away the very thing that ends its boost.
+ */
+static void check_preempt_rt(struct daemon *d)
+{
+	if (!startup_is_preempt_rt())
+		return;
+	log_warning("this is a PREEMPT_RT kernel: everything is observed, nothing boosted");
+	switches_set_preempt_rt(d->switches);
+}
+
+static int begin_tracer(struct daemon *d)
+{
+	struct pvs_bucket_rule rule = cpu_rule(d->config);
+	int r;
+
+	if (cgroup_cpu_find(&d->cgroup_cpu) == 0)
+		d->cgroup = &d->cgroup_cpu;
+	check_preempt_rt(d);
+	r = startup_tracer(&rule, &d->tracer, &d->accounts, d->tracer_why);
+	switches_set_tracer(d->switches, d->tracer != NULL);
+	if (r == 0)
+		r = guard_attach(d->guard, d->event, d->tracer);
+	return r;
+}
+
+static int begin_booster(struct daemon *d, uint32_t holds)
+{
+	struct booster_setup setup = {
+	        .host = config_host(d->config),
+	        .accounts = &d->accounts,
+	        .ledger = d->ledger,
+	        .tracer = d->tracer,
+	        .holds = holds,
+	};
+	int r = booster_setup_start(&d->booster, &setup);
+
+	if (r < 0) {
+		snprintf(d->why, sizeof(d->why), "the booster thread can't be started: %s",
+		         strerror(-r));
+		return r;
+	}
+	switches_set_booster(d->switches, r != BOOSTER_NOT_REALTIME);
+	return 0;
+}
+
+/* @holds: those that the booster was started with. */
+static int begin_domains(struct daemon *d, uint32_t holds)
+{
+	struct domains_options options = {
+	        .event = d->event,
+	        .pass = d->pass,
+	        .cgroup = d->cgroup,
+	        .libvirt_uri = d->options.libvirt_uri,
+	        .override_ended = on_override_ended,
+	        .userdata = d,
+	};
+	struct engine_parts parts = {
+	        .state = d->state,
+	        .booster = d->booster,
+	        .ledger = d->ledger,
+	        .tracer = d->tracer,
+	        .accounts = &d->accounts,
+	        .cgroup = d->cgroup,
+	        .priority = d->boost.priority,
+	        .holds = holds,
+	};
+	int r = domains_new(&d->domains, &options);
+
+	if (r < 0)
+		return r;
+	parts.domains = d->domains;
+	return engine_new(&d->engine, &parts);
+}
+
+static void begin_views(struct daemon *d)
+{
+	d->views = (struct views){
+	        .config = d->config,
+	        .inventory = &d->domains->inventory,
+	        .planning = d->engine->planning,
+	        .apply = d->engine->apply,
+	        .overrides = d->domains->overrides,
+	        .lifecycle = d->domains->lifecycle,
+	        .carriers = d->domains->carriers,
+	        .helpers = d->engine->helpers,
+	        .switches = d->switches,
+	        .guard = d->guard,
+	        .hints = d->domains->hints,
+	        .discovery = d->domains->discovery,
+	        .booster = d->booster,
+	        .accounts = &d->accounts,
+	        .tracer = d->tracer,
+	        .tracer_why = d->tracer_why,
+	        .cgroup = d->cgroup,
+	        .started_ns = clock_now_ns(),
+	        .recovered = d->views.recovered,
+	};
+	d->requests = (struct requests){
+	        .views = &d->views,
+	        .domains = d->domains,
+	        .switches = d->switches,
+	        .state = d->state,
+	        .guard = d->guard,
+	        .pass = d->pass,
+	        .reload = reload,
+	        .userdata = d,
+	};
+}
+
+/* What reads all that, and the first look at the host. */
+static int begin_work(struct daemon *d)
+{
+	struct note_handler_parts parts = {
+	        .event = d->event,
+	        .booster = d->booster,
+	        .tracer = d->tracer,
+	        .cgroup = d->cgroup,
+	        .domains = d->domains,
+	        .helpers = d->engine->helpers,
+	        .switches = d->switches,
+	};
+	int r = summary_new(&d->summary, d->event, &d->views);
+
+	if (r == 0)
+		r = configure(d);
+	if (r == 0)
+		r = note_handler_new(&d->notes, &parts);
+	if (r < 0)
+		return r;
+	pass_now(d->pass);
+	if (d->tracer && softirq_threads_find(d->tracer) < 0)
+		log_notice("the kernel's softirq threads were not all found");
+	r = domains_discover(d->domains, config_host(d->config));
+	if (r == 0)
+		r = guard_watchdog(d->guard, d->booster);
+	return r;
+}
+
+static int construct(struct daemon *d)
+{
+	uint32_t holds;
+	int r = begin_files(d);
+
+	if (r == 0)
+		r = begin_guard(d);
+	if (r == 0)
+		r = begin_loop(d);
+	if (r == 0)
+		r = begin_control(d);
+	if (r == 0)
+		r = begin_tracer(d);
+	if (r < 0)
+		return r;
+	holds = plan_host_holds(switches_now(d->switches));
+	r = begin_booster(d, holds);
+	if (r < 0)
+		return r;
+	startup_limit_self();
+	r = begin_domains(d, holds);
+	if (r < 0)
+		return r;
+	begin_views(d);
+	return begin_work(d);
+}
+
+int daemon_new(struct daemon **ret, const struct options *options)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	int r = -ENOMEM;
+
+	if (d) {
+		d->options = *options;
+		r = construct(d);
+	}
+	if (r < 0) {
+		log_error("pvschedd can't start: %s", d && d->why[0] ? d->why : strerror(-r));
+		daemon_free(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+int daemon_run(struct daemon *d)
+{
+	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_DAEMON_READY};
+	int r;
+
+	log_write(LOG_NOTICE, &ctx,
+	          "pvschedd %s is ready: tracer %s, guardian %s, proc connector %s, boosting %s",
+	          PVSCHEDD_VERSION, d->tracer ? "ok" : "missing",
+	          guard_answers(d->guard) ? "ok" : "missing",
+	          hints_ok(d->domains->hints) ? "ok" : "missing",
+	          apply_holds(d->engine->apply) ? "off" : "on");
+	sd_notify(0, "READY=1\nSTATUS=Looking after the vCPUs of running domains");
+	r = sd_event_loop(d->event);
+	sd_notify(0, "STOPPING=1");
+	log_info("leaving: everything is given back");
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Gives back what is boosted, and ends guest pages: a pass with no domain does that. */
+static void give_back(struct daemon *d)
+{
+	if (!d->engine)
+		return;
+	domains_clear(d->domains);
+	pass_now(d->pass);
+}
+
+struct daemon *daemon_free(struct daemon *d)
+{
+	if (!d)
+		return NULL;
+	control_server_free(d->control);
+	summary_free(d->summary);
+	give_back(d);
+	note_handler_free(d->notes);
+	booster_stop(d->booster);
+	domains_free(d->domains);
+	guard_free(d->guard);
+	switches_free(d->switches);
+	engine_free(d->engine);
+	pass_free(d->pass);
+	if (d->tracer)
+		tracer_free(d->tracer);
+	else
+		startup_accounts_free(&d->accounts);
+	sd_event_unref(d->event);
+	if (d->state)
+		state_end_cleanly(d->state);
+	state_free(d->state);
+	ledger_finish(d->ledger);
+	config_free(d->config);
+	free(d);
+	return NULL;
+}

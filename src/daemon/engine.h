@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* Plan and apply, put together: one engine_run() makes the plan and does what differs. */
+
+#include "config/config.h"
+#include "daemon/apply.h"
+#include "daemon/domains.h"
+#include "daemon/planning.h"
+#include "util/base.h"
+
+struct engine {
+	struct planning *planning;
+	struct rt_grants *grants;
+	struct helper_threads *helpers;
+	struct apply *apply;
+	/* private */
+	struct domains *domains;
+	const struct config *config;
+};
+
+/** What it works on; all of it must stay. */
+struct engine_parts {
+	struct domains *domains;
+	const struct state *state;
+	struct booster *booster;
+	struct ledger *ledger;
+	struct tracer *tracer; /* NULL: there is none */
+	const struct accounts *accounts;
+	const struct cgroup_cpu *cgroup; /* NULL: there is none */
+	uint32_t priority;               /* of boosts */
+	uint32_t holds;                  /* of every vCPU, that the booster was started with */
+};
+
+/** Returns 0 and *ret, or -ENOMEM. */
+int engine_new(struct engine **ret, const struct engine_parts *parts);
+
+/** Takes NULL; returns NULL. */
+struct engine *engine_free(struct engine *engine);
+
+/** The configuration, which must stay until the next call. */
+void engine_configure(struct engine *engine, const struct config *config);
+
+/** One pass. */
+void engine_run(struct engine *engine, const struct plan_switches *switches);

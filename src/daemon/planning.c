@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/planning.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+
+_Static_assert(DOMAIN_METADATA_PROFILE_MAX == PROFILE_NAME_MAX, "a name fits in both");
+_Static_assert(DOMAIN_METADATA_SHARE_MAX == PROFILE_SHARE_PERMILLE_MAX, "one limit");
+_Static_assert(DOMAIN_METADATA_BURST_US_MIN *NSEC_PER_USEC == PROFILE_BURST_NS_MIN, "one limit");
+_Static_assert(DOMAIN_METADATA_BURST_US_MAX *NSEC_PER_USEC == PROFILE_BURST_NS_MAX, "one limit");
+
+#define METADATA_SOURCE "metadata of the domain"
+
+/* What the last plan says of the domain of a slot. */
+struct planned {
+	uint64_t serial; /* of that domain; 0: none */
+	struct plan_domain plan;
+	char metadata_error[192];
+};
+
+/* Input and result of one plan: a place for each domain and vCPU, in the inventory's order. */
+struct draft {
+	struct plan_domain_input *domains;
+	struct plan_vcpu_input *vcpus;
+	struct plan plan;
+};
+
+struct planning {
+	struct planning_inputs inputs;
+	const struct config *config;
+	struct draft last;
+	struct planned of[PVS_DOMAINS_MAX];
+};
+
+static void draft_free(struct draft *draft)
+{
+	free(draft->domains);
+	free(draft->vcpus);
+	free(draft->plan.domains);
+	free(draft->plan.vcpus);
+}
+
+int planning_new(struct planning **ret, const struct planning_inputs *inputs)
+{
+	struct planning *planning = calloc(1, sizeof(*planning));
+
+	if (!planning)
+		return -ENOMEM;
+	planning->inputs = *inputs;
+	*ret = planning;
+	return 0;
+}
+
+struct planning *planning_free(struct planning *planning)
+{
+	if (!planning)
+		return NULL;
+	draft_free(&planning->last);
+	free(planning);
+	return NULL;
+}
+
+void planning_configure(struct planning *planning, const struct config *config)
+{
+	planning->config = config;
+}
+
+/* ---- input ---- */
+
+static enum plan_metadata_rule metadata_rule(enum config_metadata metadata)
+{
+	switch (metadata) {
+	case CONFIG_METADATA_IGNORE:
+		return PLAN_METADATA_IGNORE;
+	case CONFIG_METADATA_OBSERVE:
+		return PLAN_METADATA_OBSERVE;
+	case CONFIG_METADATA_HONOUR:
+		return PLAN_METADATA_HONOUR;
+	}
+	return PLAN_METADATA_IGNORE;
+}
+
+static struct plan_metadata metadata_input(const struct planning *planning,
+                                           const struct domain_metadata *metadata)
+{
+	struct plan_metadata ret = {
+	        .names_profile = metadata->profile[0] != '\0',
+	        .share_permille = metadata->share_permille,
+	        .burst_ns = metadata->burst_us * NSEC_PER_USEC,
+	};
+
+	switch (metadata->state) {
+	case DOMAIN_METADATA_NONE:
+		ret.state = PLAN_METADATA_ABSENT;
+		break;
+	case DOMAIN_METADATA_INVALID:
+		ret.state = PLAN_METADATA_MALFORMED;
+		break;
+	case DOMAIN_METADATA_VALID:
+		ret.state = PLAN_METADATA_WELL_FORMED;
+		break;
+	}
+	if (ret.names_profile)
+		ret.profile = config_profile(planning->config, metadata->profile);
+	return ret;
+}
+
+static const struct profile *named(const struct planning *planning, const char *name)
+{
+	return name && *name ? config_profile(planning->config, name) : NULL;
+}
+
+static void domain_input(const struct planning *planning, const struct inventory_domain *d,
+                         struct plan_domain_input *ret)
+{
+	const struct planning_inputs *inputs = &planning->inputs;
+	struct config_choice choice;
+
+	config_choose(planning->config, d->seen->uuid, d->seen->name, &choice);
+	*ret = (struct plan_domain_input){
+	        .command = named(planning, overrides_profile(inputs->overrides, d)),
+	        .persistent = named(planning, state_override(inputs->state, d->seen->uuid)),
+	        .configured = choice.profile,
+	        .has_entry = choice.match != CONFIG_MATCH_DEFAULT,
+	        .metadata = metadata_input(planning, &d->seen->metadata),
+	        .paused = d->seen->state != DOMAIN_RUNNING ||
+	                  lifecycle_migrating(inputs->lifecycle, d),
+	        .released = overrides_released(inputs->overrides, d),
+	};
+	ret->page_generation = carriers_usable(inputs->carriers, d, &ret->n_pages);
+}
+
+static struct plan_vcpu_input vcpu_input(const struct planning *planning,
+                                         const struct inventory_vcpu *v, unsigned int domain)
+{
+	return (struct plan_vcpu_input){
+	        .domain = domain,
+	        .index = v->thread.index,
+	        .cpus = v->affinity.words,
+	        .proven = v->thread.proof != VCPU_PROOF_NONE,
+	        .quota = v->quota,
+	        .has_group = planning->inputs.has_cgroup && v->thread.cgroup[0],
+	};
+}
+
+static int draft_new(const struct planning *planning, struct draft *ret, size_t *n_domains,
+                     size_t *n_vcpus)
+{
+	size_t domains, vcpus;
+
+	*n_vcpus = inventory_count(planning->inputs.inventory, n_domains);
+	domains = MAX(*n_domains, (size_t)1);
+	vcpus = MAX(*n_vcpus, (size_t)1);
+	ret->domains = calloc(domains, sizeof(*ret->domains));
+	ret->vcpus = calloc(vcpus, sizeof(*ret->vcpus));
+	ret->plan.domains = calloc(domains, sizeof(*ret->plan.domains));
+	ret->plan.vcpus = calloc(vcpus, sizeof(*ret->plan.vcpus));
+	return ret->domains && ret->vcpus && ret->plan.domains && ret->plan.vcpus ? 0 : -ENOMEM;
+}
+
+static void draft_fill(const struct planning *planning, struct draft *draft)
+{
+	unsigned int domain = 0;
+	size_t vcpu = 0;
+
+	for (const struct inventory_domain *d = planning->inputs.inventory->domains; d;
+	     d = d->next) {
+		domain_input(planning, d, &draft->domains[domain]);
+		for (size_t i = 0; i < d->n_vcpus; i++)
+			draft->vcpus[vcpu++] = vcpu_input(planning, &d->vcpus[i], domain);
+		domain++;
+	}
+}
+
+/* ---- results ---- */
+
+static void metadata_explain(const struct domain *domain, enum plan_metadata_use use, char *error,
+                             size_t size)
+{
+	const struct domain_metadata *metadata = &domain->metadata;
+
+	*error = '\0';
+	if (use != PLAN_METADATA_USE_INVALID)
+		return;
+	if (metadata->state == DOMAIN_METADATA_INVALID)
+		snprintf(error, size, "%s", metadata->error);
+	else
+		snprintf(error, size, "there is no profile \"%s\" in the configuration",
+		         metadata->profile);
+}
+
+static void keep(struct planned *planned, const struct inventory_domain *d,
+                 const struct plan_domain *plan)
+{
+	struct log_context ctx = {.domain = d->seen->name, .vcpu = -1};
+	char error[sizeof(planned->metadata_error)];
+
+	if (planned->serial != d->serial)
+		*planned = (struct planned){.serial = d->serial};
+	planned->plan = *plan;
+	metadata_explain(d->seen, plan->metadata_use, error, sizeof(error));
+	/* plans are made for many reasons: said once */
+	if (error[0] && strcmp(error, planned->metadata_error) != 0)
+		log_write(LOG_WARNING, &ctx,
+		          "domain \"%s\": the policy in its metadata is ignored: %s", d->seen->name,
+		          error);
+	snprintf(planned->metadata_error, sizeof(planned->metadata_error), "%s", error);
+}
+
+int planning_make(struct planning *planning, const struct plan_switches *switches,
+                  const struct plan **ret)
+{
+	const struct config_host *host = config_host(planning->config);
+	CLEANUP(draft_free) struct draft draft = {0};
+	struct plan_input input = {
+	        .host =
+	                {
+	                        .switches = *switches,
+	                        .metadata = metadata_rule(host->metadata),
+	                        .cpu_share_permille = host->caps.cpu_share_permille,
+	                        .grants_rt_budgets = host->grant_rt_budget,
+	                        .cpu_words = CPU_SET_BITS_WORDS,
+	                        .housekeeping = host->housekeeping.words,
+	                },
+	};
+	const struct plan_domain *plan;
+	int r = draft_new(planning, &draft, &input.n_domains, &input.n_vcpus);
+
+	if (r < 0)
+		return r;
+	draft_fill(planning, &draft);
+	input.domains = draft.domains;
+	input.vcpus = draft.vcpus;
+	r = plan_make(&input, &draft.plan);
+	if (r < 0)
+		return r;
+	draft_free(&planning->last);
+	planning->last = STEAL(draft, (struct draft){0});
+	plan = planning->last.plan.domains;
+	for (const struct inventory_domain *d = planning->inputs.inventory->domains; d; d = d->next)
+		keep(&planning->of[d->slot], d, plan++);
+	*ret = &planning->last.plan;
+	return 0;
+}
+
+/* ---- for reports ---- */
+
+static const struct planned *planned_of(const struct planning *planning,
+                                        const struct inventory_domain *domain)
+{
+	static const struct planned none = {.plan.profile = PROFILE_OFF_INIT};
+	const struct planned *planned = &planning->of[domain->slot];
+
+	return planned->serial == domain->serial ? planned : &none;
+}
+
+const struct plan_domain *planning_domain(const struct planning *planning,
+                                          const struct inventory_domain *domain)
+{
+	return &planned_of(planning, domain)->plan;
+}
+
+const char *planning_metadata_error(const struct planning *planning,
+                                    const struct inventory_domain *domain)
+{
+	return planned_of(planning, domain)->metadata_error;
+}
+
+void planning_choice(const struct planning *planning, const struct inventory_domain *domain,
+                     struct config_choice *ret)
+{
+	const struct plan_domain *plan = planning_domain(planning, domain);
+	const char *by = NULL;
+
+	config_choose(planning->config, domain->seen->uuid, domain->seen->name, ret);
+	switch (plan->origin) {
+	case PLAN_BY_COMMAND:
+		by = "pvschedctl policy set";
+		break;
+	case PLAN_BY_PERSISTENT_COMMAND:
+		by = "pvschedctl policy set --persist";
+		break;
+	case PLAN_BY_METADATA:
+		by = METADATA_SOURCE;
+		break;
+	case PLAN_BY_ENTRY:
+	case PLAN_BY_DEFAULT:
+		break;
+	}
+	if (by)
+		config_choose_profile(planning->config, plan->profile.name, by, ret);
+	ret->profile = plan->profile;
+	if (plan->share_by_metadata)
+		snprintf(ret->share_source, sizeof(ret->share_source), METADATA_SOURCE);
+	if (plan->burst_by_metadata)
+		snprintf(ret->burst_source, sizeof(ret->burst_source), METADATA_SOURCE);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What stands in the way, all at once, each with what mends it: the JSON of `doctor`. */
+
+#include "daemon/views.h"
+
+struct cJSON;
+
+struct cJSON *report_doctor(const struct views *views);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/report_helpers.h"
+
+#include <cjson/cJSON.h>
+
+#include "daemon/report_json.h"
+
+/* How it waited, and for how long of that behind its domain's elevated vCPUs. */
+static void add_waits(const struct pvs_helper_account *account, cJSON *object)
+{
+	report_integer(object, "waits_total", (int64_t)account->waits);
+	report_integer(object, "wait_us", (int64_t)(account->wait_ns / NSEC_PER_USEC));
+	report_integer(object, "wait_max_us", (int64_t)(account->wait_max_ns / NSEC_PER_USEC));
+	report_integer(object, "behind_max_us", (int64_t)(account->behind_max_ns / NSEC_PER_USEC));
+	report_integer(object, "sheds_total", (int64_t)account->sheds);
+}
+
+void report_helpers(const struct helper_threads *helpers, const struct tracer *tracer,
+                    const struct inventory_domain *domain, struct cJSON *object)
+{
+	static const char *const roles[] = {
+	        [HELPER_EMULATOR] = "emulator",
+	        [HELPER_IOTHREAD] = "iothread",
+	        [HELPER_VHOST] = "vhost",
+	};
+	/* without that part of the tracer they are registered for their exits alone */
+	bool is_seen = tracer && tracer_parts(tracer)->loaded & PVS_PART_HELPERS;
+	cJSON *array = cJSON_AddArrayToObject(object, "helpers");
+
+	for (size_t i = 0; i < domain->seen->n_helpers; i++) {
+		const struct helper_thread *thread = &domain->seen->helpers[i];
+		const struct pvs_helper_account *account =
+		        is_seen ? helper_threads_account(helpers, domain, &thread->id) : NULL;
+		cJSON *helper = cJSON_CreateObject();
+
+		report_integer(helper, "tid", (int64_t)thread->id.tid);
+		cJSON_AddStringToObject(helper, "role", roles[thread->role]);
+		cJSON_AddBoolToObject(helper, "watched", account != NULL);
+		if (account)
+			add_waits(account, helper);
+		cJSON_AddItemToArray(array, helper);
+	}
+}

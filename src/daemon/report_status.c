@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/report_status.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/report_interrupts.h"
+#include "daemon/report_json.h"
+#include "daemon/report_tracer.h"
+#include "daemon/report_vcpu.h"
+#include "util/clock.h"
+
+static void add_source(cJSON *sources, const char *name, bool ok, const char *detail)
+{
+	cJSON *source = cJSON_AddObjectToObject(sources, name);
+
+	cJSON_AddBoolToObject(source, "ok", ok);
+	cJSON_AddStringToObject(source, "detail", detail);
+}
+
+/* Where the booster runs and how it waits. */
+static void describe_booster(const struct views *views, const struct booster_totals *totals,
+                             char *text, size_t size)
+{
+	const struct cpu_set_bits *cpus = &config_host(views->config)->booster_cpus;
+	bool realtime = switches_now(views->switches)->booster_realtime;
+	char list[128] = "any";
+
+	if (!cpu_set_bits_empty(cpus))
+		cpulist_format(cpus, list, sizeof(list));
+	snprintf(text, size, "%swaits by %s, on CPUs: %s",
+	         realtime ? "" : "without a real-time priority; ",
+	         totals->wait == BOOSTER_WAIT_IO_URING ? "io_uring" : "epoll", list);
+	if (totals->wait_error < 0) {
+		size_t length = strlen(text);
+
+		snprintf(text + length, size - length, "; io_uring: %s",
+		         strerror(-totals->wait_error));
+	}
+}
+
+static void add_discovery(cJSON *sources, const struct views *views)
+{
+	char text[512] = "";
+	bool ok = false;
+
+	for (int i = 0; i < _DOMAIN_SOURCE_MAX; i++)
+		if (discovery_describe(views->discovery, (enum domain_source)i, &ok, text,
+		                       sizeof(text)))
+			add_source(sources, domain_source_name((enum domain_source)i), ok, text);
+}
+
+static void add_guardian(cJSON *sources, const struct views *views)
+{
+	const struct guardian *guardian = guard_guardian(views->guard);
+	bool held = apply_holds(views->apply) & POLICY_HOLD(POLICY_REASON_GUARDIAN);
+	char text[64] = "none runs";
+
+	if (guardian && !guardian_realtime(guardian))
+		snprintf(text, sizeof(text), "without a real-time priority");
+	else if (guardian && held)
+		snprintf(text, sizeof(text), "it acted, or does not answer");
+	else if (guardian)
+		snprintf(text, sizeof(text), "pid %d", guardian_pid(guardian));
+	add_source(sources, "guardian", guard_answers(views->guard) && !held, text);
+}
+
+static void add_sources(const struct views *views, const struct booster_totals *totals, cJSON *root)
+{
+	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
+	char text[512];
+
+	add_discovery(sources, views);
+	if (views->tracer)
+		report_tracer_sources(views->tracer, text, sizeof(text));
+	add_source(sources, "bpf", views->tracer != NULL, views->tracer ? text : views->tracer_why);
+	add_source(sources, "proc_connector", hints_ok(views->hints), hints_why(views->hints));
+	add_guardian(sources, views);
+	describe_booster(views, totals, text, sizeof(text));
+	add_source(sources, "booster", switches_now(views->switches)->booster_realtime, text);
+}
+
+static void add_caps(const struct views *views, cJSON *root)
+{
+	const struct host_caps *caps = &config_host(views->config)->caps;
+	cJSON *object = cJSON_AddObjectToObject(root, "caps");
+
+	report_integer(object, "cpu_share_permille", caps->cpu_share_permille);
+	report_integer(object, "cpu_burst_us", (int64_t)(caps->cpu_burst_ns / NSEC_PER_USEC));
+	report_integer(object, "domain_share_permille", caps->domain_share_permille);
+	report_integer(object, "domain_burst_us", (int64_t)(caps->domain_burst_ns / NSEC_PER_USEC));
+	report_integer(object, "max_changes_per_s", caps->max_changes_per_s);
+}
+
+/* Use of the CPUs' RT share: of the burst, how much is taken now; of all time since the start. */
+static void add_cpus(const struct views *views, cJSON *root)
+{
+	cJSON *array = cJSON_AddArrayToObject(root, "cpus");
+	long n = sysconf(_SC_NPROCESSORS_CONF);
+	uint64_t now_ns = clock_now_ns();
+	struct pvs_bucket_rule rule = *views->accounts->cpu_rule;
+
+	for (long i = 0; i < MIN(n, (long)PVS_CPUS_MAX); i++) {
+		const struct pvs_cpu_account *cpu = &views->accounts->cpus[i];
+		cJSON *object = cJSON_CreateObject();
+		int64_t left_ns = pvs_bucket_tokens(&rule, cpu->repaid_at_ns, now_ns);
+		int64_t burst_ns = (int64_t)rule.burst_ns;
+
+		report_integer(object, "cpu", i);
+		report_integer(object, "burst_used_permille",
+		               (burst_ns - left_ns) * 1000 / burst_ns);
+		report_integer(object, "rt_permille",
+		               (int64_t)(cpu->rt_run_ns /
+		                         MAX((now_ns - views->started_ns) / 1000, UINT64_C(1))));
+		report_integer(object, "rt_run_ns", (int64_t)cpu->rt_run_ns);
+		report_integer(object, "foreign_rt_ns", (int64_t)cpu->foreign_ns);
+		cJSON_AddItemToArray(array, object);
+	}
+}
+
+static void add_events(const struct views *views, const struct booster_totals *booster, cJSON *root)
+{
+	cJSON *object = cJSON_AddObjectToObject(root, "events");
+	struct tracer_totals tracer = {0};
+
+	if (views->tracer)
+		tracer_totals(views->tracer, &tracer);
+	report_integer(object, "received", (int64_t)booster->events);
+	report_integer(object, "lost", (int64_t)tracer.events_lost);
+	report_interrupt_counts(&tracer.interrupts, object);
+	report_integer(object, "deadlines_missed", (int64_t)booster->deadlines_missed);
+	report_integer(object, "deadlines_refused", (int64_t)tracer.deadlines_refused);
+	report_integer(object, "notes_lost", (int64_t)booster->notes_lost);
+	report_integer(object, "booster_wakeups", (int64_t)booster->wakeups);
+	report_integer(object, "elevated_now", booster->elevated);
+	report_integer(object, "proc_connector_lost", (int64_t)hints_lost_total(views->hints));
+}
+
+struct cJSON *report_status(const struct views *views)
+{
+	cJSON *root = cJSON_CreateObject(), *vcpus;
+	struct booster_totals totals = {0};
+	bool off = apply_holds(views->apply) & POLICY_HOLD(POLICY_REASON_DISABLED);
+
+	cJSON_AddStringToObject(root, "version", PVSCHEDD_VERSION);
+	cJSON_AddBoolToObject(root, "enabled", !off);
+	cJSON_AddStringToObject(root, "breaker",
+	                        switches_now(views->switches)->breaker_open ? "open" : "closed");
+	report_integer(root, "recovered_at_start", views->recovered);
+	booster_read_totals(views->booster, &totals);
+	add_sources(views, &totals, root);
+	if (views->tracer)
+		report_tracer_parts(views->tracer, root);
+	add_caps(views, root);
+	add_cpus(views, root);
+	add_events(views, &totals, root);
+	vcpus = cJSON_AddArrayToObject(root, "vcpus");
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next)
+		for (size_t i = 0; i < d->n_vcpus; i++)
+			cJSON_AddItemToArray(vcpus, report_vcpu(views, d, &d->vcpus[i]));
+	return root;
+}

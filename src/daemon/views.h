@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What reports and summaries are made of. They read it and change nothing. */
+
+#include "boost/booster.h"
+#include "config/config.h"
+#include "daemon/apply.h"
+#include "daemon/carriers.h"
+#include "daemon/discovery.h"
+#include "daemon/guard.h"
+#include "daemon/helper_threads.h"
+#include "daemon/hints.h"
+#include "daemon/inventory.h"
+#include "daemon/lifecycle.h"
+#include "daemon/overrides.h"
+#include "daemon/planning.h"
+#include "daemon/switches.h"
+#include "trace/tracer.h"
+#include "util/cgroup.h"
+
+struct views {
+	const struct config *config;
+	const struct inventory *inventory;
+	const struct planning *planning;
+	const struct apply *apply;
+	const struct overrides *overrides;
+	const struct lifecycle *lifecycle;
+	const struct carriers *carriers;
+	const struct helper_threads *helpers;
+	const struct switches *switches;
+	const struct guard *guard;
+	const struct hints *hints;
+	struct discovery *discovery; /* its sources are asked how they fare */
+	struct booster *booster;     /* its thread is asked what it knows */
+	const struct accounts *accounts;
+	const struct tracer *tracer; /* NULL: tracer_why */
+	const char *tracer_why;
+	const struct cgroup_cpu *cgroup; /* NULL: there is none */
+	uint64_t started_ns;
+	unsigned int recovered; /* what an earlier run had left, given back at the start */
+};

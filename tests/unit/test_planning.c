@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Planning: that the input of the plan is filled from true configurations and commands, and what
+ * reports are told of its sources. The plan itself is test_plan.c's.
+ */
+#include "daemon/planning.h"
+
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "boost/sched.h"
+#include "util/log.h"
+
+#include "inventory_fixture.h"
+
+#define WEB "01234567-89ab-cdef-0123-456789abcdef"
+#define DB  "11234567-89ab-cdef-0123-456789abcdef"
+
+static char directory[64];
+static sd_event *event;
+static struct inventory inventory;
+static struct overrides *overrides;
+static struct state *state;
+static struct config *config;
+static struct planning *planning;
+static const struct plan *plan;
+static bool migrating;
+static uint64_t usable_generation;
+static unsigned int n_logged;
+static char logged[512];
+
+/* ---- what planning asks of others ---- */
+
+bool lifecycle_migrating(const struct lifecycle *lifecycle, const struct inventory_domain *domain)
+{
+	(void)lifecycle;
+	(void)domain;
+	return migrating;
+}
+
+uint64_t carriers_usable(const struct carriers *carriers, const struct inventory_domain *domain,
+                         uint32_t *ret_n_pages)
+{
+	(void)carriers;
+	(void)domain;
+	*ret_n_pages = 1;
+	return usable_generation;
+}
+
+int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
+{
+	(void)cpu;
+	(void)group;
+	(void)found;
+	(void)size;
+	return CGROUP_NOT_FOUND;
+}
+
+int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
+{
+	(void)tid;
+	*ret = CPU_SET_BITS_NULL;
+	ret->words[0] = 0xf;
+	return 0;
+}
+
+void log_write(int level, const struct log_context *ctx, const char *format, ...)
+{
+	va_list args;
+
+	(void)level;
+	(void)ctx;
+	n_logged++;
+	va_start(args, format);
+	vsnprintf(logged, sizeof(logged), format, args);
+	va_end(args);
+}
+
+/* ---- fixture ---- */
+
+static void on_gone(void *userdata, struct inventory_domain *d)
+{
+	(void)userdata;
+	overrides_forget(overrides, d);
+}
+
+static void on_ended(void *userdata, const struct inventory_domain *d)
+{
+	(void)userdata;
+	(void)d;
+}
+
+static void configure(const char *text)
+{
+	struct config_text file = {"test", text, strlen(text)};
+	struct config *next;
+	char error[512];
+
+	CHECK_INT(config_parse_all(&file, 1, &next, error, sizeof(error)), 0);
+	planning_configure(planning, next);
+	config_free(config);
+	config = next;
+}
+
+static struct inventory_domain *see(struct domain *domain)
+{
+	struct inventory_domain *d;
+
+	CHECK(inventory_seen(&inventory, domain, &d) >= 0);
+	inventory_look(&inventory, d);
+	return d;
+}
+
+static void end(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/policies.json", directory);
+	unlink(path);
+	rmdir(directory);
+}
+
+static void make(void)
+{
+	static const struct plan_switches well = {
+	        .enabled = true, .guarded = true, .traced = true, .booster_realtime = true};
+
+	CHECK_INT(planning_make(planning, &well, &plan), 0);
+}
+
+static void begin(const char *text)
+{
+	struct planning_inputs inputs = {.inventory = &inventory, .has_cgroup = true};
+	char warning[512];
+
+	if (!event) {
+		CHECK(sd_event_new(&event) >= 0);
+		snprintf(directory, sizeof(directory), "/tmp/pvsched-planning-XXXXXX");
+		CHECK(mkdtemp(directory));
+		atexit(end);
+		CHECK_INT(state_open(&state, directory, directory, warning, sizeof(warning)), 0);
+		CHECK_INT(overrides_new(&overrides, event, on_ended, NULL), 0);
+	}
+	inventory_clear(&inventory);
+	inventory_init(&inventory, NULL, on_gone, NULL);
+	state_set_override(state, WEB, NULL);
+	inputs.overrides = overrides;
+	inputs.state = state;
+	planning_free(planning);
+	CHECK_INT(planning_new(&planning, &inputs), 0);
+	configure(text);
+	migrating = false;
+	usable_generation = 0;
+	n_logged = 0;
+}
+
+static void check_choice(const struct inventory_domain *d, const char *profile, const char *source)
+{
+	struct config_choice choice;
+
+	planning_choice(planning, d, &choice);
+	CHECK_STR(choice.profile.name, profile);
+	CHECK_CONTAINS(choice.source, source);
+}
+
+#define HOST_HONOURS "{\"version\": 1, \"host\": {\"metadata\": \"honour\"}"
+
+/* Each of those that may choose, from the weakest on: the source is told. */
+static void test_precedence(void)
+{
+	struct domain *domain = domain_make(WEB, "web", 100, 1);
+	struct inventory_domain *d;
+
+	begin(HOST_HONOURS "}");
+	d = see(domain_make(WEB, "web", 100, 1));
+	make();
+	check_choice(d, "observe", "default");
+	domain->metadata.state = DOMAIN_METADATA_VALID;
+	strcpy(domain->metadata.profile, "latency");
+	see(domain);
+	make();
+	check_choice(d, "latency", "metadata of the domain");
+	configure(HOST_HONOURS ", \"domains\": {\"name\": {\"web\": {\"profile\": \"off\"}}}}");
+	make();
+	check_choice(d, "off", ".domains");
+	CHECK_INT(planning_domain(planning, d)->metadata_use, PLAN_METADATA_USE_OVERRULED);
+	CHECK_INT(state_set_override(state, WEB, "interactive"), 0);
+	make();
+	check_choice(d, "interactive", "policy set --persist");
+	CHECK_INT(overrides_set(overrides, d, "latency", 0), 0);
+	make();
+	check_choice(d, "latency", "pvschedctl policy set");
+}
+
+/* A policy by command counts for nothing once the configuration lacks its profile. */
+static void test_unknown_profile(void)
+{
+	struct inventory_domain *d;
+
+	begin(HOST_HONOURS ", \"profiles\": {\"mine\": {\"mode\": \"observe\", "
+	                   "\"share_permille\": 100, \"burst_us\": 100}}}");
+	d = see(domain_make(WEB, "web", 100, 1));
+	CHECK_INT(overrides_set(overrides, d, "mine", 0), 0);
+	make();
+	check_choice(d, "mine", "pvschedctl policy set");
+	configure(HOST_HONOURS "}");
+	make();
+	check_choice(d, "observe", "default");
+}
+
+/* Invalid metadata is said once, however often plans are made, and again when it is another one. */
+static void test_metadata_is_said_once(void)
+{
+	struct domain *domain = domain_make(WEB, "web", 100, 1);
+	struct inventory_domain *d;
+
+	begin(HOST_HONOURS "}");
+	domain->metadata.state = DOMAIN_METADATA_VALID;
+	strcpy(domain->metadata.profile, "none-such");
+	d = see(domain);
+	make();
+	make();
+	CHECK_INT(n_logged, 1);
+	CHECK_CONTAINS(logged, "there is no profile \"none-such\"");
+	CHECK_CONTAINS(planning_metadata_error(planning, d), "none-such");
+	domain = domain_make(WEB, "web", 100, 1);
+	domain->metadata.state = DOMAIN_METADATA_INVALID;
+	strcpy(domain->metadata.error, "not XML");
+	see(domain);
+	make();
+	CHECK_INT(n_logged, 2);
+	CHECK_STR(planning_metadata_error(planning, d), "not XML");
+	see(domain_make(WEB, "web", 100, 1));
+	make();
+	CHECK_STR(planning_metadata_error(planning, d), "");
+}
+
+/* Less of a share by metadata: its source is told, the profile's stays. */
+static void test_share_by_metadata(void)
+{
+	struct domain *domain = domain_make(WEB, "web", 100, 1);
+	struct config_choice choice;
+	struct inventory_domain *d;
+
+	begin(HOST_HONOURS "}");
+	domain->metadata.state = DOMAIN_METADATA_VALID;
+	domain->metadata.share_permille = 50;
+	d = see(domain);
+	make();
+	planning_choice(planning, d, &choice);
+	CHECK_INT(choice.profile.share_permille, 50);
+	CHECK_STR(choice.share_source, "metadata of the domain");
+	CHECK_CONTAINS(choice.source, "default");
+}
+
+/* What becomes of the facts of a vCPU: proof, cgroup, migration, pages; in the inventory's order.
+ */
+static void test_facts(void)
+{
+	struct domain *domain = domain_make(WEB, "web", 100, 2);
+
+	begin("{\"version\": 1, \"host\": {\"grant_rt_budget\": true}, \"default_profile\": "
+	      "\"latency\"}");
+	domain->vcpus[1].proof = VCPU_PROOF_NONE;
+	see(domain);
+	see(domain_make(DB, "db", 200, 1)); /* the newest domain is the first one */
+	plan = NULL;
+	usable_generation = 7;
+	make();
+	CHECK_INT(plan->vcpus[0].holds, 0);
+	CHECK(plan->vcpus[0].rt_permille > 0);
+	CHECK_INT(plan->vcpus[1].holds, 0);
+	CHECK_U64(plan->vcpus[1].page_generation, 7);
+	CHECK_INT(plan->vcpus[2].holds, POLICY_HOLD(POLICY_REASON_UNPROVEN));
+	CHECK_U64(plan->vcpus[2].page_generation, 0);
+	migrating = true;
+	make();
+	CHECK_INT(plan->vcpus[0].holds, POLICY_HOLD(POLICY_REASON_PAUSED));
+}
+
+/* A domain that came after the last plan has none yet, also in a slot that had one. */
+static void test_not_planned_yet(void)
+{
+	struct inventory_domain *d;
+
+	begin("{\"version\": 1, \"default_profile\": \"latency\"}");
+	see(domain_make(WEB, "web", 100, 1));
+	make();
+	d = see(domain_make(WEB, "web", 200, 1));
+	CHECK_STR(planning_domain(planning, d)->profile.name, "off");
+	make();
+	CHECK_STR(planning_domain(planning, d)->profile.name, "latency");
+}
+
+TEST_MAIN(TEST(test_precedence), TEST(test_unknown_profile), TEST(test_metadata_is_said_once),
+          TEST(test_share_by_metadata), TEST(test_facts), TEST(test_not_planned_yet))
