@@ -17,7 +17,7 @@
 
 #include "test.h"
 
-static char path[] = "/tmp/pvsched-actuator-ledger";
+static char path[64]; /* of the ledger: each program has its own */
 #define SLOTS 4
 
 static struct pvs_vcpu_account vcpus[SLOTS];
@@ -62,6 +62,7 @@ static inline bool begin(struct scene *scene)
 	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
 		return false;
 	sched_setscheduler(0, SCHED_OTHER, &none);
+	snprintf(path, sizeof(path), "/tmp/pvsched-actuator-ledger-%d", getpid());
 	unlink(path);
 	CHECK_INT(ledger_open(path, &scene->ledger), 0);
 	scene->actuator = actuator_new(scene->ledger, &accounts, SLOTS, &boost);

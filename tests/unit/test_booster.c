@@ -2,6 +2,7 @@
 /* The booster thread and a source that has more events than it tells of at a time. */
 #include "boost/booster.h"
 
+#include <stdio.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -13,7 +14,7 @@
 
 #define ENDLESS UINT32_MAX
 
-static char path[] = "/tmp/pvsched-booster-ledger";
+static char path[64]; /* of the ledger: each program has its own */
 static struct pvs_vcpu_account vcpus[PVS_VCPUS_MAX];
 static struct pvs_domain_account domains[PVS_DOMAINS_MAX];
 static struct pvs_cpu_account cpus[PVS_CPUS_MAX];
@@ -70,6 +71,7 @@ static void begin(struct scene *scene, enum booster_wait wait, unsigned int left
 	        .done_fd = eventfd(0, 0),
 	};
 	CHECK(scene->fd >= 0 && scene->done_fd >= 0);
+	snprintf(path, sizeof(path), "/tmp/pvsched-booster-ledger-%d", getpid());
 	unlink(path);
 	CHECK_INT(ledger_open(path, &scene->ledger), 0);
 	options.ledger = scene->ledger;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The guardian process, real; where it must raise threads to give them back, as root only. */
+#include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,12 +17,13 @@
 
 #define WAIT_NS (5 * NSEC_PER_SEC)
 
-static char path[] = "/tmp/pvsched-guardian-ledger";
+static char path[64]; /* of the ledger: each program has its own */
 
 static struct ledger *fresh_ledger(void)
 {
 	struct ledger *ledger;
 
+	snprintf(path, sizeof(path), "/tmp/pvsched-guardian-ledger-%d", getpid());
 	unlink(path);
 	CHECK_INT(ledger_open(path, &ledger), 0);
 	return ledger;
