@@ -157,8 +157,9 @@ static int enable(struct requests *requests, bool on, struct answer *answer)
 		guard_try_now(requests->guard);
 		switches_set_guarded(requests->switches, guard_answers(requests->guard));
 		set_released(requests, NULL, false);
+	} else {
+		domains_rescan_all(requests->domains);
 	}
-	domains_rescan_all(requests->domains);
 	pass_now(requests->pass);
 	log_notice("boosting is switched %s by command", on ? "on" : "off");
 	if (on && !switches_now(requests->switches)->enabled)

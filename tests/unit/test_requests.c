@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Requests: that what is due is applied before one is served, that a change is applied before it is
+ * answered, and what is refused. Reports and parts only write down that they were called.
+ */
+#include "daemon/requests.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+
+#include "boost/sched.h"
+#include "daemon/report_doctor.h"
+#include "daemon/report_domains.h"
+#include "daemon/report_status.h"
+#include "daemon/report_vcpu.h"
+#include "util/log.h"
+
+#include "inventory_fixture.h"
+
+#define WEB "01234567-89ab-cdef-0123-456789abcdef"
+
+static sd_event *event;
+static struct domains domains;
+static struct views views;
+static struct requests requests;
+static struct plan_switches switches_state;
+static struct plan_domain planned;
+static char calls[256], error[512];
+static int answer_command, answer_persist, answer_reload;
+static bool knows_profile;
+
+static void call(const char *what)
+{
+	CHECK(strlen(calls) + strlen(what) + 2 < sizeof(calls));
+	if (*calls)
+		strcat(calls, " ");
+	strcat(calls, what);
+}
+
+#define CHECK_CALLS(expected)                                                                      \
+	do {                                                                                       \
+		CHECK_STR(calls, expected);                                                        \
+		*calls = '\0';                                                                     \
+	} while (0)
+
+/* ---- stand-ins ---- */
+
+static cJSON *report(const char *what)
+{
+	call(what);
+	return cJSON_CreateObject();
+}
+
+struct cJSON *report_status(const struct views *v)
+{
+	(void)v;
+	return report("status");
+}
+
+struct cJSON *report_doctor(const struct views *v)
+{
+	(void)v;
+	return report("doctor");
+}
+
+struct cJSON *report_list(const struct views *v)
+{
+	(void)v;
+	return report("list");
+}
+
+struct cJSON *report_show(const struct views *v, const struct inventory_domain *domain)
+{
+	(void)v;
+	(void)domain;
+	return report("show");
+}
+
+struct cJSON *report_explain(const struct views *v, const struct inventory_domain *domain, int vcpu)
+{
+	(void)v;
+	(void)domain;
+	return vcpu > 0 ? NULL : report("explain");
+}
+
+struct cJSON *report_policy(const struct views *v, const struct inventory_domain *domain)
+{
+	(void)v;
+	(void)domain;
+	return report("policy");
+}
+
+struct cJSON *report_vcpu_boost(const struct views *v, const struct inventory_vcpu *vcpu)
+{
+	(void)v;
+	(void)vcpu;
+	return report("report");
+}
+
+int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
+{
+	(void)booster;
+	(void)slot;
+	(void)until_ns;
+	call("boost");
+	return 0;
+}
+
+void domains_rescan(struct domains *d, struct inventory_domain *domain)
+{
+	(void)domain;
+	call("rescan");
+	pass_changed(d->pass);
+}
+
+void domains_rescan_all(struct domains *d)
+{
+	call("rescan-all");
+	pass_changed(d->pass);
+}
+
+const struct plan_domain *planning_domain(const struct planning *planning,
+                                          const struct inventory_domain *domain)
+{
+	(void)planning;
+	(void)domain;
+	return &planned;
+}
+
+const struct profile *config_profile(const struct config *config, const char *name)
+{
+	(void)config;
+	(void)name;
+	return knows_profile ? &planned.profile : NULL;
+}
+
+int state_set_override(struct state *state, const char *uuid, const char *profile)
+{
+	(void)state;
+	(void)uuid;
+	(void)profile;
+	call("persist");
+	return answer_persist;
+}
+
+int switches_command(struct switches *switches, bool on)
+{
+	(void)switches;
+	call(on ? "on" : "off");
+	return answer_command;
+}
+
+void switches_set_guarded(struct switches *switches, bool guarded)
+{
+	(void)switches;
+	(void)guarded;
+}
+
+const struct plan_switches *switches_now(const struct switches *switches)
+{
+	(void)switches;
+	return &switches_state;
+}
+
+void guard_try_now(struct guard *guard)
+{
+	(void)guard;
+	call("guard");
+}
+
+bool guard_answers(const struct guard *guard)
+{
+	(void)guard;
+	return true;
+}
+
+static int reload(void *userdata, char *text, size_t size)
+{
+	(void)userdata;
+	snprintf(text, size, "why");
+	call("reload");
+	return answer_reload;
+}
+
+int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
+{
+	(void)cpu;
+	(void)group;
+	(void)found;
+	(void)size;
+	return CGROUP_NOT_FOUND;
+}
+
+int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
+{
+	(void)tid;
+	*ret = CPU_SET_BITS_NULL;
+	return 0;
+}
+
+void log_write(int level, const struct log_context *ctx, const char *format, ...)
+{
+	(void)level;
+	(void)ctx;
+	(void)format;
+}
+
+/* ---- fixture ---- */
+
+static void make_pass(void *userdata)
+{
+	(void)userdata;
+	call("pass");
+}
+
+static void on_ended(void *userdata, const struct inventory_domain *domain)
+{
+	(void)userdata;
+	(void)domain;
+}
+
+static void on_gone(void *userdata, struct inventory_domain *domain)
+{
+	(void)userdata;
+	overrides_forget(domains.overrides, domain);
+}
+
+static struct inventory_domain *begin(void)
+{
+	struct inventory_domain *d;
+
+	if (!event) {
+		CHECK(sd_event_new(&event) >= 0);
+		CHECK_INT(overrides_new(&domains.overrides, event, on_ended, NULL), 0);
+		CHECK_INT(pass_new(&domains.pass, event, make_pass, NULL), 0);
+	}
+	inventory_clear(&domains.inventory);
+	inventory_init(&domains.inventory, NULL, on_gone, NULL);
+	requests = (struct requests){
+	        .views = &views, .domains = &domains, .pass = domains.pass, .reload = reload};
+	planned.profile = (struct profile){"latency", PROFILE_BOOST, 200, 500000, 0, true};
+	switches_state = (struct plan_switches){.enabled = true};
+	answer_command = answer_persist = answer_reload = 0;
+	knows_profile = true;
+	CHECK_INT(inventory_seen(&domains.inventory, domain_make(WEB, "web", 100, 2), &d),
+	          INVENTORY_NEW);
+	*calls = '\0';
+	return d;
+}
+
+static int ask(enum control_verb verb, const char *domain)
+{
+	struct control_request request = {.verb = verb, .vcpu = -1, .profile = "latency"};
+	cJSON *result = NULL;
+	int r;
+
+	*error = '\0';
+	snprintf(request.domain, sizeof(request.domain), "%s", domain);
+	r = requests_handle(&requests, &request, &result, error, sizeof(error));
+	CHECK_INT(r == 0, result != NULL);
+	cJSON_Delete(result);
+	return r;
+}
+
+/* What is due is applied first, so that what is reported is true; else nothing is. */
+static void test_settled_before_reports(void)
+{
+	begin();
+	CHECK_INT(ask(CONTROL_STATUS, ""), 0);
+	CHECK_CALLS("status");
+	pass_changed(domains.pass);
+	CHECK_INT(ask(CONTROL_SHOW, "web"), 0);
+	CHECK_CALLS("pass show");
+	CHECK_INT(ask(CONTROL_LIST, ""), 0);
+	CHECK_CALLS("list");
+}
+
+/* A policy is in force before it is answered, and kept where that was asked for. */
+static void test_policy_set(void)
+{
+	struct control_request request = {
+	        .verb = CONTROL_POLICY_SET, .domain = "web", .profile = "latency", .persist = true};
+	struct inventory_domain *d = begin();
+	cJSON *result = NULL;
+
+	overrides_set_released(domains.overrides, d, true);
+	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), 0);
+	CHECK_CALLS("rescan pass");
+	CHECK_STR(overrides_profile(domains.overrides, d), "latency");
+	CHECK(!overrides_released(domains.overrides, d));
+	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), 0);
+	CHECK_CALLS("rescan pass persist");
+	cJSON_Delete(result);
+	answer_persist = -ENOSPC;
+	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), -ENOSPC);
+	CHECK_CONTAINS(error, "set, but not for ever");
+}
+
+/* Unknown profiles and domains, and a verb that lacks its domain, change nothing. */
+static void test_refused(void)
+{
+	begin();
+	knows_profile = false;
+	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), -EINVAL);
+	CHECK_CONTAINS(error, "there is no profile \"latency\"");
+	CHECK_INT(ask(CONTROL_SHOW, "none"), -ENOENT);
+	CHECK_INT(ask(CONTROL_SHOW, ""), -EINVAL);
+	CHECK_CALLS("");
+}
+
+/* Released: one domain or all, and applied before it is answered. */
+static void test_release(void)
+{
+	struct inventory_domain *d = begin();
+
+	CHECK_INT(ask(CONTROL_RELEASE, "web"), 0);
+	CHECK_CALLS("rescan pass");
+	CHECK(overrides_released(domains.overrides, d));
+	overrides_set_released(domains.overrides, d, false);
+	CHECK_INT(ask(CONTROL_RELEASE, ""), 0);
+	CHECK_CALLS("rescan pass");
+	CHECK(overrides_released(domains.overrides, d));
+}
+
+/* On: the switch, a guardian, an end of all releases, a pass. Off: the switch and a pass. */
+static void test_enable(void)
+{
+	struct inventory_domain *d = begin();
+
+	overrides_set_released(domains.overrides, d, true);
+	CHECK_INT(ask(CONTROL_ENABLE, ""), 0);
+	CHECK_CALLS("on guard rescan pass");
+	CHECK(!overrides_released(domains.overrides, d));
+	overrides_set_released(domains.overrides, d, true);
+	CHECK_INT(ask(CONTROL_DISABLE, ""), 0);
+	CHECK_CALLS("off rescan-all pass");
+	CHECK(overrides_released(domains.overrides, d));
+	answer_command = -EROFS;
+	CHECK_INT(ask(CONTROL_ENABLE, ""), -EROFS);
+	CHECK_CALLS("on");
+}
+
+/* Boosts what is traced, and reports each vCPU after that; not under a profile that does not boost.
+ */
+static void test_boost(void)
+{
+	struct inventory_domain *d = begin();
+
+	d->vcpus[0].slot = 0;
+	CHECK_INT(ask(CONTROL_BOOST, "web"), 0);
+	CHECK_CALLS("boost report report");
+	planned.profile.mode = PROFILE_OBSERVE;
+	CHECK_INT(ask(CONTROL_BOOST, "web"), -EINVAL);
+	CHECK_CALLS("");
+	CHECK_CONTAINS(error, "does not boost");
+}
+
+/* A file that can't be read is not a client that may not ask. */
+static void test_reload(void)
+{
+	begin();
+	CHECK_INT(ask(CONTROL_RELOAD, ""), 0);
+	answer_reload = -EPERM;
+	CHECK_INT(ask(CONTROL_RELOAD, ""), -EBADMSG);
+	CHECK_STR(error, "why");
+	CHECK_CALLS("reload reload");
+}
+
+TEST_MAIN(TEST(test_settled_before_reports), TEST(test_policy_set), TEST(test_refused),
+          TEST(test_release), TEST(test_enable), TEST(test_boost), TEST(test_reload))
