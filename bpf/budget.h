@@ -72,7 +72,7 @@ static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 
 }
 
 /*
- * Told, and still elevated: after a while the guardian is told. @now may be older than the time of
+ * Told, and still boosted: after a while the guardian is told. @now may be older than the time of
  * the telling, by another CPU; and that time is cleared when the boost ends or is watched anew.
  */
 static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u32 slot,
@@ -109,7 +109,7 @@ static __always_inline void deadline_again(struct pvs_vcpu_account *vcpu, __u32 
 }
 
 /*
- * It sleeps, elevated, and its timer has fired for nothing. It is started again here, for the run
+ * It sleeps, boosted, and its timer has fired for nothing. It is started again here, for the run
  * that will follow, so that the next wake-up need not: starting a timer is what takes longest
  * there, on a virtual machine above all.
  */
@@ -141,8 +141,8 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	__sync_lock_test_and_set(&deadline->due_ns, 0);
 	if (!vcpu)
 		return 0;
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
-		vcpu->watched_ns = 0; /* nobody looks any more, also if it is raised again */
+	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
+		vcpu->watched_ns = 0; /* nobody looks any more, also if it is boosted again */
 		return 0;
 	}
 	if (vcpu->exhausted_at_ns) {
@@ -161,7 +161,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 		deadline_again(vcpu, slot, deadline, now, PVS_UNSEEN_NS, 0);
 		return 0;
 	}
-	since = in > vcpu->raised_at_ns ? in : vcpu->raised_at_ns;
+	since = in > vcpu->boosted_at_ns ? in : vcpu->boosted_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		/* a CPU that it has left is not disturbed for it more often than it must be */
@@ -175,7 +175,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	return 0;
 }
 
-/* An elevated vCPU was switched in: when must somebody look? */
+/* An boosted vCPU was switched in: when must somebody look? */
 __noinline int deadline_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -207,7 +207,7 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 }
 
 /*
- * A vCPU that was told of was switched in, elevated still. Its timer, which tells the guardian when
+ * A vCPU that was told of was switched in, boosted still. Its timer, which tells the guardian when
  * that lasts too long, could perhaps not be started: it is tried again.
  */
 __noinline int overdue_watch(__u32 slot, __u64 now)
@@ -220,7 +220,7 @@ __noinline int overdue_watch(__u32 slot, __u64 now)
 	return 0;
 }
 
-/* An elevated vCPU was woken, on a host where its switch-in may go unseen. */
+/* An boosted vCPU was woken, on a host where its switch-in may go unseen. */
 __noinline int waking_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -240,7 +240,7 @@ static __always_inline void foreign_rt(struct task_struct *prev, struct task_str
                                        __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
-	bool ours = next_vcpu && (next_vcpu->flags & PVS_FLAG_ELEVATED);
+	bool ours = next_vcpu && (next_vcpu->flags & PVS_FLAG_BOOSTED);
 
 	if (!account)
 		return;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The threads that work for a domain, and whether one waits too long behind an elevated vCPU of
+ * The threads that work for a domain, and whether one waits too long behind an boosted vCPU of
  * that domain on its CPU. What others' vCPUs do there is bounded by the CPU's cap, as for every
  * thread of the host; if it counted here, one VM's I/O could take another one's boosts away.
  *
@@ -44,7 +44,7 @@ static __always_inline bool domain_helpers_wait(__u32 slot)
 	return domain && domain->helpers_waiting;
 }
 
-/* The elevated vCPU of the helper's domain that runs on that CPU; SLOT_NONE. */
+/* The boosted vCPU of the helper's domain that runs on that CPU; SLOT_NONE. */
 static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
@@ -55,13 +55,13 @@ static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 		return SLOT_NONE;
 	/* a real-time thread, and one that is registered, was switched in before our eyes */
 	vcpu = vcpu_find(account->rt_tid, &slot);
-	if (!vcpu || !vcpu->in_ns || !(vcpu->flags & PVS_FLAG_ELEVATED) || vcpu->cpu != cpu ||
+	if (!vcpu || !vcpu->in_ns || !(vcpu->flags & PVS_FLAG_BOOSTED) || vcpu->cpu != cpu ||
 	    vcpu->domain != helper / PVS_HELPERS_OF_DOMAIN)
 		return SLOT_NONE;
 	return slot;
 }
 
-/* The vCPU in @slot runs elevated where it may wait: says so, or looks again when it is time to. */
+/* The vCPU in @slot runs boosted where it may wait: says so, or looks again when it is time to. */
 static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
@@ -108,7 +108,7 @@ __noinline int helper_watch_run(__u32 number, __u32 slot, __u64 now)
 	return 0;
 }
 
-/* An elevated vCPU was switched in, and helpers of its domain wait. */
+/* An boosted vCPU was switched in, and helpers of its domain wait. */
 __noinline int helpers_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);

@@ -61,7 +61,7 @@ static __always_inline struct pvs_interrupt_counts *counts_here(void)
 
 /*
  * Does a handler run, in the place of whoever was there? Where that can't be seen, a handler counts
- * as whom it interrupts: at worst, another VM's vCPU that waits is raised then, within its tokens.
+ * as whom it interrupts: at worst, another VM's vCPU that waits is boosted then, within its tokens.
  */
 static __always_inline bool in_handler(struct task_struct *task)
 {
@@ -90,7 +90,7 @@ static __always_inline __u32 process_of(struct task_struct *task)
 	return owner ? owner->tgid : 0;
 }
 
-/* The first interrupt that comes while a vCPU waits to run, not elevated, is told of. */
+/* The first interrupt that comes while a vCPU waits to run, not boosted, is told of. */
 static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u32 slot,
                                               __u32 vector)
 {

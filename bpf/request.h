@@ -68,7 +68,7 @@ __noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
 	look.ran_since_ns = vcpu->in_ns;
 	expected = vcpu->request.expected_ns;
 	pvs_request_look(&vcpu->request, &look);
-	if (vcpu->flags & PVS_FLAG_ELEVATED)
+	if (vcpu->flags & PVS_FLAG_BOOSTED)
 		pvs_run_learn_urgency(vcpu, expected, now, asleep);
 	return 0;
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The kernel's softirq threads: whether one waits behind an elevated vCPU.
+ * The kernel's softirq threads: whether one waits behind an boosted vCPU.
  */
 
 #include "tables.h"
 
 /*
- * ksoftirqd has something to do and an elevated vCPU has the CPU. Up to Linux 6.3 no softirq runs
+ * ksoftirqd has something to do and an boosted vCPU has the CPU. Up to Linux 6.3 no softirq runs
  * on a CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch
  * this run by a timer of its own.
  */
@@ -44,6 +44,6 @@ static __always_inline void softirqd_waking(struct task_struct *p)
 		return;
 	account->softirqd_since_ns = bpf_ktime_get_ns();
 	vcpu = vcpu_find((__u32)bpf_get_current_pid_tgid(), &slot);
-	if (vcpu && (vcpu->flags & PVS_FLAG_ELEVATED) && vcpu->in_ns)
+	if (vcpu && (vcpu->flags & PVS_FLAG_BOOSTED) && vcpu->in_ns)
 		softirqd_watch(slot, cpu);
 }

@@ -50,14 +50,14 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	vcpu->in_ns = now;
 	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
 		event_send(slot, PVS_EVENT_RUN, 0);
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return;
 
 	if (vcpu->out != PVS_OUT_PREEMPTED) {
-		vcpu->wakeups_elevated++;
+		vcpu->wakeups_boosted++;
 		pvs_rhythm_learn(&vcpu->rhythm, now);
 	}
-	if (p->rt_priority != vcpu->priority && now - vcpu->raised_at_ns > PVS_OVERDUE_NS)
+	if (p->rt_priority != vcpu->priority && now - vcpu->boosted_at_ns > PVS_OVERDUE_NS)
 		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns) {
 		overdue_watch(slot, now);
@@ -83,7 +83,7 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 }
 
 /* To all three buckets, as used up until @until. */
-__noinline int elevated_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
+__noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
 
@@ -124,15 +124,15 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	run = pvs_run_of(vcpu, in, now);
 	vcpu->used_ns += run.earlier_ns + run.last_ns;
 	if (run.earlier_ns)
-		elevated_charge(slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
-		                run.earlier_ns);
+		boosted_charge(slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
+		               run.earlier_ns);
 	if (run.last_ns)
-		elevated_charge(slot, cpu, pvs_bucket_until(run.last_until_ns, now),
-		                pvs_run_last_charge(&run));
+		boosted_charge(slot, cpu, pvs_bucket_until(run.last_until_ns, now),
+		               pvs_run_last_charge(&run));
 	return 0;
 }
 
-/* Somebody is told who may raise it now, and must know what to give back. */
+/* Somebody is told who may boost it now, and must know what to give back. */
 static __always_inline void slack_note(struct pvs_vcpu_account *vcpu, struct task_struct *p,
                                        __u64 now)
 {
@@ -143,7 +143,7 @@ static __always_inline void slack_note(struct pvs_vcpu_account *vcpu, struct tas
 static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
                                      struct task_struct *p, __u64 now, __u32 cpu, bool asleep)
 {
-	if (vcpu->in_ns || (vcpu->flags & PVS_FLAG_ELEVATED))
+	if (vcpu->in_ns || (vcpu->flags & PVS_FLAG_BOOSTED))
 		run_charge(slot, now, cpu);
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
 	if (vcpu->page_address)
@@ -153,7 +153,7 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
-		if (vcpu->request.opinion == PVSCHED_ASK_URGENT &&
+		if (vcpu->request.urgency == PVSCHED_URGENCY_URGENT &&
 		    (vcpu->flags & PVS_FLAG_REPORT_URGENT)) {
 			slack_note(vcpu, p, now);
 			event_send(slot, PVS_EVENT_URGENT, 0);
@@ -217,7 +217,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	}
 	vcpu->wake_ns = bpf_ktime_get_ns();
 	vcpu->wakeups++;
-	if (unseen_any && (vcpu->flags & PVS_FLAG_ELEVATED) && !vcpu->exhausted_at_ns)
+	if (unseen_any && (vcpu->flags & PVS_FLAG_BOOSTED) && !vcpu->exhausted_at_ns)
 		waking_watch(slot, vcpu->wake_ns);
 	return 0;
 }
@@ -240,7 +240,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 slot = 0;
 
 	vcpu = vcpu_find(parent->pid, &slot);
-	if (vcpu && (vcpu->flags & PVS_FLAG_ELEVATED))
+	if (vcpu && (vcpu->flags & PVS_FLAG_BOOSTED))
 		event_send(slot, PVS_EVENT_FORK, child->pid);
 	return 0;
 }

@@ -113,15 +113,15 @@ class Demo:
             libvirtd = stack.enter_context(Libvirtd(deadman))
             say("libvirtd: started here, stopped at the end" if libvirtd.started else "libvirtd: it runs already")
             self.refuse_others()
-            if set(self.args.variants) & {*variants.PROFILES, *variants.ASKING}:
+            if set(self.args.variants) & {*variants.PROFILES, *variants.REQUESTING}:
                 self.daemon = stack.enter_context(Daemon(self.args.build_dir, self.daemon_config(), deadman))
             self.measure_guests(kind, image)
             say("stopping everything else that was started")
 
     def measure_guests(self, kind, image):
         """First an unmodified domain; then one with the memory through which a guest makes requests."""
-        plain = [name for name in self.args.variants if name not in variants.ASKING]
-        asking = [name for name in self.args.variants if name in variants.ASKING]
+        plain = [name for name in self.args.variants if name not in variants.REQUESTING]
+        asking = [name for name in self.args.variants if name in variants.REQUESTING]
         later_s = ANOTHER_GUEST_S + self.args.rounds * len(asking) * (self.args.seconds + OVERHEAD_S) if asking else 0
         for names, deadline in ((plain, self.deadline - later_s), (asking, self.deadline)):
             if names:
@@ -191,17 +191,17 @@ class Demo:
 
     def measure_one(self, variant, guest, load):
         tids = list(guest.vcpu_tids().values())
-        elevated_ns = (lambda: self.daemon.elevated_ns(tids)) if self.daemon else (lambda: 0)
+        boosted_ns = (lambda: self.daemon.boosted_ns(tids)) if self.daemon else (lambda: 0)
         with variants.applied(variant, guest, self.daemon, self.deadman):
-            result = measure(guest, load, variants.command(variant, self.args.seconds), self.args.seconds, elevated_ns,
+            result = measure(guest, load, variants.command(variant, self.args.seconds), self.args.seconds, boosted_ns,
                              loaded=variant != variants.IDLE)
-            if variant in ("latency", variants.ASKS) and variant not in self.shown:
+            if variant in ("latency", variants.REQUESTS) and variant not in self.shown:
                 self.shown.add(variant)
                 say(f"--- pvschedctl show {DOMAIN}, with the profile latency ---")
                 say(self.daemon.ctl("show", DOMAIN).rstrip())
                 say("---")
         if variant == variants.STATIC:
-            result.elevated_permille = result.vcpu_permille  # all of it, and not the daemon's doing
+            result.boosted_permille = result.vcpu_permille  # all of it, and not the daemon's doing
         return result
 
     def say_unchanged(self, xml):
@@ -224,7 +224,7 @@ class Report:
 
     def _base(self, name):
         """The variant of the same guest that it is compared with."""
-        base = variants.WORK if name in variants.ASKING else variants.UNTOUCHED
+        base = variants.WORK if name in variants.REQUESTING else variants.UNTOUCHED
         return base if base in self.names else name
 
     def _row(self, name):
@@ -232,7 +232,7 @@ class Report:
         ratio = stats.median_ratio(self._of(name, "load_permille"), self._of(base, "load_permille"))
         return {"guest": stats.merge(self._of(name, "guest")).summary(),
                 "host": stats.merge(self._of(name, "host")).summary(),
-                "elevated_permille": round(statistics.fmean(self._of(name, "elevated_permille")), 1),
+                "boosted_permille": round(statistics.fmean(self._of(name, "boosted_permille")), 1),
                 "load_permille_of_untouched": round(1000 * ratio), "rounds": len(self.results[name])}
 
     def say_table(self):
@@ -240,13 +240,13 @@ class Report:
         head = ("avg", "p50", "p99", "p99.9", "max")
         say()
         say("wake-up latency in us of all rounds together; boosted: permille of one CPU's time that vCPUs ran as real-time threads;")
-        say(f"load: CPU time that the spinners got, permille of {variants.UNTOUCHED}; for {variants.ASKS}: of {variants.WORK}")
+        say(f"load: CPU time that the spinners got, permille of {variants.UNTOUCHED}; for {variants.REQUESTS}: of {variants.WORK}")
         say(f"{'':16}|{'in the guest':^43}|{'cyclictest on the host (SCHED_OTHER)':^43}|{'':>7}{'':>6}")
         say(f"{'':16}|{''.join(f'{name:>8}' for name in head)}   |{''.join(f'{name:>8}' for name in head)}   "
             f"|{'boosted':>7}{'load':>6}")
         for name, row in self.rows.items():
             cells = "   |".join("".join(f"{row[side][column]:8.0f}" for column in columns) for side in ("guest", "host"))
-            say(f"{name:16}|{cells}   |{row['elevated_permille']:7.0f}{row['load_permille_of_untouched']:6}")
+            say(f"{name:16}|{cells}   |{row['boosted_permille']:7.0f}{row['load_permille_of_untouched']:6}")
         say()
 
     def say_quiet(self):
@@ -265,38 +265,38 @@ class Report:
         parts = []
         if variants.UNTOUCHED in self.names:
             parts += [self._verdict_of(name) for name in self.names if name in (*variants.PROFILES, variants.STATIC)]
-        if set(variants.ASKING) <= set(self.names):
+        if set(variants.REQUESTING) <= set(self.names):
             parts.append(self._verdict_of_asking())
         if not parts:
-            return f"verdict: none, since neither {variants.UNTOUCHED} nor {' and '.join(variants.ASKING)} were measured"
+            return f"verdict: none, since neither {variants.UNTOUCHED} nor {' and '.join(variants.REQUESTING)} were measured"
         return "verdict: " + "; ".join(parts)
 
     def compare_asking(self):
-        """Compares guest-asks with latency-work: ratios, as medians over the rounds with their intervals."""
+        """Compares guest-requests with latency-work: ratios, as medians over the rounds with their intervals."""
         def latency(figure):
             return stats.ratio(*([figure(latencies) for latencies in self._of(name, "guest")]
-                                 for name in (variants.ASKS, variants.WORK)))
+                                 for name in (variants.REQUESTS, variants.WORK)))
 
         return {"avg": latency(stats.Latencies.avg_us), "p50": latency(lambda one: one.percentile(500)),
                 "p99": latency(lambda one: one.percentile(990)),
-                "elevated": stats.ratio(*(self._of(name, "elevated_permille") for name in (variants.ASKS, variants.WORK))),
-                "load": stats.ratio(*(self._of(name, "load_permille") for name in (variants.ASKS, variants.WORK)))}
+                "boosted": stats.ratio(*(self._of(name, "boosted_permille") for name in (variants.REQUESTS, variants.WORK))),
+                "load": stats.ratio(*(self._of(name, "load_permille") for name in (variants.REQUESTS, variants.WORK)))}
 
     def _verdict_of_asking(self):
         compared = self.compare_asking()
-        avg, elevated = compared["avg"], compared["elevated"]
-        if avg is None or elevated is None:
-            return f"{variants.ASKS}: nothing to compare: {variants.WORK} was never boosted"
+        avg, boosted = compared["avg"], compared["boosted"]
+        if avg is None or boosted is None:
+            return f"{variants.REQUESTS}: nothing to compare: {variants.WORK} was never boosted"
         if avg["low"] > 1:
             latency = "MORE average wake-up latency"
         elif avg["high"] < 1:
             latency = "less average wake-up latency"
         else:
             latency = "no worse average wake-up latency"
-        permille = [self.rows[name]["elevated_permille"] for name in (variants.ASKS, variants.WORK)]
-        return (f"{variants.ASKS}: {latency} than {variants.WORK} ({avg['ratio']:.2f} times, {avg['low']:.2f} to "
+        permille = [self.rows[name]["boosted_permille"] for name in (variants.REQUESTS, variants.WORK)]
+        return (f"{variants.REQUESTS}: {latency} than {variants.WORK} ({avg['ratio']:.2f} times, {avg['low']:.2f} to "
                 f"{avg['high']:.2f}), boosted {permille[0]:.0f} permille instead of {permille[1]:.0f} "
-                f"({elevated['ratio']:.2f} times, {elevated['low']:.2f} to {elevated['high']:.2f})")
+                f"({boosted['ratio']:.2f} times, {boosted['low']:.2f} to {boosted['high']:.2f})")
 
     def _gain(self, name, figure):
         """How many times less than untouched, as the median over the rounds."""
@@ -335,8 +335,8 @@ def main():
     report.say_table()
     report.say_quiet()
     if args.json:
-        asking = {"guest_asks_against_latency_work": report.compare_asking()} \
-            if set(variants.ASKING) <= set(report.names) else {}
+        asking = {"guest_requests_against_latency_work": report.compare_asking()} \
+            if set(variants.REQUESTING) <= set(report.names) else {}
         report.write_json(args.json, {"rounds": max(map(len, demo.results.values())), "seconds": args.seconds,
                                       "interval_us": variants.INTERVAL_US, "rt_interval_us": variants.RT_PERIOD_US,
                                       "vcpus": args.vcpus, "accelerator": demo.accelerator, **asking})

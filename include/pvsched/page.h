@@ -131,7 +131,7 @@ struct pvsched_page {
 	/* host: a snapshot of one moment, written without a lock */
 	__u64 generation;   /* as in the region's header */
 	__u64 run_delay_ns; /* total time runnable but not running */
-	__u64 elevated_ns;  /* total time run while boosted */
+	__u64 boosted_ns;   /* total time run while boosted */
 	__u32 host_cpu;     /* host CPU where the vCPU runs or ran last */
 	__u32 host_flags;   /* PVSCHED_HOST_* */
 	__u64 boosts;       /* number of boosts */
@@ -193,27 +193,28 @@ static inline __u64 pvsched_tuple(__u32 policy, int nice, __u32 rt_priority)
 }
 
 /** What a guest requests for one vCPU at this moment. */
-enum pvsched_ask {
-	PVSCHED_ASK_NONE = 0,     /* no request: the host decides by what it observes */
-	PVSCHED_ASK_ORDINARY = 1, /* only ordinary work runs there */
-	PVSCHED_ASK_URGENT = 2,   /* a real-time task runs or waits, or a critical section runs */
-	PVSCHED_ASK_INVALID = 3,  /* a word without meaning: counted, otherwise as NONE */
+enum pvsched_urgency {
+	PVSCHED_URGENCY_NONE = 0,     /* no request: the host decides by what it observes */
+	PVSCHED_URGENCY_ORDINARY = 1, /* only ordinary work runs there */
+	PVSCHED_URGENCY_URGENT = 2, /* a real-time task runs or waits, or a critical section runs */
+	PVSCHED_URGENCY_INVALID = 3, /* a word without meaning: counted, otherwise as NONE */
 };
 
-static inline enum pvsched_ask pvsched_tuple_ask(__u64 tuple)
+static inline enum pvsched_urgency pvsched_tuple_urgency(__u64 tuple)
 {
 	__u32 policy = tuple & 0xff, rt_priority = (tuple >> 16) & 0xff;
 	int nice = (__s8)(tuple >> 8);
 
 	if (policy == PVSCHED_POLICY_FIFO || policy == PVSCHED_POLICY_RR)
-		return nice == 0 && rt_priority >= 1 && rt_priority <= 99 ? PVSCHED_ASK_URGENT
-		                                                          : PVSCHED_ASK_INVALID;
+		return nice == 0 && rt_priority >= 1 && rt_priority <= 99 ? PVSCHED_URGENCY_URGENT
+		                                                          : PVSCHED_URGENCY_INVALID;
 	if (policy == PVSCHED_POLICY_NORMAL || policy == PVSCHED_POLICY_BATCH)
-		return nice >= -20 && nice <= 19 && rt_priority == 0 ? PVSCHED_ASK_ORDINARY
-		                                                     : PVSCHED_ASK_INVALID;
+		return nice >= -20 && nice <= 19 && rt_priority == 0 ? PVSCHED_URGENCY_ORDINARY
+		                                                     : PVSCHED_URGENCY_INVALID;
 	if (policy == PVSCHED_POLICY_IDLE)
-		return nice == 0 && rt_priority == 0 ? PVSCHED_ASK_ORDINARY : PVSCHED_ASK_INVALID;
-	return PVSCHED_ASK_INVALID;
+		return nice == 0 && rt_priority == 0 ? PVSCHED_URGENCY_ORDINARY
+		                                     : PVSCHED_URGENCY_INVALID;
+	return PVSCHED_URGENCY_INVALID;
 }
 
 /**
@@ -233,13 +234,13 @@ static inline __u32 pvsched_request_sequence(__u64 request)
 	return (__u32)(request >> 32);
 }
 
-static inline enum pvsched_ask pvsched_request_ask(__u64 request)
+static inline enum pvsched_urgency pvsched_request_urgency(__u64 request)
 {
 	if (pvsched_request_sequence(request) == 0)
-		return request == 0 ? PVSCHED_ASK_NONE : PVSCHED_ASK_INVALID;
+		return request == 0 ? PVSCHED_URGENCY_NONE : PVSCHED_URGENCY_INVALID;
 	if (request & 0xff000000U)
-		return PVSCHED_ASK_INVALID;
-	return pvsched_tuple_ask(request & 0xffffff);
+		return PVSCHED_URGENCY_INVALID;
+	return pvsched_tuple_urgency(request & 0xffffff);
 }
 
 /**
@@ -259,30 +260,31 @@ static inline __u32 pvsched_expect_us(__u64 expect, __u64 request)
 }
 
 /** What the guest's scheduler requests with these two words. */
-static inline enum pvsched_ask pvsched_intent_ask(__u64 task_intent, __u64 cs_state)
+static inline enum pvsched_urgency pvsched_intent_urgency(__u64 task_intent, __u64 cs_state)
 {
 	__u32 flags = (task_intent >> 48) & 0xff;
-	enum pvsched_ask current = pvsched_tuple_ask(task_intent & 0xffffff);
-	enum pvsched_ask pending = pvsched_tuple_ask((task_intent >> 24) & 0xffffff);
+	enum pvsched_urgency current = pvsched_tuple_urgency(task_intent & 0xffffff);
+	enum pvsched_urgency pending = pvsched_tuple_urgency((task_intent >> 24) & 0xffffff);
 
 	if ((cs_state & ~PVSCHED_CS_ALL) || task_intent >> 56 ||
 	    (flags & ~(PVSCHED_INTENT_PENDING | PVSCHED_INTENT_IDLE)))
-		return PVSCHED_ASK_INVALID;
-	if (current == PVSCHED_ASK_INVALID ||
-	    ((flags & PVSCHED_INTENT_PENDING) && pending == PVSCHED_ASK_INVALID))
-		return PVSCHED_ASK_INVALID;
-	if (cs_state || current == PVSCHED_ASK_URGENT ||
-	    ((flags & PVSCHED_INTENT_PENDING) && pending == PVSCHED_ASK_URGENT))
-		return PVSCHED_ASK_URGENT;
-	return PVSCHED_ASK_ORDINARY;
+		return PVSCHED_URGENCY_INVALID;
+	if (current == PVSCHED_URGENCY_INVALID ||
+	    ((flags & PVSCHED_INTENT_PENDING) && pending == PVSCHED_URGENCY_INVALID))
+		return PVSCHED_URGENCY_INVALID;
+	if (cs_state || current == PVSCHED_URGENCY_URGENT ||
+	    ((flags & PVSCHED_INTENT_PENDING) && pending == PVSCHED_URGENCY_URGENT))
+		return PVSCHED_URGENCY_URGENT;
+	return PVSCHED_URGENCY_ORDINARY;
 }
 
 /** Merges the requests of an application and of the scheduler. Urgent wins; invalid is ignored. */
-static inline enum pvsched_ask pvsched_ask_merge(enum pvsched_ask a, enum pvsched_ask b)
+static inline enum pvsched_urgency pvsched_urgency_merge(enum pvsched_urgency a,
+                                                         enum pvsched_urgency b)
 {
-	if (a == PVSCHED_ASK_INVALID)
-		return b == PVSCHED_ASK_INVALID ? PVSCHED_ASK_NONE : b;
-	if (b == PVSCHED_ASK_INVALID)
+	if (a == PVSCHED_URGENCY_INVALID)
+		return b == PVSCHED_URGENCY_INVALID ? PVSCHED_URGENCY_NONE : b;
+	if (b == PVSCHED_URGENCY_INVALID)
 		return a;
 	return a > b ? a : b;
 }

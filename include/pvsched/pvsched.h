@@ -88,7 +88,7 @@ struct pvsched_report {
 	uint32_t reserved0;
 	uint64_t generation;   /* of the host; 0: none */
 	uint64_t run_delay_ns; /* total time it waited for a host CPU */
-	uint64_t elevated_ns;  /* total time it ran boosted */
+	uint64_t boosted_ns;   /* total time it ran boosted */
 	uint64_t boosts;       /* total number of boosts */
 	uint64_t throttles;    /* total number of boosts that ended because tokens ran out */
 	uint64_t published_ns; /* monotonic time of the host */
@@ -100,7 +100,7 @@ struct pvsched_account {
 	uint32_t boosted;   /* not 0: the CPU was boosted, or became so */
 	uint32_t throttled; /* PVSCHED_BY_*: the CPU was throttled, or became so */
 	uint64_t waited_ns; /* time runnable without a host CPU */
-	uint64_t elevated_ns;
+	uint64_t boosted_ns;
 	uint64_t reserved[4];
 };
 
@@ -116,7 +116,7 @@ struct pvsched_lease {
 	uint64_t boosts;
 	uint64_t throttles;
 	uint64_t run_delay_ns;
-	uint64_t elevated_ns;
+	uint64_t boosted_ns;
 	uint32_t boosted;
 	uint32_t throttled;
 	uint32_t counted;

@@ -63,7 +63,7 @@ void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_buck
  * before in the same run, that time is owed as well: it is added up, and counts as if it had ended
  * with the last of those boosts.
  */
-void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+void account_boosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 	uint64_t in_ns = READ(a->in_ns);
@@ -77,16 +77,16 @@ void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t
 		WRITE(a->earlier_in_ns, in_ns);
 	}
 	WRITE(a->exhausted_at_ns, 0);
-	WRITE(a->raised_at_ns, now_ns);
-	flags_change(a, PVS_FLAG_ELEVATED, PVS_FLAG_REPORT_BLOCKED);
+	WRITE(a->boosted_at_ns, now_ns);
+	flags_change(a, PVS_FLAG_BOOSTED, PVS_FLAG_REPORT_BLOCKED);
 }
 
-void account_lowered(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+void account_unboosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 
-	WRITE(a->lowered_at_ns, now_ns);
-	flags_change(a, 0, PVS_FLAG_ELEVATED);
+	WRITE(a->unboosted_at_ns, now_ns);
+	flags_change(a, 0, PVS_FLAG_BOOSTED);
 }
 
 void account_watch_again(const struct accounts *accounts, unsigned int slot)
@@ -192,8 +192,9 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	const struct demand demand = {rule.burst_ns, run.earlier_ns + run.last_ns};
 
 	*ret = (struct policy_facts){
-	        /* not if it was lowered meanwhile: then the tracer has dropped its deadline */
-	        .watched = in_ns && READ(a->watched_ns) == in_ns && READ(a->lowered_at_ns) < in_ns,
+	        /* not if it was unboosted meanwhile: then the tracer has dropped its deadline */
+	        .watched =
+	                in_ns && READ(a->watched_ns) == in_ns && READ(a->unboosted_at_ns) < in_ns,
 	        .urgent_work_ns = READ(a->urgent_work_ns),
 	        .urgent_run_ns = READ(a->urgent_run_ns),
 	        .whereabouts = whereabouts(a, in_ns),
@@ -245,7 +246,7 @@ bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t 
 	 * millisecond is an accepted race. A value from before the end of the last boost may be
 	 * that of a real-time thread.
 	 */
-	return at_ns > READ(a->lowered_at_ns) && READ(a->out_ns) == at_ns && !READ(a->in_ns) &&
+	return at_ns > READ(a->unboosted_at_ns) && READ(a->out_ns) == at_ns && !READ(a->in_ns) &&
 	       now_ns < at_ns + ACCOUNT_SLACK_NS;
 }
 
@@ -264,7 +265,7 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 	struct pvs_run run;
 	int64_t left_ns;
 
-	if (!in_ns || !(READ(a->flags) & PVS_FLAG_ELEVATED))
+	if (!in_ns || !(READ(a->flags) & PVS_FLAG_BOOSTED))
 		return 0;
 	rule = rule_read(&a->rule);
 	run = pvs_run_of(a, in_ns, now_ns);
@@ -329,7 +330,7 @@ void account_request(const struct accounts *accounts, unsigned int slot,
 {
 	const struct pvs_request *traced = &accounts->vcpus[slot].request;
 	uint64_t read_ns = __atomic_load_n(&traced->read_ns, __ATOMIC_ACQUIRE);
-	uint32_t opinion = READ(traced->opinion);
+	uint32_t urgency = READ(traced->urgency);
 	struct pvs_request seen = {
 	        .words = {READ(traced->words[0]), READ(traced->words[1]), READ(traced->words[2])},
 	        .generation = READ(traced->generation),
@@ -339,7 +340,7 @@ void account_request(const struct accounts *accounts, unsigned int slot,
 	        .intent_ns = READ(traced->intent_ns),
 	        .expected_ns = READ(traced->expected_ns),
 	        .clock = request->clock,
-	        .opinion = opinion <= PVSCHED_ASK_URGENT ? opinion : PVSCHED_ASK_NONE,
+	        .urgency = urgency <= PVSCHED_URGENCY_URGENT ? urgency : PVSCHED_URGENCY_NONE,
 	        .agent = READ(traced->agent),
 	        .invalid_total = request->invalid_total,
 	        .stale_total = request->stale_total,
@@ -374,7 +375,7 @@ void account_snapshot(const struct accounts *accounts, unsigned int slot,
 
 	*ret = (struct guest_snapshot){
 	        .run_delay_ns = READ(a->wait_ns),
-	        .elevated_ns = READ(a->used_ns),
+	        .boosted_ns = READ(a->used_ns),
 	        .host_cpu = READ(a->cpu),
 	};
 	if (account_whereabouts(accounts, slot) == POLICY_WAITING)

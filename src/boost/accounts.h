@@ -50,10 +50,10 @@ void account_set_domain_rule(const struct accounts *accounts, unsigned int domai
 void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_bucket_rule *rule);
 
 /** To be called before the thread is boosted: it is charged from @now_ns on. */
-void account_raised(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
+void account_boosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
 /** To be called after the boost has ended: the thread is charged until @now_ns. */
-void account_lowered(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
+void account_unboosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
 /**
  * For a boosted thread whose tokens have ended, and whose boost goes on: from its next switch-in on

@@ -10,9 +10,9 @@
 struct actuator_slot {
 	struct identity identity;
 	pid_t leader;              /* TID of its process's leader; 0: see identity_restore_exec() */
-	enum identity_proof proof; /* that it was this thread which was raised */
+	enum identity_proof proof; /* that it was this thread which was boosted */
 	uint16_t place;            /* in boosted_slots::slots, plus 1; 0: not boosted */
-	bool lowered_in_part;      /* its class may be back already, and its slack is not */
+	bool unboosted_in_part;    /* its class may be back already, and its slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
 
@@ -69,7 +69,7 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 	if (r != 0)
 		return r == IDENTITY_GONE ? ACTUATOR_GONE : r;
 	/* a boost that others gave the leader must not be taken for ours after an execve() */
-	if (sched_is_raised(leader, &actuator->boost) == 1)
+	if (sched_has_boost(leader, &actuator->boost) == 1)
 		leader = 0;
 	actuator->slots[slot] = (struct actuator_slot){
 	        .identity = STEAL(identity, IDENTITY_NULL),
@@ -144,7 +144,7 @@ static void undo_if_reused(const struct actuator_slot *s, const struct sched_boo
 {
 	CLEANUP(sched_close) struct sched_thread other = SCHED_THREAD_NULL;
 
-	if (sched_open(s->identity.id.tid, &other) == 0 && sched_is_raised(other.tid, boost) == 1)
+	if (sched_open(s->identity.id.tid, &other) == 0 && sched_has_boost(other.tid, boost) == 1)
 		sched_restore(&other, &s->before);
 }
 
@@ -156,29 +156,30 @@ static int undo_after_exec(struct actuator *actuator, unsigned int slot)
 	return identity_restore_exec(&s->identity.id, s->leader, &actuator->boost, &s->before);
 }
 
-/* Raises the thread, whose record is written, and no other. Returns 0, or -errno: it is not. */
-static int raise_recorded(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+/* Boosts the thread, whose record is written, and no other. Returns 0, or -errno: it is not. */
+static int boost_recorded(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
-	int r = sched_raise(s->identity.id.tid, &actuator->boost);
+	int r = sched_give_boost(s->identity.id.tid, &actuator->boost);
 
 	if (r < 0)
 		return r;
 	s->proof = prove(actuator, slot, now_ns);
 	if (s->proof == IDENTITY_NONE) {
 		undo_if_reused(s, &actuator->boost);
-		/* if that fails it is raised, under another TID, and to lower it tries again */
+		/* if that fails it is boosted, under another TID, and to unboost it tries again */
 		if (undo_after_exec(actuator, slot) >= 0)
 			return -ESRCH;
 	}
 	if (ledger_has_thread(actuator->ledger, slot))
 		return 0;
-	/* a guardian that acted in between has dropped the record: nothing is raised without one */
+	/* a guardian that acted in between has dropped the record: nothing is boosted without one
+	 */
 	r = sched_restore(&s->identity.thread, &s->before);
 	return r < 0 ? r : -ECANCELED;
 }
 
-int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
@@ -195,10 +196,10 @@ int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 		return ACTUATOR_ALREADY_RT;
 	s->before = record.before;
 	ledger_put_thread(actuator->ledger, slot, &record);
-	r = raise_recorded(actuator, slot, now_ns);
+	r = boost_recorded(actuator, slot, now_ns);
 	if (r == 0) {
 		boosted_add(actuator, slot);
-		s->lowered_in_part = false;
+		s->unboosted_in_part = false;
 		return 0;
 	}
 	ledger_drop_thread(actuator->ledger, slot);
@@ -206,23 +207,23 @@ int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 }
 
 /* Its class is not ours any more: changed by others, unless the guardian or we were quicker. */
-static int lower_rest(struct actuator *actuator, unsigned int slot)
+static int unboost_rest(struct actuator *actuator, unsigned int slot)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	int r;
 
 	if (!ledger_has_thread(actuator->ledger, slot))
 		return 0;
-	if (!s->lowered_in_part)
+	if (!s->unboosted_in_part)
 		return ACTUATOR_FOREIGN;
 	r = sched_finish_restore(&s->identity.thread, &s->before);
 	return r < 0 ? r : r == 1 ? 0 : ACTUATOR_FOREIGN;
 }
 
 /*
- * True if only an epoch proves that this thread was raised, and that epoch has not ended. If the
+ * True if only an epoch proves that this thread was boosted, and that epoch has not ended. If the
  * thread is found to be gone then, the tracer missed its exit, and another one may have been
- * raised.
+ * boosted.
  */
 static bool rests_on_epoch(const struct actuator_slot *s, uint32_t epoch)
 {
@@ -230,15 +231,15 @@ static bool rests_on_epoch(const struct actuator_slot *s, uint32_t epoch)
 	       epoch == s->identity.epoch;
 }
 
-/* Lowers the thread under its own TID. Returns 0, an outcome, or -errno. */
-static int lower_tid(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+/* Unboosts the thread under its own TID. Returns 0, an outcome, or -errno. */
+static int unboost_tid(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	bool by_epoch = rests_on_epoch(s, account_epoch(actuator->accounts, slot));
-	int r = sched_is_raised(s->identity.id.tid, &actuator->boost);
+	int r = sched_has_boost(s->identity.id.tid, &actuator->boost);
 
 	if (r == 0)
-		return lower_rest(actuator, slot);
+		return unboost_rest(actuator, slot);
 	if (r == 1 && !prove(actuator, slot, now_ns)) {
 		if (by_epoch)
 			undo_if_reused(s, &actuator->boost);
@@ -246,20 +247,20 @@ static int lower_tid(struct actuator *actuator, unsigned int slot, uint64_t now_
 	}
 	if (r == 1) {
 		r = sched_restore(&s->identity.thread, &s->before);
-		s->lowered_in_part = r < 0;
+		s->unboosted_in_part = r < 0;
 		if (r == 0 && !prove(actuator, slot, now_ns))
 			r = -ESRCH;
 	}
 	return r == -ESRCH ? ACTUATOR_GONE : r;
 }
 
-int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+int actuator_unboost(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	int r, after_exec = 0;
 
 	if (!actuator_is_boosted(actuator, slot))
 		return 0;
-	r = lower_tid(actuator, slot, now_ns);
+	r = unboost_tid(actuator, slot, now_ns);
 	if (r < 0)
 		return r;
 	/* without an epoch: the exiting leader may have that TID for a moment still, and answer */
@@ -275,7 +276,7 @@ int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
 {
 	return actuator_is_boosted(actuator, slot) &&
-	       sched_is_raised(actuator->slots[slot].identity.id.tid, &actuator->boost) == 1;
+	       sched_has_boost(actuator->slots[slot].identity.id.tid, &actuator->boost) == 1;
 }
 
 int actuator_forget(struct actuator *actuator, unsigned int slot)

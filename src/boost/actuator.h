@@ -16,7 +16,7 @@
 
 struct actuator;
 
-/** Outcomes of raise and lower. */
+/** Outcomes of boost and lower. */
 enum {
 	ACTUATOR_GONE = 1,   /* the thread is gone */
 	ACTUATOR_FOREIGN,    /* it does not have the class that we gave it: left alone */
@@ -26,8 +26,8 @@ enum {
 
 /**
  * The slots whose threads are boosted, side by side and in no order: only few are boosted at a
- * time. In a walk from the last one to the first, the one that is looked at may be lowered, and
- * raised again.
+ * time. In a walk from the last one to the first, the one that is looked at may be unboosted, and
+ * boosted again.
  */
 struct boosted_slots {
 	unsigned int n;
@@ -56,18 +56,18 @@ void actuator_close(struct actuator *actuator, unsigned int slot);
  * Boosts the thread, which must not be boosted. Returns 0, an outcome, or -errno; except on 0 the
  * thread is as it was.
  */
-int actuator_raise(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
+int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
  * Gives back what the thread had, also to one that goes on under its leader's TID after execve(),
  * which is ACTUATOR_GONE: the TID of the slot is not the thread's any more. Returns 0,
  * ACTUATOR_GONE or ACTUATOR_FOREIGN: in all three the record is gone; or -errno: the thread is
- * still raised, and the record stays for the guardian.
+ * still boosted, and the record stays for the guardian.
  */
-int actuator_lower(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
+int actuator_unboost(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
- * Is the slot's thread boosted? It is from actuator_raise() until actuator_lower() or
+ * Is the slot's thread boosted? It is from actuator_boost() until actuator_unboost() or
  * actuator_forget() was successful.
  */
 bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot);
@@ -75,7 +75,7 @@ bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot);
 /** The boosted slots; the same object at each call. */
 const struct boosted_slots *actuator_boosted(const struct actuator *actuator);
 
-/** Asks the kernel: does a boosted thread still have what actuator_raise() gave it? */
+/** Asks the kernel: does a boosted thread still have what actuator_boost() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
 
 /**

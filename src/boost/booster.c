@@ -363,7 +363,7 @@ static int do_read_totals(struct booster *b, void *arg)
 	*ret = b->totals;
 	ret->notes_lost = b->notes.lost;
 	ret->wait = wait_uses_io_uring(b->wait) ? BOOSTER_WAIT_IO_URING : BOOSTER_WAIT_EPOLL;
-	ret->elevated = actuator_boosted(b->actuator)->n;
+	ret->boosted = actuator_boosted(b->actuator)->n;
 	return 0;
 }
 

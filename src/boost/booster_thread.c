@@ -31,7 +31,7 @@ static void check_guardian(struct booster *b)
 	b->holds |= POLICY_HOLD(POLICY_REASON_GUARDIAN);
 	policy_hold_all(b->policy, b->holds);
 	step_all(b, POLICY_EVENT_LOOK);
-	/* also those that could not be lowered before */
+	/* also those that could not be unboosted before */
 	for (unsigned int i = boosted->n; i-- > 0;)
 		step_unboost(b, boosted->slots[i]);
 	notes_add(&b->notes, BOOSTER_NOTE_GUARDIAN, 0, 0);
@@ -71,7 +71,8 @@ static void look_at_page(struct booster *b, unsigned int slot)
 	if (found & PAGES_LOST)
 		notes_add(&b->notes, BOOSTER_NOTE_PAGE_LOST, slot, 0);
 	step_vcpu(b, slot,
-	          page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT : POLICY_EVENT_ORDINARY);
+	          page.urgency == PVSCHED_URGENCY_URGENT ? POLICY_EVENT_URGENT
+	                                                 : POLICY_EVENT_ORDINARY);
 	if (was_boosted != actuator_is_boosted(b->actuator, slot))
 		booster_delay(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
 }

@@ -29,7 +29,7 @@ struct booster_totals {
 	uint64_t notes_lost;       /* the main thread did not read them in time */
 	uint64_t wakeups;          /* returns from the wait */
 	uint64_t deadlines_missed; /* boosts that the backstop ended, see backstop.h */
-	unsigned int elevated;     /* vCPUs that are boosted now */
+	unsigned int boosted;      /* vCPUs that are boosted now */
 	enum booster_wait wait;
 	int wait_error; /* why it does not wait by io_uring, if it was told to: -errno */
 };

@@ -5,7 +5,7 @@ static int find(const struct accounts *accounts, const struct boosted_slots *boo
                 unsigned int running, bool of_domain, uint64_t now_ns)
 {
 	const struct pvs_vcpu_account *here = &accounts->vcpus[running];
-	struct policy_claim claims[2]; /* the largest one so far, and the next one */
+	struct policy_debt claims[2]; /* the largest one so far, and the next one */
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < boosted->n; i++) {
@@ -14,7 +14,7 @@ static int find(const struct accounts *accounts, const struct boosted_slots *boo
 
 		if (a->cpu != here->cpu || (of_domain && a->domain != here->domain))
 			continue;
-		claims[n] = (struct policy_claim){
+		claims[n] = (struct policy_debt){
 		        .vcpu = slot,
 		        .owed_ns = account_owed_ns(accounts, slot, now_ns),
 		};

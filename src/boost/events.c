@@ -20,7 +20,7 @@ _Static_assert(POLICY_EVENT_LOOK == 0, "the event of those that are not in the t
 
 /*
  * The bucket of a CPU is empty. The vCPU that runs there is pushed to another CPU, or it is
- * lowered, also if others owe more, since the cap holds now. Then the largest debtor of that CPU
+ * unboosted, also if others owe more, since the cap holds now. Then the largest debtor of that CPU
  * waits longer, so that the others get its tokens first.
  */
 static void cpu_exhausted(struct booster *b, unsigned int running)
@@ -28,7 +28,7 @@ static void cpu_exhausted(struct booster *b, unsigned int running)
 	int debtor;
 
 	if (actuator_is_boosted(b->actuator, running) &&
-	    step_vcpu(b, running, POLICY_EVENT_CROWDED) == POLICY_DISPLACE)
+	    step_vcpu(b, running, POLICY_EVENT_MAY_PUSH) == POLICY_PUSH)
 		return;
 	debtor = debtor_on_cpu(b->accounts, actuator_boosted(b->actuator), running, clock_now_ns());
 	if (debtor >= 0 && (unsigned int)debtor != running)

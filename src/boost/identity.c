@@ -68,7 +68,7 @@ int identity_restore_exec(const struct thread_id *id, pid_t leader, const struct
 	uint64_t start_ticks;
 	int r;
 
-	if (leader <= 0 || leader == id->tid || sched_is_raised(leader, boost) != 1 ||
+	if (leader <= 0 || leader == id->tid || sched_has_boost(leader, boost) != 1 ||
 	    is_thread_of(leader, id->tid))
 		return 0;
 	r = sched_open(leader, &thread);
@@ -77,7 +77,7 @@ int identity_restore_exec(const struct thread_id *id, pid_t leader, const struct
 	/* execve() gave the thread the leader's start time; a process with a reused TID is younger
 	 */
 	if (r == 0 && (start_ticks > id->start_ticks || !sched_alive(&thread) ||
-	               sched_is_raised(leader, boost) != 1))
+	               sched_has_boost(leader, boost) != 1))
 		return 0;
 	if (r == 0)
 		r = sched_restore(&thread, before);

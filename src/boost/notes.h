@@ -21,7 +21,8 @@ enum booster_note_type {
 	BOOSTER_NOTE_QUOTA,     /* 1: a CFS quota holds for a vCPU; 0: it holds no longer */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page cannot be read any more */
-	BOOSTER_NOTE_HELPER, /* lowered for a helper of its domain, for the first time: its place */
+	BOOSTER_NOTE_HELPER, /* unboosted for a helper of its domain, for the first time: its place
+	                      */
 };
 
 struct booster_note {

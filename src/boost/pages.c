@@ -146,8 +146,9 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	/* if the read fails the request stays as it was; pages_look() finds the loss */
 	guest_page_read_request(&p->page, agent_speaks(p),
 	                        facts->ran_ns ? now_ns - facts->ran_ns : 0, now_ns, &p->request);
-	facts->ask = pvs_request_opinion(&p->request, now_ns);
-	facts->expected_ns = facts->ask == PVSCHED_ASK_ORDINARY ? p->request.expected_ns : 0;
+	facts->urgency = pvs_request_urgency(&p->request, now_ns);
+	facts->expected_ns =
+	        facts->urgency == PVSCHED_URGENCY_ORDINARY ? p->request.expected_ns : 0;
 	facts->said_ns = MAX(p->request.request_ns, p->request.intent_ns);
 }
 
@@ -291,18 +292,19 @@ static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now
 }
 
 /* What the tracer would report: also what is not new, but wanted and maybe not reported yet. */
-static bool is_news(const struct policy_view *view, enum pvsched_ask before, enum pvsched_ask ask)
+static bool is_news(const struct policy_view *view, enum pvsched_urgency before,
+                    enum pvsched_urgency urgency)
 {
-	return ask != before || (ask == PVSCHED_ASK_URGENT && view->wants_urgent) ||
-	       (ask == PVSCHED_ASK_ORDINARY && view->wants_ordinary);
+	return urgency != before || (urgency == PVSCHED_URGENCY_URGENT && view->wants_urgent) ||
+	       (urgency == PVSCHED_URGENCY_ORDINARY && view->wants_ordinary);
 }
 
-static int poll_ask(struct pages *pages, unsigned int slot, const struct policy_view *view,
-                    uint64_t now_ns)
+static int poll_request(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                        uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	uint64_t changed_ns = p->request.changed_ns;
-	enum pvsched_ask before = pvs_request_opinion(&p->request, now_ns);
+	enum pvsched_urgency before = pvs_request_urgency(&p->request, now_ns);
 
 	p->polls_total++;
 	if (guest_page_read_request(&p->page, agent_speaks(p), 0, now_ns, &p->request) < 0)
@@ -311,7 +313,8 @@ static int poll_ask(struct pages *pages, unsigned int slot, const struct policy_
 		p->poll_interval_ns = PAGES_POLL_MIN_NS;
 	else
 		p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
-	return is_news(view, before, pvs_request_opinion(&p->request, now_ns)) ? PAGES_ASKED : 0;
+	return is_news(view, before, pvs_request_urgency(&p->request, now_ns)) ? PAGES_REQUESTED
+	                                                                       : 0;
 }
 
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
@@ -332,7 +335,7 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 		pages_publish(pages, slot, view, now_ns);
 	}
 	if (is_polled(p))
-		found |= poll_ask(pages, slot, view, now_ns);
+		found |= poll_request(pages, slot, view, now_ns);
 	if (!(found & PAGES_LOST))
 		plan(pages, slot, now_ns);
 	return found;
@@ -363,7 +366,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	        .polled = p->polled,
 	        .status = p->status,
 	        .hello = p->hello,
-	        .ask = pvs_request_opinion(&p->request, now_ns),
+	        .urgency = pvs_request_urgency(&p->request, now_ns),
 	        .generation = p->page.generation,
 	        .hellos_total = p->hellos_total,
 	        .polls_total = p->polls_total,

@@ -33,7 +33,7 @@ struct pages_view {
 	bool polled; /* not read by the tracer */
 	enum pvsched_status status;
 	struct guest_hello hello;
-	enum pvsched_ask ask;
+	enum pvsched_urgency urgency;
 	uint64_t generation;
 	uint64_t hellos_total; /* changes of status */
 	uint64_t polls_total;
@@ -66,7 +66,7 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 /* bits that pages_look() returns */
 #define PAGES_STATUS (1 << 0) /* the status has changed */
 #define PAGES_LOST   (1 << 1) /* the memory is gone */
-#define PAGES_ASKED                                                                                \
+#define PAGES_REQUESTED                                                                            \
 	(1 << 2) /* by polling: a new request, or one that the policy wants to hear of */
 
 /** Looks at the page of a slot that is due. Returns PAGES_* bits. */

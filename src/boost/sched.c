@@ -161,12 +161,12 @@ bool sched_is_realtime(const struct sched_state *state)
 	       state->policy == SCHED_DEADLINE;
 }
 
-int sched_raise(pid_t tid, const struct sched_boost *boost)
+int sched_give_boost(pid_t tid, const struct sched_boost *boost)
 {
 	return class_set(tid, boost->policy, boost->priority, true);
 }
 
-int sched_is_raised(pid_t tid, const struct sched_boost *boost)
+int sched_has_boost(pid_t tid, const struct sched_boost *boost)
 {
 	struct attributes attributes = {0};
 	int r = attributes_get(tid, &attributes);
@@ -243,7 +243,7 @@ int sched_make_self_fifo(uint32_t priority)
 {
 	struct sched_boost boost = {.policy = SCHED_FIFO, .priority = priority};
 
-	return sched_raise(0, &boost);
+	return sched_give_boost(0, &boost);
 }
 
 int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)

@@ -68,13 +68,13 @@ int sched_get_class(pid_t tid, struct sched_state *ret);
 bool sched_is_realtime(const struct sched_state *state);
 
 /** Gives the boost, with SCHED_RESET_ON_FORK. Returns 0, or -errno. */
-int sched_raise(pid_t tid, const struct sched_boost *boost);
+int sched_give_boost(pid_t tid, const struct sched_boost *boost);
 
 /**
- * Does the thread have what sched_raise() gave?
+ * Does the thread have what sched_give_boost() gave?
  * Returns 1; 0 if its class was changed since; -errno (-ESRCH: no such thread).
  */
-int sched_is_raised(pid_t tid, const struct sched_boost *boost);
+int sched_has_boost(pid_t tid, const struct sched_boost *boost);
 
 /**
  * Puts a state back, except for the nice value: the kernel kept that while the thread was
@@ -85,10 +85,10 @@ int sched_is_raised(pid_t tid, const struct sched_boost *boost);
 int sched_restore(struct sched_thread *thread, const struct sched_state *state);
 
 /**
- * For a thread that does not have what sched_raise() gave, although there is a record of it: the
- * daemon may have died before it raised the thread, or within sched_restore(), when the class was
- * back and the slack was not.
- * Returns 1 if that is so, and all is as in @state now; 0 if another program changed it; -errno.
+ * For a thread that does not have what sched_give_boost() gave, although there is a record of it:
+ * the daemon may have died before it boosted the thread, or within sched_restore(), when the class
+ * was back and the slack was not. Returns 1 if that is so, and all is as in @state now; 0 if
+ * another program changed it; -errno.
  */
 int sched_finish_restore(struct sched_thread *thread, const struct sched_state *state);
 

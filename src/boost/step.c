@@ -12,14 +12,14 @@ static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct 
 
 void step_unboost(struct booster *b, unsigned int slot)
 {
-	int r = actuator_lower(b->actuator, slot, clock_now_ns());
+	int r = actuator_unboost(b->actuator, slot, clock_now_ns());
 
 	if (r < 0) {
 		/* still boosted, still charged: the tracer will call the guardian */
 		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
 		return;
 	}
-	account_lowered(b->accounts, slot, clock_now_ns());
+	account_unboosted(b->accounts, slot, clock_now_ns());
 	if (r == ACTUATOR_FOREIGN)
 		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
 	else if (r == ACTUATOR_GONE)
@@ -50,18 +50,18 @@ static uint32_t boost(struct booster *b, unsigned int slot)
 	int r;
 
 	if (actuator_is_boosted(b->actuator, slot)) {
-		/* it could not be lowered before: that comes first */
+		/* it could not be unboosted before: that comes first */
 		step_unboost(b, slot);
 		if (actuator_is_boosted(b->actuator, slot))
 			return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
 	/* charged from before the change, so that every boosted moment is charged */
 	now_ns = clock_now_ns();
-	account_raised(b->accounts, slot, now_ns);
-	r = actuator_raise(b->actuator, slot, now_ns);
+	account_boosted(b->accounts, slot, now_ns);
+	r = actuator_boost(b->actuator, slot, now_ns);
 	if (r == 0)
 		return 0;
-	account_lowered(b->accounts, slot, clock_now_ns());
+	account_unboosted(b->accounts, slot, clock_now_ns());
 	return failure(b, slot, r);
 }
 
@@ -73,7 +73,7 @@ static void forget(struct booster *b, unsigned int slot)
 		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
 		return;
 	}
-	account_lowered(b->accounts, slot, clock_now_ns());
+	account_unboosted(b->accounts, slot, clock_now_ns());
 	notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
 }
 
@@ -86,19 +86,19 @@ static void carry_out(struct booster *b, unsigned int slot, const struct policy_
 	switch (decision->action) {
 	case POLICY_NOTHING:
 		return;
-	case POLICY_RAISE:
+	case POLICY_BOOST:
 		hold = boost(b, slot);
 		now_ns = clock_now_ns();
 		facts(b, slot, now_ns, &f);
-		policy_raised(b->policy, slot, hold, &f, now_ns);
+		policy_boosted(b->policy, slot, hold, &f, now_ns);
 		return;
-	case POLICY_LOWER:
+	case POLICY_UNBOOST:
 		step_unboost(b, slot);
 		return;
 	case POLICY_FORGET:
 		forget(b, slot);
 		return;
-	case POLICY_DISPLACE:
+	case POLICY_PUSH:
 		push_vcpu(&b->push, slot, clock_now_ns());
 		return;
 	}
@@ -127,8 +127,8 @@ enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_e
 	enum policy_action first;
 
 	facts(b, slot, input.now_ns, &f);
-	if (event == POLICY_EVENT_CROWDED)
-		f.room_elsewhere = policy_may_displace(b->policy, slot, input.now_ns) &&
+	if (event == POLICY_EVENT_MAY_PUSH)
+		f.room_elsewhere = policy_may_push(b->policy, slot, input.now_ns) &&
 		                   push_has_room(&b->push, slot, input.now_ns);
 	policy_step(b->policy, slot, &input, &decision);
 	apply(b, slot, &decision);

@@ -58,7 +58,7 @@ struct config_host {
 	struct host_caps caps;
 	bool round_robin;     /* SCHED_RR instead of SCHED_FIFO */
 	int rt_priority;      /* of boosted vCPUs: 1..10; the booster is one above */
-	bool grant_rt_budget; /* raise cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
+	bool grant_rt_budget; /* boost cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
 	enum config_metadata metadata;
 	enum config_guest_pages guest_pages;
 	uint64_t summary_interval_ns;     /* per-domain summaries in the journal; 0: none */

@@ -73,26 +73,26 @@ static int open_profile(const struct json_value *value, struct config *config, s
 	return 0;
 }
 
-static int parse_asks(const struct json_value *value, enum profile_asks *ret,
-                      struct json_error *error)
+static int parse_requests(const struct json_value *value, enum profile_requests *ret,
+                          struct json_error *error)
 {
-	static const char *const words[_PROFILE_ASKS_MAX] = {
-	        [PROFILE_ASKS_HEED] = "heed",
-	        [PROFILE_ASKS_IGNORE] = "ignore",
-	        [PROFILE_ASKS_REQUIRE] = "require",
+	static const char *const words[_PROFILE_REQUESTS_MAX] = {
+	        [PROFILE_REQUESTS_HEED] = "heed",
+	        [PROFILE_REQUESTS_IGNORE] = "ignore",
+	        [PROFILE_REQUESTS_REQUIRE] = "require",
 	};
 	size_t word = *ret;
-	int r = json_get_word(value, "guest_asks", words, ARRAY_SIZE(words), &word, error);
+	int r = json_get_word(value, "guest_requests", words, ARRAY_SIZE(words), &word, error);
 
 	if (r == 0)
-		*ret = (enum profile_asks)word;
+		*ret = (enum profile_requests)word;
 	return r;
 }
 
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"mode", "share_permille", "burst_us", "guest_asks",
+	static const char *const keys[] = {"mode", "share_permille", "burst_us", "guest_requests",
 	                                   "on_interrupt"};
 	static const char *const modes[] = {
 	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
@@ -117,7 +117,7 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		                 "define a profile with another name",
 		                 profile->name, modes[profile->mode]);
 	profile->mode = (enum profile_mode)mode;
-	r = parse_asks(value, &profile->asks, error);
+	r = parse_requests(value, &profile->requests, error);
 	if (r == 0)
 		r = json_get_bool(value, "on_interrupt", &profile->on_interrupt, error);
 	if (r < 0)

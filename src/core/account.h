@@ -28,7 +28,7 @@
 #define PVS_EVENTS_BYTES (256 * 1024)
 
 /**
- * The least a boost is charged for each time the vCPU is switched in while elevated, ns. It is
+ * The least a boost is charged for each time the vCPU is switched in while boosted, ns. It is
  * about what a preemption costs the preempted: without it a vCPU that runs for 1 us at a time would
  * cause hundreds of thousands of them for nothing.
  */
@@ -38,21 +38,21 @@
 #define PVS_TOKENS_MIN_NS 20000
 
 /**
- * An emptied bucket that is still elevated this much later has a daemon behind it that does not
+ * An emptied bucket that is still boosted this much later has a daemon behind it that does not
  * answer: the guardian is told. Far above the 10-100 us of a release, below what a user would
  * notice.
  */
 #define PVS_OVERDUE_NS 10000000
 
 /**
- * An elevated vCPU that was woken or preempted this long ago and was not seen to run since: longer
+ * An boosted vCPU that was woken or preempted this long ago and was not seen to run since: longer
  * than the bursts of all others on its CPU together. Either it really waits, and then a boost does
  * nothing for it, or a switch was missed and it runs uncharged: the boost ends.
  */
 #define PVS_UNSEEN_NS 10000000
 
 /**
- * For so long, all its waits behind elevated vCPUs of its own domain together, a thread that works
+ * For so long, all its waits behind boosted vCPUs of its own domain together, a thread that works
  * for that domain may wait before it runs again. It is what a millisecond's timer tick would make
  * it wait for: less would end bursts that a guest's I/O does not notice, more would delay what the
  * guest itself waits for.
@@ -66,7 +66,7 @@
 #define PVS_INTERRUPT_TOLD_NS 1000000
 
 /**
- * So many signs of spinning in one elevated run are told of. The window of pauses that KVM lets
+ * So many signs of spinning in one boosted run are told of. The window of pauses that KVM lets
  * pass doubles with each exit, so that three take seven of the first: 10 us with Intel's defaults,
  * some hundred with AMD's. A holder of a lock that runs is done by then. AMD's window is at its end
  * after five, and no more are seen in that run.
@@ -91,12 +91,12 @@
 #define PVS_APIC_ID_NONE (~0U)
 
 /* pvs_vcpu_account::flags, written by the daemon */
-#define PVS_FLAG_ELEVATED         (1U << 0) /* the thread has a real-time class from us */
+#define PVS_FLAG_BOOSTED          (1U << 0) /* the thread has a real-time class from us */
 #define PVS_FLAG_IMAGINED         (1U << 1) /* observe: act in the counters as if it had */
 #define PVS_FLAG_REPORT_BLOCKED   (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
 #define PVS_FLAG_KVM              (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
 #define PVS_FLAG_REPORT_URGENT    (1U << 4) /* send PVS_EVENT_URGENT when it is preempted so */
-#define PVS_FLAG_REPORT_ORDINARY  (1U << 5) /* send PVS_EVENT_ORDINARY while it is elevated */
+#define PVS_FLAG_REPORT_ORDINARY  (1U << 5) /* send PVS_EVENT_ORDINARY while it is boosted */
 #define PVS_FLAG_REPORT_RUN       (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
 #define PVS_FLAG_AGENT            (1U << 7) /* its guest keeps task_intent and cs_state up to date */
 #define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
@@ -128,19 +128,19 @@ struct pvs_vcpu_account {
 	__u32 tid;
 	__u32 flags;
 	__u32 domain;   /* slot in the table of domains */
-	__u32 priority; /* real-time priority while ELEVATED: another one is a foreign change */
+	__u32 priority; /* real-time priority while BOOSTED: another one is a foreign change */
 	struct pvs_bucket_rule rule;
-	__u64 raised_at_ns;  /* when ELEVATED was last set */
-	__u64 lowered_at_ns; /* when it was last cleared */
-	__u64 page_address;  /* of its struct pvsched_page, in QEMU's address space; 0: none to read
-	                      */
+	__u64 boosted_at_ns;   /* when BOOSTED was last set */
+	__u64 unboosted_at_ns; /* when it was last cleared */
+	__u64 page_address; /* of its struct pvsched_page, in QEMU's address space; 0: none to read
+	                     */
 	__u64 page_generation; /* that its guest must have said hello to */
 
 	/* written by the tracer in sched_switch, on one CPU at a time */
 	__u64 in_ns;             /* switched in at; 0 while it does not run */
 	__u64 out_ns;            /* switched out at */
 	__u64 repaid_at_ns;      /* the bucket */
-	__u64 used_ns;           /* elevated run time, as it ran */
+	__u64 used_ns;           /* boosted run time, as it ran */
 	__u64 imagined_ns;       /* what it would have been */
 	__u64 run_ns;            /* all run time */
 	__u64 wait_ns;           /* runnable and not running */
@@ -154,7 +154,7 @@ struct pvs_vcpu_account {
 	__u64 switches;
 	__u64 preemptions;
 	__u64 halts;
-	__u64 wakeups_elevated; /* switched in after sleep while elevated */
+	__u64 wakeups_boosted;  /* switched in after sleep while boosted */
 	__u64 wakeups_imagined; /* would have been */
 	__u64 wait_max_ns;
 	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
@@ -169,11 +169,11 @@ struct pvs_vcpu_account {
 
 	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
 	__u64 watched_ns;         /* the in_ns of the last run that a deadline was started for */
-	struct pvs_rhythm rhythm; /* of its wake-ups while elevated */
+	struct pvs_rhythm rhythm; /* of its wake-ups while boosted */
 
 	/*
-	 * written by the daemon: what of the run that began at earlier_in_ns was elevated before
-	 * raised_at_ns, until earlier_until_ns; not charged yet
+	 * written by the daemon: what of the run that began at earlier_in_ns was boosted before
+	 * boosted_at_ns, until earlier_until_ns; not charged yet
 	 */
 	__u64 earlier_in_ns __attribute__((aligned(64)));
 	__u64 earlier_ns;
@@ -194,20 +194,20 @@ struct pvs_vcpu_account {
 	__u64 injections __attribute__((aligned(64)));
 	__u64 injections_unseen; /* of those, the ones whose delivery nobody saw */
 	__u64 spins;             /* signs that its guest spins: PAUSE exits, yields to others */
-	__u64 spin_since_ns;     /* the elevated run that spins_of_run counts in began at */
+	__u64 spin_since_ns;     /* the boosted run that spins_of_run counts in began at */
 	__u64 spins_of_run;
 
 	/* written by the tracer where an interrupt is delivered to it, from any CPU */
 	__u64 deliveries __attribute__((aligned(64)));
 	__u64 deliveries_own; /* of these, in its own context: its timer, and what it sends itself
 	                       */
-	__u64 deliveries_waiting; /* the first of each wait to run, while not elevated */
+	__u64 deliveries_waiting; /* the first of each wait to run, while not boosted */
 	__u64 interrupt_for_ns;   /* in the last wait of those, which began at */
 	__u64 interrupt_told_ns;  /* PVS_EVENT_INTERRUPT was sent last at */
 	__u64 pending[4];         /* by vector: delivered, and not injected since */
 
 	/* written by the deadline timer */
-	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since raised */
+	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since boosted */
 } __attribute__((aligned(64)));
 
 /**
@@ -267,30 +267,30 @@ struct pvs_cpu_account {
  * by the tracer on that CPU.
  */
 struct pvs_interrupt_counts {
-	__u64 attributed;        /* deliveries to vCPUs that are looked after */
+	__u64 attributed;        /* deliveries to vCPUs that are managed */
 	__u64 own;               /* of these, in their own context, and so while they run */
 	__u64 unattributed;      /* to others, or by somebody who belongs to no VM */
 	__u64 in_handler;        /* by an interrupt handler, which runs in anybody's place */
 	__u64 by_hardware;       /* of all these: the CPU injects them, so no injection is seen */
 	__u64 injections;        /* by KVM, into any vCPU */
-	__u64 injections_known;  /* of these, into vCPUs that are looked after */
+	__u64 injections_known;  /* of these, into vCPUs that are managed */
 	__u64 injections_unseen; /* of these, the ones whose delivery nobody saw */
 };
 
 enum pvs_event_type {
 	PVS_EVENT_BLOCKED = 1,   /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
-	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, elevated vCPU */
-	PVS_EVENT_FOREIGN = 3,  /* an elevated vCPU has another class or priority than we gave it */
-	PVS_EVENT_QUOTA = 4,    /* a CFS quota appeared over an elevated vCPU, or went */
-	PVS_EVENT_FORK = 5,     /* an elevated vCPU thread made a thread: @arg is its tid */
-	PVS_EVENT_EXIT = 6,     /* a registered thread is gone */
-	PVS_EVENT_SOFTIRQD = 7, /* ksoftirqd waits behind a running, elevated vCPU */
-	PVS_EVENT_URGENT = 8,   /* preempted, not elevated, and its guest says it is urgent */
-	PVS_EVENT_ORDINARY = 9, /* runs elevated, and its guest says that it need not */
-	PVS_EVENT_RUN = 10,     /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
-	PVS_EVENT_HELPER = 11,  /* a helper of its domain waits too long behind it: @arg is which */
-	PVS_EVENT_INTERRUPT = 13, /* came while it waits to run, not elevated; @arg: the vector */
-	PVS_EVENT_SPIN = 14,      /* it runs elevated, and its guest spins */
+	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, boosted vCPU */
+	PVS_EVENT_FOREIGN = 3,   /* an boosted vCPU has another class or priority than we gave it */
+	PVS_EVENT_QUOTA = 4,     /* a CFS quota appeared over an boosted vCPU, or went */
+	PVS_EVENT_FORK = 5,      /* an boosted vCPU thread made a thread: @arg is its tid */
+	PVS_EVENT_EXIT = 6,      /* a registered thread is gone */
+	PVS_EVENT_SOFTIRQD = 7,  /* ksoftirqd waits behind a running, boosted vCPU */
+	PVS_EVENT_URGENT = 8,    /* preempted, not boosted, and its guest says it is urgent */
+	PVS_EVENT_ORDINARY = 9,  /* runs boosted, and its guest says that it need not */
+	PVS_EVENT_RUN = 10,      /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
+	PVS_EVENT_HELPER = 11, /* a helper of its domain waits too long behind it: @arg is which */
+	PVS_EVENT_INTERRUPT = 13, /* came while it waits to run, not boosted; @arg: the vector */
+	PVS_EVENT_SPIN = 14,      /* it runs boosted, and its guest spins */
 	PVS_EVENT_EXEC = 15,      /* a vCPU thread has another number, @arg, by exec */
 };
 

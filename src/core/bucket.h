@@ -88,7 +88,7 @@ static inline __u64 pvs_bucket_until(__u64 until_ns, __u64 now_ns)
  * What a use of @used_ns costs a vCPU whose fair entitlement is @entitled_permille of a CPU (0: not
  * known). Real-time run time is free in the fair class, so a vCPU that competes with many is
  * charged as much more as its fair share is less than the share of its profile: in the long run it
- * is never elevated for more than it could have had anyway.
+ * is never boosted for more than it could have had anyway.
  */
 static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 used_ns,
                                      __u32 entitled_permille)

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What a guest requests: the machine that turns the words of its page into one opinion. The tracer
+ * What a guest requests: the machine that turns the words of its page into one urgency. The tracer
  * runs it in the vCPU thread, the booster when it looks at a page, the simulator in place of the
  * tracer; each keeps a struct pvs_request and gives it what it read.
  *
@@ -78,33 +78,33 @@ struct pvs_request {
 	__u64 intent_ns;   /* the scheduler says this since */
 	__u64 expected_ns; /* urgent again at; 0: not known */
 	struct pvs_guest_clock clock;
-	__u32 opinion;       /* enum pvsched_ask, at read_ns; never INVALID */
+	__u32 urgency;       /* enum pvsched_urgency, at read_ns; never INVALID */
 	__u32 agent;         /* not 0: the scheduler's words count */
 	__u32 invalid_total; /* changes of a voice to a word that has no meaning */
 	__u32 stale_total;   /* looks at a page whose guest echoes another generation */
 };
 
 /** A voice that was not renewed has lapsed, whatever the other one does. */
-static inline __attribute__((always_inline)) enum pvsched_ask
-pvs_request_in_force(enum pvsched_ask said, __u64 since_ns, __u64 now_ns)
+static inline __attribute__((always_inline)) enum pvsched_urgency
+pvs_request_in_force(enum pvsched_urgency said, __u64 since_ns, __u64 now_ns)
 {
-	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_ASK_NONE : said;
+	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_URGENCY_NONE : said;
 }
 
-/** What the guest wants at @now_ns, by its words as last read. Never PVSCHED_ASK_INVALID. */
-static inline __attribute__((always_inline)) enum pvsched_ask
-pvs_request_opinion(const struct pvs_request *r, __u64 now_ns)
+/** What the guest wants at @now_ns, by its words as last read. Never PVSCHED_URGENCY_INVALID. */
+static inline __attribute__((always_inline)) enum pvsched_urgency
+pvs_request_urgency(const struct pvs_request *r, __u64 now_ns)
 {
-	enum pvsched_ask ret;
+	enum pvsched_urgency ret;
 
 	if (!r->changed_ns)
-		return PVSCHED_ASK_NONE;
-	ret = pvs_request_in_force(pvsched_request_ask(r->words[0]), r->request_ns, now_ns);
+		return PVSCHED_URGENCY_NONE;
+	ret = pvs_request_in_force(pvsched_request_urgency(r->words[0]), r->request_ns, now_ns);
 	if (r->agent)
-		ret = pvsched_ask_merge(
-		        ret, pvs_request_in_force(pvsched_intent_ask(r->words[1], r->words[2]),
+		ret = pvsched_urgency_merge(
+		        ret, pvs_request_in_force(pvsched_intent_urgency(r->words[1], r->words[2]),
 		                                  r->intent_ns, now_ns));
-	return ret == PVSCHED_ASK_INVALID ? PVSCHED_ASK_NONE : ret;
+	return ret == PVSCHED_URGENCY_INVALID ? PVSCHED_URGENCY_NONE : ret;
 }
 
 /*
@@ -126,7 +126,7 @@ pvs_request_note_application(struct pvs_request *r, const struct pvs_request_loo
 	}
 	r->words[0] = look->request;
 	r->changed_ns = look->now_ns;
-	if (pvsched_request_ask(look->request) == PVSCHED_ASK_INVALID)
+	if (pvsched_request_urgency(look->request) == PVSCHED_URGENCY_INVALID)
 		r->invalid_total++;
 }
 
@@ -138,7 +138,7 @@ pvs_request_note_scheduler(struct pvs_request *r, const struct pvs_request_look 
 	r->words[2] = look->cs_state;
 	r->changed_ns = look->now_ns;
 	if (look->agent &&
-	    pvsched_intent_ask(look->task_intent, look->cs_state) == PVSCHED_ASK_INVALID)
+	    pvsched_intent_urgency(look->task_intent, look->cs_state) == PVSCHED_URGENCY_INVALID)
 		r->invalid_total++;
 }
 
@@ -153,7 +153,7 @@ static inline __attribute__((always_inline)) void pvs_request_forget(struct pvs_
 	};
 }
 
-/** Brings @r up to date. Afterwards r->opinion is what the guest wants now. */
+/** Brings @r up to date. Afterwards r->urgency is what the guest wants now. */
 static inline __attribute__((always_inline)) void
 pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
 {
@@ -174,7 +174,7 @@ pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
 	if (first || r->words[1] != look->task_intent || r->words[2] != look->cs_state)
 		pvs_request_note_scheduler(r, look);
 	r->agent = look->agent != 0;
-	r->opinion = pvs_request_opinion(r, look->now_ns);
+	r->urgency = pvs_request_urgency(r, look->now_ns);
 }
 
 /**
@@ -196,7 +196,7 @@ static inline __u64 pvs_lasts_learn(__u64 known_ns, __u64 took_ns)
 
 /** A boosted vCPU that runs, as far as its guest's requests are concerned. */
 struct pvs_request_run {
-	enum pvsched_ask opinion;
+	enum pvsched_urgency urgency;
 	__u64 in_ns;         /* it runs since */
 	__u64 said_ns;       /* its guest says so since */
 	__u64 urgent_run_ns; /* how long it runs when it is urgent, until it sleeps; 0: not known */
@@ -206,7 +206,7 @@ struct pvs_request_run {
 /** Since when it does ordinary work in this run; 0: it does none. */
 static inline __u64 pvs_request_ordinary_since(const struct pvs_request_run *run)
 {
-	if (run->opinion != PVSCHED_ASK_ORDINARY)
+	if (run->urgency != PVSCHED_URGENCY_ORDINARY)
 		return 0;
 	return run->said_ns > run->in_ns ? run->said_ns : run->in_ns;
 }

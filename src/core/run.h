@@ -33,7 +33,7 @@ pvs_run_earlier(const struct pvs_vcpu_account *vcpu, __u64 in_ns)
 static inline __attribute__((always_inline)) struct pvs_run
 pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 {
-	__u64 boosted_at_ns = PVS_READ(vcpu->raised_at_ns), unboosted_at_ns;
+	__u64 boosted_at_ns = PVS_READ(vcpu->boosted_at_ns), unboosted_at_ns;
 	__u64 from_ns = in_ns > boosted_at_ns ? in_ns : boosted_at_ns;
 	struct pvs_run run = {.last_until_ns = now_ns};
 
@@ -41,8 +41,8 @@ pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 		return run;
 	run.earlier_ns = pvs_run_earlier(vcpu, in_ns);
 	run.earlier_until_ns = PVS_READ(vcpu->earlier_until_ns);
-	if (!(PVS_READ(vcpu->flags) & PVS_FLAG_ELEVATED)) {
-		unboosted_at_ns = PVS_READ(vcpu->lowered_at_ns);
+	if (!(PVS_READ(vcpu->flags) & PVS_FLAG_BOOSTED)) {
+		unboosted_at_ns = PVS_READ(vcpu->unboosted_at_ns);
 		if (unboosted_at_ns < now_ns)
 			run.last_until_ns = unboosted_at_ns;
 	}
@@ -189,7 +189,7 @@ static inline struct pvs_request_run pvs_run_request(const struct pvs_vcpu_accou
 	__u64 request_ns = vcpu->request.request_ns, intent_ns = vcpu->request.intent_ns;
 
 	return (struct pvs_request_run){
-	        .opinion = (enum pvsched_ask)vcpu->request.opinion,
+	        .urgency = (enum pvsched_urgency)vcpu->request.urgency,
 	        .in_ns = vcpu->in_ns,
 	        .said_ns = request_ns > intent_ns ? request_ns : intent_ns,
 	        .urgent_run_ns = vcpu->urgent_run_ns,
@@ -235,7 +235,7 @@ static inline void pvs_run_learn_urgency(struct pvs_vcpu_account *vcpu, __u64 ex
 {
 	__u64 from_ns = vcpu->in_ns, said_ns = vcpu->request.request_ns;
 
-	if (!from_ns || vcpu->request.opinion != PVSCHED_ASK_ORDINARY ||
+	if (!from_ns || vcpu->request.urgency != PVSCHED_URGENCY_ORDINARY ||
 	    vcpu->request.changed_ns != now_ns)
 		return;
 	if (expected_ns > from_ns && expected_ns < now_ns)

@@ -18,7 +18,7 @@ pvs_interrupt_is_first(struct pvs_vcpu_account *vcpu)
 	__u64 before = vcpu->interrupt_for_ns, ready_ns;
 
 	ready_ns = vcpu->in_ns ? 0 : pvs_ready_since(vcpu->out, vcpu->out_ns, vcpu->wake_ns);
-	if (!ready_ns || before == ready_ns || (vcpu->flags & PVS_FLAG_ELEVATED))
+	if (!ready_ns || before == ready_ns || (vcpu->flags & PVS_FLAG_BOOSTED))
 		return 0;
 	if (__sync_val_compare_and_swap(&vcpu->interrupt_for_ns, before, ready_ns) != before)
 		return 0; /* another CPU has counted one for this wait */
@@ -42,9 +42,9 @@ static inline int pvs_spin_is_told(struct pvs_vcpu_account *vcpu)
 	__u64 since_ns;
 
 	vcpu->spins++;
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return 0;
-	since_ns = vcpu->in_ns > vcpu->raised_at_ns ? vcpu->in_ns : vcpu->raised_at_ns;
+	since_ns = vcpu->in_ns > vcpu->boosted_at_ns ? vcpu->in_ns : vcpu->boosted_at_ns;
 	if (vcpu->spin_since_ns != since_ns)
 		vcpu->spins_of_run = 0;
 	vcpu->spin_since_ns = since_ns;

@@ -122,7 +122,7 @@ static void render_status_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_number(table, vcpu, "boosts_total");
 		cell_number(table, vcpu, "would_boost_total");
 		table_addf(table, denied < 0 ? "-" : "%" PRId64, denied);
-		cell_duration(table, vcpu, "elevated_ns");
+		cell_duration(table, vcpu, "boosted_ns");
 		cell_number(table, wait, "p50");
 		cell_number(table, wait, "p99");
 		cell_number(table, wait, "p999");
@@ -203,7 +203,7 @@ void render_list(const struct json_value *result, FILE *out)
 		cell_text(table, domain, "state");
 		cell_text(table, domain, "profile");
 		cell_number(table, domain, "vcpus");
-		cell_share(table, domain, "elevated_permille");
+		cell_share(table, domain, "boosted_permille");
 		cell_text(table, domain, "reason");
 		cell_text(table, domain, "uuid");
 	}
@@ -298,10 +298,10 @@ static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_number(table, vcpu, "boosts_total");
 		cell_number(table, vcpu, "would_boost_total");
 		table_addf(table, denied < 0 ? "-" : "%" PRId64, denied);
-		cell_duration(table, vcpu, "elevated_ns");
+		cell_duration(table, vcpu, "boosted_ns");
 		cell_duration(table, vcpu, "run_ns");
 		cell_number(table, vcpu, "wakeups");
-		cell_number(table, vcpu, "elevated_wakeups");
+		cell_number(table, vcpu, "boosted_wakeups");
 		cell_number(table, vcpu, "preemptions");
 		cell_number(table, vcpu, "interrupts");
 		cell_text(table, vcpu, "reason");

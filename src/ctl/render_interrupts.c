@@ -57,18 +57,18 @@ void render_signs(const struct json_value *vcpu, FILE *out)
 {
 	int64_t boosts = value_number(vcpu, "interrupt_boosts_total");
 	int64_t spins = value_number(vcpu, "spins_total");
-	int64_t displaced = value_number(vcpu, "displaced_total");
+	int64_t pushed = value_number(vcpu, "pushed_total");
 
 	if (boosts > 0)
 		fprintf(out, "  boosted for interrupts that came while it waited: %" PRId64 "\n",
 		        boosts);
 	if (spins > 0)
 		fprintf(out, "  unboosted because its guest spun: %" PRId64 "\n", spins);
-	if (displaced > 0)
+	if (pushed > 0)
 		fprintf(out,
 		        "  pushed from a CPU that had used up its share to another CPU: %" PRId64
 		        "\n",
-		        displaced);
+		        pushed);
 }
 
 void render_interrupt_counts(const struct json_value *events, FILE *out)

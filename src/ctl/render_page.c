@@ -47,7 +47,7 @@ void render_pages(const struct json_value *vcpus, FILE *out)
 		any = true;
 		cell_number(table, vcpu, "vcpu");
 		cell_text(table, page, "status");
-		cell_text(table, page, "asks");
+		cell_text(table, page, "request");
 		cell_text(table, page, "read_by");
 		cell_number(table, vcpu, "yields_total");
 		cell_number(table, vcpu, "throttles_total");

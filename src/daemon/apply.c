@@ -282,8 +282,8 @@ static void vcpu_begin(struct apply *apply, struct row *row)
 
 	if (r != 0) {
 		if (r < 0)
-			log_warning("domain \"%s\", vCPU %u: not looked after: %s", name,
-			            thread->index, strerror(-r));
+			log_warning("domain \"%s\", vCPU %u: not managed: %s", name, thread->index,
+			            strerror(-r));
 		vcpu_drop(apply, row);
 		return;
 	}

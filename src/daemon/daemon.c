@@ -444,7 +444,7 @@ int daemon_run(struct daemon *d)
 	          guard_answers(d->guard) ? "ok" : "missing",
 	          hints_ok(d->domains->hints) ? "ok" : "missing",
 	          apply_holds(d->engine->apply) ? "off" : "on");
-	sd_notify(0, "READY=1\nSTATUS=Looking after the vCPUs of running domains");
+	sd_notify(0, "READY=1\nSTATUS=Managing the vCPUs of running domains");
 	r = sd_event_loop(d->event);
 	sd_notify(0, "STOPPING=1");
 	log_info("leaving: everything is given back");

@@ -68,8 +68,7 @@ static void source_news(struct discovery *discovery, bool up, const char *why)
 		log_write(LOG_INFO, &ctx, "libvirt answers");
 	else
 		log_write(LOG_NOTICE, &ctx,
-		          "libvirt does not answer: %s; known domains are looked after as before",
-		          why);
+		          "libvirt does not answer: %s; known domains are managed as before", why);
 	discovery->virt_up = up;
 	snprintf(discovery->virt_why, sizeof(discovery->virt_why), "%s", why);
 }

@@ -12,7 +12,7 @@
 static void say_full(const struct inventory *inventory)
 {
 	if (inventory->refused_total == 1)
-		log_warning("more than %d domains run: the others are not looked after",
+		log_warning("more than %d domains run: the others are not managed",
 		            PVS_DOMAINS_MAX);
 }
 

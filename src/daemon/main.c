@@ -44,7 +44,7 @@ static int restore(const struct options *options)
 	}
 	if (r < 0) {
 		fprintf(stderr, "pvschedd: %s\n",
-		        r == -EWOULDBLOCK ? "a pvschedd runs and looks after its boosts itself; "
+		        r == -EWOULDBLOCK ? "a pvschedd runs and manages its boosts itself; "
 		                            "`pvschedctl release` gives them back"
 		                          : strerror(-r));
 		return EXIT_FAILURE;

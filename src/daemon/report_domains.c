@@ -16,7 +16,7 @@ static const char *domain_state_name(const struct views *views, const struct inv
 	return d->seen->state == DOMAIN_RUNNING ? "running" : "paused";
 }
 
-/* What all vCPUs of a domain took, and why the first one that is not elevated is not. */
+/* What all vCPUs of a domain took, and why the first one that is not boosted is not. */
 static void add_domain_use(const struct views *views, const struct inventory_domain *d,
                            cJSON *object)
 {
@@ -31,9 +31,9 @@ static void add_domain_use(const struct views *views, const struct inventory_dom
 		if (i == d->n_vcpus || snapshot.booster.view.state != POLICY_ARMED)
 			reason = vcpu_snapshot_reason(&snapshot);
 	}
-	report_integer(object, "elevated_ns", (int64_t)used_ns);
+	report_integer(object, "boosted_ns", (int64_t)used_ns);
 	report_integer(object, "run_ns", (int64_t)run_ns);
-	report_integer(object, "elevated_permille",
+	report_integer(object, "boosted_permille",
 	               run_ns ? (int64_t)(used_ns / MAX(run_ns / 1000, UINT64_C(1))) : 0);
 	cJSON_AddStringToObject(object, "reason", policy_reason_name(reason));
 }

@@ -5,7 +5,7 @@
 
 #include "daemon/report_json.h"
 
-/* How it waited, and for how long of that behind its domain's elevated vCPUs. */
+/* How it waited, and for how long of that behind its domain's boosted vCPUs. */
 static void add_waits(const struct pvs_helper_account *account, cJSON *object)
 {
 	report_integer(object, "waits_total", (int64_t)account->waits);

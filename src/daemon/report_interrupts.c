@@ -18,7 +18,7 @@ void report_signs(const struct policy_view *view, struct cJSON *object)
 {
 	report_integer(object, "interrupt_boosts_total", (int64_t)view->interrupts_total);
 	report_integer(object, "spins_total", (int64_t)view->spins_total);
-	report_integer(object, "displaced_total", (int64_t)view->displaced_total);
+	report_integer(object, "pushed_total", (int64_t)view->pushed_total);
 }
 
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,

@@ -58,7 +58,7 @@ void report_page(const struct pages_view *page, struct cJSON *object)
 		return;
 	report = cJSON_AddObjectToObject(object, "page");
 	cJSON_AddStringToObject(report, "status", guest_status_name(page->status));
-	cJSON_AddStringToObject(report, "asks", guest_opinion_name(page->ask));
+	cJSON_AddStringToObject(report, "request", guest_urgency_name(page->urgency));
 	cJSON_AddStringToObject(report, "read_by", page->polled ? "polling" : "tracer");
 	cJSON_AddBoolToObject(report, "agent", page->hello.agent_generation != 0);
 	report_hex(report, "generation", page->generation);

@@ -135,7 +135,7 @@ static void add_events(const struct views *views, const struct booster_totals *b
 	report_integer(object, "deadlines_refused", (int64_t)tracer.deadlines_refused);
 	report_integer(object, "notes_lost", (int64_t)booster->notes_lost);
 	report_integer(object, "booster_wakeups", (int64_t)booster->wakeups);
-	report_integer(object, "elevated_now", booster->elevated);
+	report_integer(object, "boosted_now", booster->boosted);
 	report_integer(object, "proc_connector_lost", (int64_t)hints_lost_total(views->hints));
 }
 

@@ -53,8 +53,8 @@ static cJSON *report(const struct views *views, const struct inventory_domain *d
 	report_integer(object, "boosts_total", (int64_t)snapshot->booster.view.boosts_total);
 	report_integer(object, "would_boost_total", (int64_t)account->wakeups_imagined);
 	add_denied(object, &snapshot->booster.view);
-	report_integer(object, "elevated_ns", (int64_t)account->used_ns);
-	report_integer(object, "would_elevated_ns", (int64_t)account->imagined_ns);
+	report_integer(object, "boosted_ns", (int64_t)account->used_ns);
+	report_integer(object, "would_boosted_ns", (int64_t)account->imagined_ns);
 	report_integer(object, "run_ns", (int64_t)account->run_ns);
 	report_integer(object, "wait_ns", (int64_t)account->wait_ns);
 	add_delays(object, "wait_us", account->wait_counts, account->wait_max_ns);
@@ -97,7 +97,7 @@ struct cJSON *report_vcpu_detail(const struct views *views, const struct invento
 	report_integer(object, "tokens_us", snapshot.facts.tokens_ns / (int64_t)NSEC_PER_USEC);
 	report_integer(object, "entitlement_permille", account->entitled_permille);
 	report_integer(object, "wakeups", (int64_t)account->wakeups);
-	report_integer(object, "elevated_wakeups", (int64_t)account->wakeups_elevated);
+	report_integer(object, "boosted_wakeups", (int64_t)account->wakeups_boosted);
 	report_integer(object, "preemptions", (int64_t)account->preemptions);
 	report_integer(object, "halts", (int64_t)account->halts);
 	report_interrupts(account, view, object);
@@ -119,7 +119,7 @@ static void next_sentence(const struct vcpu_snapshot *snapshot, char *text, size
 		snprintf(text, size, "It is looked at again in %.1f ms.",
 		         next_ns > now_ns ? (double)(next_ns - now_ns) / NSEC_PER_MSEC : 0.0);
 	else if (snapshot->traced && snapshot->booster.view.state == POLICY_ARMED)
-		snprintf(text, size, "It is lowered when its tokens (%.1f us now) are used up.",
+		snprintf(text, size, "It is unboosted when its tokens (%.1f us now) are used up.",
 		         (double)snapshot->facts.tokens_ns / NSEC_PER_USEC);
 	else
 		snprintf(text, size, "Nothing happens until the cause is gone.");

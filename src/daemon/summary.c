@@ -103,7 +103,7 @@ static void domain_summary(struct summary *summary, const struct inventory_domai
 		         sum.sheds);
 	log_write(LOG_INFO, &ctx,
 	          "domain \"%s\", profile %s: %" PRIu64 " boosts in %" PRIu64
-	          " s; %selevated for %" PRIu64 " permille of a CPU; ran %" PRIu64
+	          " s; %sboosted for %" PRIu64 " permille of a CPU; ran %" PRIu64
 	          " permille; wait p99 %" PRIu64 " us; %" PRIu64 " boosts for interrupts%s",
 	          d->seen->name, profile->name, sum.boosts, elapsed_ms / 1000,
 	          profile->mode == PROFILE_OBSERVE ? "would have been " : "",

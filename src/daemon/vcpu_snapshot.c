@@ -14,7 +14,8 @@ void vcpu_snapshot_take(const struct views *views, const struct inventory_vcpu *
 		return;
 	ret->account = views->accounts->vcpus[vcpu->slot];
 	account_facts(views->accounts, vcpu->slot, ret->taken_ns, &ret->facts);
-	ret->tracer_knows_identity = account_epoch(views->accounts, vcpu->slot) != PVS_EPOCH_UNKNOWN;
+	ret->tracer_knows_identity =
+	        account_epoch(views->accounts, vcpu->slot) != PVS_EPOCH_UNKNOWN;
 }
 
 /* An armed vCPU that is awake is boosted: the same to the policy, two words to people. */

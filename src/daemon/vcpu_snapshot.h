@@ -18,7 +18,7 @@ struct vcpu_snapshot {
 void vcpu_snapshot_take(const struct views *views, const struct inventory_vcpu *vcpu,
                         struct vcpu_snapshot *ret);
 
-/** "off", "base", "armed", "boosted", ... */
+/** "off", "unboosted", "armed", "boosted", ... */
 const char *vcpu_snapshot_state(const struct vcpu_snapshot *snapshot);
 
 /** Why it is so. */

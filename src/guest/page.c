@@ -148,7 +148,7 @@ void guest_page_end(const struct guest_page *page)
 /* The host line without its generation, as it lies in the page. */
 struct host_line {
 	uint64_t run_delay_ns;
-	uint64_t elevated_ns;
+	uint64_t boosted_ns;
 	uint32_t host_cpu;
 	uint32_t host_flags;
 	uint64_t boosts;
@@ -165,7 +165,7 @@ int guest_page_publish(const struct guest_page *page, const struct guest_snapsho
 {
 	struct host_line line = {
 	        .run_delay_ns = snapshot->run_delay_ns,
-	        .elevated_ns = snapshot->elevated_ns,
+	        .boosted_ns = snapshot->boosted_ns,
 	        .host_cpu = snapshot->host_cpu,
 	        .host_flags = snapshot->host_flags,
 	        .boosts = snapshot->boosts,
@@ -176,7 +176,7 @@ int guest_page_publish(const struct guest_page *page, const struct guest_snapsho
 
 	if (page->memory) {
 		STORE(page->memory->run_delay_ns, line.run_delay_ns);
-		STORE(page->memory->elevated_ns, line.elevated_ns);
+		STORE(page->memory->boosted_ns, line.boosted_ns);
 		STORE(page->memory->host_cpu, line.host_cpu);
 		STORE(page->memory->host_flags, line.host_flags);
 		STORE(page->memory->boosts, line.boosts);
@@ -271,16 +271,16 @@ const char *guest_status_name(enum pvsched_status status)
 	return "?";
 }
 
-const char *guest_opinion_name(enum pvsched_ask ask)
+const char *guest_urgency_name(enum pvsched_urgency urgency)
 {
-	switch (ask) {
-	case PVSCHED_ASK_NONE:
+	switch (urgency) {
+	case PVSCHED_URGENCY_NONE:
 		return "none";
-	case PVSCHED_ASK_ORDINARY:
+	case PVSCHED_URGENCY_ORDINARY:
 		return "ordinary";
-	case PVSCHED_ASK_URGENT:
+	case PVSCHED_URGENCY_URGENT:
 		return "urgent";
-	case PVSCHED_ASK_INVALID:
+	case PVSCHED_URGENCY_INVALID:
 		return "invalid";
 	}
 	return "?";

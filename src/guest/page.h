@@ -59,7 +59,7 @@ void guest_page_end(const struct guest_page *page);
 struct guest_snapshot {
 	uint64_t applied_state;
 	uint64_t run_delay_ns;
-	uint64_t elevated_ns;
+	uint64_t boosted_ns;
 	uint64_t boosts;
 	uint64_t throttles;
 	uint64_t published_ns;
@@ -83,4 +83,4 @@ int guest_page_read_request(const struct guest_page *page, bool agent, uint64_t 
 const char *guest_status_name(enum pvsched_status status);
 
 /** "none", "ordinary", "urgent". */
-const char *guest_opinion_name(enum pvsched_ask opinion);
+const char *guest_urgency_name(enum pvsched_urgency urgency);

@@ -106,7 +106,7 @@ static void lease_begin(struct pvsched_lease *lease, const struct pvsched_place 
 	lease->boosts = before.boosts;
 	lease->throttles = before.throttles;
 	lease->run_delay_ns = before.run_delay_ns;
-	lease->elevated_ns = before.elevated_ns;
+	lease->boosted_ns = before.boosted_ns;
 	lease->boosted = before.boosted;
 	lease->throttled = before.throttled;
 }
@@ -182,6 +182,6 @@ int pvsched_lease_account(struct pvsched *host, const struct pvsched_lease *leas
 	if (now.throttles > lease->throttles)
 		ret->throttled |= PVSCHED_BY_PAST;
 	ret->waited_ns = since(now.run_delay_ns, lease->run_delay_ns);
-	ret->elevated_ns = since(now.elevated_ns, lease->elevated_ns);
+	ret->boosted_ns = since(now.boosted_ns, lease->boosted_ns);
 	return 0;
 }

@@ -74,7 +74,7 @@ static void snapshot(const struct pvsched_page *page, struct pvsched_report *ret
 	ret->preempted = !!(flags & PVSCHED_HOST_PREEMPTED);
 	ret->host_cpu = LOAD(&page->host_cpu);
 	ret->run_delay_ns = LOAD(&page->run_delay_ns);
-	ret->elevated_ns = LOAD(&page->elevated_ns);
+	ret->boosted_ns = LOAD(&page->boosted_ns);
 	ret->boosts = LOAD(&page->boosts);
 	ret->throttles = LOAD(&page->throttles);
 }

@@ -2,7 +2,7 @@
 #include "policy/admission.h"
 
 /* The shares wanted by the vCPUs that may run in @set only. */
-static uint64_t demand(const struct admission_claim *claims, size_t n,
+static uint64_t demand(const struct admission_demand *claims, size_t n,
                        const struct admission_sets *sets, unsigned int set)
 {
 	uint64_t sum = 0;
@@ -13,10 +13,10 @@ static uint64_t demand(const struct admission_claim *claims, size_t n,
 	return sum;
 }
 
-void admission_scale(struct admission_claim *claims, size_t n, const struct admission_sets *sets,
+void admission_scale(struct admission_demand *claims, size_t n, const struct admission_sets *sets,
                      uint32_t cap_permille)
 {
-	/* One set after the other: scaling for one only lowers what the next one finds wanted. */
+	/* One set after the other: scaling for one only unboosts what the next one finds wanted. */
 	for (unsigned int set = 0; set < sets->n; set++) {
 		uint64_t capacity = (uint64_t)cap_permille * sets->cpus[set];
 		uint64_t wanted = demand(claims, n, sets, set);

@@ -10,7 +10,7 @@
 #include "util/base.h"
 
 /** One vCPU that wants a share. */
-struct admission_claim {
+struct admission_demand {
 	unsigned int set;        /* index of the set of CPUs it may run on */
 	uint32_t share_permille; /* wanted; becomes what it gets, which may be 0 */
 };
@@ -30,5 +30,5 @@ struct admission_sets {
  * Scales the claims so that for every set, those that may run nowhere else get together at most
  * @cap_permille of each of its CPUs.
  */
-void admission_scale(struct admission_claim *claims, size_t n, const struct admission_sets *sets,
+void admission_scale(struct admission_demand *claims, size_t n, const struct admission_sets *sets,
                      uint32_t cap_permille);

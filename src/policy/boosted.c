@@ -26,7 +26,7 @@
 
 static void unboost(struct turn *t, enum boost_end end, enum policy_reason reason)
 {
-	t->decision->action = end == BOOST_FOREIGN ? POLICY_FORGET : POLICY_LOWER;
+	t->decision->action = end == BOOST_FOREIGN ? POLICY_FORGET : POLICY_UNBOOST;
 	t->decision->reason = reason;
 	vcpu_unboost(t, end, reason);
 }
@@ -124,7 +124,7 @@ static uint64_t yield_look_ns(const struct turn *t)
 	bool ours = b->watch == WATCH_BY_TIMER || b->urgent_from_ns ||
 	            b->yield == YIELD_DECLINED_BEFORE;
 
-	if (!ours || t->facts.ask == PVSCHED_ASK_NONE || b->yield == YIELD_DECLINED)
+	if (!ours || t->facts.urgency == PVSCHED_URGENCY_NONE || b->yield == YIELD_DECLINED)
 		return NSEC_NEVER;
 	return request_yield_look_ns(t);
 }
@@ -161,7 +161,7 @@ static void plan_look(struct turn *t)
 	at_ns = MIN(at_ns, yield_look_ns(t));
 	at_ns = MIN(at_ns, helper_look_ns(t));
 	/* no event tells that a request lapsed, or was withdrawn, which its profile demands */
-	if (v->profile.asks == PROFILE_ASKS_REQUIRE)
+	if (v->profile.requests == PROFILE_REQUESTS_REQUIRE)
 		at_ns = MIN(at_ns, t->now_ns + PVSCHED_REQUEST_LEASE_NS);
 	if (running && t->facts.softirqd_since_ns)
 		at_ns = MIN(at_ns, t->now_ns + SOFTIRQD_WAIT_NS);
@@ -224,7 +224,7 @@ static bool yields(struct turn *t)
 static enum policy_reason reason_to_give_back(struct turn *t)
 {
 	if (request_is_missing(t))
-		return POLICY_REASON_UNASKED;
+		return POLICY_REASON_NO_REQUEST;
 	if (command_is_over(t))
 		return POLICY_REASON_AWAKE;
 	if (!vcpu_is_commanded(t) && interrupt_is_over(t))
@@ -270,10 +270,10 @@ void boosted_begin(struct turn *t)
 {
 	struct policy_vcpu *v = t->v;
 
-	if (v->raise.planned_look_ns)
-		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->raise.planned_look_ns);
+	if (v->boost.planned_look_ns)
+		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->boost.planned_look_ns);
 	v->view.boosts_total++;
-	v->view.interrupts_total += v->raise.why == POLICY_REASON_INTERRUPT;
+	v->view.interrupts_total += v->boost.why == POLICY_REASON_INTERRUPT;
 	vcpu_boost(t);
 	plan_look(t);
 }
@@ -309,7 +309,7 @@ void boosted_step(struct turn *t)
 	case POLICY_EVENT_UNSEEN:
 		exhausted(t, POLICY_REASON_UNSEEN);
 		return;
-	case POLICY_EVENT_CROWDED:
+	case POLICY_EVENT_MAY_PUSH:
 		push_step(t);
 		return;
 	case POLICY_EVENT_SPIN:

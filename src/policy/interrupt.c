@@ -58,8 +58,8 @@ bool interrupt_is_over(struct turn *t)
 
 	if (!v->boosted.interrupt_run_ns || t->facts.whereabouts == POLICY_WAITING)
 		return false;
-	if (t->facts.ask == PVSCHED_ASK_URGENT) {
-		go_on(v, POLICY_REASON_ASKED); /* the interrupt led to something urgent */
+	if (t->facts.urgency == PVSCHED_URGENCY_URGENT) {
+		go_on(v, POLICY_REASON_REQUESTED); /* the interrupt led to something urgent */
 		return false;
 	}
 	if (running && t->facts.ran_ns >= v->boosted.interrupt_run_ns)

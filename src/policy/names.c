@@ -4,8 +4,8 @@
 const char *policy_state_name(enum policy_state state)
 {
 	switch (state) {
-	case POLICY_BASE:
-		return "base";
+	case POLICY_UNBOOSTED:
+		return "unboosted";
 	case POLICY_ARMED:
 		return "armed";
 	case POLICY_THROTTLED:
@@ -42,8 +42,8 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_RATE] = "rate",
         [POLICY_REASON_AWAKE] = "awake",
         [POLICY_REASON_ORDINARY] = "ordinary",
-        [POLICY_REASON_UNASKED] = "unasked",
-        [POLICY_REASON_ASKED] = "asked",
+        [POLICY_REASON_NO_REQUEST] = "no-request",
+        [POLICY_REASON_REQUESTED] = "requested",
         [POLICY_REASON_COMMAND] = "command",
         [POLICY_REASON_WITHIN] = "within-budget",
         [POLICY_REASON_FOREIGN] = "foreign",
@@ -113,10 +113,10 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "Its guest says that nothing urgent runs. It keeps its tokens, and is boosted "
                 "again when it sleeps, when its guest requests it, or when the guest said that "
                 "it would be urgent.",
-        [POLICY_REASON_UNASKED] =
+        [POLICY_REASON_NO_REQUEST] =
                 "Its profile boosts only guests that make requests, and this guest makes none; "
                 "see pvsched-protocol(7) and `pvschedctl attach`.",
-        [POLICY_REASON_ASKED] = "It is boosted while awake, since its guest requested it.",
+        [POLICY_REASON_REQUESTED] = "It is boosted while awake, since its guest requested it.",
         [POLICY_REASON_COMMAND] = "It is boosted by `pvschedctl boost`, while its tokens last.",
         [POLICY_REASON_WITHIN] =
                 "It is boosted; its next wake-ups are served at once while its tokens last.",

@@ -9,7 +9,7 @@
 #include "util/base.h"
 
 enum policy_state {
-	POLICY_BASE,      /* not boosted: as its owner made it */
+	POLICY_UNBOOSTED, /* not boosted: as its owner made it */
 	POLICY_ARMED,     /* boosted */
 	POLICY_THROTTLED, /* not boosted, for lack of tokens: it has a debt to repay */
 	POLICY_FOREIGN,   /* another program changed the thread, so we leave it alone */
@@ -50,9 +50,9 @@ enum policy_reason {
 	POLICY_REASON_RATE,       /* too many changes in a second */
 	POLICY_REASON_AWAKE,      /* it is awake: it is armed at its next halt */
 	POLICY_REASON_ORDINARY,   /* its guest says that nothing urgent runs */
-	POLICY_REASON_UNASKED,    /* its profile demands requests, and its guest makes none */
+	POLICY_REASON_NO_REQUEST, /* its profile demands requests, and its guest makes none */
 	POLICY_REASON_WITHIN,     /* armed: within its budget */
-	POLICY_REASON_ASKED,      /* boosted while awake, since its guest requested it */
+	POLICY_REASON_REQUESTED,  /* boosted while awake, since its guest requested it */
 	POLICY_REASON_COMMAND,    /* boosted by command */
 	POLICY_REASON_FOREIGN,    /* another program changed the thread */
 	POLICY_REASON_GONE,       /* the thread is gone */

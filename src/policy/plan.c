@@ -20,7 +20,7 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->mode == b->mode &&
 	       a->share_permille == b->share_permille && a->burst_ns == b->burst_ns &&
-	       a->asks == b->asks && a->on_interrupt == b->on_interrupt;
+	       a->requests == b->requests && a->on_interrupt == b->on_interrupt;
 }
 
 static bool switched_off(const struct plan_switches *switches)
@@ -113,7 +113,7 @@ static void plan_domain(const struct plan_host *host, const struct plan_domain_i
 struct applicants {
 	size_t n;
 	size_t *vcpus; /* places in the plan */
-	struct admission_claim *claims;
+	struct admission_demand *claims;
 	size_t n_sets, cpu_words;
 	const uint64_t **sets;
 	unsigned int *cpus;

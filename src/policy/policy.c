@@ -52,7 +52,7 @@ void policy_add(struct policy *policy, unsigned int vcpu, const struct profile *
 	        .present = true,
 	        .profile = *profile,
 	        .holds = holds,
-	        .view = {.state = POLICY_BASE,
+	        .view = {.state = POLICY_UNBOOSTED,
 	                 .reason = POLICY_REASON_PROFILE,
 	                 .since_ns = now_ns,
 	                 .next_ns = NSEC_NEVER},
@@ -81,7 +81,7 @@ uint32_t policy_holds(const struct policy *policy, unsigned int vcpu)
 	return vcpu_holds(policy, vcpu);
 }
 
-bool policy_may_displace(const struct policy *policy, unsigned int vcpu, uint64_t now_ns)
+bool policy_may_push(const struct policy *policy, unsigned int vcpu, uint64_t now_ns)
 {
 	return push_is_allowed(policy, vcpu, now_ns);
 }
@@ -91,20 +91,22 @@ bool policy_may_displace(const struct policy *policy, unsigned int vcpu, uint64_
 	(POLICY_HOLD(POLICY_REASON_RT_REFUSED) | POLICY_HOLD(POLICY_REASON_ALREADY_RT) |           \
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
-/* The events that are wanted. @raises: it is about to be ARMED, and may run before that is told. */
-static void set_wants(struct turn *t, bool raises)
+/* The events that are wanted. @begins: a boost is about to begin, and the vCPU may run before that
+ * is told. */
+static void set_wants(struct turn *t, bool begins)
 {
 	struct policy_vcpu *v = t->v;
 	enum policy_reason reason = v->view.reason;
 	bool boosts = v->profile.mode == PROFILE_BOOST;
-	bool hears = boosts && v->profile.asks != PROFILE_ASKS_IGNORE;
-	bool armed = raises || v->view.state == POLICY_ARMED;
-	bool unasked = !armed && reason == POLICY_REASON_UNASKED;
+	bool hears = boosts && v->profile.requests != PROFILE_REQUESTS_IGNORE;
+	bool armed = begins || v->view.state == POLICY_ARMED;
+	bool no_request = !armed && reason == POLICY_REASON_NO_REQUEST;
 	bool awake = !armed && (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
 
-	v->view.wants_ordinary = hears && armed && (raises || v->boosted.yield != YIELD_DECLINED);
+	v->view.wants_ordinary = hears && armed && (begins || v->boosted.yield != YIELD_DECLINED);
 	v->view.grace_ns = request_grace_ns(v);
-	v->view.wants_urgent = hears && (awake || unasked) && reports_calls(v->unboosted.reports);
+	v->view.wants_urgent =
+	        hears && (awake || no_request) && reports_calls(v->unboosted.reports);
 	v->view.wants_interrupt = boosts && v->profile.on_interrupt && awake;
 	v->view.interrupts_from_ns = interrupt_from_ns(t);
 }
@@ -119,10 +121,10 @@ static void step_state(struct turn *t)
 		vcpu_look_at(t, NSEC_NEVER);
 		if (t->event != POLICY_EVENT_RESCAN)
 			return;
-		vcpu_enter(t, POLICY_BASE, POLICY_REASON_AWAKE);
+		vcpu_enter(t, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 		unboosted_step(t);
 		return;
-	case POLICY_BASE:
+	case POLICY_UNBOOSTED:
 	case POLICY_THROTTLED:
 		unboosted_step(t);
 		return;
@@ -151,7 +153,7 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 	if (t.event == POLICY_EVENT_RESCAN)
 		v->holds &= ~HOLDS_OF_TRIES;
 	step_state(&t);
-	set_wants(&t, ret->action == POLICY_RAISE);
+	set_wants(&t, ret->action == POLICY_BOOST);
 }
 
 static void refused(struct turn *t, uint32_t hold)
@@ -163,8 +165,8 @@ static void refused(struct turn *t, uint32_t hold)
 	vcpu_unboost(t, BOOST_REFUSED, reason);
 }
 
-void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
-                   const struct policy_facts *facts, uint64_t now_ns)
+void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
+                    const struct policy_facts *facts, uint64_t now_ns)
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 	struct turn t = {.policy = policy,
@@ -204,7 +206,7 @@ const struct policy_view *policy_view(const struct policy *policy, unsigned int 
 	return &policy->vcpus[vcpu].view;
 }
 
-int policy_debtor(const struct policy_claim *claims, size_t n)
+int policy_debtor(const struct policy_debt *claims, size_t n)
 {
 	int most = -1;
 

@@ -11,7 +11,7 @@
  * one is empty. Then the vCPU is unboosted at once, and not boosted again before its bucket is full
  * and it sleeps. A burst within the budget costs no decision at all.
  *
- * A guest may request more than can be seen from outside (enum pvsched_ask). A vCPU whose guest
+ * A guest may request more than can be seen from outside (enum pvsched_urgency). A vCPU whose guest
  * says that nothing urgent runs *yields*: it is unboosted and keeps its tokens. A vCPU whose guest
  * is urgent, or said when it will be, is boosted while it is awake, too. Requests give no vCPU more
  * than its budget: it can only have back what it yielded.
@@ -60,15 +60,15 @@ void policy_set_profile(struct policy *policy, unsigned int vcpu, const struct p
 /** Sets and clears holds of one vCPU; the caller then steps it. */
 void policy_hold(struct policy *policy, unsigned int vcpu, uint32_t set, uint32_t clear);
 
-/** Whether POLICY_EVENT_CROWDED could lead to DISPLACE now, if another CPU had room. */
-bool policy_may_displace(const struct policy *policy, unsigned int vcpu, uint64_t now_ns);
+/** Whether POLICY_EVENT_MAY_PUSH could lead to DISPLACE now, if another CPU had room. */
+bool policy_may_push(const struct policy *policy, unsigned int vcpu, uint64_t now_ns);
 
 /** All holds that bind a vCPU: its own and those of all vCPUs. */
 uint32_t policy_holds(const struct policy *policy, unsigned int vcpu);
 
 /**
  * One event. The caller carries the decision out before the next step of that vCPU: RAISE is
- * confirmed with policy_raised(), LOWER and FORGET are final (the actuator answers for them).
+ * confirmed with policy_boosted(), LOWER and FORGET are final (the actuator answers for them).
  */
 void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_input *input,
                  struct policy_decision *ret);
@@ -79,8 +79,8 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
  * @facts are those after the call. If the vCPU is awake, it is looked at again when its tokens end,
  * since the tracer starts its deadline only at the next switch-in.
  */
-void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
-                   const struct policy_facts *facts, uint64_t now_ns);
+void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
+                    const struct policy_facts *facts, uint64_t now_ns);
 
 /**
  * By command: the vCPU is boosted at once if nothing but being awake prevents it, and stays so
@@ -90,7 +90,7 @@ void policy_raised(struct policy *policy, unsigned int vcpu, uint32_t hold,
 void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns);
 
 /** The debt of one boosted vCPU of a CPU: what it has used and not yet repaid. */
-struct policy_claim {
+struct policy_debt {
 	unsigned int vcpu;
 	uint64_t owed_ns;
 };
@@ -99,7 +99,7 @@ struct policy_claim {
  * The debtor, which makes room when its CPU's bucket is empty: index of the claim that owes most,
  * the first of several; -1 if n is 0.
  */
-int policy_debtor(const struct policy_claim *claims, size_t n);
+int policy_debtor(const struct policy_debt *claims, size_t n);
 
 /** When the next vCPU wants a LOOK; NSEC_NEVER when none does. */
 uint64_t policy_next_ns(const struct policy *policy);

@@ -16,11 +16,11 @@ enum profile_mode {
 };
 
 /** What is made of a guest's requests. None of them gives it more than its budget. */
-enum profile_asks {
-	PROFILE_ASKS_HEED,    /* boosted as it looks from outside; yields when it says so */
-	PROFILE_ASKS_IGNORE,  /* as if it said nothing */
-	PROFILE_ASKS_REQUIRE, /* not boosted unless it takes part */
-	_PROFILE_ASKS_MAX,
+enum profile_requests {
+	PROFILE_REQUESTS_HEED,    /* boosted as it looks from outside; yields when it says so */
+	PROFILE_REQUESTS_IGNORE,  /* as if it said nothing */
+	PROFILE_REQUESTS_REQUIRE, /* not boosted unless it takes part */
+	_PROFILE_REQUESTS_MAX,
 };
 
 #define PROFILE_NAME_MAX 32
@@ -35,7 +35,7 @@ struct profile {
 	enum profile_mode mode;
 	uint32_t share_permille; /* 1..1000 */
 	uint64_t burst_ns;       /* 50 us .. 10 ms */
-	enum profile_asks asks;
+	enum profile_requests requests;
 	bool on_interrupt; /* boosted also when an interrupt comes while it waits to run */
 };
 
@@ -58,16 +58,16 @@ struct host_caps {
  * the fair share of a vCPU that competes with three others, so that a boost within it takes nothing
  * the guest could not have had anyway, only sooner.
  */
-#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0, PROFILE_ASKS_HEED, false})
+#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0, PROFILE_REQUESTS_HEED, false})
 #define PROFILE_OBSERVE_INIT                                                                       \
-	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED, \
-	                  true})
+	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC,                    \
+	                  PROFILE_REQUESTS_HEED, true})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
 	((struct profile){"interactive", PROFILE_BOOST, 100, 200 * NSEC_PER_USEC,                  \
-	                  PROFILE_ASKS_HEED, true})
+	                  PROFILE_REQUESTS_HEED, true})
 #define PROFILE_LATENCY_INIT                                                                       \
-	((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC, PROFILE_ASKS_HEED,   \
-	                  true})
+	((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC,                      \
+	                  PROFILE_REQUESTS_HEED, true})
 
 /**
  * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian,

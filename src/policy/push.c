@@ -54,8 +54,8 @@ void push_step(struct turn *t)
 		return;
 	if (!is_gone)
 		charge(t);
-	t->v->view.displaced_total++;
+	t->v->view.pushed_total++;
 	t->v->boosted.watch = watch_next(t->v->boosted.watch, WATCH_ON_PUSH);
-	t->decision->action = POLICY_DISPLACE;
+	t->decision->action = POLICY_PUSH;
 	vcpu_look_at(t, MIN(t->v->view.next_ns, t->now_ns + PUSHED_LOOK_NS));
 }

@@ -45,17 +45,17 @@ struct policy_facts request_hear(const struct profile *profile, const struct pol
 {
 	struct policy_facts heard = *facts;
 
-	if (profile->asks != PROFILE_ASKS_IGNORE)
+	if (profile->requests != PROFILE_REQUESTS_IGNORE)
 		return heard;
-	heard.ask = PVSCHED_ASK_NONE;
+	heard.urgency = PVSCHED_URGENCY_NONE;
 	heard.expected_ns = 0;
 	return heard;
 }
 
 bool request_is_missing(const struct turn *t)
 {
-	return t->v->profile.asks == PROFILE_ASKS_REQUIRE && t->facts.ask == PVSCHED_ASK_NONE &&
-	       !vcpu_is_commanded(t);
+	return t->v->profile.requests == PROFILE_REQUESTS_REQUIRE &&
+	       t->facts.urgency == PVSCHED_URGENCY_NONE && !vcpu_is_commanded(t);
 }
 
 static uint64_t lead_ns(const struct policy_vcpu *v)
@@ -71,7 +71,7 @@ static bool is_expecting(const struct turn *t)
 {
 	uint64_t heard_ns = t->now_ns - MIN(t->facts.waited_ns, t->now_ns);
 
-	return t->facts.ask == PVSCHED_ASK_ORDINARY && t->facts.expected_ns &&
+	return t->facts.urgency == PVSCHED_URGENCY_ORDINARY && t->facts.expected_ns &&
 	       heard_ns < t->facts.expected_ns + EXPECTED_LATE_NS;
 }
 
@@ -87,12 +87,12 @@ enum policy_reason request_boost_awake(const struct turn *t)
 	if (vcpu_is_commanded(t))
 		return POLICY_REASON_COMMAND;
 	/* a vCPU that runs undisturbed needs no boost: the tracer reports its preemption */
-	if (t->facts.ask == PVSCHED_ASK_URGENT)
+	if (t->facts.urgency == PVSCHED_URGENCY_URGENT)
 		return t->facts.whereabouts == POLICY_WAITING || t->event == POLICY_EVENT_URGENT
-		               ? POLICY_REASON_ASKED
+		               ? POLICY_REASON_REQUESTED
 		               : POLICY_REASON_AWAKE;
 	if (is_within_leads(t, 1))
-		return POLICY_REASON_ASKED;
+		return POLICY_REASON_REQUESTED;
 	return interrupt_waits(t) ? POLICY_REASON_INTERRUPT : POLICY_REASON_AWAKE;
 }
 
@@ -146,7 +146,7 @@ static struct pvs_request_run current_run(const struct turn *t)
 	if (t->facts.whereabouts == POLICY_WAITING)
 		ran_ns = t->facts.preempted_after_ns;
 	return (struct pvs_request_run){
-	        .opinion = t->facts.ask,
+	        .urgency = t->facts.urgency,
 	        .in_ns = t->now_ns - MIN(ran_ns, t->now_ns),
 	        .said_ns = t->facts.said_ns,
 	        .urgent_run_ns = t->facts.urgent_run_ns,
@@ -206,7 +206,7 @@ struct request_answer request_yields(const struct turn *t)
 	struct pvs_request_run run = current_run(t);
 	uint64_t urgent_from_ns = t->v->boosted.urgent_from_ns;
 
-	if (!vcpu_is_awake(&t->facts) || t->facts.ask != PVSCHED_ASK_ORDINARY ||
+	if (!vcpu_is_awake(&t->facts) || t->facts.urgency != PVSCHED_URGENCY_ORDINARY ||
 	    vcpu_is_commanded(t))
 		return (struct request_answer){.yield = REQUEST_KEEP};
 	/* it has not run yet */

@@ -21,26 +21,26 @@ enum policy_whereabouts {
 /** What the sensors know of a vCPU at one moment; a copy, taken by the caller. */
 struct policy_facts {
 	enum policy_whereabouts whereabouts;
-	bool quota;                  /* a CFS quota was seen above it */
-	int64_t tokens_ns;           /* least of its own, its domain's and its CPU's tokens, less
-	                                what the current run has used */
-	uint64_t softirqd_since_ns;  /* ksoftirqd waits on its CPU since then; 0: it does not */
-	bool helper_waits;           /* a thread that works for its domain waits on its CPU */
-	uint64_t helper_behind_ns;   /* in that wait, for so long behind its boosted vCPUs */
-	uint64_t full_at_ns;         /* when its own bucket is full; in the past: it is */
-	uint64_t domain_at_ns;       /* when its domain's bucket holds a burst of the vCPU */
-	uint64_t cpu_at_ns;          /* when its CPU's bucket does */
-	uint64_t ran_ns;             /* since it was switched in; 0 unless running */
-	uint64_t waited_ns;          /* since it was woken or preempted; 0 unless waiting */
-	uint64_t preempted_after_ns; /* waiting: how long it had run then; 0: it was asleep */
-	enum pvsched_ask ask;        /* what its guest requests; never INVALID */
-	uint64_t expected_ns;        /* with ORDINARY: when it will be urgent again; 0: not known */
-	uint64_t said_ns;            /* its guest says so since then */
-	bool watched;                /* running: the tracer has a deadline for this run */
-	uint64_t urgent_work_ns;     /* how long it is urgent; 0: not known */
-	uint64_t urgent_run_ns;      /* how long it runs then, until it sleeps; 0: not known */
-	bool interrupted;            /* waiting, and an interrupt came in that time */
-	/* with CROWDED, and only if policy_may_displace(): another CPU on which it may run has a
+	bool quota;                   /* a CFS quota was seen above it */
+	int64_t tokens_ns;            /* least of its own, its domain's and its CPU's tokens, less
+	                                 what the current run has used */
+	uint64_t softirqd_since_ns;   /* ksoftirqd waits on its CPU since then; 0: it does not */
+	bool helper_waits;            /* a thread that works for its domain waits on its CPU */
+	uint64_t helper_behind_ns;    /* in that wait, for so long behind its boosted vCPUs */
+	uint64_t full_at_ns;          /* when its own bucket is full; in the past: it is */
+	uint64_t domain_at_ns;        /* when its domain's bucket holds a burst of the vCPU */
+	uint64_t cpu_at_ns;           /* when its CPU's bucket does */
+	uint64_t ran_ns;              /* since it was switched in; 0 unless running */
+	uint64_t waited_ns;           /* since it was woken or preempted; 0 unless waiting */
+	uint64_t preempted_after_ns;  /* waiting: how long it had run then; 0: it was asleep */
+	enum pvsched_urgency urgency; /* what its guest requests; never INVALID */
+	uint64_t expected_ns;    /* with ORDINARY: when it will be urgent again; 0: not known */
+	uint64_t said_ns;        /* its guest says so since then */
+	bool watched;            /* running: the tracer has a deadline for this run */
+	uint64_t urgent_work_ns; /* how long it is urgent; 0: not known */
+	uint64_t urgent_run_ns;  /* how long it runs then, until it sleeps; 0: not known */
+	bool interrupted;        /* waiting, and an interrupt came in that time */
+	/* with CROWDED, and only if policy_may_push(): another CPU on which it may run has a
 	   burst for it */
 	bool room_elsewhere;
 };
@@ -66,7 +66,7 @@ enum policy_event {
 	 * Its CPU's bucket is empty: may it be pushed to another CPU? If not, the caller unboosts
 	 * it and the largest debtor by CPU_EXHAUSTED and SHED.
 	 */
-	POLICY_EVENT_CROWDED,
+	POLICY_EVENT_MAY_PUSH,
 	_POLICY_EVENT_MAX,
 };
 
@@ -79,14 +79,14 @@ struct policy_input {
 
 enum policy_action {
 	POLICY_NOTHING,
-	POLICY_RAISE,  /* boost it; then tell policy_raised() what came of it */
-	POLICY_LOWER,  /* unboost it: restore what the thread had */
-	POLICY_FORGET, /* drop the record of it: what the thread has now is its owner's */
+	POLICY_BOOST,   /* boost it; then tell policy_boosted() what came of it */
+	POLICY_UNBOOST, /* unboost it: restore what the thread had */
+	POLICY_FORGET,  /* drop the record of it: what the thread has now is its owner's */
 	/*
 	 * Push it: it stays boosted, and the kernel is to move it to another CPU, unless it has
 	 * done so already. The tracer watches it anew from its next switch-in.
 	 */
-	POLICY_DISPLACE,
+	POLICY_PUSH,
 };
 
 struct policy_decision {
@@ -105,7 +105,7 @@ struct policy_view {
 	uint64_t yields_total;     /* boosts that ended since the guest did ordinary work */
 	uint64_t interrupts_total; /* of boosts_total, those for an interrupt that waited */
 	uint64_t spins_total;      /* boosts that ended since the guest spun */
-	uint64_t displaced_total;  /* pushes off a CPU whose bucket was empty */
+	uint64_t pushed_total;     /* pushes off a CPU whose bucket was empty */
 	uint64_t denied_total[_POLICY_REASON_MAX];
 	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
 	/*

@@ -107,7 +107,7 @@ static struct obstacle obstacle(const struct turn *t)
 		return (struct obstacle){POLICY_REASON_RATE,
 		                         t->now_ns + vcpu_change_cost_ns(t->policy)};
 	if (request_is_missing(t))
-		return (struct obstacle){POLICY_REASON_UNASKED, NSEC_NEVER};
+		return (struct obstacle){POLICY_REASON_NO_REQUEST, NSEC_NEVER};
 	return bucket;
 }
 
@@ -121,13 +121,13 @@ static bool is_expected_look(const struct turn *t)
 static void boost(struct turn *t, enum policy_reason why)
 {
 	struct policy_vcpu *v = t->v;
-	bool expected = why == POLICY_REASON_ASKED && is_expected_look(t);
+	bool expected = why == POLICY_REASON_REQUESTED && is_expected_look(t);
 
 	vcpu_charge_change(t);
 	/* tokens that it kept belong to the boost before: steady demand is counted from that */
 	if (v->unboosted.tokens != TOKENS_KEPT)
 		v->burst_from_ns = t->now_ns;
-	v->raise = (struct vcpu_raise){
+	v->boost = (struct vcpu_boost){
 	        .why = why,
 	        .planned_look_ns = expected ? v->expected_look_ns : 0,
 	        .urgent_from_ns = request_urgent_from_ns(t),
@@ -135,7 +135,7 @@ static void boost(struct turn *t, enum policy_reason why)
 	                why == POLICY_REASON_INTERRUPT ? interrupt_run_ns(&t->facts) : 0,
 	};
 	v->unboosted = (struct vcpu_unboosted){.tokens = TOKENS_TO_EARN, .reports = REPORTS_ALL};
-	t->decision->action = POLICY_RAISE;
+	t->decision->action = POLICY_BOOST;
 	t->decision->reason = why;
 	vcpu_look_at(t, NSEC_NEVER);
 }
@@ -170,7 +170,7 @@ static uint64_t after_short_halt(struct turn *t, enum policy_reason reason)
 	struct vcpu_unboosted *u = &t->v->unboosted;
 	unsigned int shift = u->short_halts;
 
-	if (reason == POLICY_REASON_UNASKED)
+	if (reason == POLICY_REASON_NO_REQUEST)
 		shift = SHORT_HALT_SHIFT_MAX;
 	u->short_halts = MIN(u->short_halts + 1, (unsigned int)SHORT_HALT_SHIFT_MAX);
 	return t->now_ns + (SHORT_HALT_NS << shift);
@@ -213,7 +213,7 @@ static uint64_t wait_for_cap(struct vcpu_unboosted *u, uint64_t until_ns, uint64
 
 static void wait_for(struct turn *t, struct obstacle o)
 {
-	bool for_event = o.reason == POLICY_REASON_AWAKE || o.reason == POLICY_REASON_UNASKED;
+	bool for_event = o.reason == POLICY_REASON_AWAKE || o.reason == POLICY_REASON_NO_REQUEST;
 	bool for_cap = o.reason == POLICY_REASON_DOMAIN_CAP || o.reason == POLICY_REASON_CPU_CAP ||
 	               o.reason == POLICY_REASON_HELPER;
 	bool owes = o.reason == POLICY_REASON_BUDGET || o.reason == POLICY_REASON_BACKOFF;
@@ -226,7 +226,7 @@ static void wait_for(struct turn *t, struct obstacle o)
 	/* where the profile does not boost, no boost was wanted */
 	if (!for_event && o.reason != POLICY_REASON_PROFILE)
 		t->v->view.denied_total[o.reason]++;
-	vcpu_enter(t, owes ? POLICY_THROTTLED : POLICY_BASE, o.reason);
+	vcpu_enter(t, owes ? POLICY_THROTTLED : POLICY_UNBOOSTED, o.reason);
 	vcpu_look_at(t, o.until_ns);
 }
 

@@ -56,11 +56,11 @@ enum yield yield_next(enum yield yield, enum yield_event event)
 struct boost_outcome boost_outcome(enum boost_end end)
 {
 	static const struct boost_outcome outcomes[_BOOST_END_MAX] = {
-	        [BOOST_GIVEN_BACK] = {POLICY_BASE, TOKENS_KEPT},
-	        [BOOST_FORBIDDEN] = {POLICY_BASE, TOKENS_TO_EARN},
+	        [BOOST_GIVEN_BACK] = {POLICY_UNBOOSTED, TOKENS_KEPT},
+	        [BOOST_FORBIDDEN] = {POLICY_UNBOOSTED, TOKENS_TO_EARN},
 	        [BOOST_EXHAUSTED] = {POLICY_THROTTLED, TOKENS_TO_EARN},
 	        [BOOST_FOREIGN] = {POLICY_FOREIGN, TOKENS_TO_EARN},
-	        [BOOST_REFUSED] = {POLICY_BASE, TOKENS_TO_EARN},
+	        [BOOST_REFUSED] = {POLICY_UNBOOSTED, TOKENS_TO_EARN},
 	};
 
 	return outcomes[end];
@@ -86,12 +86,12 @@ void vcpu_boost(struct turn *t)
 {
 	struct policy_vcpu *v = t->v;
 
-	vcpu_enter(t, POLICY_ARMED, v->raise.why);
+	vcpu_enter(t, POLICY_ARMED, v->boost.why);
 	v->boosted = (struct vcpu_boosted){
 	        .watch = WATCH_BY_TIMER,
 	        .yield = YIELD_NOT_OFFERED,
-	        .urgent_from_ns = v->raise.urgent_from_ns,
-	        .interrupt_run_ns = v->raise.interrupt_run_ns,
+	        .urgent_from_ns = v->boost.urgent_from_ns,
+	        .interrupt_run_ns = v->boost.interrupt_run_ns,
 	};
 }
 

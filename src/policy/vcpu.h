@@ -169,8 +169,8 @@ struct vcpu_unboosted {
 	unsigned int turned_away; /* in a row, since a shared bucket was not full */
 };
 
-/** A boost that was decided: kept from RAISE to policy_raised(). */
-struct vcpu_raise {
+/** A boost that was decided: kept from RAISE to policy_boosted(). */
+struct vcpu_boost {
 	enum policy_reason why;
 	uint64_t planned_look_ns;  /* decided at the look that was planned for then; 0: not */
 	uint64_t urgent_from_ns;   /* decided awake, to be urgent from then on; 0: asleep */
@@ -190,7 +190,7 @@ struct policy_vcpu {
 	bool present;
 	struct profile profile;
 	uint32_t holds;
-	struct vcpu_raise raise;
+	struct vcpu_boost boost;
 	union {
 		struct vcpu_unboosted unboosted; /* in every state but ARMED */
 		struct vcpu_boosted boosted;     /* ARMED */

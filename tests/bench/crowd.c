@@ -126,7 +126,7 @@ static int spinners_start(void)
 }
 
 struct counts {
-	uint64_t at_ns, wakeups, boosts, lowers, used_ns, booster_wakeups, busy_ns;
+	uint64_t at_ns, wakeups, boosts, unboosts, used_ns, booster_wakeups, busy_ns;
 	uint64_t rt_ns, foreign_ns; /* of all CPUs, as the tracer counts it */
 	uint64_t denied[_POLICY_REASON_MAX];
 };
@@ -159,7 +159,7 @@ static void take(struct stack *stack, struct counts *ret)
 		ret->boosts += vcpu.view.boosts_total;
 		for (int reason = 0; reason < _POLICY_REASON_MAX; reason++)
 			ret->denied[reason] += vcpu.view.denied_total[reason];
-		ret->lowers += vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
+		ret->unboosts += vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
 	}
 }
 
@@ -199,12 +199,12 @@ static void print_counts(const struct counts *from, const struct counts *to)
 {
 	double seconds = (double)(to->at_ns - from->at_ns) / NSEC_PER_SEC;
 	double wakeups = (double)(to->wakeups - from->wakeups);
-	double calls = (double)(to->boosts - from->boosts + to->lowers - from->lowers);
+	double calls = (double)(to->boosts - from->boosts + to->unboosts - from->unboosts);
 	double busy = (double)(to->busy_ns - from->busy_ns) / seconds / NSEC_PER_SEC * 1000;
 
 	printf("{\"threads\":%d,\"cpus\":%u,\"seconds\":%.3f,\"wakeups_per_s\":%.1f,",
 	       CROWD_THREADS, crowd.n_spinners, seconds, wakeups / seconds);
-	printf("\"elevated_permille\":%.2f,\"boosts_per_s\":%.2f,\"calls_per_1000\":%.2f,",
+	printf("\"boosted_permille\":%.2f,\"boosts_per_s\":%.2f,\"calls_per_1000\":%.2f,",
 	       (double)(to->used_ns - from->used_ns) / seconds / NSEC_PER_SEC * 1000 /
 	               crowd.n_spinners,
 	       (double)(to->boosts - from->boosts) / seconds, calls / wakeups * 1000);

@@ -12,7 +12,7 @@ from . import figures
 
 EASES = (1, 2, 4)  # the periods of the crowd, times this
 _SECONDS = 10
-FIGURES = (("wakeups_per_s", "wake-ups/s"), ("elevated_permille", "elevated permille"), ("boosts_per_s", "boosts/s"),
+FIGURES = (("wakeups_per_s", "wake-ups/s"), ("boosted_permille", "boosted permille"), ("boosts_per_s", "boosts/s"),
            ("calls_per_1000", "calls / 1000 wake-ups"), ("booster_wakeups_per_s", "booster wake-ups/s"),
            ("avg_us", "wake-up avg us"), ("p50_us", "p50"), ("p99_us", "p99"))
 

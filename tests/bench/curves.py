@@ -34,7 +34,7 @@ def demand(variants, path):
 
 
 def cpu_use(variants, path):
-    """The daemon's CPU time against the number of vCPUs it looks after."""
+    """The daemon's CPU time against the number of vCPUs it manages."""
     text = HEAD.format(width=560, height=340, path=path)
     text += "set xlabel 'vCPUs'\nset ylabel 'daemon, permille of one CPU'\nset key top left\n"
     series = {state: (colour, [(one["vcpus"], one["states"][state]["cpu_permille"]) for one in variants.values() if one["states"]])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a boost cycle costs the booster: raises and lowers sleeping threads at a given rate and
+ * What a boost cycle costs the booster: boosts and unboosts sleeping threads at a given rate and
  * prints the booster thread's CPU time, as one line of JSON. The rates are those of tests/bench/run
  * overhead.
  */
@@ -55,7 +55,7 @@ static void sleep_until(uint64_t at_ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
-/* Raises one and lowers the one half a turn away: each is elevated for ten cycles. */
+/* Boosts one and unboosts the one half a turn away: each is boosted for ten cycles. */
 static void cycle(struct stack *stack, struct fire *fire, unsigned int i)
 {
 	unsigned int up = i % SLEEPERS, down = (i + SLEEPERS / 2) % SLEEPERS;

@@ -3,7 +3,7 @@
  * One measurement of tests/bench/run deadline: a victim on every CPU, each a vCPU of a domain of
  * its own with the profile `latency`, and the end of their tokens seen by whom the first argument
  * names. Prints one line of JSON; pairs of 64-bit words go to a file: 0 and a latency of a victim,
- * or 1 and how long one stayed elevated without tokens; both in ns.
+ * or 1 and how long one stayed boosted without tokens; both in ns.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -133,24 +133,24 @@ static void costs_print(const struct costs *from, const struct costs *to)
 
 static void boosts_print(struct bench *b, uint64_t since_ns)
 {
-	uint64_t boosts = 0, lowers = 0, used_ns = 0, wakeups = 0, elevated = 0;
+	uint64_t boosts = 0, unboosts = 0, used_ns = 0, wakeups = 0, boosted = 0;
 	double wall_ns = (double)(clock_now_ns() - since_ns);
 	struct booster_vcpu vcpu;
 
 	for (unsigned int i = 0; i < b->options.victims.n; i++) {
 		booster_read(b->stack.booster, i, &vcpu);
 		boosts += vcpu.view.boosts_total;
-		lowers += vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
+		unboosts += vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
 		used_ns += b->stack.accounts.vcpus[i].used_ns;
 		wakeups += b->stack.accounts.vcpus[i].wakeups;
-		elevated += b->stack.accounts.vcpus[i].wakeups_elevated;
+		boosted += b->stack.accounts.vcpus[i].wakeups_boosted;
 	}
 	wakeups = MAX(wakeups, UINT64_C(1));
-	printf(",\"boosts\":%lu,\"ends\":%zu,\"calls_per_1000\":%.3f,\"elevated_permille\":%.1f,"
-	       "\"wakeups_elevated_permille\":%.1f",
-	       boosts, b->keeper.n, 1000.0 * (double)(boosts + lowers) / (double)wakeups,
+	printf(",\"boosts\":%lu,\"ends\":%zu,\"calls_per_1000\":%.3f,\"boosted_permille\":%.1f,"
+	       "\"wakeups_boosted_permille\":%.1f",
+	       boosts, b->keeper.n, 1000.0 * (double)(boosts + unboosts) / (double)wakeups,
 	       1000.0 * (double)used_ns / wall_ns / b->options.victims.n,
-	       1000.0 * (double)elevated / (double)wakeups);
+	       1000.0 * (double)boosted / (double)wakeups);
 }
 
 static int save_samples(FILE *file, enum sample_kind kind, const uint64_t *samples, size_t n)

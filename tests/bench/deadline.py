@@ -109,7 +109,7 @@ def _summary(rounds, way, demand):
         "load_vs_timer": _against_timer(rounds, way, demand, lambda one: one["load_permille"]),
     } | {name: mean(name) for name in (
         "booster_wakeups_per_s", "timers_per_s", "daemon_permille", "bpf_permille", "bpf_timer_permille",
-        "timerfd_permille", "costs_permille", "elevated_permille", "wakeups_elevated_permille", "load_permille",
+        "timerfd_permille", "costs_permille", "boosted_permille", "wakeups_boosted_permille", "load_permille",
         "foreign_permille")}
 
 
@@ -143,9 +143,9 @@ def report(rounds, _options):
         rows.append([demand, way, *(overshoot.get(name) for name in ("ends", "p50_us", "p99_us", "p999_us", "max_us")),
                      one["booster_wakeups_per_s"], one["timers_per_s"], one["daemon_permille"], one["bpf_permille"],
                      round(one["bpf_timer_permille"] + one["timerfd_permille"], 3), one["costs_permille"],
-                     one["load_vs_timer"], one["p50_us"], one["p99_us"], one["elevated_permille"], one["foreign_permille"]])
+                     one["load_vs_timer"], one["p50_us"], one["p99_us"], one["boosted_permille"], one["foreign_permille"]])
     head = ["demand", "way", "boosts ended", "overshoot p50 us", "p99", "p99.9", "max", "booster wake-ups / s", "timers / s",
-            "booster permille", "tracer permille", "timers permille", "together", "load / timer's", "wake-up p50 us", "p99", "elevated permille",
+            "booster permille", "tracer permille", "timers permille", "together", "load / timer's", "wake-up p50 us", "p99", "boosted permille",
             "foreign permille"]
     compared = _comparisons(rounds)
     done = min(one["rounds"] for one in variants.values())

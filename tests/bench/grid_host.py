@@ -120,16 +120,16 @@ def who(record):
     _, wait_ns, *_, before_tid, woken_prio, prio, before_prio, _, elsewhere, interrupted_ns, before = record
     name = before.rstrip(b"\0").decode(errors="replace").rstrip("0123456789/:")
     if woken_prio >= REAL_TIME:
-        return "not elevated when woken" if prio >= REAL_TIME else "elevated while it waited"
+        return "not boosted when woken" if prio >= REAL_TIME else "boosted while it waited"
     if before_tid == 0:
-        return "elevated; the CPU was idle"
+        return "boosted; the CPU was idle"
     if before_prio < REAL_TIME:
-        return f"elevated; real-time {name} ran"
+        return f"boosted; real-time {name} ran"
     if not elsewhere or not interrupted_ns:
-        return f"elevated; ordinary {name} ran"
+        return f"boosted; ordinary {name} ran"
     # An ordinary thread gives way in the interrupt by which the waking CPU asks for it.
     late = "took the interrupt late" if 2 * interrupted_ns > wait_ns else "was interrupted at once and gave way late"
-    return f"elevated; ordinary {name}'s CPU {late}"
+    return f"boosted; ordinary {name}'s CPU {late}"
 
 
 def slowest(woken):
@@ -244,8 +244,8 @@ class Machine:
             return {}
         sums = {}
         for vcpu in self.daemon.ctl_json("show", DOMAIN)["domain"]["vcpus"]:
-            counters = {name: vcpu[name] for name in ("boosts_total", "throttles_total", "wakeups", "elevated_wakeups",
-                                                      "elevated_ns", "run_ns", "halts", "preemptions")}
+            counters = {name: vcpu[name] for name in ("boosts_total", "throttles_total", "wakeups", "boosted_wakeups",
+                                                      "boosted_ns", "run_ns", "halts", "preemptions")}
             counters |= {f"denied {reason}": count for reason, count in vcpu["denied_total"].items()}
             for name, count in counters.items():
                 sums[name] = sums.get(name, 0) + count
@@ -268,8 +268,8 @@ class Machine:
         cell["account"] = {name: count for name, count in account.items() if count}
         if account and self._reopened:
             cell["account"]["breaker found open"] = 1
-        cell["elevated_permille"] = (cell["vcpu_permille"] if variant == STATIC else
-                                     round(account.get("elevated_ns", 0) / seconds / 1e6, 2))
+        cell["boosted_permille"] = (cell["vcpu_permille"] if variant == STATIC else
+                                     round(account.get("boosted_ns", 0) / seconds / 1e6, 2))
         return cell
 
     def _run(self, tids, spinners, interval_us, seconds):
@@ -356,12 +356,12 @@ def _latencies(one):
 
 def _of_records(records):
     woken = [record for record in records if record[8] == WOKEN]
-    elevated = [record for record in woken if record[5] < REAL_TIME]
+    boosted = [record for record in woken if record[5] < REAL_TIME]
     return {"wake": delays([record[1] for record in woken]),
-            "wake_elevated": delays([record[1] for record in elevated]),
+            "wake_boosted": delays([record[1] for record in boosted]),
             "preempted": delays([record[1] for record in records if record[8] != WOKEN]),
             "stint": delays([record[2] for record in records]),
-            "elevated_wakes": len(elevated), "slowest": slowest(woken)}
+            "boosted_wakes": len(boosted), "slowest": slowest(woken)}
 
 
 def slowed(times):

@@ -7,8 +7,8 @@ from .grid_host import STATIC, VANILLA
 # An interval within 1 +- this is called the same: emulated hosts, and timers of 10 us, allow no finer word.
 SAME = 0.1
 SIDES = ("guest", "wake_to_run", "host", "host_fifo")
-# Of the wake-ups that found the vCPU elevated: what a boost does, without those for which there was no budget.
-ELEVATED = "wake_to_run_elevated"
+# Of the wake-ups that found the vCPU boosted: what a boost does, without those for which there was no budget.
+BOOSTED = "wake_to_run_boosted"
 PROFILES = ("interactive", "latency")
 
 # Of v1's cover letter: (vanilla, dynamic, static) in us, by (load, interval): 4 cores, 4 vCPUs, real hardware.
@@ -69,7 +69,7 @@ class Delays:
 
 FIGURES = {"avg": Delays.avg, "p50": lambda one: one.percentile(500), "p99": lambda one: one.percentile(990),
            "max": lambda one: one.max_us}
-KEYS = {"guest": "guest", "wake_to_run": "wake", "host": "host", "host_fifo": "host_fifo", ELEVATED: "wake_elevated"}
+KEYS = {"guest": "guest", "wake_to_run": "wake", "host": "host", "host_fifo": "host_fifo", BOOSTED: "wake_boosted"}
 
 
 class Report:
@@ -84,7 +84,7 @@ class Report:
                 load, interval_us, variant = name.split("/", 2)
                 self.cells.setdefault((load, int(interval_us), variant), []).append(cell)
         self._delays = {(key, side): [Delays.of(cell.get(KEYS[side], NOTHING)) for cell in cells]
-                        for key, cells in self.cells.items() for side in (*SIDES, ELEVATED)}
+                        for key, cells in self.cells.items() for side in (*SIDES, BOOSTED)}
         self.places = list(dict.fromkeys(key[:2] for key in self.cells))
         self.variants = list(dict.fromkeys(key[2] for key in sorted(self.cells, key=self._order)))
 
@@ -135,20 +135,20 @@ class Report:
         place, variant = key[:2], key[2]
         against = {f"{side}_{figure}_by_{base}": self.compared(place, side, figure, variant, base)
                    for base in (VANILLA, STATIC) if base != variant
-                   for side in (*SIDES, ELEVATED) for figure in ("avg", "p50", "p99")}
+                   for side in (*SIDES, BOOSTED) for figure in ("avg", "p50", "p99")}
         preempted = Delays.merged([Delays.of(cell["preempted"]) for cell in self.cells[key]])
         stint = Delays.merged([Delays.of(cell["stint"]) for cell in self.cells[key]])
         wakes = self.pooled(key, "wake_to_run")
         window_s = sum(cell["window_s"] for cell in self.cells[key])
         return {
             "load": key[0], "interval_us": key[1], "variant": variant, "rounds": len(self.cells[key]),
-            **{side: self.pooled(key, side).json() for side in (*SIDES, ELEVATED)},
+            **{side: self.pooled(key, side).json() for side in (*SIDES, BOOSTED)},
             "wakes_per_s": round(wakes.count / window_s, 1),
-            "elevated_wakes_permille": round(1000 * sum(cell["elevated_wakes"] for cell in self.cells[key])
+            "boosted_wakes_permille": round(1000 * sum(cell["boosted_wakes"] for cell in self.cells[key])
                                              / max(1, wakes.count)),
             "preempted": preempted.json() | {"per_s": round(preempted.count / window_s, 1)},
             "stint": stint.json(),
-            **{name: self._mean(key, name) for name in ("vcpu_permille", "helper_permille", "elevated_permille",
+            **{name: self._mean(key, name) for name in ("vcpu_permille", "helper_permille", "boosted_permille",
                                                         "load_permille", "foreign_permille", "stolen_permille", "halts_per_s",
                                                         "polled_per_s")},
             "load_of_vanilla": self._load_ratio(place, variant), "account": self._account(key),
@@ -186,7 +186,7 @@ class Report:
     def text(self):
         return "\n\n".join(part for part in (
             self._about(), *(self._table(place) for place in self.places), "## Targets", self._targets_table(),
-            "## Beside v1", self._v1_table(), "## Who was elevated", self._causes_table(), "## What the slowest 1 % of wake-ups waited for", self._slowest_table(),
+            "## Beside v1", self._v1_table(), "## Who was boosted", self._causes_table(), "## What the slowest 1 % of wake-ups waited for", self._slowest_table(),
         ) if part) + "\n"
 
     def _about(self):
@@ -211,7 +211,7 @@ class Report:
 
     def _table(self, place):
         head = ["variant", "wake-to-run avg", "p50", "p99", "p99.9", "max", "guest avg", "p50", "p99", "max",
-                "host avg", "p99", "max", "host FIFO avg", "p99", "vCPU", "elevated", "load of vanilla",
+                "host avg", "p99", "max", "host FIFO avg", "p99", "vCPU", "boosted", "load of vanilla",
                 "vanilla / it, wake-to-run avg", "verdict", "host p99 / vanilla", "verdict"]
         rows = []
         for variant in self.variants:
@@ -226,7 +226,7 @@ class Report:
                 variant, *(wake[name] for name in ("avg_us", "p50_us", "p99_us", "p999_us", "max_us")),
                 *(guest[name] for name in ("avg_us", "p50_us", "p99_us", "max_us")),
                 *(host[name] for name in ("avg_us", "p99_us", "max_us")), fifo["avg_us"], fifo["p99_us"],
-                self._mean(key, "vcpu_permille"), self._mean(key, "elevated_permille"),
+                self._mean(key, "vcpu_permille"), self._mean(key, "boosted_permille"),
                 round(1000 * load["ratio"]) if load else None,
                 *((None, None, None, None) if variant == VANILLA else
                   (better, figures.verdict(better, less_is_better=False, same=SAME),
@@ -257,22 +257,22 @@ class Report:
         return figures.table(head, rows) if rows else "v1 has no such load."
 
     def _causes_table(self):
-        """Were they elevated when they were woken, why not, and what did that do?"""
+        """Were they boosted when they were woken, why not, and what did that do?"""
         rows = []
         for key in self._sorted():
             row = self.row(key)
             if key[2] == VANILLA:
                 continue
-            one, account = row[ELEVATED], row["account"]
+            one, account = row[BOOSTED], row["account"]
             denied = ", ".join(f"{name.removeprefix('denied ')} {count}" for name, count in
                                sorted(account.items(), key=lambda item: -item[1])
                                if name.startswith(("denied ", "breaker ")))
-            rows.append([*key, row["wakes_per_s"], row["stint"]["avg_us"], row["vcpu_permille"], row["elevated_permille"],
-                         row["elevated_wakes_permille"], one["p50_us"], one["p99_us"],
-                         row["ratios"].get(f"{ELEVATED}_p50_by_{STATIC}"), row["ratios"].get(f"{ELEVATED}_p99_by_{STATIC}"),
+            rows.append([*key, row["wakes_per_s"], row["stint"]["avg_us"], row["vcpu_permille"], row["boosted_permille"],
+                         row["boosted_wakes_permille"], one["p50_us"], one["p99_us"],
+                         row["ratios"].get(f"{BOOSTED}_p50_by_{STATIC}"), row["ratios"].get(f"{BOOSTED}_p99_by_{STATIC}"),
                          account.get("throttles_total"), denied or None])
-        return figures.table(["load", "interval", "variant", "wake-ups/s", "avg run us", "vCPU", "elevated",
-                              "elevated when woken, permille", "these: p50", "p99", "p50 / static", "p99 / static",
+        return figures.table(["load", "interval", "variant", "wake-ups/s", "avg run us", "vCPU", "boosted",
+                              "boosted when woken, permille", "these: p50", "p99", "p50 / static", "p99 / static",
                               "boosts ended by a bucket", "denied (decisions)"], rows)
 
     def _slowest_table(self):

@@ -39,12 +39,12 @@ static bool same_set(unsigned int inner, unsigned int outer, const void *userdat
 static uint32_t admitted_permille(const struct options *o, const struct profile *profile,
                                   const struct stack *stack)
 {
-	struct admission_claim claims[VICTIMS_MAX];
+	struct admission_demand claims[VICTIMS_MAX];
 	unsigned int cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	struct admission_sets sets = {.n = 1, .cpus = &cpus, .within = same_set};
 
 	for (unsigned int i = 0; i < o->victims.n; i++)
-		claims[i] = (struct admission_claim){0, profile->share_permille};
+		claims[i] = (struct admission_demand){0, profile->share_permille};
 	admission_scale(claims, o->victims.n, &sets, stack->caps.cpu_share_permille);
 	return claims[0].share_permille;
 }
@@ -78,7 +78,7 @@ static int variant_apply(const struct options *o, struct stack *stack,
 	if (strcmp(o->variant, "static") != 0)
 		return fail(o->variant, EINVAL);
 	for (unsigned int i = 0; i < o->victims.n && r == 0; i++)
-		r = sched_raise(victims->results->tids[i], &fifo);
+		r = sched_give_boost(victims->results->tids[i], &fifo);
 	return r < 0 ? fail("FIFO for the victims", r) : 0;
 }
 
@@ -95,7 +95,7 @@ static void print_boosts(const struct options *o, const struct stack *stack, uin
 		used_ns += a->used_ns;
 		calls += 2 * vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
 	}
-	printf(",\"calls_per_1000\":%.3f,\"elevated_permille\":%.2f",
+	printf(",\"calls_per_1000\":%.3f,\"boosted_permille\":%.2f",
 	       1000.0 * (double)calls / (double)(wakeups ?: 1),
 	       1000.0 * (double)used_ns / (double)(clock_now_ns() - since_ns));
 }

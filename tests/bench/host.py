@@ -30,7 +30,7 @@ SCENES = {
     "crowded-8": (8, 1, 20, 1000, 0),  # all that the CPUs may give, with what a wake-up costs
     "crowded-8-half": (8, 1, 10, 1000, 0),
 }
-GUEST_PERMILLE = ("elevated_permille", "guest_permille", "load_permille")
+GUEST_PERMILLE = ("boosted_permille", "guest_permille", "load_permille")
 GUEST = "hackbench"  # a scene of its own, as those of host_io: in a guest, by the daemon
 ALL = (*SCENES, GUEST, *host_io.SCENES)
 _WARM_MS, _LEAD_S = 300, 0.6  # the host's cyclictest starts when the variant holds
@@ -195,7 +195,7 @@ def _summary(rounds, variant, scene):
     return figures.summary([sample for one in ones for sample in one["samples"]]) | {
         "host_permille_of_untouched": round(load["ratio"] * 1000, 1) if load else None,
         "sched_calls_per_1000": middle("calls_per_1000") if boosted else 0,
-        "elevated_permille": middle("elevated_permille") if boosted else middle("victim_permille") if variant == "static" else 0,
+        "boosted_permille": middle("boosted_permille") if boosted else middle("victim_permille") if variant == "static" else 0,
         "migrations_per_s": middle("migrations_per_s"), "victim_permille": middle("victim_permille"),
         "foreign_permille": middle("foreign_permille"), "host": _host_latencies(ones), "rounds": len(ones),
         "budget_us": ones[0]["budget_us"], "host_ratio": load,
@@ -252,7 +252,7 @@ def report(rounds, _options):
     """(JSON, Markdown)."""
     scenes = [scene for scene in SCENES if any(key[1] == scene for key in rounds)]
     variants = {f"{variant}/{scene}": _summary(rounds, variant, scene) for variant, scene in rounds if scene in SCENES}
-    head = ["scene", "variant", "rounds", "vCPUs' avg us", "p50", "p99", "max", "of a CPU, permille", "elevated", "calls / 1000 wake-ups",
+    head = ["scene", "variant", "rounds", "vCPUs' avg us", "p50", "p99", "max", "of a CPU, permille", "boosted", "calls / 1000 wake-ups",
             "migrations/s", "load, permille of untouched", "host's p50 us", "p99", "max"]
     rows = []
     for scene in scenes:
@@ -260,7 +260,7 @@ def report(rounds, _options):
             one = variants.get(f"{variant}/{scene}")
             if one:
                 rows.append([scene, variant, one["rounds"], one["avg_us"], one["p50_us"], one["p99_us"], one["max_us"],
-                             one["victim_permille"], one["elevated_permille"], one["sched_calls_per_1000"], one["migrations_per_s"],
+                             one["victim_permille"], one["boosted_permille"], one["sched_calls_per_1000"], one["migrations_per_s"],
                              one["host_permille_of_untouched"], one["host"]["p50_us"], one["host"]["p99_us"], one["host"]["max_us"]])
     targets, texts = _targets(variants, scenes), []
     foreign = round(statistics.mean(one["foreign_permille"] for one in variants.values()), 1) if variants else None
@@ -268,7 +268,7 @@ def report(rounds, _options):
         texts = [f"{os.cpu_count()} CPUs, foreign CPU use {foreign:.0f} permille of one CPU (cyclictest among it)", figures.table(head, rows)]
     found, rows, more = _guest_report(rounds)
     if rows:
-        texts.append(figures.table(["hackbench", "rounds", "guest", "median s", "elevated permille", "guest's CPU time",
+        texts.append(figures.table(["hackbench", "rounds", "guest", "median s", "boosted permille", "guest's CPU time",
                                     "load's", "time, of untouched", "work for a CPU second of the guest", "verdict"], rows))
     targets += more
     throughput, more_texts, more = host_io.report(rounds)

@@ -46,7 +46,7 @@ class Used:
 class Account:
     """What the daemon says until now."""
     at_ns: int
-    elevated_ns: int  # of all vCPUs
+    boosted_ns: int  # of all vCPUs
     sheds: int  # boosts that ended for a helper
     behind_max_us: int  # the longest wait of a helper behind a boosted vCPU, since the vCPUs are boosted
 
@@ -61,7 +61,7 @@ class Part:
     load_ns: int = 0
     foreign_ns: int = 0
     account_wall_ns: int = 0  # of the next two
-    elevated_ns: int = 0
+    boosted_ns: int = 0
     sheds: int = 0
     behind_max_us: int = 0
 
@@ -71,7 +71,7 @@ class Part:
             setattr(self, name, max(mine, value) if name == "behind_max_us" else mine + value)
 
     def figures(self):
-        return {"work_per_s": 1e9 * self.work / self.wall_ns, "elevated_permille": 1000 * self.elevated_ns / self.account_wall_ns,
+        return {"work_per_s": 1e9 * self.work / self.wall_ns, "boosted_permille": 1000 * self.boosted_ns / self.account_wall_ns,
                 "guest_permille": 1000 * self.guest_ns / self.used_wall_ns, "load_permille": 1000 * self.load_ns / self.used_wall_ns,
                 "foreign_permille": max(0, 1000 * self.foreign_ns / self.used_wall_ns),
                 "helper_sheds_per_s": 1e9 * self.sheds / self.account_wall_ns, "helper_behind_max_us": self.behind_max_us}
@@ -140,7 +140,7 @@ class Contended:
 
     def _account(self):
         domain = self._daemon.ctl_json("show", self.guest.name)["domain"]
-        return Account(time.monotonic_ns(), sum(vcpu["elevated_ns"] for vcpu in domain["vcpus"]),
+        return Account(time.monotonic_ns(), sum(vcpu["boosted_ns"] for vcpu in domain["vcpus"]),
                        sum(vcpu["denied_total"].get("helper", 0) for vcpu in domain["vcpus"]),
                        max((helper.get("behind_max_us", 0) for helper in domain["helpers"]), default=0))
 
@@ -166,10 +166,10 @@ class Contended:
             finally:
                 self._load.pause()
         wall_ns = used["end"].at_ns - used["start"].at_ns
-        elevated_ns, account_wall_ns = (getattr(accounts["end"], name) - getattr(accounts["start"], name)
-                                        for name in ("elevated_ns", "at_ns"))
+        boosted_ns, account_wall_ns = (getattr(accounts["end"], name) - getattr(accounts["start"], name)
+                                        for name in ("boosted_ns", "at_ns"))
         return answer, self._machine() | {
-            "elevated_permille": 1000 * elevated_ns / account_wall_ns,
+            "boosted_permille": 1000 * boosted_ns / account_wall_ns,
             "guest_permille": 1000 * used["end"].guest_since(used["start"]) / wall_ns,
             "load_permille": 1000 * (used["end"].load_ns - used["start"].load_ns) / wall_ns}
 
@@ -230,5 +230,5 @@ class Contended:
         load_ns, guest_ns = last.load_ns - first.load_ns, last.guest_since(first)
         return Part(work=done, wall_ns=wall_ns, used_wall_ns=last.at_ns - first.at_ns, guest_ns=guest_ns, load_ns=load_ns,
                     foreign_ns=last.busy_ns - first.busy_ns - load_ns - guest_ns - (last.server_ns - first.server_ns),
-                    account_wall_ns=now.at_ns - account.at_ns, elevated_ns=now.elevated_ns - account.elevated_ns,
+                    account_wall_ns=now.at_ns - account.at_ns, boosted_ns=now.boosted_ns - account.boosted_ns,
                     sheds=now.sheds - account.sheds, behind_max_us=now.behind_max_us)

@@ -209,7 +209,7 @@ def _summary(ones, untouched, unit):
     return {"throughput": middle("throughput"), "unit": unit, "rounds": len(ones),
             "vs_untouched": compared(lambda one: one["throughput"]),
             "per_cpu_time_vs_untouched": compared(lambda one: one["throughput"] / one["guest_permille"]),
-            **{name: middle(name) for name in ("elevated_permille", "guest_permille", "load_permille", "helper_sheds_per_s",
+            **{name: middle(name) for name in ("boosted_permille", "guest_permille", "load_permille", "helper_sheds_per_s",
                                                "foreign_permille")},
             "helper_behind_max_us": max(one["helper_behind_max_us"] for one in ones),
             "machine": ones[0].get("machine", "itself"), **{name: ones[0][name] for name in ("guest_type", "vcpus", "vhost")}}
@@ -227,7 +227,7 @@ def report(rounds):
                 continue
             found[f"{variant}/{name}"] = one = _summary(ones, untouched, ROWS[row][2])
             kept = one["vs_untouched"]
-            rows.append([row, layout, variant, one["rounds"], one["throughput"], one["unit"], one["elevated_permille"],
+            rows.append([row, layout, variant, one["rounds"], one["throughput"], one["unit"], one["boosted_permille"],
                          one["guest_permille"], one["load_permille"], one["helper_sheds_per_s"], one["helper_behind_max_us"], kept,
                          one["per_cpu_time_vs_untouched"],
                          "-" if variant == "untouched" else figures.verdict(kept, less_is_better=False)])
@@ -242,7 +242,7 @@ def report(rounds):
     where = "" if one["machine"] == "itself" else f" in an {one['machine']}"
     text = (f"disk and network of a guest ({one['guest_type']}, {one['vcpus']} vCPUs){where}: reads of {_BLOCK_KIB} KiB from memory by an "
             f"iothread, one TCP stream by {carries}; foreign CPU use {foreign:.0f} permille of one CPU")
-    head = ["disk, network", "helpers", "variant", "rounds", "median", "unit", "elevated permille", "guest's CPU time", "load's",
+    head = ["disk, network", "helpers", "variant", "rounds", "median", "unit", "boosted permille", "guest's CPU time", "load's",
             "boosts that ended for a helper / s", "a helper's longest wait behind them, us", "throughput, of untouched",
             "the same for a CPU second of the guest", "verdict"]
     return found, [text, figures.table(head, rows)], targets

@@ -53,7 +53,7 @@ static uint64_t price(const struct keeper *keeper, unsigned int slot, uint64_t r
 	return pvs_bucket_price(&a->rule, ran_ns, a->entitled_permille);
 }
 
-/* It was lowered, with so many tokens: since when had it, running, no more than count as none? */
+/* It was unboosted, with so many tokens: since when had it, running, no more than count as none? */
 static void note(struct keeper *keeper, unsigned int slot, int64_t left)
 {
 	int64_t past = (int64_t)price(keeper, slot, PVS_TOKENS_MIN_NS) - left;
@@ -68,24 +68,25 @@ static void note(struct keeper *keeper, unsigned int slot, int64_t left)
 	        past > 0 ? (uint64_t)past * NSEC_PER_MSEC / (uint64_t)net : 0;
 }
 
-static bool elevated(const struct keeper *keeper, unsigned int slot)
+static bool boosted(const struct keeper *keeper, unsigned int slot)
 {
-	return keeper->stack->accounts.vcpus[slot].flags & PVS_FLAG_ELEVATED;
+	return keeper->stack->accounts.vcpus[slot].flags & PVS_FLAG_BOOSTED;
 }
 
 static void pass_on(struct keeper *keeper, const struct pvs_event *event)
 {
 	bool ends = event->type == PVS_EVENT_EXHAUSTED && event->arg == PVS_BUCKET_VCPU &&
-	            event->slot < keeper->n_vcpus && elevated(keeper, event->slot);
+	            event->slot < keeper->n_vcpus && boosted(keeper, event->slot);
 
 	keeper->fn(keeper->userdata, event);
-	if (ends && !elevated(keeper, event->slot))
+	if (ends && !boosted(keeper, event->slot))
 		note(keeper, event->slot,
 		     tokens(keeper, event->slot,
-		            keeper->stack->accounts.vcpus[event->slot].lowered_at_ns));
+		            keeper->stack->accounts.vcpus[event->slot].unboosted_at_ns));
 }
 
-/* Looks at one: lowered if it has no tokens. Returns when to look again; NSEC_NEVER: not needed. */
+/* Looks at one: unboosted if it has no tokens. Returns when to look again; NSEC_NEVER: not needed.
+ */
 static uint64_t look(struct keeper *keeper, unsigned int slot, uint64_t now_ns)
 {
 	const struct pvs_vcpu_account *a = &keeper->stack->accounts.vcpus[slot];
@@ -98,7 +99,7 @@ static uint64_t look(struct keeper *keeper, unsigned int slot, uint64_t now_ns)
 	};
 	struct policy_facts facts;
 
-	if (!elevated(keeper, slot))
+	if (!boosted(keeper, slot))
 		return NSEC_NEVER;
 	account_facts(&keeper->stack->accounts, slot, now_ns, &facts);
 	if (facts.tokens_ns <= PVS_TOKENS_MIN_NS) {

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Who sees that the tokens of an elevated vCPU have ended: the tracer, by a BPF timer, as shipped;
+ * Who sees that the tokens of an boosted vCPU have ended: the tracer, by a BPF timer, as shipped;
  * or the booster's own thread, which is woken for it and looks at the accounts. Either way an event
  * says so to booster, policy and actuator as they are. It stands between the tracer and these, as
  * the booster's source of events, and notes how late each boost ended.
@@ -11,7 +11,7 @@
 #include "stack.h"
 
 enum keeper_way {
-	KEEPER_NONE,   /* nobody: a vCPU stays elevated, but for the booster's backstop */
+	KEEPER_NONE,   /* nobody: a vCPU stays boosted, but for the booster's backstop */
 	KEEPER_TIMER,  /* the tracer */
 	KEEPER_PERIOD, /* a look at all of them every so often, as long as there are any */
 	KEEPER_RUN,    /* told of each switch-in, and looks when the tokens will have ended */

@@ -141,7 +141,7 @@ static unsigned int armed(struct stack *stack)
 	struct booster_totals totals;
 
 	booster_read_totals(stack->booster, &totals);
-	return totals.elevated;
+	return totals.boosted;
 }
 
 /* Why each is as it is: one that is not armed makes the figures mean something else. */

@@ -81,7 +81,7 @@ def report(rounds, _options):
         f"{rounds['idle']['vcpus']} vCPUs, {rounds['idle']['armed']} armed "
         f"({', '.join(sorted(set(rounds['idle']['reasons'])))}); booster wake-ups per second: " +
         ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in wakeups.items()),
-        figures.table(["asked cycles/s", "wait", "boosts/s", "booster's CPU permille", "us per cycle"],
+        figures.table(["requested cycles/s", "wait", "boosts/s", "booster's CPU permille", "us per cycle"],
                       [list(one.values()) for one in cycles])))
     extra = {"bpf_programs": rounds["stats"], "idle": rounds["idle"], "cycles": cycles,
              "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}

@@ -51,7 +51,7 @@ static int boosting_begin(const struct options *options, struct stack *stack,
 
 static void boosting_print(const struct options *options, struct stack *stack, uint64_t since_ns)
 {
-	uint64_t boosts = 0, max_ns = 0, used_ns = 0, wakeups = 0, elevated = 0;
+	uint64_t boosts = 0, max_ns = 0, used_ns = 0, wakeups = 0, boosted = 0;
 	double wall_ns = (double)(clock_now_ns() - since_ns);
 	uint32_t counts[PVS_WAIT_BUCKETS] = {0};
 	struct booster_totals totals;
@@ -63,7 +63,7 @@ static void boosting_print(const struct options *options, struct stack *stack, u
 		boosts += vcpu.view.boosts_total;
 		used_ns += stack->accounts.vcpus[i].used_ns;
 		wakeups += stack->accounts.vcpus[i].wakeups;
-		elevated += stack->accounts.vcpus[i].wakeups_elevated;
+		boosted += stack->accounts.vcpus[i].wakeups_boosted;
 		max_ns = MAX(max_ns, vcpu.request_to_applied.max_ns);
 		for (size_t k = 0; k < PVS_WAIT_BUCKETS; k++)
 			counts[k] += vcpu.request_to_applied.counts[k];
@@ -73,9 +73,9 @@ static void boosting_print(const struct options *options, struct stack *stack, u
 	       boosts, totals.wakeups, delays_count(counts), delays_percentile_us(counts, 500),
 	       delays_percentile_us(counts, 990), (double)max_ns / NSEC_PER_USEC);
 	/* of each victim, and of the wake-ups of all */
-	printf(",\"elevated_permille\":%.1f,\"wakeups_elevated_permille\":%.1f",
+	printf(",\"boosted_permille\":%.1f,\"wakeups_boosted_permille\":%.1f",
 	       1000.0 * (double)used_ns / wall_ns / options->victims.n,
-	       1000.0 * (double)elevated / (double)MAX(wakeups, UINT64_C(1)));
+	       1000.0 * (double)boosted / (double)MAX(wakeups, UINT64_C(1)));
 }
 
 static int save(const struct options *options, const struct victims_results *results)

@@ -84,7 +84,7 @@ def _summary(rounds, variant, duty):
         "beside_booster": figures.summary(beside) if beside else None,
         "applied_p50_us": mean("applied_p50_us"), "applied_p99_us": mean("applied_p99_us"),
         "applied_max_us": max((one["applied_max_us"] for one in ones if "applied_max_us" in one), default=None),
-        "elevated_permille": mean("elevated_permille"), "wakeups_elevated_permille": mean("wakeups_elevated_permille"),
+        "boosted_permille": mean("boosted_permille"), "wakeups_boosted_permille": mean("wakeups_boosted_permille"),
         "boosts": mean("boosts"), "booster_wakeups": mean("booster_wakeups"), "rounds": len(ones), "host_ratio": host,
         "daemon_permille": mean("daemon_permille"), "foreign_permille": mean("foreign_permille"),
     }
@@ -97,8 +97,8 @@ def report(rounds, _options):
     for (variant, duty), one in zip(rounds, variants.values()):
         beside = one["beside_booster"] or {}
         rows.append([duty, variant, one["avg_us"], one["p50_us"], one["p99_us"], beside.get("avg_us"), beside.get("p99_us"),
-                     one["applied_p50_us"], one["applied_p99_us"], one["applied_max_us"], one["elevated_permille"],
-                     one["wakeups_elevated_permille"], one["booster_wakeups"],
+                     one["applied_p50_us"], one["applied_p99_us"], one["applied_max_us"], one["boosted_permille"],
+                     one["wakeups_boosted_permille"], one["booster_wakeups"],
                      one["daemon_permille"], one["host_permille_of_untouched"], one["foreign_permille"]])
         if variant in (UNTOUCHED, ANY):
             continue
@@ -107,7 +107,7 @@ def report(rounds, _options):
             compared.append([f"{duty}: {name.split('_')[0]}, booster on {variant} / any", ratio,
                              figures.verdict(ratio, less_is_better=name != "load_permille")])
     head = ["duty", "booster", "avg us", "p50", "p99", "beside booster avg", "beside booster p99", "applied p50 us", "p99",
-            "max", "elevated permille", "wake-ups elevated, permille", "booster wake-ups", "daemon permille", "host permille of untouched", "foreign permille"]
+            "max", "boosted permille", "wake-ups boosted, permille", "booster wake-ups", "daemon permille", "host permille of untouched", "foreign permille"]
     text = figures.table(head, rows) + "\n\n" + figures.table(["comparison", "measured", "verdict"], compared)
     return {"variants": variants,
             "comparisons": [dict(zip(("comparison", "measured", "verdict"), row)) for row in compared]}, text

@@ -6,8 +6,8 @@
  * checks and ledger. Between the two the floor has, one after the other, what the booster has:
  * a deadline to its wait, the other system calls, the ledger.
  *
- * A cycle fires a halt of every vCPU at once (each is raised), and later an empty bucket of every
- * vCPU at once (each is lowered). Writes triples of 64-bit words: type of the event, its place in
+ * A cycle fires a halt of every vCPU at once (each is boosted), and later an empty bucket of every
+ * vCPU at once (each is unboosted). Writes triples of 64-bit words: type of the event, its place in
  * the queue, delay in ns.
  */
 #include <errno.h>
@@ -30,7 +30,7 @@
 
 #define VCPUS_PER_DOMAIN 4
 #define GAP_US           3000 /* between firings: longer than any back-off of the profile below */
-#define DEADLINE_US      2000 /* a vCPU that was lowered is looked at again about then */
+#define DEADLINE_US      2000 /* a vCPU that was unboosted is looked at again about then */
 #define SERVE_MS         2000 /* and then it is a failure */
 #define EPOCH            1    /* of the threads' TIDs, see PVS_EPOCH_OVER: it does not end */
 
@@ -42,7 +42,7 @@ struct sample {
 enum server {
 	SERVER_FLOOR,    /* the scheduler call */
 	SERVER_DEADLINE, /* waits with a deadline */
-	SERVER_CALLS,    /* all system calls of a raise and a lowering */
+	SERVER_CALLS,    /* all system calls of a boost and a unboosting */
 	SERVER_LEDGER,   /* the actuator: the record, too */
 	SERVER_BOOSTER,
 };
@@ -199,15 +199,15 @@ static int cycles_run(struct bench *b)
 
 static const struct sched_boost boost = {SCHED_FIFO, STACK_PRIORITY};
 
-static void calls_serve(struct bench *b, unsigned int slot, bool raise)
+static void calls_serve(struct bench *b, unsigned int slot, bool boost)
 {
 	struct sched_thread *thread = &b->threads[slot];
 
-	if (raise) {
+	if (boost) {
 		sched_get_class(thread->tid, &b->before[slot]);
 		b->before[slot].slack_ns = b->stack.accounts.vcpus[slot].slack_ns;
-		sched_raise(thread->tid, &boost);
-	} else if (sched_is_raised(thread->tid, &boost) == 1) {
+		sched_give_boost(thread->tid, &boost);
+	} else if (sched_has_boost(thread->tid, &boost) == 1) {
 		sched_restore(thread, &b->before[slot]);
 	}
 }
@@ -215,17 +215,17 @@ static void calls_serve(struct bench *b, unsigned int slot, bool raise)
 static void floor_serve(void *userdata, const struct pvs_event *event)
 {
 	struct bench *b = userdata;
-	bool raise = event->type == PVS_EVENT_BLOCKED;
-	struct sched_param param = {raise ? STACK_PRIORITY : 0};
+	bool boost = event->type == PVS_EVENT_BLOCKED;
+	struct sched_param param = {boost ? STACK_PRIORITY : 0};
 
-	if (b->server == SERVER_LEDGER && raise)
-		actuator_raise(b->actuator, event->slot, clock_now_ns());
+	if (b->server == SERVER_LEDGER && boost)
+		actuator_boost(b->actuator, event->slot, clock_now_ns());
 	else if (b->server == SERVER_LEDGER)
-		actuator_lower(b->actuator, event->slot, clock_now_ns());
+		actuator_unboost(b->actuator, event->slot, clock_now_ns());
 	else if (b->server == SERVER_CALLS)
-		calls_serve(b, event->slot, raise);
+		calls_serve(b, event->slot, boost);
 	else
-		sched_setscheduler((pid_t)event->tid, raise ? SCHED_FIFO : SCHED_OTHER, &param);
+		sched_setscheduler((pid_t)event->tid, boost ? SCHED_FIFO : SCHED_OTHER, &param);
 	sample_add(b, event);
 }
 

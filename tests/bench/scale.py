@@ -156,7 +156,7 @@ class _Running:
         status = self.control.ask("status")
         boosts = sum(vcpu["boosts_total"] for vcpu in status["vcpus"]) - boosts
         return {"cpu_permille": permille, "wakeups_per_s": wakeups, "cpu_permille_of": by_name,
-                "armed": status["events"]["elevated_now"], "vcpu_wakeups_per_s": round(woken / woken_s, 1),
+                "armed": status["events"]["boosted_now"], "vcpu_wakeups_per_s": round(woken / woken_s, 1),
                 "seconds": round(wall_s, 2), "sched_calls_per_1000": round(2000 * boosts / woken, 3) if rate else 0}
 
     def _boosts(self):

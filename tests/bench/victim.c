@@ -37,7 +37,7 @@ struct options {
 	struct duty duty;
 	uint64_t for_ns, warm_ns;
 	struct spinners spinners;
-	struct guest_page page; /* of the variant asks */
+	struct guest_page page; /* of the variant requests */
 	uint64_t burst_ns;      /* in place of the profile's; 0: that */
 };
 
@@ -134,7 +134,7 @@ static int slice_set(pid_t pid)
 static int fifo_set(pid_t pid)
 {
 	struct sched_boost fifo = {SCHED_FIFO, STACK_PRIORITY};
-	int r = sched_raise(pid, &fifo);
+	int r = sched_give_boost(pid, &fifo);
 
 	errno = r < 0 ? -r : 0;
 	return r < 0 ? fail("FIFO for the victim") : 0;
@@ -166,7 +166,7 @@ static int variant_apply(const struct options *o, pid_t pid, struct stack *stack
 		return profile_set(o, pid, &observe, stack) < 0 ? -1 : fifo_set(pid);
 	if (strcmp(o->variant, "latency") == 0)
 		return profile_set(o, pid, &latency, stack);
-	if (strcmp(o->variant, "asks") == 0) {
+	if (strcmp(o->variant, "requests") == 0) {
 		int r = profile_set(o, pid, &latency, stack);
 
 		return r == 0 ? booster_set_page(stack->booster, 0, &o->page, false) : r;
@@ -183,18 +183,18 @@ static void print_boosts(struct stack *stack, uint64_t since_ns)
 	struct booster_totals totals;
 	struct booster_vcpu vcpu;
 	struct tracer_totals traced;
-	uint64_t lowers, wakeups = a->wakeups ?: 1;
+	uint64_t unboosts, wakeups = a->wakeups ?: 1;
 
 	booster_read(stack->booster, 0, &vcpu);
 	booster_read_totals(stack->booster, &totals);
 	tracer_totals(stack->tracer, &traced);
-	lowers = vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
-	printf(",\"boosts\":%lu,\"lowers\":%lu,\"wakeups\":%llu,\"wakeups_elevated\":%llu,"
-	       "\"calls_per_1000\":%.3f,\"elevated_permille\":%.2f,\"entitled_permille\":%u,"
+	unboosts = vcpu.view.boosts_total - (vcpu.view.state == POLICY_ARMED ? 1 : 0);
+	printf(",\"boosts\":%lu,\"unboosts\":%lu,\"wakeups\":%llu,\"wakeups_boosted\":%llu,"
+	       "\"calls_per_1000\":%.3f,\"boosted_permille\":%.2f,\"entitled_permille\":%u,"
 	       "\"booster_wakeups\":%lu,\"deadline_error\":%d,\"state\":\"%s\",\"reason\":\"%s\","
 	       "\"yields\":%lu,\"unseen\":%u",
-	       vcpu.view.boosts_total, lowers, a->wakeups, a->wakeups_elevated,
-	       1000.0 * (double)(vcpu.view.boosts_total + lowers) / (double)wakeups,
+	       vcpu.view.boosts_total, unboosts, a->wakeups, a->wakeups_boosted,
+	       1000.0 * (double)(vcpu.view.boosts_total + unboosts) / (double)wakeups,
 	       1000.0 * (double)a->used_ns / (double)(clock_now_ns() - since_ns),
 	       a->entitled_permille, totals.wakeups, traced.deadline_error,
 	       policy_state_name(vcpu.view.state), policy_reason_name(vcpu.view.reason),
@@ -239,7 +239,7 @@ static int measure(struct options *o)
 	char byte = 0;
 	pid_t pid;
 
-	if (strcmp(o->variant, "asks") == 0 && page_make(o, &o->page) < 0)
+	if (strcmp(o->variant, "requests") == 0 && page_make(o, &o->page) < 0)
 		return -1;
 	if (results == MAP_FAILED || pipe(go) < 0 || pipe(done) < 0)
 		return fail("memory for the results");

@@ -25,9 +25,9 @@ DUTIES |= BETWEEN
 DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "5+1ms": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
-# asks: as latency, and it says in its guest page when it is urgent and when ordinary.
-EXTRA_VARIANTS = ("static-observed", "asks")
-SHARE_PERMILLE = {"interactive": 100, "latency": 200, "asks": 200}  # the built-in profiles
+# requests: as latency, and it says in its guest page when it is urgent and when ordinary.
+EXTRA_VARIANTS = ("static-observed", "requests")
+SHARE_PERMILLE = {"interactive": 100, "latency": 200, "requests": 200}  # the built-in profiles
 
 
 def arguments(parser):
@@ -137,7 +137,7 @@ def _summary(rounds, variant, duty):
     return figures.summary(samples) | {
         "host_permille_of_untouched": round(host["ratio"] * 1000, 1) if host else None,
         "sched_calls_per_1000": round(statistics.median(one["calls_per_1000"] for one in ones), 3) if boosted else 0,
-        "elevated_permille": round(statistics.mean(one["elevated_permille"] for one in ones), 2) if boosted else
+        "boosted_permille": round(statistics.mean(one["boosted_permille"] for one in ones), 2) if boosted else
         (mean["victim_permille"] if variant.startswith("static") else 0),
         "rounds": len(ones), "host_ratio": host, "samples": len(samples),
         "avg_vs_static": figures.ratio(_column(rounds, variant, duty, "avg_us"),
@@ -157,13 +157,13 @@ def _summary(rounds, variant, duty):
         **({name: round(statistics.median(one[name] for one in ones), 1)
             for name in ("urgent_work_us", "urgent_run_us", "grace_us")} if boosted else {}),
         "unseen": sum(one["unseen"] for one in ones) if boosted else None,
-        "asks_vs_latency": figures.ratio(_column(rounds, variant, duty, "avg_us"),
-                                         _column(rounds, "latency", duty, "avg_us")) if variant == "asks" else None,
-        "asks_p99_vs_latency": figures.ratio(_column(rounds, variant, duty, "p99_us"),
-                                             _column(rounds, "latency", duty, "p99_us")) if variant == "asks" else None,
-        "asks_elevated_vs_latency": figures.ratio(_column(rounds, variant, duty, "elevated_permille"),
-                                                  _column(rounds, "latency", duty, "elevated_permille"))
-        if variant == "asks" else None,
+        "requests_vs_latency": figures.ratio(_column(rounds, variant, duty, "avg_us"),
+                                         _column(rounds, "latency", duty, "avg_us")) if variant == "requests" else None,
+        "requests_p99_vs_latency": figures.ratio(_column(rounds, variant, duty, "p99_us"),
+                                             _column(rounds, "latency", duty, "p99_us")) if variant == "requests" else None,
+        "requests_boosted_vs_latency": figures.ratio(_column(rounds, variant, duty, "boosted_permille"),
+                                                  _column(rounds, "latency", duty, "boosted_permille"))
+        if variant == "requests" else None,
         "reasons": sorted({one["reason"] for one in ones}) if boosted else None,
     } | mean
 
@@ -194,14 +194,14 @@ def _targets(variants, duties):
                              figures.target(one["untouched_by_it"], 100, at_most=False)])
                 rows.append(["calls per 1,000 wake-ups <= 10", one["sched_calls_per_1000"],
                              "met" if one["sched_calls_per_1000"] <= 10 else "missed"])
-            asks = variants.get(key("asks", duty))
-            if asks and variant == "latency":
-                rows.append([f"{key('asks', duty)}: avg no worse than latency", asks["asks_vs_latency"],
-                             figures.verdict(asks["asks_vs_latency"])])
-                rows.append([f"{key('asks', duty)}: p99 no worse than latency", asks["asks_p99_vs_latency"],
-                             figures.verdict(asks["asks_p99_vs_latency"])])
-                rows.append([f"{key('asks', duty)}: elevated time of latency's", asks["asks_elevated_vs_latency"],
-                             figures.verdict(asks["asks_elevated_vs_latency"])])
+            requests = variants.get(key("requests", duty))
+            if requests and variant == "latency":
+                rows.append([f"{key('requests', duty)}: avg no worse than latency", requests["requests_vs_latency"],
+                             figures.verdict(requests["requests_vs_latency"])])
+                rows.append([f"{key('requests', duty)}: p99 no worse than latency", requests["requests_p99_vs_latency"],
+                             figures.verdict(requests["requests_p99_vs_latency"])])
+                rows.append([f"{key('requests', duty)}: boosted time of latency's", requests["requests_boosted_vs_latency"],
+                             figures.verdict(requests["requests_boosted_vs_latency"])])
             limit, why = _limit(variant, duty, one["entitled_permille"])
             rows.append([f"{key(variant, duty)}: host >= {limit:.2f} of untouched ({why})", one["host_ratio"],
                          figures.target(one["host_ratio"], limit, at_most=False)])
@@ -225,10 +225,10 @@ def report(rounds, options):
                 continue
             rows.append([duty, variant, one["rounds"], one["avg_us"], one["p50_us"], one["p99_us"], one["p999_us"], one["max_us"],
                          one["victim_permille"], one["host_permille_of_untouched"], one["sched_calls_per_1000"],
-                         one["elevated_permille"], one["avg_vs_untouched"],
+                         one["boosted_permille"], one["avg_vs_untouched"],
                          "-" if variant == "untouched" else figures.verdict(one["avg_vs_untouched"])])
     head = ["duty", "variant", "rounds", "avg us", "p50", "p99", "p99.9", "max", "victim permille",
-            "host permille of untouched", "calls / 1000 wake-ups", "elevated permille", "avg / untouched", "verdict"]
+            "host permille of untouched", "calls / 1000 wake-ups", "boosted permille", "avg / untouched", "verdict"]
     targets = _targets(variants, duties)
     done = min(one["rounds"] for one in variants.values())
     foreign = statistics.mean(one["foreign_permille"] for one in variants.values())

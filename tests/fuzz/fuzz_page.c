@@ -18,12 +18,12 @@
 
 static void check_request(const struct pvs_request *request, uint64_t now_ns)
 {
-	enum pvsched_ask now = pvs_request_opinion(request, now_ns);
+	enum pvsched_urgency now = pvs_request_urgency(request, now_ns);
 
-	FUZZ_CHECK(request->opinion <= PVSCHED_ASK_URGENT);
-	FUZZ_CHECK(now == request->opinion || now == PVSCHED_ASK_NONE);
-	FUZZ_CHECK(pvs_request_opinion(request, now_ns + 2 * PVSCHED_REQUEST_LEASE_NS) ==
-	           PVSCHED_ASK_NONE);
+	FUZZ_CHECK(request->urgency <= PVSCHED_URGENCY_URGENT);
+	FUZZ_CHECK(now == request->urgency || now == PVSCHED_URGENCY_NONE);
+	FUZZ_CHECK(pvs_request_urgency(request, now_ns + 2 * PVSCHED_REQUEST_LEASE_NS) ==
+	           PVSCHED_URGENCY_NONE);
 	FUZZ_CHECK(request->changed_ns <= now_ns && request->read_ns == now_ns);
 	FUZZ_CHECK(request->expected_ns <= now_ns + UINT64_C(4294967296) * NSEC_PER_USEC);
 }
@@ -47,7 +47,7 @@ static void look(const struct guest_page *mapped, const struct guest_page *by_fi
 	                                   request_by_file) == 0);
 	FUZZ_CHECK(memcmp(request, request_by_file, sizeof(*request)) == 0);
 	if (hello.generation_echo != GENERATION)
-		FUZZ_CHECK(request->opinion == PVSCHED_ASK_NONE);
+		FUZZ_CHECK(request->urgency == PVSCHED_URGENCY_NONE);
 	check_request(request, now_ns);
 }
 

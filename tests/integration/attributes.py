@@ -45,6 +45,6 @@ def set_slack(tid, slack_ns):
         file.write(str(slack_ns))
 
 
-def elevated(tid):
+def boosted(tid):
     """True while it has a real-time class."""
     return os.sched_getscheduler(tid) & ~RESET_ON_FORK in (FIFO, RR)

@@ -66,8 +66,8 @@ class Pvschedd(Daemon):
         return self.wait_vcpu(domain, lambda v: True, f"{domain.name}, vCPU {index}, to be discovered", index, seconds)
 
     def wait_boosted(self, domain, index=0, seconds=10):
-        """Until it is elevated, by its word and by the kernel's."""
-        return self.wait_vcpu(domain, lambda v: v["state"] in ("armed", "boosted") and attributes.elevated(v["tid"]),
+        """Until it is boosted, by its word and by the kernel's."""
+        return self.wait_vcpu(domain, lambda v: v["state"] in ("armed", "boosted") and attributes.boosted(v["tid"]),
                               f"{domain.name}, vCPU {index}, to be boosted", index, seconds)
 
     def wait_reason(self, domain, reason, index=0, seconds=10):

@@ -125,7 +125,7 @@ class Scene:
 
     def left(self):
         """All that differs from before, when no daemon runs any more."""
-        return self.differences() + self._changed_budgets() + self._elevated_threads()
+        return self.differences() + self._changed_budgets() + self._boosted_threads()
 
     def _changed_budgets(self):
         """Also of groups that did not exist yet: libvirt makes them with 0."""
@@ -135,13 +135,13 @@ class Scene:
     def _is_ours(self, path):
         return not self._shared_machine or any(f"-{domain.name}." in path for domain in self._domains)
 
-    def _elevated_threads(self):
+    def _boosted_threads(self):
         found = []
         for domain in self._domains:
             if domain.pid is None or not os.path.isdir(f"/proc/{domain.pid}/task"):
                 continue
             for tid, comm in proc.threads(domain.pid).items():
-                if tid not in self.except_tids and attributes.elevated(tid):
+                if tid not in self.except_tids and attributes.boosted(tid):
                     found.append(f"thread {tid} ({comm}) of {domain.name} has a real-time class")
         return found
 
@@ -154,7 +154,7 @@ class Scene:
         """Daemon or not: every thread of every domain is as it was."""
         tids = {tid for domain in self._domains if os.path.isdir(f"/proc/{domain.pid}/task")
                 for tid in proc.threads(domain.pid)}
-        left = [text for text in self.differences() if json.loads(text).get("tid") in tids] + self._elevated_threads()
+        left = [text for text in self.differences() if json.loads(text).get("tid") in tids] + self._boosted_threads()
         assert not left, f"not as it was before: {left}; last words of the daemon: {self.logs()[-3000:]}"
 
     def logs(self):

@@ -38,11 +38,11 @@ def test_a_vcpu_that_never_sleeps(scene, hog):
 
     answer = proc.wait_for(boosted, 10, "the boost")
     assert [vcpu["vcpu"] for vcpu in answer] == [0] and answer[0]["reason"] == "command"
-    after = daemon.wait_vcpu(domain, lambda v: v["state"] in ("base", "throttled"), "the boost to end")
+    after = daemon.wait_vcpu(domain, lambda v: v["state"] in ("unboosted", "throttled"), "the boost to end")
     assert after["boosts_total"] > before["boosts_total"]
     # its profile's burst is 500 us, which ends before 5 ms of computing do
-    proc.wait_for(lambda: not attributes.elevated(domain.tid), 5, "the thread to be as it was")
-    used = daemon.vcpu(domain)["elevated_ns"] - before["elevated_ns"]
+    proc.wait_for(lambda: not attributes.boosted(domain.tid), 5, "the thread to be as it was")
+    used = daemon.vcpu(domain)["boosted_ns"] - before["boosted_ns"]
     assert 0 < used < 20_000_000, used
 
 

@@ -104,7 +104,7 @@ def test_goes_on_where_there_is_room(scene):
     affinity = os.sched_getaffinity(domain.tid)
     daemon = scene.daemon(profile="long", config=_SCARCE)
     daemon.wait_known(domain)
-    proc.wait_for(lambda: _shown(daemon, domain)["displaced_total"] > 3, 20, "it to go on elsewhere")
+    proc.wait_for(lambda: _shown(daemon, domain)["pushed_total"] > 3, 20, "it to go on elsewhere")
     assert os.sched_getaffinity(domain.tid) == affinity
     assert "pushed from a CPU" in daemon.call("explain", domain.name).stdout
     daemon.call("disable")
@@ -115,4 +115,4 @@ def test_stays_where_it_is_pinned(scene):
     domain = scene.domain(busy=1, idle=2, hz=1000, tuning=f"<cputune><vcpupin vcpu='0' cpuset='{_CPUS[-1]}'/></cputune>")
     daemon = scene.daemon(profile="long", config=_SCARCE)
     daemon.wait_vcpu(domain, lambda v: v["denied_total"].get("cpu-cap", 0) > 3, "to be turned away by its CPU")
-    assert _shown(daemon, domain)["displaced_total"] == 0
+    assert _shown(daemon, domain)["pushed_total"] == 0

@@ -14,28 +14,28 @@ MARGIN_PERMILLE = 10
 
 
 # of the wall time, in permille: it ran with a real-time class; it ran; it ran or wanted to
-Share = collections.namedtuple("Share", "elevated ran wanted")
+Share = collections.namedtuple("Share", "boosted ran wanted")
 
 
 def sample(tid, seconds):
     """Run time between two looks counts as boosted if it was boosted at either end."""
     begin = last = time.monotonic()
     ran = first = proc.run_ns(tid)
-    waited, was, elevated_ns = proc.waited_ns(tid), attributes.elevated(tid), 0
+    waited, was, boosted_ns = proc.waited_ns(tid), attributes.boosted(tid), 0
     while last - begin < seconds:
-        now, is_now = proc.run_ns(tid), attributes.elevated(tid)
+        now, is_now = proc.run_ns(tid), attributes.boosted(tid)
         if was and is_now:
-            elevated_ns += now - ran
+            boosted_ns += now - ran
         ran, was, last = now, is_now, time.monotonic()
-    times_ns = elevated_ns, ran - first, ran - first + proc.waited_ns(tid) - waited
+    times_ns = boosted_ns, ran - first, ran - first + proc.waited_ns(tid) - waited
     return Share(*(time_ns / (last - begin) / 1e6 for time_ns in times_ns))
 
 
 def by_status(daemon, domain, seconds):
-    """Elevated permille by the daemon's own account, on which each switch is exact."""
-    first, begin = daemon.vcpu(domain)["elevated_ns"], time.monotonic_ns()
+    """Boosted permille by the daemon's own account, on which each switch is exact."""
+    first, begin = daemon.vcpu(domain)["boosted_ns"], time.monotonic_ns()
     outside = sample(domain.tid, seconds)
-    last, end = daemon.vcpu(domain)["elevated_ns"], time.monotonic_ns()
+    last, end = daemon.vcpu(domain)["boosted_ns"], time.monotonic_ns()
     return 1000 * (last - first) / (end - begin), outside
 
 
@@ -46,12 +46,12 @@ def test_share_of_the_profile(scene, busy, idle, hz):
     daemon = scene.daemon()
     daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
     inside, outside = by_status(daemon, domain, SECONDS)
-    scene.figures.setdefault("elevated permille under latency (share 200)", []).append(max(inside, outside.elevated))
+    scene.figures.setdefault("boosted permille under latency (share 200)", []).append(max(inside, outside.boosted))
     assert outside.wanted > 100, "the vCPU did not even try"
     # a burst may stand in the bucket at the start
     burst_permille = 0.5 / SECONDS
     assert inside <= 200 + MARGIN_PERMILLE + burst_permille, (inside, outside)
-    assert outside.elevated <= 200 + MARGIN_PERMILLE + burst_permille, (inside, outside)
+    assert outside.boosted <= 200 + MARGIN_PERMILLE + burst_permille, (inside, outside)
 
 
 def test_full_speed_is_never_boosted_for_long(scene):
@@ -60,7 +60,7 @@ def test_full_speed_is_never_boosted_for_long(scene):
     daemon.wait_known(domain)
     inside, outside = by_status(daemon, domain, 2)
     assert outside.wanted > 200
-    assert inside <= 200 + MARGIN_PERMILLE and outside.elevated <= 200 + MARGIN_PERMILLE
+    assert inside <= 200 + MARGIN_PERMILLE and outside.boosted <= 200 + MARGIN_PERMILLE
 
 
 def test_cap_of_the_domain(scene):
@@ -70,7 +70,7 @@ def test_cap_of_the_domain(scene):
     daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
     inside, outside = by_status(daemon, domain, SECONDS)
     assert outside.wanted > 100
-    assert max(inside, outside.elevated) <= 100 + MARGIN_PERMILLE, (inside, outside)
+    assert max(inside, outside.boosted) <= 100 + MARGIN_PERMILLE, (inside, outside)
 
 
 ROGUES = {"240-5": (240, 245), "490-10": (490, 500), "5-20": (5, 25), "100-1900": (100, 2000)}
@@ -87,12 +87,12 @@ def test_rogue_guest(scene, name):
     daemon.wait_boosted(guest)
     guest.command(f"background busy {work} {period} 60")
     inside, outside = by_status(daemon, guest, SECONDS)
-    scene.figures.setdefault("elevated permille of guests with steady work (share 200)", []).append(inside)
+    scene.figures.setdefault("boosted permille of guests with steady work (share 200)", []).append(inside)
     assert outside.wanted > 100
     if name == "100-1900":
         assert inside >= outside.ran / 4, (inside, outside)
     assert inside <= 200 + MARGIN_PERMILLE, (inside, outside)
-    assert outside.elevated <= 200 + MARGIN_PERMILLE, (inside, outside)
+    assert outside.boosted <= 200 + MARGIN_PERMILLE, (inside, outside)
 
 
 def test_own_emulator_on_the_only_cpu(scene):

@@ -76,7 +76,7 @@ def test_stopped_daemon_is_taken_for_dead(scene):
     before_stop = time.monotonic()
     daemon.kill(signal.SIGSTOP)
     # armed or not at this moment: if it is, the next burst ends its budget
-    proc.wait_for(lambda: not attributes.elevated(tid), 2, "the guardian to unboost the vCPU",
+    proc.wait_for(lambda: not attributes.boosted(tid), 2, "the guardian to unboost the vCPU",
                   step=0.001)
     scene.figures.setdefault("daemon stopped to given back, ms", []).append(1000 * (time.monotonic() - before_stop))
     scene.assert_given_back()
@@ -143,7 +143,7 @@ def test_kill_9_of_both_then_restore(scene):
     daemon = scene.daemon()
     daemon.wait_boosted(domain)
     kill_both(daemon)
-    assert attributes.elevated(domain.tid)
+    assert attributes.boosted(domain.tid)
     done = daemon.restore()
     assert done.returncode == 0, done.stderr
     # with RT_GROUP_SCHED three groups besides the thread
@@ -155,7 +155,7 @@ def test_kill_9_of_both_then_restore(scene):
 def test_kill_9_of_both_then_start(scene):
     domain, daemon = scene.boosted()
     kill_both(daemon)
-    assert attributes.elevated(domain.tid)
+    assert attributes.boosted(domain.tid)
     assert daemon.call("disable").returncode == 0  # so that what is seen below is not a new boost
     daemon.start()
     assert daemon.status()["recovered_at_start"] >= 1
@@ -213,7 +213,7 @@ def test_ledger_of_another_version_is_refused(scene):
     with open(ledger, "rb") as file:
         assert file.read() == before
     assert not os.path.exists(f"{ledger}.bad")
-    assert attributes.elevated(domain.tid)
+    assert attributes.boosted(domain.tid)
     change_version(ledger, -1)
     done = daemon.restore()
     assert done.returncode == 0, done.stderr

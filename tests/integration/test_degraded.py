@@ -60,7 +60,7 @@ def test_no_sys_nice(scene):
     """No real-time class for guardian and booster: nothing is boosted."""
     domain = scene.domain()
     daemon = scene.daemon(prefix=without("sys_nice"))
-    daemon.wait_vcpu(domain, lambda v: v["state"] == "base" and v["reason"] in ("guardian", "failed"),
+    daemon.wait_vcpu(domain, lambda v: v["state"] == "unboosted" and v["reason"] in ("guardian", "failed"),
                      "the missing guardian to be the reason")
     done = daemon.call("doctor", "--json")
     assert done.returncode == 1

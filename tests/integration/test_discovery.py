@@ -55,7 +55,7 @@ def test_qemu_killed_and_others_stay_boosted(scene):
     proc.wait_for(lambda: victim.name not in daemon.names(), 20, "the killed domain to be forgotten")
     scene.figures.setdefault("QEMU killed to forgotten, ms", []).append(1000 * (time.monotonic() - begin))
     daemon.wait_boosted(other)
-    assert daemon.status()["events"]["elevated_now"] == 1
+    assert daemon.status()["events"]["boosted_now"] == 1
 
 
 def test_hotplug(scene):
@@ -69,7 +69,7 @@ def test_hotplug(scene):
     scene.figures.setdefault("hotplug to noticed, ms", []).append(1000 * (time.monotonic() - begin))
     assert daemon.vcpu(domain, 1)["tid"] == domain.tids()[1]
     # Nothing uses it: if it was not seen to halt, it waits for that. A real guest shows below that it is boosted.
-    daemon.wait_vcpu(domain, lambda v: v["reason"] in ("awake", "within-budget"), "the new vCPU to be looked after", 1)
+    daemon.wait_vcpu(domain, lambda v: v["reason"] in ("awake", "within-budget"), "the new vCPU to be managed", 1)
     assert daemon.vcpu(domain, 0)["tid"] == domain.tids()[0]
 
 

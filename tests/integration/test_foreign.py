@@ -44,7 +44,7 @@ def test_original_comes_back(scene, name, way):
     else:
         daemon.kill()
         daemon.reap()
-        proc.wait_for(lambda: not attributes.elevated(domain.tid), 2, "the guardian to act", step=0.001)
+        proc.wait_for(lambda: not attributes.boosted(domain.tid), 2, "the guardian to act", step=0.001)
         proc.wait_for(lambda: attributes.read(domain.tid) == original, 1, "all attributes to be back", step=0.001)
     assert attributes.read(domain.tid) == original
 
@@ -91,7 +91,7 @@ def test_renice_of_a_boosted_thread_stays(scene, way):
     else:
         daemon.kill()
         daemon.reap()
-    proc.wait_for(lambda: not attributes.elevated(tid), 2, "the thread to be given back", step=0.001)
+    proc.wait_for(lambda: not attributes.boosted(tid), 2, "the thread to be given back", step=0.001)
     assert attributes.read(tid).nice == 4
 
 

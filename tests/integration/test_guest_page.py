@@ -105,7 +105,7 @@ def test_found_and_negotiated(scene, region, page):
     scene.figures.setdefault("hello to enabled, ms", []).append(1000 * (time.monotonic() - begin))
     assert first.host_line()["generation"] == generation
     seen = detail(daemon, domain)["page"]
-    assert seen["status"] == "enabled" and seen["asks"] == "none"
+    assert seen["status"] == "enabled" and seen["request"] == "none"
     assert detail(daemon, domain, 1)["page"]["status"] == "disabled"
     # the guest of an armed vCPU is told so
     daemon.wait_boosted(domain)
@@ -156,19 +156,19 @@ def test_an_urgent_guest_that_never_sleeps_is_boosted(scene, region, spinners, p
     assert seen["page"]["read_by"] == ("tracer")
     assert mine.host_line()["throttles"] > 0
     # it does not renew: the request dies
-    wait_detail(daemon, domain, lambda v: v["page"]["asks"] == "none", "the request to lapse")
-    proc.wait_for(lambda: not attributes.elevated(domain.tid), 5, "the boost to end")
+    wait_detail(daemon, domain, lambda v: v["page"]["request"] == "none", "the request to lapse")
+    proc.wait_for(lambda: not attributes.boosted(domain.tid), 5, "the boost to end")
 
 
-def elevated_permille(daemon, domain, seconds, act):
+def boosted_permille(daemon, domain, seconds, act):
     """(boosted permille of the wall time, of its own run time, the vCPU as it is seen at the end)."""
     first, begin = detail(daemon, domain), time.monotonic_ns()
     while time.monotonic_ns() < begin + seconds * 1e9:
         act()
         time.sleep(0.01)
     last, end = detail(daemon, domain), time.monotonic_ns()
-    elevated, ran = (last[name] - first[name] for name in ("elevated_ns", "run_ns"))
-    return 1000 * elevated / (end - begin), 1000 * elevated / ran, last
+    boosted, ran = (last[name] - first[name] for name in ("boosted_ns", "run_ns"))
+    return 1000 * boosted / (end - begin), 1000 * boosted / ran, last
 
 
 def test_an_ordinary_guest_gives_its_boost_back(scene, region, page):
@@ -178,10 +178,10 @@ def test_an_ordinary_guest_gives_its_boost_back(scene, region, page):
     daemon.wait_boosted(domain)
     mine = region(domain).page()
     mine.negotiate()
-    _, silent, _ = elevated_permille(daemon, domain, 2, lambda: None)
-    _, ordinary, seen = elevated_permille(daemon, domain, 2, mine.ordinary)
-    scene.figures.setdefault("elevated permille of the run time, silent guest", []).append(silent)
-    scene.figures.setdefault("elevated permille of the run time, ordinary guest", []).append(ordinary)
+    _, silent, _ = boosted_permille(daemon, domain, 2, lambda: None)
+    _, ordinary, seen = boosted_permille(daemon, domain, 2, mine.ordinary)
+    scene.figures.setdefault("boosted permille of the run time, silent guest", []).append(silent)
+    scene.figures.setdefault("boosted permille of the run time, ordinary guest", []).append(ordinary)
     assert seen["yields_total"] > 10, seen
     # how much less depends on how fast this machine reacts, which may take as long as most of its work
     assert ordinary < silent, (silent, ordinary, seen)
@@ -194,8 +194,8 @@ def test_a_liar_gets_no_more_than_its_share(scene, region, spinners):
     spinners()
     mine = region(domain).page()
     mine.negotiate()
-    permille, _, _ = elevated_permille(daemon, domain, 4, mine.urgent)
-    scene.figures.setdefault("elevated permille of one that is always urgent (share 200)", []).append(permille)
+    permille, _, _ = boosted_permille(daemon, domain, 4, mine.urgent)
+    scene.figures.setdefault("boosted permille of one that is always urgent (share 200)", []).append(permille)
     assert 0 < permille <= 210, permille
 
 
@@ -215,7 +215,7 @@ def test_polling_alone(scene, region, spinners):
     seen = proc.wait_for(renewed, 10, "an urgent guest to be boosted", step=0.05)
     assert seen["page"]["read_by"] == "polling" and seen["page"]["polls_total"] > 0
     virsh("suspend", domain.name)
-    proc.wait_for(lambda: not attributes.elevated(domain.tid), 5, "the boost to end")
+    proc.wait_for(lambda: not attributes.boosted(domain.tid), 5, "the boost to end")
     # a guest that sleeps writes nothing, and its page is not looked at
     polls = proc.wait_for(lambda: same_polls(daemon, domain), 5, "polling to end")
     assert detail(daemon, domain)["page"]["polls_total"] == polls
@@ -288,7 +288,7 @@ def test_words_with_valid_hello_and_noise_behind_it(scene, region):
         for _ in range(200):
             mine._u64(264).value = random.getrandbits(64)
             mine._u64(256).value = random.getrandbits(64)
-    permille, _, seen = elevated_permille(daemon, domain, 3, noise)
+    permille, _, seen = boosted_permille(daemon, domain, 3, noise)
     assert seen["page"]["invalid_total"] > 0, seen
     assert permille <= 215, permille
 

@@ -64,6 +64,6 @@ def test_exec_in_a_boosted_vcpu(scene, tmp_path):
     assert identity(daemon, qemu) == "tracer"
     os.kill(qemu.pid, signal.SIGUSR1)
     proc.wait_for(lambda: proc.threads(qemu.pid) == {qemu.pid: "sleep"}, 10, "the vCPU's thread to be all of its process")
-    proc.wait_for(lambda: not attributes.elevated(qemu.pid), 5, "it to have what it had")
+    proc.wait_for(lambda: not attributes.boosted(qemu.pid), 5, "it to have what it had")
     proc.wait_for(lambda: (daemon.vcpu(qemu) or {"tid": None})["tid"] != tid, 20, "its thread to be forgotten")
     scene.assert_given_back()

@@ -93,4 +93,4 @@ def test_summary_in_the_log(scene):
     domain = scene.domain(name="pvsched-it a b:1")
     daemon = scene.daemon(config={"summary_interval_s": 1})
     daemon.wait_boosted(domain)
-    daemon.wait_log(r'domain "pvsched-it a b:1", profile latency: \d+ boosts in \d+ s; elevated for \d+ permille')
+    daemon.wait_log(r'domain "pvsched-it a b:1", profile latency: \d+ boosts in \d+ s; boosted for \d+ permille')

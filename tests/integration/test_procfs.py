@@ -66,7 +66,7 @@ def test_found_boosted_given_back(scene):
     new = scene.bare("pvsched-bare-new")
     daemon.wait_boosted(new, seconds=20)
     daemon.ctl("release", old.name)
-    proc.wait_for(lambda: not any(attributes.elevated(tid) for tid in old.tids()), 5, "the release")
+    proc.wait_for(lambda: not any(attributes.boosted(tid) for tid in old.tids()), 5, "the release")
     daemon.wait_boosted(new)
     new.kill()
     proc.wait_for(lambda: new.name not in daemon.names(), 5, "the end to be noticed")
@@ -210,7 +210,7 @@ def test_beside_libvirt(scene):
     daemon.ctl("reload")
     proc.wait_for(lambda: {theirs.name, late.name} <= daemon.names() and bare.name not in daemon.names(), 10,
                   "only libvirt's")
-    assert not attributes.elevated(bare.tid) and "procfs" not in daemon.status()["sources"]
+    assert not attributes.boosted(bare.tid) and "procfs" not in daemon.status()["sources"]
     daemon.stop()
     scene.assert_pristine()
 

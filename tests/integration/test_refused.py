@@ -28,7 +28,7 @@ def test_rt_refused_is_named(scene, knob):
     domain = scene.domain()
     daemon = scene.daemon(config={"host": {"grant_rt_budget": False}})
     vcpu = daemon.wait_reason(domain, "rt-refused")
-    assert vcpu["state"] == "base"
+    assert vcpu["state"] == "unboosted"
     assert vcpu["denied_total"]["rt-refused"] >= 1
     group = proc.cpu_cgroup(domain.tid)[1].split("/")[1]
     daemon.wait_log(f"the kernel refuses real-time classes there: group /{group}.* has no budget")
@@ -36,7 +36,7 @@ def test_rt_refused_is_named(scene, knob):
     assert status == 1
     check = next(check for check in checks if domain.name in check["name"])
     assert check["status"] == "fail" and f"group /{group}" in check["detail"] and "grant_rt_budget" in check["fix"]
-    assert not attributes.elevated(domain.tid)
+    assert not attributes.boosted(domain.tid)
     # and with the permission it works, without a restart of anything
     daemon.rewrite({"default_profile": "latency"})
     assert daemon.call("reload").returncode == 0
@@ -106,7 +106,7 @@ def test_quota_of_the_domain(scene):
     virsh("schedinfo", domain.uuid, "--live", "--set", "vcpu_quota=50000")
     try:
         daemon.wait_reason(domain, "quota")
-        proc.wait_for(lambda: not attributes.elevated(domain.tid), 1, "the vCPU to be given back")
+        proc.wait_for(lambda: not attributes.boosted(domain.tid), 1, "the vCPU to be given back")
         assert any("quota" in check["detail"] for check in doctor(daemon)[1])
     finally:
         virsh("schedinfo", domain.uuid, "--live", "--set", "vcpu_quota=-1")
@@ -122,7 +122,7 @@ def test_quota_of_an_ancestor(scene):
         stream.write(value)
     try:
         daemon.wait_reason(domain, "quota")
-        proc.wait_for(lambda: not attributes.elevated(domain.tid), 1, "the vCPU to be given back")
+        proc.wait_for(lambda: not attributes.boosted(domain.tid), 1, "the vCPU to be given back")
     finally:
         with open(file, "w", encoding="ascii") as stream:
             stream.write(none)
@@ -133,7 +133,7 @@ def test_quota_from_the_start(scene):
     domain = scene.domain(tuning="<cputune><quota>50000</quota></cputune>")
     daemon = scene.daemon()
     daemon.wait_reason(domain, "quota")
-    assert not attributes.elevated(domain.tid)
+    assert not attributes.boosted(domain.tid)
     assert daemon.vcpu(domain)["boosts_total"] == 0
 
 
@@ -143,4 +143,4 @@ def test_housekeeping_only(scene):
     virsh("vcpupin", domain.uuid, "0", str(cpu), "--live")
     daemon = scene.daemon(config={"host": {"housekeeping_cpus": str(cpu)}})
     daemon.wait_reason(domain, "housekeeping")
-    assert not attributes.elevated(domain.tid)
+    assert not attributes.boosted(domain.tid)

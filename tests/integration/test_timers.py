@@ -14,7 +14,7 @@ def test_refused_timers(scene, build_dir):
     # That costs the boost alone, until there are a hundred in a second.
     daemon.wait_log(r"the kernel refused 100 timers of the tracer within a second \(Invalid argument\)", 20)
     daemon.wait_reason(domain, "no-tracer")
-    assert not attributes.elevated(domain.tid)
+    assert not attributes.boosted(domain.tid)
     tracer = next(check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]
                   if check["name"] == "tracer")
     assert tracer["status"] == "fail" and "Invalid argument" in tracer["detail"], tracer

@@ -13,7 +13,7 @@ NOBODY = 65534
 NO_DAEMON, NOT_PERMITTED, NO_DOMAIN, USAGE = 3, 4, 5, 2
 
 VCPU_MEMBERS = {"domain": str, "vcpu": int, "tid": int, "profile": str, "state": str, "reason": str,
-                "boosts_total": int, "would_boost_total": int, "denied_total": dict, "elevated_ns": int,
+                "boosts_total": int, "would_boost_total": int, "denied_total": dict, "boosted_ns": int,
                 "wait_us": dict, "request_to_applied_us": dict}
 
 
@@ -34,14 +34,14 @@ def test_status_has_all_members(scene):
     for percentiles in ("wait_us", "request_to_applied_us"):
         assert {"p50", "p99", "p999", "max"} <= set(vcpu[percentiles])
     assert vcpu["boosts_total"] >= 1
-    proc.wait_for(lambda: daemon.vcpu(domain)["elevated_ns"] > 0, 5, "elevated time to be counted")
+    proc.wait_for(lambda: daemon.vcpu(domain)["boosted_ns"] > 0, 5, "boosted time to be counted")
 
 
 def test_observe_says_what_it_would_have_done(scene):
     domain = scene.domain()
     daemon = scene.daemon(profile="observe")
     vcpu = daemon.wait_vcpu(domain, lambda v: v["would_boost_total"] > 5, "imagined boosts to be counted")
-    assert vcpu["boosts_total"] == 0 and vcpu["elevated_ns"] == 0
+    assert vcpu["boosts_total"] == 0 and vcpu["boosted_ns"] == 0
     scene.assert_given_back()
 
 
@@ -148,7 +148,7 @@ def test_disable_and_enable_without_a_daemon(scene):
 def test_release_until_policy_set(scene):
     domain, daemon = scene.boosted()
     assert daemon.call("release", domain.name).returncode == 0
-    assert daemon.wait_reason(domain, "released")["state"] == "base"
+    assert daemon.wait_reason(domain, "released")["state"] == "unboosted"
     scene.assert_given_back()
     daemon.ctl("policy", "set", domain.name, "latency")
     daemon.wait_boosted(domain)

@@ -85,9 +85,9 @@ class Daemon(Started):
         """Threads of all vCPUs that it watches."""
         return {vcpu["tid"] for vcpu in _vcpus(self.ctl_json("status"))}
 
-    def elevated_ns(self, tids):
-        """Time that the threads TIDS together ran elevated since the daemon knows them."""
-        return sum(vcpu.get("elevated_ns", 0) for vcpu in _vcpus(self.ctl_json("status")) if vcpu["tid"] in tids)
+    def boosted_ns(self, tids):
+        """Time that the threads TIDS together ran boosted since the daemon knows them."""
+        return sum(vcpu.get("boosted_ns", 0) for vcpu in _vcpus(self.ctl_json("status")) if vcpu["tid"] in tids)
 
     def stop(self, sig=signal.SIGTERM, seconds=20):
         """Ends it; returns its exit status."""
@@ -115,9 +115,9 @@ class Daemon(Started):
 
 
 def _vcpus(tree):
-    """All objects with a "tid" and an "elevated_ns", wherever the status has them."""
+    """All objects with a "tid" and an "boosted_ns", wherever the status has them."""
     if isinstance(tree, dict):
-        if "tid" in tree and "elevated_ns" in tree:
+        if "tid" in tree and "boosted_ns" in tree:
             yield tree
         tree = tree.values()
     elif not isinstance(tree, list):

@@ -22,7 +22,7 @@ class Measurement:
     host: stats.Latencies
     load_permille: float      # CPU time of all spinners, in thousandths of one CPU
     vcpu_permille: float      # CPU time of all vCPUs, likewise
-    elevated_permille: float  # the part of it that ran elevated, by elevated_ns()
+    boosted_permille: float  # the part of it that ran boosted, by boosted_ns()
     foreign_permille: float   # CPU time of all that is neither load nor guest, likewise, on all CPUs
 
 
@@ -106,18 +106,18 @@ class Window:
         return [1000 * (end - begin) / wall_ns for begin, end in zip(self._begin[1:], self._end[1:])]
 
 
-def measure(guest, load, command, seconds, elevated_ns=lambda: 0, settle_s=0.3, loaded=True):
+def measure(guest, load, command, seconds, boosted_ns=lambda: 0, settle_s=0.3, loaded=True):
     """Runs one measurement of SECONDS. The load runs while it lasts and is paused at its end.
 
     command         of the guest, which answers with latencies: see variants.command()
-    elevated_ns()   time that the vCPUs ran elevated so far
+    boosted_ns()   time that the vCPUs ran boosted so far
     loaded          False: the load stays paused
     """
     tids = list(guest.vcpu_tids().values())
     if loaded:
         load.resume()
     time.sleep(settle_s)
-    window = Window(lambda: (load.used_ns(), sum(map(proc.run_ns, tids)), elevated_ns(), busy_ns(),
+    window = Window(lambda: (load.used_ns(), sum(map(proc.run_ns, tids)), boosted_ns(), busy_ns(),
                               sum(map(proc.run_ns, guest.helper_tids()))), seconds)
     host = HostCyclictest(seconds)
 
@@ -135,6 +135,6 @@ def measure(guest, load, command, seconds, elevated_ns=lambda: 0, settle_s=0.3, 
     finally:
         host.close()
         load.pause()
-    load_permille, vcpu_permille, elevated_permille, busy_permille, helpers_permille = window.permille()
-    return Measurement(stats.from_guest(answer), host_latencies, load_permille, vcpu_permille, elevated_permille,
+    load_permille, vcpu_permille, boosted_permille, busy_permille, helpers_permille = window.permille()
+    return Measurement(stats.from_guest(answer), host_latencies, load_permille, vcpu_permille, boosted_permille,
                        max(0.0, busy_permille - load_permille - vcpu_permille - helpers_permille))

@@ -145,5 +145,5 @@ class Page:
         return self.read(128, "Q") >> 32 & 0xFF
 
     def host_line(self):
-        names = ("generation", "run_delay_ns", "elevated_ns", "cpu", "flags", "boosts", "throttles", "published_ns")
+        names = ("generation", "run_delay_ns", "boosted_ns", "cpu", "flags", "boosts", "throttles", "published_ns")
         return dict(zip(names, struct.unpack_from("<QQQIIQQQ", self._region.memory, self._base + 192)))

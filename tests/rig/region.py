@@ -19,7 +19,7 @@ OFFSETS = {  # of a page: (offset, type)
     "abi_version": (0, ctypes.c_uint32), "policy_version": (4, ctypes.c_uint32), "protocol_id": (40, ctypes.c_uint32),
     "requested_mode": (44, ctypes.c_uint32), "status": (48, ctypes.c_uint32), "host_abi_version": (52, ctypes.c_uint32),
     "applied_state": (128, ctypes.c_uint64), "generation": (192, ctypes.c_uint64), "run_delay_ns": (200, ctypes.c_uint64),
-    "elevated_ns": (208, ctypes.c_uint64), "host_cpu": (216, ctypes.c_uint32), "host_flags": (220, ctypes.c_uint32),
+    "boosted_ns": (208, ctypes.c_uint64), "host_cpu": (216, ctypes.c_uint32), "host_flags": (220, ctypes.c_uint32),
     "boosts": (224, ctypes.c_uint64), "throttles": (232, ctypes.c_uint64), "published_ns": (240, ctypes.c_uint64),
     "request": (256, ctypes.c_uint64), "expect": (264, ctypes.c_uint64), "generation_echo": (272, ctypes.c_uint64),
     "apic_id": (288, ctypes.c_uint32), "cpu_index": (292, ctypes.c_uint32),

@@ -15,9 +15,9 @@ PROFILES = ("interactive", "latency")
 # In a guest with the memory of the guest page, beside timer-driven work of its own: with WORK_PROFILE, and with or
 # without requests of its real-time task.
 WORK = "latency-work"
-ASKS = "guest-asks"
-ASKING = (WORK, ASKS)
-ALL = (IDLE, PLAIN, UNTOUCHED, *PROFILES, STATIC, *ASKING)
+REQUESTS = "guest-requests"
+REQUESTING = (WORK, REQUESTS)
+ALL = (IDLE, PLAIN, UNTOUCHED, *PROFILES, STATIC, *REQUESTING)
 DEFAULT = ALL[1:]
 
 INTERVAL_US = 1000
@@ -102,7 +102,7 @@ def applied(variant, guest, daemon=None, deadman=None):
             undo.enter_context(fifo([guest.pid]))
         if variant in PROFILES:
             undo.enter_context(profile(variant, guest, daemon))
-        if variant in ASKING:
+        if variant in REQUESTING:
             undo.enter_context(profile(*WORK_PROFILE, guest, daemon))
             undo.enter_context(work(guest))
         if variant == STATIC:
@@ -113,6 +113,6 @@ def applied(variant, guest, daemon=None, deadman=None):
 
 def command(variant, seconds):
     """What the guest is told in order to measure its wake-up latency for SECONDS."""
-    if variant in ASKING:
-        return f"rt {RT_PERIOD_US} 1000000000 {seconds} {int(variant == ASKS)} {RT_WORK_US}"
+    if variant in REQUESTING:
+        return f"rt {RT_PERIOD_US} 1000000000 {seconds} {int(variant == REQUESTS)} {RT_WORK_US}"
     return f"cyclictest {INTERVAL_US} 1000000000 {seconds}"

@@ -74,8 +74,8 @@ static void ran_unseen(void *userdata, const struct run_interval *run)
 	(void)userdata, (void)run;
 }
 
-static void elevated_unseen(void *userdata, uint64_t at_ns, uint32_t cpu,
-                            const struct thread *thread, bool begins)
+static void boosted_unseen(void *userdata, uint64_t at_ns, uint32_t cpu,
+                           const struct thread *thread, bool begins)
 {
 	(void)userdata, (void)at_ns, (void)cpu, (void)thread, (void)begins;
 }
@@ -89,7 +89,7 @@ void world_init(struct world *world, uint32_t n_cpus, uint64_t seed)
 	        .hash = UINT64_C(0xcbf29ce484222325),
 	        .n_cpus = n_cpus,
 	        .movable = {{-1, -1}, {-1, -1}},
-	        .recorder = {ran_unseen, elevated_unseen, NULL},
+	        .recorder = {ran_unseen, boosted_unseen, NULL},
 	};
 	world->cpus = calloc(n_cpus, sizeof(*world->cpus));
 	if (!world->cpus)

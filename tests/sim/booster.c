@@ -86,7 +86,7 @@ static void let_speak(struct host *host, unsigned int slot)
 	struct thread *t = &host->world->threads[slot];
 
 	if (t->guest)
-		guest_speak(t->guest, t->behaviour->asks, host->world->now_ns);
+		guest_speak(t->guest, t->behaviour->requests, host->world->now_ns);
 }
 
 static void facts(struct host *host, unsigned int slot, struct policy_facts *ret)
@@ -100,14 +100,14 @@ static void facts(struct host *host, unsigned int slot, struct policy_facts *ret
 	}
 }
 
-static void lowered(struct host *host, unsigned int slot)
+static void unboosted(struct host *host, unsigned int slot)
 {
 	bool yields = host->decision.reason == POLICY_REASON_ORDINARY;
 
 	if (yields && host->mutation == MUTATION_YIELD_FILLS)
 		host->vcpus[slot].repaid_at_ns = 0;
 	host->yielded[slot] = yields;
-	host->raised[slot] = false;
+	host->boosted[slot] = false;
 }
 
 static void carry_out(struct host *host, unsigned int slot)
@@ -118,28 +118,28 @@ static void carry_out(struct host *host, unsigned int slot)
 	switch (host->decision.action) {
 	case POLICY_NOTHING:
 		break;
-	case POLICY_RAISE:
+	case POLICY_BOOST:
 		host->calls++;
-		account_raised(&host->accounts, slot, now);
+		account_boosted(&host->accounts, slot, now);
 		if (host->mutation == MUTATION_LAST_STRETCH)
 			host->vcpus[slot].earlier_in_ns = 0;
 		world_set_priority(host->world, slot, PRIORITY);
-		host->raised[slot] = true;
+		host->boosted[slot] = true;
 		facts(host, slot, &f);
-		policy_raised(host->policy, slot, 0, &f, now);
+		policy_boosted(host->policy, slot, 0, &f, now);
 		break;
-	case POLICY_LOWER:
+	case POLICY_UNBOOST:
 	case POLICY_FORGET:
-		if (host->mutation == MUTATION_NO_LOWER)
+		if (host->mutation == MUTATION_NO_UNBOOST)
 			break;
 		host->calls++;
 		/* the effect first: what follows it may be a switch, charged to the old class */
-		account_lowered(&host->accounts, slot, now);
+		account_unboosted(&host->accounts, slot, now);
 		world_set_priority(host->world, slot, 0);
-		lowered(host, slot);
+		unboosted(host, slot);
 		break;
-	case POLICY_DISPLACE:
-		crowded_displace(host, slot);
+	case POLICY_PUSH:
+		crowded_push(host, slot);
 		break;
 	}
 }
@@ -194,12 +194,12 @@ static bool step(struct host *host, const struct host_work *work)
 	host->steps++;
 	facts(host, work->slot, &f);
 	f.room_elsewhere =
-	        work->event == POLICY_EVENT_CROWDED && crowded_has_room(host, work->slot);
+	        work->event == POLICY_EVENT_MAY_PUSH && crowded_has_room(host, work->slot);
 	policy_step(host->policy, work->slot, &input, &host->decision);
 	if (host->decision.action == POLICY_NOTHING && !host->decision.report_halt) {
 		account_report_halt(&host->accounts, work->slot, false);
 		tell(host, work->slot);
-		if (work->event == POLICY_EVENT_CROWDED)
+		if (work->event == POLICY_EVENT_MAY_PUSH)
 			crowded_make_way(host, work->slot);
 		return false;
 	}
@@ -207,7 +207,7 @@ static bool step(struct host *host, const struct host_work *work)
 	return true;
 }
 
-/* A page is due: is there a hello in it, or, where the tracer does not read it, another opinion? */
+/* A page is due: is there a hello in it, or, where the tracer does not read it, another urgency? */
 static bool look_at_page(struct host *host, unsigned int slot, struct host_work *ret)
 {
 	uint64_t now = host->world->now_ns;
@@ -217,8 +217,9 @@ static bool look_at_page(struct host *host, unsigned int slot, struct host_work 
 	if (!pages_look(host->pages, slot, policy_view(host->policy, slot), now))
 		return false;
 	pages_read(host->pages, slot, now, &page);
-	*ret = (struct host_work){slot, page.ask == PVSCHED_ASK_URGENT ? POLICY_EVENT_URGENT
-	                                                               : POLICY_EVENT_ORDINARY};
+	*ret = (struct host_work){slot, page.urgency == PVSCHED_URGENCY_URGENT
+	                                        ? POLICY_EVENT_URGENT
+	                                        : POLICY_EVENT_ORDINARY};
 	return true;
 }
 
@@ -332,7 +333,7 @@ static void add_vcpu(struct host *host, unsigned int slot, const struct host_opt
 	if (t->observed)
 		terms.profile.mode = PROFILE_OBSERVE;
 	if (options->mutation == MUTATION_DEAF)
-		terms.profile.asks = PROFILE_ASKS_IGNORE;
+		terms.profile.requests = PROFILE_REQUESTS_IGNORE;
 	account_reset(&host->accounts, slot);
 	account_set_terms(&host->accounts, slot, &terms);
 	/* what an imagined boost does is not simulated */
@@ -378,7 +379,7 @@ static void make_tables(struct host *host)
 	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
 	host->acts_ns = table(n, sizeof(*host->acts_ns));
 	host->claims = table(n, sizeof(*host->claims));
-	host->raised = table(n, sizeof(*host->raised));
+	host->boosted = table(n, sizeof(*host->boosted));
 	host->yielded = table(n, sizeof(*host->yielded));
 	host->accounts = (struct accounts){
 	        .vcpus = host->vcpus,
@@ -437,7 +438,7 @@ struct host *host_free(struct host *host)
 	free(host->deadline_generation);
 	free(host->acts_ns);
 	free(host->claims);
-	free(host->raised);
+	free(host->boosted);
 	free(host->yielded);
 	free(host);
 	return NULL;

@@ -5,7 +5,7 @@
 
 struct edge {
 	uint64_t at_ns;
-	int change; /* +1: an elevated run begins, -1: it ends */
+	int change; /* +1: an boosted run begins, -1: it ends */
 };
 
 static int edge_order(const void *a, const void *b)
@@ -34,7 +34,7 @@ static size_t edges_collect(const struct run_interval *runs, size_t n, enum chec
 	size_t used = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!runs[i].elevated || !concerns(&runs[i], key, number))
+		if (!runs[i].boosted || !concerns(&runs[i], key, number))
 			continue;
 		edges[used++] = (struct edge){runs[i].from_ns, 1};
 		edges[used++] = (struct edge){runs[i].to_ns, -1};
@@ -78,7 +78,7 @@ int checker_served_permille(const struct run_interval *runs, size_t n, int32_t v
 		    runs[i].from_ns > until_ns)
 			continue;
 		woken++;
-		served += runs[i].elevated;
+		served += runs[i].boosted;
 	}
 	return woken ? (int)(served * 1000 / woken) : -1;
 }
@@ -106,7 +106,7 @@ static uint64_t behind_ns(const struct run_interval *runs, size_t last)
 		uint64_t from = run->from_ns > served->ready_ns ? run->from_ns : served->ready_ns;
 		uint64_t to = run->to_ns < served->from_ns ? run->to_ns : served->from_ns;
 
-		if (run->elevated && run->vcpu >= 0 && run->domain == served->domain &&
+		if (run->boosted && run->vcpu >= 0 && run->domain == served->domain &&
 		    run->cpu == served->cpu && to > from)
 			behind += to - from;
 	}
@@ -126,15 +126,15 @@ uint64_t checker_longest_behind_ns(const struct run_interval *runs, size_t n, ui
 	return longest;
 }
 
-uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
-                                   uint64_t lasted_ns)
+uint32_t checker_boosted_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
+                                  uint64_t lasted_ns)
 {
-	uint64_t elevated = 0;
+	uint64_t boosted = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (runs[i].elevated && runs[i].vcpu >= 0)
-			elevated += runs[i].to_ns - runs[i].from_ns;
-	return (uint32_t)(elevated * 1000 / (n_cpus * lasted_ns));
+		if (runs[i].boosted && runs[i].vcpu >= 0)
+			boosted += runs[i].to_ns - runs[i].from_ns;
+	return (uint32_t)(boosted * 1000 / (n_cpus * lasted_ns));
 }
 
 const char *checker_nonsense(const struct run_interval *runs, size_t n, uint32_t n_cpus,

@@ -24,7 +24,7 @@ struct run_interval {
 	uint64_t from_ns;
 	uint64_t to_ns;
 	uint64_t ready_ns; /* since when it could have run; 0: it ran already (the class changed) */
-	bool elevated;     /* it has a real-time class */
+	bool boosted;      /* it has a real-time class */
 	bool woken;        /* the first one after a sleep */
 };
 
@@ -55,8 +55,8 @@ uint64_t checker_longest_wait_ns(const struct run_interval *runs, size_t n);
 uint64_t checker_longest_behind_ns(const struct run_interval *runs, size_t n, uint32_t thread);
 
 /** Boosted time of all vCPUs, in permille of the wall time of all CPUs. */
-uint32_t checker_elevated_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
-                                   uint64_t lasted_ns);
+uint32_t checker_boosted_permille(const struct run_interval *runs, size_t n, uint32_t n_cpus,
+                                  uint64_t lasted_ns);
 
 /**
  * Returns NULL if the record makes sense: no thread is in two places at once, no CPU is used twice.

@@ -86,7 +86,7 @@ int crowd_run(const struct sim_options *options, uint32_t ease)
 	large_end(large);
 	printf("{\"threads\":%d,\"cpus\":%u,\"seconds\":%.3f,\"wakeups_per_s\":%.1f,",
 	       CROWD_THREADS, cpus, seconds, (double)(to.wakeups - from.wakeups) / seconds);
-	printf("\"elevated_permille\":%.2f,\"boosts_per_s\":%.2f,\"calls_per_1000\":%.2f,",
+	printf("\"boosted_permille\":%.2f,\"boosts_per_s\":%.2f,\"calls_per_1000\":%.2f,",
 	       1000.0 * (double)(to.used_ns - from.used_ns) / (double)options->lasts_ns / cpus,
 	       (double)(to.boosts - from.boosts) / seconds,
 	       1000.0 * (double)(to.calls - from.calls) / (double)(to.wakeups - from.wakeups));

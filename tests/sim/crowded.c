@@ -9,10 +9,10 @@ static int find_debtor(struct host *host, unsigned int running, bool mates)
 	int most;
 
 	for (unsigned int i = 0; i < host->n_vcpus; i++) {
-		if (!host->raised[i] || host->vcpus[i].cpu != here->cpu ||
+		if (!host->boosted[i] || host->vcpus[i].cpu != here->cpu ||
 		    (mates && host->vcpus[i].domain != here->domain))
 			continue;
-		host->claims[n++] = (struct policy_claim){
+		host->claims[n++] = (struct policy_debt){
 		        .vcpu = i,
 		        .owed_ns = account_owed_ns(&host->accounts, i, host->world->now_ns),
 		};
@@ -35,8 +35,8 @@ void crowded_make_way(struct host *host, unsigned int running)
 /* It goes on elsewhere, if the policy says so. */
 void crowded_shed(struct host *host, unsigned int running)
 {
-	if (host->raised[running] && host->mutation != MUTATION_STAY)
-		booster_add_work(host, running, POLICY_EVENT_CROWDED);
+	if (host->boosted[running] && host->mutation != MUTATION_STAY)
+		booster_add_work(host, running, POLICY_EVENT_MAY_PUSH);
 	else
 		crowded_make_way(host, running);
 }
@@ -52,15 +52,15 @@ bool crowded_has_room(const struct host *host, unsigned int slot)
 	return false;
 }
 
-void crowded_displace(struct host *host, unsigned int slot)
+void crowded_push(struct host *host, unsigned int slot)
 {
 	struct policy_facts f;
 
-	host->displaced++;
+	host->pushed++;
 	account_watch_again(&host->accounts, slot);
 	account_facts(&host->accounts, slot, host->world->now_ns, &f);
 	if (f.whereabouts == POLICY_RUNNING && f.tokens_ns <= PVS_TOKENS_MIN_NS)
-		world_displace(host->world, slot);
+		world_push(host->world, slot);
 }
 
 void crowded_make_room(struct host *host, unsigned int running)

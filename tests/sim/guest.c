@@ -14,7 +14,7 @@ struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed)
 {
 	struct guest *guest;
 
-	if (behaviour->asks == ASK_NONE)
+	if (behaviour->requests == ASK_NONE)
 		return NULL;
 	guest = aligned_alloc(64, (sizeof(*guest) + 63) / 64 * 64);
 	if (!guest)
@@ -36,10 +36,12 @@ struct guest *guest_free(struct guest *guest)
 	return NULL;
 }
 
-static void say(struct guest *guest, enum pvsched_ask ask, uint64_t expect_us, uint64_t now_ns)
+static void say(struct guest *guest, enum pvsched_urgency urgency, uint64_t expect_us,
+                uint64_t now_ns)
 {
-	uint64_t tuple = ask == PVSCHED_ASK_URGENT ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 50)
-	                                           : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
+	uint64_t tuple = urgency == PVSCHED_URGENCY_URGENT
+	                         ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 50)
+	                         : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
 
 	guest->sequence++;
 	guest->page.written_ns = now_ns - guest->clock_behind_ns;
@@ -49,7 +51,7 @@ static void say(struct guest *guest, enum pvsched_ask ask, uint64_t expect_us, u
 
 static void say_ordinary(struct guest *guest, uint64_t now_ns)
 {
-	say(guest, PVSCHED_ASK_ORDINARY,
+	say(guest, PVSCHED_URGENCY_ORDINARY,
 	    guest->next_ns > now_ns ? (guest->next_ns - now_ns) / NSEC_PER_USEC : 0, now_ns);
 }
 
@@ -68,38 +70,40 @@ static void say_anything(struct guest *guest, uint64_t now_ns)
 		guest->page.expect = rng_next(&guest->random);
 		return;
 	case 3:
-		say(guest, PVSCHED_ASK_ORDINARY, rng_below(&guest->random, UINT32_MAX), now_ns);
+		say(guest, PVSCHED_URGENCY_ORDINARY, rng_below(&guest->random, UINT32_MAX), now_ns);
 		return;
 	case 4:
-		say(guest, PVSCHED_ASK_ORDINARY, 0, now_ns);
+		say(guest, PVSCHED_URGENCY_ORDINARY, 0, now_ns);
 		return;
 	case 5:
-		say(guest, PVSCHED_ASK_ORDINARY, expect_us, now_ns);
+		say(guest, PVSCHED_URGENCY_ORDINARY, expect_us, now_ns);
 		return;
 	default:
-		say(guest, PVSCHED_ASK_URGENT, expect_us, rng_next(&guest->random));
+		say(guest, PVSCHED_URGENCY_URGENT, expect_us, rng_next(&guest->random));
 		return;
 	}
 }
 
-void guest_speak(struct guest *guest, enum ask_mode mode, uint64_t now_ns)
+void guest_speak(struct guest *guest, enum request_mode mode, uint64_t now_ns)
 {
-	if (mode == ASK_HONEST || now_ns < guest->changes_ns)
+	if (mode == REQUESTS_HONEST || now_ns < guest->changes_ns)
 		return;
 	switch (mode) {
 	case ASK_NONE:
-	case ASK_HONEST:
+	case REQUESTS_HONEST:
 		return;
-	case ASK_LIAR:
-		say(guest, PVSCHED_ASK_URGENT, 0, now_ns);
+	case REQUESTS_LIAR:
+		say(guest, PVSCHED_URGENCY_URGENT, 0, now_ns);
 		guest->changes_ns = now_ns + LIAR_RENEWS_NS;
 		return;
-	case ASK_TOGGLER:
-		say(guest, rng_below(&guest->random, 2) ? PVSCHED_ASK_URGENT : PVSCHED_ASK_ORDINARY,
+	case REQUESTS_TOGGLER:
+		say(guest,
+		    rng_below(&guest->random, 2) ? PVSCHED_URGENCY_URGENT
+		                                 : PVSCHED_URGENCY_ORDINARY,
 		    0, now_ns);
 		guest->changes_ns = now_ns + 1 + rng_below(&guest->random, TOGGLER_FLIPS_NS);
 		return;
-	case ASK_RANDOM:
+	case REQUESTS_RANDOM:
 		say_anything(guest, now_ns);
 		guest->changes_ns = now_ns + 1 + rng_below(&guest->random, RANDOM_CHANGES_NS);
 		return;
@@ -138,7 +142,7 @@ static uint64_t work_of_phase(struct world *world, struct thread *t)
 
 static bool is_honest(const struct thread *t)
 {
-	return t->behaviour->asks == ASK_HONEST;
+	return t->behaviour->requests == REQUESTS_HONEST;
 }
 
 void guest_work_begin(struct world *world, struct thread *t)
@@ -166,7 +170,7 @@ static void urgent_begin(struct world *world, struct thread *t)
 	guest->urgent = true;
 	guest->set_aside_ns = t->left_ns;
 	t->left_ns = MAX(vary(world, t->behaviour->urgent_run_ns, 200), UINT64_C(1));
-	say(guest, PVSCHED_ASK_URGENT, 0, world->now_ns);
+	say(guest, PVSCHED_URGENCY_URGENT, 0, world->now_ns);
 }
 
 void guest_runs(struct world *world, struct thread *t)

@@ -16,9 +16,9 @@ struct guest {
 	uint64_t clock_behind_ns; /* its monotonic clock, behind the host's */
 	uint64_t random; /* its own, so that reading the page does not change the world's */
 	uint32_t sequence;
-	uint64_t changes_ns; /* when its opinion changes next; not ASK_HONEST */
+	uint64_t changes_ns; /* when its urgency changes next; not REQUESTS_HONEST */
 
-	/* ASK_HONEST */
+	/* REQUESTS_HONEST */
 	bool urgent;             /* does urgent work */
 	uint64_t set_aside_ns;   /* ordinary work that was interrupted for it */
 	uint64_t due_ns;         /* since when urgent work waits; 0: none does */
@@ -36,7 +36,7 @@ struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed);
 struct guest *guest_free(struct guest *guest);
 
 /** Updates the words of the page; call it before they are read. */
-void guest_speak(struct guest *guest, enum ask_mode mode, uint64_t now_ns);
+void guest_speak(struct guest *guest, enum request_mode mode, uint64_t now_ns);
 
 /** The vCPU woke. Returns how long it runs. */
 void guest_work_begin(struct world *world, struct thread *t);

@@ -18,7 +18,7 @@ static uint32_t hindered_by(const struct host *host, uint32_t number, uint32_t c
 	if (slot < 0 || (unsigned int)slot >= host->n_vcpus)
 		return SLOT_NONE;
 	vcpu = &host->vcpus[slot];
-	if (!vcpu->in_ns || !(vcpu->flags & PVS_FLAG_ELEVATED) || vcpu->cpu != cpu ||
+	if (!vcpu->in_ns || !(vcpu->flags & PVS_FLAG_BOOSTED) || vcpu->cpu != cpu ||
 	    vcpu->domain != number / PVS_HELPERS_OF_DOMAIN)
 		return SLOT_NONE;
 	return (uint32_t)slot;

@@ -27,7 +27,7 @@ enum mutation {
 	MUTATION_NO_CPU,       /* the host CPU's is not charged */
 	MUTATION_NO_DEADLINE,  /* no report that a bucket is empty */
 	MUTATION_LATE,         /* the booster takes 20 ms */
-	MUTATION_NO_LOWER,     /* decisions to unboost are not carried out */
+	MUTATION_NO_UNBOOST,   /* decisions to unboost are not carried out */
 	MUTATION_STATIC_FREE,  /* a vCPU that is real-time by its owner's will is not charged to its
 	                          CPU */
 	MUTATION_YIELD_FILLS,  /* a vCPU that gives its boost back gets a full bucket */
@@ -84,12 +84,12 @@ struct host {
 	size_t n_work;
 	struct policy_decision decision; /* on its way to its effect */
 	int deciding;                    /* for which vCPU; -1 */
-	struct policy_claim *claims;
-	bool *raised;
+	struct policy_debt *claims;
+	bool *boosted;
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
 	uint64_t apply_ns, wake_cost_ns;
-	uint64_t calls;     /* scheduler calls */
-	uint64_t displaced; /* pushed off a CPU whose bucket was empty */
+	uint64_t calls;  /* scheduler calls */
+	uint64_t pushed; /* pushed off a CPU whose bucket was empty */
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
 	const char *broken; /* what went wrong */
@@ -140,7 +140,7 @@ void crowded_shed(struct host *host, unsigned int running);
 void crowded_make_way(struct host *host, unsigned int running);
 void crowded_make_room(struct host *host, unsigned int running);
 bool crowded_has_room(const struct host *host, unsigned int slot);
-void crowded_displace(struct host *host, unsigned int slot);
+void crowded_push(struct host *host, unsigned int slot);
 
 /* between tracer.c, helpers.c, crowded.c and booster.c */
 void booster_add_work(struct host *host, unsigned int slot, enum policy_event event);

@@ -108,16 +108,15 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 	for (uint32_t i = 0; i < world->n_cpus; i++)
 		nearest(&ret->cpu, excess_ns(record, CHECKER_CPU, i, SIM_CPU_SHARE_PERMILLE, ret),
 		        SIM_CPU_BURST_NS + cpu_slack_ns(scenario, options, n_vcpus));
-	fail_if(ret, ret->vcpu.excess_ns > ret->vcpu.limit_ns,
-	        "a vCPU was elevated beyond its cap");
+	fail_if(ret, ret->vcpu.excess_ns > ret->vcpu.limit_ns, "a vCPU was boosted beyond its cap");
 	fail_if(ret, ret->domain.excess_ns > ret->domain.limit_ns,
-	        "a domain was elevated beyond its cap");
+	        "a domain was boosted beyond its cap");
 	fail_if(ret, ret->cpu.excess_ns > ret->cpu.limit_ns,
 	        "a CPU ran real-time threads beyond its cap");
 }
 
 /*
- * Beyond what was promised there may be, of each vCPU of the domain that is elevated there, what
+ * Beyond what was promised there may be, of each vCPU of the domain that is boosted there, what
  * runs until that has its effect, since each that comes is shed by itself.
  */
 static void judge_helpers(const struct sim_options *options, const struct host *host,
@@ -138,16 +137,16 @@ static void judge_helpers(const struct sim_options *options, const struct host *
 	        "a thread waited too long behind the vCPUs that it works for");
 }
 
-/* No stretch of one that spins is elevated for longer than it takes to see that, and to lower it.
+/* No stretch of one that spins is boosted for longer than it takes to see that, and to unboost it.
  */
-static bool spins_elevated(const struct sim_options *options, const struct world *world,
-                           const struct record *record, unsigned int n_vcpus)
+static bool spins_boosted(const struct sim_options *options, const struct world *world,
+                          const struct record *record, unsigned int n_vcpus)
 {
 	for (size_t i = 0; i < record->n_runs; i++) {
 		const struct run_interval *run = &record->runs[i];
 		uint64_t every_ns = world->threads[run->thread].behaviour->spin_every_ns;
 
-		if (every_ns && run->elevated &&
+		if (every_ns && run->boosted &&
 		    run->to_ns - run->from_ns >
 		            (PVS_SPINS + 1) * every_ns + reaction_ns(options, n_vcpus))
 			return true;
@@ -171,8 +170,7 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
 	judge_caps(scenario, options, world, record, host->n_vcpus, ret);
 	judge_helpers(options, host, world, record, ret);
-	ret->elevated_permille =
-	        checker_elevated_permille(runs, n, world->n_cpus, options->lasts_ns);
+	ret->boosted_permille = checker_boosted_permille(runs, n, world->n_cpus, options->lasts_ns);
 	ret->longest_wait_ns = checker_longest_wait_ns(runs, n);
 	fail_if(ret, ret->longest_wait_ns != meters_longest_wait_ns(record->meters),
 	        "the two ways to check waits disagree");
@@ -186,12 +184,12 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	}
 	for (uint32_t i = 0; i < host->n_vcpus; i++)
 		fail_if(ret, world->threads[i].priority != world->threads[i].own_priority,
-		        "a vCPU was still elevated after the end");
+		        "a vCPU was still boosted after the end");
 	fail_if(ret, !options->refused_permille && ret->served_permille < scenario->served_permille,
-	        "a vCPU within its budget was not elevated when it woke");
+	        "a vCPU within its budget was not boosted when it woke");
 	fail_if(ret, ret->longest_wait_ns > wait_limit_ns(scenario), "a thread waited too long");
-	fail_if(ret, spins_elevated(options, world, record, host->n_vcpus),
-	        "a guest that spun stayed elevated");
+	fail_if(ret, spins_boosted(options, world, record, host->n_vcpus),
+	        "a guest that spun stayed boosted");
 }
 
 void judge_urgent(const struct world *world, const struct record *record, struct sim_urgent *ret)
@@ -200,8 +198,9 @@ void judge_urgent(const struct world *world, const struct record *record, struct
 	for (size_t i = 0; i < record->n_runs; i++) {
 		const struct run_interval *run = &record->runs[i];
 
-		if (run->elevated && world->threads[run->thread].behaviour->asks == ASK_HONEST)
-			ret->elevated_ns += run->to_ns - run->from_ns;
+		if (run->boosted &&
+		    world->threads[run->thread].behaviour->requests == REQUESTS_HONEST)
+			ret->boosted_ns += run->to_ns - run->from_ns;
 	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {
 		const struct guest *guest = world->threads[i].guest;
@@ -239,8 +238,8 @@ void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret)
 	fail_if(ret, heard->jobs == 0 || unheard->jobs == 0, "there was no urgent work");
 	fail_if(ret, is_slower(heard, unheard), "who asks waits longer than who does not");
 	if (scenario->gain & GAIN_TIME)
-		fail_if(ret, heard->elevated_ns * 10 > unheard->elevated_ns * 8,
-		        "asking saved no elevated time");
+		fail_if(ret, heard->boosted_ns * 10 > unheard->boosted_ns * 8,
+		        "asking saved no boosted time");
 	if (scenario->gain & GAIN_DELAY)
 		fail_if(ret, heard->wait_ns * unheard->jobs * 2 > unheard->wait_ns * heard->jobs,
 		        "what was heard made nothing faster");

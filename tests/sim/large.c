@@ -15,12 +15,12 @@ static void on_ran(void *userdata, const struct run_interval *run)
 		delays_add(&large->waits, run->from_ns - run->ready_ns);
 }
 
-static void on_elevated(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
-                        bool begins)
+static void on_boosted(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
+                       bool begins)
 {
 	struct large *large = userdata;
 
-	meters_elevated(large->meters, at_ns, cpu, thread->vcpu, thread->domain, begins);
+	meters_boosted(large->meters, at_ns, cpu, thread->vcpu, thread->domain, begins);
 }
 
 void large_init(struct large *large, uint32_t n_cpus, uint64_t seed)
@@ -52,7 +52,7 @@ void large_start(struct large *large, uint32_t n_vcpus, uint32_t domains,
 	large->meters = meters_new(&sizes);
 	if (!large->meters)
 		abort();
-	large->world.recorder = (struct world_recorder){on_ran, on_elevated, large};
+	large->world.recorder = (struct world_recorder){on_ran, on_boosted, large};
 	large->warm_ns = large->world.now_ns + warm_ns;
 	large->host = host_new(&large->world, n_vcpus, options);
 	world_start(&large->world);

@@ -48,9 +48,9 @@ static void print_urgent(const char *name, const struct sim_urgent *u)
 	uint64_t jobs = MAX(u->jobs, UINT64_C(1));
 
 	printf("; %s: urgent work waits %" PRIu64 " us, %" PRIu64 " permille late, at most %" PRIu64
-	       " us, elevated %" PRIu64 " ms",
+	       " us, boosted %" PRIu64 " ms",
 	       name, u->wait_ns / jobs / NSEC_PER_USEC, u->late * 1000 / jobs,
-	       u->worst_ns / NSEC_PER_USEC, u->elevated_ns / NSEC_PER_MSEC);
+	       u->worst_ns / NSEC_PER_USEC, u->boosted_ns / NSEC_PER_MSEC);
 }
 
 static void print_result(const char *name, const struct sim_options *options, unsigned int seeds,
@@ -63,9 +63,9 @@ static void print_result(const char *name, const struct sim_options *options, un
 	print_cap("cpu", &r->cpu);
 	if (r->helper.limit_ns)
 		print_cap("helper", &r->helper);
-	printf("; elevated %u, served %d, host loss %d permille; %" PRIu64
+	printf("; boosted %u, served %d, host loss %d permille; %" PRIu64
 	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
-	       r->elevated_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
+	       r->boosted_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
 	       r->longest_wait_ns / NSEC_PER_MSEC, r->base_wait_ns / NSEC_PER_MSEC);
 	if (r->unheard.jobs) {
 		print_urgent("heard", &r->heard);
@@ -89,7 +89,7 @@ static void add_urgent(struct sim_urgent *sum, const struct sim_urgent *u)
 	sum->wait_ns += u->wait_ns;
 	sum->late += u->late;
 	sum->worst_ns = MAX(sum->worst_ns, u->worst_ns);
-	sum->elevated_ns += u->elevated_ns;
+	sum->boosted_ns += u->boosted_ns;
 }
 
 static void worst_of(struct sim_result *worst, const struct sim_result *r)
@@ -98,7 +98,7 @@ static void worst_of(struct sim_result *worst, const struct sim_result *r)
 	worst_cap(&worst->domain, &r->domain);
 	worst_cap(&worst->cpu, &r->cpu);
 	worst_cap(&worst->helper, &r->helper);
-	worst->elevated_permille = MAX(worst->elevated_permille, r->elevated_permille);
+	worst->boosted_permille = MAX(worst->boosted_permille, r->boosted_permille);
 	worst->served_permille = MIN(worst->served_permille, r->served_permille);
 	worst->host_loss_permille = MAX(worst->host_loss_permille, r->host_loss_permille);
 	worst->calls_per_s = MAX(worst->calls_per_s, r->calls_per_s);
@@ -177,37 +177,37 @@ static const struct {
 	const char *name, *scenario, *cause;
 } mutations[] = {
         {MUTATION_NEVER_CHARGE, "never charges", "rogue-240-5",
-         "a vCPU was elevated beyond its cap"},
-        {MUTATION_NO_VCPU, "no vCPU bucket", "rogue-490-10", "a vCPU was elevated beyond its cap"},
+         "a vCPU was boosted beyond its cap"},
+        {MUTATION_NO_VCPU, "no vCPU bucket", "rogue-490-10", "a vCPU was boosted beyond its cap"},
         {MUTATION_NO_DOMAIN, "no domain bucket", "good-domain-of-eight",
-         "a domain was elevated beyond its cap"},
+         "a domain was boosted beyond its cap"},
         {MUTATION_NO_CPU, "no CPU bucket", "good-eight-per-cpu",
          "a CPU ran real-time threads beyond its cap"},
         {MUTATION_NO_DEADLINE, "no deadline", "rogue-full-speed",
-         "a vCPU was elevated beyond its cap"},
+         "a vCPU was boosted beyond its cap"},
         {MUTATION_UNTOLD, "a refused deadline ends no boost", "rogue-full-speed",
-         "a vCPU was elevated beyond its cap"},
+         "a vCPU was boosted beyond its cap"},
         {MUTATION_LATE, "late booster", "varying", NULL},
         {MUTATION_STATIC_FREE, "a static RT vCPU is free", "static-rt",
          "a CPU ran real-time threads beyond its cap"},
-        {MUTATION_YIELD_FILLS, "a yield fills the bucket", "asks-random",
-         "a vCPU was elevated beyond its cap"},
-        {MUTATION_YIELD_BLIND, "raised after a yield without a look at the tokens",
-         "asks-random-polled", "a vCPU was elevated beyond its cap"},
-        {MUTATION_LAST_STRETCH, "one stretch of a run is charged", "asks-random-polled",
-         "a vCPU was elevated beyond its cap"},
-        {MUTATION_DEAF, "nobody hears what guests ask", "asks-honest",
-         "asking saved no elevated time"},
+        {MUTATION_YIELD_FILLS, "a yield fills the bucket", "requests-random",
+         "a vCPU was boosted beyond its cap"},
+        {MUTATION_YIELD_BLIND, "boosted after a yield without a look at the tokens",
+         "requests-random-polled", "a vCPU was boosted beyond its cap"},
+        {MUTATION_LAST_STRETCH, "one stretch of a run is charged", "requests-random-polled",
+         "a vCPU was boosted beyond its cap"},
+        {MUTATION_DEAF, "nobody hears what guests ask", "requests-honest",
+         "asking saved no boosted time"},
         {MUTATION_NO_HELPER, "nobody looks at helpers", "helpers-one-cpu",
          "a thread waited too long behind the vCPUs that it works for"},
         {MUTATION_NO_INTERRUPT, "nobody says that an interrupt waits", "interrupts",
          "what was heard made nothing faster"},
         {MUTATION_NO_SPIN, "nobody says that a guest spins", "spins",
-         "a guest that spun stayed elevated"},
+         "a guest that spun stayed boosted"},
         {MUTATION_STAY, "nobody leaves a CPU whose bucket is empty", "good-clustered",
-         "a vCPU within its budget was not elevated when it woke"},
-        {MUTATION_NO_LOWER, "never lowers", "good-alone",
-         "a vCPU was still elevated after the end"},
+         "a vCPU within its budget was not boosted when it woke"},
+        {MUTATION_NO_UNBOOST, "never unboosts", "good-alone",
+         "a vCPU was still boosted after the end"},
 };
 
 static void test_mutations(struct sim_options options, struct tally *tally)

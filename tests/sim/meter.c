@@ -14,7 +14,7 @@ struct meters {
 	struct meter_sizes sizes;
 	struct meter *meters[CHECKER_CPU + 1];
 	uint64_t *cpu_until, *thread_until;
-	uint64_t longest_wait_ns, elevated_ns;
+	uint64_t longest_wait_ns, boosted_ns;
 	const char *nonsense;
 };
 
@@ -69,8 +69,8 @@ static void change(struct meter *meter, uint64_t at_ns, bool begins)
 	meter->running += begins ? 1 : -1;
 }
 
-void meters_elevated(struct meters *m, uint64_t at_ns, uint32_t cpu, int32_t vcpu, int32_t domain,
-                     bool begins)
+void meters_boosted(struct meters *m, uint64_t at_ns, uint32_t cpu, int32_t vcpu, int32_t domain,
+                    bool begins)
 {
 	change(&m->meters[CHECKER_CPU][cpu], at_ns, begins);
 	if (vcpu >= 0)
@@ -104,8 +104,8 @@ void meters_ran(struct meters *m, const struct run_interval *run)
 	m->cpu_until[run->cpu] = m->thread_until[run->thread] = run->to_ns;
 	if (wait_ns > m->longest_wait_ns)
 		m->longest_wait_ns = wait_ns;
-	if (run->elevated && run->vcpu >= 0)
-		m->elevated_ns += run->to_ns - run->from_ns;
+	if (run->boosted && run->vcpu >= 0)
+		m->boosted_ns += run->to_ns - run->from_ns;
 }
 
 uint64_t meters_excess_ns(const struct meters *m, enum checker_key key, uint32_t number)
@@ -123,9 +123,9 @@ const char *meters_nonsense(const struct meters *m)
 	return m->nonsense;
 }
 
-uint64_t meters_elevated_ns(const struct meters *m)
+uint64_t meters_boosted_ns(const struct meters *m)
 {
-	return m->elevated_ns;
+	return m->boosted_ns;
 }
 
 /* Exact below DELAYS_FINE; then DELAYS_FINE buckets for each doubling. */

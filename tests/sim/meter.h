@@ -21,8 +21,8 @@ struct meters *meters_new(const struct meter_sizes *sizes);
 struct meters *meters_free(struct meters *meters);
 
 /** A thread begins or ends to run boosted; in the order of time. @vcpu and @domain: -1: none. */
-void meters_elevated(struct meters *meters, uint64_t at_ns, uint32_t cpu, int32_t vcpu,
-                     int32_t domain, bool begins);
+void meters_boosted(struct meters *meters, uint64_t at_ns, uint32_t cpu, int32_t vcpu,
+                    int32_t domain, bool begins);
 
 /** One stretch has ended; called in the order of their ends. */
 void meters_ran(struct meters *meters, const struct run_interval *run);
@@ -35,7 +35,7 @@ uint64_t meters_longest_wait_ns(const struct meters *meters);
 const char *meters_nonsense(const struct meters *meters);
 
 /** Boosted time of all vCPUs together. */
-uint64_t meters_elevated_ns(const struct meters *meters);
+uint64_t meters_boosted_ns(const struct meters *meters);
 
 /** Delays, in 64 buckets for each doubling. */
 #define DELAYS_FINE    64

@@ -55,7 +55,7 @@ struct scale {
 	uint64_t lasts_ns, wall_ns;
 	uint64_t host_ns; /* what all the others had */
 	uint64_t excess_ns[CHECKER_CPU + 1];
-	uint64_t granted_ns; /* elevated */
+	uint64_t granted_ns; /* boosted */
 	const char *failed;
 };
 
@@ -120,20 +120,20 @@ static void judge_scale(struct scale *s)
 	fail_if(s, s->large.host->broken != NULL, s->large.host->broken);
 	fail_if(s, s->large.host->events_lost > 0, "the ring buffer overflowed");
 	judge_one(s, CHECKER_VCPU, s->size->vcpus, v->vcpu_ns + FLIGHT_NS,
-	          "a vCPU was elevated beyond its cap");
+	          "a vCPU was boosted beyond its cap");
 	/* vCPUs that run at once do not see each other's run (judge.c) */
 	judge_one(s, CHECKER_DOMAIN, s->size->vcpus / VCPUS_PER_DOMAIN,
 	          v->domain_ns + (VCPUS_PER_DOMAIN - 1) * v->vcpu_ns + FLIGHT_NS,
-	          "a domain was elevated beyond its cap");
+	          "a domain was boosted beyond its cap");
 	judge_one(s, CHECKER_CPU, s->size->cpus, v->cpu_ns + FLIGHT_NS,
 	          "a CPU ran real-time threads beyond its cap");
 	for (uint32_t i = 0; i < s->size->vcpus; i++) {
 		fail_if(s, s->large.world.threads[i].priority != 0,
-		        "a vCPU was still elevated after the end");
+		        "a vCPU was still boosted after the end");
 		if (s->large.world.threads[i].observed)
 			s->host_ns += s->large.world.threads[i].ran_ns;
 	}
-	s->granted_ns = meters_elevated_ns(s->large.meters);
+	s->granted_ns = meters_boosted_ns(s->large.meters);
 }
 
 static void run(struct scale *s, const struct scale_options *options)
@@ -160,7 +160,7 @@ static double us(uint64_t ns)
 	return (double)ns / US;
 }
 
-static double elevated_permille(const struct scale *s)
+static double boosted_permille(const struct scale *s)
 {
 	return 1000.0 * (double)s->granted_ns / (double)s->lasts_ns / s->size->cpus;
 }
@@ -169,7 +169,7 @@ static void print_head(void)
 {
 	puts("| vCPUs | CPUs | variant | caps vCPU/domain/CPU permille | avg us | p50 | p99 | "
 	     "p99.9 "
-	     "| max | elevated permille | others' CPU permille | excess vCPU/domain/CPU us "
+	     "| max | boosted permille | others' CPU permille | excess vCPU/domain/CPU us "
 	     "| decisions/s | booster wake-ups/s | calls/s | events/s simulated | events/s wall "
 	     "| wall s | verdict |");
 	puts("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- "
@@ -186,7 +186,7 @@ static void print_row(const struct scale *s)
 	printf("| %.1f | %.1f | %.1f | %.1f | %.0f ", d->n ? us(d->sum_ns) / (double)d->n : 0,
 	       us(delays_quantile_ns(d, 500)), us(delays_quantile_ns(d, 990)),
 	       us(delays_quantile_ns(d, 999)), us(d->max_ns));
-	printf("| %.1f | %.1f | %.0f/%.0f/%.0f ", elevated_permille(s),
+	printf("| %.1f | %.1f | %.0f/%.0f/%.0f ", boosted_permille(s),
 	       1000 * per_s(s, s->host_ns) / NSEC_PER_SEC / s->size->cpus,
 	       us(s->excess_ns[CHECKER_VCPU]), us(s->excess_ns[CHECKER_DOMAIN]),
 	       us(s->excess_ns[CHECKER_CPU]));
@@ -209,9 +209,9 @@ static void write_row(FILE *file, const struct scale *s, bool first)
 	        d->n ? us(d->sum_ns) / (double)d->n : 0, us(delays_quantile_ns(d, 500)),
 	        us(delays_quantile_ns(d, 990)), us(delays_quantile_ns(d, 999)), us(d->max_ns));
 	fprintf(file,
-	        "\"elevated_permille\":%.2f,\"others_permille\":%.2f,\"excess_us\":[%.1f,%.1f,%.1f]"
+	        "\"boosted_permille\":%.2f,\"others_permille\":%.2f,\"excess_us\":[%.1f,%.1f,%.1f]"
 	        ",",
-	        elevated_permille(s), 1000 * per_s(s, s->host_ns) / NSEC_PER_SEC / s->size->cpus,
+	        boosted_permille(s), 1000 * per_s(s, s->host_ns) / NSEC_PER_SEC / s->size->cpus,
 	        us(s->excess_ns[CHECKER_VCPU]), us(s->excess_ns[CHECKER_DOMAIN]),
 	        us(s->excess_ns[CHECKER_CPU]));
 	fprintf(file,

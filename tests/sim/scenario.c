@@ -39,30 +39,30 @@ static const struct behaviour locks = {
 static const struct behaviour honest_timer = {
         "honest, 1ms/4ms and 60us/2ms urgent",
         {{.run_ns = MS, .sleep_ns = 4 * MS, .vary_permille = 800}},
-        .asks = ASK_HONEST,
+        .requests = REQUESTS_HONEST,
         .urgent_every_ns = 2 * MS,
         .urgent_run_ns = 60 * US};
 /* Within the budget, asked or not. */
 static const struct behaviour honest_light = {
         "honest, 300us/4ms and 50us/2ms urgent",
         {{.run_ns = 300 * US, .sleep_ns = 4 * MS, .vary_permille = 500}},
-        .asks = ASK_HONEST,
+        .requests = REQUESTS_HONEST,
         .urgent_every_ns = 2 * MS,
         .urgent_run_ns = 50 * US};
 static const struct behaviour honest_busy = {
         "honest, 8ms/1ms and 100us/5ms urgent",
         {{.run_ns = 8 * MS, .sleep_ns = MS, .vary_permille = 900}},
-        .asks = ASK_HONEST,
+        .requests = REQUESTS_HONEST,
         .urgent_every_ns = 5 * MS,
         .urgent_run_ns = 100 * US};
 static const struct behaviour honest_hog = {"honest, without end and 100us/5ms urgent",
                                             {{.run_ns = NSEC_NEVER}},
-                                            .asks = ASK_HONEST,
+                                            .requests = REQUESTS_HONEST,
                                             .urgent_every_ns = 5 * MS,
                                             .urgent_run_ns = 100 * US};
-/* What a guest can do and say to be elevated for longer than it may. */
+/* What a guest can do and say to be boosted for longer than it may. */
 #define HOSTILE(name_, mode, ...)                                                                  \
-	static const struct behaviour name_ = {#name_, {__VA_ARGS__}, .asks = mode}
+	static const struct behaviour name_ = {#name_, {__VA_ARGS__}, .requests = mode}
 #define AS_240                                                                                     \
 	CALM,                                                                                      \
 	{                                                                                          \
@@ -86,16 +86,16 @@ static const struct behaviour honest_hog = {"honest, without end and 100us/5ms u
 	{                                                                                          \
 		.lasts_ns = 10 * MS, .run_ns = NSEC_NEVER, .sleep_ns = 3 * MS                      \
 	}
-HOSTILE(liar_240, ASK_LIAR, AS_240);
-HOSTILE(liar_5, ASK_LIAR, AS_5);
-HOSTILE(liar_full, ASK_LIAR, AS_FULL);
-HOSTILE(liar_vario, ASK_LIAR, AS_VARIO);
-HOSTILE(toggler_240, ASK_TOGGLER, AS_240);
-HOSTILE(toggler_full, ASK_TOGGLER, AS_FULL);
-HOSTILE(toggler_vario, ASK_TOGGLER, AS_VARIO);
-HOSTILE(random_240, ASK_RANDOM, AS_240);
-HOSTILE(random_full, ASK_RANDOM, AS_FULL);
-HOSTILE(random_vario, ASK_RANDOM, AS_VARIO);
+HOSTILE(liar_240, REQUESTS_LIAR, AS_240);
+HOSTILE(liar_5, REQUESTS_LIAR, AS_5);
+HOSTILE(liar_full, REQUESTS_LIAR, AS_FULL);
+HOSTILE(liar_vario, REQUESTS_LIAR, AS_VARIO);
+HOSTILE(toggler_240, REQUESTS_TOGGLER, AS_240);
+HOSTILE(toggler_full, REQUESTS_TOGGLER, AS_FULL);
+HOSTILE(toggler_vario, REQUESTS_TOGGLER, AS_VARIO);
+HOSTILE(random_240, REQUESTS_RANDOM, AS_240);
+HOSTILE(random_full, REQUESTS_RANDOM, AS_FULL);
+HOSTILE(random_vario, REQUESTS_RANDOM, AS_VARIO);
 /* An iothread, and a busy one. */
 static const struct behaviour iothread = {
         "iothread", {{.run_ns = 30 * US, .sleep_ns = 200 * US, .vary_permille = 800}}};
@@ -211,42 +211,42 @@ const struct scenario scenarios[] = {
 		   {&locks, 2, 2, false, 0, &iothread}}},
 	{"pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true,
 	 .casts = {{&good, 1, 2, false}, {&vario, 2, 1, false}, {&rogue_5, 1, 1, false}}},
-	{"asks-honest", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_TIME,
+	{"requests-honest", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_TIME,
 	 .casts = {{&honest_light, 1, 1, false}}},
-	{"asks-honest-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_TIME,
+	{"requests-honest-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_TIME,
 	 .casts = {{&honest_light, 1, 1, false}, {&locks, 1, 1, false}}},
-	{"asks-honest-many", .n_cpus = 4, .spinners_per_cpu = 1, .gain = GAIN_TIME,
+	{"requests-honest-many", .n_cpus = 4, .spinners_per_cpu = 1, .gain = GAIN_TIME,
 	 .casts = {{&honest_light, 2, 4, false}, {&vario, 1, 4, false}, {&good, 2, 1, false}}},
-	{"asks-honest-polled", .n_cpus = 2, .spinners_per_cpu = 2, .polls = true, .gain = GAIN_SAME,
+	{"requests-honest-polled", .n_cpus = 2, .spinners_per_cpu = 2, .polls = true, .gain = GAIN_SAME,
 	 .casts = {{&honest_light, 1, 2, false}, {&good, 1, 1, false}}},
-	{"asks-honest-timer", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	{"requests-honest-timer", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
 	 .casts = {{&honest_timer, 1, 1, false}}},
-	{"asks-honest-timer-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	{"requests-honest-timer-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
 	 .casts = {{&honest_timer, 1, 1, false}, {&vario, 1, 1, false}}},
-	{"asks-honest-busy", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
+	{"requests-honest-busy", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_DELAY,
 	 .casts = {{&honest_busy, 2, 1, false}, {&locks, 1, 1, false}}},
-	{"asks-honest-hog", .n_cpus = 1, .spinners_per_cpu = 2, .served_permille = -1,
+	{"requests-honest-hog", .n_cpus = 1, .spinners_per_cpu = 2, .served_permille = -1,
 	 .gain = GAIN_SAME, .casts = {{&honest_hog, 1, 1, false}}},
-	{"asks-liar", .n_cpus = 2, .spinners_per_cpu = 1,
+	{"requests-liar", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&liar_240, 1, 1, false}, {&liar_full, 1, 1, false}, {&vario, 1, 1, false}}},
-	{"asks-liar-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2,
+	{"requests-liar-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2,
 	 .casts = {{&liar_240, 1, 1, false}, {&liar_5, 1, 1, false}, {&good, 1, 1, false}}},
-	{"asks-liar-domain", .n_cpus = 4, .spinners_per_cpu = 1,
+	{"requests-liar-domain", .n_cpus = 4, .spinners_per_cpu = 1,
 	 .casts = {{&liar_vario, 1, 8, false}, {&liar_full, 1, 4, false}}},
-	{"asks-toggler", .n_cpus = 2, .spinners_per_cpu = 1,
+	{"requests-toggler", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&toggler_240, 1, 1, false}, {&toggler_full, 1, 1, false},
 		   {&toggler_vario, 1, 2, false}}},
-	{"asks-toggler-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
+	{"requests-toggler-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
 	 .casts = {{&toggler_vario, 1, 1, false}, {&toggler_full, 1, 1, false}}},
-	{"asks-random", .n_cpus = 2, .spinners_per_cpu = 1,
+	{"requests-random", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&random_240, 1, 1, false}, {&random_full, 1, 1, false},
 		   {&random_vario, 1, 2, false}}},
-	{"asks-random-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
+	{"requests-random-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
 	 .casts = {{&random_full, 1, 1, false}, {&random_vario, 1, 1, false}}},
-	{"asks-random-polled", .n_cpus = 2, .spinners_per_cpu = 1, .polls = true,
+	{"requests-random-polled", .n_cpus = 2, .spinners_per_cpu = 1, .polls = true,
 	 .casts = {{&random_240, 2, 1, false}, {&random_full, 1, 2, false},
 		   {&toggler_vario, 2, 1, false}}},
-	{"asks-mixed", .n_cpus = 4, .spinners_per_cpu = 1, .holds = true,
+	{"requests-mixed", .n_cpus = 4, .spinners_per_cpu = 1, .holds = true,
 	 .casts = {{&honest_timer, 1, 4, false}, {&liar_vario, 1, 4, false},
 		   {&toggler_vario, 1, 4, false}, {&random_vario, 1, 4, false},
 		   {&vario, 1, 4, false}, {&rogue_240, 2, 1, true}, {&good, 1, 2, false},

@@ -22,7 +22,7 @@ struct cast {
  * before.
  */
 #define GAIN_SAME  (1U << 2) /* nothing */
-#define GAIN_TIME  (1U << 0) /* a fifth of the elevated time */
+#define GAIN_TIME  (1U << 0) /* a fifth of the boosted time */
 #define GAIN_DELAY (1U << 1) /* half of the waits of urgent work */
 
 struct scenario {

@@ -59,12 +59,12 @@ static void on_ran(void *userdata, const struct run_interval *run)
 	meters_ran(record->meters, run);
 }
 
-static void on_elevated(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
-                        bool begins)
+static void on_boosted(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
+                       bool begins)
 {
 	struct record *record = userdata;
 
-	meters_elevated(record->meters, at_ns, cpu, thread->vcpu, thread->domain, begins);
+	meters_boosted(record->meters, at_ns, cpu, thread->vcpu, thread->domain, begins);
 }
 
 static void record_start(struct record *record, struct world *world, unsigned int n_vcpus)
@@ -82,7 +82,7 @@ static void record_start(struct record *record, struct world *world, unsigned in
 	*record = (struct record){.meters = meters_new(&sizes)};
 	if (!record->meters)
 		abort();
-	world->recorder = (struct world_recorder){on_ran, on_elevated, record};
+	world->recorder = (struct world_recorder){on_ran, on_boosted, record};
 }
 
 static void record_end(struct record *record)
@@ -111,7 +111,7 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	*ret = (struct host_options){
 	        .profile = {"sim", variant == UNTOUCHED ? PROFILE_OBSERVE : PROFILE_BOOST,
 	                    SIM_SHARE_PERMILLE, SIM_BURST_NS,
-	                    variant == UNHEARD ? PROFILE_ASKS_IGNORE : PROFILE_ASKS_HEED,
+	                    variant == UNHEARD ? PROFILE_REQUESTS_IGNORE : PROFILE_REQUESTS_HEED,
 	                    variant != UNHEARD},
 	        .caps = {.cpu_share_permille = SIM_CPU_SHARE_PERMILLE,
 	                 .cpu_burst_ns = SIM_CPU_BURST_NS,

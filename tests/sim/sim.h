@@ -30,7 +30,7 @@ struct sim_urgent {
 	uint64_t wait_ns; /* from due to begun, of all together */
 	uint64_t late;    /* waited for longer than GUEST_LATE_NS */
 	uint64_t worst_ns;
-	uint64_t elevated_ns; /* of the vCPUs that have such work */
+	uint64_t boosted_ns; /* of the vCPUs that have such work */
 };
 
 struct sim_result {
@@ -38,7 +38,7 @@ struct sim_result {
 	struct sim_urgent heard, unheard; /* with requests heard, and ignored */
 	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
 	struct sim_cap helper;            /* a helper behind its domain's vCPUs: time, limit */
-	uint32_t elevated_permille;       /* of all CPU time */
+	uint32_t boosted_permille;        /* of all CPU time */
 	int served_permille;              /* the worst of the first cast; -1: none woke */
 	int host_loss_permille;           /* loss of the spinners against the same without boosts */
 	uint64_t calls_per_s;

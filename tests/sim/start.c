@@ -32,7 +32,7 @@ void world_start(struct world *world)
 			           HAPPENS_INTERRUPT, i, 0);
 		if (t->behaviour->spin_every_ns)
 			world_plan(world, t->period_ns, HAPPENS_SPIN, i, 0);
-		if (t->behaviour->asks == ASK_HONEST)
+		if (t->behaviour->requests == REQUESTS_HONEST)
 			world_plan(world,
 			           t->period_ns +
 			                   rng_below(&world->random, t->behaviour->urgent_every_ns),

@@ -48,8 +48,8 @@ static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64
 	pvs_vcpu_charge(vcpu, now, charge);
 }
 
-static void elevated_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
-                            uint64_t charge)
+static void boosted_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
+                           uint64_t charge)
 {
 	cpu_charge(host, cpu, until, charge, false);
 	domain_charge(host, host->vcpus[slot].domain, until, charge);
@@ -68,7 +68,7 @@ static void request_read(struct host *host, uint32_t slot, uint64_t now, bool as
 
 	if (!page)
 		return;
-	guest_speak(t->guest, t->behaviour->asks, now);
+	guest_speak(t->guest, t->behaviour->requests, now);
 	pvs_request_look(&vcpu->request, &(struct pvs_request_look){
 	                                         .request = page->request,
 	                                         .expect = page->expect,
@@ -78,7 +78,7 @@ static void request_read(struct host *host, uint32_t slot, uint64_t now, bool as
 	                                         .ran_since_ns = vcpu->in_ns,
 	                                         .now_ns = now,
 	                                 });
-	if (vcpu->flags & PVS_FLAG_ELEVATED)
+	if (vcpu->flags & PVS_FLAG_BOOSTED)
 		pvs_run_learn_urgency(vcpu, expected, now, asleep);
 }
 
@@ -162,13 +162,13 @@ static void deadline_queue(struct host *host, uint32_t slot, uint64_t now, uint6
 	world_plan(host->world, host->acts_ns[slot], HAPPENS_START, slot, delay);
 }
 
-/* It was told of before, and is elevated still. */
+/* It was told of before, and is boosted still. */
 static void overdue_watch(struct host *host, uint32_t slot, uint64_t now)
 {
 	if (host->due_ns[slot] > now)
 		return;
 	if ((int64_t)(now - host->vcpus[slot].exhausted_at_ns) >= (int64_t)PVS_OVERDUE_NS)
-		host->broken = "an exhausted vCPU stayed elevated: the guardian would be told";
+		host->broken = "an exhausted vCPU stayed boosted: the guardian would be told";
 	else
 		deadline_queue(host, slot, now, PVS_OVERDUE_NS / 2);
 }
@@ -197,14 +197,14 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 	if (entry->generation != host->deadline_generation[slot])
 		return;
 	host->due_ns[slot] = 0;
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED)) {
+	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
 		vcpu->watched_ns = 0;
 		return;
 	}
 	if (vcpu->exhausted_at_ns) {
 		if (now - vcpu->exhausted_at_ns >= PVS_OVERDUE_NS)
 			host->broken =
-			        "an exhausted vCPU stayed elevated: the guardian would be told";
+			        "an exhausted vCPU stayed boosted: the guardian would be told";
 		else
 			deadline_start(host, slot, now, PVS_OVERDUE_NS / 2);
 		return;
@@ -214,7 +214,7 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 			deadline_ahead(host, slot, now);
 		return;
 	}
-	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->raised_at_ns), &which);
+	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->boosted_at_ns), &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		request_check_running(host, slot, now);
 		deadline_start(host, slot, now, pvs_run_next_look(vcpu, now, (uint64_t)left));
@@ -249,10 +249,10 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	vcpu->in_ns = now;
 	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
 		tracer_send(host, slot, PVS_EVENT_RUN, 0);
-	if (!(vcpu->flags & PVS_FLAG_ELEVATED))
+	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return;
 	if (vcpu->out != PVS_OUT_PREEMPTED) {
-		vcpu->wakeups_elevated++;
+		vcpu->wakeups_boosted++;
 		pvs_rhythm_learn(&vcpu->rhythm, now);
 	}
 	if (host->mutation == MUTATION_NO_DEADLINE)
@@ -287,12 +287,11 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 		vcpu->run_ns += now - in;
 		vcpu->used_ns += run.earlier_ns + run.last_ns;
 		if (run.earlier_ns)
-			elevated_charge(host, slot, cpu,
-			                pvs_bucket_until(run.earlier_until_ns, now),
-			                run.earlier_ns);
+			boosted_charge(host, slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
+			               run.earlier_ns);
 		if (run.last_ns)
-			elevated_charge(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
-			                pvs_run_last_charge(&run));
+			boosted_charge(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
+			               pvs_run_last_charge(&run));
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	request_read(host, slot, now, asleep);
@@ -301,7 +300,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 	if (!asleep) {
 		vcpu->out = PVS_OUT_PREEMPTED;
 		vcpu->preemptions++;
-		if (vcpu->request.opinion == PVSCHED_ASK_URGENT &&
+		if (vcpu->request.urgency == PVSCHED_URGENCY_URGENT &&
 		    (vcpu->flags & PVS_FLAG_REPORT_URGENT))
 			tracer_send(host, slot, PVS_EVENT_URGENT, 0);
 		return;
@@ -332,7 +331,7 @@ static bool is_foreign_rt(const struct host *host, int thread)
 	if (!is_vcpu(host, thread))
 		return true;
 	return host->mutation != MUTATION_STATIC_FREE &&
-	       !(host->vcpus[thread].flags & PVS_FLAG_ELEVATED);
+	       !(host->vcpus[thread].flags & PVS_FLAG_BOOSTED);
 }
 
 static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int next)

@@ -12,12 +12,11 @@
 
 static void reschedule(struct world *world, uint32_t cpu, bool yield);
 
-/* An elevated stretch begins or ends. */
-static void note_elevated(struct world *world, const struct thread *t, bool begins)
+/* An boosted stretch begins or ends. */
+static void note_boosted(struct world *world, const struct thread *t, bool begins)
 {
 	if (t->priority > 0)
-		world->recorder.elevated(world->recorder.userdata, world->now_ns, t->cpu, t,
-		                         begins);
+		world->recorder.boosted(world->recorder.userdata, world->now_ns, t->cpu, t, begins);
 }
 
 static void record(struct world *world, uint32_t number)
@@ -31,7 +30,7 @@ static void record(struct world *world, uint32_t number)
 	        .from_ns = t->from_ns,
 	        .to_ns = world->now_ns,
 	        .ready_ns = t->ready_ns,
-	        .elevated = t->priority > 0,
+	        .boosted = t->priority > 0,
 	        .woken = t->woken,
 	};
 
@@ -197,7 +196,7 @@ static void run(struct world *world, uint32_t cpu, int next)
 	t->cpu = cpu;
 	t->state = THREAD_RUNNING;
 	t->from_ns = world->now_ns;
-	note_elevated(world, t, true);
+	note_boosted(world, t, true);
 	guest_runs(world, t);
 	serve_interrupt(world, t);
 }
@@ -224,7 +223,7 @@ static void reschedule(struct world *world, uint32_t cpu, bool yield)
 		return;
 	}
 	if (prev >= 0) {
-		note_elevated(world, &world->threads[prev], false);
+		note_boosted(world, &world->threads[prev], false);
 		record(world, (uint32_t)prev);
 	}
 	if (current >= 0) { /* preempted: it stays at the head of its queue */
@@ -398,17 +397,17 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 {
 	struct thread *t = &world->threads[number];
 
-	world_note(world, priority ? "raise" : "lower", number, (uint64_t)priority);
+	world_note(world, priority ? "boost" : "lower", number, (uint64_t)priority);
 	if (t->priority == priority)
 		return;
 	if (t->state == THREAD_RUNNING) {
 		account(world, t->cpu);
-		note_elevated(world, t, false);
+		note_boosted(world, t, false);
 		record(world, number);
 	}
 	change_class(world, number, priority);
 	if (t->state == THREAD_RUNNING)
-		note_elevated(world, t, true);
+		note_boosted(world, t, true);
 	if (priority == 0 && t->state != THREAD_ASLEEP)
 		place(world, number, t->cpu);
 	if (priority > 0)
@@ -417,13 +416,13 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 		reschedule(world, t->cpu, true);
 }
 
-void world_displace(struct world *world, uint32_t number)
+void world_push(struct world *world, uint32_t number)
 {
 	struct thread *t = &world->threads[number];
 	uint32_t from = t->cpu;
 	int to = queue_weaker_cpu(world, t);
 
-	world_note(world, "displace", number, (uint64_t)(int64_t)to);
+	world_note(world, "push", number, (uint64_t)(int64_t)to);
 	if (t->state != THREAD_RUNNING || to < 0)
 		return;
 	t->leaves = true;
@@ -469,7 +468,7 @@ void world_end(struct world *world)
 		if (world->threads[i].state != THREAD_RUNNING)
 			continue;
 		account(world, world->threads[i].cpu);
-		note_elevated(world, &world->threads[i], false);
+		note_boosted(world, &world->threads[i], false);
 		record(world, i);
 	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {

@@ -26,12 +26,13 @@ struct phase {
 };
 
 /** What a guest says in its page (guest.h). */
-enum ask_mode {
-	ASK_NONE,    /* it has no page */
-	ASK_HONEST,  /* it has urgent work, too: says when it does that, and when it will again */
-	ASK_LIAR,    /* always urgent */
-	ASK_TOGGLER, /* changes its request every few us, also while its vCPU does not run */
-	ASK_RANDOM,  /* the same, with wrong words and random expectations */
+enum request_mode {
+	ASK_NONE,         /* it has no page */
+	REQUESTS_HONEST,  /* it has urgent work, too: says when it does that, and when it will again
+	                   */
+	REQUESTS_LIAR,    /* always urgent */
+	REQUESTS_TOGGLER, /* changes its request every few us, also while its vCPU does not run */
+	REQUESTS_RANDOM,  /* the same, with wrong words and random expectations */
 };
 
 struct behaviour {
@@ -39,10 +40,11 @@ struct behaviour {
 	struct phase
 	        phases[WORLD_PHASES_MAX]; /* in turn, then from the start; run_ns 0 ends the list */
 	uint32_t lock_permille; /* of the sleeps, this part waits for a lock in QEMU: no halt */
-	enum ask_mode asks;
+	enum request_mode requests;
 	uint64_t starts_ns; /* at random within this; 0: a millisecond */
 	uint64_t after_ns;  /* and this much later */
-	/* ASK_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work */
+	/* REQUESTS_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work
+	 */
 	uint64_t urgent_every_ns, urgent_run_ns;
 	/* any: a device or another vCPU interrupts it, each time for this much work; 0: never */
 	uint64_t interrupt_every_ns, interrupt_run_ns;
@@ -134,8 +136,8 @@ struct world_hooks {
 struct world_recorder {
 	void (*ran)(void *userdata, const struct run_interval *run); /* one stretch has ended */
 	/** A thread begins or ends to run with a real-time class; in the order of time. */
-	void (*elevated)(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
-	                 bool begins);
+	void (*boosted)(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
+	                bool begins);
 	void *userdata;
 };
 
@@ -190,7 +192,7 @@ void world_set_priority(struct world *world, uint32_t thread, int priority);
  * A more urgent thread runs for a moment where that real-time thread does: it goes elsewhere, if it
  * can.
  */
-void world_displace(struct world *world, uint32_t thread);
+void world_push(struct world *world, uint32_t thread);
 
 /** Closes the open intervals, also those of waiting threads. */
 void world_end(struct world *world);

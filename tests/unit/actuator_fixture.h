@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* An actuator, and a process of its own to raise. */
+/* An actuator, and a process of its own to boost. */
 
 #include <fcntl.h>
 #include <sched.h>
@@ -117,8 +117,8 @@ static inline void slack_write(pid_t pid, const char *slack_ns)
 	close(fd);
 }
 
-static inline void raise_and_lower(struct scene *scene)
+static inline void boost_and_unboost(struct scene *scene)
 {
-	CHECK_INT(actuator_raise(scene->actuator, 2, 0), 0);
-	CHECK_INT(actuator_lower(scene->actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene->actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene->actuator, 2, 0), 0);
 }

@@ -61,8 +61,8 @@ static inline void arm(struct policy *policy, uint64_t now_ns)
 {
 	struct policy_facts facts = halted();
 
-	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, now_ns).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, now_ns);
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, now_ns).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, now_ns);
 	CHECK_INT(policy_view(policy, 1)->state, POLICY_ARMED);
 }
 

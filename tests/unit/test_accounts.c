@@ -16,7 +16,7 @@ static struct pvs_bucket_rule cpu_rule = {.burst_ns = 3000 * US, .share_permille
 static struct pvs_helper_account helpers[PVS_HELPERS_OF_DOMAIN];
 static const struct accounts accounts = {&vcpu, &domain, cpus, &cpu_rule, helpers};
 
-/* It runs since T0, elevated or not. */
+/* It runs since T0, boosted or not. */
 static void start(void)
 {
 	vcpu = (struct pvs_vcpu_account){
@@ -47,40 +47,40 @@ static int64_t tokens(uint64_t now_ns)
 static void test_raised_once(void)
 {
 	start();
-	account_raised(&accounts, 0, T0 + 100 * US);
-	CHECK_U64(vcpu.raised_at_ns, T0 + 100 * US);
+	account_boosted(&accounts, 0, T0 + 100 * US);
+	CHECK_U64(vcpu.boosted_at_ns, T0 + 100 * US);
 	CHECK_INT(tokens(T0 + 130 * US), 470 * US);
 }
 
-/* Given back and raised again in one run: all of it is charged, and what was between is not. */
+/* Given back and boosted again in one run: all of it is charged, and what was between is not. */
 static void test_each_stretch_of_a_run_is_owed(void)
 {
 	start();
-	account_raised(&accounts, 0, T0 + 100 * US);
-	account_lowered(&accounts, 0, T0 + 150 * US);
+	account_boosted(&accounts, 0, T0 + 100 * US);
+	account_unboosted(&accounts, 0, T0 + 150 * US);
 	/* what came back since is its own: 150 us at 20 % */
 	CHECK_INT(tokens(T0 + 300 * US), 480 * US);
-	account_raised(&accounts, 0, T0 + 300 * US);
+	account_boosted(&accounts, 0, T0 + 300 * US);
 	CHECK_U64(span(T0 + 300 * US), 50 * US);
 	CHECK_INT(tokens(T0 + 310 * US), 470 * US + 2 * US);
-	account_lowered(&accounts, 0, T0 + 320 * US);
-	account_raised(&accounts, 0, T0 + 400 * US);
+	account_unboosted(&accounts, 0, T0 + 320 * US);
+	account_boosted(&accounts, 0, T0 + 400 * US);
 	CHECK_U64(span(T0 + 410 * US), 80 * US);
 }
 
-/* What was elevated in the run before was charged when that ended. */
+/* What was boosted in the run before was charged when that ended. */
 static void test_another_run_owes_nothing(void)
 {
 	start();
-	account_raised(&accounts, 0, T0 + 100 * US);
-	account_lowered(&accounts, 0, T0 + 150 * US);
+	account_boosted(&accounts, 0, T0 + 100 * US);
+	account_unboosted(&accounts, 0, T0 + 150 * US);
 	vcpu.in_ns = T0 + 200 * US;
-	account_raised(&accounts, 0, T0 + 210 * US);
+	account_boosted(&accounts, 0, T0 + 210 * US);
 	CHECK_U64(span(T0 + 220 * US), 10 * US);
 	vcpu.in_ns = 0; /* and of one that does not run: from its next switch-in */
-	account_lowered(&accounts, 0, T0 + 230 * US);
-	account_raised(&accounts, 0, T0 + 240 * US);
-	CHECK_U64(vcpu.raised_at_ns, T0 + 240 * US);
+	account_unboosted(&accounts, 0, T0 + 230 * US);
+	account_boosted(&accounts, 0, T0 + 240 * US);
+	CHECK_U64(vcpu.boosted_at_ns, T0 + 240 * US);
 }
 
 /* Tracer and booster read the page at different times. */
@@ -93,7 +93,7 @@ static void test_who_saw_it_first_knows_when(void)
 	vcpu.request.read_ns = T0 + 10;
 	vcpu.request.changed_ns = T0 + 10;
 	vcpu.request.expected_ns = T0 + 400 * US;
-	vcpu.request.opinion = PVSCHED_ASK_ORDINARY;
+	vcpu.request.urgency = PVSCHED_URGENCY_ORDINARY;
 	account_request(&accounts, 0, &request);
 	CHECK_U64(request.read_ns, T0 + 10);
 	CHECK_U64(request.expected_ns, T0 + 900 * US);
@@ -109,7 +109,7 @@ static void test_helpers_behind(void)
 	struct policy_facts facts;
 
 	start();
-	account_raised(&accounts, 0, T0 + 100 * US);
+	account_boosted(&accounts, 0, T0 + 100 * US);
 	account_facts(&accounts, 0, T0 + 900 * US, &facts);
 	CHECK(!facts.helper_waits);
 	vcpu.cpu = 3;
@@ -121,10 +121,10 @@ static void test_helpers_behind(void)
 	CHECK(facts.helper_waits);
 	CHECK_U64(facts.helper_behind_ns, 600 * US);
 	helpers[31].behind_ns = 50 * US;
-	helpers[31].since_ns = T0; /* before it was raised it was in nobody's way */
+	helpers[31].since_ns = T0; /* before it was boosted it was in nobody's way */
 	account_facts(&accounts, 0, T0 + 900 * US, &facts);
 	CHECK_U64(facts.helper_behind_ns, 850 * US);
-	account_lowered(&accounts, 0, T0 + 500 * US);
+	account_unboosted(&accounts, 0, T0 + 500 * US);
 	account_facts(&accounts, 0, T0 + 900 * US, &facts);
 	CHECK_U64(facts.helper_behind_ns, 450 * US);
 	vcpu.in_ns = 0;
@@ -178,12 +178,12 @@ static void test_room(void)
 static void test_watched_again(void)
 {
 	start();
-	account_raised(&accounts, 0, T0 + 100 * US);
+	account_boosted(&accounts, 0, T0 + 100 * US);
 	vcpu.exhausted_at_ns = T0 + 200 * US;
 	account_watch_again(&accounts, 0);
 	CHECK_U64(vcpu.exhausted_at_ns, 0);
-	CHECK_U64(vcpu.raised_at_ns, T0 + 100 * US);
-	CHECK(vcpu.flags & PVS_FLAG_ELEVATED);
+	CHECK_U64(vcpu.boosted_at_ns, T0 + 100 * US);
+	CHECK(vcpu.flags & PVS_FLAG_BOOSTED);
 }
 
 /* What the policy wants to be told, and nothing of what it does not. */
@@ -205,12 +205,12 @@ static void test_report(void)
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_ORDINARY);
 }
 
-/* Its own bucket, by what the run that goes on has taken from it; and only while it is elevated. */
+/* Its own bucket, by what the run that goes on has taken from it; and only while it is boosted. */
 static void test_overdrawn(void)
 {
 	start();
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 9000 * US), 0);
-	account_raised(&accounts, 0, T0 + 100 * US);
+	account_boosted(&accounts, 0, T0 + 100 * US);
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 500 * US), 0);
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 300 * US);
 	vcpu.repaid_at_ns = T0 + 900 * US + 500 * US; /* 100 us at 20 % */
@@ -220,7 +220,7 @@ static void test_overdrawn(void)
 	vcpu.in_ns = 0;
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 0);
 	vcpu.in_ns = T0;
-	account_lowered(&accounts, 0, T0 + 900 * US);
+	account_unboosted(&accounts, 0, T0 + 900 * US);
 	CHECK_U64(account_overdrawn_ns(&accounts, 0, T0 + 900 * US), 0);
 }
 

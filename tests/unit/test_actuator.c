@@ -52,11 +52,11 @@ static void test_restores_exactly(void)
 		take_on(&scene);
 		before = state_of(scene.pid);
 		for (int n = 0; n < 3; n++) {
-			CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+			CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 			CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 			CHECK(actuator_has_boost(scene.actuator, 2));
 			CHECK_INT(ledger_count(scene.ledger), 1);
-			CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+			CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 			CHECK(!actuator_has_boost(scene.actuator, 2));
 		}
 		after = state_of(scene.pid);
@@ -88,13 +88,13 @@ static void test_custom_slice(void)
 		TEST_SKIP("this kernel has no custom slices");
 	}
 	for (int n = 0; n < 2; n++) {
-		CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-		CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+		CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
+		CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 		CHECK_U64(attributes_of(scene.pid).runtime, 200000);
 	}
 	slice_set(scene.pid, 0);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_U64(attributes_of(scene.pid).runtime, usual_ns);
 	end(&scene);
 }
@@ -114,7 +114,7 @@ static void test_slack_changed_between_boosts(void)
 		slack_write(scene.pid, slacks_ns[i]); /* 0: the kernel's own */
 		before_ns = state_of(scene.pid).slack_ns;
 		for (int n = 0; n < 3; n++) {
-			raise_and_lower(&scene);
+			boost_and_unboost(&scene);
 			CHECK_U64(state_of(scene.pid).slack_ns, before_ns);
 		}
 	}
@@ -128,9 +128,9 @@ static void test_renice_meanwhile_wins(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	CHECK(setpriority(PRIO_PROCESS, (id_t)scene.pid, 11) == 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).nice, 11);
 	end(&scene);
 }
@@ -142,12 +142,12 @@ static void test_foreign_is_left_alone(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	set_policy(scene.pid, SCHED_RR, 5);
 	CHECK(!actuator_has_boost(scene.actuator, 2));
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), ACTUATOR_ALREADY_RT);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), ACTUATOR_ALREADY_RT);
 	end(&scene);
 }
 
@@ -190,7 +190,7 @@ static void end_all(struct scene *scene, const pid_t pids[static SLOTS])
 
 static void test_boosted_slots(void)
 {
-	static const unsigned int raised[] = {3, 0, 2, 1}, lowered[] = {0, 0, 1, 2, 3};
+	static const unsigned int boosted[] = {3, 0, 2, 1}, unboosted[] = {0, 0, 1, 2, 3};
 	struct scene scene;
 	pid_t pids[SLOTS];
 	unsigned int expected = 0;
@@ -199,20 +199,20 @@ static void test_boosted_slots(void)
 		TEST_SKIP("no real-time priority here");
 	begin_all(&scene, pids);
 	check_boosted(&scene, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(raised); i++) {
-		CHECK_INT(actuator_raise(scene.actuator, raised[i], 0), 0);
-		expected |= 1U << raised[i];
+	for (size_t i = 0; i < ARRAY_SIZE(boosted); i++) {
+		CHECK_INT(actuator_boost(scene.actuator, boosted[i], 0), 0);
+		expected |= 1U << boosted[i];
 		check_boosted(&scene, expected);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(lowered); i++) {
-		CHECK_INT(actuator_lower(scene.actuator, lowered[i], 0), 0);
-		expected &= ~(1U << lowered[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(unboosted); i++) {
+		CHECK_INT(actuator_unboost(scene.actuator, unboosted[i], 0), 0);
+		expected &= ~(1U << unboosted[i]);
 		check_boosted(&scene, expected);
 	}
 	end_all(&scene, pids);
 }
 
-/* Each slot is seen once, also if it is lowered meanwhile, and raised again. */
+/* Each slot is seen once, also if it is unboosted meanwhile, and boosted again. */
 static void test_walk(void)
 {
 	const struct boosted_slots *boosted;
@@ -225,21 +225,21 @@ static void test_walk(void)
 	begin_all(&scene, pids);
 	boosted = actuator_boosted(scene.actuator);
 	for (unsigned int slot = 0; slot < SLOTS; slot++)
-		CHECK_INT(actuator_raise(scene.actuator, slot, 0), 0);
+		CHECK_INT(actuator_boost(scene.actuator, slot, 0), 0);
 	for (unsigned int i = boosted->n; i-- > 0;) {
 		unsigned int slot = boosted->slots[i];
 
 		CHECK(!(seen >> slot & 1));
 		seen |= 1U << slot;
 		if (slot != 1)
-			CHECK_INT(actuator_lower(scene.actuator, slot, 0), 0);
+			CHECK_INT(actuator_unboost(scene.actuator, slot, 0), 0);
 		if (slot == 0)
-			CHECK_INT(actuator_raise(scene.actuator, slot, 0), 0);
+			CHECK_INT(actuator_boost(scene.actuator, slot, 0), 0);
 	}
 	CHECK_INT(seen, (1U << SLOTS) - 1);
 	check_boosted(&scene, 1U << 0 | 1U << 1);
-	CHECK_INT(actuator_lower(scene.actuator, 0, 0), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 1, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 0, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 1, 0), 0);
 	end_all(&scene, pids);
 }
 
@@ -251,7 +251,7 @@ static void test_forgotten_is_not_boosted(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	check_boosted(&scene, 1U << 2);
 	set_policy(scene.pid, SCHED_RR, 5);
 	CHECK_INT(actuator_forget(scene.actuator, 2), 0);
@@ -267,16 +267,16 @@ static void test_guardian_was_quicker(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	ledger_restore(scene.ledger, &result);
 	CHECK_INT(result.restored, 1);
 	CHECK_INT(state_of(scene.pid).policy, SCHED_OTHER);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
 	end(&scene);
 }
 
-/* A record that went though the thread is still raised: given back all the same. */
+/* A record that went though the thread is still boosted: given back all the same. */
 static void test_record_was_lost(void)
 {
 	struct scene scene;
@@ -284,9 +284,9 @@ static void test_record_was_lost(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	ledger_drop_thread(scene.ledger, 2);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).policy, SCHED_OTHER);
 	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
 	end(&scene);
@@ -304,14 +304,14 @@ static void set_nice_right(bool have)
 	CHECK(syscall(SYS_capset, &header, data) == 0);
 }
 
-/* Raises it, and fails to lower it when its class is back already. */
-static void lower_in_part(struct scene *scene)
+/* Boosts it, and fails to unboost it when its class is back already. */
+static void unboost_in_part(struct scene *scene)
 {
 	set_policy(scene->pid, SCHED_OTHER | SCHED_RESET_ON_FORK, 0);
 	take_on(scene);
-	CHECK_INT(actuator_raise(scene->actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene->actuator, 2, 0), 0);
 	set_nice_right(false);
-	CHECK_INT(actuator_lower(scene->actuator, 2, 0), -EPERM);
+	CHECK_INT(actuator_unboost(scene->actuator, 2, 0), -EPERM);
 	CHECK_INT(sched_getscheduler(scene->pid), SCHED_OTHER | SCHED_RESET_ON_FORK);
 	set_nice_right(true);
 	CHECK_INT(ledger_count(scene->ledger), 1);
@@ -325,8 +325,8 @@ static void test_slack_is_not_forgotten(void)
 
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
-	lower_in_part(&scene);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	unboost_in_part(&scene);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_INT(state_of(scene.pid).slack_ns, 1234);
 	end(&scene);
 }
@@ -338,9 +338,9 @@ static void test_foreign_after_part(void)
 
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
-	lower_in_part(&scene);
+	unboost_in_part(&scene);
 	set_policy(scene.pid, SCHED_RR, 5);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
 	end(&scene);
 }
@@ -353,9 +353,9 @@ static void test_same_class_by_others(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	set_policy(scene.pid, SCHED_OTHER, 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	end(&scene);
 }
 
@@ -369,11 +369,11 @@ static void test_gone(void)
 	take_on(&scene);
 	id = (struct thread_id){.tid = scene.pid, .start_ticks = 1};
 	CHECK_INT(actuator_open(scene.actuator, 3, &id), ACTUATOR_GONE);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	kill(scene.pid, SIGKILL);
 	waitpid(scene.pid, NULL, 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), ACTUATOR_GONE);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_GONE);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), ACTUATOR_GONE);
 	end(&scene);
 }
 
@@ -387,7 +387,7 @@ static void test_no_descriptor_is_not_gone(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	take_on(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	none.rlim_max = limit.rlim_max;
 	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);

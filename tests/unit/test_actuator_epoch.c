@@ -49,7 +49,7 @@ static bool begin_reused(struct scene *scene)
 	slack_write(scene->pid, "0"); /* the kernel's own, which soon is not read after a boost */
 	take_on(scene);
 	for (int n = 0; n < 3; n++)
-		raise_and_lower(scene);
+		boost_and_unboost(scene);
 	if (reuse_tid(scene))
 		return true;
 	end(scene);
@@ -78,7 +78,7 @@ static void test_reused_tid_is_left_alone(void)
 		if (!begin_reused(&scene))
 			TEST_SKIP("no real-time priority here, or no TID can be chosen");
 		set_epochs(words[i].epoch, words[i].leader_epoch);
-		CHECK_INT(actuator_raise(scene.actuator, 2, 0), ACTUATOR_GONE);
+		CHECK_INT(actuator_boost(scene.actuator, 2, 0), ACTUATOR_GONE);
 		CHECK_INT(sched_getscheduler(scene.pid), SCHED_OTHER);
 		end(&scene);
 	}
@@ -93,16 +93,16 @@ static void test_reused_tid_is_not_lowered(void)
 		TEST_SKIP("no real-time priority here");
 	set_epochs(EPOCH, EPOCH);
 	take_on(&scene);
-	raise_and_lower(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	boost_and_unboost(&scene);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	if (!reuse_tid(&scene)) {
-		CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
+		CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_GONE);
 		end(&scene);
 		TEST_SKIP("no TID can be chosen here");
 	}
 	set_policy(scene.pid, SCHED_FIFO | SCHED_RESET_ON_FORK, 1);
 	set_epochs(PVS_EPOCH_OVER, EPOCH);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_GONE);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 	end(&scene);
 }
@@ -117,9 +117,9 @@ static void test_account_is_believed_for_a_while(void)
 	/* the slack comes from the account, too, so a file is read for the identity only */
 	vcpus[2].slack_ns = state_of(scene.pid).slack_ns;
 	vcpus[2].slack_at_ns = vcpus[2].out_ns = IDENTITY_BELIEF_NS - 1;
-	CHECK_INT(actuator_raise(scene.actuator, 2, IDENTITY_BELIEF_NS - 1), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
-	CHECK_INT(actuator_raise(scene.actuator, 2, IDENTITY_BELIEF_NS), ACTUATOR_GONE);
+	CHECK_INT(actuator_boost(scene.actuator, 2, IDENTITY_BELIEF_NS - 1), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, IDENTITY_BELIEF_NS), ACTUATOR_GONE);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_OTHER);
 	vcpus[2].slack_at_ns = vcpus[2].out_ns = 0;
 	end(&scene);
@@ -135,24 +135,24 @@ static void test_slack_by_account(void)
 	take_on(&scene);
 	vcpus[2].slack_ns = 4321;
 	vcpus[2].slack_at_ns = vcpus[2].out_ns = 1;
-	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, ACCOUNT_SLACK_NS), 0);
 	if (state_of(scene.pid).slack_ns != 0) {
-		CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+		CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 		end(&scene);
 		TEST_SKIP("this kernel leaves real-time threads their slack");
 	}
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_U64(state_of(scene.pid).slack_ns, 4321);
 	slack_write(scene.pid, "1234");
-	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS + 1), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, ACCOUNT_SLACK_NS + 1), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_U64(state_of(scene.pid).slack_ns, 1234);
 	/* the tracer saw it before the last boost had ended altogether */
-	vcpus[2].lowered_at_ns = 1;
-	CHECK_INT(actuator_raise(scene.actuator, 2, ACCOUNT_SLACK_NS), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	vcpus[2].unboosted_at_ns = 1;
+	CHECK_INT(actuator_boost(scene.actuator, 2, ACCOUNT_SLACK_NS), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_U64(state_of(scene.pid).slack_ns, 1234);
-	vcpus[2].slack_at_ns = vcpus[2].out_ns = vcpus[2].lowered_at_ns = 0;
+	vcpus[2].slack_at_ns = vcpus[2].out_ns = vcpus[2].unboosted_at_ns = 0;
 	end(&scene);
 }
 

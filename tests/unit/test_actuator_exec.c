@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A raised thread that calls exec goes on under its process's number; as root, else skipped. */
+/* A boosted thread that calls exec goes on under its process's number; as root, else skipped. */
 #include <pthread.h>
 
 #include "actuator_fixture.h"
@@ -74,13 +74,13 @@ static void end_thread(struct scene *scene)
 	end(scene);
 }
 
-/* A raised thread has executed something. False: no real-time priority here. */
+/* A boosted thread has executed something. False: no real-time priority here. */
 static bool begin_executed(struct scene *scene)
 {
 	if (!begin(scene))
 		return false;
 	begin_thread(scene);
-	CHECK_INT(actuator_raise(scene->actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene->actuator, 2, 0), 0);
 	exec_now(scene);
 	return true;
 }
@@ -101,7 +101,7 @@ static void test_lowered(void)
 	if (!begin_executed(&scene))
 		TEST_SKIP("no real-time priority here");
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_GONE);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_GONE);
 	check_given_back(&scene);
 	end_thread(&scene);
 }
@@ -144,12 +144,12 @@ static void check_others_are_left_alone(int policy)
 	actuator_close(scene.actuator, 2);
 	set_policy(scene.pid, policy, 1);
 	take_on_thread(&scene, tid);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), 0);
 	CHECK_INT(sched_getscheduler(scene.pid), policy);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	set_policy(tid, SCHED_OTHER, 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), policy);
 	end_thread(&scene);
 }
@@ -169,10 +169,10 @@ static void test_a_thread_that_is_there_has_not_executed(void)
 	if (!begin(&scene))
 		TEST_SKIP("no real-time priority here");
 	tid = begin_thread(&scene);
-	CHECK_INT(actuator_raise(scene.actuator, 2, 0), 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
 	set_policy(scene.pid, SCHED_FIFO | SCHED_RESET_ON_FORK, 1);
 	set_policy(tid, SCHED_OTHER, 0);
-	CHECK_INT(actuator_lower(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
 	end_thread(&scene);
 }
@@ -195,7 +195,7 @@ static void test_reused_number_is_left_alone(void)
 	end_thread(&scene);
 }
 
-TEST_MAIN({"lowered", test_lowered}, {"forgotten", test_forgotten},
+TEST_MAIN({"unboosted", test_lowered}, {"forgotten", test_forgotten},
           {"restored_from_the_ledger", test_restored_from_the_ledger},
           {"others_are_left_alone", test_others_are_left_alone},
           {"a_thread_that_is_there_has_not_executed", test_a_thread_that_is_there_has_not_executed},

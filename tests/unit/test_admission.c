@@ -11,7 +11,7 @@ static bool within(unsigned int inner, unsigned int outer, const void *userdata)
 	return (masks[inner] & ~masks[outer]) == 0;
 }
 
-static void scale(struct admission_claim *claims, size_t n, const uint32_t *masks, size_t n_masks,
+static void scale(struct admission_demand *claims, size_t n, const uint32_t *masks, size_t n_masks,
                   uint32_t cap)
 {
 	unsigned int cpus[8];
@@ -25,7 +25,7 @@ static void scale(struct admission_claim *claims, size_t n, const uint32_t *mask
 static void test_what_fits_is_untouched(void)
 {
 	uint32_t masks[] = {0x3};
-	struct admission_claim claims[] = {{0, 200}, {0, 200}, {0, 200}};
+	struct admission_demand claims[] = {{0, 200}, {0, 200}, {0, 200}};
 
 	scale(claims, 3, masks, 1, 300);
 	for (int i = 0; i < 3; i++)
@@ -35,7 +35,7 @@ static void test_what_fits_is_untouched(void)
 static void test_scaled_down_alike(void)
 {
 	uint32_t masks[] = {0x1};
-	struct admission_claim claims[] = {{0, 200}, {0, 200}, {0, 100}};
+	struct admission_demand claims[] = {{0, 200}, {0, 200}, {0, 100}};
 
 	scale(claims, 3, masks, 1, 250);
 	CHECK_INT(claims[0].share_permille, 100);
@@ -46,7 +46,7 @@ static void test_scaled_down_alike(void)
 static void test_pinned_ones_do_not_starve_the_free(void)
 {
 	uint32_t masks[] = {0x1, 0x3};
-	struct admission_claim claims[] = {{0, 200}, {0, 200}, {1, 200}};
+	struct admission_demand claims[] = {{0, 200}, {0, 200}, {1, 200}};
 
 	scale(claims, 3, masks, 2, 300);
 	CHECK_INT(claims[0].share_permille, 150);
@@ -56,7 +56,7 @@ static void test_pinned_ones_do_not_starve_the_free(void)
 static void test_no_cpu_no_share(void)
 {
 	uint32_t masks[] = {0};
-	struct admission_claim claims[] = {{0, 200}};
+	struct admission_demand claims[] = {{0, 200}};
 
 	scale(claims, 1, masks, 1, 300);
 	CHECK_INT(claims[0].share_permille, 0);
@@ -69,7 +69,7 @@ static void test_never_above_the_cap(void)
 
 	for (int round = 0; round < 2000; round++) {
 		uint32_t masks[6];
-		struct admission_claim claims[40];
+		struct admission_demand claims[40];
 		size_t n = 1 + (size_t)(round % 40);
 
 		for (int i = 0; i < 6; i++) {

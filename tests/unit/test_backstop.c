@@ -22,8 +22,8 @@ static void start(void)
 	for (unsigned int slot = 0; slot < N; slot++) {
 		vcpus[slot] = (struct pvs_vcpu_account){
 		        .rule = {.burst_ns = 500 * US, .share_permille = 200},
-		        .flags = PVS_FLAG_ELEVATED,
-		        .raised_at_ns = T0 - NSEC_PER_SEC,
+		        .flags = PVS_FLAG_BOOSTED,
+		        .boosted_at_ns = T0 - NSEC_PER_SEC,
 		};
 		boosted.slots[boosted.n++] = (uint16_t)slot;
 	}

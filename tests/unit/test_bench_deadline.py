@@ -21,7 +21,7 @@ def printed(booster=1.0, load=2000.0):
     return {"cpus": 2, "load_permille": load, "victim_permille": 200.0, "daemon_permille": booster, "foreign_permille": 3.0,
             "deadlines_missed": 0, "booster_wakeups_per_s": 40.0, "bpf_permille": 0.5, "bpf_timer_per_s": 100.0,
             "bpf_timer_permille": 0.25, "timerfd_per_s": 10.0, "timerfd_permille": 0.25, "boosts": 5, "ends": 4,
-            "calls_per_1000": 9.0, "elevated_permille": 25.0, "wakeups_elevated_permille": 900.0}
+            "calls_per_1000": 9.0, "boosted_permille": 25.0, "wakeups_boosted_permille": 900.0}
 
 
 def one(late_us=50, **kwargs):

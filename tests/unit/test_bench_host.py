@@ -20,7 +20,7 @@ def one(avg_us, load, host_us, boosted=True):
     figure = {"samples": [avg_us * 1000] * 4, "avg_us": avg_us, "p99_us": avg_us, "load_permille": load, "victim_permille": 200.0,
               "foreign_permille": 3.0, "migrations_per_s": 12.5, "host_p99_us": host_us, "budget_us": 450_000,
               "host": {"histogram": {host_us: 10}, "cycles": 10, "avg_us": host_us, "max_us": host_us}}
-    return figure | ({"calls_per_1000": 2.0, "elevated_permille": 90.0} if boosted else {})
+    return figure | ({"calls_per_1000": 2.0, "boosted_permille": 90.0} if boosted else {})
 
 
 def rounds(n, scene="crowded-2", load=1400):
@@ -50,13 +50,13 @@ def test_summary_pools_rounds_and_compares_each():
     latency = json["variants"]["latency/crowded-2"]
     assert latency["host_permille_of_untouched"] == 700.0 and latency["host"]["p99_us"] == 60
     assert latency["avg_vs_static"]["ratio"] == 1.1 and latency["sched_calls_per_1000"] == 2.0
-    assert json["variants"]["static/crowded-2"]["elevated_permille"] == 200.0
+    assert json["variants"]["static/crowded-2"]["boosted_permille"] == 200.0
     assert len([line for line in text.splitlines() if line.startswith("| crowded-2 |")]) == 3
 
 
 def test_hackbench_is_never_worse():
     def guest(seconds):
-        return {"seconds": seconds, "elevated_permille": 20.0, "guest_permille": 700.0, "load_permille": 1200.0, "guest_type": "qemu",
+        return {"seconds": seconds, "boosted_permille": 20.0, "guest_permille": 700.0, "load_permille": 1200.0, "guest_type": "qemu",
                 "cpus": 2}
 
     def of(slower):
@@ -79,8 +79,8 @@ def test_parts_add_up():
     part = host_guest.Part()
     for work, behind_us in ((100, 7), (200, 3)):
         part.add(host_guest.Part(work=work, wall_ns=10**9, used_wall_ns=2 * 10**9, guest_ns=10**9, load_ns=2 * 10**9,
-                                 foreign_ns=5 * 10**6, account_wall_ns=4 * 10**9, elevated_ns=10**8, sheds=2, behind_max_us=behind_us))
-    assert part.figures() == {"work_per_s": 150.0, "elevated_permille": 25.0, "guest_permille": 500.0, "load_permille": 1000.0,
+                                 foreign_ns=5 * 10**6, account_wall_ns=4 * 10**9, boosted_ns=10**8, sheds=2, behind_max_us=behind_us))
+    assert part.figures() == {"work_per_s": 150.0, "boosted_permille": 25.0, "guest_permille": 500.0, "load_permille": 1000.0,
                               "foreign_permille": 2.5, "helper_sheds_per_s": 0.5, "helper_behind_max_us": 7}
 
 
@@ -101,7 +101,7 @@ def test_reads_of_a_process_are_counted_in_blocks():
 
 def test_disk_and_network_keep_98_percent():
     def guest(throughput, sheds, cpu):
-        return {"throughput": throughput, "elevated_permille": 30.0, "helper_sheds_per_s": sheds, "helper_behind_max_us": 900 * sheds,
+        return {"throughput": throughput, "boosted_permille": 30.0, "helper_sheds_per_s": sheds, "helper_behind_max_us": 900 * sheds,
                 "guest_permille": cpu, "load_permille": 1500.0, "foreign_permille": 4.0, "guest_type": "kvm", "vcpus": 2, "vhost": True}
 
     def of(kept, n=10):

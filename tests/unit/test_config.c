@@ -229,7 +229,7 @@ static void test_profiles_refused(void)
 	       "f:1: .profiles.a.burst_us: is 49; must be from 50 to 10000");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
 	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
-	       "guest_asks, on_interrupt");
+	       "guest_requests, on_interrupt");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"on_interrupt\":1}}}",
 	       "f:1: .profiles.a.on_interrupt: must be true or false, not a number");
 	refuse("{\"version\":1,\"profiles\":{\"a\":1}}",

@@ -33,7 +33,7 @@ static const char status_json[] =
         "\"a "
         "b:1\\u001b[31m\",\"uuid\":\"u\",\"vcpu\":0,\"tid\":123,\"profile\":\"latency\",\"state\":"
         "\"armed\",\"reason\":\"within budget\",\"boosts_total\":7,\"would_boost_total\":0,"
-        "\"denied_total\":{\"budget\":2,\"rate\":1},\"elevated_ns\":12300000000,\"run_ns\":1,"
+        "\"denied_total\":{\"budget\":2,\"rate\":1},\"boosted_ns\":12300000000,\"run_ns\":1,"
         "\"wait_us\":{\"p50\":4,\"p99\":12,\"p999\":90,\"max\":100}}]}";
 
 static struct json_doc *parse(const char *text)
@@ -106,7 +106,7 @@ static void test_other_verbs(void)
 	CHECK_STR(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"Gr\xc3\xb6\xc3\x9f"
 	                             "e\",\"uuid\":\"u\","
 	                             "\"state\":\"running\",\"profile\":\"off\",\"vcpus\":2,"
-	                             "\"elevated_permille\":5,\"reason\":\"-\"}]}"),
+	                             "\"boosted_permille\":5,\"reason\":\"-\"}]}"),
 	          "NAME   STATE    PROFILE  VCPUS  BOOSTED  REASON  UUID\n"
 	          "Gr\xc3\xb6\xc3\x9f"
 	          "e  running  off          2    0.5 %  -       u\n");
@@ -178,7 +178,7 @@ static void test_show_sources(void)
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN,
 	                        "{\"vcpus\":[{\"vcpu\":2,\"denied_total\":{\"spin\":1},"
 	                        "\"interrupt_boosts_total\":4,\"spins_total\":1,"
-	                        "\"displaced_total\":3}]}"),
+	                        "\"pushed_total\":3}]}"),
 	               "  boosted for interrupts that came while it waited: 4\n"
 	               "  unboosted because its guest spun: 1\n"
 	               "  pushed from a CPU that had used up its share to another CPU: 3\n");

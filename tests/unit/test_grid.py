@@ -37,20 +37,20 @@ def test_delays_keep_count_sum_and_three_digits():
 
 
 def test_why_a_vcpu_waited():
-    assert grid_host.who(record(9, woken_prio=120, prio=120)) == "not elevated when woken"
-    assert grid_host.who(record(9, woken_prio=120)) == "elevated while it waited"
-    assert grid_host.who(record(9, before=(0, 120, b"swapper/1"))) == "elevated; the CPU was idle"
-    assert grid_host.who(record(9)) == "elevated; ordinary spin ran"
-    assert grid_host.who(record(9, interrupted_us=0)) == "elevated; ordinary spin ran"
-    assert grid_host.who(record(400, interrupted_us=390)) == "elevated; ordinary spin's CPU took the interrupt late"
+    assert grid_host.who(record(9, woken_prio=120, prio=120)) == "not boosted when woken"
+    assert grid_host.who(record(9, woken_prio=120)) == "boosted while it waited"
+    assert grid_host.who(record(9, before=(0, 120, b"swapper/1"))) == "boosted; the CPU was idle"
+    assert grid_host.who(record(9)) == "boosted; ordinary spin ran"
+    assert grid_host.who(record(9, interrupted_us=0)) == "boosted; ordinary spin ran"
+    assert grid_host.who(record(400, interrupted_us=390)) == "boosted; ordinary spin's CPU took the interrupt late"
     assert grid_host.who(record(400, interrupted_us=10)) == \
-        "elevated; ordinary spin's CPU was interrupted at once and gave way late"
-    assert grid_host.who(record(9, before=(8, 97, b"pvschedd"))) == "elevated; real-time pvschedd ran"
+        "boosted; ordinary spin's CPU was interrupted at once and gave way late"
+    assert grid_host.who(record(9, before=(8, 97, b"pvschedd"))) == "boosted; real-time pvschedd ran"
 
 
 def test_the_slowest_hundredth_is_told_apart():
     woken = [record(10) for _ in range(297)] + [record(900, woken_prio=120, prio=120) for _ in range(3)]
-    assert grid_host.slowest(woken) == {"not elevated when woken": [3, 2700.0]}
+    assert grid_host.slowest(woken) == {"not boosted when woken": [3, 2700.0]}
 
 
 def cell(wakes_us, host_us, variant):
@@ -59,7 +59,7 @@ def cell(wakes_us, host_us, variant):
     latencies = {"histogram": {str(host_us): 100}, "cycles": 100, "avg_us": host_us, "max_us": host_us}
     return {"guest": latencies, "host": latencies, "host_fifo": latencies, **grid_host._of_records(records),
             "load_permille": 1900, "vcpu_permille": 50, "helper_permille": 1, "foreign_permille": 2, "stolen_permille": 3, "halts_per_s": 9.0,
-            "polled_per_s": 0.0, "elevated_permille": 40.0, "window_s": 1.5,
+            "polled_per_s": 0.0, "boosted_permille": 40.0, "window_s": 1.5,
             "account": {"throttles_total": 1, "denied budget": 2} if boosted else {}}
 
 
@@ -86,7 +86,7 @@ def test_rows_and_targets():
         assert {"avg_us", "p50_us", "p99_us", "max_us"} <= set(latency[side])
     assert latency["wake_to_run"]["count"] == 1000, "what was preempted is no wake-up"
     assert latency["preempted"]["count"] == 10
-    assert vanilla["elevated_wakes_permille"] == 0 and static["elevated_wakes_permille"] == 1000
+    assert vanilla["boosted_wakes_permille"] == 0 and static["boosted_wakes_permille"] == 1000
     verdicts = {one["target"]: one["verdict"] for one in report["targets"]}
     assert verdicts == {"wake-to-run p50: latency <= 1.2 x static": "met",
                         "wake-to-run p99: latency <= 1.5 x static": "missed",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The guardian process, real; where it must raise threads to give them back, as root only. */
+/* The guardian process, real; where it must boost threads to give them back, as root only. */
 #include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static pid_t sleeper(void)
 	return pid;
 }
 
-/* Raises a thread with its record, as the actuator does. False: the kernel does not allow it here.
+/* Boosts a thread with its record, as the actuator does. False: the kernel does not allow it here.
  */
 static bool boost(struct ledger *ledger, pid_t pid)
 {
@@ -55,7 +55,7 @@ static bool boost(struct ledger *ledger, pid_t pid)
 	CHECK_INT(r, 0);
 	CHECK_INT(procfs_start_ticks(0, pid, &record.start_ticks), 0);
 	ledger_put_thread(ledger, 0, &record);
-	return sched_raise(pid, &record.given) == 0;
+	return sched_give_boost(pid, &record.given) == 0;
 }
 
 static void wait_until_given_back(const struct ledger *ledger, pid_t pid)

@@ -126,7 +126,7 @@ static void test_publish(void)
 		        .applied_state =
 		                pvsched_applied(PVSCHED_BOOST_CRITICAL, PVSCHED_THROTTLED_SHARE),
 		        .run_delay_ns = 10 + i,
-		        .elevated_ns = 20 + i,
+		        .boosted_ns = 20 + i,
 		        .boosts = 30 + i,
 		        .throttles = 40 + i,
 		        .published_ns = 50 + i,
@@ -139,7 +139,7 @@ static void test_publish(void)
 		CHECK_INT(pvsched_applied_throttled(f.guest->applied_state),
 		          PVSCHED_THROTTLED_SHARE);
 		CHECK_U64(f.guest->run_delay_ns, s.run_delay_ns);
-		CHECK_U64(f.guest->elevated_ns, s.elevated_ns);
+		CHECK_U64(f.guest->boosted_ns, s.boosted_ns);
 		CHECK_U64(f.guest->boosts, s.boosts);
 		CHECK_U64(f.guest->throttles, s.throttles);
 		CHECK_U64(f.guest->published_ns, s.published_ns);
@@ -151,15 +151,15 @@ static void test_publish(void)
 
 static const uint64_t fifo = UINT64_C(1) | 50 << 16, normal = 0;
 
-static enum pvsched_ask opinion_after(struct fixture *f, struct pvs_request *request,
-                                      uint64_t now_ns)
+static enum pvsched_urgency opinion_after(struct fixture *f, struct pvs_request *request,
+                                          uint64_t now_ns)
 {
 	struct pvs_request by_file = *request;
 
 	CHECK_INT(guest_page_read_request(&f->mapped, false, now_ns - 10, now_ns, request), 0);
 	CHECK_INT(guest_page_read_request(&f->by_file, false, now_ns - 10, now_ns, &by_file), 0);
 	CHECK(memcmp(request, &by_file, sizeof(by_file)) == 0);
-	return pvs_request_opinion(request, now_ns);
+	return pvs_request_urgency(request, now_ns);
 }
 
 static void test_request_and_lease(void)
@@ -168,24 +168,24 @@ static void test_request_and_lease(void)
 	struct pvs_request request = {0};
 
 	say_hello(f.guest);
-	CHECK_INT(opinion_after(&f, &request, NOW), PVSCHED_ASK_NONE);
+	CHECK_INT(opinion_after(&f, &request, NOW), PVSCHED_URGENCY_NONE);
 	f.guest->request = pvsched_request(fifo, 1);
-	CHECK_INT(opinion_after(&f, &request, NOW + 5), PVSCHED_ASK_URGENT);
+	CHECK_INT(opinion_after(&f, &request, NOW + 5), PVSCHED_URGENCY_URGENT);
 	/* not renewed, it dies */
 	CHECK_INT(opinion_after(&f, &request, NOW + 5 + PVSCHED_REQUEST_LEASE_NS),
-	          PVSCHED_ASK_URGENT);
+	          PVSCHED_URGENCY_URGENT);
 	CHECK_INT(opinion_after(&f, &request, NOW + 6 + PVSCHED_REQUEST_LEASE_NS),
-	          PVSCHED_ASK_NONE);
+	          PVSCHED_URGENCY_NONE);
 	/* another number renews it, also the one after the last */
 	f.guest->request = pvsched_request(fifo, UINT32_MAX);
 	CHECK_INT(opinion_after(&f, &request, NOW + 3 * PVSCHED_REQUEST_LEASE_NS),
-	          PVSCHED_ASK_URGENT);
+	          PVSCHED_URGENCY_URGENT);
 	f.guest->request = pvsched_request(normal, 1);
 	CHECK_INT(opinion_after(&f, &request, NOW + 4 * PVSCHED_REQUEST_LEASE_NS),
-	          PVSCHED_ASK_ORDINARY);
+	          PVSCHED_URGENCY_ORDINARY);
 	f.guest->generation_echo++;
 	CHECK_INT(opinion_after(&f, &request, NOW + 4 * PVSCHED_REQUEST_LEASE_NS + 1),
-	          PVSCHED_ASK_NONE);
+	          PVSCHED_URGENCY_NONE);
 	done(&f);
 }
 
@@ -236,7 +236,7 @@ static void test_what_has_no_meaning(void)
 	say_hello(f.guest);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		f.guest->request = bad[i];
-		CHECK_INT(opinion_after(&f, &request, NOW + i), PVSCHED_ASK_NONE);
+		CHECK_INT(opinion_after(&f, &request, NOW + i), PVSCHED_URGENCY_NONE);
 		CHECK_INT(request.invalid_total, (int)i + 1);
 	}
 	opinion_after(&f, &request, NOW + 100); /* counted once each */
@@ -244,28 +244,30 @@ static void test_what_has_no_meaning(void)
 	done(&f);
 }
 
-static enum pvsched_ask intent(uint64_t current, uint64_t pending, uint64_t flags, uint64_t cs)
+static enum pvsched_urgency intent(uint64_t current, uint64_t pending, uint64_t flags, uint64_t cs)
 {
-	return pvsched_intent_ask(current | pending << 24 | flags << 48, cs);
+	return pvsched_intent_urgency(current | pending << 24 | flags << 48, cs);
 }
 
 static void test_the_guests_scheduler(void)
 {
-	CHECK_INT(intent(normal, 0, 0, 0), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(intent(fifo, 0, 0, 0), PVSCHED_ASK_URGENT);
-	CHECK_INT(intent(normal, fifo, PVSCHED_INTENT_PENDING, 0), PVSCHED_ASK_URGENT);
-	CHECK_INT(intent(normal, fifo, 0, 0), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(intent(normal, 9, 0, 0), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(intent(normal, 9, PVSCHED_INTENT_PENDING, 0), PVSCHED_ASK_INVALID);
-	CHECK_INT(intent(normal, 0, PVSCHED_INTENT_IDLE, 0), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(intent(normal, 0, 4, 0), PVSCHED_ASK_INVALID);
-	CHECK_INT(intent(normal, 0, 0x100, 0), PVSCHED_ASK_INVALID);
-	CHECK_INT(intent(normal, 0, 0, PVSCHED_CS_SOFTIRQ), PVSCHED_ASK_URGENT);
-	CHECK_INT(intent(normal, 0, 0, 16), PVSCHED_ASK_INVALID);
-	CHECK_INT(pvsched_ask_merge(PVSCHED_ASK_INVALID, PVSCHED_ASK_ORDINARY),
-	          PVSCHED_ASK_ORDINARY);
-	CHECK_INT(pvsched_ask_merge(PVSCHED_ASK_URGENT, PVSCHED_ASK_ORDINARY), PVSCHED_ASK_URGENT);
-	CHECK_INT(pvsched_ask_merge(PVSCHED_ASK_INVALID, PVSCHED_ASK_INVALID), PVSCHED_ASK_NONE);
+	CHECK_INT(intent(normal, 0, 0, 0), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(intent(fifo, 0, 0, 0), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(intent(normal, fifo, PVSCHED_INTENT_PENDING, 0), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(intent(normal, fifo, 0, 0), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(intent(normal, 9, 0, 0), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(intent(normal, 9, PVSCHED_INTENT_PENDING, 0), PVSCHED_URGENCY_INVALID);
+	CHECK_INT(intent(normal, 0, PVSCHED_INTENT_IDLE, 0), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(intent(normal, 0, 4, 0), PVSCHED_URGENCY_INVALID);
+	CHECK_INT(intent(normal, 0, 0x100, 0), PVSCHED_URGENCY_INVALID);
+	CHECK_INT(intent(normal, 0, 0, PVSCHED_CS_SOFTIRQ), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(intent(normal, 0, 0, 16), PVSCHED_URGENCY_INVALID);
+	CHECK_INT(pvsched_urgency_merge(PVSCHED_URGENCY_INVALID, PVSCHED_URGENCY_ORDINARY),
+	          PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(pvsched_urgency_merge(PVSCHED_URGENCY_URGENT, PVSCHED_URGENCY_ORDINARY),
+	          PVSCHED_URGENCY_URGENT);
+	CHECK_INT(pvsched_urgency_merge(PVSCHED_URGENCY_INVALID, PVSCHED_URGENCY_INVALID),
+	          PVSCHED_URGENCY_NONE);
 }
 
 static void test_an_agent_is_heard_only_if_there_is_one(void)
@@ -276,13 +278,13 @@ static void test_an_agent_is_heard_only_if_there_is_one(void)
 	say_hello(f.guest);
 	f.guest->task_intent = fifo;
 	CHECK_INT(guest_page_read_request(&f.mapped, false, NOW, NOW, &request), 0);
-	CHECK_INT(request.opinion, PVSCHED_ASK_NONE);
+	CHECK_INT(request.urgency, PVSCHED_URGENCY_NONE);
 	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW, &request), 0);
-	CHECK_INT(request.opinion, PVSCHED_ASK_URGENT);
+	CHECK_INT(request.urgency, PVSCHED_URGENCY_URGENT);
 	f.guest->task_intent = normal;
 	f.guest->request = pvsched_request(fifo, 1);
 	CHECK_INT(guest_page_read_request(&f.by_file, true, NOW, NOW, &request), 0);
-	CHECK_INT(request.opinion, PVSCHED_ASK_URGENT);
+	CHECK_INT(request.urgency, PVSCHED_URGENCY_URGENT);
 	done(&f);
 }
 
@@ -297,19 +299,19 @@ static void test_each_voice_is_renewed_by_itself(void)
 	f.guest->request = pvsched_request(fifo, 1);
 	f.guest->task_intent = normal;
 	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW, &request), 0);
-	CHECK_INT(pvs_request_opinion(&request, NOW), PVSCHED_ASK_URGENT);
+	CHECK_INT(pvs_request_urgency(&request, NOW), PVSCHED_URGENCY_URGENT);
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
 	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + lease, &request), 0);
 	f.guest->cs_state = 0;
 	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + lease + 1, &request), 0);
-	CHECK_INT(pvs_request_opinion(&request, NOW + lease + 1), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&request, NOW + lease + 1), PVSCHED_URGENCY_ORDINARY);
 	/* now the agent is dead in the middle of a critical section, and the program renews */
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
 	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + 2 * lease, &request), 0);
-	CHECK_INT(pvs_request_opinion(&request, NOW + 2 * lease), PVSCHED_ASK_URGENT);
+	CHECK_INT(pvs_request_urgency(&request, NOW + 2 * lease), PVSCHED_URGENCY_URGENT);
 	f.guest->request = pvsched_request(normal, 2);
 	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + 3 * lease + 1, &request), 0);
-	CHECK_INT(pvs_request_opinion(&request, NOW + 3 * lease + 1), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&request, NOW + 3 * lease + 1), PVSCHED_URGENCY_ORDINARY);
 	done(&f);
 }
 
@@ -340,8 +342,8 @@ static void test_names(void)
 {
 	CHECK_STR(guest_status_name(PVSCHED_STATUS_ENABLED), "enabled");
 	CHECK_STR(guest_status_name((enum pvsched_status)99), "?");
-	CHECK_STR(guest_opinion_name(PVSCHED_ASK_URGENT), "urgent");
-	CHECK_STR(guest_opinion_name((enum pvsched_ask)99), "?");
+	CHECK_STR(guest_urgency_name(PVSCHED_URGENCY_URGENT), "urgent");
+	CHECK_STR(guest_urgency_name((enum pvsched_urgency)99), "?");
 }
 
 TEST_MAIN({"negotiation", test_negotiation}, {"begin_answer_end", test_begin_answer_end},

@@ -102,8 +102,8 @@ static void test_foreign_is_left_alone(void)
 	end();
 }
 
-/* Whoever wrote the record died before it raised the thread, or after it had put the class back and
- * before the slack: there is nobody else to blame, and the slack is put back. */
+/* Whoever wrote the record died before it boosted the thread, or after it had put the class back
+ * and before the slack: there is nobody else to blame, and the slack is put back. */
 static void test_interrupted_between_record_and_change(void)
 {
 	struct ledger *ledger;

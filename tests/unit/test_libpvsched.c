@@ -81,7 +81,7 @@ static void test_words(void)
 	CHECK_U64(page->request, CALM(3));
 	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_RR, 1), 0);
 	CHECK_U64(page->request, 0x0000000400010002);
-	CHECK_INT(pvsched_request_ask(page->request), PVSCHED_ASK_URGENT);
+	CHECK_INT(pvsched_request_urgency(page->request), PVSCHED_URGENCY_URGENT);
 	CHECK_INT(pvsched_lease_release(scene.host, &lease, 0), 0);
 	CHECK_U64(pvsched_expect_us(page->expect, page->request), 0);
 	scene_end(&scene);
@@ -266,14 +266,14 @@ static void test_account(void)
 	page = page_of(&scene, 0);
 	CHECK_INT(pvsched_lease_account(scene.host, &lease, &account), PVSCHED_NOT_OURS);
 	page->run_delay_ns = 1000;
-	page->elevated_ns = 500;
+	page->boosted_ns = 500;
 	page->boosts = 3;
 	page->throttles = 1;
 	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_FIFO, 80), 0);
 	CHECK_INT(pvsched_lease_account(scene.host, &lease, &account), 0);
 	CHECK(!account.boosted && !account.throttled && !account.waited_ns);
 	page->run_delay_ns = 1300;
-	page->elevated_ns = 900;
+	page->boosted_ns = 900;
 	page->boosts = 4;
 	CHECK_INT(pvsched_lease_renew(scene.host, &lease), 0);
 	CHECK_INT(pvsched_lease_release(scene.host, &lease, 5), 0);
@@ -281,7 +281,7 @@ static void test_account(void)
 	CHECK(account.boosted);
 	CHECK_U64(account.throttled, 0);
 	CHECK_U64(account.waited_ns, 300);
-	CHECK_U64(account.elevated_ns, 400);
+	CHECK_U64(account.boosted_ns, 400);
 	page->throttles = 2;
 	page->applied_state = pvsched_applied(PVSCHED_BOOST_TASK, PVSCHED_THROTTLED_SHARE);
 	page->host_cpu = 17;
@@ -294,11 +294,11 @@ static void test_account(void)
 	CHECK_U64(report.throttled, PVSCHED_BY_SHARE);
 	CHECK_U64(report.host_cpu, 17);
 	CHECK_U64(report.run_delay_ns, 1300);
-	CHECK_U64(report.elevated_ns, 900);
+	CHECK_U64(report.boosted_ns, 900);
 	CHECK_U64(report.boosts, 4);
 	CHECK_U64(report.throttles, 2);
 	CHECK_U64(report.published_ns, 12345);
-	/* One that was elevated already was boosted; figures that went back are no difference. */
+	/* One that was boosted already was boosted; figures that went back are no difference. */
 	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_FIFO, 80), 0);
 	page->applied_state = 0;
 	page->run_delay_ns = 1;
@@ -379,7 +379,7 @@ static void test_threads(void)
 	/* No word was lost: each request took a number, and each release that was ours. */
 	CHECK_U64(pvsched_request_sequence(page_of(&scene, 0)->request), THREADS * ROUNDS + ours);
 	/* The last request of all was ended by its own thread. */
-	CHECK_INT(pvsched_request_ask(page_of(&scene, 0)->request), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(pvsched_request_urgency(page_of(&scene, 0)->request), PVSCHED_URGENCY_ORDINARY);
 	scene_end(&scene);
 }
 

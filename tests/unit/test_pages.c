@@ -49,7 +49,7 @@ static void begin(bool mapped)
 	                           .address = ADDRESS,
 	                           .generation = GENERATION,
 	                           .apic_id = PVSCHED_APIC_ID_NONE};
-	view = (struct policy_view){.state = POLICY_BASE, .reason = POLICY_REASON_AWAKE};
+	view = (struct policy_view){.state = POLICY_UNBOOSTED, .reason = POLICY_REASON_AWAKE};
 }
 
 static void end(void)
@@ -156,8 +156,8 @@ static void test_polling_adapts(void)
 	CHECK(gap_ns > PAGES_POLL_MAX_NS / 2);
 	guest->request = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 1);
 	now_ns = pages_next_ns(pages);
-	CHECK_INT(pages_look(pages, SLOT, &view, now_ns), PAGES_ASKED);
-	CHECK_INT(read_view(now_ns).ask, PVSCHED_ASK_URGENT);
+	CHECK_INT(pages_look(pages, SLOT, &view, now_ns), PAGES_REQUESTED);
+	CHECK_INT(read_view(now_ns).urgency, PVSCHED_URGENCY_URGENT);
 	CHECK_U64(pages_next_ns(pages), now_ns + PAGES_POLL_MIN_NS);
 	sleep_vcpu(now_ns);
 	pages_look(pages, SLOT, &view, now_ns + PAGES_POLL_MIN_NS);
@@ -202,12 +202,12 @@ static void test_facts(void)
 	guest->expect = pvsched_expect(2000, 9);
 	guest->request = pvsched_request(PVSCHED_POLICY_NORMAL, 9);
 	pages_facts(pages, SLOT, T0 + MS, &facts);
-	CHECK_INT(facts.ask, PVSCHED_ASK_ORDINARY);
+	CHECK_INT(facts.urgency, PVSCHED_URGENCY_ORDINARY);
 	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
 	/* the tracer saw the same word: the nearer of two lower bounds counts */
 	account->request.generation = page.generation;
 	account->request.words[0] = guest->request;
-	account->request.opinion = PVSCHED_ASK_ORDINARY;
+	account->request.urgency = PVSCHED_URGENCY_ORDINARY;
 	account->request.changed_ns = T0 + MS;
 	account->request.request_ns = T0 + MS;
 	account->request.expected_ns = T0 + 2 * MS;
@@ -217,7 +217,7 @@ static void test_facts(void)
 	/* urgent words promise nothing */
 	guest->request = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 10);
 	pages_facts(pages, SLOT, T0 + 2 * MS, &facts);
-	CHECK_INT(facts.ask, PVSCHED_ASK_URGENT);
+	CHECK_INT(facts.urgency, PVSCHED_URGENCY_URGENT);
 	CHECK_U64(facts.expected_ns, 0);
 	end();
 }
@@ -235,7 +235,7 @@ static void test_publish(void)
 	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_TASK);
 	CHECK_INT(guest->host_flags, PVSCHED_HOST_ARMED);
 	CHECK_U64(guest->run_delay_ns, 11);
-	CHECK_U64(guest->elevated_ns, 12);
+	CHECK_U64(guest->boosted_ns, 12);
 	CHECK_U64(guest->boosts, 4);
 	view.state = POLICY_THROTTLED;
 	view.reason = POLICY_REASON_BUDGET;

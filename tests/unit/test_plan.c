@@ -413,7 +413,7 @@ static void test_profile_equal(void)
 	a.mode = b.mode = PROFILE_BOOST;
 	a.share_permille = b.share_permille = 100;
 	a.burst_ns = b.burst_ns = 1000;
-	a.asks = b.asks = PROFILE_ASKS_HEED;
+	a.requests = b.requests = PROFILE_REQUESTS_HEED;
 	a.on_interrupt = b.on_interrupt = true;
 	CHECK(profile_equal(&a, &b));
 	b.share_permille++;

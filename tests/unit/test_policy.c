@@ -9,7 +9,7 @@ static void test_new(void)
 {
 	struct policy *policy = make(0);
 
-	check_view(policy, POLICY_BASE, POLICY_REASON_PROFILE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_PROFILE);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 	CHECK_INT(policy_due(policy, NSEC_NEVER), -1);
 	CHECK(!policy_free(policy));
@@ -22,11 +22,11 @@ static void test_arms_when_halted(void)
 	struct policy_facts facts = halted();
 	struct policy_decision decision = step(policy, POLICY_EVENT_LOOK, facts, T0 + 7);
 
-	CHECK_INT(decision.action, POLICY_RAISE);
+	CHECK_INT(decision.action, POLICY_BOOST);
 	CHECK_INT(decision.reason, POLICY_REASON_WITHIN);
 	CHECK(!decision.report_halt);
-	CHECK_INT(policy_view(policy, 1)->state, POLICY_BASE); /* until it is confirmed */
-	policy_raised(policy, 1, 0, &facts, T0 + 9);
+	CHECK_INT(policy_view(policy, 1)->state, POLICY_UNBOOSTED); /* until it is confirmed */
+	policy_boosted(policy, 1, 0, &facts, T0 + 9);
 	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
 	CHECK_U64(policy_view(policy, 1)->since_ns, T0 + 9);
 	CHECK_U64(policy_view(policy, 1)->boosts_total, 1);
@@ -50,13 +50,14 @@ static void test_awake(void)
 		CHECK_INT(decision.reason, POLICY_REASON_AWAKE);
 		CHECK(decision.report_halt);
 		CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_AWAKE], 0);
-		check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+		check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 		arm(policy, T0 + 1);
 		policy_free(policy);
 	}
 }
 
-/* Each hold, alone and on everybody: keeps from arming, lowers what is armed, and lets go again. */
+/* Each hold, alone and on everybody: keeps from arming, unboosts what is armed, and lets go again.
+ */
 
 static void check_hold(enum policy_reason hold, bool everybody)
 {
@@ -70,7 +71,7 @@ static void check_hold(enum policy_reason hold, bool everybody)
 	CHECK_INT(decision.action, POLICY_NOTHING);
 	CHECK_INT(decision.reason, hold);
 	CHECK(!decision.report_halt);
-	check_view(policy, POLICY_BASE, hold);
+	check_view(policy, POLICY_UNBOOSTED, hold);
 	CHECK_U64(policy_view(policy, 1)->denied_total[hold], 1);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 
@@ -82,9 +83,9 @@ static void check_hold(enum policy_reason hold, bool everybody)
 	else
 		policy_hold(policy, 1, POLICY_HOLD(hold), 0);
 	decision = step(policy, POLICY_EVENT_LOOK, running(100 * US), T0 + 2);
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK_INT(decision.reason, hold);
-	check_view(policy, POLICY_BASE, hold);
+	check_view(policy, POLICY_UNBOOSTED, hold);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 	policy_free(policy);
 }
@@ -119,8 +120,8 @@ static void test_profile(void)
 		profile.mode = modes[i];
 		policy_set_profile(policy, 1, &profile);
 		CHECK_INT(policy_view(policy, 1)->state, POLICY_ARMED); /* with the next step */
-		CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), T0).action, POLICY_LOWER);
-		check_view(policy, POLICY_BASE, POLICY_REASON_PROFILE);
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), T0).action, POLICY_UNBOOST);
+		check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_PROFILE);
 		CHECK_INT(step(policy, POLICY_EVENT_HALTED, halted(), T0).action, POLICY_NOTHING);
 		/* nobody asked for a boost there: nothing is denied */
 		CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_PROFILE], 0);
@@ -136,8 +137,8 @@ static void test_quota(void)
 	struct policy_facts facts = halted();
 
 	facts.quota = true;
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0).action, POLICY_LOWER);
-	check_view(policy, POLICY_BASE, POLICY_REASON_QUOTA);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0).action, POLICY_UNBOOST);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_QUOTA);
 	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).reason, POLICY_REASON_QUOTA);
 	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_QUOTA], 1);
 	arm(policy, T0 + 1);
@@ -146,7 +147,7 @@ static void test_quota(void)
 
 /* What a bucket that is not ready yet does: it waits until that time, then arms. */
 
-/* Raises and lowers by a hold as fast as it can. */
+/* Boosts and unboosts by a hold as fast as it can. */
 
 static void test_foreign(void)
 {
@@ -170,11 +171,11 @@ static void test_foreign(void)
 	}
 	decision = step(policy, POLICY_EVENT_RESCAN, halted(), T0 + 3);
 	CHECK_INT(decision.action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_PAUSED);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_PAUSED);
 	policy_hold(policy, 1, 0, POLICY_HOLD(POLICY_REASON_PAUSED));
 	arm(policy, T0 + 4);
 	step(policy, POLICY_EVENT_FOREIGN, halted(), T0 + 5);
-	CHECK_INT(step(policy, POLICY_EVENT_RESCAN, halted(), T0 + 6).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_RESCAN, halted(), T0 + 6).action, POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -187,16 +188,16 @@ static void test_refused(void)
 		struct policy *policy = make(0);
 		struct policy_facts facts = halted();
 
-		CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_RAISE);
-		policy_raised(policy, 1, POLICY_HOLD(tries[i]), &facts, T0);
-		check_view(policy, POLICY_BASE, tries[i]);
+		CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_BOOST);
+		policy_boosted(policy, 1, POLICY_HOLD(tries[i]), &facts, T0);
+		check_view(policy, POLICY_UNBOOSTED, tries[i]);
 		CHECK_U64(policy_view(policy, 1)->boosts_total, 0);
 		CHECK_U64(policy_view(policy, 1)->denied_total[tries[i]], 1);
 		/* it is not tried again and again */
 		CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 		CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 1).reason, tries[i]);
 		/* but when the world may have changed */
-		CHECK_INT(step(policy, POLICY_EVENT_RESCAN, facts, T0 + 2).action, POLICY_RAISE);
+		CHECK_INT(step(policy, POLICY_EVENT_RESCAN, facts, T0 + 2).action, POLICY_BOOST);
 		policy_free(policy);
 	}
 }
@@ -209,7 +210,7 @@ static void test_rescan_keeps_other_holds(void)
 		             hold == POLICY_REASON_FAILED;
 
 		CHECK_INT(step(policy, POLICY_EVENT_RESCAN, halted(), T0).action,
-		          tried ? POLICY_RAISE : POLICY_NOTHING);
+		          tried ? POLICY_BOOST : POLICY_NOTHING);
 		policy_free(policy);
 	}
 }
@@ -254,8 +255,8 @@ static void test_several(void)
 		CHECK_INT(policy_due(policy, T0 + (i + 1) * MS), 3 - i);
 		facts.full_at_ns = 0;
 		decision = step_vcpu(policy, 3 - i, POLICY_EVENT_LOOK, facts, T0 + (i + 1) * MS);
-		CHECK_INT(decision.action, POLICY_RAISE);
-		policy_raised(policy, 3 - i, 0, &facts, T0 + (i + 1) * MS);
+		CHECK_INT(decision.action, POLICY_BOOST);
+		policy_boosted(policy, 3 - i, 0, &facts, T0 + (i + 1) * MS);
 	}
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
 	policy_free(policy);
@@ -263,7 +264,7 @@ static void test_several(void)
 
 static void test_debtor(void)
 {
-	static const struct policy_claim claims[] = {{7, 10}, {3, 0}, {9, 30}, {1, 30}};
+	static const struct policy_debt claims[] = {{7, 10}, {3, 0}, {9, 30}, {1, 30}};
 
 	CHECK_INT(policy_debtor(NULL, 0), -1);
 	CHECK_INT(policy_debtor(claims, 1), 0);

@@ -20,7 +20,7 @@ static void check_waits(struct policy_facts facts, uint64_t until_ns, enum polic
 	CHECK_U64(policy_view(policy, 1)->denied_total[reason], 1);
 	CHECK_INT(policy_due(policy, until_ns - 1), -1);
 	CHECK_INT(policy_due(policy, until_ns), 1);
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, until_ns).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, until_ns).action, POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -32,15 +32,15 @@ static void test_buckets(void)
 	check_waits(facts, T0 + 3, POLICY_THROTTLED, POLICY_REASON_BUDGET);
 	facts = halted();
 	facts.domain_at_ns = T0 + 3;
-	check_waits(facts, T0 + 3, POLICY_BASE, POLICY_REASON_DOMAIN_CAP);
+	check_waits(facts, T0 + 3, POLICY_UNBOOSTED, POLICY_REASON_DOMAIN_CAP);
 	facts = halted();
 	facts.cpu_at_ns = T0 + 3;
-	check_waits(facts, T0 + 3, POLICY_BASE, POLICY_REASON_CPU_CAP);
+	check_waits(facts, T0 + 3, POLICY_UNBOOSTED, POLICY_REASON_CPU_CAP);
 	/* now is not the future */
 	facts.cpu_at_ns = facts.domain_at_ns = facts.full_at_ns = T0;
 	struct policy *policy = make(0);
 
-	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -54,7 +54,7 @@ static void check_exhausted(enum policy_event event, enum policy_reason reason, 
 	facts.domain_at_ns = T0 + 3 * MS;
 	facts.cpu_at_ns = T0 + 1 * MS;
 	decision = step(policy, event, facts, T0 + MS);
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK_INT(decision.reason, reason);
 	check_view(policy, POLICY_THROTTLED, reason);
 	CHECK_U64(policy_view(policy, 1)->denied_total[reason], 1);
@@ -88,7 +88,7 @@ static void test_exhausted_with_times_past(void)
 
 static void test_late_exhausted_is_harmless(void)
 {
-	/* an event that was under way when the vCPU was lowered */
+	/* an event that was under way when the vCPU was unboosted */
 	for (int event = POLICY_EVENT_EXHAUSTED; event <= POLICY_EVENT_FOREIGN; event++) {
 		struct policy *policy = make(0);
 		struct policy_decision decision =
@@ -146,24 +146,24 @@ static void test_backoff_and_full(void)
 static unsigned int changes_within(struct policy *policy, uint64_t from_ns, uint64_t to_ns)
 {
 	struct policy_facts facts = halted();
-	unsigned int raises = 0;
+	unsigned int boosts = 0;
 
 	for (uint64_t now = from_ns; now < to_ns; now += MS / 2) {
 		struct policy_decision decision = step(policy, POLICY_EVENT_LOOK, facts, now);
 
-		if (decision.action != POLICY_RAISE) {
+		if (decision.action != POLICY_BOOST) {
 			CHECK_INT(decision.reason, POLICY_REASON_RATE);
 			CHECK(policy_next_ns(policy) > now);
 			CHECK(policy_next_ns(policy) <= now + NSEC_PER_SEC);
 			continue;
 		}
-		raises++;
-		policy_raised(policy, 1, 0, &facts, now);
+		boosts++;
+		policy_boosted(policy, 1, 0, &facts, now);
 		policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
-		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_LOWER);
+		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_UNBOOST);
 		policy_hold(policy, 1, 0, POLICY_HOLD(POLICY_REASON_PAUSED));
 	}
-	return raises;
+	return boosts;
 }
 
 static void test_rate_limit(void)
@@ -173,15 +173,15 @@ static void test_rate_limit(void)
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
 		struct host_caps caps = HOST_CAPS_INIT;
 		struct policy *policy = policy_new(2, &caps);
-		unsigned int raises;
+		unsigned int boosts;
 
 		caps.max_changes_per_s = limits[i];
 		policy_set_caps(policy, &caps);
 		policy_add(policy, 1, &latency, 0, T0);
-		raises = changes_within(policy, T0, T0 + 10 * NSEC_PER_SEC);
+		boosts = changes_within(policy, T0, T0 + 10 * NSEC_PER_SEC);
 		/* a tenth of a second's, or one, at once; then the rate; never none */
-		CHECK_LE(raises, 10 * limits[i] + limits[i] / 10 + 1);
-		CHECK_GE(raises, 9 * limits[i]);
+		CHECK_LE(boosts, 10 * limits[i] + limits[i] / 10 + 1);
+		CHECK_GE(boosts, 9 * limits[i]);
 		CHECK_GE(policy_view(policy, 1)->denied_total[POLICY_REASON_RATE], 1);
 		policy_free(policy);
 	}
@@ -210,7 +210,7 @@ static void test_armed_keeps(void)
 	}
 	CHECK_U64(policy_view(policy, 1)->since_ns, T0);
 	/* running with nothing left: as if the tracer had said it */
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(0), T0 + 2).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(0), T0 + 2).action, POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
 	policy_free(policy);
 }
@@ -221,14 +221,14 @@ static void test_raised_while_awake(void)
 	struct policy_facts facts = running(400 * (int64_t)US);
 
 	step(policy, POLICY_EVENT_HALTED, halted(), T0);
-	policy_raised(policy, 1, 0, &facts, T0);
+	policy_boosted(policy, 1, 0, &facts, T0);
 	/* the tracer has no deadline for this run: the policy has */
 	CHECK_U64(policy_next_ns(policy), T0 + 400 * US);
 	facts.tokens_ns = 100 * US; /* others took from the domain's bucket: sooner */
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 10 * US).action, POLICY_NOTHING);
 	CHECK_U64(policy_next_ns(policy), T0 + 110 * US);
 	facts.tokens_ns = 0;
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 110 * US).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 110 * US).action, POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
 	policy_free(policy);
 }
@@ -239,7 +239,7 @@ static void test_raised_while_awake_then_asleep(void)
 	struct policy_facts facts = running(-5);
 
 	step(policy, POLICY_EVENT_HALTED, halted(), T0);
-	policy_raised(policy, 1, 0, &facts, T0);
+	policy_boosted(policy, 1, 0, &facts, T0);
 	CHECK_U64(policy_next_ns(policy), T0 + 1); /* never in the past, never now */
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), T0 + 1).action, POLICY_NOTHING);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
@@ -316,11 +316,11 @@ static void test_leaves_a_crowd(void)
 	uint64_t now = T0 + MS;
 
 	facts.cpu_at_ns = now + 2 * MS;
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_NOTHING);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now).action, POLICY_NOTHING);
 	facts.room_elsewhere = true;
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_DISPLACE);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now).action, POLICY_PUSH);
 	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
-	CHECK_U64(policy_view(policy, 1)->displaced_total, 1);
+	CHECK_U64(policy_view(policy, 1)->pushed_total, 1);
 	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_CPU_CAP], 0);
 	CHECK_LE(policy_next_ns(policy), now + 100 * US);
 	/* gone: nothing is in its way there */
@@ -332,8 +332,8 @@ static void test_leaves_a_crowd(void)
 	facts = running(0);
 	facts.room_elsewhere = true;
 	now += full_ns - 1;
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_NOTHING);
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now + 1).action, POLICY_DISPLACE);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now).action, POLICY_NOTHING);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now + 1).action, POLICY_PUSH);
 	policy_free(policy);
 }
 
@@ -350,26 +350,25 @@ static void test_leaves_a_crowd_one_by_one(void)
 	facts.room_elsewhere = true;
 	policy_add(policy, 2, &latency, 0, T0);
 	step_vcpu(policy, 2, POLICY_EVENT_HALTED, sleeps, T0);
-	policy_raised(policy, 2, 0, &sleeps, T0);
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_DISPLACE);
-	decision = step_vcpu(policy, 2, POLICY_EVENT_CROWDED, facts, now);
-	CHECK_INT(decision.action, POLICY_DISPLACE);
+	policy_boosted(policy, 2, 0, &sleeps, T0);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now).action, POLICY_PUSH);
+	decision = step_vcpu(policy, 2, POLICY_EVENT_MAY_PUSH, facts, now);
+	CHECK_INT(decision.action, POLICY_PUSH);
 	policy_remove(policy, 2);
 	/* another one each time */
 	for (unsigned int i = 0; i < 100; i++) {
 		policy_add(policy, 2, &latency, 0, now);
 		step_vcpu(policy, 2, POLICY_EVENT_HALTED, sleeps, now);
-		policy_raised(policy, 2, 0, &sleeps, now);
-		decision = step_vcpu(policy, 2, POLICY_EVENT_CROWDED, facts, now);
-		n += decision.action == POLICY_DISPLACE;
+		policy_boosted(policy, 2, 0, &sleeps, now);
+		decision = step_vcpu(policy, 2, POLICY_EVENT_MAY_PUSH, facts, now);
+		n += decision.action == POLICY_PUSH;
 	}
 	CHECK_U64(n, 14); /* with the two before: a millisecond */
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now + again_ns).action,
-	          POLICY_DISPLACE);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now + again_ns).action, POLICY_PUSH);
 	policy_free(policy);
 }
 
-/* Nobody else watches the run that goes on: what stays there is lowered, what went is watched. */
+/* Nobody else watches the run that goes on: what stays there is unboosted, what went is watched. */
 static void test_stays_in_a_crowd(void)
 {
 	struct policy *policy = make_armed();
@@ -377,16 +376,15 @@ static void test_stays_in_a_crowd(void)
 	uint64_t now = T0 + MS;
 
 	facts.room_elsewhere = true;
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, now).action, POLICY_DISPLACE);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, now).action, POLICY_PUSH);
 	now = policy_next_ns(policy);
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_UNBOOST);
 	policy_free(policy);
 
 	policy = make_armed();
 	now = T0 + MS;
 	/* the booster preempted it, and it runs elsewhere by now */
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, running(300 * US), now).action,
-	          POLICY_DISPLACE);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, running(300 * US), now).action, POLICY_PUSH);
 	now = policy_next_ns(policy);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(200 * US), now).action, POLICY_NOTHING);
 	CHECK_U64(policy_next_ns(policy), now + 200 * US);
@@ -399,12 +397,12 @@ static void test_no_deadline(void)
 	struct policy *policy = make_armed();
 
 	CHECK_INT(step(policy, POLICY_EVENT_NO_DEADLINE, running(400 * US), T0 + MS).action,
-	          POLICY_LOWER);
+	          POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_NO_DEADLINE);
 	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_NO_DEADLINE], 1);
 	/* its tokens are there: it is armed again as soon as its guest is idle */
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), policy_next_ns(policy)).action,
-	          POLICY_RAISE);
+	          POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -431,12 +429,12 @@ static void test_no_way_out_of_a_crowd(void)
 	/* asleep: there is nobody to take elsewhere */
 	facts.tokens_ns = 0;
 	facts.room_elsewhere = true;
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, T0 + MS).action, POLICY_NOTHING);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, T0 + MS).action, POLICY_NOTHING);
 	facts = running(0);
 	facts.room_elsewhere = true;
 	policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
-	CHECK_INT(step(policy, POLICY_EVENT_CROWDED, facts, T0 + MS).action, POLICY_NOTHING);
-	CHECK_U64(policy_view(policy, 1)->displaced_total, 0);
+	CHECK_INT(step(policy, POLICY_EVENT_MAY_PUSH, facts, T0 + MS).action, POLICY_NOTHING);
+	CHECK_U64(policy_view(policy, 1)->pushed_total, 0);
 	policy_free(policy);
 }
 

@@ -20,14 +20,14 @@ static void test_makes_room(void)
 	uint64_t now = T0 + 900 * US;
 
 	facts.full_at_ns = now + 10 * US;
-	CHECK_INT(step(policy, POLICY_EVENT_HELPER, facts, now).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_HELPER, facts, now).action, POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_HELPER);
 	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_HELPER], 1);
 	/* not at once again, though its bucket is almost full and its guest idle */
 	CHECK_U64(policy_next_ns(policy), now + REFILL_NS);
 	CHECK_INT(step(policy, POLICY_EVENT_HALTED, halted(), now + MS).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_HELPER);
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), now + REFILL_NS).action, POLICY_RAISE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_HELPER);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), now + REFILL_NS).action, POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -52,11 +52,11 @@ static void test_armed_while_a_helper_starves(void)
 
 	facts.helper_waits = true;
 	facts.helper_behind_ns = PVS_HELPER_WAIT_NS;
-	CHECK_INT(step(policy, POLICY_EVENT_HELPER, facts, T0 + MS).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_HELPER, facts, T0 + MS).action, POLICY_UNBOOST);
 	policy_free(policy);
 }
 
-/* Not raised while one waits so, and looked at ever later: nobody tells when that is over. */
+/* Not boosted while one waits so, and looked at ever later: nobody tells when that is over. */
 static void test_not_raised_while_a_helper_starves(void)
 {
 	struct policy *policy = make(0);
@@ -67,7 +67,7 @@ static void test_not_raised_while_a_helper_starves(void)
 	facts.helper_behind_ns = PVS_HELPER_WAIT_NS;
 	for (int i = 0; i < 20; i++) {
 		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_NOTHING);
-		check_view(policy, POLICY_BASE, POLICY_REASON_HELPER);
+		check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_HELPER);
 		waited = policy_next_ns(policy) - now;
 		CHECK(waited >= PVS_HELPER_WAIT_NS && waited >= before && waited <= 256 * MS);
 		before = waited;
@@ -75,11 +75,11 @@ static void test_not_raised_while_a_helper_starves(void)
 	}
 	CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_HELPER], 20);
 	facts.helper_behind_ns = PVS_HELPER_WAIT_NS / 2;
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now).action, POLICY_BOOST);
 	policy_free(policy);
 }
 
-/* In a run that it was raised in, nobody but us looks at a helper that waited already. */
+/* In a run that it was boosted in, nobody but us looks at a helper that waited already. */
 static void test_watched_when_raised_awake(void)
 {
 	struct policy *policy = make(0);
@@ -87,11 +87,11 @@ static void test_watched_when_raised_awake(void)
 
 	facts.tokens_ns = 2 * MS;
 	policy_boost(policy, 1, T0 + NSEC_PER_SEC);
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, T0);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, T0);
 	CHECK_U64(policy_next_ns(policy), T0 + 800 * US);
 	facts.helper_behind_ns = PVS_HELPER_WAIT_NS;
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 800 * US).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 800 * US).action, POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_HELPER);
 	policy_free(policy);
 }

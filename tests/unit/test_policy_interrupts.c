@@ -9,8 +9,8 @@
 
 #define SPIN_HOLD_NS ((uint64_t)2 * MS)
 
-static const struct profile heeds = {"latency", PROFILE_BOOST,     200,
-                                     500 * US,  PROFILE_ASKS_HEED, true};
+static const struct profile heeds = {"latency", PROFILE_BOOST,         200,
+                                     500 * US,  PROFILE_REQUESTS_HEED, true};
 
 static struct policy_facts waits(void)
 {
@@ -36,19 +36,19 @@ static struct policy *make_awake(void)
 
 	policy_set_profile(policy, 1, &heeds);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(500 * US), T0).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 	CHECK(policy_view(policy, 1)->wants_interrupt);
 	return policy;
 }
 
-static void raise_for_interrupt(struct policy *policy, uint64_t now_ns)
+static void boost_for_interrupt(struct policy *policy, uint64_t now_ns)
 {
 	struct policy_facts facts = waits();
 	struct policy_decision decision = step(policy, POLICY_EVENT_INTERRUPT, facts, now_ns);
 
-	CHECK_INT(decision.action, POLICY_RAISE);
+	CHECK_INT(decision.action, POLICY_BOOST);
 	CHECK_STR(policy_reason_name(decision.reason), "interrupt");
-	policy_raised(policy, 1, 0, &facts, now_ns);
+	policy_boosted(policy, 1, 0, &facts, now_ns);
 	check_view(policy, POLICY_ARMED, POLICY_REASON_INTERRUPT);
 }
 
@@ -57,7 +57,7 @@ static void test_waiting_is_raised_and_given_back(void)
 	struct policy *policy = make_awake();
 	struct policy_decision decision;
 
-	raise_for_interrupt(policy, T0 + MS);
+	boost_for_interrupt(policy, T0 + MS);
 	CHECK(!policy_view(policy, 1)->wants_interrupt);
 	CHECK_U64(policy_view(policy, 1)->interrupts_total, 1);
 	CHECK_U64(policy_next_ns(policy), T0 + MS + RUN_NS);
@@ -66,9 +66,9 @@ static void test_waiting_is_raised_and_given_back(void)
 	CHECK_INT(decision.action, POLICY_NOTHING);
 	CHECK_U64(policy_next_ns(policy), T0 + MS + RUN_NS + 20 * US);
 	decision = step(policy, POLICY_EVENT_LOOK, runs(RUN_NS), T0 + MS + RUN_NS + 20 * US);
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK(decision.report_halt);
-	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 	CHECK(policy_view(policy, 1)->wants_interrupt);
 	/* no throttle, no strike: what is left is its own, and enough to arm it */
 	CHECK_U64(policy_view(policy, 1)->throttles_total, 0);
@@ -82,7 +82,7 @@ static void test_asleep_stays_armed(void)
 {
 	struct policy *policy = make_awake();
 
-	raise_for_interrupt(policy, T0 + MS);
+	boost_for_interrupt(policy, T0 + MS);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), T0 + MS + RUN_NS).action,
 	          POLICY_NOTHING);
 	check_view(policy, POLICY_ARMED, POLICY_REASON_WITHIN);
@@ -96,7 +96,7 @@ static void test_slept_between_looks(void)
 {
 	struct policy *policy = make_awake();
 
-	raise_for_interrupt(policy, T0 + MS);
+	boost_for_interrupt(policy, T0 + MS);
 	step(policy, POLICY_EVENT_LOOK, runs(10 * US), T0 + MS + RUN_NS);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, runs(10 * US), T0 + 2 * MS).action,
 	          POLICY_NOTHING);
@@ -110,7 +110,7 @@ static void test_still_waiting(void)
 	struct policy *policy = make_awake();
 	struct policy_facts facts = waits();
 
-	raise_for_interrupt(policy, T0 + MS);
+	boost_for_interrupt(policy, T0 + MS);
 	facts.waited_ns = MS;
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS + RUN_NS).action, POLICY_NOTHING);
 	check_view(policy, POLICY_ARMED, POLICY_REASON_INTERRUPT);
@@ -118,7 +118,7 @@ static void test_still_waiting(void)
 	policy_free(policy);
 }
 
-/* Each of these alone keeps it from being raised. */
+/* Each of these alone keeps it from being boosted. */
 static void test_not_raised(void)
 {
 	struct policy_facts running_already = running(500 * US), quiet = waits(), poor = waits(),
@@ -132,7 +132,7 @@ static void test_not_raised(void)
 	          POLICY_NOTHING);
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, quiet, T0 + 2).action, POLICY_NOTHING);
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, poor, T0 + 3).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 	owing.full_at_ns = T0 + MS;
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, owing, T0 + 4).reason, POLICY_REASON_BUDGET);
 	CHECK(!policy_view(policy, 1)->wants_interrupt);
@@ -157,16 +157,16 @@ static void test_leaves_tokens(void)
 	struct policy_facts facts = waits();
 	uint64_t now_ns = T0 + 10 * MS;
 
-	raise_for_interrupt(policy, T0 + MS);
+	boost_for_interrupt(policy, T0 + MS);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, runs(RUN_NS), T0 + MS + RUN_NS).action,
-	          POLICY_LOWER);
+	          POLICY_UNBOOST);
 	/* a quarter is missing: 125 us of tokens, repaid in 625 us */
 	facts.tokens_ns = 375 * US;
 	facts.full_at_ns = now_ns + REFILL_NS / 4 + 1;
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, now_ns).action, POLICY_NOTHING);
 	facts.full_at_ns = now_ns + REFILL_NS / 4;
-	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, now_ns).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, now_ns);
+	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, now_ns).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, now_ns);
 	CHECK_U64(policy_next_ns(policy), now_ns + 375 * US / 4);
 	policy_free(policy);
 }
@@ -179,8 +179,8 @@ static void test_not_told_without_tokens(void)
 	uint64_t from_ns = spent.full_at_ns - REFILL_NS / 4;
 
 	CHECK_U64(policy_view(policy, 1)->interrupts_from_ns, 0);
-	raise_for_interrupt(policy, T0 + MS);
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, spent, T0 + MS + RUN_NS).action, POLICY_LOWER);
+	boost_for_interrupt(policy, T0 + MS);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, spent, T0 + MS + RUN_NS).action, POLICY_UNBOOST);
 	CHECK(policy_view(policy, 1)->wants_interrupt);
 	CHECK_U64(policy_view(policy, 1)->interrupts_from_ns, from_ns);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
@@ -189,7 +189,7 @@ static void test_not_told_without_tokens(void)
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, from_ns).action, POLICY_NOTHING);
 	CHECK_U64(policy_view(policy, 1)->interrupts_from_ns, from_ns + 7);
 	CHECK_U64(policy_next_ns(policy), NSEC_NEVER);
-	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, from_ns + 7).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, from_ns + 7).action, POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -199,9 +199,10 @@ static void test_one_event_one_boost(void)
 	struct policy *policy = make_awake();
 	struct policy_facts facts = waits();
 
-	facts.ask = PVSCHED_ASK_URGENT;
-	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + MS).reason, POLICY_REASON_ASKED);
-	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	facts.urgency = PVSCHED_URGENCY_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + MS).reason,
+	          POLICY_REASON_REQUESTED);
+	policy_boosted(policy, 1, 0, &facts, T0 + MS);
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, facts, T0 + MS + 1).action, POLICY_NOTHING);
 	CHECK_U64(policy_view(policy, 1)->boosts_total, 1);
 	CHECK_U64(policy_view(policy, 1)->interrupts_total, 0);
@@ -214,10 +215,10 @@ static void test_urgent_after_interrupt(void)
 	struct policy *policy = make_awake();
 	struct policy_facts facts = runs(RUN_NS);
 
-	raise_for_interrupt(policy, T0 + MS);
-	facts.ask = PVSCHED_ASK_URGENT;
+	boost_for_interrupt(policy, T0 + MS);
+	facts.urgency = PVSCHED_URGENCY_URGENT;
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS + RUN_NS).action, POLICY_NOTHING);
-	check_view(policy, POLICY_ARMED, POLICY_REASON_ASKED);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_REQUESTED);
 	policy_free(policy);
 }
 
@@ -228,7 +229,7 @@ static void test_plans_stay(void)
 	struct policy_facts facts = running(500 * US);
 	uint64_t planned_ns;
 
-	facts.ask = PVSCHED_ASK_ORDINARY;
+	facts.urgency = PVSCHED_URGENCY_ORDINARY;
 	step(policy, POLICY_EVENT_URGENT, facts, T0 + 1);
 	step(policy, POLICY_EVENT_URGENT, facts, T0 + 2);
 	CHECK(!policy_view(policy, 1)->wants_urgent);
@@ -249,10 +250,10 @@ static void spin(struct policy *policy, uint64_t now_ns, uint64_t hold_ns)
 {
 	struct policy_decision decision = step(policy, POLICY_EVENT_SPIN, runs(50 * US), now_ns);
 
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK_STR(policy_reason_name(decision.reason), "spin");
 	CHECK(!decision.report_halt);
-	check_view(policy, POLICY_BASE, POLICY_REASON_SPIN);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_SPIN);
 	CHECK_U64(policy_next_ns(policy), now_ns + hold_ns);
 	CHECK(!policy_view(policy, 1)->wants_interrupt);
 }
@@ -267,14 +268,14 @@ static void test_spinning_is_held_back(void)
 	CHECK_U64(policy_view(policy, 1)->spins_total, 1);
 	CHECK_U64(policy_view(policy, 1)->throttles_total, 0);
 	CHECK_INT(step(policy, POLICY_EVENT_HALTED, halted(), T0 + 2 * MS).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_SPIN);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_SPIN);
 	CHECK_INT(step(policy, POLICY_EVENT_INTERRUPT, waits(), T0 + 2 * MS).action,
 	          POLICY_NOTHING);
 	/* its tokens are its own: it need not have all of them back */
 	facts.tokens_ns = 300 * US;
 	facts.full_at_ns = T0 + 100 * MS;
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS + SPIN_HOLD_NS).action,
-	          POLICY_RAISE);
+	          POLICY_BOOST);
 	policy_free(policy);
 }
 
@@ -297,21 +298,21 @@ static void test_spins_again(void)
 	policy_free(policy);
 }
 
-/* A sign that comes late, of a run that was not elevated any more. */
+/* A sign that comes late, of a run that was not boosted any more. */
 static void test_spin_in_base(void)
 {
 	struct policy *policy = make_awake();
 
 	CHECK_INT(step(policy, POLICY_EVENT_SPIN, running(500 * US), T0 + 1).action,
 	          POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 	policy_free(policy);
 }
 
-TEST_MAIN({"waiting-is-raised-and-given-back", test_waiting_is_raised_and_given_back},
+TEST_MAIN({"waiting-is-boosted-and-given-back", test_waiting_is_raised_and_given_back},
           {"asleep-stays-armed", test_asleep_stays_armed},
           {"slept-between-looks", test_slept_between_looks}, {"still-waiting", test_still_waiting},
-          {"not-raised", test_not_raised}, {"leaves-tokens", test_leaves_tokens},
+          {"not-boosted", test_not_raised}, {"leaves-tokens", test_leaves_tokens},
           {"not-told-without-tokens", test_not_told_without_tokens},
           {"one-event-one-boost", test_one_event_one_boost},
           {"urgent-after-interrupt", test_urgent_after_interrupt}, {"plans-stay", test_plans_stay},

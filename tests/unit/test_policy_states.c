@@ -111,11 +111,11 @@ static void test_ends_of_a_boost(void)
 		enum policy_state state;
 		enum tokens tokens;
 	} rows[] = {
-	        {BOOST_GIVEN_BACK, POLICY_BASE, TOKENS_KEPT},
-	        {BOOST_FORBIDDEN, POLICY_BASE, TOKENS_TO_EARN},
+	        {BOOST_GIVEN_BACK, POLICY_UNBOOSTED, TOKENS_KEPT},
+	        {BOOST_FORBIDDEN, POLICY_UNBOOSTED, TOKENS_TO_EARN},
 	        {BOOST_EXHAUSTED, POLICY_THROTTLED, TOKENS_TO_EARN},
 	        {BOOST_FOREIGN, POLICY_FOREIGN, TOKENS_TO_EARN},
-	        {BOOST_REFUSED, POLICY_BASE, TOKENS_TO_EARN},
+	        {BOOST_REFUSED, POLICY_UNBOOSTED, TOKENS_TO_EARN},
 	};
 	bool seen[_BOOST_END_MAX] = {0};
 
@@ -144,7 +144,7 @@ static void test_begins(void)
 
 	for (int end = 0; end < _BOOST_END_MAX; end++) {
 		t.v->unboosted.reports = REPORTS_NEITHER;
-		t.v->raise.why = POLICY_REASON_WITHIN;
+		t.v->boost.why = POLICY_REASON_WITHIN;
 		vcpu_boost(&t);
 		CHECK_INT(t.v->view.state, POLICY_ARMED);
 		CHECK_INT(t.v->view.reason, POLICY_REASON_WITHIN);
@@ -170,7 +170,7 @@ static struct policy *make_in(enum policy_state state)
 	struct policy *policy = make_armed();
 
 	switch (state) {
-	case POLICY_BASE:
+	case POLICY_UNBOOSTED:
 		step(policy, POLICY_EVENT_SPIN, running(100 * US), T0 + MS);
 		step(policy, POLICY_EVENT_LOOK, running(100 * US), T0 + 100 * MS);
 		break;
@@ -192,7 +192,7 @@ static struct policy *make_in(enum policy_state state)
 /* It runs and has tokens, nothing is in its way, and its guest makes no requests. */
 static void test_states(void)
 {
-	enum { B = POLICY_BASE, A = POLICY_ARMED, T = POLICY_THROTTLED, F = POLICY_FOREIGN };
+	enum { B = POLICY_UNBOOSTED, A = POLICY_ARMED, T = POLICY_THROTTLED, F = POLICY_FOREIGN };
 	static const int next[_POLICY_EVENT_MAX][_POLICY_STATE_MAX] = {
 	        /* from BASE, ARMED, THROTTLED, FOREIGN */
 	        [POLICY_EVENT_LOOK] = {B, A, B, F},
@@ -211,7 +211,7 @@ static void test_states(void)
 	        [POLICY_EVENT_HELPER] = {B, A, B, F},
 	        [POLICY_EVENT_INTERRUPT] = {B, A, B, F},
 	        [POLICY_EVENT_SPIN] = {B, B, B, F},
-	        [POLICY_EVENT_CROWDED] = {B, A, B, F},
+	        [POLICY_EVENT_MAY_PUSH] = {B, A, B, F},
 	};
 
 	for (int event = 0; event < _POLICY_EVENT_MAX; event++) {

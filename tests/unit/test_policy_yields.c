@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A guest that does ordinary work: when it yields, and when it has its boost again. */
-#include "policy_asks_fixture.h"
+#include "policy_request_fixture.h"
 
 static void test_ordinary_yields_and_keeps_its_tokens(void)
 {
@@ -10,14 +10,14 @@ static void test_ordinary_yields_and_keeps_its_tokens(void)
 
 	facts.full_at_ns = T0 + 20 * MS; /* far from full */
 	decision = step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS);
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK(decision.report_halt);
-	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_ORDINARY);
 	CHECK(policy_view(policy, 1)->wants_urgent);
 	CHECK_U64(policy_view(policy, 1)->yields_total, 1);
 	/* armed at its next halt with what it has left, */
 	facts.whereabouts = POLICY_HALTED;
-	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 2 * MS).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 2 * MS).action, POLICY_BOOST);
 	policy_free(policy);
 	/* but not with nothing, */
 	policy = make_armed();
@@ -29,7 +29,7 @@ static void test_ordinary_yields_and_keeps_its_tokens(void)
 	/* and not when it had used them up */
 	policy = make_armed();
 	facts.tokens_ns = 400 * US;
-	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, facts, T0 + MS).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, facts, T0 + MS).action, POLICY_UNBOOST);
 	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + 2 * MS).action, POLICY_NOTHING);
 	policy_free(policy);
 }
@@ -51,7 +51,7 @@ static void test_the_grace_of_an_interrupt(void)
 static void test_ordinary_yields_also_behind_the_booster(void)
 {
 	struct policy *policy = make_armed();
-	struct policy_facts facts = waiting(PVSCHED_ASK_ORDINARY);
+	struct policy_facts facts = waiting(PVSCHED_URGENCY_ORDINARY);
 
 	/* woken and not yet served: its interrupt may lead to something urgent */
 	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
@@ -60,8 +60,8 @@ static void test_ordinary_yields_also_behind_the_booster(void)
 	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS).action, POLICY_NOTHING);
 	CHECK_U64(policy_next_ns(policy), T0 + MS + GRACE_NS / 2);
 	facts.preempted_after_ns = GRACE_NS;
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_LOWER);
-	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_UNBOOST);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_ORDINARY);
 	policy_free(policy);
 }
 
@@ -71,10 +71,10 @@ static void test_expected_is_raised_in_time(void)
 	uint64_t expected_ns = T0 + 2 * MS, look_ns;
 
 	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(expected_ns), T0 + MS).action,
-	          POLICY_LOWER);
+	          POLICY_UNBOOST);
 	look_ns = policy_next_ns(policy);
 	CHECK(look_ns < expected_ns && look_ns > expected_ns - 200 * US);
-	raise_asked(policy, runs_ordinary(expected_ns), POLICY_EVENT_LOOK, look_ns);
+	boost_requested(policy, runs_ordinary(expected_ns), POLICY_EVENT_LOOK, look_ns);
 	/* not yielded again before it had the chance to say something else */
 	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(expected_ns), look_ns + 10 * US)
 	                  .action,
@@ -85,25 +85,25 @@ static void test_expected_is_raised_in_time(void)
 	while (policy_next_ns(policy) < expected_ns + MS &&
 	       policy_view(policy, 1)->state == POLICY_ARMED)
 		step(policy, POLICY_EVENT_LOOK, runs_ordinary(expected_ns), policy_next_ns(policy));
-	check_view(policy, POLICY_BASE, POLICY_REASON_ORDINARY);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_ORDINARY);
 	policy_free(policy);
 }
 
-/* What waits runs before the raise returns: the tracer must know before what is wanted of it. */
+/* What waits runs before the boost returns: the tracer must know before what is wanted of it. */
 static void test_yields_are_wanted_before_the_raise(void)
 {
 	struct policy *policy = make_awake();
-	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	struct policy_facts facts = waiting(PVSCHED_URGENCY_URGENT);
 
-	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 1).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 1).action, POLICY_BOOST);
 	CHECK(policy_view(policy, 1)->wants_ordinary);
 	CHECK(!policy_view(policy, 1)->wants_urgent);
-	policy_raised(policy, 1, POLICY_HOLD(POLICY_REASON_FAILED), &facts, T0 + 1);
+	policy_boosted(policy, 1, POLICY_HOLD(POLICY_REASON_FAILED), &facts, T0 + 1);
 	CHECK(!policy_view(policy, 1)->wants_ordinary);
 	policy_free(policy);
 }
 
-/* Raised while it runs: no switch-in starts the tracer's looks, the policy's own do instead. */
+/* Boosted while it runs: no switch-in starts the tracer's looks, the policy's own do instead. */
 static void test_a_run_it_was_raised_in_is_looked_at(void)
 {
 	struct policy *policy = make_awake();
@@ -111,9 +111,9 @@ static void test_a_run_it_was_raised_in_is_looked_at(void)
 	struct policy_decision decision = {.action = POLICY_NOTHING};
 	uint64_t now_ns = T0 + MS;
 
-	facts.ask = PVSCHED_ASK_URGENT;
+	facts.urgency = PVSCHED_URGENCY_URGENT;
 	facts.ran_ns = MS;
-	raise_asked(policy, facts, POLICY_EVENT_URGENT, now_ns);
+	boost_requested(policy, facts, POLICY_EVENT_URGENT, now_ns);
 	for (int i = 0; i < 3; i++) {
 		CHECK(policy_next_ns(policy) >= now_ns + 20 * US);
 		CHECK(policy_next_ns(policy) <= now_ns + 2 * PVS_REQUEST_GRACE_NS);
@@ -121,9 +121,9 @@ static void test_a_run_it_was_raised_in_is_looked_at(void)
 		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, now_ns).action, POLICY_NOTHING);
 	}
 	now_ns = policy_next_ns(policy);
-	facts.ask = PVSCHED_ASK_ORDINARY;
+	facts.urgency = PVSCHED_URGENCY_ORDINARY;
 	decision = step(policy, POLICY_EVENT_LOOK, facts, now_ns);
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK_INT(decision.reason, POLICY_REASON_ORDINARY);
 	policy_free(policy);
 }
@@ -135,12 +135,12 @@ static void test_who_is_not_heard_is_not_looked_at(void)
 	struct policy *policy = make_awake();
 	struct policy_facts facts = running(500 * US);
 
-	deaf.asks = PROFILE_ASKS_IGNORE;
+	deaf.requests = PROFILE_REQUESTS_IGNORE;
 	policy_set_profile(policy, 1, &deaf);
 	policy_boost(policy, 1, T0 + 50 * MS);
-	facts.ask = PVSCHED_ASK_URGENT;
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	facts.urgency = PVSCHED_URGENCY_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, T0 + MS);
 	CHECK_U64(policy_next_ns(policy), T0 + MS + 500 * US);
 	policy_free(policy);
 }
@@ -166,19 +166,20 @@ static void test_toggling_ends_at_the_change_limit(void)
 
 	for (unsigned int i = 0; i < 100000; i++, now_ns += 10 * US) {
 		bool armed = policy_view(policy, 1)->state == POLICY_ARMED;
-		struct policy_facts facts = armed ? runs_ordinary(0) : waiting(PVSCHED_ASK_URGENT);
+		struct policy_facts facts =
+		        armed ? runs_ordinary(0) : waiting(PVSCHED_URGENCY_URGENT);
 		struct policy_decision decision = step(
 		        policy, armed ? POLICY_EVENT_ORDINARY : POLICY_EVENT_URGENT, facts, now_ns);
 
-		if (decision.action == POLICY_RAISE) {
+		if (decision.action == POLICY_BOOST) {
 			changes++;
-			policy_raised(policy, 1, 0, &facts, now_ns);
+			policy_boosted(policy, 1, 0, &facts, now_ns);
 		}
 	}
 	CHECK(changes > 0);
 	CHECK(changes <= caps.max_changes_per_s + caps.max_changes_per_s / 10 + 1);
-	/* and it ends elevated, as if it had not asked, not locked out */
-	check_view(policy, POLICY_ARMED, POLICY_REASON_ASKED);
+	/* and it ends boosted, as if it had not asked, not locked out */
+	check_view(policy, POLICY_ARMED, POLICY_REASON_REQUESTED);
 	policy_free(policy);
 }
 

@@ -411,7 +411,7 @@ static void test_left_to_libvirt(void)
 	CHECK_CONTAINS(text, "1 left to libvirt");
 	CHECK(!process_source_next(source, &event));
 	process_source_free(source);
-	/* where nobody else looks after it, its threads must be proven as libvirt proves them */
+	/* where nobody else manages it, its threads must be proven as libvirt proves them */
 	source = source_start(false, dir, false);
 	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 1, &event));
 	CHECK_INT(event.domain->vcpus[0].proof, VCPU_PROOF_NONE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The machine that turns the words of a guest into one opinion. Needs only src/core/ and the page.
+ * The machine that turns the words of a guest into one urgency. Needs only src/core/ and the page.
  */
 #include "core/request.h"
 
@@ -23,22 +23,22 @@ static void start(void)
 	look = (struct pvs_request_look){.generation = GEN, .generation_echo = GEN};
 }
 
-static enum pvsched_ask at(__u64 now_ns)
+static enum pvsched_urgency at(__u64 now_ns)
 {
 	look.now_ns = now_ns;
 	pvs_request_look(&r, &look);
-	return (enum pvsched_ask)r.opinion;
+	return (enum pvsched_urgency)r.urgency;
 }
 
 /* The first look stamps both voices, whatever they say, a word of 0 included. */
 static void test_the_first_look_stamps(void)
 {
 	start();
-	CHECK_INT(at(T0), PVSCHED_ASK_NONE);
+	CHECK_INT(at(T0), PVSCHED_URGENCY_NONE);
 	CHECK_U64(r.changed_ns, T0);
 	CHECK_U64(r.request_ns, T0);
 	CHECK_U64(r.intent_ns, T0);
-	CHECK_INT(at(T0 + 10), PVSCHED_ASK_NONE);
+	CHECK_INT(at(T0 + 10), PVSCHED_URGENCY_NONE);
 	CHECK_U64(r.changed_ns, T0);
 	CHECK_U64(r.read_ns, T0 + 10);
 }
@@ -50,14 +50,14 @@ static void test_a_first_expectation(void)
 	look.request = pvsched_request(normal, 9);
 	look.expect = pvsched_expect(700, 9);
 	look.ran_since_ns = T0 - 50 * US;
-	CHECK_INT(at(T0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(at(T0), PVSCHED_URGENCY_ORDINARY);
 	CHECK_U64(r.request_ns, T0 - 50 * US);
 	CHECK_U64(r.expected_ns, T0 + 650 * US);
 	/* nobody saw the vCPU run: the word counts as written now, and has not lapsed */
 	start();
 	look.request = pvsched_request(normal, 9);
 	look.expect = pvsched_expect(700, 9);
-	CHECK_INT(at(T0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(at(T0), PVSCHED_URGENCY_ORDINARY);
 	CHECK_U64(r.expected_ns, T0 + 700 * US);
 }
 
@@ -68,14 +68,14 @@ static void test_each_voice_lapses_by_its_own_time(void)
 	look.agent = 1;
 	look.request = pvsched_request(fifo, 1);
 	look.task_intent = normal;
-	CHECK_INT(at(T0), PVSCHED_ASK_URGENT);
+	CHECK_INT(at(T0), PVSCHED_URGENCY_URGENT);
 	look.cs_state = PVSCHED_CS_SOFTIRQ; /* the agent renews */
 	at(T0 + LEASE / 2);
 	look.cs_state = 0;
-	CHECK_INT(at(T0 + LEASE), PVSCHED_ASK_URGENT);
-	CHECK_INT(at(T0 + LEASE + 1), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(pvs_request_opinion(&r, T0 + 2 * LEASE), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(pvs_request_opinion(&r, T0 + 2 * LEASE + 1), PVSCHED_ASK_NONE);
+	CHECK_INT(at(T0 + LEASE), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(at(T0 + LEASE + 1), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&r, T0 + 2 * LEASE), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&r, T0 + 2 * LEASE + 1), PVSCHED_URGENCY_NONE);
 }
 
 static void test_the_guests_clock_counts_for_the_lease(void)
@@ -93,8 +93,8 @@ static void test_the_guests_clock_counts_for_the_lease(void)
 	at(T0 + 500 * US);
 	CHECK_U64(r.changed_ns, T0 + 500 * US);
 	CHECK(r.request_ns >= T0 + 200 * US && r.request_ns < T0 + 201 * US);
-	CHECK_INT(pvs_request_opinion(&r, r.request_ns + LEASE), PVSCHED_ASK_ORDINARY);
-	CHECK_INT(pvs_request_opinion(&r, r.request_ns + LEASE + 1), PVSCHED_ASK_NONE);
+	CHECK_INT(pvs_request_urgency(&r, r.request_ns + LEASE), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&r, r.request_ns + LEASE + 1), PVSCHED_URGENCY_NONE);
 }
 
 /* What another generation said, and its clock, is forgotten; the counts are not. */
@@ -104,10 +104,10 @@ static void test_a_stale_generation_forgets(void)
 	look.request = pvsched_request(normal, 1);
 	look.expect = pvsched_expect(100, 1);
 	look.written_ns = 1;
-	CHECK_INT(at(T0), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(at(T0), PVSCHED_URGENCY_ORDINARY);
 	CHECK(r.clock.seen_ns == T0 && r.expected_ns);
 	look.generation_echo = GEN - 1;
-	CHECK_INT(at(T0 + 10), PVSCHED_ASK_NONE);
+	CHECK_INT(at(T0 + 10), PVSCHED_URGENCY_NONE);
 	CHECK_INT(r.stale_total, 1);
 	CHECK_U64(r.read_ns, T0 + 10);
 	CHECK_U64(r.changed_ns, 0);
@@ -116,11 +116,11 @@ static void test_a_stale_generation_forgets(void)
 	CHECK_U64(r.clock.seen_ns, 0);
 	/* the same word again is another one */
 	look.generation_echo = GEN;
-	CHECK_INT(at(T0 + 20), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(at(T0 + 20), PVSCHED_URGENCY_ORDINARY);
 	CHECK_U64(r.changed_ns, T0 + 20);
 	/* and a page with another generation begins anew, though no stale word was ever seen */
 	look.generation = look.generation_echo = GEN + 1;
-	CHECK_INT(at(T0 + 30), PVSCHED_ASK_ORDINARY);
+	CHECK_INT(at(T0 + 30), PVSCHED_URGENCY_ORDINARY);
 	CHECK_U64(r.changed_ns, T0 + 30);
 	CHECK_U64(r.clock.seen_ns, T0 + 30);
 	CHECK_INT(r.stale_total, 1);
@@ -132,17 +132,17 @@ static void test_invalid_counts_changes(void)
 	start();
 	look.agent = 1;
 	look.request = nonsense | 1ULL << 32;
-	CHECK_INT(at(T0), PVSCHED_ASK_ORDINARY); /* the scheduler's: a normal task */
+	CHECK_INT(at(T0), PVSCHED_URGENCY_ORDINARY); /* the scheduler's: a normal task */
 	CHECK_INT(r.invalid_total, 1);
 	at(T0 + 1);
 	at(T0 + 2);
 	CHECK_INT(r.invalid_total, 1);
 	/* the other voice changes, and says something: the first one is not counted again */
 	look.task_intent = fifo;
-	CHECK_INT(at(T0 + 3), PVSCHED_ASK_URGENT);
+	CHECK_INT(at(T0 + 3), PVSCHED_URGENCY_URGENT);
 	CHECK_INT(r.invalid_total, 1);
 	look.cs_state = ~0ULL;
-	CHECK_INT(at(T0 + 4), PVSCHED_ASK_NONE);
+	CHECK_INT(at(T0 + 4), PVSCHED_URGENCY_NONE);
 	CHECK_INT(r.invalid_total, 2);
 	look.request = nonsense | 2ULL << 32;
 	at(T0 + 5);
@@ -150,7 +150,7 @@ static void test_invalid_counts_changes(void)
 	/* without an agent the scheduler's words are not judged */
 	start();
 	look.cs_state = ~0ULL;
-	CHECK_INT(at(T0), PVSCHED_ASK_NONE);
+	CHECK_INT(at(T0), PVSCHED_URGENCY_NONE);
 	CHECK_INT(r.invalid_total, 0);
 }
 

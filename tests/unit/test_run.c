@@ -17,10 +17,10 @@ static struct pvs_buckets buckets = {&vcpu, &domain, &cpu, &cpu_rule};
 static void start(void)
 {
 	vcpu = (struct pvs_vcpu_account){
-	        .flags = PVS_FLAG_ELEVATED,
+	        .flags = PVS_FLAG_BOOSTED,
 	        .rule = {.burst_ns = 500 * US, .share_permille = 200},
 	        .in_ns = T0,
-	        .raised_at_ns = T0 - 100 * US,
+	        .boosted_at_ns = T0 - 100 * US,
 	};
 	domain = (struct pvs_domain_account){
 	        .rule = {.burst_ns = 2000 * US, .share_permille = 500},
@@ -39,16 +39,16 @@ static void test_one_stretch(void)
 	CHECK_U64(run.last_ns, 80 * US);
 	CHECK_U64(run.last_until_ns, T0 + 80 * US);
 	/* boosted while it ran */
-	vcpu.raised_at_ns = T0 + 30 * US;
+	vcpu.boosted_at_ns = T0 + 30 * US;
 	CHECK_U64(pvs_run_of(&vcpu, vcpu.in_ns, T0 + 80 * US).last_ns, 50 * US);
 	/* and unboosted */
 	vcpu.flags = 0;
-	vcpu.lowered_at_ns = T0 + 70 * US;
+	vcpu.unboosted_at_ns = T0 + 70 * US;
 	run = pvs_run_of(&vcpu, vcpu.in_ns, T0 + 80 * US);
 	CHECK_U64(run.last_ns, 40 * US);
 	CHECK_U64(run.last_until_ns, T0 + 70 * US);
 	/* before it ran */
-	vcpu.lowered_at_ns = T0 - 1;
+	vcpu.unboosted_at_ns = T0 - 1;
 	CHECK_U64(pvs_run_of(&vcpu, vcpu.in_ns, T0 + 80 * US).last_ns, 0);
 	CHECK_U64(pvs_run_of(&vcpu, 0, T0 + 80 * US).last_ns, 0);
 }
@@ -61,7 +61,7 @@ static void test_stretches_before_belong_to_their_run(void)
 	vcpu.earlier_in_ns = T0;
 	vcpu.earlier_ns = 20 * US;
 	vcpu.earlier_until_ns = T0 + 25 * US;
-	vcpu.raised_at_ns = T0 + 60 * US;
+	vcpu.boosted_at_ns = T0 + 60 * US;
 	run = pvs_run_of(&vcpu, vcpu.in_ns, T0 + 80 * US);
 	CHECK_U64(run.earlier_ns, 20 * US);
 	CHECK_U64(run.earlier_until_ns, T0 + 25 * US);
@@ -174,7 +174,7 @@ static void test_next_look(void)
 	CHECK_U64(pvs_run_next_look(&vcpu, T0, 400 * US), 100 * US + PVS_REQUEST_GRACE_NS);
 	CHECK_U64(pvs_run_next_look(&vcpu, T0, 20 * US), 20 * US);
 	CHECK(!pvs_run_is_ordinary(&vcpu, T0 + 400 * US));
-	vcpu.request.opinion = PVSCHED_ASK_ORDINARY;
+	vcpu.request.urgency = PVSCHED_URGENCY_ORDINARY;
 	vcpu.request.request_ns = T0 + 30 * US;
 	CHECK(!pvs_run_is_ordinary(&vcpu, T0 + 30 * US + PVS_REQUEST_GRACE_NS - 1));
 	CHECK(pvs_run_is_ordinary(&vcpu, T0 + 30 * US + PVS_REQUEST_GRACE_NS));

@@ -39,7 +39,7 @@ static void test_no_interrupt_waits_with_a_vcpu_that_does_not(void)
 	vcpu.out = PVS_OUT_HALTED;
 	CHECK(!pvs_interrupt_is_first(&vcpu)); /* it sleeps */
 	vcpu.wake_ns = T0 + 5;
-	vcpu.flags = PVS_FLAG_ELEVATED;
+	vcpu.flags = PVS_FLAG_BOOSTED;
 	CHECK(!pvs_interrupt_is_first(&vcpu));
 	vcpu.flags = 0;
 	CHECK(pvs_interrupt_is_first(&vcpu));
@@ -51,7 +51,7 @@ static void test_the_third_sign_of_a_boosted_run(void)
 
 	for (int i = 0; i < 5; i++)
 		CHECK(!pvs_spin_is_told(&vcpu));
-	vcpu.flags = PVS_FLAG_ELEVATED;
+	vcpu.flags = PVS_FLAG_BOOSTED;
 	for (int i = 1; i < PVS_SPINS; i++)
 		CHECK(!pvs_spin_is_told(&vcpu));
 	CHECK(pvs_spin_is_told(&vcpu));

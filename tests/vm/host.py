@@ -221,7 +221,7 @@ class Host:
         """Nothing is boosted, and nothing is going to be."""
         if self.code(f"virsh domid {_Q}") == 0:
             self.policy("observe")
-        self.wait_for("pvschedctl --json status | grep -q '\"elevated_now\":0[,}]'", "all boosts to be given back")
+        self.wait_for("pvschedctl --json status | grep -q '\"boosted_now\":0[,}]'", "all boosts to be given back")
 
     @contextlib.contextmanager
     def unchanged(self):

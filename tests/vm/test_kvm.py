@@ -172,7 +172,7 @@ def test_qemu_killed_while_boosted_is_forgotten(guest, host):
         host.boosted(guest)
         host.run(f"kill -9 $(cat '/run/libvirt/qemu/{GUEST}.pid')")
         host.wait_for("pvschedctl list --json | grep -q '\"domains\":\\[\\]'", "the domain to be forgotten")
-        assert host.ctl("status")["events"]["elevated_now"] == 0
+        assert host.ctl("status")["events"]["boosted_now"] == 0
 
 
 @pytest.mark.any_kernel

@@ -8,7 +8,7 @@ from host import GUEST
 
 def forgotten(host):
     host.wait_for("pvschedctl list --json | grep -q '\"domains\":\\[\\]'", "the guest that has left to be forgotten")
-    assert host.ctl("status")["events"]["elevated_now"] == 0
+    assert host.ctl("status")["events"]["boosted_now"] == 0
 
 
 def test_between_hosts_with_pvschedd(guest, pair):

@@ -44,10 +44,10 @@ static void report_print(const struct pvsched_report *report)
 	            report->page_count, report->page, report->cpu, report->apic_id,
 	            report->host_abi_version);
 	answer_part("\"boosted\":%s,\"throttled\":%u,\"host_cpu\":%u,\"run_delay_ns\":%llu,"
-	            "\"elevated_ns\":%llu,\"boosts\":%llu,\"throttles\":%llu,\"published_ns\":%llu",
+	            "\"boosted_ns\":%llu,\"boosts\":%llu,\"throttles\":%llu,\"published_ns\":%llu",
 	            report->boosted ? "true" : "false", report->throttled, report->host_cpu,
 	            (unsigned long long)report->run_delay_ns,
-	            (unsigned long long)report->elevated_ns, (unsigned long long)report->boosts,
+	            (unsigned long long)report->boosted_ns, (unsigned long long)report->boosts,
 	            (unsigned long long)report->throttles,
 	            (unsigned long long)report->published_ns);
 }

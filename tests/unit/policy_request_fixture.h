@@ -10,10 +10,10 @@
 /* How long ordinary work may run, as long as nothing is learned of the machine. */
 #define GRACE_NS ((uint64_t)60 * US)
 
-static inline struct policy_facts waiting(enum pvsched_ask ask)
+static inline struct policy_facts waiting(enum pvsched_urgency urgency)
 {
 	return (struct policy_facts){
-	        .whereabouts = POLICY_WAITING, .tokens_ns = 500 * US, .ask = ask};
+	        .whereabouts = POLICY_WAITING, .tokens_ns = 500 * US, .urgency = urgency};
 }
 
 static inline struct policy_facts runs_ordinary(uint64_t expected_ns)
@@ -21,7 +21,7 @@ static inline struct policy_facts runs_ordinary(uint64_t expected_ns)
 	struct policy_facts facts = running(400 * US);
 
 	facts.ran_ns = GRACE_NS;
-	facts.ask = PVSCHED_ASK_ORDINARY;
+	facts.urgency = PVSCHED_URGENCY_ORDINARY;
 	facts.expected_ns = expected_ns;
 	return facts;
 }
@@ -32,17 +32,17 @@ static inline struct policy *make_awake(void)
 	struct policy *policy = make(0);
 
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, running(500 * US), T0).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 	return policy;
 }
 
-static inline void raise_asked(struct policy *policy, struct policy_facts facts,
-                               enum policy_event event, uint64_t now_ns)
+static inline void boost_requested(struct policy *policy, struct policy_facts facts,
+                                   enum policy_event event, uint64_t now_ns)
 {
 	struct policy_decision decision = step(policy, event, facts, now_ns);
 
-	CHECK_INT(decision.action, POLICY_RAISE);
-	CHECK_STR(policy_reason_name(decision.reason), "asked");
-	policy_raised(policy, 1, 0, &facts, now_ns);
-	check_view(policy, POLICY_ARMED, POLICY_REASON_ASKED);
+	CHECK_INT(decision.action, POLICY_BOOST);
+	CHECK_STR(policy_reason_name(decision.reason), "requested");
+	policy_boosted(policy, 1, 0, &facts, now_ns);
+	check_view(policy, POLICY_ARMED, POLICY_REASON_REQUESTED);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a guest may ask for, and what it gets. */
-#include "policy_asks_fixture.h"
+#include "policy_request_fixture.h"
 
 static void test_urgent_is_raised_when_preempted(void)
 {
@@ -8,7 +8,7 @@ static void test_urgent_is_raised_when_preempted(void)
 
 	CHECK(policy_view(policy, 1)->wants_urgent);
 	CHECK(!policy_view(policy, 1)->wants_ordinary);
-	raise_asked(policy, waiting(PVSCHED_ASK_URGENT), POLICY_EVENT_URGENT, T0 + 1);
+	boost_requested(policy, waiting(PVSCHED_URGENCY_URGENT), POLICY_EVENT_URGENT, T0 + 1);
 	CHECK(!policy_view(policy, 1)->wants_urgent);
 	CHECK(policy_view(policy, 1)->wants_ordinary);
 	policy_free(policy);
@@ -20,15 +20,15 @@ static void test_urgent_and_running_needs_no_boost(void)
 	struct policy *policy = make_awake();
 	struct policy_facts facts = running(500 * US);
 
-	facts.ask = PVSCHED_ASK_URGENT;
+	facts.urgency = PVSCHED_URGENCY_URGENT;
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 1).action, POLICY_NOTHING);
-	raise_asked(policy, waiting(PVSCHED_ASK_URGENT), POLICY_EVENT_LOOK, T0 + 2);
+	boost_requested(policy, waiting(PVSCHED_URGENCY_URGENT), POLICY_EVENT_LOOK, T0 + 2);
 	policy_free(policy);
 }
 
 static void test_who_does_not_ask_is_not_raised_awake(void)
 {
-	enum pvsched_ask asks[] = {PVSCHED_ASK_NONE, PVSCHED_ASK_ORDINARY};
+	enum pvsched_urgency asks[] = {PVSCHED_URGENCY_NONE, PVSCHED_URGENCY_ORDINARY};
 
 	for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
 		struct policy *policy = make_awake();
@@ -42,7 +42,7 @@ static void test_who_does_not_ask_is_not_raised_awake(void)
 /* An empty bucket, a hold, a back-off: asking changes nothing. */
 static void test_asking_beats_no_cap(void)
 {
-	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	struct policy_facts facts = waiting(PVSCHED_URGENCY_URGENT);
 	struct policy *policy = make_awake();
 
 	facts.full_at_ns = T0 + MS;
@@ -53,25 +53,25 @@ static void test_asking_beats_no_cap(void)
 	facts.full_at_ns = 0;
 	facts.domain_at_ns = T0 + 2 * MS;
 	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 2).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_DOMAIN_CAP);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_DOMAIN_CAP);
 	facts.domain_at_ns = 0;
 	policy_hold(policy, 1, POLICY_HOLD(POLICY_REASON_PAUSED), 0);
 	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, T0 + 3).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_PAUSED);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_PAUSED);
 	policy_free(policy);
 }
 
-/* When the bucket is full again and the guest still waits urgently, it is raised then. */
+/* When the bucket is full again and the guest still waits urgently, it is boosted then. */
 static void test_urgent_is_raised_after_the_refill(void)
 {
 	struct policy *policy = make_armed();
-	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	struct policy_facts facts = waiting(PVSCHED_URGENCY_URGENT);
 
 	facts.full_at_ns = T0 + 10 * MS + REFILL_NS;
-	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, facts, T0 + 50 * MS).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, facts, T0 + 50 * MS).action, POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_BUDGET);
 	facts.full_at_ns = 0;
-	raise_asked(policy, facts, POLICY_EVENT_LOOK, policy_next_ns(policy));
+	boost_requested(policy, facts, POLICY_EVENT_LOOK, policy_next_ns(policy));
 	policy_free(policy);
 }
 
@@ -80,9 +80,9 @@ static void test_ignore(void)
 	struct profile deaf = latency;
 	struct policy *policy = make_awake();
 
-	deaf.asks = PROFILE_ASKS_IGNORE;
+	deaf.requests = PROFILE_REQUESTS_IGNORE;
 	policy_set_profile(policy, 1, &deaf);
-	CHECK_INT(step(policy, POLICY_EVENT_URGENT, waiting(PVSCHED_ASK_URGENT), T0 + 1).action,
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, waiting(PVSCHED_URGENCY_URGENT), T0 + 1).action,
 	          POLICY_NOTHING);
 	CHECK(!policy_view(policy, 1)->wants_urgent);
 	arm(policy, T0 + MS);
@@ -97,17 +97,17 @@ static void test_require(void)
 	struct policy *policy = make(0);
 	struct policy_facts facts = halted();
 
-	strict.asks = PROFILE_ASKS_REQUIRE;
+	strict.requests = PROFILE_REQUESTS_REQUIRE;
 	policy_set_profile(policy, 1, &strict);
 	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_UNASKED);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_NO_REQUEST);
 	CHECK(policy_view(policy, 1)->wants_urgent);
-	facts.ask = PVSCHED_ASK_ORDINARY; /* it takes part: armed like any other */
-	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + MS).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, T0 + MS);
-	facts.ask = PVSCHED_ASK_NONE; /* it was not renewed */
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_LOWER);
-	check_view(policy, POLICY_BASE, POLICY_REASON_UNASKED);
+	facts.urgency = PVSCHED_URGENCY_ORDINARY; /* it takes part: armed like any other */
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0 + MS).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, T0 + MS);
+	facts.urgency = PVSCHED_URGENCY_NONE; /* it was not renewed */
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS).action, POLICY_UNBOOST);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_NO_REQUEST);
 	policy_free(policy);
 }
 
@@ -118,18 +118,18 @@ static void test_require_is_looked_at(void)
 	struct policy *policy = make(0);
 	struct policy_facts facts = halted();
 
-	strict.asks = PROFILE_ASKS_REQUIRE;
+	strict.requests = PROFILE_REQUESTS_REQUIRE;
 	policy_set_profile(policy, 1, &strict);
-	facts.ask = PVSCHED_ASK_URGENT;
-	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, T0);
+	facts.urgency = PVSCHED_URGENCY_URGENT;
+	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, T0);
 	CHECK_U64(policy_next_ns(policy), T0 + PVSCHED_REQUEST_LEASE_NS);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
 	          POLICY_NOTHING);
 	CHECK_U64(policy_next_ns(policy), T0 + 2 * PVSCHED_REQUEST_LEASE_NS);
-	facts.ask = PVSCHED_ASK_NONE;
+	facts.urgency = PVSCHED_URGENCY_NONE;
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
-	          POLICY_LOWER);
+	          POLICY_UNBOOST);
 	policy_free(policy);
 }
 
@@ -141,7 +141,7 @@ static void test_calls_in_vain(void)
 	uint64_t now_ns = T0;
 	unsigned int calls = 0;
 
-	facts.ask = PVSCHED_ASK_ORDINARY;
+	facts.urgency = PVSCHED_URGENCY_ORDINARY;
 	while (now_ns < T0 + 100 * MS) {
 		now_ns += 20 * US;
 		if (policy_next_ns(policy) <= now_ns)
@@ -174,7 +174,7 @@ static void test_a_call_in_vain_keeps_halts(void)
 	struct policy_decision decision;
 
 	decision = step(policy, POLICY_EVENT_ORDINARY, facts, T0 + MS);
-	CHECK_INT(decision.action, POLICY_LOWER);
+	CHECK_INT(decision.action, POLICY_UNBOOST);
 	CHECK(decision.report_halt);
 	CHECK(policy_next_ns(policy) > T0 + 800 * MS);
 	for (unsigned int i = 1; i < 10; i++) {
@@ -185,7 +185,7 @@ static void test_a_call_in_vain_keeps_halts(void)
 	policy_free(policy);
 }
 
-/* Each time somebody has come to raise it, it will be urgent a little later: it costs nothing. */
+/* Each time somebody has come to boost it, it will be urgent a little later: it costs nothing. */
 static void test_putting_off_is_in_vain(void)
 {
 	struct policy *policy = make_awake();
@@ -203,18 +203,18 @@ static void test_putting_off_is_in_vain(void)
 	policy_free(policy);
 }
 
-/* One that stays urgent in the run it was raised in is not looked at all the time. */
+/* One that stays urgent in the run it was boosted in is not looked at all the time. */
 static void test_urgent_is_looked_at_ever_less(void)
 {
 	struct policy *policy = make_awake();
-	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	struct policy_facts facts = waiting(PVSCHED_URGENCY_URGENT);
 	uint64_t begin_ns = T0 + MS, end_ns = T0 + 6 * MS;
 	unsigned int looks = 0;
 
 	facts.tokens_ns = 500 * MS;
-	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, begin_ns).action, POLICY_RAISE);
+	CHECK_INT(step(policy, POLICY_EVENT_URGENT, facts, begin_ns).action, POLICY_BOOST);
 	facts.whereabouts = POLICY_RUNNING;
-	policy_raised(policy, 1, 0, &facts, begin_ns);
+	policy_boosted(policy, 1, 0, &facts, begin_ns);
 	CHECK(policy_next_ns(policy) >= begin_ns + PVS_REQUEST_GRACE_NS);
 	CHECK(policy_next_ns(policy) < begin_ns + 2 * PVS_REQUEST_GRACE_NS);
 	while (policy_next_ns(policy) < end_ns) {
@@ -226,13 +226,13 @@ static void test_urgent_is_looked_at_ever_less(void)
 	policy_free(policy);
 }
 
-/* What is not seen to run may run uncharged: it does not stay elevated for that. */
+/* What is not seen to run may run uncharged: it does not stay boosted for that. */
 static void test_unseen(void)
 {
 	struct policy *policy = make_awake();
-	struct policy_facts facts = waiting(PVSCHED_ASK_URGENT);
+	struct policy_facts facts = waiting(PVSCHED_URGENCY_URGENT);
 
-	raise_asked(policy, facts, POLICY_EVENT_URGENT, T0 + 1);
+	boost_requested(policy, facts, POLICY_EVENT_URGENT, T0 + 1);
 	CHECK(policy_next_ns(policy) <= T0 + 1 + PVS_UNSEEN_NS);
 	facts.waited_ns = PVS_UNSEEN_NS / 2;
 	while (policy_next_ns(policy) < T0 + PVS_UNSEEN_NS)
@@ -240,11 +240,11 @@ static void test_unseen(void)
 		          POLICY_NOTHING);
 	facts.waited_ns = PVS_UNSEEN_NS;
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
-	          POLICY_LOWER);
+	          POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_UNSEEN);
 	policy_free(policy);
 	policy = make_armed();
-	CHECK_INT(step(policy, POLICY_EVENT_UNSEEN, facts, T0 + MS).action, POLICY_LOWER);
+	CHECK_INT(step(policy, POLICY_EVENT_UNSEEN, facts, T0 + MS).action, POLICY_UNBOOST);
 	check_view(policy, POLICY_THROTTLED, POLICY_REASON_UNSEEN);
 	policy_free(policy);
 }
@@ -255,34 +255,34 @@ static void test_by_command(void)
 	struct policy_facts facts = running(500 * US);
 
 	policy_boost(policy, 1, T0 + 5 * MS);
-	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_RAISE);
-	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_BOOST);
+	policy_boosted(policy, 1, 0, &facts, T0 + MS);
 	check_view(policy, POLICY_ARMED, POLICY_REASON_COMMAND);
 	/* whatever its guest says */
 	CHECK_INT(step(policy, POLICY_EVENT_ORDINARY, runs_ordinary(0), T0 + 2 * MS).action,
 	          POLICY_NOTHING);
 	/* while its tokens last */
 	CHECK_INT(step(policy, POLICY_EVENT_EXHAUSTED, running(0), T0 + 3 * MS).action,
-	          POLICY_LOWER);
+	          POLICY_UNBOOST);
 	policy_free(policy);
 	/* and for its time */
 	policy = make_awake();
 	policy_boost(policy, 1, T0 + 5 * MS);
 	step(policy, POLICY_EVENT_LOOK, facts, T0 + MS);
-	policy_raised(policy, 1, 0, &facts, T0 + MS);
+	policy_boosted(policy, 1, 0, &facts, T0 + MS);
 	facts.tokens_ns = 300 * US;
 	while (policy_next_ns(policy) < T0 + 5 * MS)
 		CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
 		          POLICY_NOTHING);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, policy_next_ns(policy)).action,
-	          POLICY_LOWER);
-	check_view(policy, POLICY_BASE, POLICY_REASON_AWAKE);
+	          POLICY_UNBOOST);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_AWAKE);
 	policy_free(policy);
 	/* not past a hold */
 	policy = make(POLICY_HOLD(POLICY_REASON_QUOTA));
 	policy_boost(policy, 1, T0 + 5 * MS);
 	CHECK_INT(step(policy, POLICY_EVENT_LOOK, facts, T0 + MS).action, POLICY_NOTHING);
-	check_view(policy, POLICY_BASE, POLICY_REASON_QUOTA);
+	check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_QUOTA);
 	policy_free(policy);
 }
 

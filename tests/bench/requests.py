@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ask: from what a guest writes into its page to the return of the scheduler call that follows."""
+"""requests: from what a guest writes into its page to the return of the scheduler call that follows."""
 
 import sys
 
@@ -12,7 +12,7 @@ VARIANTS = ("bpf", "polling")
 FLOOR = "floor"  # of bench request: an event, and a thread with nothing but the scheduler call
 _FLOOR_CYCLES = 200
 _TOLD = ("boosts", "yields", "throttles", "unneeded", "unseen", "polls", "faults")
-# As bench-ask writes them.
+# As bench-requests writes them.
 KINDS = {"applied": 0, "needed": 1, "lowered": 2}
 
 
@@ -29,7 +29,7 @@ def _floor(scene, cycles):
 
 def _measure(scene, variant, cycles):
     out = scene.path("delays")
-    told = scene.program("bench-ask", variant, cycles, scene.path("ledger"), out)
+    told = scene.program("bench-requests", variant, cycles, scene.path("ledger"), out)
     words = figures.load(out, "Q")
     samples = {name: [delay for kind, delay in zip(words[0::2], words[1::2]) if kind == number]
                for name, number in KINDS.items()}
@@ -52,7 +52,7 @@ def measure(scene, options, rounds):
             ones[FLOOR] = _floor(scene, _FLOOR_CYCLES)
             for variant, one in ones.items():  # a round counts whole or not at all
                 rounds.setdefault(variant, []).append(one)
-            print(f"bench: ask: round {number + 1} of {options.rounds}", file=sys.stderr)
+            print(f"bench: requests: round {number + 1} of {options.rounds}", file=sys.stderr)
 
 
 def usable(rounds):

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One measurement of tests/bench/run ask: from what a guest writes into its page to the return of
- * the scheduler call that follows. A thread stands for a vCPU that never sleeps; it has a page in
- * memory of its own process, as a guest has one in QEMU's, and shares its CPU with a thread that
+ * One measurement of tests/bench/run requests: from what a guest writes into its page to the return
+ * of the scheduler call that follows. A thread stands for a vCPU that never sleeps; it has a page
+ * in memory of its own process, as a guest has one in QEMU's, and shares its CPU with a thread that
  * computes.
  *
- * A cycle: ordinary for some milliseconds; urgent, until it is told that it is elevated, and for
- * URGENT_NS more; ordinary, until it is lowered. Writes pairs of 64-bit words: what was measured
+ * A cycle: ordinary for some milliseconds; urgent, until it is told that it is boosted, and for
+ * URGENT_NS more; ordinary, until it is unboosted. Writes pairs of 64-bit words: what was measured
  * (enum kind), ns.
  */
 #include <errno.h>
@@ -36,7 +36,7 @@
 enum kind {
 	KIND_WRITTEN_APPLIED = 0,
 	KIND_NEEDED_APPLIED = 1, /* from the moment it was preempted */
-	KIND_RELEASED_LOWERED = 2,
+	KIND_RELEASED_UNBOOSTED = 2,
 	KINDS = 3,
 };
 
@@ -52,8 +52,8 @@ struct bench {
 	int cpu;
 	struct sample *samples;
 	size_t n_samples;
-	unsigned int unneeded; /* raised before it was preempted */
-	unsigned int unseen;   /* elevated, and the tracer did not see that it runs */
+	unsigned int unneeded; /* boosted before it was preempted */
+	unsigned int unseen;   /* boosted, and the tracer did not see that it runs */
 	const char *failure;
 	atomic_int tid;
 	atomic_bool go, stop;
@@ -61,7 +61,7 @@ struct bench {
 
 static int fail(const char *what, int error)
 {
-	fprintf(stderr, "bench-ask: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	fprintf(stderr, "bench-requests: %s: %s\n", what, strerror(error < 0 ? -error : error));
 	return -1;
 }
 
@@ -76,7 +76,7 @@ static void say_hello(struct pvsched_page *page)
 	__atomic_store_n(&page->generation_echo, GENERATION, __ATOMIC_RELEASE);
 }
 
-static uint64_t ask(struct pvsched_page *page, bool urgent)
+static uint64_t say(struct pvsched_page *page, bool urgent)
 {
 	uint64_t tuple = urgent ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 80)
 	                        : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
@@ -108,7 +108,7 @@ static void work_until(uint64_t end_ns)
 		;
 }
 
-/* Of the last publication, which a raise ends with; the words before it are written by then. */
+/* Of the last publication, which a boost ends with; the words before it are written by then. */
 static uint64_t published_ns(struct pvsched_page *page)
 {
 	work_until(clock_now_ns() + NSEC_PER_USEC);
@@ -125,7 +125,7 @@ static bool become_urgent(struct bench *b)
 	const struct pvs_vcpu_account *account = b->stack.accounts.vcpus;
 	struct pvsched_page *page = b->page.memory;
 	uint64_t boosts = __atomic_load_n(&page->boosts, __ATOMIC_ACQUIRE);
-	uint64_t written_ns = ask(page, true), applied_ns, out_ns;
+	uint64_t written_ns = say(page, true), applied_ns, out_ns;
 	struct patience patience = {0};
 
 	while (__atomic_load_n(&page->boosts, __ATOMIC_ACQUIRE) == boosts)
@@ -141,36 +141,36 @@ static bool become_urgent(struct bench *b)
 	return true;
 }
 
-static bool was_lowered(struct bench *b, uint64_t *lowered_ns)
+static bool was_unboosted(struct bench *b, uint64_t *unboosted_ns)
 {
 	const struct pvs_vcpu_account *account = b->stack.accounts.vcpus;
 	struct patience patience = {0};
 
 	/* published after it, so that what the page tells is of this, too */
-	while ((*lowered_ns = __atomic_load_n(&account->lowered_at_ns, __ATOMIC_ACQUIRE)) <
-	               __atomic_load_n(&account->raised_at_ns, __ATOMIC_ACQUIRE) ||
-	       __atomic_load_n(&b->page.memory->published_ns, __ATOMIC_ACQUIRE) < *lowered_ns)
+	while ((*unboosted_ns = __atomic_load_n(&account->unboosted_at_ns, __ATOMIC_ACQUIRE)) <
+	               __atomic_load_n(&account->boosted_at_ns, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&b->page.memory->published_ns, __ATOMIC_ACQUIRE) < *unboosted_ns)
 		if (!is_patient(&patience))
 			return false;
 	return true;
 }
 
-/* Lowered for want of tokens is not what is measured: the page tells it apart. */
+/* Unboosted for want of tokens is not what is measured: the page tells it apart. */
 static void become_ordinary(struct bench *b, uint64_t throttles)
 {
 	struct pvsched_page *page = b->page.memory;
-	uint64_t released_ns = ask(page, false), lowered_ns;
+	uint64_t released_ns = say(page, false), unboosted_ns;
 
-	if (was_lowered(b, &lowered_ns)) {
+	if (was_unboosted(b, &unboosted_ns)) {
 		if (__atomic_load_n(&page->throttles, __ATOMIC_ACQUIRE) == throttles)
-			sample_add(b, KIND_RELEASED_LOWERED, lowered_ns - released_ns);
+			sample_add(b, KIND_RELEASED_UNBOOSTED, unboosted_ns - released_ns);
 		return;
 	}
 	/* the tracer does not know that it runs: with a sleep it gets another chance to see it */
 	b->unseen++;
 	do {
 		usleep(NAP_US);
-	} while (!was_lowered(b, &lowered_ns));
+	} while (!was_unboosted(b, &unboosted_ns));
 }
 
 static void cycles_run(struct bench *b)
@@ -183,7 +183,7 @@ static void cycles_run(struct bench *b)
 
 		work_until(clock_now_ns() + ORDINARY_MIN_NS + span_ns);
 		if (!become_urgent(b)) {
-			b->failure = "an urgent vCPU was not raised";
+			b->failure = "an urgent vCPU was not boosted";
 			return;
 		}
 		work_until(clock_now_ns() + URGENT_NS);
@@ -206,7 +206,7 @@ static void *vcpu_main(void *userdata)
 
 	pin(b);
 	say_hello(b->page.memory);
-	ask(b->page.memory, false);
+	say(b->page.memory, false);
 	atomic_store(&b->tid, (int)syscall(SYS_gettid));
 	while (!atomic_load(&b->go) && !atomic_load(&b->stop))
 		;
@@ -230,7 +230,7 @@ static void *hog_main(void *userdata)
 static int page_make(struct bench *b)
 {
 	void *memory;
-	int fd = memfd_create("bench-ask", MFD_CLOEXEC);
+	int fd = memfd_create("bench-requests", MFD_CLOEXEC);
 
 	if (fd < 0 || ftruncate(fd, PVSCHED_PAGE_SIZE) < 0)
 		return fail("memory for the page", errno);
@@ -278,12 +278,13 @@ static int failure_tell(struct bench *b)
 
 	booster_read(b->stack.booster, 0, &vcpu);
 	fprintf(stderr,
-	        "bench-ask: %s, after %zu samples: %s (%s), asks %s%s; boosts %lu, yields %lu, "
-	        "throttles %lu; raised at %llu, lowered at %llu, published at %llu\n",
+	        "bench-requests: %s, after %zu samples: %s (%s), asks %s%s; boosts %lu, yields "
+	        "%lu, "
+	        "throttles %lu; boosted at %llu, unboosted at %llu, published at %llu\n",
 	        b->failure, b->n_samples, policy_state_name(vcpu.view.state),
-	        policy_reason_name(vcpu.view.reason), guest_opinion_name(vcpu.page.ask),
+	        policy_reason_name(vcpu.view.reason), guest_urgency_name(vcpu.page.urgency),
 	        vcpu.page.polled ? ", polled" : "", vcpu.view.boosts_total, vcpu.view.yields_total,
-	        vcpu.view.throttles_total, account->raised_at_ns, account->lowered_at_ns,
+	        vcpu.view.throttles_total, account->boosted_at_ns, account->unboosted_at_ns,
 	        b->page.memory->published_ns);
 	return -1;
 }
@@ -351,7 +352,7 @@ int main(int argc, char **argv)
 	size_t bytes;
 
 	if (argc != 5 || atoi(argv[2]) < 1) {
-		fputs("usage: bench-ask bpf|polling CYCLES LEDGER FILE\n", stderr);
+		fputs("usage: bench-requests bpf|polling CYCLES LEDGER FILE\n", stderr);
 		return 2;
 	}
 	b.poll = strcmp(argv[1], "polling") == 0;
