@@ -175,7 +175,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	return 0;
 }
 
-/* An boosted vCPU was switched in: when must somebody look? */
+/* A boosted vCPU was switched in: when must somebody look? */
 __noinline int deadline_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -220,7 +220,7 @@ __noinline int overdue_watch(__u32 slot, __u64 now)
 	return 0;
 }
 
-/* An boosted vCPU was woken, on a host where its switch-in may go unseen. */
+/* A boosted vCPU was woken, on a host where its switch-in may go unseen. */
 __noinline int waking_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The threads that work for a domain, and whether one waits too long behind an boosted vCPU of
+ * The threads that work for a domain, and whether one waits too long behind a boosted vCPU of
  * that domain on its CPU. What others' vCPUs do there is bounded by the CPU's cap, as for every
  * thread of the host; if it counted here, one VM's I/O could take another one's boosts away.
  *
@@ -108,7 +108,7 @@ __noinline int helper_watch_run(__u32 number, __u32 slot, __u64 now)
 	return 0;
 }
 
-/* An boosted vCPU was switched in, and helpers of its domain wait. */
+/* A boosted vCPU was switched in, and helpers of its domain wait. */
 __noinline int helpers_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The kernel's softirq threads: whether one waits behind an boosted vCPU.
+ * The kernel's softirq threads: whether one waits behind a boosted vCPU.
  */
 
 #include "tables.h"
 
 /*
- * ksoftirqd has something to do and an boosted vCPU has the CPU. Up to Linux 6.3 no softirq runs
+ * ksoftirqd has something to do and a boosted vCPU has the CPU. Up to Linux 6.3 no softirq runs
  * on a CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch
  * this run by a timer of its own.
  */

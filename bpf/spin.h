@@ -3,7 +3,7 @@
 
 /*
  * A guest that waits for another of its vCPUs, by spinning. KVM lets the other one go first, if it
- * can: not before a real-time thread. So an boosted vCPU that spins keeps the one that it waits
+ * can: not before a real-time thread. So a boosted vCPU that spins keeps the one that it waits
  * for from running, perhaps, and burns its tokens.
  */
 

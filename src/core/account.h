@@ -45,7 +45,7 @@
 #define PVS_OVERDUE_NS 10000000
 
 /**
- * An boosted vCPU that was woken or preempted this long ago and was not seen to run since: longer
+ * A boosted vCPU that was woken or preempted this long ago and was not seen to run since: longer
  * than the bursts of all others on its CPU together. Either it really waits, and then a boost does
  * nothing for it, or a switch was missed and it runs uncharged: the boost ends.
  */
@@ -280,9 +280,9 @@ struct pvs_interrupt_counts {
 enum pvs_event_type {
 	PVS_EVENT_BLOCKED = 1,   /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
 	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, boosted vCPU */
-	PVS_EVENT_FOREIGN = 3,   /* an boosted vCPU has another class or priority than we gave it */
-	PVS_EVENT_QUOTA = 4,     /* a CFS quota appeared over an boosted vCPU, or went */
-	PVS_EVENT_FORK = 5,      /* an boosted vCPU thread made a thread: @arg is its tid */
+	PVS_EVENT_FOREIGN = 3,   /* a boosted vCPU has another class or priority than we gave it */
+	PVS_EVENT_QUOTA = 4,     /* a CFS quota appeared over a boosted vCPU, or went */
+	PVS_EVENT_FORK = 5,      /* a boosted vCPU thread made a thread: @arg is its tid */
 	PVS_EVENT_EXIT = 6,      /* a registered thread is gone */
 	PVS_EVENT_SOFTIRQD = 7,  /* ksoftirqd waits behind a running, boosted vCPU */
 	PVS_EVENT_URGENT = 8,    /* preempted, not boosted, and its guest says it is urgent */

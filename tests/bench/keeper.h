@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Who sees that the tokens of an boosted vCPU have ended: the tracer, by a BPF timer, as shipped;
+ * Who sees that the tokens of a boosted vCPU have ended: the tracer, by a BPF timer, as shipped;
  * or the booster's own thread, which is woken for it and looks at the accounts. Either way an event
  * says so to booster, policy and actuator as they are. It stands between the tracer and these, as
  * the booster's source of events, and notes how late each boost ended.

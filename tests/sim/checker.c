@@ -5,7 +5,7 @@
 
 struct edge {
 	uint64_t at_ns;
-	int change; /* +1: an boosted run begins, -1: it ends */
+	int change; /* +1: a boosted run begins, -1: it ends */
 };
 
 static int edge_order(const void *a, const void *b)

@@ -12,7 +12,7 @@
 
 static void reschedule(struct world *world, uint32_t cpu, bool yield);
 
-/* An boosted stretch begins or ends. */
+/* A boosted stretch begins or ends. */
 static void note_boosted(struct world *world, const struct thread *t, bool begins)
 {
 	if (t->priority > 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The tracer as it is shipped, but for its deadlines: it starts none, and does not look at the
- * tokens where an boosted vCPU is switched in. For tests/bench/run deadline, where somebody else
+ * tokens where a boosted vCPU is switched in. For tests/bench/run deadline, where somebody else
  * keeps them, who may want to be told there: each time but after a preemption, since whoever is
  * woken for it may be what preempts.
  */
