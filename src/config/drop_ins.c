@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/complaint.h"
 #include "config/config.h"
 #include "util/cleanup.h"
 

@@ -2,20 +2,10 @@
 #pragma once
 
 /*
- * Private to config/: lists the drop-ins of the main file, and reports problems with a file.
+ * Private to config/: lists the drop-ins of the main file.
  */
 
 #include "util/base.h"
-
-/** Where a message about a file goes. */
-struct complaint {
-	char *buffer;
-	size_t size;
-	const char *path; /* the file */
-};
-
-/** Writes "PATH: " and the message. Returns @r. */
-int config_complain(const struct complaint *c, int r, const char *format, ...) PRINTF_FORMAT(3, 4);
 
 struct drop_ins {
 	char **paths; /* in reading order */

@@ -4,28 +4,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/complaint.h"
 #include "config/config.h"
 #include "config/drop_ins.h"
 #include "util/cleanup.h"
-
-int config_complain(const struct complaint *c, int r, const char *format, ...)
-{
-	va_list args;
-	int n = snprintf(c->buffer, c->size, "%s: ", c->path);
-
-	if (n < 0 || (size_t)n >= c->size)
-		return r;
-	va_start(args, format);
-	vsnprintf(c->buffer + n, c->size - (size_t)n, format, args);
-	va_end(args);
-	return r;
-}
 
 static int check_file(int fd, struct stat *st, const struct complaint *c)
 {

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/parse.h"
+#include "config/parse_domains.h"
+#include "config/parse_host.h"
+#include "config/parse_profiles.h"
+#include "config/parse_value.h"
 #include "config/tables.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -16,21 +19,6 @@
 #define CONFIG_VERSION 1
 
 #define SUMMARY_INTERVAL_S_MAX 86400
-
-int config_out_of_memory(struct json_error *error)
-{
-	json_fail(NULL, error, "out of memory");
-	return -ENOMEM;
-}
-
-size_t config_count_members(const struct json_value *value)
-{
-	size_t n = 0;
-
-	JSON_FOREACH(member, value)
-	n += !json_is_annotation(member);
-	return n;
-}
 
 /* --- The whole --- */
 

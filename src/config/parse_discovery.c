@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/parse.h"
+#include "config/parse_discovery.h"
+#include "config/parse_value.h"
 
 /* Checks that a value is an array of 1 to @max elements, and counts them. */
 static int check_array(const struct json_value *array, size_t max, size_t *n,

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "config/match.h"
-#include "config/parse.h"
+#include "config/parse_domains.h"
+#include "config/parse_profiles.h"
+#include "config/parse_value.h"
 #include "config/tables.h"
 
 /* Checks the key of an entry, and writes it in the form that look-ups use. */

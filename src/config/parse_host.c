@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/parse.h"
+#include "config/parse_host.h"
+#include "config/parse_discovery.h"
+#include "config/parse_value.h"
 #include "model/domain.h"
 
 /*
@@ -21,30 +23,6 @@
 #define CHANGES_PER_S_MAX         10000
 #define RT_PRIORITY_MAX           10
 #define CPU_LIST_MAX              sizeof(((struct config_host *)0)->housekeeping_cpus)
-
-int config_get_u32(const struct json_value *object, const char *key, int64_t min, int64_t max,
-                   uint32_t *ret, struct json_error *error)
-{
-	int64_t value = *ret;
-	int r;
-
-	r = json_get_integer(object, key, min, max, &value, error);
-	if (r == 0)
-		*ret = (uint32_t)value;
-	return r;
-}
-
-int config_get_duration(const struct json_value *object, const char *key, uint64_t unit_ns,
-                        int64_t min, int64_t max, uint64_t *ret_ns, struct json_error *error)
-{
-	int64_t value = (int64_t)(*ret_ns / unit_ns);
-	int r;
-
-	r = json_get_integer(object, key, min, max, &value, error);
-	if (r == 0)
-		*ret_ns = (uint64_t)value * unit_ns;
-	return r;
-}
 
 /* Appends the reason of a limit to an error. */
 static int explain(struct json_error *error, int r, const char *why)

@@ -5,17 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/parse.h"
+#include "config/parse_profiles.h"
+#include "config/parse_value.h"
 #include "config/tables.h"
 
 #define BURST_US_MAX ((int64_t)(PROFILE_BURST_NS_MAX / NSEC_PER_USEC))
-
-struct config_where config_where(const struct json_value *value)
-{
-	if (!value)
-		return (struct config_where){0};
-	return (struct config_where){.file = json_file(value), .line = json_line(value)};
-}
 
 static void note_where(const struct json_value *object, const char *key, struct config_where *where)
 {

@@ -7,7 +7,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "ctl/render.h"
+#include "ctl/print.h"
 #include "util/cleanup.h"
 #include "util/escape.h"
 #include "virt/attach.h"

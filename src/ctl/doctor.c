@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/render.h"
+#include "ctl/print.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
 

@@ -15,6 +15,7 @@
 #include "ctl/doctor.h"
 #include "ctl/exit_status.h"
 #include "ctl/flag.h"
+#include "ctl/print.h"
 #include "ctl/render.h"
 #include "ctl/value.h"
 

@@ -6,20 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/print.h"
+#include "ctl/render_interrupts.h"
+#include "ctl/render_page.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
 #include "util/escape.h"
-
-void print_escaped(FILE *out, const char *text)
-{
-	size_t size = ESCAPE_SIZE(strlen(text));
-	CLEANUP(cleanup_free) char *escaped = malloc(size);
-
-	if (!escaped)
-		return;
-	escape_text(text, escaped, size);
-	fputs(escaped, out);
-}
 
 static void print_share(FILE *out, int64_t permille)
 {

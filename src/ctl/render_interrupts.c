@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "ctl/render.h"
+#include "ctl/render_interrupts.h"
 
 #include <inttypes.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Prints guest pages in show, and the result of boost. */
-#include "ctl/render.h"
+#include "ctl/render_page.h"
 
 #include <inttypes.h>
 
+#include "ctl/print.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
 

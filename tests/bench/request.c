@@ -42,7 +42,7 @@ struct sample {
 enum server {
 	SERVER_FLOOR,    /* the scheduler call */
 	SERVER_DEADLINE, /* waits with a deadline */
-	SERVER_CALLS,    /* all system calls of a boost and a unboosting */
+	SERVER_CALLS,    /* all system calls of a boost and an unboosting */
 	SERVER_LEDGER,   /* the actuator: the record, too */
 	SERVER_BOOSTER,
 };
@@ -199,11 +199,11 @@ static int cycles_run(struct bench *b)
 
 static const struct sched_boost boost = {SCHED_FIFO, STACK_PRIORITY};
 
-static void calls_serve(struct bench *b, unsigned int slot, bool boost)
+static void calls_serve(struct bench *b, unsigned int slot, bool begins)
 {
 	struct sched_thread *thread = &b->threads[slot];
 
-	if (boost) {
+	if (begins) {
 		sched_get_class(thread->tid, &b->before[slot]);
 		b->before[slot].slack_ns = b->stack.accounts.vcpus[slot].slack_ns;
 		sched_give_boost(thread->tid, &boost);
@@ -215,17 +215,17 @@ static void calls_serve(struct bench *b, unsigned int slot, bool boost)
 static void floor_serve(void *userdata, const struct pvs_event *event)
 {
 	struct bench *b = userdata;
-	bool boost = event->type == PVS_EVENT_BLOCKED;
-	struct sched_param param = {boost ? STACK_PRIORITY : 0};
+	bool begins = event->type == PVS_EVENT_BLOCKED;
+	struct sched_param param = {begins ? STACK_PRIORITY : 0};
 
-	if (b->server == SERVER_LEDGER && boost)
+	if (b->server == SERVER_LEDGER && begins)
 		actuator_boost(b->actuator, event->slot, clock_now_ns());
 	else if (b->server == SERVER_LEDGER)
 		actuator_unboost(b->actuator, event->slot, clock_now_ns());
 	else if (b->server == SERVER_CALLS)
-		calls_serve(b, event->slot, boost);
+		calls_serve(b, event->slot, begins);
 	else
-		sched_setscheduler((pid_t)event->tid, boost ? SCHED_FIFO : SCHED_OTHER, &param);
+		sched_setscheduler((pid_t)event->tid, begins ? SCHED_FIFO : SCHED_OTHER, &param);
 	sample_add(b, event);
 }
 

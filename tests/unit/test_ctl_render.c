@@ -15,6 +15,7 @@
 #include "ctl/client.h"
 #include "ctl/doctor.h"
 #include "ctl/flag.h"
+#include "ctl/print.h"
 #include "ctl/render.h"
 #include "ctl/table.h"
 #include "ctl/value.h"
