@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Charging what ran to the three buckets, and the timer that speaks when one of them is empty.
+ * Charges run time to the three buckets, and keeps the timer that reports an empty one of them.
  */
 
 #include "request.h"
@@ -28,7 +28,7 @@ static __always_inline void cpu_charge(__u32 cpu, __u64 until, __u64 charge, boo
 		pvs_cpu_charge(account, &rule, until, charge, foreign);
 }
 
-/* What is left to a boosted vCPU that runs since @since. */
+/* How long a boosted vCPU that runs since @since may go on. *which is the bucket with the least. */
 static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __u64 now,
                                          __u64 since, __u32 *which)
 {
@@ -52,8 +52,9 @@ static __always_inline void exhausted(struct pvs_vcpu_account *vcpu, __u32 slot,
 }
 
 /*
- * A boost whose end nothing would see ends now. From Linux 7.0 on a start with interrupts off is
- * queued: it may fail for a moment, and says nothing about the next one.
+ * Starts the vCPU's timer. If the kernel refuses, no timer would end this boost, so its end is
+ * reported at once. From Linux 7.0 on, a start with interrupts off is queued. Such a start may fail
+ * transiently, and the failure does not predict the next start.
  */
 static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 slot,
                                            struct deadline *deadline, __u64 now, __u64 delay)
@@ -72,14 +73,16 @@ static __always_inline void deadline_start(struct pvs_vcpu_account *vcpu, __u32 
 }
 
 /*
- * Told, and still boosted: after a while the guardian is told. @now may be older than the time of
- * the telling, by another CPU; and that time is cleared when the boost ends or is watched anew.
+ * The end of this boost was reported, and the vCPU is still boosted. PVS_OVERDUE_NS after the
+ * report, the guardian is told. The difference is signed, since another CPU may have reported after
+ * this one read @now. The daemon may clear the time of the report meanwhile, when it boosts the
+ * vCPU anew or has the boost watched again.
  */
 static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u32 slot,
                                              struct deadline *deadline, __u64 now)
 {
 	struct pvs_event event = {.at_ns = now, .slot = slot, .tid = vcpu->tid};
-	__u64 told = *(volatile __u64 *)&vcpu->exhausted_at_ns; /* one look for both uses */
+	__u64 told = *(volatile __u64 *)&vcpu->exhausted_at_ns; /* one load for both uses */
 
 	if (!told)
 		return;
@@ -90,10 +93,13 @@ static __always_inline void deadline_overdue(struct pvs_vcpu_account *vcpu, __u3
 }
 
 /*
- * The callback starts its timer again, for a vCPU that it saw run since @in (0: not running). One
- * that was switched in meanwhile, elsewhere, saw no timer and started one, for which ours may have
- * been taken, however much later that is: then look soon. A full barrier: either we see the
- * switch-in here, or it sees when ours is due; and one that is over by now has left its own time.
+ * The callback starts its timer again, for a vCPU that it saw run since @in (0: not running).
+ *
+ * Meanwhile the vCPU may have been switched in on another CPU, found no timer due, and started one.
+ * The start here may have replaced that timer, and may be due much later. Then the timer looks
+ * again soon. The full barrier orders the store of due_ns before the load of in_ns. Either the
+ * callback sees the switch-in, or the switch-in sees when this timer is due. A run that is over by
+ * now has left its own due_ns.
  */
 static __always_inline void deadline_again(struct pvs_vcpu_account *vcpu, __u32 slot,
                                            struct deadline *deadline, __u64 now, __u64 delay,
@@ -109,9 +115,9 @@ static __always_inline void deadline_again(struct pvs_vcpu_account *vcpu, __u32 
 }
 
 /*
- * It sleeps, boosted, and its timer has fired for nothing. It is started again here, for the run
- * that will follow, so that the next wake-up need not: starting a timer is what takes longest
- * there, on a virtual machine above all.
+ * The timer fired while its vCPU sleeps, boosted. It is started again here, for the run that is
+ * expected next, so that the wake-up need not start it. Starting a timer is what takes longest at a
+ * wake-up, above all on a virtual machine.
  */
 static __always_inline void deadline_ahead(struct pvs_vcpu_account *vcpu, __u32 slot,
                                            struct deadline *deadline, __u64 now)
@@ -128,7 +134,10 @@ static __always_inline void deadline_ahead(struct pvs_vcpu_account *vcpu, __u32 
 	deadline_again(vcpu, slot, deadline, now, pvs_rhythm_due(next, left) - now, 0);
 }
 
-/* In softirq context when the timer is due: look again, since it was started with an older view. */
+/*
+ * The timer is due, in softirq context. It looks at the buckets again, because it was started with
+ * an older view of them.
+ */
 static int deadline_fired(void *map, int *key, struct deadline *deadline)
 {
 	__u32 slot = *key, which;
@@ -136,13 +145,16 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	__u64 now = bpf_ktime_get_ns(), in, since;
 	__s64 left;
 
-	/* a full barrier: either we see the switch-in, or it sees that no timer is due (vcpu_in())
+	/*
+	 * The full barrier orders the store of due_ns before the load of in_ns; deadline_watch()
+	 * does the reverse. Either the callback sees the switch-in, or the switch-in sees that no
+	 * timer is due.
 	 */
 	__sync_lock_test_and_set(&deadline->due_ns, 0);
 	if (!vcpu)
 		return 0;
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
-		vcpu->watched_ns = 0; /* nobody looks any more, also if it is boosted again */
+		vcpu->watched_ns = 0; /* no timer watches this run, even if boosted again */
 		return 0;
 	}
 	if (vcpu->exhausted_at_ns) {
@@ -164,7 +176,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	since = in > vcpu->boosted_at_ns ? in : vcpu->boosted_at_ns;
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
-		/* a CPU that it has left is not disturbed for it more often than it must be */
+		/* a CPU that the vCPU has left is not disturbed before its tokens end */
 		if (request_check_running(vcpu, slot, now))
 			left = pvs_run_next_look(vcpu, now, left);
 		deadline_again(vcpu, slot, deadline, now, left, in);
@@ -175,7 +187,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	return 0;
 }
 
-/* A boosted vCPU was switched in: when must somebody look? */
+/* A boosted vCPU was switched in: makes sure that its timer looks at it in time. */
 __noinline int deadline_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -196,19 +208,22 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 		delay = pvs_run_next_look(vcpu, now, left);
 	}
 	/*
-	 * A timer that is due sooner looks for itself and starts again: so a vCPU costs at most a
-	 * timer per time it takes to empty its bucket, however often it wakes. One that sleeps for
-	 * longer than that has it started in its sleep, by deadline_ahead(), if it wakes regularly.
+	 * The full barrier below orders the store of in_ns before the load of due_ns.
+	 *
+	 * A timer that is due sooner is left alone: it looks and starts again by itself. So a vCPU
+	 * costs at most one timer per time that it takes to empty its bucket, however often it
+	 * wakes. If a vCPU sleeps for longer than that and wakes regularly, deadline_ahead() starts
+	 * its timer during its sleep.
 	 */
-	due = __sync_fetch_and_add(&deadline->due_ns, 0); /* a full barrier after in_ns */
+	due = __sync_fetch_and_add(&deadline->due_ns, 0);
 	if (due <= now || due > now + delay)
 		deadline_start(vcpu, slot, deadline, now, delay);
 	return 0;
 }
 
 /*
- * A vCPU that was told of was switched in, boosted still. Its timer, which tells the guardian when
- * that lasts too long, could perhaps not be started: it is tried again.
+ * A vCPU was switched in, still boosted after its end was reported. The timer that tells the
+ * guardian may have failed to start, so it is tried again.
  */
 __noinline int overdue_watch(__u32 slot, __u64 now)
 {
@@ -220,7 +235,9 @@ __noinline int overdue_watch(__u32 slot, __u64 now)
 	return 0;
 }
 
-/* A boosted vCPU was woken, on a host where its switch-in may go unseen. */
+/*
+ * A boosted vCPU was woken on a host where switches go missing: a timer checks that it runs soon.
+ */
 __noinline int waking_watch(__u32 slot, __u64 now)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -232,8 +249,9 @@ __noinline int waking_watch(__u32 slot, __u64 now)
 }
 
 /*
- * Real-time threads of others, and vCPUs to which somebody else gave a real-time class: their time
- * on this CPU counts against what we may give of it.
+ * Charges the CPU's bucket with foreign real time: run time of real-time threads that are not
+ * boosted vCPUs. A vCPU that another program gave a real-time class counts as foreign. Foreign time
+ * reduces what boosts may take of this CPU.
  */
 static __always_inline void foreign_rt(struct task_struct *prev, struct task_struct *next,
                                        const struct pvs_vcpu_account *next_vcpu, __u64 now,
@@ -245,8 +263,9 @@ static __always_inline void foreign_rt(struct task_struct *prev, struct task_str
 	if (!account)
 		return;
 	/*
-	 * One that was made fair while it ran left its CPU unseen: when is not known, and the time
-	 * since is not its own. Better nothing than seconds of others' time.
+	 * A thread that was made fair while it ran has left this CPU unseen, at an unknown time.
+	 * Others have run since. So only a thread that leaves now is charged: to lose a run is
+	 * better than to charge seconds of other threads' time.
 	 */
 	if (account->rt_since_ns && account->rt_tid == prev->pid)
 		cpu_charge(cpu, now, now - account->rt_since_ns, true);

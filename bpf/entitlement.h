@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What a vCPU would get of its CPU as a fair thread, read from the run queues.
+ * The share of its CPU that a vCPU would get as a fair thread, read from the run queues.
  */
 
 #include "tables.h"
@@ -10,12 +10,13 @@
 #include "core/run.h"
 
 #define CGROUP_LEVELS 10
-#define SAMPLE_NS     2000000 /* the entitlement is measured at most this often per vCPU */
+#define SAMPLE_NS     2000000 /* the entitlement is sampled at most this often per vCPU */
 
 /*
- * The fair share of its CPU that @p would get if it competed there now, in permille: at each level
- * of the cgroup tree its weight against all that is queued. Exact, where a measurement of the past
- * would know nothing of a vCPU that is always boosted. Says also whether any level has a quota.
+ * Samples the fair share of its CPU that @p would get if it competed there now, in permille. At
+ * each level of the cgroup tree, its weight is compared with the weight of all that is queued. The
+ * sample is exact; a measurement of past run time would tell nothing of a vCPU that is always
+ * boosted. Also reports when a quota at any level appears or goes.
  */
 static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __u32 slot,
                                                struct task_struct *p, __u64 now)
@@ -46,7 +47,7 @@ static __always_inline void entitlement_sample(struct pvs_vcpu_account *vcpu, __
 		}
 		total = queue->load.weight;
 		if (!se->on_rq) {
-			/* an idle group's own weight is stale: what it would have is its shares */
+			/* an idle group's weight is stale: once queued, it has its shares */
 			if (own && own->tg)
 				weight = own->tg->shares;
 			total += weight;

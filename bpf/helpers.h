@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The threads that work for a domain, and whether one waits too long behind a boosted vCPU of
- * that domain on its CPU. What others' vCPUs do there is bounded by the CPU's cap, as for every
- * thread of the host; if it counted here, one VM's I/O could take another one's boosts away.
+ * Helpers, the threads that work for a domain: whether one waits too long behind a boosted vCPU of
+ * its domain on its CPU. vCPUs of other domains do not count: the CPU's cap bounds them, as it does
+ * for every thread of the host. If they counted, one VM's I/O could take another VM's boosts away.
  *
- * Nobody looks while no helper waits: a bit in the domain's account says so, in a line that is
- * loaded for its bucket anyway. A timer of the helper's own looks when the time is over, so that no
- * vCPU's deadline is touched from another CPU.
+ * Switches cost nothing more while no helper waits. A bit in the domain's account says whether one
+ * does, in a cache line that is loaded for the domain's bucket anyway. Each helper has its own
+ * timer, which looks when the time is over, so no vCPU's deadline is touched from another CPU.
  */
 
 #include "tables.h"
@@ -24,14 +24,14 @@ static __always_inline struct pvs_domain_account *helper_domain(__u32 helper)
 	return bpf_map_lookup_elem(&domains, &domain);
 }
 
-/* The exit of a helper. Once QEMU's leader has exited, execve() may give another thread its TID. */
+/* A helper exits. Once QEMU's leader has exited, execve() may give its TID to another thread. */
 static __always_inline void helper_gone(__u32 helper, __u32 tid)
 {
 	struct pvs_domain_account *domain = helper_domain(helper);
 
 	if (domain && domain->leader_tid == tid)
 		domain->leader_epoch = PVS_EPOCH_OVER;
-	bpf_map_delete_elem(&slots, &tid); /* the next thread with that TID is no helper */
+	bpf_map_delete_elem(&slots, &tid); /* the next thread with this TID is not a helper */
 }
 
 static __always_inline bool domain_helpers_wait(__u32 slot)
@@ -44,7 +44,7 @@ static __always_inline bool domain_helpers_wait(__u32 slot)
 	return domain && domain->helpers_waiting;
 }
 
-/* The boosted vCPU of the helper's domain that runs on that CPU; SLOT_NONE. */
+/* The slot of the boosted vCPU of the helper's domain that runs on @cpu, or SLOT_NONE. */
 static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
@@ -53,7 +53,7 @@ static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 
 	if (!account)
 		return SLOT_NONE;
-	/* a real-time thread, and one that is registered, was switched in before our eyes */
+	/* rt_tid holds for these: every switch to a real-time or registered thread is seen */
 	vcpu = vcpu_find(account->rt_tid, &slot);
 	if (!vcpu || !vcpu->in_ns || !(vcpu->flags & PVS_FLAG_BOOSTED) || vcpu->cpu != cpu ||
 	    vcpu->domain != helper / PVS_HELPERS_OF_DOMAIN)
@@ -61,7 +61,10 @@ static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 	return slot;
 }
 
-/* The vCPU in @slot runs boosted where it may wait: says so, or looks again when it is time to. */
+/*
+ * The vCPU in @slot runs boosted, perhaps on the CPU where the helper waits. If the helper has
+ * waited too long, reports it; otherwise its timer looks when it will have.
+ */
 static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
@@ -76,26 +79,30 @@ static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 		event_send(slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
 		return;
 	}
-	due = __sync_fetch_and_add(&look->due_ns, 0); /* a full barrier after in_ns */
+	/* full barrier: in_ns is stored before this load */
+	due = __sync_fetch_and_add(&look->due_ns, 0);
 	if (due > now && due <= now + delay)
-		return; /* it looks for itself, and starts again */
+		return; /* the timer looks and starts again by itself */
 	look->due_ns = now + delay;
 	if (bpf_timer_start(&look->timer, delay, 0))
 		look->due_ns = 0;
 }
 
-/* In softirq context. */
+/* The timer of a helper is due, in softirq context. */
 static int helper_looked(void *map, int *key, struct helper_look *look)
 {
 	__u32 number = *key, slot;
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
 
-	/* a full barrier: either we see the switch-in, or it sees that no timer is due */
+	/*
+	 * The full barrier orders the store of due_ns before the load of in_ns. Either the callback
+	 * sees the switch-in of a vCPU, or the switch-in sees that no timer is due.
+	 */
 	__sync_lock_test_and_set(&look->due_ns, 0);
 	if (!helper || !helper->since_ns)
 		return 0;
 	slot = helper_hindered_by(number, helper->cpu);
-	/* none: the next one that is switched in there looks itself */
+	/* SLOT_NONE: the next boosted vCPU that is switched in there looks itself */
 	if (slot != SLOT_NONE)
 		helper_watch(number, slot, bpf_ktime_get_ns());
 	return 0;
@@ -128,7 +135,7 @@ __noinline int helpers_watch(__u32 slot, __u64 now)
 	return 0;
 }
 
-/* What a vCPU is charged for is what its domain's helpers waited on that CPU. */
+/* A vCPU of the domain was charged for a run on @cpu: helpers waited there behind that run. */
 __noinline int helpers_charge(__u32 domain_slot, __u32 cpu, __u64 until, __u64 charge)
 {
 	struct pvs_domain_account *domain = bpf_map_lookup_elem(&domains, &domain_slot);
@@ -150,7 +157,7 @@ __noinline int helpers_charge(__u32 domain_slot, __u32 cpu, __u64 until, __u64 c
 	return 0;
 }
 
-/* It can run on @cpu, and does not. */
+/* The helper is runnable on @cpu and does not run. */
 __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
@@ -161,7 +168,7 @@ __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 		return 0;
 	pvs_helper_wait_begin(helper, cpu, now);
 	__sync_fetch_and_or(&domain->helpers_waiting, bit);
-	/* the daemon let go of it meanwhile: nobody would ever see it run */
+	/* the daemon has dropped the helper meanwhile: no switch-in would ever end this wait */
 	if (!helper->tid) {
 		helper->since_ns = 0;
 		__sync_fetch_and_and(&domain->helpers_waiting, ~bit);
@@ -173,7 +180,7 @@ __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 	return 0;
 }
 
-/* It was switched in. */
+/* The helper was switched in. */
 __noinline int helper_runs(__u32 number, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
@@ -186,7 +193,7 @@ __noinline int helper_runs(__u32 number, __u64 now)
 	return 0;
 }
 
-/* Slots as vcpu_find() gave them for threads that are no vCPUs. */
+/* Takes the slots that vcpu_find() returned: PVS_VCPUS_MAX and above are helpers. */
 static __always_inline void helpers_switch(__u32 prev_slot, bool prev_runnable, __u32 next_slot,
                                            __u64 now, __u32 cpu)
 {
@@ -194,14 +201,15 @@ static __always_inline void helpers_switch(__u32 prev_slot, bool prev_runnable, 
 		return;
 	if (next_slot >= PVS_VCPUS_MAX)
 		helper_runs(next_slot - PVS_VCPUS_MAX, now);
-	/* one that goes to sleep and was woken meanwhile waits already */
+	/* a helper that was woken while it goes to sleep waits already */
 	if (prev_slot >= PVS_VCPUS_MAX && prev_runnable)
 		helper_waits(prev_slot - PVS_VCPUS_MAX, cpu, now);
 }
 
 /*
- * It is being woken, on the CPU where it slept: sched_migrate_task says it if another one is chosen
- * after this. One that is on its queue still goes on as if it had not tried to sleep.
+ * The helper is being woken, on the CPU where it slept. If the kernel chooses another CPU after
+ * this, sched_migrate_task says so. A helper that is still queued goes on as if it had not tried to
+ * sleep, and does not wait.
  */
 static __always_inline void helper_woken(__u32 number, struct task_struct *p)
 {

@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * Interrupts on their way into a vCPU. KVM shows the delivery in the context of whoever sends: a
- * vCPU of the same VM, another thread of its QEMU, vhost's worker, an interrupt handler. It names
- * the receiver by its APIC id alone, so the VM is the sender's; where that can't be told, nothing
- * is made of it but a number. The injection is shown in the context of the vCPU thread.
+ * Interrupts on their way into a vCPU.
+ *
+ * KVM shows a delivery in the context of the sender: a vCPU of the same VM, another thread of its
+ * QEMU, vhost's worker, or an interrupt handler. It names the receiver by APIC id alone, so the VM
+ * is taken to be the sender's. A delivery whose VM is unknown is counted and does nothing else. KVM
+ * shows an injection in the context of the vCPU thread.
  */
 
 #include "tables.h"
@@ -14,16 +16,16 @@
 
 #define PF_KTHREAD 0x00200000
 
-/* Of preempt_count(): softirqs that are served (not disabled), hard interrupts, NMIs. */
+/* Bits of preempt_count(): softirqs that are served (not just disabled), hard interrupts, NMIs. */
 #define HANDLER_MASK 0x00ff0100
 
 /* KVM's delivery modes. The others start or stop a vCPU. */
 #define MODE_FIXED  0x000
 #define MODE_LOWEST 0x100
-#define MODE_REMRD  0x300 /* KVM's own: another vCPU kicks it, since it holds or got a lock */
+#define MODE_REMRD  0x300 /* KVM's own: another vCPU kicks it because it holds or got a lock */
 #define MODE_NMI    0x400
 
-/* A vCPU as those who send to it name it. */
+/* How the sender of an interrupt names a vCPU. */
 struct vcpu_address {
 	__u32 process; /* its QEMU */
 	__u32 apic_id;
@@ -43,10 +45,10 @@ struct {
 	__type(value, struct pvs_interrupt_counts);
 } interrupt_counts SEC(".maps");
 
-/* As `listed`, of the QEMU processes in `addresses`: other VMs cost no look-up. */
+/* Like `listed`, for the QEMU processes in `addresses`: other VMs cost no look-up. */
 __u64 processes[64];
 
-/* Where a CPU's preempt_count is, seen from its run queue; 0: not known. */
+/* The distance in bytes from a CPU's run queue to its preempt_count; 0: unknown. */
 const volatile __s64 preempt_count_from_rq;
 
 static __always_inline struct pvs_interrupt_counts *counts_here(void)
@@ -56,12 +58,13 @@ static __always_inline struct pvs_interrupt_counts *counts_here(void)
 	return bpf_map_lookup_elem(&interrupt_counts, &zero);
 }
 
-/* A handler of the current task's CPU may interrupt another one's counting. */
+/* Atomic, because an interrupt handler on the same CPU may interrupt the counting. */
 #define COUNT(word) __sync_fetch_and_add(&(word), 1)
 
 /*
- * Does a handler run, in the place of whoever was there? Where that can't be seen, a handler counts
- * as whom it interrupts: at worst, another VM's vCPU that waits is boosted then, within its tokens.
+ * Whether an interrupt handler runs in place of @task. Where this cannot be seen, a handler counts
+ * as the thread that it interrupts. At worst another VM's vCPU that waits is boosted then, within
+ * its tokens.
  */
 static __always_inline bool in_handler(struct task_struct *task)
 {
@@ -75,7 +78,7 @@ static __always_inline bool in_handler(struct task_struct *task)
 	return count & HANDLER_MASK;
 }
 
-/* The process whose memory a task works in; 0: none. */
+/* The process in whose memory @task works; 0: none. */
 static __always_inline __u32 process_of(struct task_struct *task)
 {
 	struct mm_struct *mm = task->mm;
@@ -83,14 +86,14 @@ static __always_inline __u32 process_of(struct task_struct *task)
 
 	if (!(task->flags & PF_KTHREAD))
 		return task->tgid;
-	/* up to Linux 6.3 vhost's worker is a kernel thread that uses QEMU's while it works */
+	/* up to Linux 6.3 vhost's worker is a kernel thread that uses QEMU's memory */
 	if (!bpf_core_field_exists(mm->owner) || !mm)
 		return 0;
 	owner = mm->owner;
 	return owner ? owner->tgid : 0;
 }
 
-/* The first interrupt that comes while a vCPU waits to run, not boosted, is told of. */
+/* An interrupt was delivered. Reports the first one in each wait to run of an unboosted vCPU. */
 static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u32 slot,
                                               __u32 vector)
 {
@@ -99,8 +102,8 @@ static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u
 }
 
 /*
- * Somebody sends an interrupt. Also what the hardware is to inject passes here before
- * kvm_apicv_accept_irq, unless it never leaves the hardware.
+ * An interrupt is delivered, in the sender's context. An interrupt that the hardware is to inject
+ * passes here before kvm_apicv_accept_irq, unless it never leaves the hardware.
  */
 SEC("raw_tp/kvm_apic_accept_irq")
 int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 vector)
@@ -140,7 +143,7 @@ int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 
 	return 0;
 }
 
-/* Where the CPU injects by itself (APICv, AVIC), after the former. */
+/* Follows kvm_apic_accept_irq where the CPU injects by itself (APICv, AVIC). */
 SEC("raw_tp/kvm_apicv_accept_irq")
 int on_apicv_accept_irq(void *ctx)
 {
@@ -151,7 +154,7 @@ int on_apicv_accept_irq(void *ctx)
 	return 0;
 }
 
-/* In the context of the vCPU thread, as it enters the guest with an interrupt. */
+/* Runs in the context of the vCPU thread, as it enters the guest with an interrupt. */
 SEC("raw_tp/kvm_inj_virq")
 int BPF_PROG(on_inj_virq, __u32 vector, bool soft, bool again)
 {
@@ -168,7 +171,8 @@ int BPF_PROG(on_inj_virq, __u32 vector, bool soft, bool again)
 		return 0;
 	vcpu->injections++;
 	COUNT(counts->injections_known);
-	if (soft || again) /* the guest's own INT, or one that an exit cut short */
+	/* the guest's own INT, or a repeated injection that an exit had cut short */
+	if (soft || again)
 		return 0;
 	if (__sync_fetch_and_and(&vcpu->pending[vector >> 6 & 3], ~bit) & bit)
 		return 0;

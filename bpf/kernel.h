@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The few kernel types the tracer looks into, as CO-RE declarations: names and types of the members
- * count, libbpf finds their offsets in the running kernel's BTF. So the tracer is built without it.
+ * The few kernel types that the tracer reads, as CO-RE declarations. Only the names and types of
+ * members count; libbpf finds their offsets in the running kernel's BTF. So the build needs no
+ * kernel's BTF.
  */
 
 #include <linux/types.h>
@@ -23,7 +24,7 @@ struct rq;
 
 struct cfs_rq {
 	struct load_weight load;
-	struct rq *rq;       /* CONFIG_FAIR_GROUP_SCHED: of its CPU */
+	struct rq *rq;       /* CONFIG_FAIR_GROUP_SCHED: the run queue of its CPU */
 	int runtime_enabled; /* CONFIG_CFS_BANDWIDTH: this group has a quota */
 	struct task_group *tg;
 };
@@ -31,10 +32,10 @@ struct cfs_rq {
 struct sched_entity {
 	struct load_weight load;
 	unsigned char on_rq;
-	unsigned char sched_delayed; /* since 6.12: it sleeps, and is on its queue still */
+	unsigned char sched_delayed; /* since 6.12: the task sleeps and is still queued */
 	struct sched_entity *parent;
-	struct cfs_rq *cfs_rq; /* the queue this entity is, or would be, on */
-	struct cfs_rq *my_q;   /* the queue of a group's own; NULL for a task */
+	struct cfs_rq *cfs_rq; /* the queue that this entity is on, or would be on */
+	struct cfs_rq *my_q;   /* a group's own queue; NULL for a task */
 };
 
 struct thread_info {
@@ -50,7 +51,7 @@ struct mm_struct {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
-	unsigned int on_rq; /* a byte since 7.x: CO-RE narrows the load of what is unsigned alone */
+	unsigned int on_rq; /* a byte since 7.x: CO-RE narrows loads of unsigned members only */
 	struct mm_struct *mm;
 	int pid;
 	int tgid;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a guest requests: the words of its page, read in the context of the vCPU thread, when the
- * thread leaves its CPU and when a run lasts. core/request.h says what comes of them.
+ * Reads what a guest requests: the words of its page, in the context of the vCPU thread, when the
+ * thread leaves its CPU and when a run lasts long. core/request.h turns the words into an urgency.
  */
 
 #include "tables.h"
@@ -30,9 +30,9 @@ struct scheduler_line {
 };
 
 /*
- * Reads what the guest of the vCPU in @slot says now. Only while the vCPU thread is the current
- * task: its memory is QEMU's. A page that is not resident can't be waited for here; what was known
- * stays.
+ * Reads what the guest of the vCPU in @slot requests now. The vCPU thread must be the current task,
+ * because the address is in QEMU's memory. The tracer cannot wait here for a page that is not
+ * resident: then what was known stays.
  */
 __noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
 {
@@ -46,7 +46,7 @@ __noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
 		return 0;
 	address = vcpu->page_address;
 	if (!address)
-		return 0; /* taken away just now */
+		return 0; /* the daemon has just withdrawn the page */
 	look.agent = !!(vcpu->flags & PVS_FLAG_AGENT);
 	if (bpf_probe_read_user(
 	            &line, sizeof(line),
@@ -74,8 +74,9 @@ __noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
 }
 
 /*
- * In the deadline's callback: may it be given back before its tokens end? Returns false where that
- * can't be seen: the timer's CPU is not the thread's any more, its next switch will tell.
+ * In the deadline's callback: reports a vCPU that may be unboosted before its tokens end, because
+ * its guest does ordinary work. Returns false if the vCPU has left the timer's CPU: then its page
+ * cannot be read here, and its next switch reads it.
  */
 static __always_inline bool request_check_running(struct pvs_vcpu_account *vcpu, __u32 slot,
                                                   __u64 now)

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * The kernel's softirq threads: whether one waits behind a boosted vCPU.
+ * The kernel's softirq threads: whether ksoftirqd waits behind a boosted vCPU.
  */
 
 #include "tables.h"
 
 /*
- * ksoftirqd has something to do and a boosted vCPU has the CPU. Up to Linux 6.3 no softirq runs
- * on a CPU whose ksoftirqd is runnable, and so neither would our deadline: the daemon must watch
- * this run by a timer of its own.
+ * Reports a boosted vCPU that has the CPU while ksoftirqd waits there. Up to Linux 6.3 no softirq
+ * runs on a CPU whose ksoftirqd is runnable, and so the vCPU's deadline does not fire either. Then
+ * the daemon must watch this run by a timer of its own.
  */
 static __always_inline void softirqd_watch(__u32 slot, __u32 cpu)
 {
@@ -33,7 +33,7 @@ static __always_inline void softirqd_switch(struct task_struct *prev, bool prev_
 		account->softirqd_since_ns = prev_runnable ? now : 0;
 }
 
-/* ksoftirqd is only ever woken on its own CPU. */
+/* ksoftirqd is woken on its own CPU only. */
 static __always_inline void softirqd_waking(struct task_struct *p)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), slot = 0;

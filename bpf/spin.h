@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A guest that waits for another of its vCPUs, by spinning. KVM lets the other one go first, if it
- * can: not before a real-time thread. So a boosted vCPU that spins keeps the one that it waits
- * for from running, perhaps, and burns its tokens.
+ * A guest that waits for another of its vCPUs by spinning. KVM lets the other vCPU run first, but
+ * never before a real-time thread. So a boosted vCPU that spins burns its tokens, and may keep the
+ * vCPU that it waits for from running.
  */
 
 #include "tables.h"
@@ -13,7 +13,7 @@
 
 #define HYPERCALL_SCHED_YIELD 11
 
-/* In the context of the vCPU thread. */
+/* The current thread may be a vCPU, whose guest has just given a sign of spinning. */
 static __always_inline void spun(void)
 {
 	struct pvs_vcpu_account *vcpu;
@@ -24,7 +24,7 @@ static __always_inline void spun(void)
 		event_send(slot, PVS_EVENT_SPIN, 0);
 }
 
-/* It grows at each PAUSE exit, and begins anew with each run. */
+/* KVM's window of pauses grows at each PAUSE exit, and starts anew with each run. */
 SEC("raw_tp/kvm_ple_window_update")
 int BPF_PROG(on_ple_window_update, __u32 apic_id, __u32 now, __u32 before)
 {
@@ -33,7 +33,7 @@ int BPF_PROG(on_ple_window_update, __u32 apic_id, __u32 now, __u32 before)
 	return 0;
 }
 
-/* KICK_CPU is no sign: who wakes another does not wait for it. */
+/* KICK_CPU is no sign: a vCPU that wakes another one does not wait for it. */
 SEC("raw_tp/kvm_hypercall")
 int BPF_PROG(on_hypercall, unsigned long number)
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the tracer keeps: the accounts it shares with the daemon, who is registered, the rings of
- * events.
+ * What the tracer keeps: the accounts that it shares with the daemon, the table of registered
+ * threads, and the rings of events.
  */
 
 #include <linux/bpf.h>
@@ -48,7 +48,7 @@ struct {
 	__type(value, struct pvs_helper_account);
 } helpers SEC(".maps");
 
-/* tid -> slot of a vCPU; PVS_VCPUS_MAX and on: of a helper, so that one look-up finds either */
+/* TID -> slot of a vCPU, or PVS_VCPUS_MAX + slot of a helper, so that one look-up finds either */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PVS_THREADS_MAX);
@@ -58,7 +58,7 @@ struct {
 
 struct deadline {
 	struct bpf_timer timer;
-	__u64 due_ns; /* when it fires; 0: not running */
+	__u64 due_ns; /* when the timer fires; 0: it does not run */
 };
 
 struct {
@@ -68,10 +68,10 @@ struct {
 	__type(value, struct deadline);
 } deadlines SEC(".maps");
 
-/* When a helper that waits is looked at: see helpers.h. */
+/* The timer that looks at a helper that waits: see helpers.h. */
 struct helper_look {
 	struct bpf_timer timer;
-	__u64 due_ns; /* 0: not running */
+	__u64 due_ns; /* when the timer fires; 0: it does not run */
 };
 
 struct {
@@ -86,31 +86,30 @@ struct {
 	__uint(max_entries, PVS_EVENTS_BYTES);
 } events SEC(".maps");
 
-/* Read by the guardian alone: anything in here means that the daemon does not answer. */
+/* Only the guardian waits on this ring: any entry means that the daemon does not answer. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } overdue SEC(".maps");
 
 /*
- * One bit for each value of the low 16 bits of a tid: clear means surely not registered. A word of
- * it is loaded at every switch of every thread of the host, so it must be small enough to stay
- * cached.
+ * One bit for each value of the low 16 bits of a TID. Clear means that the thread is surely not
+ * registered. Every switch of every thread of the host loads a word of it, so it must be small
+ * enough to stay cached.
  */
 __u64 listed[1024];
 
-/* Set before the programs are loaded; the verifier does not look at what follows a cleared bit. */
+/* Set before the programs are loaded: the verifier does not check code behind a cleared bit. */
 const volatile __u32 parts = PVS_PARTS_ALL;
 
 /* Written by the daemon. */
 struct pvs_bucket_rule cpu_rule;
 
-/* Written by the tracer: how often a deadline could not be started; the last cause, an errno < 0.
- */
+/* Written by the tracer: how often a deadline could not be started, and the last error (-errno). */
 __u64 deadlines_refused;
 int deadline_error;
 __u64 events_lost;
-/* Not 0: switches go missing on this host, so that each wake-up must be watched, too. */
+/* Not 0: switches go missing on this host, so each wake-up must be watched, too. */
 __u32 unseen_any;
 
 static __always_inline bool tid_listed(__u32 tid)
@@ -118,7 +117,7 @@ static __always_inline bool tid_listed(__u32 tid)
 	return listed[(tid >> 6) & 1023] & (1ULL << (tid & 63));
 }
 
-/* NULL, and *slot is PVS_VCPUS_MAX or more: it is a helper. */
+/* The account of a registered vCPU. NULL: no vCPU; a helper if *slot is PVS_VCPUS_MAX or more. */
 static __always_inline struct pvs_vcpu_account *vcpu_find(__u32 tid, __u32 *slot)
 {
 	__u32 *found;
@@ -138,9 +137,9 @@ static __always_inline __u64 ready_since(const struct pvs_vcpu_account *vcpu)
 }
 
 /*
- * The functions marked __noinline are global: the verifier looks at each of them once, for any
- * argument, and not on every path that leads to it. They take numbers only, since Linux 6.1 lets
- * them have nothing else.
+ * Functions marked __noinline are global: the verifier checks each of them once, for any
+ * argument, and not on every path that leads to it. They take numbers only, because Linux
+ * 6.1 allows nothing else.
  */
 __noinline int event_send(__u32 slot, __u32 type, __u32 arg)
 {
@@ -155,7 +154,7 @@ __noinline int event_send(__u32 slot, __u32 type, __u32 arg)
 	if (!vcpu)
 		return 0;
 	event.tid = vcpu->tid;
-	/* Each of these is rare and wanted now: no batching. */
+	/* Events are rare and wanted at once: no batching. */
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP)) {
 		vcpu->events_lost++;
 		__sync_fetch_and_add(&events_lost, 1);

@@ -3,7 +3,7 @@
  * The host tracer: stamps the switches of registered vCPU threads, charges the buckets with what
  * ran, and wakes the daemon when something must be done. It observes; it changes no thread.
  *
- * Cost to everybody else: two loads and a test per switch (see `listed`), no map look-up.
+ * Cost to other threads: two loads and a test per switch (see `listed`), no map look-up.
  */
 #include "budget.h"
 #include "entitlement.h"
@@ -40,7 +40,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
 
 	if (ready && ready < vcpu->out_ns)
-		ready = vcpu->out_ns; /* woken while it was still going to sleep */
+		ready = vcpu->out_ns; /* the thread was woken while it was still going to sleep */
 	if (ready && now > ready)
 		wait_record(vcpu, now - ready);
 	vcpu->cpu = cpu;
@@ -74,7 +74,7 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 	struct pt_regs *regs;
 
 	if (!(vcpu->flags & PVS_FLAG_KVM))
-		return true; /* TCG waits for work in a futex, as it does for its locks */
+		return true; /* TCG waits in a futex both for work and for its locks */
 	regs = (struct pt_regs *)bpf_task_pt_regs((void *)p);
 	return BPF_CORE_READ(regs, orig_ax) == NR_IOCTL_X86_64;
 #else
@@ -82,7 +82,7 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 #endif
 }
 
-/* To all three buckets, as used up until @until. */
+/* Charges all three buckets with @charge, used up until @until. */
 __noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -97,7 +97,7 @@ __noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
 	return 0;
 }
 
-/* What ran since the vCPU was switched in is added up, and charged. */
+/* Adds up what ran since the vCPU was switched in, and charges it. */
 __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
@@ -108,7 +108,7 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 		return 0;
 	in = vcpu->in_ns;
 	if (!in) {
-		/* nobody saw it come: it may have run ever since it could */
+		/* the switch-in was not seen: the vCPU may have run ever since it could */
 		in = ready_since(vcpu);
 		if (!in)
 			return 0;
@@ -132,7 +132,7 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	return 0;
 }
 
-/* Somebody is told who may boost it now, and must know what to give back. */
+/* The daemon is told, and may boost the thread now: it must know which timer slack to give back. */
 static __always_inline void slack_note(struct pvs_vcpu_account *vcpu, struct task_struct *p,
                                        __u64 now)
 {
@@ -194,7 +194,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (in)
 		vcpu_in(in, in_slot, next, now, cpu);
 	helpers_switch(out_slot, preempt || !prev_state, in_slot, now, cpu);
-	/* last: the verifier would look at all that follows on each of its paths */
+	/* last: the verifier would check all that follows on each of its paths */
 	if (in)
 		entitlement_sample(in, in_slot, next, now);
 	return 0;
@@ -222,7 +222,10 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	return 0;
 }
 
-/* Rare against wake-ups and switches, and dear anyway; on each path on which its CPU changes. */
+/*
+ * The kernel calls this on each path on which a helper's CPU changes. Migrations are rare next to
+ * wake-ups and switches, and expensive anyway.
+ */
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 {
@@ -245,7 +248,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* Runs in the context of the thread, which keeps its TID until it is reaped. */
+/* Runs in the context of the exiting thread, which keeps its TID until it is reaped. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *p)
 {
@@ -263,8 +266,9 @@ int BPF_PROG(on_exit, struct task_struct *p)
 }
 
 /*
- * A thread that was not the leader of its process has the leader's TID now, and another thread may
- * have its own one already. All other threads of the process have exited before that.
+ * A thread that was not the leader of its process has called execve(), and has the leader's TID
+ * now. Another thread may have its former TID already. All other threads of the process have exited
+ * before that.
  */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p, int tid_before)
@@ -285,20 +289,20 @@ int BPF_PROG(on_exec, struct task_struct *p, int tid_before)
 /* Set by the daemon before it runs make_deadline. */
 __u32 deadline_slot;
 
-/* Set before it runs make_helper_look. */
+/* Set by the daemon before it runs make_helper_look. */
 __u32 helper_slot;
 
-/* One that is there already, from an earlier thread of the slot, is taken as it is. */
+/* A timer that an earlier thread of the slot has left is used as it is. */
 static __always_inline bool timer_is_made(long r)
 {
 	return !r || r == -EEXIST || r == -EBUSY;
 }
 
 /*
- * Makes the timer of one slot. Run by the daemon from process context, never inside sched_switch:
- * it allocates memory, and that may wake kswapd under the lock that sched_switch holds. The
- * callback is set here, too, since that takes references on a program, with atomic operations,
- * which a start in sched_switch need not do each time.
+ * Makes the timer of one slot. The daemon runs this from process context, never inside
+ * sched_switch: it allocates memory, and that may wake kswapd under the lock that sched_switch
+ * holds. The callback is set here, too: that takes references on a program, with atomic operations,
+ * which a start in sched_switch need not repeat.
  */
 SEC("syscall")
 int make_deadline(void *ctx)
@@ -315,7 +319,7 @@ int make_deadline(void *ctx)
 	return (int)bpf_timer_set_callback(&deadline->timer, deadline_fired);
 }
 
-/* The same for the timer of a helper. */
+/* Makes the timer of one helper, in the same way. */
 SEC("syscall")
 int make_helper_look(void *ctx)
 {
