@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * The contract between the host tracer (bpf/) and the daemon: the accounts they share by mapped
- * memory, and the few events that are worth waking somebody for. Both are built from this header,
- * so it carries no version; sizes are asserted so that neither compiler can lay it out its own way.
+ * The contract between the host tracer (bpf/) and the daemon: the accounts that they share in
+ * mapped memory, and the few events that are worth a wake-up. Both are built from this header, so
+ * it carries no version. Sizes are asserted, so that neither compiler can lay it out its own way.
  *
- * Every word has one writer, named here. Times are CLOCK_MONOTONIC in ns; 0 is never.
+ * Each word has one writer, named here. Times are CLOCK_MONOTONIC in ns; 0 is never.
  */
 
 #include <linux/types.h>
@@ -19,7 +19,7 @@
 #define PVS_DOMAINS_MAX 1024
 #define PVS_CPUS_MAX    1024
 
-/** Threads that work for a domain: those of domain slot N are N * PVS_HELPERS_OF_DOMAIN and on. */
+/** Threads that work for a domain: domain slot N owns slots N * PVS_HELPERS_OF_DOMAIN and on. */
 #define PVS_HELPERS_OF_DOMAIN 32 /* the bits of pvs_domain_account::helpers_waiting */
 #define PVS_HELPERS_MAX       (PVS_DOMAINS_MAX * PVS_HELPERS_OF_DOMAIN)
 #define PVS_THREADS_MAX       (PVS_VCPUS_MAX + PVS_HELPERS_MAX) /* no helper takes a vCPU's place */
@@ -28,9 +28,9 @@
 #define PVS_EVENTS_BYTES (256 * 1024)
 
 /**
- * The least a boost is charged for each time the vCPU is switched in while boosted, ns. It is
- * about what a preemption costs the preempted: without it a vCPU that runs for 1 us at a time would
- * cause hundreds of thousands of them for nothing.
+ * The least that a boost is charged each time the vCPU is switched in while boosted, in ns. It is
+ * about what a preemption costs the preempted thread. Without it a vCPU that runs for 1 us at a
+ * time would cause hundreds of thousands of preemptions for nothing.
  */
 #define PVS_CHARGE_MIN_NS 30000
 
@@ -38,45 +38,45 @@
 #define PVS_TOKENS_MIN_NS 20000
 
 /**
- * An emptied bucket that is still boosted this much later has a daemon behind it that does not
- * answer: the guardian is told. Far above the 10-100 us of a release, below what a user would
- * notice.
+ * If a vCPU is still boosted this long after its bucket was reported empty, the daemon does not
+ * answer, and the guardian is told. This is far above the 10-100 us that unboosting takes, and
+ * below what a user would notice.
  */
 #define PVS_OVERDUE_NS 10000000
 
 /**
- * A boosted vCPU that was woken or preempted this long ago and was not seen to run since: longer
- * than the bursts of all others on its CPU together. Either it really waits, and then a boost does
- * nothing for it, or a switch was missed and it runs uncharged: the boost ends.
+ * A boosted vCPU was woken or preempted this long ago, and was not seen to run since. This is
+ * longer than the bursts of all other vCPUs on its CPU together. Either the vCPU really waits, and
+ * then a boost does nothing for it; or a switch was missed, and it runs uncharged. In both cases
+ * the boost ends.
  */
 #define PVS_UNSEEN_NS 10000000
 
 /**
- * For so long, all its waits behind boosted vCPUs of its own domain together, a thread that works
- * for that domain may wait before it runs again. It is what a millisecond's timer tick would make
- * it wait for: less would end bursts that a guest's I/O does not notice, more would delay what the
- * guest itself waits for.
+ * How long a helper may wait behind boosted vCPUs of its own domain, in total, before it runs
+ * again. A timer tick of 1 ms would make it wait as long. Less would end bursts that the guest's
+ * I/O does not notice. More would delay what the guest itself waits for.
  */
 #define PVS_HELPER_WAIT_NS 1000000
 
 /**
- * An interrupt that waits with its vCPU is told of at most this often: it may come as often as the
- * vCPU is preempted, and most times somebody who wakes up for it comes too late.
+ * Interrupts for a vCPU that waits to run are reported at most this often. They may come as often
+ * as the vCPU is preempted, and most times a booster that wakes up for one comes too late.
  */
 #define PVS_INTERRUPT_TOLD_NS 1000000
 
 /**
- * So many signs of spinning in one boosted run are told of. The window of pauses that KVM lets
- * pass doubles with each exit, so that three take seven of the first: 10 us with Intel's defaults,
- * some hundred with AMD's. A holder of a lock that runs is done by then. AMD's window is at its end
- * after five, and no more are seen in that run.
+ * Spinning is reported at this many signs in one boosted run. KVM's window of pauses doubles with
+ * each exit, so three exits take seven of the first window: 10 us with Intel's defaults, some
+ * hundred with AMD's. A lock holder that runs is done by then. AMD's window reaches its maximum
+ * after five exits, and no more are seen in that run.
  */
 #define PVS_SPINS 3
 
 /**
- * Parts of the tracer that the kernel may refuse one by one, the one that matters most first: what
- * each needs of the kernel, nothing else needs. Without one of them its words in the accounts stay
- * 0. What is not in this list is needed to charge a boost, or to give it back.
+ * Parts of the tracer that the kernel may refuse one by one, the most important part first. What a
+ * part needs of the kernel, nothing else needs. If a part is missing, its words in the accounts
+ * stay 0. What is not in this list is needed to charge a boost or to end it.
  */
 #define PVS_PART_SOFTIRQ     (1U << 0) /* ksoftirqd that waits behind a vCPU */
 #define PVS_PART_HELPERS     (1U << 1) /* threads of a domain that wait behind its own vCPUs */
@@ -87,34 +87,34 @@
 #define PVS_PARTS            6
 #define PVS_PARTS_ALL        ((1U << PVS_PARTS) - 1)
 
-/** Of a vCPU whose APIC id is not known. */
+/** The APIC id of a vCPU for which none is known. */
 #define PVS_APIC_ID_NONE (~0U)
 
 /* pvs_vcpu_account::flags, written by the daemon */
-#define PVS_FLAG_BOOSTED          (1U << 0) /* the thread has a real-time class from us */
-#define PVS_FLAG_IMAGINED         (1U << 1) /* observe: act in the counters as if it had */
+#define PVS_FLAG_BOOSTED          (1U << 0) /* the thread has pvschedd's real-time class */
+#define PVS_FLAG_IMAGINED         (1U << 1) /* mode observe: the counters act as if it had */
 #define PVS_FLAG_REPORT_BLOCKED   (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
-#define PVS_FLAG_KVM              (1U << 3) /* halts happen inside ioctl(KVM_RUN), not in a futex wait */
-#define PVS_FLAG_REPORT_URGENT    (1U << 4) /* send PVS_EVENT_URGENT when it is preempted so */
+#define PVS_FLAG_KVM              (1U << 3) /* halts inside ioctl(KVM_RUN), not in a futex wait */
+#define PVS_FLAG_REPORT_URGENT    (1U << 4) /* send PVS_EVENT_URGENT when preempted while urgent */
 #define PVS_FLAG_REPORT_ORDINARY  (1U << 5) /* send PVS_EVENT_ORDINARY while it is boosted */
 #define PVS_FLAG_REPORT_RUN       (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
-#define PVS_FLAG_AGENT            (1U << 7) /* its guest keeps task_intent and cs_state up to date */
+#define PVS_FLAG_AGENT            (1U << 7) /* its guest's agent maintains task_intent, cs_state */
 #define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
 
 /**
- * An epoch tells whether a vCPU's TID still is its own. A TID may be reused once its thread has
- * exited, or once its thread has called execve(), which makes it take over the TID of its process's
- * leader, after the leader has exited. So the tracer tracks both, the leader first. The daemon
- * starts a new epoch each time it begins to track a leader, writes its number into the domain's
- * account, and copies it into that of each vCPU which it finds alive. The tracer overwrites either
- * with PVS_EPOCH_OVER when that thread exits, before the kernel can give away its TID; that is
- * final. The vCPU's TID is its own while both words hold the same number: boost/identity.h has the
- * proof.
+ * An epoch proves that a vCPU's TID is still its own. A TID may be reused once its thread has
+ * exited, or once its thread has called execve(). Then the caller takes over the TID of its
+ * process's leader, after the leader has exited. So the tracer tracks both, the leader first. The
+ * daemon starts a new epoch each time it begins to track a leader. It writes the epoch into the
+ * domain's account, and copies it into the account of each vCPU that it finds alive. The tracer
+ * overwrites either word with PVS_EPOCH_OVER when that thread exits, before the kernel can give
+ * away its TID; that is final. While both words hold the same epoch, the vCPU's TID is its own:
+ * boost/identity.h has the proof.
  */
 #define PVS_EPOCH_UNKNOWN 0U
 #define PVS_EPOCH_OVER    (~0U)
 
-/** How a vCPU thread left its CPU last. */
+/** How a vCPU thread last left its CPU. */
 enum pvs_out {
 	PVS_OUT_NONE = 0,
 	PVS_OUT_PREEMPTED = 1, /* still runnable */
@@ -124,95 +124,92 @@ enum pvs_out {
 
 /** One vCPU thread. */
 struct pvs_vcpu_account {
-	/* written by the daemon; rules only while the slot is not in the tracer's table */
+	/* written by the daemon; a new profile changes the rule while the vCPU is traced */
 	__u32 tid;
 	__u32 flags;
 	__u32 domain;   /* slot in the table of domains */
-	__u32 priority; /* real-time priority while BOOSTED: another one is a foreign change */
+	__u32 priority; /* real-time priority while BOOSTED: any other is a foreign change */
 	struct pvs_bucket_rule rule;
 	__u64 boosted_at_ns;   /* when BOOSTED was last set */
 	__u64 unboosted_at_ns; /* when it was last cleared */
-	__u64 page_address; /* of its struct pvsched_page, in QEMU's address space; 0: none to read
-	                     */
-	__u64 page_generation; /* that its guest must have said hello to */
+	__u64 page_address;    /* of its struct pvsched_page in QEMU's memory; 0: no page */
+	__u64 page_generation; /* the generation that its guest must echo */
 
 	/* written by the tracer in sched_switch, on one CPU at a time */
-	__u64 in_ns;             /* switched in at; 0 while it does not run */
-	__u64 out_ns;            /* switched out at */
-	__u64 repaid_at_ns;      /* the bucket */
-	__u64 used_ns;           /* boosted run time, as it ran */
-	__u64 imagined_ns;       /* what it would have been */
+	__u64 in_ns;             /* when it was switched in; 0 while it does not run */
+	__u64 out_ns;            /* when it was switched out */
+	__u64 repaid_at_ns;      /* its bucket, see core/bucket.h */
+	__u64 used_ns;           /* boosted run time, without the price */
+	__u64 imagined_ns;       /* mode observe: what used_ns would have been */
 	__u64 run_ns;            /* all run time */
-	__u64 wait_ns;           /* runnable and not running */
+	__u64 wait_ns;           /* time that it was runnable and did not run */
 	__u64 sampled_at_ns;     /* when the entitlement was last measured */
 	__u32 out;               /* enum pvs_out */
-	__u32 cpu;               /* where it runs or ran last */
-	__u32 entitled_permille; /* fair share of that CPU it would get now; 0: not known yet */
-	__u32 quota;             /* 1: a CFS bandwidth limit holds for its group or an ancestor */
-	__u32 empty;             /* 1: imagined bucket ran empty and is not full again */
-	__u32 events_lost;       /* the ring buffer was full */
+	__u32 cpu;               /* where it runs or last ran */
+	__u32 entitled_permille; /* fair share of that CPU that it would get now; 0: unknown */
+	__u32 quota;             /* 1: a CFS quota limits its group or an ancestor */
+	__u32 empty;             /* 1: the imagined bucket ran empty and is not full again */
+	__u32 events_lost;       /* events that found the ring buffer full */
 	__u64 switches;
 	__u64 preemptions;
 	__u64 halts;
-	__u64 wakeups_boosted;  /* switched in after sleep while boosted */
-	__u64 wakeups_imagined; /* would have been */
+	__u64 wakeups_boosted;  /* switched in after a sleep while boosted */
+	__u64 wakeups_imagined; /* mode observe: what that would have been */
 	__u64 wait_max_ns;
 	__u32 wait_counts[PVS_WAIT_BUCKETS]; /* delays from runnable to running */
 
 	/* written by the tracer where the thread runs or leaves its CPU */
 	struct pvs_request request;
-	__u64 urgent_work_ns; /* how long its guest is urgent, see pvs_lasts_learn(); 0: not known
-	                       */
-	__u64 urgent_run_ns;  /* and runs, until it sleeps */
+	__u64 urgent_work_ns; /* how long its guest is urgent: pvs_lasts_learn(); 0: unknown */
+	__u64 urgent_run_ns;  /* how long it runs when urgent, until it sleeps; 0: unknown */
 	__u32 page_faults;    /* looks at a page that was not resident */
-	__u32 unseen;         /* it left a CPU to which it had not been seen to come */
+	__u32 unseen;         /* switch-outs whose switch-in was not seen */
 
-	__u64 preempted_after_ns; /* how long its last run was, if it was preempted; else 0 */
-	__u64 watched_ns;         /* the in_ns of the last run that a deadline was started for */
+	__u64 preempted_after_ns; /* length of its last run if that was preempted; else 0 */
+	__u64 watched_ns;         /* in_ns of the last run for which a deadline was started */
 	struct pvs_rhythm rhythm; /* of its wake-ups while boosted */
 
 	/*
-	 * written by the daemon: what of the run that began at earlier_in_ns was boosted before
-	 * boosted_at_ns, until earlier_until_ns; not charged yet
+	 * written by the daemon: the run that began at earlier_in_ns was boosted for earlier_ns
+	 * before boosted_at_ns, until earlier_until_ns; not charged yet
 	 */
 	__u64 earlier_in_ns __attribute__((aligned(64)));
 	__u64 earlier_ns;
 	__u64 earlier_until_ns;
 	__u64 request_grace_ns;   /* see struct pvs_request_run */
-	__u64 interrupts_from_ns; /* REPORT_INTERRUPT: none that comes before is told of */
+	__u64 interrupts_from_ns; /* REPORT_INTERRUPT: earlier interrupts are not reported */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
 	__u64 wakeups;
 	__u32 epoch; /* daemon, tracer: see PVS_EPOCH_OVER */
 	__u32 reserved1;
-	/* by it in sched_switch, before it tells of a halt or of an urgent one that is preempted */
-	__u64 slack_ns; /* the thread's timer slack, when it left its CPU */
+	/* by the tracer in sched_switch, before it reports a halt or a preemption while urgent */
+	__u64 slack_ns; /* the thread's timer slack when it left its CPU */
 	__u64 slack_at_ns;
 
 	/* written by the tracer in KVM's injection points, in the thread's own context */
 	__u64 injections __attribute__((aligned(64)));
-	__u64 injections_unseen; /* of those, the ones whose delivery nobody saw */
+	__u64 injections_unseen; /* of these, injections whose delivery was not seen */
 	__u64 spins;             /* signs that its guest spins: PAUSE exits, yields to others */
-	__u64 spin_since_ns;     /* the boosted run that spins_of_run counts in began at */
+	__u64 spin_since_ns;     /* when the boosted run began that spins_of_run counts in */
 	__u64 spins_of_run;
 
 	/* written by the tracer where an interrupt is delivered to it, from any CPU */
 	__u64 deliveries __attribute__((aligned(64)));
-	__u64 deliveries_own; /* of these, in its own context: its timer, and what it sends itself
-	                       */
-	__u64 deliveries_waiting; /* the first of each wait to run, while not boosted */
-	__u64 interrupt_for_ns;   /* in the last wait of those, which began at */
-	__u64 interrupt_told_ns;  /* PVS_EVENT_INTERRUPT was sent last at */
-	__u64 pending[4];         /* by vector: delivered, and not injected since */
+	__u64 deliveries_own;     /* of these, in its own context: by its timer or by itself */
+	__u64 deliveries_waiting; /* of these, the first in each wait to run, while not boosted */
+	__u64 interrupt_for_ns;   /* when the last such wait began */
+	__u64 interrupt_told_ns;  /* when PVS_EVENT_INTERRUPT was last sent */
+	__u64 pending[4];         /* by vector: delivered and not injected since */
 
-	/* written by the deadline timer */
+	/* written by the tracer at switch-ins and in the deadline timer; cleared by the daemon */
 	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since boosted */
 } __attribute__((aligned(64)));
 
 /**
- * Since when a vCPU that is not seen to run could; 0: it sleeps, or was never seen at all. Each
- * wait has another one, so it names the wait, too.
+ * Since when a vCPU that was not seen to run has been runnable; 0: it sleeps, or was never seen.
+ * Each wait has a different time, so the time names the wait, too.
  */
 static inline __u64 pvs_ready_since(__u32 out, __u64 out_ns, __u64 wake_ns)
 {
@@ -221,86 +218,88 @@ static inline __u64 pvs_ready_since(__u32 out, __u64 out_ns, __u64 wake_ns)
 	return out != PVS_OUT_NONE && wake_ns > out_ns ? wake_ns : 0;
 }
 
-/** One domain: the bucket all its vCPUs share, charged by compare-and-swap from any CPU. */
+/** One domain: the bucket that all its vCPUs share, charged by compare-and-swap from any CPU. */
 struct pvs_domain_account {
 	struct pvs_bucket_rule rule; /* daemon */
 	__u64 repaid_at_ns;          /* tracer */
 	__u64 used_ns;               /* tracer */
 	__u32 helpers_waiting;       /* tracer: one bit for each helper that waits to run */
-	__u32 leader_tid;   /* daemon: the leader of its QEMU, which is a helper; 0: not tracked */
+	__u32 leader_tid;   /* daemon: its QEMU's leader, which is a helper; 0: not tracked */
 	__u32 leader_epoch; /* daemon, tracer: see PVS_EPOCH_OVER */
 	__u32 reserved0;
 } __attribute__((aligned(64)));
 
 /**
- * One thread that works for a domain: QEMU's main thread, an iothread, a vhost worker. Written by
- * the tracer, under the locks under which the kernel wakes, moves and switches that thread.
+ * One helper of a domain: QEMU's main thread, an iothread, or a vhost worker. Written by the
+ * tracer, under the locks under which the kernel wakes, moves and switches that thread.
  */
 struct pvs_helper_account {
-	__u32 tid;       /* daemon; 0: none */
-	__u32 cpu;       /* where it waits, or waited last */
-	__u64 since_ns;  /* it can run and does not, since; 0: it does, or sleeps */
-	__u64 behind_ns; /* in this wait, vCPUs of its domain were charged for this on its CPU */
-	__u64 behind_max_ns; /* in any wait that is over */
-	__u64 wait_ns;       /* all waits that are over */
+	__u32 tid;           /* daemon; 0: none */
+	__u32 cpu;           /* where it waits, or last waited */
+	__u64 since_ns;      /* since when it is runnable and does not run; 0: it runs or sleeps */
+	__u64 behind_ns;     /* this wait: what its domain's vCPUs were charged on its CPU */
+	__u64 behind_max_ns; /* the most in any finished wait */
+	__u64 wait_ns;       /* all finished waits */
 	__u64 wait_max_ns;
 	__u64 waits;
-	__u32 told;  /* 1: in this wait an event said that it is too long */
-	__u32 sheds; /* waits in which that was so */
+	__u32 told;  /* 1: this wait was reported as too long */
+	__u32 sheds; /* waits that were reported as too long */
 } __attribute__((aligned(64)));
 
-/** One host CPU: its bucket is charged for all real-time run time, whoever's, by its own switches.
+/**
+ * One host CPU. Its bucket is charged by the switches on it, for all real-time run time, boosted
+ * and foreign.
  */
 struct pvs_cpu_account {
 	__u64 repaid_at_ns;      /* tracer */
-	__u64 rt_since_ns;       /* tracer: a real-time thread that is not a vCPU's runs since */
-	__u64 rt_run_ns;         /* tracer: all of it, ours and foreign */
-	__u64 foreign_ns;        /* tracer: of that, what was not a boosted vCPU */
-	__u64 softirqd_since_ns; /* tracer: its ksoftirqd waits to run since; 0: it does not */
+	__u64 rt_since_ns;       /* tracer: since when a foreign real-time thread runs */
+	__u64 rt_run_ns;         /* tracer: all real-time run time, boosted and foreign */
+	__u64 foreign_ns;        /* tracer: of that, the foreign part */
+	__u64 softirqd_since_ns; /* tracer: since when its ksoftirqd waits to run; 0: it does not */
 	__u32 softirqd_tid;      /* daemon: its ksoftirqd; 0: none known */
-	__u32 rt_tid;            /* tracer: the thread of rt_since_ns */
+	__u32 rt_tid;            /* tracer: the thread of the last switch that was looked at */
 	__u64 reserved0;
 } __attribute__((aligned(64)));
 
 /**
- * Interrupts as KVM's tracepoints show them, counted on one CPU, for all VMs of the host. Written
- * by the tracer on that CPU.
+ * Interrupts as KVM's tracepoints show them, for all VMs of the host, counted per CPU. Written by
+ * the tracer on that CPU.
  */
 struct pvs_interrupt_counts {
-	__u64 attributed;        /* deliveries to vCPUs that are managed */
-	__u64 own;               /* of these, in their own context, and so while they run */
-	__u64 unattributed;      /* to others, or by somebody who belongs to no VM */
-	__u64 in_handler;        /* by an interrupt handler, which runs in anybody's place */
+	__u64 attributed;        /* deliveries to managed vCPUs */
+	__u64 own;               /* of these, in the vCPU's own context, and so while it runs */
+	__u64 unattributed;      /* to other vCPUs, or by a sender that belongs to no VM */
+	__u64 in_handler;        /* by an interrupt handler, which runs in place of any thread */
 	__u64 by_hardware;       /* of all these: the CPU injects them, so no injection is seen */
 	__u64 injections;        /* by KVM, into any vCPU */
-	__u64 injections_known;  /* of these, into vCPUs that are managed */
-	__u64 injections_unseen; /* of these, the ones whose delivery nobody saw */
+	__u64 injections_known;  /* of these, into managed vCPUs */
+	__u64 injections_unseen; /* of these, injections whose delivery was not seen */
 };
 
 enum pvs_event_type {
-	PVS_EVENT_BLOCKED = 1,   /* a halt, where PVS_FLAG_REPORT_BLOCKED asked for it */
+	PVS_EVENT_BLOCKED = 1,   /* a halt, if PVS_FLAG_REPORT_BLOCKED is set */
 	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, boosted vCPU */
-	PVS_EVENT_FOREIGN = 3,   /* a boosted vCPU has another class or priority than we gave it */
-	PVS_EVENT_QUOTA = 4,     /* a CFS quota appeared over a boosted vCPU, or went */
-	PVS_EVENT_FORK = 5,      /* a boosted vCPU thread made a thread: @arg is its tid */
-	PVS_EVENT_EXIT = 6,      /* a registered thread is gone */
+	PVS_EVENT_FOREIGN = 3,   /* a boosted vCPU has a priority that pvschedd did not give it */
+	PVS_EVENT_QUOTA = 4,     /* a CFS quota above a vCPU appeared or went: @arg is 1 or 0 */
+	PVS_EVENT_FORK = 5,      /* a boosted vCPU thread made a thread: @arg is its TID */
+	PVS_EVENT_EXIT = 6,      /* a registered vCPU thread exited */
 	PVS_EVENT_SOFTIRQD = 7,  /* ksoftirqd waits behind a running, boosted vCPU */
-	PVS_EVENT_URGENT = 8,    /* preempted, not boosted, and its guest says it is urgent */
-	PVS_EVENT_ORDINARY = 9,  /* runs boosted, and its guest says that it need not */
-	PVS_EVENT_RUN = 10,      /* switched in, where PVS_FLAG_REPORT_RUN asked for it */
+	PVS_EVENT_URGENT = 8,    /* an unboosted vCPU was preempted while its guest is urgent */
+	PVS_EVENT_ORDINARY = 9,  /* a vCPU runs boosted, and its guest does ordinary work */
+	PVS_EVENT_RUN = 10,      /* switched in, if PVS_FLAG_REPORT_RUN is set */
 	PVS_EVENT_HELPER = 11, /* a helper of its domain waits too long behind it: @arg is which */
-	PVS_EVENT_INTERRUPT = 13, /* came while it waits to run, not boosted; @arg: the vector */
-	PVS_EVENT_SPIN = 14,      /* it runs boosted, and its guest spins */
-	PVS_EVENT_EXEC = 15,      /* a vCPU thread has another number, @arg, by exec */
+	PVS_EVENT_INTERRUPT = 13, /* for an unboosted vCPU that waits to run; @arg: the vector */
+	PVS_EVENT_SPIN = 14,      /* a vCPU runs boosted, and its guest spins */
+	PVS_EVENT_EXEC = 15,      /* a vCPU thread has another TID, @arg, by execve() */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */
 enum pvs_bucket {
-	PVS_BUCKET_NONE = 0, /* none is: its deadline could not be started */
+	PVS_BUCKET_NONE = 0, /* no bucket: the deadline could not be started */
 	PVS_BUCKET_VCPU = 1,
 	PVS_BUCKET_DOMAIN = 2,
 	PVS_BUCKET_CPU = 3,
-	PVS_BUCKET_UNSEEN = 4, /* none is: see PVS_UNSEEN_NS */
+	PVS_BUCKET_UNSEEN = 4, /* no bucket: see PVS_UNSEEN_NS */
 };
 
 struct pvs_event {
@@ -312,8 +311,9 @@ struct pvs_event {
 };
 
 /**
- * Index of a delay in wait_counts: exact below 4 us, then four buckets for every doubling. Bucket i
- * holds delays below pvs_wait_bucket_limit_us(i) and at least those of the bucket before.
+ * The index of a delay in wait_counts: exact below 4 us, then four buckets for each
+ * doubling. Bucket i holds delays below pvs_wait_bucket_limit_us(i), and at least the
+ * limit of the bucket before.
  */
 static inline __u32 pvs_wait_bucket(__u64 wait_ns)
 {
@@ -324,7 +324,7 @@ static inline __u32 pvs_wait_bucket(__u64 wait_ns)
 		return (__u32)us;
 	if (us >= (1ULL << 21))
 		return PVS_WAIT_BUCKETS - 1;
-	/* at most 21 steps: us < 2^21 here; written without a builtin for the verifier's sake */
+	/* us < 2^21 here, so 20 steps are enough; no builtin, for the verifier's sake */
 	for (int i = 0; i < 20; i++) {
 		if ((us >> shift) < 8)
 			break;
@@ -334,7 +334,7 @@ static inline __u32 pvs_wait_bucket(__u64 wait_ns)
 	return index < PVS_WAIT_BUCKETS ? index : PVS_WAIT_BUCKETS - 1;
 }
 
-/** The delay in us that every entry of bucket @index lies below. */
+/** The limit in us that all delays in bucket @index lie below. */
 static inline __u64 pvs_wait_bucket_limit_us(__u32 index)
 {
 	__u32 shift;

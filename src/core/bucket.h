@@ -2,20 +2,19 @@
 #pragma once
 
 /*
- * The token bucket, one word wide. Shared by the tracer, which charges what ran, by the policy,
- * which decides on what is left, and by the simulator: one arithmetic, so that they cannot
- * disagree.
+ * The token bucket, one word wide. The tracer charges it with what ran, the policy decides on what
+ * is left, and the simulator does both. They share one arithmetic, so that they cannot disagree.
  *
- * Instead of a level and the time it was valid at, a bucket holds the time at which all that was
- * charged will have been paid for (`repaid_at`, ns on the monotonic clock). A charge of c ns at a
- * share of r permille takes c * 1000 / r ns to repay, and moves repaid_at that far from now, or
- * from where it was if that is later. A bucket whose repaid_at lies in the past is full.
+ * A bucket does not hold a level and the time at which that was valid. It holds the time at which
+ * all that was charged will have been paid for (`repaid_at`, ns on the monotonic clock). A charge
+ * of c ns at a share of r permille takes c * 1000 / r ns to repay. It moves repaid_at that far from
+ * now, or from where it was if that is later. A bucket whose repaid_at lies in the past is full.
  *
- * Over any window W the sum of charges is at most burst + share * W, plus what was overdrawn, which
- * stays a debt and is paid before anything else.
+ * Over any window W the sum of charges is at most burst + share * W, plus what was overdrawn. The
+ * overdraft stays a debt and is paid before anything else.
  *
- * One word because several CPUs charge a domain's bucket at once: a compare-and-swap is all it
- * takes.
+ * It is one word because several CPUs charge a domain's bucket at once: a compare-and-swap is all
+ * that this takes.
  */
 
 #include <linux/types.h>
@@ -23,19 +22,19 @@
 /** What a bucket allows. */
 struct pvs_bucket_rule {
 	__u64 burst_ns;       /* capacity */
-	__u32 share_permille; /* refill, in thousandths of wall time; 1..1000, 0 refuses everything
-	                       */
+	__u32 share_permille; /* refill in permille of wall time, 1..1000; 0 refuses all */
 	__u32 pad;
 };
 
 /**
- * No charge moves repaid_at further than this from now: a debt is bounded, whatever went wrong. Ten
- * times what the largest burst takes to repay at the smallest share.
+ * No charge moves repaid_at further than this from now, so a debt is bounded, whatever went wrong.
+ * It is ten times what the largest burst takes to repay at the smallest share.
  */
 #define PVS_BUCKET_DEBT_MAX_NS (100ULL * 1000 * 1000 * 1000)
 
 /**
- * What is left at @now_ns, in ns: burst_ns when full, 0 or less when empty. Negative is debt.
+ * The tokens that are left at @now_ns, in ns: burst_ns when full, 0 or less when empty.
+ * Negative is debt.
  */
 static inline __s64 pvs_bucket_tokens(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
                                       __u64 now_ns)
@@ -52,9 +51,7 @@ static inline __s64 pvs_bucket_tokens(const struct pvs_bucket_rule *rule, __u64 
 	return (__s64)rule->burst_ns - (__s64)(owed_ns * rule->share_permille / 1000);
 }
 
-/**
- * The new repaid_at after @charge_ns were used up until @now_ns. The caller stores it.
- */
+/** The new repaid_at after @charge_ns were used up until @now_ns. The caller stores it. */
 static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
                                       __u64 now_ns, __u64 charge_ns)
 {
@@ -65,9 +62,9 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 
 	if (latest_ns < now_ns)
 		latest_ns = ~0ULL;
+	/* a damaged word stays a debt, and does not wrap into credit */
 	if (from_ns > latest_ns)
-		from_ns =
-		        latest_ns; /* a damaged word stays a debt, and does not wrap into credit */
+		from_ns = latest_ns;
 	if (charge_ns > PVS_BUCKET_DEBT_MAX_NS)
 		charge_ns = PVS_BUCKET_DEBT_MAX_NS;
 	repaid_ns = from_ns + (charge_ns * 1000 + share - 1) / share;
@@ -75,9 +72,9 @@ static inline __u64 pvs_bucket_charge(const struct pvs_bucket_rule *rule, __u64 
 }
 
 /**
- * As of when a use that ended at @until_ns is charged at @now_ns. One that ended long ago counts as
- * of a second ago: a charge bounds the debt by what is bearable at its own time, and must not cut
- * what others have come to owe since.
+ * As of when a use that ended at @until_ns is charged at @now_ns: as of its end, but at most a
+ * second ago. A charge bounds the debt relative to its own time, so an older time would cut the
+ * debt that other charges have added since.
  */
 static inline __u64 pvs_bucket_until(__u64 until_ns, __u64 now_ns)
 {
@@ -85,10 +82,10 @@ static inline __u64 pvs_bucket_until(__u64 until_ns, __u64 now_ns)
 }
 
 /**
- * What a use of @used_ns costs a vCPU whose fair entitlement is @entitled_permille of a CPU (0: not
- * known). Real-time run time is free in the fair class, so a vCPU that competes with many is
- * charged as much more as its fair share is less than the share of its profile: in the long run it
- * is never boosted for more than it could have had anyway.
+ * The price of a use of @used_ns for a vCPU whose fair entitlement is @entitled_permille of a CPU
+ * (0: unknown). Real-time run time is free in the fair class. So if the fair share is less than the
+ * share of the vCPU's profile, the charge is greater by the same ratio. In the long run no vCPU is
+ * boosted for longer than it could have run anyway.
  */
 static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 used_ns,
                                      __u32 entitled_permille)
@@ -99,8 +96,8 @@ static inline __u64 pvs_bucket_price(const struct pvs_bucket_rule *rule, __u64 u
 }
 
 /**
- * The new repaid_at of a vCPU's own bucket after @used_ns of run time that ended at @until_ns; as
- * it was if that is 0.
+ * The new repaid_at of a vCPU's own bucket after @used_ns of run time that ended at @until_ns;
+ * unchanged if @used_ns is 0.
  */
 static inline __attribute__((always_inline)) __u64
 pvs_bucket_use(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns, __u64 used_ns,
@@ -112,7 +109,7 @@ pvs_bucket_use(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns, __u64 use
 	                         pvs_bucket_price(rule, used_ns, entitled_permille));
 }
 
-/** The other way round: how long a vCPU may run for @tokens_ns, at that price. */
+/** The inverse of the price: how long a vCPU may run for @tokens_ns. */
 static inline __s64 pvs_bucket_worth(const struct pvs_bucket_rule *rule, __s64 tokens_ns,
                                      __u32 entitled_permille)
 {
@@ -122,8 +119,8 @@ static inline __s64 pvs_bucket_worth(const struct pvs_bucket_rule *rule, __s64 t
 }
 
 /**
- * The earliest time at which @want_ns tokens are left (at most the burst), if nothing is charged
- * until then; a time in the past when they are there already.
+ * The earliest time at which @want_ns tokens (at most the burst) are left, if nothing is charged
+ * until then. If they are left already, a time in the past.
  */
 static inline __u64 pvs_bucket_ready_at(const struct pvs_bucket_rule *rule, __u64 repaid_at_ns,
                                         __u64 want_ns)

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * How long a thread that works for a domain waits behind that domain's own boosted vCPUs: a wait's
- * begin, its end, and what is charged meanwhile. Shared by the tracer and the simulator.
+ * How long a helper waits behind boosted vCPUs of its own domain: when a wait begins and ends, and
+ * what is charged meanwhile. Shared by the tracer and the simulator.
  */
 
 #include "core/account.h"
 
-/** It can run on @cpu, and does not. */
+/** The helper is runnable on @cpu and does not run. */
 static inline void pvs_helper_wait_begin(struct pvs_helper_account *helper, __u32 cpu, __u64 now_ns)
 {
 	helper->cpu = cpu;
@@ -19,7 +19,7 @@ static inline void pvs_helper_wait_begin(struct pvs_helper_account *helper, __u3
 	helper->since_ns = now_ns;
 }
 
-/** It was switched in. */
+/** The helper was switched in. */
 static inline void pvs_helper_wait_end(struct pvs_helper_account *helper, __u64 now_ns)
 {
 	__u64 wait_ns = now_ns - helper->since_ns;
@@ -33,7 +33,7 @@ static inline void pvs_helper_wait_end(struct pvs_helper_account *helper, __u64 
 		helper->behind_max_ns = helper->behind_ns;
 }
 
-/** A vCPU of its domain was charged on @cpu for @charge_ns, used up until @until_ns. */
+/** A vCPU of the helper's domain was charged on @cpu for @charge_ns, used up until @until_ns. */
 static inline void pvs_helper_charge(struct pvs_helper_account *helper, __u32 cpu, __u64 until_ns,
                                      __u64 charge_ns)
 {
@@ -45,7 +45,7 @@ static inline void pvs_helper_charge(struct pvs_helper_account *helper, __u32 cp
 	helper->behind_ns += waited_ns < charge_ns ? waited_ns : charge_ns;
 }
 
-/** How long it has waited behind boosted vCPUs, with the run of @vcpu that goes on. */
+/** How long the helper has waited behind boosted vCPUs, the current run of @vcpu included. */
 static inline __u64 pvs_helper_behind(const struct pvs_helper_account *helper,
                                       const struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
@@ -56,7 +56,7 @@ static inline __u64 pvs_helper_behind(const struct pvs_helper_account *helper,
 	return helper->behind_ns + (now_ns > from_ns ? now_ns - from_ns : 0);
 }
 
-/** How much longer it may wait; 0: it has waited too long, which is counted once a wait. */
+/** How much longer the helper may wait; 0: it has waited too long, counted once per wait. */
 static inline __u64 pvs_helper_patience(struct pvs_helper_account *helper,
                                         const struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {

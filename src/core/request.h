@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * What a guest requests: the machine that turns the words of its page into one urgency. The tracer
- * runs it in the vCPU thread, the booster when it looks at a page, the simulator in place of the
- * tracer; each keeps a struct pvs_request and gives it what it read.
+ * What a guest requests: the state machine that turns the words of its page into one urgency. The
+ * tracer runs it in the vCPU thread, the booster when it looks at a page, and the simulator in
+ * place of the tracer. Each keeps a struct pvs_request and passes it what was read.
  *
- * A guest has two voices: an application (the word request) and its scheduler (task_intent and
- * cs_state), which counts only where an agent maintains it. Each voice lapses by its own time when
- * it is not renewed, and a renewal is a change of its word. Nothing that a guest writes is believed
- * beyond what the host saw itself.
+ * A guest requests by its application (the word request) and by its scheduler (task_intent and
+ * cs_state). The scheduler counts only where an agent maintains its words. Each of the two lapses
+ * on its own when its lease is not renewed, and a renewal is a change of its word. The host
+ * believes a guest only within what the host itself saw.
  */
 
 #include <linux/types.h>
@@ -17,26 +17,25 @@
 #include "pvsched/page.h"
 
 /**
- * A vCPU whose guest says that it does nothing urgent keeps its boost for at least this long after
- * it was switched in: an interrupt needs as long to lead to a task that says otherwise.
+ * A vCPU whose guest does ordinary work keeps its boost for at least this long after it was
+ * switched in. An interrupt takes as long to lead to a task that requests otherwise.
  */
 #define PVS_REQUEST_GRACE_NS 50000
 
-/** Nothing urgent is expected to last for longer. */
+/** Urgent work is not expected to last longer than this. */
 #define PVS_URGENT_MAX_NS 10000000
 
-/** How far the guest's monotonic clock is behind the host's: learned, the smallest that was seen.
- */
+/** How far the guest's monotonic clock is behind the host's: the smallest distance seen so far. */
 struct pvs_guest_clock {
 	__u64 offset_ns; /* modulo 2^64 */
 	__u64 seen_ns;   /* host time of the last word that it was learned from; 0: none */
 };
 
 /**
- * When a word was written, in host time, from when its guest says that it was, @written_ns by its
- * own clock; 0: it does not say. It was after @since_ns and not after @now_ns, whatever is said.
- * The word that is seen soonest after it was written tells the offset best; 1 ns in 1024 is allowed
- * for clocks that do not run alike.
+ * When a word was written, in host time. @written_ns is when, by the guest's clock; 0: the guest
+ * does not say. The result is not before @since_ns and not after @now_ns, whatever the guest says.
+ * A word that is seen soon after it was written tells the offset best, so the smallest offset
+ * counts. It may grow by 1 ns in 1024, for clocks that run at different rates.
  */
 static inline __attribute__((always_inline)) __u64
 pvs_guest_clock_to_host(struct pvs_guest_clock *clock, __u64 written_ns, __u64 since_ns,
@@ -57,41 +56,40 @@ pvs_guest_clock_to_host(struct pvs_guest_clock *clock, __u64 written_ns, __u64 s
 
 /** One look at a page. */
 struct pvs_request_look {
-	/* as they lie in the page */
+	/* as they are in the page */
 	__u64 request, expect, written_ns, generation_echo;
 	__u64 task_intent, cs_state; /* 0 without an agent */
 
-	__u64 generation;   /* that the guest must echo */
-	__u64 ran_since_ns; /* the vCPU runs, or ran last, since: it wrote nothing before; 0: not
-	                       known */
+	__u64 generation;   /* the generation that the guest must echo */
+	__u64 ran_since_ns; /* when its last run began: it wrote nothing before; 0: unknown */
 	__u64 now_ns;
 	int agent; /* an agent maintains task_intent and cs_state */
 };
 
 /** What is known of a guest's requests. Zeroed: nothing. */
 struct pvs_request {
-	__u64 words[3];    /* request, task_intent, cs_state: as last read */
-	__u64 generation;  /* that the words and the clock belong to */
-	__u64 read_ns;     /* the last look */
-	__u64 changed_ns;  /* the words were first seen like this; 0: none of this generation */
-	__u64 request_ns;  /* the application says this since */
-	__u64 intent_ns;   /* the scheduler says this since */
-	__u64 expected_ns; /* urgent again at; 0: not known */
+	__u64 words[3];    /* request, task_intent, cs_state, as last read */
+	__u64 generation;  /* the generation of the words and the clock */
+	__u64 read_ns;     /* when the page was last looked at */
+	__u64 changed_ns;  /* when the words last changed; 0: none seen of this generation */
+	__u64 request_ns;  /* since when the application says this */
+	__u64 intent_ns;   /* since when the scheduler says this */
+	__u64 expected_ns; /* when it will be urgent again; 0: unknown */
 	struct pvs_guest_clock clock;
 	__u32 urgency;       /* enum pvsched_urgency, at read_ns; never INVALID */
 	__u32 agent;         /* not 0: the scheduler's words count */
-	__u32 invalid_total; /* changes of a voice to a word that has no meaning */
+	__u32 invalid_total; /* changes to a word that has no meaning */
 	__u32 stale_total;   /* looks at a page whose guest echoes another generation */
 };
 
-/** A voice that was not renewed has lapsed, whatever the other one does. */
+/** A request that was not renewed has lapsed, whatever the other source of the guest does. */
 static inline __attribute__((always_inline)) enum pvsched_urgency
 pvs_request_in_force(enum pvsched_urgency said, __u64 since_ns, __u64 now_ns)
 {
 	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_URGENCY_NONE : said;
 }
 
-/** What the guest wants at @now_ns, by its words as last read. Never PVSCHED_URGENCY_INVALID. */
+/** What the guest requests at @now_ns, by its words as last read. Never PVSCHED_URGENCY_INVALID. */
 static inline __attribute__((always_inline)) enum pvsched_urgency
 pvs_request_urgency(const struct pvs_request *r, __u64 now_ns)
 {
@@ -108,8 +106,9 @@ pvs_request_urgency(const struct pvs_request *r, __u64 now_ns)
 }
 
 /*
- * The application's word is another one, or the first. When it was written is known only where it
- * says when it will be urgent again, by the guest's clock or at worst by the look before.
+ * Notes a first or changed word of the application. When it was written is known only if the guest
+ * says when it will be urgent again: by the guest's clock, or at worst by the look before.
+ * Otherwise the word counts from this look on.
  */
 static inline __attribute__((always_inline)) void
 pvs_request_note_application(struct pvs_request *r, const struct pvs_request_look *look,
@@ -142,7 +141,7 @@ pvs_request_note_scheduler(struct pvs_request *r, const struct pvs_request_look 
 		r->invalid_total++;
 }
 
-/** Words of another generation, and what their guest's clock was, say nothing of this one. */
+/** Words of another generation, and the clock of that guest, say nothing of this generation. */
 static inline __attribute__((always_inline)) void pvs_request_forget(struct pvs_request *r,
                                                                      __u64 generation)
 {
@@ -153,7 +152,7 @@ static inline __attribute__((always_inline)) void pvs_request_forget(struct pvs_
 	};
 }
 
-/** Brings @r up to date. Afterwards r->urgency is what the guest wants now. */
+/** Brings @r up to date. Afterwards r->urgency is what the guest requests now. */
 static inline __attribute__((always_inline)) void
 pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
 {
@@ -178,8 +177,9 @@ pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
 }
 
 /**
- * How long something takes: longer than four in five times. @known_ns is what was learned before,
- * 0: nothing; @took_ns one more. One that was interrupted for long counts little.
+ * Learns how long something takes: about four in five times, it takes less than the result.
+ * @known_ns is what was learned before, 0: nothing; @took_ns is how long it took this time. An
+ * interruption may have stretched that, so a long time counts little.
  */
 static inline __u64 pvs_lasts_learn(__u64 known_ns, __u64 took_ns)
 {
@@ -194,16 +194,16 @@ static inline __u64 pvs_lasts_learn(__u64 known_ns, __u64 took_ns)
 	return known_ns - (known_ns - took_ns) / 16;
 }
 
-/** A boosted vCPU that runs, as far as its guest's requests are concerned. */
+/** The run of a boosted vCPU, as far as its guest's requests are concerned. */
 struct pvs_request_run {
 	enum pvsched_urgency urgency;
-	__u64 in_ns;         /* it runs since */
-	__u64 said_ns;       /* its guest says so since */
-	__u64 urgent_run_ns; /* how long it runs when it is urgent, until it sleeps; 0: not known */
-	__u64 grace_ns;      /* how long it may do ordinary work before it is to yield */
+	__u64 in_ns;         /* when the run began */
+	__u64 said_ns;       /* since when its guest requests this urgency */
+	__u64 urgent_run_ns; /* how long it runs when urgent, until it sleeps; 0: unknown */
+	__u64 grace_ns;      /* how much ordinary work it may do before it yields */
 };
 
-/** Since when it does ordinary work in this run; 0: it does none. */
+/** Since when the vCPU does ordinary work in this run; 0: it does none. */
 static inline __u64 pvs_request_ordinary_since(const struct pvs_request_run *run)
 {
 	if (run->urgency != PVSCHED_URGENCY_ORDINARY)
@@ -212,8 +212,8 @@ static inline __u64 pvs_request_ordinary_since(const struct pvs_request_run *run
 }
 
 /**
- * When it will have done ordinary work for long enough, as far as that can be known: the next look
- * at its page. Always after @now_ns.
+ * When the vCPU will have done ordinary work for its grace, as far as that can be known: the next
+ * look at its page. Always after @now_ns.
  */
 static inline __u64 pvs_request_look_at(const struct pvs_request_run *run, __u64 now_ns)
 {

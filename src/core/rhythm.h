@@ -2,26 +2,26 @@
 #pragma once
 
 /*
- * When a vCPU that sleeps will be woken again: most guests that want latency are woken by a
- * periodic timer. Shared by the tracer and the simulator, as bucket.h is. It only says when it is
- * worth while to start a timer in advance; a wrong guess costs a timer, and never a deadline.
+ * When a vCPU that sleeps will be woken again. Most guests that need low latency are woken by a
+ * periodic timer. Shared by the tracer and the simulator. The result only says whether a timer is
+ * worth starting in advance: a wrong guess costs a timer, and never a deadline.
  */
 
 #include <linux/types.h>
 
-/** Nobody who is woken more seldom than this gains by a microsecond saved at each wake-up. */
+/** A vCPU that is woken less often than this gains nothing by a microsecond saved per wake-up. */
 #define PVS_RHYTHM_MAX_NS 20000000ULL
 
-/** Its wake-ups. Zeroed: nothing is known. */
+/** The wake-ups of a vCPU. Zeroed: nothing is known. */
 struct pvs_rhythm {
-	__u64 woken_ns;  /* the last one */
-	__u64 period_ns; /* to the next, on the short side; 0: not known */
+	__u64 woken_ns;  /* when it was last woken */
+	__u64 period_ns; /* from one to the next, rather too short; 0: unknown */
 };
 
 /**
- * It was woken at @now_ns. What comes sooner than expected must be expected the next time, since it
- * finds no timer; what comes later only makes one fire for nothing. So a shorter period is learned
- * at once by half, a longer one by an eighth.
+ * The vCPU was woken at @now_ns. A wake-up that comes sooner than expected finds no timer, so a
+ * shorter period is learned quickly, by half. A wake-up that comes later only makes a timer fire
+ * for nothing, so a longer period is learned by an eighth.
  */
 static inline void pvs_rhythm_learn(struct pvs_rhythm *rhythm, __u64 now_ns)
 {
@@ -40,8 +40,8 @@ static inline void pvs_rhythm_learn(struct pvs_rhythm *rhythm, __u64 now_ns)
 }
 
 /**
- * When it will be woken, after @now_ns; 0 if it is not known to be woken often, or should have been
- * already: then it is not regular, or has nothing more to do.
+ * When the vCPU will be woken, after @now_ns. 0: it is not known to be woken often, or it should
+ * have been woken already. Then it is not regular, or has nothing more to do.
  */
 static inline __u64 pvs_rhythm_next(const struct pvs_rhythm *rhythm, __u64 now_ns)
 {
@@ -53,9 +53,9 @@ static inline __u64 pvs_rhythm_next(const struct pvs_rhythm *rhythm, __u64 now_n
 }
 
 /**
- * When the deadline of the run that begins at @next_ns with @left_ns to spend is due, if it is
- * started in advance: a little before the end, so that it holds for one that is woken somewhat
- * sooner, too.
+ * When a deadline that is started in advance is due, for the run that begins at @next_ns with
+ * @left_ns to spend. It is a little before the end, so that it also holds for a vCPU that is woken
+ * somewhat sooner.
  */
 static inline __u64 pvs_rhythm_due(__u64 next_ns, __u64 left_ns)
 {

@@ -2,34 +2,34 @@
 #pragma once
 
 /*
- * What a run of a vCPU costs, and how long it may go on. The tracer and the simulator charge with
- * it, the booster looks with it at a run that is not charged yet. No function here has a side
- * effect but on the accounts that it is given.
+ * What a run of a vCPU costs, and how long it may go on. The tracer and the simulator charge by it;
+ * the booster uses it to look at a run that is not charged yet. The functions change nothing except
+ * the accounts that they are given.
  */
 
 #include "core/account.h"
 
-/* Others write these words meanwhile: one load each, never repeated. */
+/* Other CPUs write these words at the same time: one load each, never repeated. */
 #define PVS_READ(word) (*(const volatile __typeof__(word) *)&(word))
 
 /**
- * What of a run is boosted and not charged yet. A vCPU that is unboosted and boosted again in one
- * run has two stretches: those before the last one are added up, as if they had been at the end of
- * the last of them.
+ * The boosted part of a run that is not charged yet. A vCPU that is unboosted and boosted again in
+ * one run has several stretches. All stretches before the last one are added up, as if they had
+ * been one that ended when the latest of them did.
  */
 struct pvs_run {
 	__u64 earlier_ns, earlier_until_ns;
 	__u64 last_ns, last_until_ns;
 };
 
-/** The stretches before the last one; 0: there is one at most. */
+/** The stretches before the last one, added up; 0: there is at most one stretch. */
 static inline __attribute__((always_inline)) __u64
 pvs_run_earlier(const struct pvs_vcpu_account *vcpu, __u64 in_ns)
 {
 	return in_ns && PVS_READ(vcpu->earlier_in_ns) == in_ns ? PVS_READ(vcpu->earlier_ns) : 0;
 }
 
-/** The run since @in_ns, as of @now_ns. @in_ns 0: the vCPU does not run. */
+/** The boosted part of the run since @in_ns, as of @now_ns. @in_ns 0: the vCPU does not run. */
 static inline __attribute__((always_inline)) struct pvs_run
 pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 {
@@ -51,7 +51,7 @@ pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 	return run;
 }
 
-/** What the last stretch is charged for: together with the others at least PVS_CHARGE_MIN_NS. */
+/** What the last stretch is charged: together with the others at least PVS_CHARGE_MIN_NS. */
 static inline __u64 pvs_run_last_charge(const struct pvs_run *run)
 {
 	if (run->last_ns && run->last_ns + run->earlier_ns < PVS_CHARGE_MIN_NS)
@@ -59,7 +59,7 @@ static inline __u64 pvs_run_last_charge(const struct pvs_run *run)
 	return run->last_ns;
 }
 
-/** When the vCPU's own bucket will be full again, the run included. */
+/** When the vCPU's own bucket will be full again, with @run charged. */
 static inline __u64 pvs_run_full_at(const struct pvs_run *run, const struct pvs_bucket_rule *rule,
                                     __u64 repaid_at_ns, __u32 entitled_permille, __u64 now_ns)
 {
@@ -78,9 +78,9 @@ struct pvs_buckets {
 };
 
 /**
- * How long a boosted vCPU may go on running at @now_ns: the least of its own, its domain's and its
- * CPU's tokens, less what it ran boosted since @since_ns, which is not charged yet. *which is the
- * bucket that has least.
+ * How long a boosted vCPU may go on running at @now_ns. This is the least of its own, its domain's
+ * and its CPU's tokens, less its boosted run since @since_ns, which is not charged yet. *which is
+ * the bucket with the least.
  */
 static inline __attribute__((always_inline)) __s64
 pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u32 *which)
@@ -113,7 +113,7 @@ pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u3
 	return left_ns - (__s64)(now_ns - since_ns);
 }
 
-/** Charges the vCPU's own bucket with @charge_ns that were used up until @until_ns. */
+/** Charges the vCPU's own bucket, at its price, for @charge_ns used up until @until_ns. */
 static inline void pvs_vcpu_charge(struct pvs_vcpu_account *vcpu, __u64 until_ns, __u64 charge_ns)
 {
 	charge_ns = pvs_bucket_price(&vcpu->rule, charge_ns, vcpu->entitled_permille);
@@ -121,12 +121,12 @@ static inline void pvs_vcpu_charge(struct pvs_vcpu_account *vcpu, __u64 until_ns
 	        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until_ns, charge_ns);
 }
 
-/** Charges a domain's bucket. Its vCPUs do so from several CPUs at once. */
+/** Charges a domain's bucket. Several CPUs may do so at once. */
 static inline __attribute__((always_inline)) void
 pvs_domain_charge(struct pvs_domain_account *domain, __u64 until_ns, __u64 charge_ns)
 {
 	__sync_fetch_and_add(&domain->used_ns, charge_ns);
-	/* Sixteen failures in a row would take sixteen CPUs charging within nanoseconds. */
+	/* Sixteen failures in a row would take sixteen CPUs that charge within nanoseconds. */
 	for (int i = 0; i < 16; i++) {
 		__u64 before = domain->repaid_at_ns;
 		__u64 after = pvs_bucket_charge(&domain->rule, before, until_ns, charge_ns);
@@ -136,7 +136,7 @@ pvs_domain_charge(struct pvs_domain_account *domain, __u64 until_ns, __u64 charg
 	}
 }
 
-/** Charges a CPU's bucket, on that CPU. @foreign: what ran was no boosted vCPU. */
+/** Charges a CPU's bucket, on that CPU. @foreign: the run was not that of a boosted vCPU. */
 static inline void pvs_cpu_charge(struct pvs_cpu_account *cpu, const struct pvs_bucket_rule *rule,
                                   __u64 until_ns, __u64 charge_ns, int foreign)
 {
@@ -148,7 +148,7 @@ static inline void pvs_cpu_charge(struct pvs_cpu_account *cpu, const struct pvs_
 
 /**
  * Mode observe: a vCPU was switched in. Counts the wake-ups that a boost would have covered; the
- * bucket behaves as it would have.
+ * bucket behaves as it would with boosts.
  */
 static inline void pvs_imagined_in(struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
@@ -158,7 +158,7 @@ static inline void pvs_imagined_in(struct pvs_vcpu_account *vcpu, __u64 now_ns)
 		vcpu->wakeups_imagined++;
 }
 
-/** Mode observe: it is switched out after @ran_ns. */
+/** Mode observe: the vCPU is switched out after @ran_ns. */
 static inline void pvs_imagined_out(struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 ran_ns)
 {
 	__s64 left_ns = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now_ns);
@@ -177,13 +177,13 @@ static inline void pvs_imagined_out(struct pvs_vcpu_account *vcpu, __u64 now_ns,
 		vcpu->empty = 1;
 }
 
-/** What is known of its fair entitlement, after one more measurement. */
+/** What is known of a vCPU's fair entitlement after one more sample, @permille. */
 static inline __u32 pvs_entitled_learn(__u32 known_permille, __u32 permille)
 {
 	return known_permille ? (known_permille * 3 + permille + 3) / 4 : permille;
 }
 
-/** Its run, as far as its guest's requests are concerned. */
+/** The current run of a vCPU, as far as its guest's requests are concerned. */
 static inline struct pvs_request_run pvs_run_request(const struct pvs_vcpu_account *vcpu)
 {
 	__u64 request_ns = vcpu->request.request_ns, intent_ns = vcpu->request.intent_ns;
@@ -199,8 +199,8 @@ static inline struct pvs_request_run pvs_run_request(const struct pvs_vcpu_accou
 }
 
 /**
- * In how many ns a boosted vCPU that runs is looked at next: @left_ns, when its tokens end, or
- * sooner, when its guest may say that it does ordinary work.
+ * In how many ns to look next at a boosted vCPU that runs: in @left_ns, when its tokens end, or
+ * sooner, when its guest may have turned to ordinary work.
  */
 static inline __attribute__((always_inline)) __u64
 pvs_run_next_look(const struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 left_ns)
@@ -215,7 +215,7 @@ pvs_run_next_look(const struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 left_
 	return look_ns < left_ns ? look_ns : left_ns;
 }
 
-/** Has it done ordinary work for so long that it should yield, and is that to be told? */
+/** Whether the vCPU has done ordinary work for so long that it should yield, and reports are on. */
 static inline int pvs_run_is_ordinary(const struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
 	struct pvs_request_run run = pvs_run_request(vcpu);
@@ -226,9 +226,10 @@ static inline int pvs_run_is_ordinary(const struct pvs_vcpu_account *vcpu, __u64
 }
 
 /**
- * It ran boosted, and its page was looked at at @now_ns. If its guest has become ordinary since the
- * look before, that tells how long it was urgent, and if it is asleep now, how long it runs for
- * that. What ran before @expected_ns, at which it was expected to be urgent, is not of it.
+ * A vCPU ran boosted, and its page was read at @now_ns. If its guest has become ordinary since the
+ * look before, that tells how long the guest was urgent. If the vCPU is asleep now, it also tells
+ * how long the vCPU runs when urgent. If the guest was expected to be urgent at @expected_ns, the
+ * part of the run before that time does not count.
  */
 static inline void pvs_run_learn_urgency(struct pvs_vcpu_account *vcpu, __u64 expected_ns,
                                          __u64 now_ns, int asleep)

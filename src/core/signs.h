@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * Signs that a guest gives without a page: an interrupt that waits with its vCPU, and spinning.
- * Which of them are worth an event is decided here, for the tracer and the simulator alike.
+ * Signs that a guest gives without a page: an interrupt for a vCPU that waits to run, and spinning.
+ * Decides which signs are worth an event, for the tracer and the simulator alike.
  */
 
 #include "core/account.h"
 
 /**
- * An interrupt was delivered to a vCPU. Returns 1 if it is the first in a wait to run of a vCPU
- * that is not boosted. Senders on several CPUs may call it at once.
+ * An interrupt was delivered to a vCPU. Returns 1 if it is the first one in the current wait of an
+ * unboosted vCPU. Senders on several CPUs may call this at once.
  */
 static inline __attribute__((always_inline)) int
 pvs_interrupt_is_first(struct pvs_vcpu_account *vcpu)
@@ -21,12 +21,12 @@ pvs_interrupt_is_first(struct pvs_vcpu_account *vcpu)
 	if (!ready_ns || before == ready_ns || (vcpu->flags & PVS_FLAG_BOOSTED))
 		return 0;
 	if (__sync_val_compare_and_swap(&vcpu->interrupt_for_ns, before, ready_ns) != before)
-		return 0; /* another CPU has counted one for this wait */
+		return 0; /* another CPU has counted an interrupt for this wait */
 	__sync_fetch_and_add(&vcpu->deliveries_waiting, 1);
 	return 1;
 }
 
-/** It was the first. Returns 1 if it is to be told of: see PVS_INTERRUPT_TOLD_NS. */
+/** The interrupt was the first. Returns 1 if it is to be reported: see PVS_INTERRUPT_TOLD_NS. */
 static inline int pvs_interrupt_is_told(struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
 	if (!(vcpu->flags & PVS_FLAG_REPORT_INTERRUPT) || now_ns < vcpu->interrupts_from_ns ||
@@ -36,7 +36,7 @@ static inline int pvs_interrupt_is_told(struct pvs_vcpu_account *vcpu, __u64 now
 	return 1;
 }
 
-/** Its guest spins. Returns 1 at the sign that is to be told of: see PVS_SPINS. */
+/** The vCPU's guest spins. Returns 1 at the sign that is to be reported: see PVS_SPINS. */
 static inline int pvs_spin_is_told(struct pvs_vcpu_account *vcpu)
 {
 	__u64 since_ns;
