@@ -157,7 +157,8 @@ static int undo_after_exec(struct actuator *actuator, unsigned int slot)
 }
 
 /* Boosts the thread, whose record is written, and no other. Returns 0, or -errno: it is not. */
-static int boost_recorded(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+static int boost_recorded(struct actuator *actuator, unsigned int slot,
+                          const struct ledger_thread *record, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	int r = sched_give_boost(s->identity.id.tid, &actuator->boost);
@@ -176,6 +177,11 @@ static int boost_recorded(struct actuator *actuator, unsigned int slot, uint64_t
 	/* a guardian that acted in between has dropped the record: nothing is boosted without one
 	 */
 	r = sched_restore(&s->identity.thread, &s->before);
+	if (r < 0 && r != -ESRCH) {
+		/* it is boosted all the same: with a record, so that each later end tries again */
+		ledger_put_thread(actuator->ledger, slot, record);
+		return 0;
+	}
 	return r < 0 ? r : -ECANCELED;
 }
 
@@ -196,7 +202,7 @@ int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 		return ACTUATOR_ALREADY_RT;
 	s->before = record.before;
 	ledger_put_thread(actuator->ledger, slot, &record);
-	r = boost_recorded(actuator, slot, now_ns);
+	r = boost_recorded(actuator, slot, &record, now_ns);
 	if (r == 0) {
 		boosted_add(actuator, slot);
 		s->unboosted_in_part = false;

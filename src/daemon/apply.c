@@ -11,6 +11,7 @@
 /* What was done for the vCPU of a slot. */
 struct applied {
 	bool begun; /* the booster has it */
+	bool stuck; /* it ended, but its boost could not: the slot and its tracing stay */
 	bool kept;  /* in this run: the plan wants it still */
 	bool rescan;
 	unsigned int index;
@@ -26,6 +27,7 @@ struct apply {
 	uint32_t holds;                     /* of every vCPU, as the booster was told */
 	uint64_t serials[PVS_DOMAINS_MAX];  /* of the domains that the slots belong to; 0: none */
 	uint64_t slots[PVS_VCPUS_MAX / 64]; /* in use */
+	unsigned int n_stuck;
 	struct applied vcpus[PVS_VCPUS_MAX];
 };
 
@@ -80,9 +82,14 @@ static void hold_all(struct apply *apply, uint32_t holds)
 	apply->holds = holds;
 }
 
+void apply_hold(struct apply *apply, uint32_t holds)
+{
+	hold_all(apply, apply->holds | holds);
+}
+
 static void holds_begin(struct apply *apply, const struct rows *rows, uint32_t of_all)
 {
-	hold_all(apply, apply->holds | of_all);
+	apply_hold(apply, of_all);
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->rows[i];
 		uint32_t set;
@@ -116,21 +123,27 @@ static void holds_end(struct apply *apply, const struct rows *rows, uint32_t of_
 
 /* ---- ends ---- */
 
-/* Unboosted first: what is boosted is traced, and has its budget. */
+/*
+ * Unboosted first: what is boosted is traced, and has its budget. Where that fails, slot, tracing
+ * and budget stay, so that the thread is charged, and each pass tries again.
+ */
 static void vcpu_end(struct apply *apply, unsigned int slot)
 {
 	struct applied *applied = &apply->vcpus[slot];
-	unsigned int index = applied->index;
 	pid_t tid = applied->tid;
-	int r = booster_remove(apply->parts.booster, slot);
 
-	*applied = (struct applied){0};
-	if (r < 0) {
-		/* its slot is not used again, and its budget stays with the record */
-		log_error("vCPU %u: thread %d can't be given back; its record stays in the ledger",
-		          index, tid);
+	if (booster_remove(apply->parts.booster, slot) < 0) {
+		if (!applied->stuck)
+			log_error("vCPU %u: thread %d can't be given back; its record stays in the "
+			          "ledger, and it is tried again",
+			          applied->index, tid);
+		apply->n_stuck += !applied->stuck;
+		applied->begun = false;
+		applied->stuck = true;
 		return;
 	}
+	apply->n_stuck -= applied->stuck;
+	*applied = (struct applied){0};
 	if (apply->parts.tracer)
 		tracer_unregister(apply->parts.tracer, slot, tid);
 	rt_grants_withdraw(apply->parts.grants, slot);
@@ -152,7 +165,8 @@ static void vcpus_end(struct apply *apply, struct rows *rows)
 		row->applied = NULL;
 	}
 	for (unsigned int slot = 0; slot < PVS_VCPUS_MAX; slot++) {
-		if (apply->vcpus[slot].begun && !apply->vcpus[slot].kept)
+		if ((apply->vcpus[slot].begun && !apply->vcpus[slot].kept) ||
+		    apply->vcpus[slot].stuck)
 			vcpu_end(apply, slot);
 		apply->vcpus[slot].kept = false;
 	}
@@ -185,17 +199,41 @@ static void domains_begin(struct apply *apply, const struct apply_wanted *wanted
 	}
 }
 
+/* A TID has one account: a second one would take its charges from the first. */
+static bool is_stuck(const struct apply *apply, pid_t tid)
+{
+	for (unsigned int slot = 0; apply->n_stuck && slot < PVS_VCPUS_MAX; slot++)
+		if (apply->vcpus[slot].stuck && apply->vcpus[slot].tid == tid)
+			return true;
+	return false;
+}
+
 static void slots_take(struct apply *apply, struct rows *rows)
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		struct row *row = &rows->rows[i];
 
-		if (row->applied || !row->plan->traced)
+		if (row->applied || !row->plan->traced || is_stuck(apply, row->vcpu->thread.id.tid))
 			continue;
 		row->vcpu->slot = slot_take(apply->slots, PVS_VCPUS_MAX);
 		if (row->vcpu->slot != SLOT_NONE)
 			row->applied = &apply->vcpus[row->vcpu->slot];
 	}
+}
+
+/* What the kernel refuses a thread is tried again in each pass, and logged once. */
+enum {
+	SAID_NO_BUDGET = 1 << 0,
+	SAID_NOT_MANAGED = 1 << 1,
+	SAID_NOT_TRACED = 1 << 2,
+};
+
+static bool is_first(const struct row *row, unsigned int said)
+{
+	bool first = !(row->vcpu->said & said);
+
+	row->vcpu->said |= said;
+	return first;
 }
 
 static void say_no_budget(const struct row *row, const char *group, int error)
@@ -231,7 +269,7 @@ static void grants_begin(struct apply *apply, const struct rows *rows)
 			continue;
 		r = rt_grants_ensure(apply->parts.grants, row->vcpu->slot, row->vcpu->thread.cgroup,
 		                     row->plan->rt_permille, failed);
-		if (r < 0)
+		if (r < 0 && is_first(row, SAID_NO_BUDGET))
 			say_no_budget(row, failed, r);
 	}
 }
@@ -281,7 +319,7 @@ static void vcpu_begin(struct apply *apply, struct row *row)
 	                    row->plan->holds);
 
 	if (r != 0) {
-		if (r < 0)
+		if (r < 0 && is_first(row, SAID_NOT_MANAGED))
 			log_warning("domain \"%s\", vCPU %u: not managed: %s", name, thread->index,
 			            strerror(-r));
 		vcpu_drop(apply, row);
@@ -289,8 +327,10 @@ static void vcpu_begin(struct apply *apply, struct row *row)
 	}
 	r = trace_begin(apply, row);
 	if (r < 0) {
-		log_warning("domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
-		            name, thread->index, strerror(-r));
+		if (is_first(row, SAID_NOT_TRACED))
+			log_warning(
+			        "domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
+			        name, thread->index, strerror(-r));
 		/* never boosted: the tracer would have told of its first halt */
 		booster_remove(apply->parts.booster, row->vcpu->slot);
 		vcpu_drop(apply, row);
@@ -427,14 +467,12 @@ static void rows_free(struct rows *rows)
  *  7. RT budgets that are not wanted are withdrawn: by now every thread that had one is unboosted,
  *     by its hold or its new profile. The kernel refuses to take a budget that is in use.
  */
-void apply_run(struct apply *apply, const struct apply_wanted *wanted)
+int apply_run(struct apply *apply, const struct apply_wanted *wanted)
 {
 	CLEANUP(rows_free) struct rows rows = {0};
 
-	if (rows_collect(apply, wanted, &rows) < 0) {
-		log_error("out of memory: policies are as they were");
-		return;
-	}
+	if (rows_collect(apply, wanted, &rows) < 0)
+		return -ENOMEM;
 	holds_begin(apply, &rows, wanted->plan->holds);
 	vcpus_end(apply, &rows);
 	domains_end(apply, wanted->inventory);
@@ -447,4 +485,5 @@ void apply_run(struct apply *apply, const struct apply_wanted *wanted)
 	holds_end(apply, &rows, wanted->plan->holds);
 	rescan(apply, wanted, &rows);
 	grants_end(apply, &rows);
+	return 0;
 }

@@ -47,11 +47,14 @@ int apply_new(struct apply **ret, const struct apply_parts *parts);
 /** Changes nothing on the host. Takes NULL; returns NULL. */
 struct apply *apply_free(struct apply *apply);
 
+/** Begins holds of every vCPU; needs no memory. They end by a plan that does not have them. */
+void apply_hold(struct apply *apply, uint32_t holds);
+
 /**
  * Does what the plan wants and is not done yet. Logs what the kernel refuses, and goes on. Sets
- * inventory_vcpu::slot, clears inventory_domain::rescan.
+ * inventory_vcpu::slot, clears inventory_domain::rescan. Returns 0; or -ENOMEM, with all as it was.
  */
-void apply_run(struct apply *apply, const struct apply_wanted *wanted);
+int apply_run(struct apply *apply, const struct apply_wanted *wanted);
 
 /** The holds of every vCPU that are in force. */
 uint32_t apply_holds(const struct apply *apply);

@@ -26,6 +26,7 @@ struct entry {
 	struct topology topology;
 	uint32_t wanted_pages;    /* that a search was begun for */
 	bool stale;               /* not to be read any more: reset, or being let go of */
+	bool search_due;          /* once the booster has let go of its pages */
 	unsigned int looks_left;  /* whether it is there still, after a device came or went */
 	sd_event_source *again;   /* the next of them */
 	uint64_t log_ns;          /* of the last line about it */
@@ -159,6 +160,8 @@ static void retire(struct carriers *carriers, struct entry *e, bool ends)
 	carriers->changed(carriers->userdata);
 }
 
+static void find(struct carriers *carriers, struct entry *e, bool again);
+
 void carriers_settle(struct carriers *carriers)
 {
 	struct retired *old;
@@ -166,6 +169,14 @@ void carriers_settle(struct carriers *carriers)
 	while ((old = carriers->retired)) {
 		carriers->retired = old->next;
 		retired_end(carriers, old);
+	}
+	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++) {
+		struct entry *e = &carriers->of[i];
+
+		if (!e->search_due)
+			continue;
+		e->search_due = false;
+		find(carriers, e, true);
 	}
 }
 
@@ -240,15 +251,17 @@ void carriers_reset(struct carriers *carriers, const struct inventory_domain *do
 {
 	struct entry *e = entry_of(carriers, domain);
 
-	/* not read from now on; the search begins a new generation, in its own thread */
-	if (e->carrier) {
-		e->stale = true;
-		carriers->changed(carriers->userdata);
-	}
-	/* without one, too: a search that is under way may have begun the region before the reset
-	 */
+	/* without a carrier, too: a search that is under way may have begun the region before */
 	e->wanted_pages = 0;
-	find(carriers, e, true);
+	if (!e->carrier) {
+		find(carriers, e, true);
+		return;
+	}
+	/* the search begins a new generation in the same pages, so the booster must not write there
+	 */
+	e->stale = true;
+	e->search_due = true;
+	carriers->changed(carriers->userdata);
 }
 
 void carriers_device(struct carriers *carriers, const struct inventory_domain *domain)

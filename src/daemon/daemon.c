@@ -51,12 +51,11 @@ struct daemon {
 
 /* ---- news of the parts ---- */
 
-static void make_pass(void *userdata)
+static int make_pass(void *userdata)
 {
 	struct daemon *d = userdata;
 
-	if (d->engine)
-		engine_run(d->engine, switches_now(d->switches));
+	return d->engine ? engine_run(d->engine, switches_now(d->switches)) : 0;
 }
 
 static void on_switches_changed(void *userdata)

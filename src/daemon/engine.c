@@ -79,7 +79,7 @@ void engine_configure(struct engine *engine, const struct config *config)
 	planning_configure(engine->planning, config);
 }
 
-void engine_run(struct engine *engine, const struct plan_switches *switches)
+static int plan_and_apply(struct engine *engine, const struct plan_switches *switches)
 {
 	const struct config_host *host = config_host(engine->config);
 	struct apply_wanted wanted = {
@@ -88,12 +88,26 @@ void engine_run(struct engine *engine, const struct plan_switches *switches)
 	                        .share_permille = host->caps.domain_share_permille},
 	        .polls_pages = host->guest_pages == CONFIG_GUEST_PAGES_POLL,
 	};
+	int r = planning_make(engine->planning, switches, &wanted.plan);
 
-	if (planning_make(engine->planning, switches, &wanted.plan) < 0) {
-		log_error("out of memory: policies are as they were");
-		return;
+	return r < 0 ? r : apply_run(engine->apply, &wanted);
+}
+
+int engine_run(struct engine *engine, const struct plan_switches *switches)
+{
+	int r;
+
+	if (!engine->config)
+		return 0; /* the start failed before anything began */
+	/* without a guardian, or switched off, no boost waits for a plan, which takes memory and
+	 * time */
+	apply_hold(engine->apply, plan_host_holds(switches));
+	r = plan_and_apply(engine, switches);
+	if (r < 0) {
+		log_error("out of memory: policies are as they were; tried again in a second");
+		return r;
 	}
-	apply_run(engine->apply, &wanted);
 	/* the booster has no page any more that is not planned */
 	carriers_settle(engine->domains->carriers);
+	return 0;
 }

@@ -41,5 +41,8 @@ struct engine *engine_free(struct engine *engine);
 /** The configuration, which must stay until the next call. */
 void engine_configure(struct engine *engine, const struct config *config);
 
-/** One pass. */
-void engine_run(struct engine *engine, const struct plan_switches *switches);
+/**
+ * One pass. The holds of the whole host begin in any case, also when memory is out. Returns 0; or
+ * -ENOMEM, with the rest as it was.
+ */
+int engine_run(struct engine *engine, const struct plan_switches *switches);

@@ -35,11 +35,12 @@ struct guard {
 	sd_event_source *watchdog;
 	uint64_t started_ns;
 	unsigned int failures; /* starts in vain, and deaths soon after one, in a row */
+	bool silent;           /* it is stopped, or did not answer the last ping */
 };
 
 bool guard_answers(const struct guard *guard)
 {
-	return guard->guardian && guardian_realtime(guard->guardian);
+	return guard->guardian && !guard->silent && guardian_realtime(guard->guardian);
 }
 
 const struct guardian *guard_guardian(const struct guard *guard)
@@ -170,6 +171,7 @@ static void guardian_lost(struct guard *guard)
 	say_guarded(guard, false);
 	guard->child = sd_event_source_disable_unref(guard->child);
 	guard->guardian = guardian_forget(guard->guardian);
+	guard->silent = false;
 	log_write(LOG_WARNING, &ctx,
 	          "the guardian is gone: everything was given back; a new one is started");
 	if (clock_now_ns() > guard->started_ns + SOON_NS)
@@ -201,9 +203,11 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
 
 	if (si->si_code == CLD_STOPPED || si->si_code == CLD_TRAPPED) {
 		log_warning("the guardian is stopped: nothing is boosted until it goes on");
+		guard->silent = true;
 		say_guarded(guard, false);
 		sd_event_source_set_enabled(source, SD_EVENT_ON);
 	} else if (si->si_code == CLD_CONTINUED) {
+		guard->silent = false;
 		say_guarded(guard, guardian_realtime(guard->guardian));
 		sd_event_source_set_enabled(source, SD_EVENT_ON);
 	} else {
@@ -218,7 +222,8 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t period_us;
 
 	booster_ping(guard->booster); /* a booster that hangs ends us here: see booster.h */
-	if (guard->guardian && guardian_ping(guard->guardian) < 0) {
+	guard->silent = guard->guardian && guardian_ping(guard->guardian) < 0;
+	if (guard->silent) {
 		log_warning("the guardian does not answer: nothing is boosted");
 		say_guarded(guard, false);
 	} else if (guard->guardian) {

@@ -17,7 +17,9 @@ struct inventory_vcpu {
 	struct vcpu_thread thread;
 	struct cpu_set_bits affinity; /* empty: not known */
 	bool quota;                   /* a CFS quota holds in its cgroup or above it */
-	unsigned int slot; /* of its account; SLOT_NONE: not traced. Written by apply.c alone */
+	/* written by apply.c alone */
+	unsigned int slot; /* of its account; SLOT_NONE: not traced */
+	unsigned int said; /* what was logged of it; bits of apply.c */
 };
 
 struct inventory_domain {

@@ -65,7 +65,7 @@ static void say_set(const struct control_request *request, struct inventory_doma
 static int policy_set(struct requests *requests, struct inventory_domain *d,
                       const struct control_request *request, struct answer *answer)
 {
-	int r;
+	int r, pass;
 
 	if (!config_profile(requests->views->config, request->profile))
 		return refuse(answer->error, answer->size, -EINVAL,
@@ -75,7 +75,9 @@ static int policy_set(struct requests *requests, struct inventory_domain *d,
 	r = overrides_set(requests->domains->overrides, d, request->profile, request->for_ns);
 	if (r == 0)
 		domains_rescan(requests->domains, d);
-	pass_now(requests->pass);
+	pass = pass_now(requests->pass);
+	if (r == 0)
+		r = pass;
 	if (r < 0)
 		return refuse(answer->error, answer->size, r, "the policy could not be set: %s",
 		              strerror(-r));
@@ -122,6 +124,13 @@ static int boost(struct requests *requests, struct inventory_domain *d,
 	return 0;
 }
 
+/* The holds of the whole host are on; those of single domains wait for the next pass. */
+static int refuse_pass(struct answer *answer, int r)
+{
+	return refuse(answer->error, answer->size, r,
+	              "not carried out yet: %s; pvschedd tries it again each second", strerror(-r));
+}
+
 static void set_released(struct requests *requests, struct inventory_domain *only, bool released)
 {
 	struct domains *domains = requests->domains;
@@ -136,8 +145,12 @@ static void set_released(struct requests *requests, struct inventory_domain *onl
 
 static int release(struct requests *requests, struct inventory_domain *d, struct answer *answer)
 {
+	int r;
+
 	set_released(requests, d, true);
-	pass_now(requests->pass);
+	r = pass_now(requests->pass);
+	if (r < 0)
+		return refuse_pass(answer, r);
 	log_info("%s%s%s released by command", d ? "domain \"" : "all domains",
 	         d ? d->seen->name : "", d ? "\"" : "");
 	*answer->result =
@@ -160,7 +173,9 @@ static int enable(struct requests *requests, bool on, struct answer *answer)
 	} else {
 		domains_rescan_all(requests->domains);
 	}
-	pass_now(requests->pass);
+	r = pass_now(requests->pass);
+	if (r < 0)
+		return refuse_pass(answer, r);
 	log_notice("boosting is switched %s by command", on ? "on" : "off");
 	if (on && !switches_now(requests->switches)->enabled)
 		*answer->result =

@@ -88,6 +88,9 @@ static int overrides_parse(struct state *state, const char *text, size_t size,
 	policies = json_member(json_root(doc), "policies");
 	if (!policies)
 		return 0;
+	r = json_check_object(policies, error);
+	if (r < 0)
+		return r;
 	JSON_FOREACH(member, policies)
 	{
 		const char *profile;

@@ -55,7 +55,7 @@ static void run(void)
 {
 	struct apply_wanted wanted = {.inventory = &inventory, .plan = &plan};
 
-	apply_run(apply, &wanted);
+	CHECK_INT(apply_run(apply, &wanted), 0);
 }
 
 static struct inventory_domain *see(struct domain *domain)
@@ -392,9 +392,17 @@ static void test_not_traced(void)
 	            "remove 0", "withdraw /web/vcpu0");
 	CHECK_INT(d->vcpus[0].slot, SLOT_NONE);
 	CHECK_INT(n_logged, 1);
+	/* tried again in each pass, and logged once */
+	run();
+	CHECK_CALLS("grant /web/vcpu0 250", "add 0 101 boosts ", "trace 0 101", "remove 0",
+	            "withdraw /web/vcpu0");
+	CHECK_INT(n_logged, 1);
 }
 
-/* One that can't be unboosted stays traced and keeps its budget; its slot is not used again. */
+/*
+ * A vCPU that can't be unboosted stays traced and keeps its budget. Its slot is not used again, and
+ * its TID gets no other slot, which would take its charges; each pass tries to end it.
+ */
 static void test_not_removed(void)
 {
 	struct inventory_domain *d = begin_boosted();
@@ -409,10 +417,43 @@ static void test_not_removed(void)
 	CHECK_INT(d->vcpus[0].slot, 1);
 }
 
+static void test_stuck_thread_is_not_begun_again(void)
+{
+	struct inventory_domain *d = begin_boosted();
+
+	inventory_drop(&inventory, d);
+	answer_remove = -EBUSY;
+	run();
+	d = see(domain_make(WEB, "web", 100, 1)); /* the same thread, found again */
+	n_calls = 0;
+	run();
+	CHECK_CALLS("remove 0", "domain 0");
+	CHECK_INT(d->vcpus[0].slot, SLOT_NONE);
+	CHECK_INT(n_logged, 1);
+	answer_remove = 0;
+	run();
+	CHECK_CALLS("remove 0", "untrace 0 101", "withdraw /web/vcpu0", "grant /web/vcpu0 250",
+	            "add 0 101 boosts ", "trace 0 101", "epoch 0");
+	CHECK_INT(d->vcpus[0].slot, 0);
+}
+
+/* Holds of the host begin without a plan, and end with a plan only. */
+static void test_hold_without_a_plan(void)
+{
+	begin_boosted();
+	apply_hold(apply, POLICY_HOLD(POLICY_REASON_GUARDIAN));
+	CHECK_CALLS("hold-all guardian");
+	apply_hold(apply, POLICY_HOLD(POLICY_REASON_GUARDIAN));
+	CHECK_INT(n_calls, 0);
+	run();
+	CHECK_CALLS("epoch 0", "hold-all ");
+}
+
 TEST_MAIN(TEST(test_vcpu_begins), TEST(test_nothing_changes), TEST(test_off), TEST(test_on),
           TEST(test_holds_overlap), TEST(test_holds_of_a_vcpu_overlap), TEST(test_profile_changes),
           TEST(test_share_changes), TEST(test_profile_off), TEST(test_vcpu_gone_and_added),
           TEST(test_domain_gone), TEST(test_restarted), TEST(test_cgroup_moved),
           TEST(test_shared_cgroup), TEST(test_guardian_back), TEST(test_pages),
           TEST(test_pages_before_holds_end), TEST(test_grant_refused), TEST(test_not_taken_on),
-          TEST(test_not_traced), TEST(test_not_removed))
+          TEST(test_not_traced), TEST(test_not_removed), TEST(test_stuck_thread_is_not_begun_again),
+          TEST(test_hold_without_a_plan))

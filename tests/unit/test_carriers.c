@@ -213,8 +213,13 @@ static void test_reset(void)
 	begin();
 	d = see(WEB, "web", 100);
 	find(d, 50, 7);
+	n_begun = 1;
 	carriers_reset(carriers, d);
 	CHECK_U64(usable(d), 0);
+	/* not before the booster has let go of the pages, in which a search begins a generation */
+	CHECK_INT(n_begun, 1);
+	carriers_settle(carriers);
+	CHECK_INT(n_begun, 2);
 	CHECK(!last_known);
 	find(d, 50, 8);
 	CHECK_U64(usable(d), 8);

@@ -5,6 +5,8 @@
  */
 #include "daemon/pass.h"
 
+#include <errno.h>
+
 #include <systemd/sd-event.h>
 
 #include "boost/sched.h"
@@ -17,6 +19,7 @@ static sd_event *event;
 static struct pass *pass;
 static struct inventory inventory;
 static size_t n_seen_by_pass;
+static unsigned int fails; /* passes that can't be made */
 static bool changes_in_pass;
 
 int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
@@ -35,15 +38,20 @@ int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
 	return 0;
 }
 
-static void make_pass(void *userdata)
+static int make_pass(void *userdata)
 {
 	(void)userdata;
+	if (fails) {
+		fails--;
+		return -ENOMEM;
+	}
 	inventory_count(&inventory, &n_seen_by_pass);
 	if (changes_in_pass) {
 		changes_in_pass = false;
 		pass_changed(pass);
-		pass_now(pass);
+		CHECK_INT(pass_now(pass), -EBUSY);
 	}
+	return 0;
 }
 
 static void on_gone(void *userdata, struct inventory_domain *d)
@@ -137,5 +145,24 @@ static void test_changes_in_a_pass(void)
 	CHECK_U64(pass_total(pass), 2);
 }
 
+/* A pass that could not be made is made again by itself, a second later and not at once. */
+static void test_made_again(void)
+{
+	uint64_t before_us, after_us;
+
+	begin();
+	fails = 1;
+	CHECK(sd_event_now(event, CLOCK_MONOTONIC, &before_us) >= 0);
+	CHECK_INT(pass_now(pass), -ENOMEM);
+	loop();
+	CHECK_U64(pass_total(pass), 1);
+	CHECK(sd_event_run(event, 10 * 1000000ULL) > 0);
+	CHECK_U64(pass_total(pass), 2);
+	CHECK(sd_event_now(event, CLOCK_MONOTONIC, &after_us) >= 0);
+	CHECK(after_us >= before_us + 1000000ULL);
+	loop();
+	CHECK_U64(pass_total(pass), 2);
+}
+
 TEST_MAIN(TEST(test_one_pass_for_all), TEST(test_none_without_change), TEST(test_now),
-          TEST(test_changes_in_a_pass))
+          TEST(test_changes_in_a_pass), TEST(test_made_again))
