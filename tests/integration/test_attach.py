@@ -146,7 +146,7 @@ def test_persistent(domains, ctl, kind, bus):
     assert "cannot be unplugged" in ctl("detach", domain.name, "--live", status=FAILED)
     assert "it has the memfd" in ctl("attach", domain.name, "--live")
     told = ctl("detach", domain.name)
-    assert "shut the domain off and start it" in told
+    assert "Shut the domain off and start it" in told
     assert domain.definition() == before
     assert domain.devices() == [0x1C], "what runs keeps it"
     domain.stop()

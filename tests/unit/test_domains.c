@@ -256,11 +256,12 @@ void log_write(int level, const struct log_context *ctx, const char *format, ...
 
 /* ---- fixture ---- */
 
-static void make_pass(void *userdata)
+static int make_pass(void *userdata)
 {
 	(void)userdata;
 	for (struct inventory_domain *d = domains->inventory.domains; d; d = d->next)
 		d->rescan = false; /* as apply.c does */
+	return 0;
 }
 
 static void begin(void)

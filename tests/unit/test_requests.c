@@ -26,7 +26,7 @@ static struct requests requests;
 static struct plan_switches switches_state;
 static struct plan_domain planned;
 static char calls[256], error[512];
-static int answer_command, answer_persist, answer_reload;
+static int answer_command, answer_persist, answer_reload, answer_pass;
 static bool knows_profile;
 
 static void call(const char *what)
@@ -207,10 +207,11 @@ void log_write(int level, const struct log_context *ctx, const char *format, ...
 
 /* ---- fixture ---- */
 
-static void make_pass(void *userdata)
+static int make_pass(void *userdata)
 {
 	(void)userdata;
 	call("pass");
+	return answer_pass;
 }
 
 static void on_ended(void *userdata, const struct inventory_domain *domain)
@@ -240,7 +241,7 @@ static struct inventory_domain *begin(void)
 	        .views = &views, .domains = &domains, .pass = domains.pass, .reload = reload};
 	planned.profile = (struct profile){"latency", PROFILE_BOOST, 200, 500000, 0, true};
 	switches_state = (struct plan_switches){.enabled = true};
-	answer_command = answer_persist = answer_reload = 0;
+	answer_command = answer_persist = answer_reload = answer_pass = 0;
 	knows_profile = true;
 	CHECK_INT(inventory_seen(&domains.inventory, domain_make(WEB, "web", 100, 2), &d),
 	          INVENTORY_NEW);
@@ -355,6 +356,17 @@ static void test_boost(void)
 	CHECK_CONTAINS(error, "does not boost");
 }
 
+/* A pass that could not be made: the answer is no, and says that it is tried again. */
+static void test_not_carried_out(void)
+{
+	begin();
+	answer_pass = -ENOMEM;
+	CHECK_INT(ask(CONTROL_RELEASE, ""), -ENOMEM);
+	CHECK(strstr(error, "tries it again"));
+	CHECK_INT(ask(CONTROL_DISABLE, ""), -ENOMEM);
+	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), -ENOMEM);
+}
+
 /* A file that can't be read is not a client that may not ask. */
 static void test_reload(void)
 {
@@ -367,4 +379,5 @@ static void test_reload(void)
 }
 
 TEST_MAIN(TEST(test_settled_before_reports), TEST(test_policy_set), TEST(test_refused),
-          TEST(test_release), TEST(test_enable), TEST(test_boost), TEST(test_reload))
+          TEST(test_release), TEST(test_enable), TEST(test_boost), TEST(test_not_carried_out),
+          TEST(test_reload))
