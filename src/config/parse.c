@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "config/parse_domains.h"
 #include "config/parse_host.h"
 #include "config/parse_profiles.h"

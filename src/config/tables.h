@@ -6,7 +6,7 @@
  * looks them up.
  */
 
-#include "config/config.h"
+#include "config/settings.h"
 
 /** Number of built-in profiles, which come first in config::profiles. */
 #define CONFIG_BUILT_IN 4

@@ -5,7 +5,7 @@
 
 #include <bpf/libbpf.h>
 
-#include "trace/tracer.h"
+#include "trace/parts.h"
 #include "tracer.skel.h"
 
 #define LISTED_BITS  65536
@@ -44,7 +44,7 @@ struct tracer {
 	struct vcpu_address *addresses;       /* by slot; process 0: none */
 	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
 	uint32_t last_epoch;                  /* see PVS_EPOCH_OVER */
-	tracer_event_fn *fn;                  /* during tracer_drain() */
+	void (*fn)(void *userdata, const struct pvs_event *event); /* during tracer_drain() */
 	void *userdata;
 	unsigned int drained; /* events in this tracer_drain() */
 };

@@ -8,10 +8,21 @@
  * Only the code that charges a boost and ends it is mandatory: without that, nothing is loaded.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/account.h"
+
+/** Tracepoints attached besides the scheduler's, which are mandatory. */
+struct tracer_sources {
+	bool inj_virq;         /* kvm_inj_virq: interrupts injected by KVM itself */
+	bool apicv_accept_irq; /* kvm_apicv_accept_irq: interrupts injected by the hardware */
+	bool apic_accept_irq;  /* kvm_apic_accept_irq: deliveries, in the context of the sender */
+	bool handlers;         /* interrupt handlers are told apart from the task they interrupt */
+	bool ple_window;       /* kvm_ple_window_update: guests that spin, by PAUSE exits */
+	bool hypercall;        /* kvm_hypercall: guests that yield to another vCPU */
+};
 
 /** Why a part was left out: the line of the verifier or of libbpf that names the cause. */
 #define TRACER_CAUSE_MAX 256

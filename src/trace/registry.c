@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which threads the tracer looks at, and the epochs of their TIDs, see PVS_EPOCH_OVER. */
 #include "trace/internal.h"
+#include "trace/tracer.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "trace/internal.h"
+#include "trace/tracer.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

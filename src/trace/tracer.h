@@ -16,16 +16,6 @@
 
 struct tracer;
 
-/** Tracepoints attached besides the scheduler's, which are mandatory. */
-struct tracer_sources {
-	bool inj_virq;         /* kvm_inj_virq: interrupts injected by KVM itself */
-	bool apicv_accept_irq; /* kvm_apicv_accept_irq: interrupts injected by the hardware */
-	bool apic_accept_irq;  /* kvm_apic_accept_irq: deliveries, in the context of the sender */
-	bool handlers;         /* interrupt handlers are told apart from the task they interrupt */
-	bool ple_window;       /* kvm_ple_window_update: guests that spin, by PAUSE exits */
-	bool hypercall;        /* kvm_hypercall: guests that yield to another vCPU */
-};
-
 /**
  * Loads and attaches the tracer, with the cap @cpu_rule for every host CPU. Optional parts that the
  * kernel refuses are left out: tracer_parts() says which.

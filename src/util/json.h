@@ -21,34 +21,10 @@
  */
 
 #include "util/base.h"
-
-#define JSON_SIZE_MAX  (4 * 1024 * 1024) /* bytes of a text */
-#define JSON_DEPTH_MAX 16                /* objects and arrays in each other */
-#define JSON_PATH_MAX  256
-
-/** The largest integers of which a double (so most other readers of JSON) misses none. */
-#define JSON_INTEGER_MAX (INT64_C(1) << 53)
+#include "util/json_error.h"
 
 struct json_doc;
 struct json_value;
-
-enum json_type {
-	JSON_NULL,
-	JSON_BOOL,
-	JSON_NUMBER,
-	JSON_STRING,
-	JSON_ARRAY,
-	JSON_OBJECT,
-};
-
-struct json_error {
-	unsigned int file;        /* of the value, see json_set_file(); 0 unless set */
-	unsigned int line;        /* from 1; 0: the text as a whole */
-	char path[JSON_PATH_MAX]; /* ".domains.name.web"; "" where the text is not even JSON */
-	char message[512];
-};
-
-#define JSON_ERROR_NULL ((struct json_error){0})
 
 /**
  * Parses @size bytes at @text, which need no terminating zero. Refused: anything RFC 8259 refuses,

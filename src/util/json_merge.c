@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/json.h"
 #include "util/json_scan.h"
 
 /* A value that one of the documents has at a place. */

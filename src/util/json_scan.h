@@ -6,7 +6,7 @@
  * value in the order of the text, what it is and where it stands.
  */
 
-#include "util/json.h"
+#include "util/json_error.h"
 
 /* How a number is written. */
 enum json_number {

@@ -10,7 +10,7 @@
 
 #include "model/domain.h"
 #include "util/base.h"
-#include "virt/libvirt.h"
+#include "virt/event.h"
 
 struct connection;
 

@@ -7,7 +7,7 @@
 
 #include <libxml/parser.h>
 
-#include "virt/domain_xml.h"
+#include "virt/domain_names.h"
 
 static xmlNode *next_element(xmlNode *node, const char *name)
 {

@@ -13,15 +13,7 @@
  */
 
 #include "util/base.h"
-
-/** Longer XML is refused; a large definition has some hundred KiB. */
-#define DOMAIN_XML_MAX (8 * 1024 * 1024)
-
-/** The id of the object and the device on the command line. The daemon looks for it. */
-#define DOMAIN_XML_ID "pvsched"
-
-/** The file of <shmem> has this prefix and the domain's uuid as its name. */
-#define DOMAIN_XML_SHMEM_PREFIX "pvsched-"
+#include "virt/domain_names.h"
 
 /** A change to make. Owned strings, or NULL. */
 struct domain_xml_edit {

@@ -6,7 +6,7 @@
  * and one for the source. So the number of domains bounds the queue, however fast they change.
  */
 
-#include "virt/libvirt.h"
+#include "virt/event.h"
 
 struct event_queue;
 

@@ -4,7 +4,7 @@
 /*
  * The procfs source of domains, for hosts without libvirt: it finds QEMU processes in /proc. It has
  * a thread of its own, since a hostile QEMU can block a reader of its command line for ever. It
- * delivers the events of virt/libvirt.h, except VIRT_SOURCE_UP and _DOWN. It never uses QEMU's own
+ * delivers the events of virt/event.h, except VIRT_SOURCE_UP and _DOWN. It never uses QEMU's own
  * sockets, so it does not know whether a guest is paused.
  *
  * A QEMU shows itself when it names its vCPU threads (virt/procconn.h), and the receiver of that
@@ -16,7 +16,7 @@
  */
 
 #include "util/base.h"
-#include "virt/libvirt.h"
+#include "virt/event.h"
 #include "virt/process.h"
 
 struct process_source;

@@ -5,6 +5,7 @@
 
 #include "objects.h"
 #include "trace/internal.h"
+#include "trace/tracer.h"
 
 #define OBJECT(name) struct tracer_bpf *open_##name(void);
 TRACER_OBJECTS
