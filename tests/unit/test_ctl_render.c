@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * pvschedctl below its main(): questions to a fake daemon, answers as text, checks on a fake root.
+ * pvschedctl below its main(): questions to a fake daemon, and its answers as text.
  */
 
 #include <errno.h>
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "ctl/client.h"
-#include "ctl/doctor.h"
 #include "ctl/flag.h"
 #include "ctl/print.h"
 #include "ctl/render.h"
@@ -166,7 +165,7 @@ static void test_show_sources(void)
 	        "Pages:   absent: none\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW,
 	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"yields_total\":5,\"page\":{"
-	                        "\"status\":\"enabled\",\"asks\":\"urgent\","
+	                        "\"status\":\"enabled\",\"request\":\"urgent\","
 	                        "\"read_by\":\"tracer\",\"invalid_total\":9}}]}}"),
 	               "enabled");
 	CHECK_CONTAINS(rendered(CTL_SHOW,
@@ -275,7 +274,7 @@ static int ask(const struct ctl_args *args, const char *answer, const char *ques
 static char directory[] = "/tmp/pvsched-ctl-XXXXXX";
 static char socket_path[64];
 
-static void test_asks(void)
+static void test_requests(void)
 {
 	struct ctl_args args = {.verb = CTL_POLICY_SET,
 	                        .socket = socket_path,
@@ -316,170 +315,6 @@ static void test_asks(void)
 	rmdir(directory);
 }
 
-static void write_bytes(const char *root, const char *name, const char *bytes, size_t size)
-{
-	char path[512];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s%s", root, name);
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0755);
-		*slash = '/';
-	}
-	file = fopen(path, "w");
-	CHECK(file);
-	fwrite(bytes, 1, size, file);
-	fclose(file);
-}
-
-static void write_file(const char *root, const char *name, const char *text)
-{
-	write_bytes(root, name, text, strlen(text));
-}
-
-static const struct check *find(const struct doctor_report *report, const char *name)
-{
-	for (size_t i = 0; i < report->n; i++)
-		if (strcmp(report->checks[i].name, name) == 0)
-			return &report->checks[i];
-	fprintf(stderr, "no check %s\n", name);
-	test_fail();
-}
-
-static struct doctor_report report;
-
-static void run_doctor(const char *root)
-{
-	const struct doctor_env env = {
-	        .root = root, .socket = "/run/sock", .state_dir = "/var/lib/pvschedd"};
-
-	report.n = 0;
-	doctor_run_local(&env, &report);
-}
-
-static void test_doctor_finds(void)
-{
-	char root[] = "/tmp/pvsched-root-XXXXXX", command[64];
-
-	CHECK(mkdtemp(root));
-	run_doctor(root);
-	CHECK_INT(find(&report, "btf")->status, CHECK_FAIL);
-	CHECK_INT(find(&report, "libvirt")->status, CHECK_FAIL);
-	CHECK_INT(find(&report, "kvm")->status, CHECK_WARN);
-	CHECK_INT(find(&report, "enabled")->status, CHECK_OK);
-	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_OK);
-	write_file(root, "/sys/kernel/btf/vmlinux", "");
-	write_file(root, "/sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
-	write_file(root, "/sys/kernel/sched_ext/state", "enabled\n");
-	write_file(root, "/sys/kernel/sched_ext/root/ops", "lavd\n");
-	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "-1\n");
-	write_file(root, "/proc/77/comm", "stalld\n");
-	write_file(root, "/run/libvirt/virtqemud-sock-ro", "");
-	write_file(root, "/var/lib/pvschedd/disabled", "");
-	write_file(root, "/sys/fs/cgroup/cpu/cpu.rt_runtime_us", "950000\n");
-	run_doctor(root);
-	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_WARN);
-	CHECK_INT(find(&report, "enabled")->status, CHECK_FAIL);
-	CHECK_STR(find(&report, "enabled")->fix, "pvschedctl enable");
-	CHECK_INT(find(&report, "btf")->status, CHECK_OK);
-	CHECK_INT(find(&report, "lockdown")->status, CHECK_FAIL);
-	CHECK_INT(find(&report, "libvirt")->status, CHECK_OK);
-	CHECK_CONTAINS(find(&report, "sched_ext")->detail, "lavd");
-	CHECK_CONTAINS(find(&report, "other_daemons")->detail, "stalld (pid 77)");
-	CHECK_INT(find(&report, "kernel_net")->status, CHECK_WARN);
-	write_file(root, "/sys/fs/cgroup/cpu/machine/cpu.rt_runtime_us", "300000\n");
-	write_file(root, "/sys/fs/cgroup/cpu/machine/web/cpu.rt_runtime_us", "0\n");
-	write_file(root, "/sys/fs/cgroup/cpu/machine/web/vcpu0/cpu.rt_runtime_us", "0\n");
-	run_doctor(root);
-	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_FAIL);
-	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "2 groups");
-	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "/machine/web;");
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	CHECK_INT(system(command), 0);
-}
-
-static void check_net(const char *root, enum check_status status, const char *detail,
-                      const char *fix)
-{
-	run_doctor(root);
-	CHECK_INT(find(&report, "kernel_net")->status, status);
-	CHECK_CONTAINS(find(&report, "kernel_net")->detail, detail);
-	if (fix[0])
-		CHECK_CONTAINS(find(&report, "kernel_net")->fix, fix);
-	else
-		CHECK_STR(find(&report, "kernel_net")->fix, "");
-}
-
-static void test_doctor_knows_the_kernels_net(void)
-{
-	char root[] = "/tmp/pvsched-root-XXXXXX", command[64];
-	static const char btf[] = "x\0fair_server_x\0fair_server";
-
-	CHECK(mkdtemp(root));
-	check_net(root, CHECK_WARN, "cannot be read", "");
-	/* throttling */
-	write_file(root, "/proc/sys/kernel/sched_rt_period_us", "1000000\n");
-	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "950000\n");
-	check_net(root, CHECK_OK, "real-time throttling backs up", "");
-	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "1000000\n");
-	check_net(root, CHECK_WARN, "only the caps", "sched_rt_runtime_us=950000");
-	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "-1\n");
-	check_net(root, CHECK_WARN, "only the caps", "sched_rt_runtime_us=950000");
-	write_file(root, "/proc/sys/kernel/sched_rt_runtime_us", "100000\n");
-	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
-	/* a longer name, or one at the very end, is not it */
-	write_bytes(root, "/sys/kernel/btf/vmlinux", btf, sizeof(btf) - 1);
-	check_net(root, CHECK_WARN, "early", "sched_rt_runtime_us=950000");
-	/* the fair server, by BTF alone, where debugfs is not mounted */
-	write_bytes(root, "/sys/kernel/btf/vmlinux", btf, sizeof(btf));
-	check_net(root, CHECK_OK, "fair server backs up", "");
-	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu0/runtime", "50000000\n");
-	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "0\n");
-	check_net(root, CHECK_WARN, "switched off on CPU 1", "fair_server/cpu1/runtime");
-	write_file(root, "/sys/kernel/debug/sched/fair_server/cpu1/runtime", "50000000\n");
-	check_net(root, CHECK_OK, "fair server backs up", "");
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	CHECK_INT(system(command), 0);
-}
-
-static void test_doctor_merges(void)
-{
-	const struct doctor_env env = {.root = "", .socket = "/s", .state_dir = "/d"};
-	struct json_doc *doc =
-	        parse("{\"checks\":[{\"name\":\"btf\",\"status\":\"fail\",\"detail\":"
-	              "\"theirs\",\"fix\":\"x\"},{\"name\":\"new\",\"status\":\"ok\"},"
-	              "{\"name\":\"new\",\"status\":\"huh\"},{},7]}");
-	char *text = NULL;
-	size_t size;
-	FILE *out;
-
-	report.n = 0;
-	doctor_add_daemon(&env, &report, 0);
-	doctor_add(&report, "btf", CHECK_OK);
-	CHECK_INT(doctor_worst(&report), CHECK_OK);
-	doctor_merge(&report, json_root(doc));
-	json_free(doc);
-	CHECK_INT(report.n, 6);
-	CHECK_STR(report.checks[1].detail, "theirs");
-	CHECK_INT(doctor_worst(&report), CHECK_FAIL);
-	out = open_memstream(&text, &size);
-	doctor_render(&report, out);
-	fclose(out);
-	CHECK_CONTAINS(text, "fail  btf: theirs\n      fix: x\n");
-	CHECK_CONTAINS(text, "2 ok, 3 warnings, 1 failed\n");
-	free(text);
-	out = open_memstream(&text, &size);
-	CHECK_INT(doctor_render_json(&report, out), 0);
-	fclose(out);
-	CHECK_CONTAINS(
-	        text, "{\"name\":\"btf\",\"status\":\"fail\",\"detail\":\"theirs\",\"fix\":\"x\"}");
-	free(text);
-	for (int i = 0; i < 2 * DOCTOR_CHECKS_MAX; i++)
-		doctor_add(&report, "more", CHECK_OK);
-	CHECK_INT(report.n, DOCTOR_CHECKS_MAX);
-}
-
 static void test_flag(void)
 {
 	char parent[] = "/tmp/pvsched-flag-XXXXXX", state[64], path[96];
@@ -501,6 +336,4 @@ static void test_flag(void)
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status},
           {"what_is_missing", test_what_is_missing}, {"other_verbs", test_other_verbs},
-          {"durations", test_durations}, {"asks", test_asks}, {"doctor_finds", test_doctor_finds},
-          {"doctor_knows_the_kernels_net", test_doctor_knows_the_kernels_net},
-          {"doctor_merges", test_doctor_merges}, {"flag", test_flag})
+          {"durations", test_durations}, {"requests", test_requests}, {"flag", test_flag})
