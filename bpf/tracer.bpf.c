@@ -166,9 +166,9 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
-	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED) {
+	if (vcpu->flags & PVS_FLAG_REPORT_HALTED) {
 		slack_note(vcpu, p, now);
-		event_send(slot, PVS_EVENT_BLOCKED, 0);
+		event_send(slot, PVS_EVENT_HALTED, 0);
 	}
 }
 

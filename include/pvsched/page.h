@@ -79,7 +79,7 @@ enum pvsched_status {
 
 /** How the host runs the vCPU: byte 5 of applied_state. */
 enum pvsched_boost {
-	PVSCHED_BOOST_BASE = 0,
+	PVSCHED_BOOST_NONE = 0,     /* unboosted */
 	PVSCHED_BOOST_TASK = 1,     /* boosted: armed, or for a task */
 	PVSCHED_BOOST_CRITICAL = 2, /* boosted for a critical section */
 };

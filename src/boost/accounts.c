@@ -78,7 +78,7 @@ void account_boosted(const struct accounts *accounts, unsigned int slot, uint64_
 	}
 	WRITE(a->exhausted_at_ns, 0);
 	WRITE(a->boosted_at_ns, now_ns);
-	flags_change(a, PVS_FLAG_BOOSTED, PVS_FLAG_REPORT_BLOCKED);
+	flags_change(a, PVS_FLAG_BOOSTED, PVS_FLAG_REPORT_HALTED);
 }
 
 void account_unboosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
@@ -98,7 +98,7 @@ void account_report_halt(const struct accounts *accounts, unsigned int slot, boo
 {
 	struct pvs_vcpu_account *a = &accounts->vcpus[slot];
 
-	flags_change(a, report ? PVS_FLAG_REPORT_BLOCKED : 0, report ? 0 : PVS_FLAG_REPORT_BLOCKED);
+	flags_change(a, report ? PVS_FLAG_REPORT_HALTED : 0, report ? 0 : PVS_FLAG_REPORT_HALTED);
 }
 
 static enum policy_whereabouts whereabouts(const struct pvs_vcpu_account *a, uint64_t in_ns)

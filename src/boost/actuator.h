@@ -16,7 +16,7 @@
 
 struct actuator;
 
-/** Outcomes of boost and lower. */
+/** Outcomes of boost and unboost. */
 enum {
 	ACTUATOR_GONE = 1,   /* the thread is gone */
 	ACTUATOR_FOREIGN,    /* it does not have the class that we gave it: left alone */

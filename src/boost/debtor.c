@@ -5,7 +5,7 @@ static int find(const struct accounts *accounts, const struct boosted_slots *boo
                 unsigned int running, bool of_domain, uint64_t now_ns)
 {
 	const struct pvs_vcpu_account *here = &accounts->vcpus[running];
-	struct policy_debt claims[2]; /* the largest one so far, and the next one */
+	struct policy_debt debts[2]; /* the largest one so far, and the next one */
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < boosted->n; i++) {
@@ -14,14 +14,14 @@ static int find(const struct accounts *accounts, const struct boosted_slots *boo
 
 		if (a->cpu != here->cpu || (of_domain && a->domain != here->domain))
 			continue;
-		claims[n] = (struct policy_debt){
+		debts[n] = (struct policy_debt){
 		        .vcpu = slot,
 		        .owed_ns = account_owed_ns(accounts, slot, now_ns),
 		};
-		claims[0] = claims[policy_debtor(claims, n + 1)];
+		debts[0] = debts[policy_debtor(debts, n + 1)];
 		n = 1;
 	}
-	return n ? (int)claims[0].vcpu : -1;
+	return n ? (int)debts[0].vcpu : -1;
 }
 
 int debtor_on_cpu(const struct accounts *accounts, const struct boosted_slots *boosted,

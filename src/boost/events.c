@@ -8,7 +8,7 @@
 
 /* Events of the tracer that are one step of their vCPU, and nothing else. */
 static const enum policy_event steps[] = {
-        [PVS_EVENT_BLOCKED] = POLICY_EVENT_HALTED,
+        [PVS_EVENT_HALTED] = POLICY_EVENT_HALTED,
         [PVS_EVENT_SOFTIRQD] = POLICY_EVENT_SOFTIRQD,
         [PVS_EVENT_URGENT] = POLICY_EVENT_URGENT,
         [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,

@@ -174,7 +174,7 @@ static uint32_t throttled(const struct policy_view *view)
 static enum pvsched_boost boost(const struct page_slot *p, const struct policy_view *view)
 {
 	if (view->state != POLICY_ARMED)
-		return PVSCHED_BOOST_BASE;
+		return PVSCHED_BOOST_NONE;
 	return agent_speaks(p) && p->request.words[2] ? PVSCHED_BOOST_CRITICAL : PVSCHED_BOOST_TASK;
 }
 

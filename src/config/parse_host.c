@@ -12,9 +12,10 @@
 #include "model/domain.h"
 
 /*
- * The kernel stops all RT threads of a CPU once they ran for 950 permille of a second, including
- * the threads that end boosts. At most half of a CPU for boosts stays far below that, and leaves
- * room for foreign RT threads and for the host's ordinary work.
+ * A kernel that throttles real-time threads (up to 6.11; docs/kernels.md) stops all of a CPU once
+ * they ran for 950 permille of a second, including those that end boosts. At most half of a CPU for
+ * boosts stays far below that. On any kernel it leaves room for foreign RT threads and for the
+ * host's ordinary work.
  */
 #define CPU_SHARE_PERMILLE_MAX    500
 #define CPU_BURST_US_MAX          20000
@@ -42,9 +43,10 @@ static int parse_caps(const struct json_value *host, struct host_caps *caps,
 	r = config_get_u32(host, "cpu_share_permille", 1, CPU_SHARE_PERMILLE_MAX,
 	                   &caps->cpu_share_permille, error);
 	if (r < 0)
-		return explain(error, r,
-		               "the kernel stops all real-time threads of a CPU at 950, including "
-		               "those that end boosts; at most half of a CPU stays far below");
+		return explain(
+		        error, r,
+		        "up to Linux 6.11 the kernel stops all real-time threads of a CPU at 950, "
+		        "including those that end boosts; at most half of a CPU stays far below");
 	r = config_get_duration(host, "cpu_burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
 	                        CPU_BURST_US_MAX, &caps->cpu_burst_ns, error);
 	if (r < 0)

@@ -93,7 +93,7 @@
 /* pvs_vcpu_account::flags, written by the daemon */
 #define PVS_FLAG_BOOSTED          (1U << 0) /* the thread has pvschedd's real-time class */
 #define PVS_FLAG_IMAGINED         (1U << 1) /* mode observe: the counters act as if it had */
-#define PVS_FLAG_REPORT_BLOCKED   (1U << 2) /* send PVS_EVENT_BLOCKED at the next halt */
+#define PVS_FLAG_REPORT_HALTED    (1U << 2) /* send PVS_EVENT_HALTED at the next halt */
 #define PVS_FLAG_KVM              (1U << 3) /* halts inside ioctl(KVM_RUN), not in a futex wait */
 #define PVS_FLAG_REPORT_URGENT    (1U << 4) /* send PVS_EVENT_URGENT when preempted while urgent */
 #define PVS_FLAG_REPORT_ORDINARY  (1U << 5) /* send PVS_EVENT_ORDINARY while it is boosted */
@@ -277,7 +277,7 @@ struct pvs_interrupt_counts {
 };
 
 enum pvs_event_type {
-	PVS_EVENT_BLOCKED = 1,   /* a halt, if PVS_FLAG_REPORT_BLOCKED is set */
+	PVS_EVENT_HALTED = 1,    /* a halt, if PVS_FLAG_REPORT_HALTED is set */
 	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, boosted vCPU */
 	PVS_EVENT_FOREIGN = 3,   /* a boosted vCPU has a priority that pvschedd did not give it */
 	PVS_EVENT_QUOTA = 4,     /* a CFS quota above a vCPU appeared or went: @arg is 1 or 0 */
@@ -288,9 +288,9 @@ enum pvs_event_type {
 	PVS_EVENT_ORDINARY = 9,  /* a vCPU runs boosted, and its guest does ordinary work */
 	PVS_EVENT_RUN = 10,      /* switched in, if PVS_FLAG_REPORT_RUN is set */
 	PVS_EVENT_HELPER = 11, /* a helper of its domain waits too long behind it: @arg is which */
-	PVS_EVENT_INTERRUPT = 13, /* for an unboosted vCPU that waits to run; @arg: the vector */
-	PVS_EVENT_SPIN = 14,      /* a vCPU runs boosted, and its guest spins */
-	PVS_EVENT_EXEC = 15,      /* a vCPU thread has another TID, @arg, by execve() */
+	PVS_EVENT_INTERRUPT = 12, /* for an unboosted vCPU that waits to run; @arg: the vector */
+	PVS_EVENT_SPIN = 13,      /* a vCPU runs boosted, and its guest spins */
+	PVS_EVENT_EXEC = 14,      /* a vCPU thread has another TID, @arg, by execve() */
 };
 
 /** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The guardian is watched, and started again; the watchdog is fed only while booster and guardian
- * answer.
+ * Watches the guardian and starts it again. On each tick of systemd's watchdog it pings booster and
+ * guardian. A booster that does not answer ends the daemon; a guardian that does not answer ends
+ * all boosts.
  */
 
 #include <systemd/sd-event.h>

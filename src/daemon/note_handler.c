@@ -56,11 +56,11 @@ static void say_foreign(const struct inventory_domain *d, const struct inventory
 	        .message_id = LOG_ID_FOREIGN_CHANGE,
 	};
 
-	log_write(
-	        LOG_NOTICE, &ctx,
-	        "domain \"%s\", vCPU %u: somebody else changed the scheduling of thread %d; it is "
-	        "left alone until `pvschedctl policy set`",
-	        d->seen->name, v->thread.index, v->thread.id.tid);
+	log_write(LOG_NOTICE, &ctx,
+	          "domain \"%s\", vCPU %u: another program changed the scheduling of thread %d; it "
+	          "is "
+	          "left alone until `pvschedctl policy set`",
+	          d->seen->name, v->thread.index, v->thread.id.tid);
 }
 
 /*

@@ -21,7 +21,7 @@ static const char *carrier_state(const struct carrier_view *c)
 static const char *carrier_detail(const struct carrier_view *c)
 {
 	if (c->carrier)
-		return c->shared ? "another domain has the same memory: nobody may use it" : "";
+		return c->shared ? "another domain has the same memory: neither may use it" : "";
 	if (c->error)
 		return c->error == -EPERM ? "pvschedd may not look into QEMU; see pvschedctl doctor"
 		                          : strerror(-c->error);

@@ -68,7 +68,7 @@ static void snapshot(const struct pvsched_page *page, struct pvsched_report *ret
 	uint64_t applied = LOAD(&page->applied_state);
 	uint32_t throttled = pvsched_applied_throttled(applied), flags = LOAD(&page->host_flags);
 
-	ret->boosted = pvsched_applied_boost(applied) != PVSCHED_BOOST_BASE;
+	ret->boosted = pvsched_applied_boost(applied) != PVSCHED_BOOST_NONE;
 	ret->throttled = (throttled & PVSCHED_THROTTLED_BURST ? PVSCHED_BY_BURST : 0) |
 	                 (throttled & PVSCHED_THROTTLED_SHARE ? PVSCHED_BY_SHARE : 0);
 	ret->preempted = !!(flags & PVSCHED_HOST_PREEMPTED);

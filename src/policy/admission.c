@@ -2,30 +2,30 @@
 #include "policy/admission.h"
 
 /* The shares wanted by the vCPUs that may run in @set only. */
-static uint64_t demand(const struct admission_demand *claims, size_t n,
+static uint64_t demand(const struct admission_demand *demands, size_t n,
                        const struct admission_sets *sets, unsigned int set)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (sets->within(claims[i].set, set, sets->userdata))
-			sum += claims[i].share_permille;
+		if (sets->within(demands[i].set, set, sets->userdata))
+			sum += demands[i].share_permille;
 	return sum;
 }
 
-void admission_scale(struct admission_demand *claims, size_t n, const struct admission_sets *sets,
+void admission_scale(struct admission_demand *demands, size_t n, const struct admission_sets *sets,
                      uint32_t cap_permille)
 {
 	/* One set after the other: scaling for one only unboosts what the next one finds wanted. */
 	for (unsigned int set = 0; set < sets->n; set++) {
 		uint64_t capacity = (uint64_t)cap_permille * sets->cpus[set];
-		uint64_t wanted = demand(claims, n, sets, set);
+		uint64_t wanted = demand(demands, n, sets, set);
 
 		if (wanted <= capacity)
 			continue;
 		for (size_t i = 0; i < n; i++)
-			if (sets->within(claims[i].set, set, sets->userdata))
-				claims[i].share_permille =
-				        (uint32_t)(claims[i].share_permille * capacity / wanted);
+			if (sets->within(demands[i].set, set, sets->userdata))
+				demands[i].share_permille =
+				        (uint32_t)(demands[i].share_permille * capacity / wanted);
 	}
 }

@@ -27,8 +27,8 @@ struct admission_sets {
 };
 
 /**
- * Scales the claims so that for every set, those that may run nowhere else get together at most
+ * Scales the demands so that for every set, those that may run nowhere else get together at most
  * @cap_permille of each of its CPUs.
  */
-void admission_scale(struct admission_demand *claims, size_t n, const struct admission_sets *sets,
+void admission_scale(struct admission_demand *demands, size_t n, const struct admission_sets *sets,
                      uint32_t cap_permille);

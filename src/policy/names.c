@@ -50,7 +50,6 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_RELEASED] = "released",
         [POLICY_REASON_HELPER] = "helper",
         [POLICY_REASON_NO_DEADLINE] = "no-deadline",
-        [POLICY_REASON_GONE] = "gone",
         [POLICY_REASON_INTERRUPT] = "interrupt",
         [POLICY_REASON_SPIN] = "spin",
 };
@@ -87,7 +86,9 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_HOUSEKEEPING] = "The vCPU may only run on housekeeping CPUs.",
         [POLICY_REASON_ADMISSION] =
                 "Other vCPUs have all real-time share of the CPUs that it may run on.",
-        [POLICY_REASON_FAILED] = "The scheduler call failed; the journal says why.",
+        [POLICY_REASON_FAILED] = "The boost failed: the scheduler call was refused, the thread had "
+                                 "ended, or the booster "
+                                 "has no real-time class. The journal says which.",
         [POLICY_REASON_PROFILE] =
                 "Its profile does not boost; `pvschedctl policy set DOM latency` would.",
         [POLICY_REASON_BUDGET] =
@@ -133,7 +134,6 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_NO_DEADLINE] =
                 "The kernel could not start the timer that ends its boost, so the boost ended; "
                 "it is armed again when its guest is idle. `pvschedctl doctor` counts these.",
-        [POLICY_REASON_GONE] = "The thread is gone.",
         [POLICY_REASON_INTERRUPT] =
                 "It is boosted for a moment, since an interrupt came while it waited to run.",
         [POLICY_REASON_SPIN] =

@@ -55,7 +55,6 @@ enum policy_reason {
 	POLICY_REASON_REQUESTED,  /* boosted while awake, since its guest requested it */
 	POLICY_REASON_COMMAND,    /* boosted by command */
 	POLICY_REASON_FOREIGN,    /* another program changed the thread */
-	POLICY_REASON_GONE,       /* the thread is gone */
 	POLICY_REASON_HELPER,     /* a thread that works for its domain waited too long behind it */
 	POLICY_REASON_INTERRUPT,  /* boosted while it waited, since an interrupt waited with it */
 	POLICY_REASON_SPIN,       /* its guest spun while it was boosted */

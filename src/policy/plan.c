@@ -113,7 +113,7 @@ static void plan_domain(const struct plan_host *host, const struct plan_domain_i
 struct applicants {
 	size_t n;
 	size_t *vcpus; /* places in the plan */
-	struct admission_demand *claims;
+	struct admission_demand *demands;
 	size_t n_sets, cpu_words;
 	const uint64_t **sets;
 	unsigned int *cpus;
@@ -122,7 +122,7 @@ struct applicants {
 static void applicants_free(struct applicants *a)
 {
 	free(a->vcpus);
-	free(a->claims);
+	free(a->demands);
 	free(a->sets);
 	free(a->cpus);
 }
@@ -168,10 +168,10 @@ static int applicants_collect(const struct plan_input *input, const struct plan 
 
 	a->cpu_words = input->host.cpu_words;
 	a->vcpus = calloc(max, sizeof(*a->vcpus));
-	a->claims = calloc(max, sizeof(*a->claims));
+	a->demands = calloc(max, sizeof(*a->demands));
 	a->sets = calloc(max, sizeof(*a->sets));
 	a->cpus = calloc(max, sizeof(*a->cpus));
-	if (!a->vcpus || !a->claims || !a->sets || !a->cpus)
+	if (!a->vcpus || !a->demands || !a->sets || !a->cpus)
 		return -ENOMEM;
 	for (size_t i = 0; i < input->n_vcpus; i++) {
 		const struct plan_domain *domain = &plan->domains[input->vcpus[i].domain];
@@ -179,8 +179,8 @@ static int applicants_collect(const struct plan_input *input, const struct plan 
 		if (domain->profile.mode != PROFILE_BOOST)
 			continue;
 		a->vcpus[a->n] = i;
-		a->claims[a->n].set = set_index(a, input->vcpus[i].cpus);
-		a->claims[a->n++].share_permille = domain->profile.share_permille;
+		a->demands[a->n].set = set_index(a, input->vcpus[i].cpus);
+		a->demands[a->n++].share_permille = domain->profile.share_permille;
 	}
 	return 0;
 }
@@ -200,9 +200,9 @@ static int shares_assign(const struct plan_input *input, struct plan *plan)
 	        .within = set_within,
 	        .userdata = &a,
 	};
-	admission_scale(a.claims, a.n, &sets, input->host.cpu_share_permille);
+	admission_scale(a.demands, a.n, &sets, input->host.cpu_share_permille);
 	for (size_t i = 0; i < a.n; i++)
-		plan->vcpus[a.vcpus[i]].profile.share_permille = a.claims[i].share_permille;
+		plan->vcpus[a.vcpus[i]].profile.share_permille = a.demands[i].share_permille;
 	return 0;
 }
 

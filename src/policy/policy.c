@@ -206,12 +206,12 @@ const struct policy_view *policy_view(const struct policy *policy, unsigned int 
 	return &policy->vcpus[vcpu].view;
 }
 
-int policy_debtor(const struct policy_debt *claims, size_t n)
+int policy_debtor(const struct policy_debt *debts, size_t n)
 {
 	int most = -1;
 
 	for (size_t i = 0; i < n; i++)
-		if (most < 0 || claims[i].owed_ns > claims[most].owed_ns)
+		if (most < 0 || debts[i].owed_ns > debts[most].owed_ns)
 			most = (int)i;
 	return most;
 }

@@ -60,21 +60,21 @@ void policy_set_profile(struct policy *policy, unsigned int vcpu, const struct p
 /** Sets and clears holds of one vCPU; the caller then steps it. */
 void policy_hold(struct policy *policy, unsigned int vcpu, uint32_t set, uint32_t clear);
 
-/** Whether POLICY_EVENT_MAY_PUSH could lead to DISPLACE now, if another CPU had room. */
+/** Whether POLICY_EVENT_MAY_PUSH could lead to PUSH now, if another CPU had room. */
 bool policy_may_push(const struct policy *policy, unsigned int vcpu, uint64_t now_ns);
 
 /** All holds that bind a vCPU: its own and those of all vCPUs. */
 uint32_t policy_holds(const struct policy *policy, unsigned int vcpu);
 
 /**
- * One event. The caller carries the decision out before the next step of that vCPU: RAISE is
- * confirmed with policy_boosted(), LOWER and FORGET are final (the actuator answers for them).
+ * One event. The caller carries the decision out before the next step of that vCPU: BOOST is
+ * confirmed with policy_boosted(), UNBOOST and FORGET are final (the actuator answers for them).
  */
 void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_input *input,
                  struct policy_decision *ret);
 
 /**
- * What came of a RAISE. @hold is 0 when the thread is boosted now; else the hold that prevents it.
+ * What came of a BOOST. @hold is 0 when the thread is boosted now; else the hold that prevents it.
  * POLICY_EVENT_RESCAN clears those that are worth another try: RT_REFUSED, ALREADY_RT, FAILED.
  * @facts are those after the call. If the vCPU is awake, it is looked at again when its tokens end,
  * since the tracer starts its deadline only at the next switch-in.
@@ -96,10 +96,10 @@ struct policy_debt {
 };
 
 /**
- * The debtor, which makes room when its CPU's bucket is empty: index of the claim that owes most,
+ * The debtor, which makes room when its CPU's bucket is empty: index of the debt that owes most,
  * the first of several; -1 if n is 0.
  */
-int policy_debtor(const struct policy_debt *claims, size_t n);
+int policy_debtor(const struct policy_debt *debts, size_t n);
 
 /** When the next vCPU wants a LOOK; NSEC_NEVER when none does. */
 uint64_t policy_next_ns(const struct policy *policy);

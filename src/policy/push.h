@@ -13,5 +13,5 @@
 /** Whether a vCPU may be pushed now, if another CPU has room. */
 bool push_is_allowed(const struct policy *policy, unsigned int vcpu, uint64_t now_ns);
 
-/** A boosted vCPU at POLICY_EVENT_MAY_PUSH: decides DISPLACE, or nothing. */
+/** A boosted vCPU at POLICY_EVENT_MAY_PUSH: decides PUSH, or nothing. */
 void push_step(struct turn *t);

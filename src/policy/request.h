@@ -15,8 +15,8 @@ struct policy_facts request_hear(const struct profile *profile, const struct pol
 bool request_is_missing(const struct turn *t);
 
 /**
- * Why a vCPU that is awake is to be boosted now: by COMMAND; as ASKED, since its guest is urgent or
- * will be within the lead; for an INTERRUPT. AWAKE: nothing wants that.
+ * Why a vCPU that is awake is to be boosted now: by COMMAND; as REQUESTED, since its guest is
+ * urgent or will be within the lead; for an INTERRUPT. AWAKE: nothing wants that.
  */
 enum policy_reason request_boost_awake(const struct turn *t);
 

@@ -40,7 +40,7 @@ struct policy_facts {
 	uint64_t urgent_work_ns; /* how long it is urgent; 0: not known */
 	uint64_t urgent_run_ns;  /* how long it runs then, until it sleeps; 0: not known */
 	bool interrupted;        /* waiting, and an interrupt came in that time */
-	/* with CROWDED, and only if policy_may_push(): another CPU on which it may run has a
+	/* with MAY_PUSH, and only if policy_may_push(): another CPU on which it may run has a
 	   burst for it */
 	bool room_elsewhere;
 };
@@ -110,7 +110,7 @@ struct policy_view {
 	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
 	/*
 	 * The events that are wanted besides: an unwanted one is harmless, but costs a wake-up. The
-	 * tracer is told before a RAISE is carried out, since a vCPU that was waiting runs before
+	 * tracer is told before a BOOST is carried out, since a vCPU that was waiting runs before
 	 * that call returns.
 	 */
 	bool wants_urgent, wants_ordinary, wants_interrupt;

@@ -129,15 +129,15 @@ enum yield yield_next(enum yield yield, enum yield_event event);
  * back: then its bucket must be full before the next boost.
  *
  *                     given back
- *     o--> ARMED --+-------------> BASE       tokens KEPT
+ *     o--> ARMED --+-------------> UNBOOSTED  tokens KEPT
  *                  |  forbidden
- *                  +-------------> BASE       tokens TO_EARN
+ *                  +-------------> UNBOOSTED  tokens TO_EARN
  *                  |  exhausted
  *                  +-------------> THROTTLED  tokens TO_EARN
  *                  |  foreign
  *                  +-------------> FOREIGN    tokens TO_EARN
  *                     refused
- *     o--> RAISE ----------------> BASE       tokens TO_EARN
+ *     o--> BOOST ----------------> UNBOOSTED  tokens TO_EARN
  */
 enum tokens {
 	TOKENS_TO_EARN,
@@ -169,7 +169,7 @@ struct vcpu_unboosted {
 	unsigned int turned_away; /* in a row, since a shared bucket was not full */
 };
 
-/** A boost that was decided: kept from RAISE to policy_boosted(). */
+/** A boost that was decided: kept from BOOST to policy_boosted(). */
 struct vcpu_boost {
 	enum policy_reason why;
 	uint64_t planned_look_ns;  /* decided at the look that was planned for then; 0: not */
@@ -219,17 +219,17 @@ struct policy {
 };
 
 /**
- * One step of one vCPU, or what came of a RAISE. A function that takes it const only answers a
+ * One step of one vCPU, or what came of a BOOST. A function that takes it const only answers a
  * question.
  */
 struct turn {
 	struct policy *policy;
 	struct policy_vcpu *v; /* the vCPU with the id @vcpu */
 	unsigned int vcpu;
-	enum policy_event event;   /* LOOK after a RAISE */
+	enum policy_event event;   /* LOOK after a BOOST */
 	struct policy_facts facts; /* less what the profile ignores of the guest's requests */
 	uint64_t now_ns;
-	struct policy_decision *decision; /* NULL after a RAISE */
+	struct policy_decision *decision; /* NULL after a BOOST */
 };
 
 /** Plans when the vCPU is looked at again without an event; NSEC_NEVER: it is not. */

@@ -61,7 +61,7 @@ static void cycle(struct stack *stack, struct fire *fire, unsigned int i)
 	unsigned int up = i % SLEEPERS, down = (i + SLEEPERS / 2) % SLEEPERS;
 
 	__atomic_store_n(&stack->accounts.vcpus[up].out, PVS_OUT_HALTED, __ATOMIC_RELEASE);
-	fire_at_once(fire, PVS_EVENT_BLOCKED, up, 1);
+	fire_at_once(fire, PVS_EVENT_HALTED, up, 1);
 	__atomic_store_n(&stack->accounts.vcpus[down].out, PVS_OUT_PREEMPTED, __ATOMIC_RELEASE);
 	fire_at_once(fire, PVS_EVENT_EXHAUSTED, down, 1);
 }

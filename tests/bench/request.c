@@ -186,7 +186,7 @@ static int cycles_run(struct bench *b)
 {
 	for (unsigned int i = 0; i < b->cycles; i++) {
 		whereabouts_set(b, PVS_OUT_HALTED);
-		if (fire_and_wait(b, PVS_EVENT_BLOCKED) < 0)
+		if (fire_and_wait(b, PVS_EVENT_HALTED) < 0)
 			return -1;
 		whereabouts_set(b, PVS_OUT_PREEMPTED);
 		if (fire_and_wait(b, PVS_EVENT_EXHAUSTED) < 0)
@@ -215,7 +215,7 @@ static void calls_serve(struct bench *b, unsigned int slot, bool begins)
 static void floor_serve(void *userdata, const struct pvs_event *event)
 {
 	struct bench *b = userdata;
-	bool begins = event->type == PVS_EVENT_BLOCKED;
+	bool begins = event->type == PVS_EVENT_HALTED;
 	struct sched_param param = {begins ? STACK_PRIORITY : 0};
 
 	if (b->server == SERVER_LEDGER && begins)

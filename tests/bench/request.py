@@ -17,7 +17,7 @@ VARIANTS = {
     "1": ("epoll", 4), "1-uring": ("io_uring", 4), "8": ("epoll", 32), "64": ("epoll", 256), "64-uring": ("io_uring", 256),
     "floor-single": ("floor", 1), "single": ("epoll", 1), "single-uring": ("io_uring", 1), "floor-64": ("floor", 256),
 }
-_RAISE, _LOWER = 1, 2  # PVS_EVENT_BLOCKED, PVS_EVENT_EXHAUSTED
+_BOOST, _UNBOOST = 1, 2  # PVS_EVENT_HALTED, PVS_EVENT_EXHAUSTED
 
 
 def arguments(parser):
@@ -35,8 +35,8 @@ def _measure(scene, variant, cycles):
     service = (statistics.median(last) - statistics.median(first)) / (vcpus - 1) if vcpus > 1 else None
     return figures.summary(delays) | {
         "samples": delays, "first": first, "last": last, "service_ns": service,
-        "raise": [delay for kind, delay in zip(types, delays) if kind == _RAISE],
-        "lower": [delay for kind, delay in zip(types, delays) if kind == _LOWER],
+        "boost": [delay for kind, delay in zip(types, delays) if kind == _BOOST],
+        "unboost": [delay for kind, delay in zip(types, delays) if kind == _UNBOOST],
     }
 
 
@@ -61,7 +61,7 @@ def _summary(ones, variant):
     service = [one["service_ns"] for one in ones if one["service_ns"] is not None]
     return _pooled(ones, "samples") | {
         "host_permille_of_untouched": None, "sched_calls_per_1000": 1000, "at_once": VARIANTS[variant][1],
-        "raise": _pooled(ones, "raise"), "lower": _pooled(ones, "lower"), "first": _pooled(ones, "first"),
+        "boost": _pooled(ones, "boost"), "unboost": _pooled(ones, "unboost"), "first": _pooled(ones, "first"),
         "last": _pooled(ones, "last"),
         "us_per_request": round(statistics.median(service) / 1000, 3) if service else None,
     }
@@ -89,10 +89,10 @@ def _steps(rounds):
 def report(rounds, _options):
     variants = {variant: _summary(ones, variant) for variant, ones in rounds.items()}
     rows = [[name, one["at_once"], one["p50_us"], one["p99_us"], one["max_us"], one["first"]["p50_us"],
-             one["last"]["p50_us"], one["last"]["p99_us"], one["us_per_request"], one["raise"]["p50_us"],
-             one["lower"]["p50_us"]] for name, one in variants.items()]
+             one["last"]["p50_us"], one["last"]["p99_us"], one["us_per_request"], one["boost"]["p50_us"],
+             one["unboost"]["p50_us"]] for name, one in variants.items()]
     head = ["variant", "at once", "p50 us", "p99", "max", "first served p50", "last served p50", "last served p99",
-            "us per request in the queue", "raise p50", "lower p50"]
+            "us per request in the queue", "boost p50", "unboost p50"]
     targets = []
     for variant, floor in (("1", "floor"), ("single", "floor-single")):
         for name, limit in (("p50_us", 1.2), ("p99_us", 1.5)):

@@ -13,7 +13,7 @@ FLOOR = "floor"  # of bench request: an event, and a thread with nothing but the
 _FLOOR_CYCLES = 200
 _TOLD = ("boosts", "yields", "throttles", "unneeded", "unseen", "polls", "faults")
 # As bench-requests writes them.
-KINDS = {"applied": 0, "needed": 1, "lowered": 2}
+KINDS = {"applied": 0, "needed": 1, "released": 2}
 
 
 def arguments(parser):
@@ -37,8 +37,8 @@ def _measure(scene, variant, cycles):
         samples["needed"] = []
     if len(samples["applied"]) < cycles:
         raise RigError(f"{variant}: {len(samples['applied'])} of {cycles} requests were applied")
-    if len(samples["lowered"]) < cycles / 10:  # the others ended for want of tokens
-        raise RigError(f"{variant}: only {len(samples['lowered'])} of {cycles} boosts lasted until they were released: "
+    if len(samples["released"]) < cycles / 10:  # the others ended for want of tokens
+        raise RigError(f"{variant}: only {len(samples['released'])} of {cycles} boosts lasted until they were released: "
                        f"the host is too busy")
     return {"samples": samples, "told": told} | {name: figures.summary(delays) for name, delays in samples.items()}
 
@@ -84,8 +84,8 @@ def report(rounds, _options):
     floor = _pooled(rounds[FLOOR], "call")
     variants = {FLOOR: {"call": floor}}
     rows = [_row(FLOOR, "event -> call returned", floor)]
-    for name, what in (("needed", "needed (preempted) -> raised"), ("applied", "written -> raised"),
-                       ("lowered", "released -> lowered")):
+    for name, what in (("needed", "needed (preempted) -> boosted"), ("applied", "written -> boosted"),
+                       ("released", "released -> unboosted")):
         for variant in VARIANTS:
             one = _pooled(rounds[variant], name)
             if one["samples"]:
@@ -95,11 +95,11 @@ def report(rounds, _options):
         variants[variant] |= {key: _total(rounds[variant], key)
                               for key in _TOLD}
     comparisons = [
-        [f"bpf: needed -> raised / floor ({figure[:-3]})", _compared(rounds, "needed", figure, FLOOR)]
+        [f"bpf: needed -> boosted / floor ({figure[:-3]})", _compared(rounds, "needed", figure, FLOOR)]
         for figure in ("p50_us", "p99_us")
     ] + [
         [f"{name}: polling / bpf ({figure[:-3]})", _compared(rounds, name, figure, "bpf")]
-        for name in ("applied", "lowered") for figure in ("p50_us", "p99_us")
+        for name in ("applied", "released") for figure in ("p50_us", "p99_us")
     ]
     text = figures.table(["variant", *_TOLD], [[variant, *(variants[variant][key] for key in _TOLD)] for variant in VARIANTS])
     text += "\n\n" + figures.table(["variant", "from -> to", "samples", "avg us", "p50", "p99", "max"], rows)

@@ -64,7 +64,7 @@ def test_foreign_change_wins(scene, name):
     scene.except_tids.add(tid)
     attributes.write(tid, **FOREIGN[name])
     daemon.wait_vcpu(domain, lambda v: v["state"] == "foreign", "the foreign change to be noticed")
-    daemon.wait_log("somebody else changed the scheduling of thread")
+    daemon.wait_log("another program changed the scheduling of thread")
     assert attributes.read(tid)[:2] == (FOREIGN[name]["policy"], FOREIGN[name].get("priority", 0))
     explained = daemon.ctl_json("explain", domain.name)["vcpus"][0]
     assert explained["reason"] == "foreign"

@@ -7,6 +7,7 @@
  */
 #include "host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,34 +51,56 @@ void booster_add_work(struct host *host, unsigned int slot, enum policy_event ev
 		host->broken = "work without end";
 }
 
+/* For the types that mean the same to the policy, whatever their argument. */
+static enum policy_event event_of(unsigned int type)
+{
+	static const enum policy_event events[] = {
+	        [PVS_EVENT_HALTED] = POLICY_EVENT_HALTED,
+	        [PVS_EVENT_URGENT] = POLICY_EVENT_URGENT,
+	        [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,
+	        [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
+	        [PVS_EVENT_SPIN] = POLICY_EVENT_SPIN,
+	};
+
+	if (type >= ARRAY_SIZE(events) || events[type] == POLICY_EVENT_LOOK) {
+		fprintf(stderr, "sim: the tracer's event %u means nothing to the booster\n", type);
+		abort();
+	}
+	return events[type];
+}
+
+static void bucket_empty(struct host *host, unsigned int slot, uint32_t bucket)
+{
+	if (bucket == PVS_BUCKET_CPU)
+		crowded_shed(host, slot);
+	else if (bucket == PVS_BUCKET_NONE)
+		booster_add_work(host, slot, POLICY_EVENT_NO_DEADLINE);
+	else
+		booster_add_work(host, slot,
+		                 bucket == PVS_BUCKET_DOMAIN ? POLICY_EVENT_DOMAIN_EXHAUSTED
+		                                             : POLICY_EVENT_EXHAUSTED);
+}
+
 static void take_event(struct host *host)
 {
 	struct pvs_event event = host->events[host->first];
 
 	host->first = (host->first + 1) % HOST_EVENTS_MAX;
 	host->n_events--;
-	if (event.type == PVS_EVENT_RUN)
+	switch (event.type) {
+	case PVS_EVENT_RUN:
 		pages_switched_in(host->pages, event.slot, host->world->now_ns);
-	else if (event.type == PVS_EVENT_BLOCKED)
-		booster_add_work(host, event.slot, POLICY_EVENT_HALTED);
-	else if (event.type == PVS_EVENT_URGENT)
-		booster_add_work(host, event.slot, POLICY_EVENT_URGENT);
-	else if (event.type == PVS_EVENT_ORDINARY)
-		booster_add_work(host, event.slot, POLICY_EVENT_ORDINARY);
-	else if (event.type == PVS_EVENT_HELPER)
+		break;
+	case PVS_EVENT_HELPER:
 		crowded_make_room(host, event.slot);
-	else if (event.type == PVS_EVENT_INTERRUPT)
-		booster_add_work(host, event.slot, POLICY_EVENT_INTERRUPT);
-	else if (event.type == PVS_EVENT_SPIN)
-		booster_add_work(host, event.slot, POLICY_EVENT_SPIN);
-	else if (event.arg == PVS_BUCKET_NONE)
-		booster_add_work(host, event.slot, POLICY_EVENT_NO_DEADLINE);
-	else if (event.arg == PVS_BUCKET_CPU)
-		crowded_shed(host, event.slot);
-	else
-		booster_add_work(host, event.slot,
-		                 event.arg == PVS_BUCKET_DOMAIN ? POLICY_EVENT_DOMAIN_EXHAUSTED
-		                                                : POLICY_EVENT_EXHAUSTED);
+		break;
+	case PVS_EVENT_EXHAUSTED:
+		bucket_empty(host, event.slot, event.arg);
+		break;
+	default:
+		booster_add_work(host, event.slot, event_of(event.type));
+		break;
+	}
 }
 
 /* The guest's words as they are at this moment. */

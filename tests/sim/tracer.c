@@ -311,8 +311,8 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
-	if (vcpu->flags & PVS_FLAG_REPORT_BLOCKED)
-		tracer_send(host, slot, PVS_EVENT_BLOCKED, 0);
+	if (vcpu->flags & PVS_FLAG_REPORT_HALTED)
+		tracer_send(host, slot, PVS_EVENT_HALTED, 0);
 }
 
 static bool is_vcpu(const struct host *host, int thread)

@@ -397,7 +397,7 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 {
 	struct thread *t = &world->threads[number];
 
-	world_note(world, priority ? "boost" : "lower", number, (uint64_t)priority);
+	world_note(world, priority ? "boost" : "unboost", number, (uint64_t)priority);
 	if (t->priority == priority)
 		return;
 	if (t->state == THREAD_RUNNING) {

@@ -26,7 +26,7 @@ static inline struct policy_facts runs_ordinary(uint64_t expected_ns)
 	return facts;
 }
 
-/* Asleep in base with nothing in its way: an awake vCPU, the policy waits for an event. */
+/* Asleep and unboosted, nothing in its way: an awake vCPU, the policy waits for an event. */
 static inline struct policy *make_awake(void)
 {
 	struct policy *policy = make(0);

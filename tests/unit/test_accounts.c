@@ -44,7 +44,7 @@ static int64_t tokens(uint64_t now_ns)
 	return facts.tokens_ns;
 }
 
-static void test_raised_once(void)
+static void test_boosted_once(void)
 {
 	start();
 	account_boosted(&accounts, 0, T0 + 100 * US);
@@ -193,7 +193,7 @@ static void test_report(void)
 	                           .wants_urgent = true,
 	                           .grace_ns = 7,
 	                           .interrupts_from_ns = 8};
-	const uint32_t kept = PVS_FLAG_KVM | PVS_FLAG_REPORT_BLOCKED;
+	const uint32_t kept = PVS_FLAG_KVM | PVS_FLAG_REPORT_HALTED;
 
 	start();
 	vcpu.flags = kept | PVS_FLAG_REPORT_ORDINARY;
@@ -283,7 +283,7 @@ static void test_rules(void)
 	        (struct pvs_bucket_rule){.burst_ns = burst_before, .share_permille = share_before};
 }
 
-TEST_MAIN({"overdrawn", test_overdrawn}, {"raised_once", test_raised_once},
+TEST_MAIN({"overdrawn", test_overdrawn}, {"boosted_once", test_boosted_once},
           {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},

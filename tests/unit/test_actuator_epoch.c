@@ -85,7 +85,7 @@ static void test_reused_tid_is_left_alone(void)
 }
 
 /* Not even if the other thread has the very class that was given. */
-static void test_reused_tid_is_not_lowered(void)
+static void test_reused_tid_is_not_unboosted(void)
 {
 	struct scene scene;
 
@@ -157,6 +157,6 @@ static void test_slack_by_account(void)
 }
 
 TEST_MAIN({"reused_tid_is_left_alone", test_reused_tid_is_left_alone},
-          {"reused_tid_is_not_lowered", test_reused_tid_is_not_lowered},
+          {"reused_tid_is_not_unboosted", test_reused_tid_is_not_unboosted},
           {"account_is_believed_for_a_while", test_account_is_believed_for_a_while},
           {"slack_by_account", test_slack_by_account})

@@ -94,7 +94,7 @@ static void check_given_back(struct scene *scene)
 	CHECK_U64(state.slack_ns, 1234);
 }
 
-static void test_lowered(void)
+static void test_unboosted(void)
 {
 	struct scene scene;
 
@@ -195,7 +195,7 @@ static void test_reused_number_is_left_alone(void)
 	end_thread(&scene);
 }
 
-TEST_MAIN({"unboosted", test_lowered}, {"forgotten", test_forgotten},
+TEST_MAIN({"unboosted", test_unboosted}, {"forgotten", test_forgotten},
           {"restored_from_the_ledger", test_restored_from_the_ledger},
           {"others_are_left_alone", test_others_are_left_alone},
           {"a_thread_that_is_there_has_not_executed", test_a_thread_that_is_there_has_not_executed},

@@ -135,8 +135,9 @@ static void test_host_refused(void)
 	refuse_host("max_changes_per_s", "null", "must be a whole number, not null");
 	refuse_host(
 	        "cpu_share_permille", "600",
-	        "is 600; must be from 1 to 500 (the kernel stops all real-time threads of a CPU "
-	        "at 950, including those that end boosts; at most half of a CPU stays far below)");
+	        "is 600; must be from 1 to 500 (up to Linux 6.11 the kernel stops all real-time "
+	        "threads of a CPU at 950, including those that end boosts; at most half of a CPU "
+	        "stays far below)");
 	refuse_host("rt_policy", "\"FIFO\"", "\"FIFO\" is not one of: fifo, rr");
 	refuse_host("rt_policy", "1", "must be a string, not a number");
 	refuse_host("grant_rt_budget", "1", "must be true or false, not a number");

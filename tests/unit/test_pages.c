@@ -242,7 +242,7 @@ static void test_publish(void)
 	view.throttles_total = 2;
 	pages_publish(pages, SLOT, &view, T0 + 2 * MS);
 	CHECK_INT(pvsched_applied_throttled(guest->applied_state), PVSCHED_THROTTLED_BURST);
-	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_BASE);
+	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_NONE);
 	CHECK_U64(guest->throttles, 2);
 	end();
 }

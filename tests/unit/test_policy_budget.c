@@ -215,7 +215,7 @@ static void test_armed_keeps(void)
 	policy_free(policy);
 }
 
-static void test_raised_while_awake(void)
+static void test_boosted_while_awake(void)
 {
 	struct policy *policy = make(0);
 	struct policy_facts facts = running(400 * (int64_t)US);
@@ -233,7 +233,7 @@ static void test_raised_while_awake(void)
 	policy_free(policy);
 }
 
-static void test_raised_while_awake_then_asleep(void)
+static void test_boosted_while_awake_then_asleep(void)
 {
 	struct policy *policy = make(0);
 	struct policy_facts facts = running(-5);
@@ -444,8 +444,8 @@ TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
           {"late_exhausted_is_harmless", test_late_exhausted_is_harmless},
           {"backoff", test_backoff}, {"backoff_and_full", test_backoff_and_full},
           {"rate_limit", test_rate_limit}, {"armed_keeps", test_armed_keeps},
-          {"raised_while_awake", test_raised_while_awake},
-          {"raised_while_awake_then_asleep", test_raised_while_awake_then_asleep},
+          {"boosted_while_awake", test_boosted_while_awake},
+          {"boosted_while_awake_then_asleep", test_boosted_while_awake_then_asleep},
           {"crowded_caps", test_crowded_caps}, {"leaves_a_crowd", test_leaves_a_crowd},
           {"leaves_a_crowd_one_by_one", test_leaves_a_crowd_one_by_one},
           {"stays_in_a_crowd", test_stays_in_a_crowd}, {"no_deadline", test_no_deadline},

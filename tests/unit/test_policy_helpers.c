@@ -57,7 +57,7 @@ static void test_armed_while_a_helper_starves(void)
 }
 
 /* Not boosted while one waits so, and looked at ever later: nobody tells when that is over. */
-static void test_not_raised_while_a_helper_starves(void)
+static void test_not_boosted_while_a_helper_starves(void)
 {
 	struct policy *policy = make(0);
 	struct policy_facts facts = halted();
@@ -80,7 +80,7 @@ static void test_not_raised_while_a_helper_starves(void)
 }
 
 /* In a run that it was boosted in, nobody but us looks at a helper that waited already. */
-static void test_watched_when_raised_awake(void)
+static void test_watched_when_boosted_awake(void)
 {
 	struct policy *policy = make(0);
 	struct policy_facts facts = hindering(200 * US);
@@ -99,5 +99,5 @@ static void test_watched_when_raised_awake(void)
 TEST_MAIN({"makes_room", test_makes_room},
           {"a_late_event_is_harmless", test_a_late_event_is_harmless},
           {"armed_while_a_helper_starves", test_armed_while_a_helper_starves},
-          {"not_raised_while_a_helper_starves", test_not_raised_while_a_helper_starves},
-          {"watched_when_raised_awake", test_watched_when_raised_awake})
+          {"not_boosted_while_a_helper_starves", test_not_boosted_while_a_helper_starves},
+          {"watched_when_boosted_awake", test_watched_when_boosted_awake})

@@ -29,7 +29,7 @@ static struct policy_facts runs(uint64_t ran_ns)
 	return facts;
 }
 
-/* Awake in base, nothing in its way. */
+/* Awake and unboosted, nothing in its way. */
 static struct policy *make_awake(void)
 {
 	struct policy *policy = make(0);
@@ -52,7 +52,7 @@ static void boost_for_interrupt(struct policy *policy, uint64_t now_ns)
 	check_view(policy, POLICY_ARMED, POLICY_REASON_INTERRUPT);
 }
 
-static void test_waiting_is_raised_and_given_back(void)
+static void test_waiting_is_boosted_and_given_back(void)
 {
 	struct policy *policy = make_awake();
 	struct policy_decision decision;
@@ -119,7 +119,7 @@ static void test_still_waiting(void)
 }
 
 /* Each of these alone keeps it from being boosted. */
-static void test_not_raised(void)
+static void test_not_boosted(void)
 {
 	struct policy_facts running_already = running(500 * US), quiet = waits(), poor = waits(),
 	                    owing = waits();
@@ -299,7 +299,7 @@ static void test_spins_again(void)
 }
 
 /* A sign that comes late, of a run that was not boosted any more. */
-static void test_spin_in_base(void)
+static void test_spin_unboosted(void)
 {
 	struct policy *policy = make_awake();
 
@@ -309,12 +309,12 @@ static void test_spin_in_base(void)
 	policy_free(policy);
 }
 
-TEST_MAIN({"waiting-is-boosted-and-given-back", test_waiting_is_raised_and_given_back},
+TEST_MAIN({"waiting-is-boosted-and-given-back", test_waiting_is_boosted_and_given_back},
           {"asleep-stays-armed", test_asleep_stays_armed},
           {"slept-between-looks", test_slept_between_looks}, {"still-waiting", test_still_waiting},
-          {"not-boosted", test_not_raised}, {"leaves-tokens", test_leaves_tokens},
+          {"not-boosted", test_not_boosted}, {"leaves-tokens", test_leaves_tokens},
           {"not-told-without-tokens", test_not_told_without_tokens},
           {"one-event-one-boost", test_one_event_one_boost},
           {"urgent-after-interrupt", test_urgent_after_interrupt}, {"plans-stay", test_plans_stay},
           {"spinning-is-held-back", test_spinning_is_held_back}, {"spins-again", test_spins_again},
-          {"spin-in-base", test_spin_in_base})
+          {"spin-unboosted", test_spin_unboosted})

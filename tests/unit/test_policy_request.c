@@ -2,7 +2,7 @@
 /* What a guest may ask for, and what it gets. */
 #include "policy_request_fixture.h"
 
-static void test_urgent_is_raised_when_preempted(void)
+static void test_urgent_is_boosted_when_preempted(void)
 {
 	struct policy *policy = make_awake();
 
@@ -26,7 +26,7 @@ static void test_urgent_and_running_needs_no_boost(void)
 	policy_free(policy);
 }
 
-static void test_who_does_not_ask_is_not_raised_awake(void)
+static void test_without_a_request_is_not_boosted_awake(void)
 {
 	enum pvsched_urgency asks[] = {PVSCHED_URGENCY_NONE, PVSCHED_URGENCY_ORDINARY};
 
@@ -62,7 +62,7 @@ static void test_asking_beats_no_cap(void)
 }
 
 /* When the bucket is full again and the guest still waits urgently, it is boosted then. */
-static void test_urgent_is_raised_after_the_refill(void)
+static void test_urgent_is_boosted_after_the_refill(void)
 {
 	struct policy *policy = make_armed();
 	struct policy_facts facts = waiting(PVSCHED_URGENCY_URGENT);
@@ -286,11 +286,11 @@ static void test_by_command(void)
 	policy_free(policy);
 }
 
-TEST_MAIN({"urgent_is_raised_when_preempted", test_urgent_is_raised_when_preempted},
+TEST_MAIN({"urgent_is_boosted_when_preempted", test_urgent_is_boosted_when_preempted},
           {"urgent_and_running_needs_no_boost", test_urgent_and_running_needs_no_boost},
-          {"who_does_not_ask_is_not_raised_awake", test_who_does_not_ask_is_not_raised_awake},
+          {"without_a_request_is_not_boosted_awake", test_without_a_request_is_not_boosted_awake},
           {"asking_beats_no_cap", test_asking_beats_no_cap},
-          {"urgent_is_raised_after_the_refill", test_urgent_is_raised_after_the_refill},
+          {"urgent_is_boosted_after_the_refill", test_urgent_is_boosted_after_the_refill},
           {"ignore", test_ignore}, {"require", test_require},
           {"require_is_looked_at", test_require_is_looked_at},
           {"calls_in_vain", test_calls_in_vain},

@@ -65,7 +65,7 @@ static void test_ordinary_yields_also_behind_the_booster(void)
 	policy_free(policy);
 }
 
-static void test_expected_is_raised_in_time(void)
+static void test_expected_is_boosted_in_time(void)
 {
 	struct policy *policy = make_armed();
 	uint64_t expected_ns = T0 + 2 * MS, look_ns;
@@ -104,7 +104,7 @@ static void test_yields_are_wanted_before_the_raise(void)
 }
 
 /* Boosted while it runs: no switch-in starts the tracer's looks, the policy's own do instead. */
-static void test_a_run_it_was_raised_in_is_looked_at(void)
+static void test_a_run_it_was_boosted_in_is_looked_at(void)
 {
 	struct policy *policy = make_awake();
 	struct policy_facts facts = running(500 * US);
@@ -186,9 +186,9 @@ static void test_toggling_ends_at_the_change_limit(void)
 TEST_MAIN({"ordinary_yields_and_keeps_its_tokens", test_ordinary_yields_and_keeps_its_tokens},
           {"the_grace_of_an_interrupt", test_the_grace_of_an_interrupt},
           {"ordinary_yields_also_behind_the_booster", test_ordinary_yields_also_behind_the_booster},
-          {"expected_is_raised_in_time", test_expected_is_raised_in_time},
+          {"expected_is_boosted_in_time", test_expected_is_boosted_in_time},
           {"yields_are_wanted_before_the_raise", test_yields_are_wanted_before_the_raise},
-          {"a_run_it_was_raised_in_is_looked_at", test_a_run_it_was_raised_in_is_looked_at},
+          {"a_run_it_was_boosted_in_is_looked_at", test_a_run_it_was_boosted_in_is_looked_at},
           {"who_is_not_heard_is_not_looked_at", test_who_is_not_heard_is_not_looked_at},
           {"too_soon_is_not_worth_it", test_too_soon_is_not_worth_it},
           {"toggling_ends_at_the_change_limit", test_toggling_ends_at_the_change_limit})

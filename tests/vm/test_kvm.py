@@ -66,7 +66,7 @@ def test_interrupt_boosts_a_vcpu_that_waits(guest, host):
         host.destroy_guest()
 
 
-def test_a_vcpu_that_yields_to_another_is_lowered(guest, host):
+def test_a_vcpu_that_yields_to_another_is_unboosted(guest, host):
     """It wakes up boosted, and yields to another vCPU many times in one run."""
     host.run(f"rig-guest ask '{GUEST}' stop")
     try:
