@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pvschedctl(8) explains each reason of src/policy/names.c, and names each JSON key that the daemon reports.
+
+usage: test_documented.py SOURCE_DIRECTORY
+"""
+
+import pathlib
+import re
+import sys
+
+
+def section(page, title):
+    """The lines of a section of an mdoc page."""
+    lines, inside = [], False
+    for line in page.splitlines():
+        if line.startswith(".Sh "):
+            inside = line == f".Sh {title}"
+        elif inside:
+            lines.append(line)
+    return lines
+
+
+def reasons_of(names):
+    return set(re.findall(r'\[POLICY_REASON_\w+\] = "([a-z-]+)"', names))
+
+
+def explained(page):
+    return {match.group(1) for match in (re.match(r"\.It Cm ([a-z-]+)$", line) for line in section(page, "REASONS"))
+            if match}
+
+
+def keys_of(source):
+    """The keys that a report file writes: the first string after the object, of each call that adds one."""
+    calls = r"\b(?:cJSON_Add\w+ToObject|report_integer|report_hex|add_\w+)\(\s*[^,()]+(?:\([^()]*\))?,\s*\"([a-z0-9_]+)\""
+    return set(re.findall(calls, source))
+
+
+def words(page):
+    return set(re.findall(r"[a-z0-9_]+", page))
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    page = (root / "man/pvschedctl.8").read_text(encoding="utf-8")
+    reasons = reasons_of((root / "src/policy/names.c").read_text(encoding="utf-8"))
+    errors = [f"{reason}: not in REASONS of pvschedctl(8)" for reason in sorted(reasons - explained(page))]
+    errors += [f"{reason}: in REASONS of pvschedctl(8), and no reason" for reason in sorted(explained(page) - reasons)]
+    keys = set()
+    for file in sorted((root / "src/daemon").glob("report_*.c")):
+        found = keys_of(file.read_text(encoding="utf-8"))
+        keys |= found
+        errors += [f"{file.name}: {key}: not in pvschedctl(8)" for key in sorted(found - words("\n".join(section(page, "JSON"))))]
+    if len(reasons) < 20 or len(keys) < 60:
+        errors.append(f"the check reads too little: {len(reasons)} reasons, {len(keys)} keys")
+    for error in errors:
+        print(error)
+    print(f"{len(reasons)} reasons, {len(keys)} keys")
+    print(f"{0 if errors else 1} passed, {1 if errors else 0} failed, 0 skipped")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
