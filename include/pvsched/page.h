@@ -135,7 +135,7 @@ struct pvsched_page {
 	__u32 host_cpu;     /* host CPU where the vCPU runs or ran last */
 	__u32 host_flags;   /* PVSCHED_HOST_* */
 	__u64 boosts;       /* number of boosts */
-	__u64 throttles;    /* number of boosts that ended because tokens ran out */
+	__u64 throttles;    /* number of boosts that their limits ended */
 	__u64 published_ns; /* host's monotonic time of this snapshot */
 	__u64 reserved3;
 

@@ -90,7 +90,7 @@ struct pvsched_report {
 	uint64_t run_delay_ns; /* total time it waited for a host CPU */
 	uint64_t boosted_ns;   /* total time it ran boosted */
 	uint64_t boosts;       /* total number of boosts */
-	uint64_t throttles;    /* total number of boosts that ended because tokens ran out */
+	uint64_t throttles;    /* total number of boosts that their limits ended */
 	uint64_t published_ns; /* monotonic time of the host */
 	uint64_t reserved[8];
 };

@@ -101,7 +101,7 @@ struct policy_view {
 	enum policy_reason reason;
 	uint64_t since_ns; /* in this state */
 	uint64_t boosts_total;
-	uint64_t throttles_total;  /* boosts that ended for lack of tokens */
+	uint64_t throttles_total;  /* boosts that their limits ended */
 	uint64_t yields_total;     /* boosts that ended since the guest did ordinary work */
 	uint64_t interrupts_total; /* of boosts_total, those for an interrupt that waited */
 	uint64_t spins_total;      /* boosts that ended since the guest spun */

@@ -88,7 +88,8 @@ def test_rogue_guest(scene, name):
     guest.command(f"background busy {work} {period} 60")
     inside, outside = by_status(daemon, guest, SECONDS)
     scene.figures.setdefault("boosted permille of guests with steady work (share 200)", []).append(inside)
-    assert outside.wanted > 100
+    # of its demand, less what an emulated timer is late; more than 100 proves as much
+    assert outside.wanted > min(100, 800 * work / period), "the guest did not even try"
     if name == "100-1900":
         assert inside >= outside.ran / 4, (inside, outside)
     assert inside <= 200 + MARGIN_PERMILLE, (inside, outside)

@@ -167,7 +167,7 @@ static void test_show_sources(void)
 	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"yields_total\":5,\"page\":{"
 	                        "\"status\":\"enabled\",\"request\":\"urgent\","
 	                        "\"read_by\":\"tracer\",\"invalid_total\":9}}]}}"),
-	               "enabled");
+	               "   2  enabled  urgent   tracer  ");
 	CHECK_CONTAINS(rendered(CTL_SHOW,
 	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"interrupt_paths\":{"
 	                        "\"delivered\":11,\"delivered_own\":5,\"delivered_waiting\":3,"

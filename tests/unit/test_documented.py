@@ -50,7 +50,7 @@ def main():
     for file in sorted((root / "src/daemon").glob("report_*.c")):
         found = keys_of(file.read_text(encoding="utf-8"))
         keys |= found
-        errors += [f"{file.name}: {key}: not in pvschedctl(8)" for key in sorted(found - words("\n".join(section(page, "JSON"))))]
+        errors += [f"{file.name}: {key}: not in pvschedctl(8)" for key in sorted(found - words("\n".join(section(page, "JSON OUTPUT"))))]
     if len(reasons) < 20 or len(keys) < 60:
         errors.append(f"the check reads too little: {len(reasons)} reasons, {len(keys)} keys")
     for error in errors:
