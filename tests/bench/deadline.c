@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ struct bench {
 	int stats_fd;
 	struct costs from; /* when the victims are warm */
 	atomic_bool done;
+	int observer_error; /* after done */
 };
 
 static int fail(const char *what, int error)
@@ -176,11 +178,17 @@ static int save(const struct bench *b)
 	return r < 0 ? fail(b->options.out, r) : 0;
 }
 
-/* Costs count from when the victims are warm; then the booster sleeps, or is woken for nothing. */
+/*
+ * Costs count from when the victims are warm; then the booster sleeps, or is woken for nothing.
+ * What wakes it runs before the victims: they may be boosted on all CPUs at the same time.
+ */
 static void *observer_main(void *userdata)
 {
+	const struct sched_param urgent = {.sched_priority = 3};
 	struct bench *b = userdata;
 
+	if (b->keeper.pinged)
+		b->observer_error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent);
 	usleep((useconds_t)(b->options.victims.warm_ns / NSEC_PER_USEC));
 	costs_read(b, &b->from);
 	while (b->keeper.pinged && !atomic_load(&b->done)) {
@@ -200,7 +208,7 @@ static int live(struct bench *b)
 	r = victims_run(&b->victims);
 	atomic_store(&b->done, true);
 	pthread_join(thread, NULL);
-	return r;
+	return b->observer_error ? fail("a real-time thread", b->observer_error) : r;
 }
 
 static int measure(struct bench *b)
