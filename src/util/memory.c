@@ -54,10 +54,12 @@ static int lock_mapping(const char *line, const char *self)
 
 /*
  * One mlockall() does not do instead. With 1,000 vCPUs this takes 31 MiB, and the booster has no
- * page fault once the daemon is ready. mlockall(MCL_CURRENT) takes 99 MiB in the daemon and 71 MiB
- * in the guardian, MCL_FUTURE at the start of main() 45 MiB; with MCL_ONFAULT the booster has 182
- * page faults. MCL_FUTURE at the start and MCL_ONFAULT from here on take 35 MiB, without faults;
- * but code that has not run yet, as that of errors, would still come from the disk.
+ * page fault while vCPUs are added. mlockall(MCL_CURRENT) takes 99 MiB in the daemon and 71 MiB in
+ * the guardian, MCL_FUTURE at the start of main() 45 MiB; with MCL_ONFAULT the booster has 182 page
+ * faults. MCL_FUTURE at the start and MCL_ONFAULT from here on take 35 MiB, and 38 MiB when all are
+ * boosted, without faults while vCPUs are added; but code that has not run yet, as that of errors,
+ * would still come from the disk. With each of these, the first boosts cost the booster two minor
+ * page faults; their cause is not known.
  */
 int memory_lock(void)
 {
