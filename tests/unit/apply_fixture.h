@@ -15,14 +15,15 @@
 #include "util/log.h"
 #include "util/thread_id.h"
 
+#include "host_fake.h"
 #include "inventory_fixture.h"
+#include "log_fake.h"
 
 #define CALLS_MAX 256
 
 static char calls[CALLS_MAX][96];
 static size_t n_calls;
 static int answer_add, answer_remove, answer_register, answer_grant;
-static unsigned int n_logged;
 
 static void call(const char *format, ...) PRINTF_FORMAT(1, 2);
 
@@ -206,32 +207,7 @@ void account_set_domain_rule(const struct accounts *accounts, unsigned int domai
 	(void)rule;
 }
 
-int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
-{
-	(void)cpu;
-	(void)group;
-	(void)found;
-	(void)size;
-	return CGROUP_NOT_FOUND;
-}
-
-int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
-{
-	(void)tid;
-	*ret = CPU_SET_BITS_NULL;
-	ret->words[0] = 1;
-	return 0;
-}
-
 bool thread_id_is_current(const struct thread_id *id)
 {
 	return id->start_ticks == (uint64_t)id->tid * 10; /* as inventory_fixture.h makes them */
-}
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
-	n_logged++;
 }

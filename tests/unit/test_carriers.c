@@ -9,7 +9,9 @@
 #include "daemon/carrier_search.h"
 #include "util/log.h"
 
+#include "host_fake.h"
 #include "inventory_fixture.h"
+#include "log_fake.h"
 
 #define WEB "01234567-89ab-cdef-0123-456789abcdef"
 #define DB  "11234567-89ab-cdef-0123-456789abcdef"
@@ -23,7 +25,7 @@ static struct carriers *carriers;
 static struct config_host host;
 static carrier_found_fn *found_fn;
 static void *found_userdata;
-static unsigned int n_begun, n_ended, n_freed, n_changed, n_logged;
+static unsigned int n_begun, n_ended, n_freed, n_changed;
 static bool last_known;
 
 /* ---- stand-ins ---- */
@@ -101,30 +103,6 @@ struct carrier_search *carrier_search_free(struct carrier_search *search)
 {
 	(void)search;
 	return NULL;
-}
-
-int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
-{
-	(void)cpu;
-	(void)group;
-	(void)found;
-	(void)size;
-	return CGROUP_NOT_FOUND;
-}
-
-int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
-{
-	(void)tid;
-	*ret = CPU_SET_BITS_NULL;
-	return 0;
-}
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
-	n_logged++;
 }
 
 /* ---- fixture ---- */

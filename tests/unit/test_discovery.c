@@ -11,6 +11,7 @@
 #include "virt/libvirt.h"
 #include "virt/processes.h"
 
+#include "log_fake.h"
 #include "test.h"
 
 static sd_event *event;
@@ -20,7 +21,7 @@ static int pipe_fds[2];
 static struct virt_event next_event;
 static bool has_event;
 static pid_t hinted;
-static unsigned int n_hints, n_rescans, n_logged;
+static unsigned int n_hints, n_rescans;
 static char gone[DOMAIN_UUID_LEN];
 
 /* ---- stand-ins ---- */
@@ -112,14 +113,6 @@ bool process_source_describe(struct process_source *source, char *text, size_t s
 	(void)source;
 	snprintf(text, size, "ok");
 	return true;
-}
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
-	n_logged++;
 }
 
 /* ---- fixture ---- */

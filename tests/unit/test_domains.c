@@ -10,7 +10,9 @@
 #include "util/log.h"
 #include "virt/libvirt.h"
 
+#include "host_fake.h"
 #include "inventory_fixture.h"
+#include "log_fake.h"
 
 #define WEB "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -228,30 +230,6 @@ bool hints_ok(const struct hints *h)
 {
 	(void)h;
 	return true;
-}
-
-int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
-{
-	(void)cpu;
-	(void)group;
-	(void)found;
-	(void)size;
-	return CGROUP_NOT_FOUND;
-}
-
-int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
-{
-	(void)tid;
-	*ret = CPU_SET_BITS_NULL;
-	ret->words[0] = 1;
-	return 0;
-}
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
 }
 
 /* ---- fixture ---- */

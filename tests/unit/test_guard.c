@@ -15,6 +15,7 @@
 
 #include "util/log.h"
 
+#include "log_fake.h"
 #include "test.h"
 
 struct guardian {
@@ -107,13 +108,6 @@ int booster_ping(struct booster *booster)
 {
 	(void)booster;
 	return 0;
-}
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
 }
 
 /* ---- fixture ---- */

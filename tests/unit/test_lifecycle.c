@@ -12,6 +12,7 @@
 #include "virt/libvirt.h"
 
 #include "inventory_fixture.h"
+#include "log_fake.h"
 
 #define WEB "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -20,13 +21,6 @@ static struct lifecycle *lifecycle;
 static struct domain seen;
 static struct inventory_domain domain;
 static unsigned int n_died;
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
-}
 
 static void on_died(void *userdata, struct inventory_domain *d)
 {

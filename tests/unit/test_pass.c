@@ -11,6 +11,7 @@
 
 #include "boost/sched.h"
 
+#include "host_fake.h"
 #include "inventory_fixture.h"
 
 #define DOMAINS 1000
@@ -21,22 +22,6 @@ static struct inventory inventory;
 static size_t n_seen_by_pass;
 static unsigned int fails; /* passes that can't be made */
 static bool changes_in_pass;
-
-int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
-{
-	(void)cpu;
-	(void)group;
-	(void)found;
-	(void)size;
-	return CGROUP_NOT_FOUND;
-}
-
-int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
-{
-	(void)tid;
-	*ret = CPU_SET_BITS_NULL;
-	return 0;
-}
 
 static int make_pass(void *userdata)
 {

@@ -11,6 +11,7 @@
 #include "boost/sched.h"
 #include "util/log.h"
 
+#include "host_fake.h"
 #include "inventory_fixture.h"
 
 #define WEB "01234567-89ab-cdef-0123-456789abcdef"
@@ -45,23 +46,6 @@ uint64_t carriers_usable(const struct carriers *carriers, const struct inventory
 	(void)domain;
 	*ret_n_pages = 1;
 	return usable_generation;
-}
-
-int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
-{
-	(void)cpu;
-	(void)group;
-	(void)found;
-	(void)size;
-	return CGROUP_NOT_FOUND;
-}
-
-int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
-{
-	(void)tid;
-	*ret = CPU_SET_BITS_NULL;
-	ret->words[0] = 0xf;
-	return 0;
 }
 
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
@@ -133,6 +117,7 @@ static void begin(const char *text)
 	struct planning_inputs inputs = {.inventory = &inventory, .has_cgroup = true};
 	char warning[512];
 
+	host_fake_cpus = 0xf;
 	if (!event) {
 		CHECK(sd_event_new(&event) >= 0);
 		snprintf(directory, sizeof(directory), "/tmp/pvsched-planning-XXXXXX");

@@ -15,7 +15,9 @@
 #include "daemon/report_vcpu.h"
 #include "util/log.h"
 
+#include "host_fake.h"
 #include "inventory_fixture.h"
+#include "log_fake.h"
 
 #define WEB "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -180,29 +182,6 @@ static int reload(void *userdata, char *text, size_t size)
 	snprintf(text, size, "why");
 	call("reload");
 	return answer_reload;
-}
-
-int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
-{
-	(void)cpu;
-	(void)group;
-	(void)found;
-	(void)size;
-	return CGROUP_NOT_FOUND;
-}
-
-int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
-{
-	(void)tid;
-	*ret = CPU_SET_BITS_NULL;
-	return 0;
-}
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
 }
 
 /* ---- fixture ---- */

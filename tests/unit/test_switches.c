@@ -10,20 +10,13 @@
 
 #include "util/log.h"
 
+#include "log_fake.h"
 #include "test.h"
 
 static char directory[64];
 static struct state *state;
 static struct switches *switches;
-static unsigned int n_changed, n_logged;
-
-void log_write(int level, const struct log_context *ctx, const char *format, ...)
-{
-	(void)level;
-	(void)ctx;
-	(void)format;
-	n_logged++;
-}
+static unsigned int n_changed;
 
 static void on_changed(void *userdata)
 {
