@@ -113,16 +113,10 @@ struct plan_domain {
 	enum plan_metadata_use metadata_use;
 };
 
-/** The holds of one vCPU that the plan decides on. Others are the policy's own findings. */
-#define PLAN_HOLDS                                                                                 \
-	(POLICY_HOLD(POLICY_REASON_PAUSED) | POLICY_HOLD(POLICY_REASON_RELEASED) |                 \
-	 POLICY_HOLD(POLICY_REASON_UNPROVEN) | POLICY_HOLD(POLICY_REASON_QUOTA) |                  \
-	 POLICY_HOLD(POLICY_REASON_HOUSEKEEPING) | POLICY_HOLD(POLICY_REASON_ADMISSION))
-
 struct plan_vcpu {
 	bool traced;              /* else nothing below counts */
 	struct profile profile;   /* its domain's, with the share that its CPUs have for it */
-	uint32_t holds;           /* of PLAN_HOLDS */
+	uint32_t holds;           /* those that come from outside; the policy has its own, too */
 	bool keeps_rt_budget;     /* what its cgroup was granted stays */
 	uint32_t rt_permille;     /* its cgroup needs so much of each CPU; 0: nothing is granted */
 	uint64_t page_generation; /* of its guest page; 0: it has none */
