@@ -173,7 +173,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 		deadline_again(vcpu, slot, deadline, now, PVS_UNSEEN_NS, 0);
 		return 0;
 	}
-	since = in > vcpu->boosted_at_ns ? in : vcpu->boosted_at_ns;
+	since = pvs_run_boosted_since(in, vcpu->boosted_at_ns);
 	left = tokens_left(vcpu, now, since, &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		/* a CPU that the vCPU has left is not disturbed before its tokens end */

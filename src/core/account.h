@@ -218,6 +218,13 @@ static inline __u64 pvs_ready_since(__u32 out, __u64 out_ns, __u64 wake_ns)
 	return out != PVS_OUT_NONE && wake_ns > out_ns ? wake_ns : 0;
 }
 
+/** Since when the run that began at @in_ns is boosted: a vCPU may be boosted while it runs. */
+static inline __attribute__((always_inline)) __u64 pvs_run_boosted_since(__u64 in_ns,
+                                                                         __u64 boosted_at_ns)
+{
+	return in_ns > boosted_at_ns ? in_ns : boosted_at_ns;
+}
+
 /** One domain: the bucket that all its vCPUs share, charged by compare-and-swap from any CPU. */
 struct pvs_domain_account {
 	struct pvs_bucket_rule rule; /* daemon */

@@ -49,7 +49,7 @@ static inline void pvs_helper_charge(struct pvs_helper_account *helper, __u32 cp
 static inline __u64 pvs_helper_behind(const struct pvs_helper_account *helper,
                                       const struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
-	__u64 from_ns = vcpu->in_ns > vcpu->boosted_at_ns ? vcpu->in_ns : vcpu->boosted_at_ns;
+	__u64 from_ns = pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns);
 
 	if (from_ns < helper->since_ns)
 		from_ns = helper->since_ns;

@@ -33,8 +33,8 @@ pvs_run_earlier(const struct pvs_vcpu_account *vcpu, __u64 in_ns)
 static inline __attribute__((always_inline)) struct pvs_run
 pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 {
-	__u64 boosted_at_ns = PVS_READ(vcpu->boosted_at_ns), unboosted_at_ns;
-	__u64 from_ns = in_ns > boosted_at_ns ? in_ns : boosted_at_ns;
+	__u64 from_ns = pvs_run_boosted_since(in_ns, PVS_READ(vcpu->boosted_at_ns));
+	__u64 unboosted_at_ns;
 	struct pvs_run run = {.last_until_ns = now_ns};
 
 	if (!in_ns)
@@ -77,6 +77,16 @@ struct pvs_buckets {
 	const struct pvs_bucket_rule *cpu_rule;
 };
 
+/** *left_ns and *which become those of the bucket @other if it has less. */
+static inline __attribute__((always_inline)) void
+pvs_bucket_least(__s64 *left_ns, __u32 *which, __s64 other_ns, enum pvs_bucket other)
+{
+	if (other_ns < *left_ns) {
+		*left_ns = other_ns;
+		*which = other;
+	}
+}
+
 /**
  * How long a boosted vCPU may go on running at @now_ns. This is the least of its own, its domain's
  * and its CPU's tokens, less its boosted run since @since_ns, which is not charged yet. *which is
@@ -95,20 +105,12 @@ pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u3
 	left_ns = pvs_bucket_worth(&vcpu->rule, left_ns, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
 	if (b->domain) {
-		other_ns = pvs_bucket_tokens(&b->domain->rule, b->domain->repaid_at_ns, now_ns) -
-		           (__s64)earlier_ns;
-		if (other_ns < left_ns) {
-			left_ns = other_ns;
-			*which = PVS_BUCKET_DOMAIN;
-		}
+		other_ns = pvs_bucket_tokens(&b->domain->rule, b->domain->repaid_at_ns, now_ns);
+		pvs_bucket_least(&left_ns, which, other_ns - (__s64)earlier_ns, PVS_BUCKET_DOMAIN);
 	}
 	if (b->cpu) {
-		other_ns = pvs_bucket_tokens(b->cpu_rule, b->cpu->repaid_at_ns, now_ns) -
-		           (__s64)earlier_ns;
-		if (other_ns < left_ns) {
-			left_ns = other_ns;
-			*which = PVS_BUCKET_CPU;
-		}
+		other_ns = pvs_bucket_tokens(b->cpu_rule, b->cpu->repaid_at_ns, now_ns);
+		pvs_bucket_least(&left_ns, which, other_ns - (__s64)earlier_ns, PVS_BUCKET_CPU);
 	}
 	return left_ns - (__s64)(now_ns - since_ns);
 }

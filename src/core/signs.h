@@ -44,7 +44,7 @@ static inline int pvs_spin_is_told(struct pvs_vcpu_account *vcpu)
 	vcpu->spins++;
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return 0;
-	since_ns = vcpu->in_ns > vcpu->boosted_at_ns ? vcpu->in_ns : vcpu->boosted_at_ns;
+	since_ns = pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns);
 	if (vcpu->spin_since_ns != since_ns)
 		vcpu->spins_of_run = 0;
 	vcpu->spin_since_ns = since_ns;

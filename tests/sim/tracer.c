@@ -214,7 +214,8 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 			deadline_ahead(host, slot, now);
 		return;
 	}
-	left = tokens_left(host, vcpu, now, MAX(vcpu->in_ns, vcpu->boosted_at_ns), &which);
+	left = tokens_left(host, vcpu, now, pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns),
+	                   &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		request_check_running(host, slot, now);
 		deadline_start(host, slot, now, pvs_run_next_look(vcpu, now, (uint64_t)left));
