@@ -47,7 +47,9 @@ class Host:
 
     def ensure(self):
         """Up, pvschedd installed, running, and without a past: no failures counted, breaker closed."""
-        if self.code("systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && pvschedctl enable") == 0:
+        # The second host of a pair boots beside the first, on the same CPUs: it may take minutes to answer.
+        if self.code("systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && pvschedctl enable",
+                     timeout=300) == 0:
             return
         self.run(f"[ \"$(dpkg-query -W -f '${{db:Status-Status}}' pvschedd)\" = installed ] || dpkg -i {PACKAGES}/pvschedd_*.deb",
                  timeout=180)

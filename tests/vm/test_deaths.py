@@ -46,6 +46,8 @@ def test_hung_daemon_is_ended_by_the_watchdog(guest, host):
 def test_killed_guardian_is_replaced(guest, host):
     with host.unchanged():
         host.boosted(guest)
+        # Where the emulated CPUs stood still for a moment, the last one acted, and the next one is about to come.
+        host.wait_for("pgrep -x pvschedd-guard", "a guardian")
         pid = host.main_pid()
         old = host.run("pgrep -x pvschedd-guard").strip()
         mark = host.cursor()
