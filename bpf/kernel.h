@@ -33,9 +33,14 @@ struct sched_entity {
 	struct load_weight load;
 	unsigned char on_rq;
 	unsigned char sched_delayed; /* since 6.12: the task sleeps and is still queued */
+	unsigned char custom_slice;  /* since 6.12: its slice is its own, and not the host's */
 	struct sched_entity *parent;
 	struct cfs_rq *cfs_rq; /* the queue that this entity is on, or would be on */
 	struct cfs_rq *my_q;   /* a group's own queue; NULL for a task */
+};
+
+struct uclamp_se {
+	unsigned int user_defined: 1;
 };
 
 struct thread_info {
@@ -58,8 +63,21 @@ struct task_struct {
 	int prio; /* effective: below 100 is real time, deadline or stop */
 	unsigned int rt_priority;
 	unsigned int policy;
+	int static_prio; /* 120 plus the nice value */
 	struct sched_entity se;
+	struct uclamp_se uclamp_req[2]; /* CONFIG_UCLAMP_TASK: minimum and maximum */
 	__u64 timer_slack_ns;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task; /* NULL: there was no thread, or no more */
 };
 
 struct pt_regs {

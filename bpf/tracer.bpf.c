@@ -9,6 +9,7 @@
 #include "entitlement.h"
 #include "helpers.h"
 #include "inject.h"
+#include "levers.h"
 #include "request.h"
 #include "softirqd.h"
 #include "spin.h"
@@ -20,6 +21,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define EBUSY           16
 #define CLOCK_MONOTONIC 1
 #define NR_IOCTL_X86_64 16
+#define DEFAULT_PRIO    120 /* of nice value 0 */
 
 static __always_inline void wait_record(struct pvs_vcpu_account *vcpu, __u64 wait)
 {
@@ -243,7 +245,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 slot = 0;
 
 	vcpu = vcpu_find(parent->pid, &slot);
-	if (vcpu && (vcpu->flags & PVS_FLAG_BOOSTED))
+	if (vcpu && ((vcpu->flags & PVS_FLAG_BOOSTED) ||
+	             ((vcpu->flags & PVS_FLAG_RESETS_FORKS) && parent->static_prio < DEFAULT_PRIO)))
 		event_send(slot, PVS_EVENT_FORK, child->pid);
 	return 0;
 }

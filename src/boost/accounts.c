@@ -39,7 +39,9 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 		set |= PVS_FLAG_KVM;
 	if (terms->profile.mode == PROFILE_OBSERVE)
 		set |= PVS_FLAG_IMAGINED;
-	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED);
+	if (terms->resets_forks)
+		set |= PVS_FLAG_RESETS_FORKS;
+	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED | PVS_FLAG_RESETS_FORKS);
 }
 
 void account_reset_domain(const struct accounts *accounts, unsigned int domain)

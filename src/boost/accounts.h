@@ -28,6 +28,7 @@ struct account_terms {
 	pid_t tid;
 	unsigned int domain; /* slot */
 	bool kvm;
+	bool resets_forks; /* the thread has SCHED_RESET_ON_FORK from us: see standing.h */
 	uint32_t priority; /* of boosts */
 	struct profile profile;
 };

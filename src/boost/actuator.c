@@ -298,5 +298,9 @@ int actuator_forget(struct actuator *actuator, unsigned int slot)
 
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)
 {
-	return sched_mend_child(tid, &actuator->slots[slot].before);
+	const struct actuator_slot *s = &actuator->slots[slot];
+	struct sched_state parent = s->before;
+	int r = actuator_is_boosted(actuator, slot) ? 0 : sched_get(&s->identity.thread, &parent);
+
+	return r < 0 ? r : sched_mend_child(tid, &parent);
 }

@@ -85,6 +85,8 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
  */
 int actuator_forget(struct actuator *actuator, unsigned int slot);
 
-/** The thread of @slot, when last boosted, made @tid: see sched_mend_child(). Returns 0, or -errno.
+/**
+ * The thread of @slot made @tid, while it was boosted or had SCHED_RESET_ON_FORK by a slice: see
+ * sched_mend_child(). Returns 0, or -errno.
  */
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid);

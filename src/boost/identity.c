@@ -61,25 +61,42 @@ static bool is_thread_of(pid_t process, pid_t tid)
 	return procfs_stat(process, tid, &stat) == 0 && !(stat.flags & PROCFS_FLAG_EXITING);
 }
 
-int identity_restore_exec(const struct thread_id *id, pid_t leader, const struct sched_boost *boost,
-                          const struct sched_state *before)
+int identity_find_exec(const struct thread_id *id, pid_t leader, identity_match_fn *match,
+                       const void *arg, struct sched_thread *ret)
 {
 	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
 	uint64_t start_ticks;
 	int r;
 
-	if (leader <= 0 || leader == id->tid || sched_has_boost(leader, boost) != 1 ||
+	if (leader <= 0 || leader == id->tid || match(leader, arg) != 1 ||
 	    is_thread_of(leader, id->tid))
 		return 0;
 	r = sched_open(leader, &thread);
 	if (r == 0)
 		r = procfs_start_ticks(0, leader, &start_ticks);
+	if (r < 0)
+		return r == -ESRCH || r == -ENOENT ? 0 : r;
 	/* execve() gave the thread the leader's start time; a process with a reused TID is younger
 	 */
-	if (r == 0 && (start_ticks > id->start_ticks || !sched_alive(&thread) ||
-	               sched_has_boost(leader, boost) != 1))
+	if (start_ticks > id->start_ticks || !sched_alive(&thread) || match(leader, arg) != 1)
 		return 0;
-	if (r == 0)
-		r = sched_restore(&thread, before);
+	*ret = STEAL(thread, SCHED_THREAD_NULL);
+	return 1;
+}
+
+static int match_boost(pid_t tid, const void *boost)
+{
+	return sched_has_boost(tid, boost);
+}
+
+int identity_restore_exec(const struct thread_id *id, pid_t leader, const struct sched_boost *boost,
+                          const struct sched_state *before)
+{
+	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
+	int r = identity_find_exec(id, leader, match_boost, boost, &thread);
+
+	if (r != 1)
+		return r;
+	r = sched_restore(&thread, before);
 	return r == 0 ? 1 : r == -ESRCH || r == -ENOENT ? 0 : r;
 }

@@ -80,12 +80,22 @@ enum identity_proof {
 /** @epoch: that of the thread's account, read after the call in question: see account_epoch(). */
 enum identity_proof identity_prove(struct identity *identity, uint32_t epoch, uint64_t now_ns);
 
+/** Does the thread have what was given to @arg's? Returns 1, 0, or -errno. */
+typedef int identity_match_fn(pid_t tid, const void *arg);
+
 /**
- * Gives a boosted thread that has called execve() the state @before, under the TID @leader of its
- * process's leader; 0: that TID must not be looked at. To be called where @id has lost its TID or
- * its boost, or may have. The thread is found there if that TID has exactly the boost, @id is no
- * living thread of that process any more, and the process is not younger than @id.
- * Returns 1 if so; 0: there is no such thread; -errno: it still has the boost.
+ * Finds a thread that was given something and has called execve() since: it has the TID @leader of
+ * its process's leader then; 0: that TID must not be looked at. To be called where @id has lost its
+ * TID or what was given to it, or may have. The thread is found there if @match says 1 of that TID,
+ * @id is no living thread of that process any more, and the process is not younger than @id.
+ * Returns 1 and *ret, which sched_close() lets go; 0: there is no such thread; -errno.
+ */
+int identity_find_exec(const struct thread_id *id, pid_t leader, identity_match_fn *match,
+                       const void *arg, struct sched_thread *ret);
+
+/**
+ * Gives a boosted thread that has called execve() the state @before: see identity_find_exec().
+ * Returns 1; 0: there is no such thread; -errno: it still has the boost.
  */
 int identity_restore_exec(const struct thread_id *id, pid_t leader, const struct sched_boost *boost,
                           const struct sched_state *before);

@@ -2,24 +2,15 @@
 #include "boost/ledger.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "boost/identity.h"
-#include "boost/ledger_file.h"
+#include "boost/ledger_private.h"
 #include "util/cleanup.h"
-
-struct ledger {
-	struct ledger_file *file;
-	char path[LEDGER_PATH_MAX];
-};
 
 int ledger_open(const char *path, struct ledger **ret)
 {
@@ -95,10 +86,41 @@ int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct led
 	return 0;
 }
 
+static bool is_live(const struct ledger_mark *mark)
+{
+	return atomic_load_explicit(&mark->state, memory_order_acquire) != LEDGER_FREE;
+}
+
 bool ledger_has_thread(const struct ledger *ledger, unsigned int slot)
 {
-	return atomic_load_explicit(&ledger->file->threads[slot].mark.state,
-	                            memory_order_acquire) != LEDGER_FREE;
+	return is_live(&ledger->file->threads[slot].mark);
+}
+
+void ledger_put_standing(struct ledger *ledger, unsigned int slot,
+                         const struct ledger_standing *standing)
+{
+	ledger_file_put_standing(ledger->file, slot, standing);
+}
+
+void ledger_drop_standing(struct ledger *ledger, unsigned int slot)
+{
+	ledger_mark_drop(&ledger->file->standing[slot].mark);
+}
+
+bool ledger_has_standing(const struct ledger *ledger, unsigned int slot)
+{
+	return is_live(&ledger->file->standing[slot].mark);
+}
+
+int ledger_get_standing(const struct ledger *ledger, unsigned int slot, struct ledger_standing *ret)
+{
+	const struct ledger_standing_slot *s = &ledger->file->standing[slot];
+	struct ledger_standing copy = s->standing;
+
+	if (!ledger_mark_number(&s->mark, &copy, sizeof(copy)))
+		return -ENOENT;
+	*ret = copy;
+	return 0;
 }
 
 int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
@@ -136,10 +158,12 @@ unsigned int ledger_count(const struct ledger *ledger)
 {
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++)
-		n += atomic_load(&ledger->file->threads[i].mark.state) != LEDGER_FREE;
+	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++) {
+		n += is_live(&ledger->file->threads[i].mark);
+		n += is_live(&ledger->file->standing[i].mark);
+	}
 	for (unsigned int i = 0; i < LEDGER_GROUPS_MAX; i++)
-		n += atomic_load(&ledger->file->groups[i].mark.state) != LEDGER_FREE;
+		n += is_live(&ledger->file->groups[i].mark);
 	return n;
 }
 
@@ -161,184 +185,4 @@ void ledger_take_over(struct ledger *ledger)
 void ledger_count_guardian_act(struct ledger *ledger)
 {
 	atomic_fetch_add(&ledger->file->header.guardian_acts, 1);
-}
-
-/* Outcomes of giving one record back; 0 is restored. */
-enum {
-	OUTCOME_FOREIGN = 1,
-	OUTCOME_GONE,
-};
-
-/* Other errors are no reason to believe that the thread is gone. */
-static int gone_or(int r)
-{
-	return r == -ENOENT || r == -ESRCH ? OUTCOME_GONE : r;
-}
-
-static int restore_held(struct sched_thread *held, const struct ledger_thread *thread)
-{
-	int r = sched_has_boost(held->tid, &thread->given);
-
-	if (r < 0)
-		return gone_or(r);
-	if (!sched_alive(held))
-		return OUTCOME_GONE;
-	if (r == 0) {
-		r = sched_finish_restore(held, &thread->before);
-		return r == 0 ? OUTCOME_FOREIGN : r < 0 ? gone_or(r) : 0;
-	}
-	r = sched_restore(held, &thread->before);
-	if (r == 0 && !sched_alive(held))
-		return OUTCOME_GONE;
-	return gone_or(r);
-}
-
-/* A thread that is gone, or does not have our boost, may have it under another TID by execve(). */
-static int restore_thread(const struct ledger_thread *thread)
-{
-	CLEANUP(identity_close) struct identity identity = IDENTITY_NULL;
-	const struct thread_id id = {thread->tid, thread->start_ticks};
-	int outcome, r = identity_open(&identity, &id);
-
-	if (r == 0)
-		outcome = restore_held(&identity.thread, thread);
-	else
-		outcome = r == IDENTITY_GONE ? OUTCOME_GONE : r;
-	if (outcome <= 0)
-		return outcome;
-	r = identity_restore_exec(&id, thread->leader, &thread->given, &thread->before);
-	return r < 0 ? r : r == 1 ? 0 : outcome;
-}
-
-static int read_number(int fd, int64_t *ret)
-{
-	char text[32] = "";
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-
-	if (n <= 0)
-		return n < 0 ? -errno : -EBADMSG;
-	*ret = strtoll(text, NULL, 10);
-	return 0;
-}
-
-static int restore_group(const struct ledger_group *group)
-{
-	CLEANUP(cleanup_fd) int fd = open(group->path, O_RDWR | O_CLOEXEC);
-	char directory[LEDGER_PATH_MAX], text[32];
-	struct stat st;
-	int64_t value = 0;
-	int n, r;
-
-	if (fd < 0)
-		return errno == ENOENT ? OUTCOME_GONE : -errno;
-	memcpy(directory, group->path, sizeof(directory));
-	*strrchr(directory, '/') = '\0'; /* validated: begins with '/' */
-	if (stat(directory, &st) < 0 || st.st_ino != group->inode)
-		return OUTCOME_GONE;
-	r = read_number(fd, &value);
-	if (r < 0)
-		return r;
-	if (value != group->written && value != group->was)
-		return OUTCOME_FOREIGN;
-	n = snprintf(text, sizeof(text), "%lld\n", (long long)group->before);
-	return write(fd, text, (size_t)n) < 0 ? -errno : 0;
-}
-
-static bool thread_valid(const struct ledger_thread *thread)
-{
-	return thread->tid > 0 && thread->before.policy <= 7 && thread->before.nice >= -20 &&
-	       thread->before.nice <= 19 && thread->before.priority <= 99 &&
-	       (thread->given.policy == SCHED_FIFO || thread->given.policy == SCHED_RR);
-}
-
-static bool group_valid(const struct ledger_group *group)
-{
-	return memchr(group->path, '\0', sizeof(group->path)) &&
-	       strncmp(group->path, "/sys/fs/cgroup/", 15) == 0 && !strstr(group->path, "/../");
-}
-
-static void count(struct ledger_result *result, struct ledger_mark *mark, uint32_t number,
-                  int outcome)
-{
-	if (outcome < 0) {
-		result->failed++;
-		return;
-	}
-	ledger_mark_drop_if(mark, number);
-	if (outcome == OUTCOME_FOREIGN)
-		result->foreign++;
-	else if (outcome == OUTCOME_GONE)
-		result->gone++;
-	else
-		result->restored++;
-}
-
-static void drop_invalid(struct ledger_result *result, struct ledger_mark *mark, uint32_t number)
-{
-	ledger_mark_drop_if(mark, number);
-	result->invalid++;
-}
-
-static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
-{
-	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++) {
-		struct ledger_thread_slot *s = &ledger->file->threads[i];
-		uint32_t number = atomic_load(&s->mark.state);
-		struct ledger_thread copy = s->thread;
-
-		if (number == LEDGER_FREE)
-			continue;
-		if (ledger_mark_number(&s->mark, &copy, sizeof(copy)) != number ||
-		    !thread_valid(&copy))
-			drop_invalid(ret, &s->mark, number);
-		else
-			count(ret, &s->mark, number, restore_thread(&copy));
-	}
-}
-
-/* Returns how many failed. */
-static unsigned int restore_groups(struct ledger *ledger, struct ledger_result *ret)
-{
-	ret->failed = 0;
-	for (unsigned int i = LEDGER_GROUPS_MAX; i > 0; i--) {
-		struct ledger_group_slot *s = &ledger->file->groups[i - 1];
-		uint32_t number = atomic_load(&s->mark.state);
-		struct ledger_group copy = s->group;
-
-		if (number == LEDGER_FREE)
-			continue;
-		if (ledger_mark_number(&s->mark, &copy, sizeof(copy)) != number ||
-		    !group_valid(&copy))
-			drop_invalid(ret, &s->mark, number);
-		else
-			count(ret, &s->mark, number, restore_group(&copy));
-	}
-	return ret->failed;
-}
-
-void ledger_restore(struct ledger *ledger, struct ledger_result *ret)
-{
-	unsigned int threads_failed, failed, last = UINT32_MAX;
-
-	*ret = (struct ledger_result){0};
-	restore_threads(ledger, ret);
-	threads_failed = ret->failed;
-	/* again while it helps: the order of records that were written into holes is another one */
-	while ((failed = restore_groups(ledger, ret)) > 0 && failed < last)
-		last = failed;
-	ret->failed += threads_failed;
-}
-
-int ledger_restore_group(struct ledger *ledger, const char *path)
-{
-	struct ledger_group_slot *s = ledger_file_find_group(ledger->file, path);
-	int r;
-
-	if (!s)
-		return 0;
-	r = restore_group(&s->group);
-	if (r < 0)
-		return r;
-	ledger_mark_drop(&s->mark);
-	return 0;
 }

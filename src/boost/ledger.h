@@ -66,6 +66,14 @@ int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct led
 /** Is the record there, or has a guardian dropped it? Does not check its content. */
 bool ledger_has_thread(const struct ledger *ledger, unsigned int slot);
 
+/** The same for the record of what a slot's thread keeps while it is managed. */
+void ledger_put_standing(struct ledger *ledger, unsigned int slot,
+                         const struct ledger_standing *standing);
+void ledger_drop_standing(struct ledger *ledger, unsigned int slot);
+bool ledger_has_standing(const struct ledger *ledger, unsigned int slot);
+int ledger_get_standing(const struct ledger *ledger, unsigned int slot,
+                        struct ledger_standing *ret);
+
 /**
  * Writes the record of a group's attribute. To be called before the change. A record that is
  * already there keeps its `before`. Returns 0; -ENOSPC when all records are in use.
@@ -83,11 +91,25 @@ void ledger_drop_group(struct ledger *ledger, const char *path);
 unsigned int ledger_count(const struct ledger *ledger);
 
 /**
- * Gives everything back: first the threads, then the groups in the reverse order of their records,
- * since a group's budget cannot be withdrawn while a thread in it is real-time, or before those of
- * its children.
+ * Gives everything back: first the classes of threads, then their slices, which only a fair thread
+ * shows, and clamps; then the groups in the reverse order of their records, since a group's budget
+ * cannot be withdrawn while a thread in it is real-time, or before those of its children.
  */
 void ledger_restore(struct ledger *ledger, struct ledger_result *ret);
+
+/** What came of giving one record back, which is dropped then. */
+enum ledger_outcome {
+	LEDGER_RESTORED = 0,
+	LEDGER_FOREIGN, /* changed by another program since: left alone */
+	LEDGER_GONE,    /* the thread or group does not exist any more */
+};
+
+/**
+ * Gives back what a slot's thread was to keep, if there is a record of it. A thread that another
+ * program made real-time keeps its slice, which counts once it is fair again: LEDGER_FOREIGN.
+ * Returns an outcome; -errno: the record stays.
+ */
+int ledger_restore_standing(struct ledger *ledger, unsigned int slot);
 
 /** Gives one group back. Returns 0 (given back, foreign or gone: the record is dropped), or -errno.
  */

@@ -11,7 +11,7 @@
 #include "boost/ledger_record.h"
 
 #define LEDGER_MAGIC   "pvsledg"
-#define LEDGER_VERSION 2
+#define LEDGER_VERSION 3
 
 #define LEDGER_FREE 0
 
@@ -28,6 +28,11 @@ struct ledger_mark {
 struct ledger_thread_slot {
 	struct ledger_mark mark;
 	struct ledger_thread thread;
+};
+
+struct ledger_standing_slot {
+	struct ledger_mark mark;
+	struct ledger_standing standing;
 };
 
 struct ledger_group_slot {
@@ -51,6 +56,7 @@ struct ledger_header {
 struct ledger_file {
 	struct ledger_header header;
 	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
+	struct ledger_standing_slot standing[LEDGER_THREADS_MAX];
 	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];
 };
 
@@ -75,6 +81,10 @@ void ledger_mark_drop_if(struct ledger_mark *mark, uint32_t number);
 /** As ledger_put_thread(). */
 void ledger_file_put_thread(struct ledger_file *file, unsigned int slot,
                             const struct ledger_thread *thread);
+
+/** As ledger_put_standing(). */
+void ledger_file_put_standing(struct ledger_file *file, unsigned int slot,
+                              const struct ledger_standing *standing);
 
 /** As ledger_put_group(). */
 int ledger_file_put_group(struct ledger_file *file, const struct ledger_group *group);

@@ -8,7 +8,7 @@
 #include "boost/sched.h"
 #include "util/base.h"
 
-#define LEDGER_THREADS_MAX 4096 /* one for each vCPU slot */
+#define LEDGER_THREADS_MAX 4096 /* of each kind, one for each vCPU slot */
 #define LEDGER_GROUPS_MAX  512
 #define LEDGER_PATH_MAX    1280
 
@@ -19,6 +19,19 @@ struct ledger_thread {
 	uint64_t start_ticks;
 	struct sched_state before;
 	struct sched_boost given;
+};
+
+/**
+ * A thread that was given a slice, a clamp, or both, and SCHED_RESET_ON_FORK. Before, it had
+ * neither a slice nor a clamp of its own.
+ */
+struct ledger_standing {
+	pid_t tid;
+	pid_t leader; /* as in struct ledger_thread */
+	uint64_t start_ticks;
+	uint64_t slice_ns;      /* given; 0: none */
+	uint32_t util_min;      /* given; 0: none */
+	uint32_t reset_on_fork; /* before */
 };
 
 /** A cgroup attribute that holds one integer: an RT budget. */

@@ -12,7 +12,7 @@
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-/* The kernel's struct sched_attr, version 0: what is looked at has been in it from the start. */
+/* The kernel's struct sched_attr, version 1 (Linux 5.3). */
 struct attributes {
 	uint32_t size;
 	uint32_t policy;
@@ -22,10 +22,18 @@ struct attributes {
 	uint64_t runtime;
 	uint64_t deadline;
 	uint64_t period;
+	uint32_t util_min;
+	uint32_t util_max;
 };
 
-#define FLAG_RESET_ON_FORK 1
-#define NUMBER_LEN         24
+#define FLAG_RESET_ON_FORK  0x01
+#define FLAG_KEEP_POLICY    0x08
+#define FLAG_KEEP_PARAMS    0x10
+#define FLAG_UTIL_CLAMP_MIN 0x20
+
+/* How often a clamp is tried that the kernel refuses since the class changed in between. */
+#define CLAMP_TRIES 8
+#define NUMBER_LEN  24
 
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -34,6 +42,11 @@ struct attributes {
 static int attributes_get(pid_t tid, struct attributes *ret)
 {
 	return syscall(SYS_sched_getattr, tid, ret, sizeof(*ret), 0) < 0 ? -errno : 0;
+}
+
+static uint32_t resets_on_fork(const struct attributes *attributes)
+{
+	return attributes->flags & FLAG_RESET_ON_FORK ? 1 : 0;
 }
 
 /*
@@ -143,7 +156,7 @@ int sched_get_class(pid_t tid, struct sched_state *ret)
 	        .policy = attributes.policy,
 	        .priority = attributes.priority,
 	        .nice = attributes.nice,
-	        .reset_on_fork = attributes.flags & FLAG_RESET_ON_FORK ? 1 : 0,
+	        .reset_on_fork = resets_on_fork(&attributes),
 	};
 	return 0;
 }
@@ -231,12 +244,101 @@ int sched_mend_child(pid_t tid, const struct sched_state *parent)
 		r = sched_get(&child, &state);
 	if (r < 0)
 		return r;
-	if (parent->nice && state.policy == SCHED_OTHER && state.nice == 0 &&
-	    setpriority(PRIO_PROCESS, (id_t)tid, parent->nice) < 0)
+	if (parent->nice && (state.policy == SCHED_OTHER || state.policy == SCHED_BATCH) &&
+	    state.nice == 0 && setpriority(PRIO_PROCESS, (id_t)tid, parent->nice) < 0)
 		return -errno;
 	if (state.slack_ns == 0 && parent->slack_ns)
 		return slack_set(child.slack_fd, parent->slack_ns);
 	return 0;
+}
+
+bool sched_is_fair(const struct sched_standing *standing)
+{
+	return standing->policy == SCHED_OTHER || standing->policy == SCHED_BATCH;
+}
+
+int sched_get_standing(pid_t tid, struct sched_standing *ret)
+{
+	struct attributes attributes = {0};
+	int r = attributes_get(tid, &attributes);
+
+	if (r < 0)
+		return r;
+	*ret = (struct sched_standing){
+	        .policy = attributes.policy,
+	        .reset_on_fork = resets_on_fork(&attributes),
+	        .util_min = attributes.util_min,
+	};
+	if (sched_is_fair(ret))
+		ret->slice_ns = attributes.runtime;
+	return 0;
+}
+
+/* Reads those of a fair thread. Returns 0, SCHED_NOT_FAIR, or -errno. */
+static int attributes_get_fair(pid_t tid, struct attributes *ret)
+{
+	int r = attributes_get(tid, ret);
+
+	if (r < 0)
+		return r;
+	return ret->policy == SCHED_OTHER || ret->policy == SCHED_BATCH ? 0 : SCHED_NOT_FAIR;
+}
+
+/*
+ * Not with FLAG_KEEP_PARAMS, which keeps the slice, too. So policy and nice value are written as
+ * they were read just before.
+ */
+int sched_give_slice(pid_t tid, uint64_t slice_ns, bool reset_on_fork)
+{
+	struct attributes attributes = {0};
+	int r = attributes_get_fair(tid, &attributes);
+
+	if (r != 0)
+		return r;
+	attributes.size = sizeof(attributes);
+	attributes.flags = reset_on_fork ? FLAG_RESET_ON_FORK : 0;
+	attributes.runtime = slice_ns;
+	return syscall(SYS_sched_setattr, tid, &attributes, 0) < 0 ? -errno : 0;
+}
+
+int sched_set_reset_on_fork(pid_t tid, bool reset_on_fork)
+{
+	struct attributes attributes = {0};
+	int r = attributes_get_fair(tid, &attributes);
+
+	if (r != 0 || resets_on_fork(&attributes) == reset_on_fork)
+		return r;
+	return class_set(tid, attributes.policy, attributes.priority, reset_on_fork);
+}
+
+static int clamp_set(pid_t tid, uint32_t util_min)
+{
+	struct attributes attributes = {
+	        .size = sizeof(attributes),
+	        .flags = FLAG_KEEP_POLICY | FLAG_KEEP_PARAMS | FLAG_UTIL_CLAMP_MIN,
+	        .util_min = util_min,
+	};
+
+	return syscall(SYS_sched_setattr, tid, &attributes, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * The kernel reads the priority that it is to keep before it takes its locks, and says EINVAL if
+ * the class has changed by then: a boost begins or ends.
+ */
+int sched_give_clamp(pid_t tid, uint32_t util_min)
+{
+	int r = -EINVAL;
+
+	for (int i = 0; i < CLAMP_TRIES && r == -EINVAL; i++)
+		r = clamp_set(tid, util_min);
+	return r;
+}
+
+/* A value that no kernel takes: where there are clamps, that is what is wrong with it. */
+bool sched_has_clamps(void)
+{
+	return clamp_set(0, SCHED_UTIL_MAX + 1) == -EINVAL;
 }
 
 int sched_make_self_fifo(uint32_t priority)

@@ -12,8 +12,8 @@
 #include "util/cpulist.h"
 
 /**
- * What a boost changes, and what is put back. A custom slice (Linux 6.12) is not here: the kernel
- * keeps it, as it keeps the nice value, which is here for the threads that this one makes.
+ * What a boost changes, and what is put back. The slice is not here: the kernel keeps it, as it
+ * keeps the nice value, which is here for the threads that this one makes.
  */
 struct sched_state {
 	uint32_t policy;        /* SCHED_OTHER, ... without SCHED_RESET_ON_FORK */
@@ -99,6 +99,63 @@ int sched_finish_restore(struct sched_thread *thread, const struct sched_state *
  * Returns 0, or -errno.
  */
 int sched_mend_child(pid_t tid, const struct sched_state *parent);
+
+/**
+ * What a thread keeps for as long as it is managed, boosted or not.
+ *
+ * The slice of a fair thread (EEVDF, Linux 6.12) is how much CPU time it asks for at once. The less
+ * it asks for, the sooner the scheduler serves it; what it gets in total is the same. The kernel
+ * keeps it while the thread is real-time, and shows it only while the thread is fair.
+ *
+ * The clamp (CONFIG_UCLAMP_TASK) is the least utilization that the CPU frequency is chosen for
+ * while the thread runs: 0..1024. The kernel keeps it in any class. A real-time thread that has
+ * none of its own asks for 1024 (sched_util_clamp_min_rt_default).
+ */
+struct sched_standing {
+	uint32_t policy;        /* as in struct sched_state */
+	uint32_t reset_on_fork; /* 0 or 1 */
+	uint64_t slice_ns;      /* 0: the thread is not fair, or Linux is before 6.12 */
+	uint32_t util_min;      /* 0: none, or no CONFIG_UCLAMP_TASK */
+};
+
+#define SCHED_SLICE_NS_MIN (100 * NSEC_PER_USEC) /* the kernel's own limits */
+#define SCHED_SLICE_NS_MAX (100 * NSEC_PER_MSEC)
+#define SCHED_UTIL_MAX     1024
+
+enum {
+	SCHED_NOT_FAIR = 1, /* the thread's class is neither SCHED_OTHER nor SCHED_BATCH */
+};
+
+/** Reads it. Returns 0 and *ret, or -errno (-ESRCH: gone). */
+int sched_get_standing(pid_t tid, struct sched_standing *ret);
+
+/** Is it of a class that has a slice? */
+bool sched_is_fair(const struct sched_standing *standing);
+
+/**
+ * Gives a slice, and sets SCHED_RESET_ON_FORK as told. 0: that of the host, which every thread has
+ * that was given none. The call takes class and nice value along; if another program
+ * changes these in the microsecond between reading them and the call, that is lost.
+ * Returns 0; SCHED_NOT_FAIR: nothing is changed; -errno.
+ */
+int sched_give_slice(pid_t tid, uint64_t slice_ns, bool reset_on_fork);
+
+/** Sets SCHED_RESET_ON_FORK alone. Returns 0; SCHED_NOT_FAIR: nothing is changed; -errno. */
+int sched_set_reset_on_fork(pid_t tid, bool reset_on_fork);
+
+/**
+ * Gives a clamp; SCHED_CLAMP_NONE: takes it away, so that the host's counts. The first clamp of a
+ * host switches clamps on in its kernel until it reboots. The kernel may wait for a CPU hotplug in
+ * here, so the booster must not call it.
+ * Returns 0; -EOPNOTSUPP: no CONFIG_UCLAMP_TASK; -EINVAL: above the maximum that another program
+ * gave the thread; -errno.
+ */
+int sched_give_clamp(pid_t tid, uint32_t util_min);
+
+#define SCHED_CLAMP_NONE UINT32_MAX
+
+/** Has this kernel clamps? Changes nothing. */
+bool sched_has_clamps(void);
 
 /** Makes the calling thread SCHED_FIFO, reset on fork. Returns 0, or -errno. */
 int sched_make_self_fifo(uint32_t priority);

@@ -10,6 +10,8 @@
 #include "config/tables.h"
 
 #define BURST_US_MAX ((int64_t)(PROFILE_BURST_NS_MAX / NSEC_PER_USEC))
+#define SLICE_US_MIN ((int64_t)(PROFILE_SLICE_NS_MIN / NSEC_PER_USEC))
+#define SLICE_US_MAX ((int64_t)(PROFILE_SLICE_NS_MAX / NSEC_PER_USEC))
 
 static void note_where(const struct json_value *object, const char *key, struct config_where *where)
 {
@@ -83,11 +85,57 @@ static int parse_requests(const struct json_value *value, enum profile_requests 
 	return r;
 }
 
+static int parse_levers(const struct json_value *value, uint32_t *ret, struct json_error *error)
+{
+	static const char *const words[] = {"rt", "slice", "uclamp"};
+	static const uint32_t levers[] = {PROFILE_LEVER_RT, PROFILE_LEVER_SLICE,
+	                                  PROFILE_LEVER_UCLAMP};
+	const struct json_value *array = json_member(value, "levers");
+	uint32_t found = 0;
+	size_t word;
+	int r;
+
+	if (!array)
+		return 0;
+	if (json_type(array) != JSON_ARRAY || !json_first(array))
+		return json_fail(array, error,
+		                 "must be an array of \"rt\", \"slice\" and \"uclamp\"");
+	JSON_FOREACH(element, array)
+	{
+		r = json_as_word(element, words, ARRAY_SIZE(words), &word, error);
+		if (r < 0)
+			return r;
+		if (found & levers[word])
+			return json_fail(element, error, "is listed twice; remove one");
+		found |= levers[word];
+	}
+	*ret = found;
+	return 0;
+}
+
+/* Which levers it has, and how far the standing ones are drawn. */
+static int parse_standing(const struct json_value *value, struct profile *profile,
+                          struct json_error *error)
+{
+	int r = parse_levers(value, &profile->levers, error);
+
+	if (r == 0)
+		r = config_get_duration(value, "slice_us", NSEC_PER_USEC, SLICE_US_MIN,
+		                        SLICE_US_MAX, &profile->slice_ns, error);
+	if (r == 0)
+		r = config_get_u32(value, "util_min", 1, PROFILE_UTIL_MAX, &profile->util_min,
+		                   error);
+	if (r == 0)
+		r = config_get_u32(value, "util_permille", 1, 1000, &profile->util_permille, error);
+	return r;
+}
+
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"mode", "share_permille", "burst_us", "guest_requests",
-	                                   "on_interrupt"};
+	static const char *const keys[] = {"mode",           "share_permille", "burst_us",
+	                                   "guest_requests", "on_interrupt",   "levers",
+	                                   "slice_us",       "util_min",       "util_permille"};
 	static const char *const modes[] = {
 	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
 	struct profile *profile;
@@ -114,6 +162,8 @@ static int parse_profile(const struct json_value *value, struct config *config,
 	r = parse_requests(value, &profile->requests, error);
 	if (r == 0)
 		r = json_get_bool(value, "on_interrupt", &profile->on_interrupt, error);
+	if (r == 0)
+		r = parse_standing(value, profile, error);
 	if (r < 0)
 		return r;
 	return config_parse_figures(value, profile, &config->figures[place], error);

@@ -84,7 +84,8 @@
 #define PVS_PART_SPINNING    (1U << 3) /* guests that wait for another of their vCPUs */
 #define PVS_PART_ENTITLEMENT (1U << 4) /* fair share of its CPU, CFS quota */
 #define PVS_PART_EXEC        (1U << 5) /* vCPU threads that call exec */
-#define PVS_PARTS            6
+#define PVS_PART_LEVERS      (1U << 6) /* slices and clamps that threads have of their own */
+#define PVS_PARTS            7
 #define PVS_PARTS_ALL        ((1U << PVS_PARTS) - 1)
 
 /** The APIC id of a vCPU for which none is known. */
@@ -100,6 +101,7 @@
 #define PVS_FLAG_REPORT_RUN       (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
 #define PVS_FLAG_AGENT            (1U << 7) /* its guest's agent maintains task_intent, cs_state */
 #define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
+#define PVS_FLAG_RESETS_FORKS     (1U << 9) /* it has SCHED_RESET_ON_FORK from pvschedd */
 
 /**
  * An epoch proves that a vCPU's TID is still its own. A TID may be reused once its thread has
@@ -268,6 +270,18 @@ struct pvs_cpu_account {
 	__u64 reserved0;
 } __attribute__((aligned(64)));
 
+/** Levers besides the scheduling class. */
+#define PVS_LEVER_SLICE  (1U << 0) /* the slice of the fair class, from Linux 6.12 */
+#define PVS_LEVER_UCLAMP (1U << 1) /* the minimum of utilization, with CONFIG_UCLAMP_TASK */
+
+/** What a thread's levers are set to. */
+struct pvs_levers {
+	__u32 tid;
+	__u32 has; /* PVS_LEVER_*: this kernel has them */
+	__u32 own; /* PVS_LEVER_*: given to this thread; else the host's value counts */
+	__u32 reserved0;
+};
+
 /**
  * Interrupts as KVM's tracepoints show them, for all VMs of the host, counted per CPU. Written by
  * the tracer on that CPU.
@@ -288,7 +302,7 @@ enum pvs_event_type {
 	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, boosted vCPU */
 	PVS_EVENT_FOREIGN = 3,   /* a boosted vCPU has a priority that pvschedd did not give it */
 	PVS_EVENT_QUOTA = 4,     /* a CFS quota above a vCPU appeared or went: @arg is 1 or 0 */
-	PVS_EVENT_FORK = 5,      /* a boosted vCPU thread made a thread: @arg is its TID */
+	PVS_EVENT_FORK = 5,      /* a vCPU thread made a thread, @arg, which may lack something */
 	PVS_EVENT_EXIT = 6,      /* a registered vCPU thread exited */
 	PVS_EVENT_SOFTIRQD = 7,  /* ksoftirqd waits behind a running, boosted vCPU */
 	PVS_EVENT_URGENT = 8,    /* an unboosted vCPU was preempted while its guest is urgent */
@@ -356,6 +370,7 @@ _Static_assert(sizeof(struct pvs_bucket_rule) == 16, "rule");
 _Static_assert(sizeof(struct pvs_domain_account) == 64, "domain account");
 _Static_assert(sizeof(struct pvs_cpu_account) == 64, "cpu account");
 _Static_assert(sizeof(struct pvs_helper_account) == 64, "helper account");
+_Static_assert(sizeof(struct pvs_levers) == 16, "levers");
 _Static_assert(sizeof(struct pvs_event) == 24, "event");
 _Static_assert(__builtin_offsetof(struct pvs_vcpu_account, in_ns) == 64, "daemon's line");
 _Static_assert(sizeof(struct pvs_vcpu_account) % 64 == 0, "vcpu account");

@@ -154,6 +154,29 @@ static void render_events(const struct json_value *events, FILE *out)
 	fputc('\n', out);
 }
 
+/* "Levers: rt; slice; no uclamp: this kernel has no CONFIG_UCLAMP_TASK". */
+static void render_levers(const struct json_value *levers, FILE *out)
+{
+	const char *separator = "Levers: ";
+
+	if (!levers)
+		return;
+	JSON_FOREACH(lever, levers)
+	{
+		bool available = value_bool(lever, "available");
+
+		fputs(separator, out);
+		separator = "; ";
+		fputs(available ? "" : "no ", out);
+		print_escaped(out, json_key(lever) ? json_key(lever) : "-");
+		if (available)
+			continue;
+		fputs(": ", out);
+		print_escaped(out, value_text(lever, "detail", "-"));
+	}
+	fputs("\n", out);
+}
+
 void render_status(const struct json_value *result, FILE *out)
 {
 	const struct json_value *events = json_member(result, "events");
@@ -166,6 +189,7 @@ void render_status(const struct json_value *result, FILE *out)
 		fputs("The circuit breaker is open after repeated crashes, so nothing is boosted. "
 		      "See the journal, then: pvschedctl enable\n",
 		      out);
+	render_levers(json_member(result, "levers"), out);
 	render_caps(json_member(result, "caps"), out);
 	if (events)
 		render_events(events, out);
@@ -267,11 +291,11 @@ static void render_domain(const struct json_value *domain, FILE *out)
 static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"VCPU", true},   {"TID", true},     {"CPU", true},    {"PROFILE", false},
-	        {"STATE", false}, {"SHARE", true},   {"FAIR", true},   {"TOKENS us", true},
-	        {"BOOSTS", true}, {"WOULD", true},   {"DENIED", true}, {"BOOSTED", true},
-	        {"RUN", true},    {"WAKEUPS", true}, {"FAST", true},   {"PREEMPTED", true},
-	        {"IRQS", true},   {"REASON", false},
+	        {"VCPU", true},      {"TID", true},    {"CPU", true},     {"PROFILE", false},
+	        {"STATE", false},    {"LEVER", false}, {"SHARE", true},   {"FAIR", true},
+	        {"TOKENS us", true}, {"BOOSTS", true}, {"WOULD", true},   {"DENIED", true},
+	        {"BOOSTED", true},   {"RUN", true},    {"WAKEUPS", true}, {"FAST", true},
+	        {"PREEMPTED", true}, {"IRQS", true},   {"REASON", false},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
@@ -284,6 +308,7 @@ static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_number(table, vcpu, "cpu");
 		cell_text(table, vcpu, "profile");
 		cell_text(table, vcpu, "state");
+		cell_text(table, vcpu, "lever");
 		cell_share(table, vcpu, "share_permille");
 		cell_share(table, vcpu, "entitlement_permille");
 		cell_number(table, vcpu, "tokens_us");
@@ -404,6 +429,7 @@ void render_explain(const struct json_value *result, FILE *out)
 		print_escaped(out, value_text(vcpu, "reason", "-"));
 		fputs("\n", out);
 		print_sentence(out, value_text(vcpu, "explanation", ""));
+		print_sentence(out, value_text(vcpu, "lever_text", ""));
 		print_reasons(out, json_member(vcpu, "denied_total"), "  ");
 		render_signs(vcpu, out);
 		print_sentence(out, value_text(vcpu, "next", ""));

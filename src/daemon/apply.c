@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/levers.h"
+#include "daemon/refused.h"
 #include "util/log.h"
-#include "util/log_ids.h"
 
 /* What was done for the vCPU of a slot. */
 struct applied {
@@ -28,6 +29,7 @@ struct apply {
 	uint64_t serials[PVS_DOMAINS_MAX];  /* of the domains that the slots belong to; 0: none */
 	uint64_t slots[PVS_VCPUS_MAX / 64]; /* in use */
 	unsigned int n_stuck;
+	struct levers levers;
 	struct applied vcpus[PVS_VCPUS_MAX];
 };
 
@@ -51,6 +53,7 @@ int apply_new(struct apply **ret, const struct apply_parts *parts)
 	if (!apply)
 		return -ENOMEM;
 	apply->parts = *parts;
+	apply->levers = (struct levers){.booster = parts->booster, .standing = parts->standing};
 	apply->holds = parts->holds;
 	*ret = apply;
 	return 0;
@@ -123,23 +126,30 @@ static void holds_end(struct apply *apply, const struct rows *rows, uint32_t of_
 
 /* ---- ends ---- */
 
+static void vcpu_stick(struct apply *apply, struct applied *applied)
+{
+	if (!applied->stuck)
+		log_error("vCPU %u: thread %d can't be given back; its record stays in the ledger, "
+		          "and it is tried again",
+		          applied->index, applied->tid);
+	apply->n_stuck += !applied->stuck;
+	applied->begun = false;
+	applied->stuck = true;
+}
+
 /*
- * Unboosted first: what is boosted is traced, and has its budget. Where that fails, slot, tracing
- * and budget stay, so that the thread is charged, and each pass tries again.
+ * Unboosted first: what is boosted is traced, has its budget, and does not show its slice. Where
+ * that fails, slot, tracing and budget stay, so that the thread is charged, and each pass tries
+ * again.
  */
 static void vcpu_end(struct apply *apply, unsigned int slot)
 {
 	struct applied *applied = &apply->vcpus[slot];
 	pid_t tid = applied->tid;
 
-	if (booster_remove(apply->parts.booster, slot) < 0) {
-		if (!applied->stuck)
-			log_error("vCPU %u: thread %d can't be given back; its record stays in the "
-			          "ledger, and it is tried again",
-			          applied->index, tid);
-		apply->n_stuck += !applied->stuck;
-		applied->begun = false;
-		applied->stuck = true;
+	if (booster_remove(apply->parts.booster, slot) < 0 ||
+	    levers_end(&apply->levers, slot) < 0) {
+		vcpu_stick(apply, applied);
 		return;
 	}
 	apply->n_stuck -= applied->stuck;
@@ -221,37 +231,6 @@ static void slots_take(struct apply *apply, struct rows *rows)
 	}
 }
 
-/* What the kernel refuses a thread is tried again in each pass, and logged once. */
-enum {
-	SAID_NO_BUDGET = 1 << 0,
-	SAID_NOT_MANAGED = 1 << 1,
-	SAID_NOT_TRACED = 1 << 2,
-};
-
-static bool is_first(const struct row *row, unsigned int said)
-{
-	bool first = !(row->vcpu->said & said);
-
-	row->vcpu->said |= said;
-	return first;
-}
-
-static void say_no_budget(const struct row *row, const char *group, int error)
-{
-	struct log_context ctx = {
-	        .domain = row->domain->seen->name,
-	        .vcpu = (int)row->vcpu->thread.index,
-	        .reason = policy_reason_name(POLICY_REASON_RT_REFUSED),
-	        .message_id = LOG_ID_BOOST_REFUSED,
-	};
-
-	log_write(LOG_WARNING, &ctx,
-	          "domain \"%s\", vCPU %u: the RT budget of %u permille does not fit in group %s: "
-	          "%s; lower what its siblings have, or boost fewer vCPUs",
-	          row->domain->seen->name, row->vcpu->thread.index, row->plan->rt_permille, group,
-	          strerror(-error));
-}
-
 /* The group that a thread has left needs nothing; what it had there may be what it needs here. */
 static void grants_begin(struct apply *apply, const struct rows *rows)
 {
@@ -269,8 +248,8 @@ static void grants_begin(struct apply *apply, const struct rows *rows)
 			continue;
 		r = rt_grants_ensure(apply->parts.grants, row->vcpu->slot, row->vcpu->thread.cgroup,
 		                     row->plan->rt_permille, failed);
-		if (r < 0 && is_first(row, SAID_NO_BUDGET))
-			say_no_budget(row, failed, r);
+		if (r < 0)
+			refused_budget(row->domain, row->vcpu, row->plan->rt_permille, failed, r);
 	}
 }
 
@@ -280,8 +259,20 @@ static struct account_terms terms_of(const struct apply *apply, const struct row
 	        .tid = row->vcpu->thread.id.tid,
 	        .domain = row->domain->slot,
 	        .kvm = row->vcpu->thread.kvm,
+	        .resets_forks = standing_resets_forks(apply->parts.standing, row->vcpu->slot),
 	        .priority = apply->parts.priority,
 	        .profile = row->plan->profile,
+	};
+}
+
+static struct levers_vcpu levers_of(const struct apply *apply, const struct row *row)
+{
+	return (struct levers_vcpu){
+	        .domain = row->domain,
+	        .vcpu = row->vcpu,
+	        .wanted = {.slice_ns = row->plan->slice_ns, .util_min = row->plan->util_min},
+	        .terms = terms_of(apply, row),
+	        .is_held = apply->holds || row->applied->holds,
 	};
 }
 
@@ -303,34 +294,41 @@ static int trace_begin(struct apply *apply, const struct row *row)
 	return r;
 }
 
+/* What the booster or the tracer does not take on. */
 static void vcpu_drop(struct apply *apply, struct row *row)
 {
-	rt_grants_withdraw(apply->parts.grants, row->vcpu->slot);
-	row->vcpu->slot = slot_give(apply->slots, row->vcpu->slot);
+	unsigned int slot = row->vcpu->slot;
+
+	rt_grants_withdraw(apply->parts.grants, slot);
+	row->vcpu->slot = SLOT_NONE;
+	if (levers_end(&apply->levers, slot) < 0) {
+		row->applied->index = row->vcpu->thread.index;
+		row->applied->tid = row->vcpu->thread.id.tid;
+		vcpu_stick(apply, row->applied);
+	} else {
+		slot_give(apply->slots, slot);
+	}
 	row->applied = NULL;
 }
 
 static void vcpu_begin(struct apply *apply, struct row *row)
 {
 	const struct vcpu_thread *thread = &row->vcpu->thread;
-	struct account_terms terms = terms_of(apply, row);
-	const char *name = row->domain->seen->name;
-	int r = booster_add(apply->parts.booster, row->vcpu->slot, &thread->id, &terms,
-	                    row->plan->holds);
+	struct levers_vcpu levers = levers_of(apply, row);
+	int r;
 
+	levers_begin(&apply->levers, &levers);
+	r = booster_add(apply->parts.booster, row->vcpu->slot, &thread->id, &levers.terms,
+	                row->plan->holds);
 	if (r != 0) {
-		if (r < 0 && is_first(row, SAID_NOT_MANAGED))
-			log_warning("domain \"%s\", vCPU %u: not managed: %s", name, thread->index,
-			            strerror(-r));
+		if (r < 0)
+			refused_thread(row->domain, row->vcpu, r);
 		vcpu_drop(apply, row);
 		return;
 	}
 	r = trace_begin(apply, row);
 	if (r < 0) {
-		if (is_first(row, SAID_NOT_TRACED))
-			log_warning(
-			        "domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
-			        name, thread->index, strerror(-r));
+		refused_tracing(row->domain, row->vcpu, r);
 		/* never boosted: the tracer would have told of its first halt */
 		booster_remove(apply->parts.booster, row->vcpu->slot);
 		vcpu_drop(apply, row);
@@ -360,13 +358,17 @@ static void vcpus_begin(struct apply *apply, struct rows *rows)
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		struct row *row = &rows->rows[i];
+		struct levers_vcpu levers;
 
 		if (!row->applied)
 			continue;
-		if (row->applied->begun)
-			profile_set(apply, row);
-		else
+		if (!row->applied->begun) {
 			vcpu_begin(apply, row);
+			continue;
+		}
+		profile_set(apply, row);
+		levers = levers_of(apply, row);
+		levers_settle(&apply->levers, &levers);
 	}
 }
 
@@ -406,9 +408,12 @@ static void rescan(struct apply *apply, const struct apply_wanted *wanted, const
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->rows[i];
+		struct levers_vcpu levers;
 
 		if (!row->applied || !(row->domain->rescan || row->applied->rescan))
 			continue;
+		levers = levers_of(apply, row);
+		levers_again(&apply->levers, &levers);
 		booster_rescan(apply->parts.booster, row->vcpu->slot);
 		row->applied->rescan = false;
 	}
@@ -459,8 +464,9 @@ static void rows_free(struct rows *rows)
  *     Before anything begins, since slots, TIDs and cgroups are used again.
  *  3. Accounts and rules of domains, then RT budgets: without one the kernel refuses the first
  *     boost, and the policy takes that for an answer until a rescan.
- *  4. vCPUs begin, with their holds, or get another profile. A vCPU's thread is traced only after
- *     the booster has it, and boosted only after it is traced.
+ *  4. vCPUs begin, with their slices and holds, or get another profile. A vCPU's thread is traced
+ *     only after the booster has it, and boosted only after it is traced. Its slice is set while it
+ *     is not boosted.
  *  5. Helper threads and guest pages: they belong to vCPUs that are there.
  *  6. Holds end: from here on what is wanted can be boosted. Then a rescan, which would be in vain
  *     while a hold is on.

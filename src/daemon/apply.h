@@ -8,6 +8,7 @@
 
 #include "boost/accounts.h"
 #include "boost/booster.h"
+#include "boost/standing.h"
 #include "daemon/helper_threads.h"
 #include "daemon/inventory.h"
 #include "daemon/rt_grants.h"
@@ -24,6 +25,7 @@ struct apply_parts {
 	struct tracer *tracer; /* NULL: there is none */
 	const struct accounts *accounts;
 	struct rt_grants *grants;
+	struct standing *standing;
 	struct helper_threads *helpers;
 	uint32_t priority; /* of boosts */
 	uint32_t holds;    /* of every vCPU, that the booster was started with */

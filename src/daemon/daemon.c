@@ -306,6 +306,8 @@ static int begin_domains(struct daemon *d, uint32_t holds)
 	        .userdata = d,
 	};
 	struct engine_parts parts = {
+	        .event = d->event,
+	        .pass = d->pass,
 	        .state = d->state,
 	        .booster = d->booster,
 	        .ledger = d->ledger,
@@ -334,6 +336,8 @@ static void begin_views(struct daemon *d)
 	        .lifecycle = d->domains->lifecycle,
 	        .carriers = d->domains->carriers,
 	        .helpers = d->engine->helpers,
+	        .standing = d->engine->standing,
+	        .clamps = d->engine->clamps,
 	        .switches = d->switches,
 	        .guard = d->guard,
 	        .hints = d->domains->hints,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 
 static struct guest_page page_of(void *userdata, const struct inventory_domain *domain,
@@ -12,6 +13,27 @@ static struct guest_page page_of(void *userdata, const struct inventory_domain *
 	const struct engine *engine = userdata;
 
 	return carriers_page(engine->domains->carriers, domain, index);
+}
+
+static int read_levers(void *tracer, pid_t tid, struct pvs_levers *ret)
+{
+	return tracer_read_levers(tracer, tid, ret);
+}
+
+static struct standing *standing_begin(const struct engine_parts *parts)
+{
+	bool reads = parts->tracer && (tracer_parts(parts->tracer)->loaded & PVS_PART_LEVERS);
+
+	return standing_new(&(struct standing_parts){
+	        .ledger = parts->ledger,
+	        .read_levers = reads ? read_levers : NULL,
+	        .userdata = parts->tracer,
+	});
+}
+
+static void on_clamps_changed(void *pass)
+{
+	pass_changed(pass);
 }
 
 static int construct(struct engine *engine, const struct engine_parts *parts)
@@ -33,13 +55,19 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	        .page = page_of,
 	        .userdata = engine,
 	};
-	int r = planning_new(&engine->planning, &inputs);
+	int r = clamp_budget_new(&engine->clamps, parts->event, parts->accounts, on_clamps_changed,
+	                         parts->pass);
 
+	if (r < 0)
+		return r;
+	inputs.clamps = engine->clamps;
+	r = planning_new(&engine->planning, &inputs);
 	if (r < 0)
 		return r;
 	engine->grants = applies.grants = rt_grants_new(parts->ledger, parts->cgroup);
 	engine->helpers = applies.helpers = helper_threads_new(parts->tracer, parts->accounts);
-	if (!engine->grants || !engine->helpers)
+	engine->standing = applies.standing = standing_begin(parts);
+	if (!engine->grants || !engine->helpers || !engine->standing)
 		return -ENOMEM;
 	return apply_new(&engine->apply, &applies);
 }
@@ -68,6 +96,8 @@ struct engine *engine_free(struct engine *engine)
 	apply_free(engine->apply);
 	planning_free(engine->planning);
 	helper_threads_free(engine->helpers);
+	standing_free(engine->standing);
+	clamp_budget_free(engine->clamps);
 	rt_grants_free(engine->grants);
 	free(engine);
 	return NULL;
@@ -77,6 +107,35 @@ void engine_configure(struct engine *engine, const struct config *config)
 {
 	engine->config = config;
 	planning_configure(engine->planning, config);
+}
+
+/* The time that a vCPU runs clamped is charged from when its thread has the clamp. */
+static void clamps_follow(struct engine *engine, const struct plan_vcpu *plan)
+{
+	uint64_t now_ns = clock_now_ns(), followed[PVS_VCPUS_MAX / 64] = {0};
+
+	for (const struct inventory_domain *d = engine->domains->inventory.domains; d;
+	     d = d->next) {
+		for (size_t i = 0; i < d->n_vcpus; i++, plan++) {
+			unsigned int slot = d->vcpus[i].slot;
+
+			if (slot == SLOT_NONE || plan->profile.mode != PROFILE_BOOST ||
+			    !(plan->profile.levers & PROFILE_LEVER_UCLAMP))
+				continue;
+			followed[slot / 64] |= UINT64_C(1) << slot % 64;
+			clamp_budget_follow(engine->clamps, slot, d->vcpus[i].thread.id.tid,
+			                    plan->profile.util_permille, now_ns);
+			clamp_budget_clamped(
+			        engine->clamps, slot,
+			        standing_view(engine->standing, slot)->states[STANDING_CLAMP] ==
+			                STANDING_GIVEN,
+			        now_ns);
+		}
+	}
+	for (unsigned int slot = 0; slot < PVS_VCPUS_MAX; slot++)
+		if (!(followed[slot / 64] & UINT64_C(1) << slot % 64))
+			clamp_budget_follow(engine->clamps, slot, 0, 0, now_ns);
+	clamp_budget_settle(engine->clamps, now_ns);
 }
 
 static int plan_and_apply(struct engine *engine, const struct plan_switches *switches)
@@ -90,7 +149,11 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 	};
 	int r = planning_make(engine->planning, switches, &wanted.plan);
 
-	return r < 0 ? r : apply_run(engine->apply, &wanted);
+	if (r == 0)
+		r = apply_run(engine->apply, &wanted);
+	if (r == 0)
+		clamps_follow(engine, wanted.plan->vcpus);
+	return r;
 }
 
 int engine_run(struct engine *engine, const struct plan_switches *switches)

@@ -5,7 +5,9 @@
 
 #include "config/config.h"
 #include "daemon/apply.h"
+#include "daemon/clamp_budget.h"
 #include "daemon/domains.h"
+#include "daemon/pass.h"
 #include "daemon/planning.h"
 #include "util/base.h"
 
@@ -13,6 +15,8 @@ struct engine {
 	struct planning *planning;
 	struct rt_grants *grants;
 	struct helper_threads *helpers;
+	struct standing *standing;
+	struct clamp_budget *clamps;
 	struct apply *apply;
 	/* private */
 	struct domains *domains;
@@ -21,6 +25,8 @@ struct engine {
 
 /** What it works on; all of it must stay. */
 struct engine_parts {
+	sd_event *event;
+	struct pass *pass;
 	struct domains *domains;
 	const struct state *state;
 	struct booster *booster;

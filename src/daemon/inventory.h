@@ -19,7 +19,7 @@ struct inventory_vcpu {
 	bool quota;                   /* a CFS quota holds in its cgroup or above it */
 	/* written by apply.c alone */
 	unsigned int slot; /* of its account; SLOT_NONE: not traced */
-	unsigned int said; /* what was logged of it; bits of apply.c */
+	unsigned int said; /* what was logged of it; bits of refused.c */
 };
 
 struct inventory_domain {

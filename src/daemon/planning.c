@@ -144,6 +144,8 @@ static struct plan_vcpu_input vcpu_input(const struct planning *planning,
 	        .proven = v->thread.proof != VCPU_PROOF_NONE,
 	        .quota = v->quota,
 	        .has_group = planning->inputs.has_cgroup && v->thread.cgroup[0],
+	        .clamp_spent = v->slot != SLOT_NONE &&
+	                       clamp_budget_spent(planning->inputs.clamps, v->slot),
 	};
 }
 

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/carriers.h"
+#include "daemon/clamp_budget.h"
 #include "daemon/inventory.h"
 #include "daemon/lifecycle.h"
 #include "daemon/overrides.h"
@@ -24,6 +25,7 @@ struct planning_inputs {
 	const struct lifecycle *lifecycle;
 	const struct carriers *carriers;
 	const struct state *state;
+	const struct clamp_budget *clamps;
 	bool has_cgroup; /* there is a hierarchy of the cpu controller */
 };
 

@@ -9,6 +9,7 @@
 
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
+#include "daemon/report_levers.h"
 
 static void check(cJSON *array, const char *name, const char *status, const char *fix,
                   const char *format, ...) PRINTF_FORMAT(5, 6);
@@ -144,6 +145,15 @@ static void check_tracer_parts(const struct tracer *tracer, cJSON *array)
 	}
 }
 
+/* A kernel without them is no fault: the real-time class does most. */
+static void check_levers(const struct views *views, cJSON *array)
+{
+	char text[512];
+
+	report_standing_levers(views, text, sizeof(text));
+	check(array, "levers", "ok", "", "%s", text);
+}
+
 static void check_parts(const struct views *views, cJSON *array)
 {
 	struct tracer_totals totals = {0};
@@ -158,6 +168,7 @@ static void check_parts(const struct views *views, cJSON *array)
 	if (views->tracer)
 		check_tracer_parts(views->tracer, array);
 	check_interrupts(views, &totals, array);
+	check_levers(views, array);
 	check(array, "booster", realtime ? "ok" : "fail",
 	      realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",
 	      realtime ? "it has its real-time priority"

@@ -9,6 +9,7 @@
 
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
+#include "daemon/report_levers.h"
 #include "daemon/report_tracer.h"
 #include "daemon/report_vcpu.h"
 #include "util/clock.h"
@@ -154,6 +155,7 @@ struct cJSON *report_status(const struct views *views)
 	add_sources(views, &totals, root);
 	if (views->tracer)
 		report_tracer_parts(views->tracer, root);
+	report_levers(views, root);
 	add_caps(views, root);
 	add_cpus(views, root);
 	add_events(views, &totals, root);

@@ -7,6 +7,7 @@
 
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
+#include "daemon/report_levers.h"
 #include "daemon/report_page.h"
 
 static void add_delays(cJSON *object, const char *key, const uint32_t *counts, uint64_t max_ns)
@@ -50,6 +51,7 @@ static cJSON *report(const struct views *views, const struct inventory_domain *d
 	cJSON_AddStringToObject(object, "profile",
 	                        planning_domain(views->planning, domain)->profile.name);
 	add_state(object, snapshot);
+	report_lever_of(views, vcpu, snapshot, object);
 	report_integer(object, "boosts_total", (int64_t)snapshot->booster.view.boosts_total);
 	report_integer(object, "would_boost_total", (int64_t)account->wakeups_imagined);
 	add_denied(object, &snapshot->booster.view);
@@ -141,6 +143,8 @@ struct cJSON *report_vcpu_explain(const struct views *views, const struct invent
 	add_state(object, &snapshot);
 	cJSON_AddStringToObject(object, "explanation",
 	                        policy_reason_text(vcpu_snapshot_reason(&snapshot)));
+	report_lever_of(views, vcpu, &snapshot, object);
+	report_lever_explain(views, vcpu, &snapshot, object);
 	report_integer(object, "since_ms",
 	               snapshot.traced ? (int64_t)((snapshot.taken_ns - since_ns) / NSEC_PER_MSEC)
 	                               : 0);

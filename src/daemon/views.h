@@ -4,9 +4,11 @@
 /* What reports and summaries are made of. They read it and change nothing. */
 
 #include "boost/booster.h"
+#include "boost/standing.h"
 #include "config/config.h"
 #include "daemon/apply.h"
 #include "daemon/carriers.h"
+#include "daemon/clamp_budget.h"
 #include "daemon/discovery.h"
 #include "daemon/guard.h"
 #include "daemon/helper_threads.h"
@@ -28,6 +30,8 @@ struct views {
 	const struct lifecycle *lifecycle;
 	const struct carriers *carriers;
 	const struct helper_threads *helpers;
+	const struct standing *standing;
+	const struct clamp_budget *clamps;
 	const struct switches *switches;
 	const struct guard *guard;
 	const struct hints *hints;

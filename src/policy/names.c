@@ -30,6 +30,7 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_RT_REFUSED] = "rt-refused",
         [POLICY_REASON_ALREADY_RT] = "already-rt",
         [POLICY_REASON_HOUSEKEEPING] = "housekeeping",
+        [POLICY_REASON_LEVERS] = "levers",
         [POLICY_REASON_ADMISSION] = "admission",
         [POLICY_REASON_FAILED] = "failed",
         [POLICY_REASON_PROFILE] = "profile",
@@ -84,6 +85,9 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "The thread has a real-time class that is not from pvschedd (<vcpusched>, "
                 "chrt); it is left alone.",
         [POLICY_REASON_HOUSEKEEPING] = "The vCPU may only run on housekeeping CPUs.",
+        [POLICY_REASON_LEVERS] = "The levers of its profile do not include \"rt\", so it stays a "
+                                 "fair thread; or its "
+                                 "slice is being changed at this moment.",
         [POLICY_REASON_ADMISSION] =
                 "Other vCPUs have all real-time share of the CPUs that it may run on.",
         [POLICY_REASON_FAILED] = "The boost failed: the scheduler call was refused, the thread had "

@@ -35,6 +35,8 @@ enum policy_reason {
 	POLICY_REASON_RT_REFUSED,   /* the kernel refuses RT in its cgroup (RT_GROUP_SCHED) */
 	POLICY_REASON_ALREADY_RT,   /* its real-time class is not from us */
 	POLICY_REASON_HOUSEKEEPING, /* it may only run on housekeeping CPUs */
+	POLICY_REASON_LEVERS,       /* its profile has no real-time class, or its slice is being
+	                               changed */
 	POLICY_REASON_ADMISSION,    /* other vCPUs have all shares of its CPUs */
 	POLICY_REASON_FAILED,       /* the scheduler call failed for another cause */
 	_POLICY_REASON_HOLD_MAX,

@@ -20,7 +20,14 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->mode == b->mode &&
 	       a->share_permille == b->share_permille && a->burst_ns == b->burst_ns &&
-	       a->requests == b->requests && a->on_interrupt == b->on_interrupt;
+	       a->requests == b->requests && a->on_interrupt == b->on_interrupt &&
+	       a->levers == b->levers && a->slice_ns == b->slice_ns && a->util_min == b->util_min &&
+	       a->util_permille == b->util_permille;
+}
+
+static bool boosts_by_rt(const struct profile *profile)
+{
+	return profile->mode == PROFILE_BOOST && (profile->levers & PROFILE_LEVER_RT);
 }
 
 static bool switched_off(const struct plan_switches *switches)
@@ -176,7 +183,7 @@ static int applicants_collect(const struct plan_input *input, const struct plan 
 	for (size_t i = 0; i < input->n_vcpus; i++) {
 		const struct plan_domain *domain = &plan->domains[input->vcpus[i].domain];
 
-		if (domain->profile.mode != PROFILE_BOOST)
+		if (!boosts_by_rt(&domain->profile))
 			continue;
 		a->vcpus[a->n] = i;
 		a->demands[a->n].set = set_index(a, input->vcpus[i].cpus);
@@ -226,7 +233,9 @@ static uint32_t vcpu_holds(const struct plan_host *host, const struct plan_domai
 	    count_cpus(vcpu->cpus, host->cpu_words) &&
 	    is_subset(vcpu->cpus, host->housekeeping, host->cpu_words))
 		holds |= POLICY_HOLD(POLICY_REASON_HOUSEKEEPING);
-	if (profile->mode == PROFILE_BOOST && profile->share_permille < SHARE_PERMILLE_MIN)
+	if (profile->mode == PROFILE_BOOST && !boosts_by_rt(profile))
+		holds |= POLICY_HOLD(POLICY_REASON_LEVERS);
+	if (boosts_by_rt(profile) && profile->share_permille < SHARE_PERMILLE_MIN)
 		holds |= POLICY_HOLD(POLICY_REASON_ADMISSION);
 	return holds;
 }
@@ -241,10 +250,34 @@ static void plan_rt_budget(const struct plan_host *host, const struct plan_vcpu_
 	uint32_t unwanted =
 	        POLICY_HOLD(POLICY_REASON_ADMISSION) | POLICY_HOLD(POLICY_REASON_RELEASED);
 
-	ret->keeps_rt_budget = ret->profile.mode == PROFILE_BOOST && !(ret->holds & unwanted) &&
+	ret->keeps_rt_budget = boosts_by_rt(&ret->profile) && !(ret->holds & unwanted) &&
 	                       !switched_off(&host->switches);
 	if (ret->keeps_rt_budget && host->grants_rt_budgets && in->has_group && in->proven)
 		ret->rt_permille = ret->profile.share_permille + BUDGET_MARGIN_PERMILLE;
+}
+
+/*
+ * Slice and clamp take no CPU time from others: the vCPU stays a fair thread. So they do not need
+ * what bounds a boost, and a vCPU has them all the same that may not be boosted, for a quota, for
+ * lack of share, or since the kernel refuses. But a guardian must be there to give them back.
+ */
+static void plan_standing(const struct plan_host *host, const struct plan_vcpu_input *in,
+                          struct plan_vcpu *ret)
+{
+	const struct plan_switches *switches = &host->switches;
+	uint32_t levers = ret->profile.levers;
+	uint32_t unwanted = POLICY_HOLD(POLICY_REASON_RELEASED) |
+	                    POLICY_HOLD(POLICY_REASON_PAUSED) |
+	                    POLICY_HOLD(POLICY_REASON_UNPROVEN) |
+	                    POLICY_HOLD(POLICY_REASON_HOUSEKEEPING);
+
+	if (ret->profile.mode != PROFILE_BOOST || (ret->holds & unwanted))
+		return;
+	if (switched_off(switches) || switches->breaker_open || !switches->guarded)
+		return;
+	ret->slice_ns = levers & PROFILE_LEVER_SLICE ? ret->profile.slice_ns : 0;
+	if ((levers & PROFILE_LEVER_UCLAMP) && !in->clamp_spent)
+		ret->util_min = ret->profile.util_min;
 }
 
 static void plan_vcpu(const struct plan_input *input, const struct plan_vcpu_input *in,
@@ -255,6 +288,7 @@ static void plan_vcpu(const struct plan_input *input, const struct plan_vcpu_inp
 	ret->traced = ret->profile.mode != PROFILE_OFF;
 	ret->holds = vcpu_holds(&input->host, domain, in, &ret->profile);
 	plan_rt_budget(&input->host, in, ret);
+	plan_standing(&input->host, in, ret);
 	if (in->index < domain->n_pages)
 		ret->page_generation = domain->page_generation;
 }

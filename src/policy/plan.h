@@ -76,6 +76,7 @@ struct plan_vcpu_input {
 	bool proven;          /* the thread is proven to be the vCPU */
 	bool quota;           /* a CFS quota holds above it */
 	bool has_group;       /* its cgroup is known */
+	bool clamp_spent;     /* it ran clamped for as long as its profile allows */
 };
 
 struct plan_input {
@@ -119,6 +120,8 @@ struct plan_vcpu {
 	uint32_t holds;           /* those that come from outside; the policy has its own, too */
 	bool keeps_rt_budget;     /* what its cgroup was granted stays */
 	uint32_t rt_permille;     /* its cgroup needs so much of each CPU; 0: nothing is granted */
+	uint64_t slice_ns;        /* its thread keeps this slice; 0: none */
+	uint32_t util_min;        /* and this clamp; 0: none */
 	uint64_t page_generation; /* of its guest page; 0: it has none */
 };
 

@@ -23,6 +23,15 @@ enum profile_requests {
 	_PROFILE_REQUESTS_MAX,
 };
 
+/** What a profile may change of a thread. */
+enum profile_lever {
+	PROFILE_LEVER_RT = 1 << 0,     /* a real-time class, while it is boosted */
+	PROFILE_LEVER_SLICE = 1 << 1,  /* a short slice of the fair class, all the time */
+	PROFILE_LEVER_UCLAMP = 1 << 2, /* a least utilization, all the time */
+};
+
+#define PROFILE_LEVERS_INIT (PROFILE_LEVER_RT | PROFILE_LEVER_SLICE)
+
 #define PROFILE_NAME_MAX 32
 
 /**
@@ -36,7 +45,11 @@ struct profile {
 	uint32_t share_permille; /* 1..1000 */
 	uint64_t burst_ns;       /* 50 us .. 10 ms */
 	enum profile_requests requests;
-	bool on_interrupt; /* boosted also when an interrupt comes while it waits to run */
+	bool on_interrupt;      /* boosted also when an interrupt comes while it waits to run */
+	uint32_t levers;        /* enum profile_lever */
+	uint64_t slice_ns;      /* with PROFILE_LEVER_SLICE: 100 us .. 100 ms */
+	uint32_t util_min;      /* with PROFILE_LEVER_UCLAMP: 1..1024 */
+	uint32_t util_permille; /* and for how much of a CPU's time it may run so: 1..1000 */
 };
 
 /** What binds whatever a domain asks for. */
@@ -51,23 +64,57 @@ struct host_caps {
 #define PROFILE_SHARE_PERMILLE_MAX 1000
 #define PROFILE_BURST_NS_MIN       (50 * NSEC_PER_USEC)
 #define PROFILE_BURST_NS_MAX       (10 * NSEC_PER_MSEC)
+#define PROFILE_SLICE_NS_MIN       (100 * NSEC_PER_USEC) /* the kernel's own limits */
+#define PROFILE_SLICE_NS_MAX       (100 * NSEC_PER_MSEC)
+#define PROFILE_SLICE_NS_INIT      PROFILE_SLICE_NS_MIN
+#define PROFILE_UTIL_MAX           1024
+#define PROFILE_UTIL_MIN_INIT      512 /* half of what the largest CPU can do */
+#define PROFILE_UTIL_PERMILLE_INIT 200
 
 /**
  * The figures of the built-in profiles: what the configuration starts from.
  * 500 us covers an interrupt, its handler and a short real-time task behind it; 20 % is less than
  * the fair share of a vCPU that competes with three others, so that a boost within it takes nothing
- * the guest could not have had anyway, only sooner.
+ * the guest could not have had anyway, only sooner. The shortest slice is the one that is served
+ * soonest; it costs switches only where several threads with short slices compete.
  */
-#define PROFILE_OFF_INIT ((struct profile){"off", PROFILE_OFF, 0, 0, PROFILE_REQUESTS_HEED, false})
+#define PROFILE_OFF_INIT ((struct profile){.name = "off", .mode = PROFILE_OFF})
 #define PROFILE_OBSERVE_INIT                                                                       \
-	((struct profile){"observe", PROFILE_OBSERVE, 200, 500 * NSEC_PER_USEC,                    \
-	                  PROFILE_REQUESTS_HEED, true})
+	((struct profile){                                                                         \
+	        .name = "observe",                                                                 \
+	        .mode = PROFILE_OBSERVE,                                                           \
+	        .share_permille = 200,                                                             \
+	        .burst_ns = 500 * NSEC_PER_USEC,                                                   \
+	        .on_interrupt = true,                                                              \
+	        .levers = PROFILE_LEVERS_INIT,                                                     \
+	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
+	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
+	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
-	((struct profile){"interactive", PROFILE_BOOST, 100, 200 * NSEC_PER_USEC,                  \
-	                  PROFILE_REQUESTS_HEED, true})
+	((struct profile){                                                                         \
+	        .name = "interactive",                                                             \
+	        .mode = PROFILE_BOOST,                                                             \
+	        .share_permille = 100,                                                             \
+	        .burst_ns = 200 * NSEC_PER_USEC,                                                   \
+	        .on_interrupt = true,                                                              \
+	        .levers = PROFILE_LEVERS_INIT,                                                     \
+	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
+	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
+	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	})
 #define PROFILE_LATENCY_INIT                                                                       \
-	((struct profile){"latency", PROFILE_BOOST, 200, 500 * NSEC_PER_USEC,                      \
-	                  PROFILE_REQUESTS_HEED, true})
+	((struct profile){                                                                         \
+	        .name = "latency",                                                                 \
+	        .mode = PROFILE_BOOST,                                                             \
+	        .share_permille = 200,                                                             \
+	        .burst_ns = 500 * NSEC_PER_USEC,                                                   \
+	        .on_interrupt = true,                                                              \
+	        .levers = PROFILE_LEVERS_INIT,                                                     \
+	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
+	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
+	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	})
 
 /**
  * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian,

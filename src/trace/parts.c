@@ -19,6 +19,8 @@ static const struct {
         {"entitlement", "the price of a boost does not depend on how many threads compete for the "
                         "CPU, and a CFS quota is noticed only when the domain is looked at"},
         {"exec", "a vCPU thread that calls exec is unboosted a little later"},
+        {"levers", "no vCPU gets a slice or a clamp, since one that it has of its own could not be "
+                   "given back"},
 };
 
 const char *tracer_part_name(unsigned int part)

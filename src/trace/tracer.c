@@ -147,6 +147,7 @@ static void leave_out(struct tracer_bpf *bpf, uint32_t parts)
 	        {PVS_PART_SPINNING, bpf->progs.on_ple_window_update},
 	        {PVS_PART_SPINNING, bpf->progs.on_hypercall},
 	        {PVS_PART_EXEC, bpf->progs.on_exec},
+	        {PVS_PART_LEVERS, bpf->progs.show_levers},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(optional); i++)

@@ -61,6 +61,12 @@ int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, 
  */
 void tracer_join_epoch(struct tracer *tracer, unsigned int slot);
 
+/**
+ * What the levers of a thread are set to. Returns 0 and *ret; -EOPNOTSUPP: the part is not loaded;
+ * -ESRCH; -errno.
+ */
+int tracer_read_levers(const struct tracer *tracer, pid_t tid, struct pvs_levers *ret);
+
 /** Stops tracing it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);
 

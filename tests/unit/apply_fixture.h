@@ -23,7 +23,10 @@
 
 static char calls[CALLS_MAX][96];
 static size_t n_calls;
-static int answer_add, answer_remove, answer_register, answer_grant;
+static int answer_add, answer_remove, answer_register, answer_grant, answer_take_back;
+static enum standing_state answer_give;
+static bool answer_short;
+static struct standing_view standing_views[PVS_VCPUS_MAX];
 
 static void call(const char *format, ...) PRINTF_FORMAT(1, 2);
 
@@ -92,7 +95,8 @@ int booster_add(struct booster *booster, unsigned int slot, const struct thread_
 {
 	(void)booster;
 	CHECK_INT(terms->tid, thread->tid);
-	call("add %u %d %s %s", slot, thread->tid, terms->profile.name, holds_text(holds));
+	call("add %u %d %s %s%s", slot, thread->tid, terms->profile.name, holds_text(holds),
+	     terms->resets_forks ? " resets-forks" : "");
 	return answer_add;
 }
 
@@ -106,7 +110,8 @@ int booster_remove(struct booster *booster, unsigned int slot)
 int booster_set_terms(struct booster *booster, unsigned int slot, const struct account_terms *terms)
 {
 	(void)booster;
-	call("set %u %s %u", slot, terms->profile.name, terms->profile.share_permille);
+	call("set %u %s %u%s", slot, terms->profile.name, terms->profile.share_permille,
+	     terms->resets_forks ? " resets-forks" : "");
 	return 0;
 }
 
@@ -122,6 +127,57 @@ int booster_set_page(struct booster *booster, unsigned int slot, const struct gu
 {
 	(void)booster;
 	call("page %u %s%s", slot, page->fd < 0 ? "none" : "given", poll ? " polled" : "");
+	return 0;
+}
+
+/* ---- standing levers ---- */
+
+const struct standing_view *standing_view(const struct standing *standing, unsigned int slot)
+{
+	(void)standing;
+	return &standing_views[slot];
+}
+
+bool standing_resets_forks(const struct standing *standing, unsigned int slot)
+{
+	(void)standing;
+	return standing_views[slot].states[STANDING_SLICE] == STANDING_GIVEN;
+}
+
+bool standing_is_short(const struct standing *standing, unsigned int slot, pid_t tid)
+{
+	(void)standing;
+	(void)tid;
+	return answer_short || standing_views[slot].states[STANDING_SLICE] == STANDING_OWN;
+}
+
+int standing_take_back(struct standing *standing, unsigned int slot)
+{
+	int r = 0;
+
+	if (standing_resets_forks(standing, slot)) {
+		call("take back %u", slot);
+		r = answer_take_back;
+	}
+	if (r == 0)
+		standing_views[slot] = (struct standing_view){0};
+	return r;
+}
+
+int standing_set(struct standing *standing, unsigned int slot, const struct thread_id *thread,
+                 const struct standing_wanted *wanted)
+{
+	int r = standing_take_back(standing, slot);
+
+	if (r < 0 || (!wanted->slice_ns && !wanted->util_min))
+		return r;
+	call("give %u %d %llu %u", slot, thread->tid,
+	     (unsigned long long)(wanted->slice_ns / NSEC_PER_USEC), wanted->util_min);
+	standing_views[slot] = (struct standing_view){
+	        .wanted = *wanted,
+	        .states[STANDING_SLICE] = wanted->slice_ns ? answer_give : STANDING_NONE,
+	        .states[STANDING_CLAMP] = wanted->util_min ? STANDING_GIVEN : STANDING_NONE,
+	};
 	return 0;
 }
 

@@ -1,22 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A boosted thread that calls exec goes on under its process's number; as root, else skipped. */
-#include <pthread.h>
-
 #include "actuator_fixture.h"
-
-static int told[2], go[2];
-
-static void *executes(void *userdata)
-{
-	pid_t tid = gettid();
-	char byte;
-
-	(void)userdata;
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it is each thread's own */
-	if (write(told[1], &tid, sizeof(tid)) == sizeof(tid) && read(go[0], &byte, 1) == 1)
-		execl("/bin/sleep", "sleep", "20", NULL);
-	_exit(1);
-}
+#include "exec_fixture.h"
 
 static void take_on_thread(struct scene *scene, pid_t tid)
 {
@@ -29,43 +14,13 @@ static void take_on_thread(struct scene *scene, pid_t tid)
 /* The fixture's process is one with a thread that waits, which is returned, and taken on. */
 static pid_t begin_thread(struct scene *scene)
 {
-	pthread_t thread;
 	pid_t tid;
 
 	kill(scene->pid, SIGKILL);
 	CHECK_INT(waitpid(scene->pid, NULL, 0), scene->pid);
-	CHECK(pipe(told) == 0 && pipe(go) == 0);
-	scene->pid = fork();
-	if (scene->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_TIMERSLACK, 1234UL);
-		pthread_create(&thread, NULL, executes, NULL);
-		for (;;)
-			pause();
-	}
-	CHECK(read(told[0], &tid, sizeof(tid)) == sizeof(tid));
+	tid = executing_process(&scene->pid);
 	take_on_thread(scene, tid);
 	return tid;
-}
-
-/* Returns when it is done. */
-static void exec_now(struct scene *scene)
-{
-	struct procfs_stat stat = {0};
-
-	CHECK(write(go[1], "x", 1) == 1);
-	while (strcmp(stat.comm, "sleep") != 0) {
-		CHECK_INT(procfs_stat(0, scene->pid, &stat), 0);
-		usleep(1000);
-	}
-}
-
-static void close_pipes(void)
-{
-	for (int i = 0; i < 2; i++) {
-		close(told[i]);
-		close(go[i]);
-	}
 }
 
 static void end_thread(struct scene *scene)
@@ -81,7 +36,7 @@ static bool begin_executed(struct scene *scene)
 		return false;
 	begin_thread(scene);
 	CHECK_INT(actuator_boost(scene->actuator, 2, 0), 0);
-	exec_now(scene);
+	exec_now(scene->pid);
 	return true;
 }
 

@@ -195,6 +195,8 @@ static void test_profiles(void)
 	        parse("{\"version\":1,\"default_profile\":\"my-own\",\"profiles\":{\"//\":[\"x\"],"
 	              "\"latency\":{\"share_permille\":250,\"mode\":\"boost\"},\"plain\":{},"
 	              "\"my-own\":{\"$schema\":\"s\",\"mode\":\"boost\",\"burst_us\":50},"
+	              "\"levers\":{\"levers\":[\"uclamp\",\"slice\"],\"slice_us\":700,"
+	              "\"util_min\":1024,\"util_permille\":50},"
 	              "\"quiet\":{\"mode\":\"off\"}}}");
 	const struct profile *latency = config_profile(config, "latency");
 	const struct profile *own = config_profile(config, "my-own");
@@ -207,6 +209,13 @@ static void test_profiles(void)
 	CHECK_INT(own->burst_ns, 50 * NSEC_PER_USEC);
 	CHECK_INT(config_profile(config, "plain")->mode, PROFILE_OBSERVE);
 	CHECK_INT(config_profile(config, "quiet")->mode, PROFILE_OFF);
+	CHECK_INT(own->levers, PROFILE_LEVER_RT | PROFILE_LEVER_SLICE);
+	CHECK_U64(own->slice_ns, 100 * NSEC_PER_USEC);
+	CHECK_INT(config_profile(config, "levers")->levers,
+	          PROFILE_LEVER_SLICE | PROFILE_LEVER_UCLAMP);
+	CHECK_U64(config_profile(config, "levers")->slice_ns, 700 * NSEC_PER_USEC);
+	CHECK_INT(config_profile(config, "levers")->util_min, 1024);
+	CHECK_INT(config_profile(config, "levers")->util_permille, 50);
 	config_choose(config, NULL, NULL, &choice);
 	CHECK_STR(choice.profile.name, "my-own");
 	CHECK_STR(choice.source, "f:1: .default_profile");
@@ -230,9 +239,23 @@ static void test_profiles_refused(void)
 	       "f:1: .profiles.a.burst_us: is 49; must be from 50 to 10000");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
 	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
-	       "guest_requests, on_interrupt");
+	       "guest_requests, on_interrupt, levers, slice_us, util_min, util_permille");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"on_interrupt\":1}}}",
 	       "f:1: .profiles.a.on_interrupt: must be true or false, not a number");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"levers\":\"rt\"}}}",
+	       "f:1: .profiles.a.levers: must be an array of \"rt\", \"slice\" and \"uclamp\"");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"levers\":[]}}}",
+	       "f:1: .profiles.a.levers: must be an array of \"rt\", \"slice\" and \"uclamp\"");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"levers\":[\"rt\",\"nice\"]}}}",
+	       "f:1: .profiles.a.levers[1]: \"nice\" is not one of: rt, slice, uclamp");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"levers\":[\"rt\",\"rt\"]}}}",
+	       "f:1: .profiles.a.levers[1]: is listed twice; remove one");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"slice_us\":99}}}",
+	       "f:1: .profiles.a.slice_us: is 99; must be from 100 to 100000");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"util_min\":1025}}}",
+	       "f:1: .profiles.a.util_min: is 1025; must be from 1 to 1024");
+	refuse("{\"version\":1,\"profiles\":{\"a\":{\"util_permille\":0}}}",
+	       "f:1: .profiles.a.util_permille: is 0; must be from 1 to 1000");
 	refuse("{\"version\":1,\"profiles\":{\"a\":1}}",
 	       "f:1: .profiles.a: must be an object, not a number");
 	refuse("{\"version\":1,\"profiles\":[]}",

@@ -22,7 +22,9 @@
 
 static const char status_json[] =
         "{\"version\":\"0.1.0\",\"enabled\":true,\"breaker\":\"closed\",\"sources\":{\"libvirt\":"
-        "{\"ok\":true,\"detail\":\"\"},\"bpf\":{\"ok\":false,\"detail\":\"no BTF\"}},\"caps\":"
+        "{\"ok\":true,\"detail\":\"\"},\"bpf\":{\"ok\":false,\"detail\":\"no BTF\"}},"
+        "\"levers\":{\"rt\":{\"available\":true,\"detail\":\"\"},\"uclamp\":{\"available\":false,"
+        "\"detail\":\"no \\u001b[31m\"}},\"caps\":"
         "{\"cpu_share_permille\":300,\"cpu_burst_us\":3000,\"domain_share_permille\":500,"
         "\"domain_burst_us\":2000,\"max_changes_per_s\":500},\"cpus\":[{\"cpu\":0,\"burst_used_"
         "permille\":250,\"rt_permille\":"
@@ -68,6 +70,7 @@ static void test_status(void)
 	const char *text = rendered(CTL_STATUS, status_json);
 
 	CHECK_CONTAINS(text, "pvschedd 0.1.0: boosting is enabled\n");
+	CHECK_CONTAINS(text, "Levers: rt; no uclamp: no \\x1b[31m\n");
 	CHECK_CONTAINS(text, "Caps: a host CPU 30.0 % (burst 3.00 ms), a domain 50.0 % of one CPU "
 	                     "(burst 2.00 ms), a vCPU 500 changes/s\n");
 	CHECK_CONTAINS(text, "Events: 10 received, 1 lost; 2 deadlines missed; 3 timers "

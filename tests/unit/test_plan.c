@@ -10,10 +10,12 @@
 
 #define VCPUS 4
 
-static const struct profile BOOSTS = {"boosts", PROFILE_BOOST, 200, 500000, 0, true};
-static const struct profile OTHER = {"other", PROFILE_BOOST, 100, 200000, 0, false};
-static const struct profile OBSERVES = {"observes", PROFILE_OBSERVE, 200, 500000, 0, true};
-static const struct profile OFF = {"off", PROFILE_OFF, 0, 0, 0, false};
+#define LEVERS PROFILE_LEVERS_INIT, PROFILE_SLICE_NS_INIT, 512, 200
+
+static const struct profile BOOSTS = {"boosts", PROFILE_BOOST, 200, 500000, 0, true, LEVERS};
+static const struct profile OTHER = {"other", PROFILE_BOOST, 100, 200000, 0, false, LEVERS};
+static const struct profile OBSERVES = {"observes", PROFILE_OBSERVE, 200, 500000, 0, true, LEVERS};
+static const struct profile OFF = {"off", PROFILE_OFF, 0, 0, 0, false, 0, 0, 0, 0};
 
 static const uint64_t two_cpus[1] = {0x3}, cpu_0[1] = {0x1}, cpu_1[1] = {0x2}, no_cpu[1] = {0};
 
@@ -415,6 +417,10 @@ static void test_profile_equal(void)
 	a.burst_ns = b.burst_ns = 1000;
 	a.requests = b.requests = PROFILE_REQUESTS_HEED;
 	a.on_interrupt = b.on_interrupt = true;
+	a.levers = b.levers = PROFILE_LEVERS_INIT;
+	a.slice_ns = b.slice_ns = PROFILE_SLICE_NS_INIT;
+	a.util_min = b.util_min = 512;
+	a.util_permille = b.util_permille = 200;
 	CHECK(profile_equal(&a, &b));
 	b.share_permille++;
 	CHECK(!profile_equal(&a, &b));
@@ -422,8 +428,138 @@ static void test_profile_equal(void)
 	b.on_interrupt = false;
 	CHECK(!profile_equal(&a, &b));
 	b = a;
+	b.levers = PROFILE_LEVER_RT;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.slice_ns++;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.util_min++;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.util_permille++;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
 	b.name[0] = 'y';
 	CHECK(!profile_equal(&a, &b));
+}
+
+static void with_quota(struct scene *s)
+{
+	s->vcpus[0].quota = true;
+}
+
+static void with_pause(struct scene *s)
+{
+	s->domains[0].paused = true;
+}
+
+static void with_release(struct scene *s)
+{
+	s->domains[0].released = true;
+}
+
+static void without_proof(struct scene *s)
+{
+	s->vcpus[0].proven = false;
+}
+
+static void with_housekeeping(struct scene *s)
+{
+	s->input.host.housekeeping = two_cpus;
+}
+
+static void without_tracer(struct scene *s)
+{
+	s->input.host.switches.traced = false;
+}
+
+static void without_guardian(struct scene *s)
+{
+	s->input.host.switches.guarded = false;
+}
+
+static void with_breaker(struct scene *s)
+{
+	s->input.host.switches.breaker_open = true;
+}
+
+static void with_disable(struct scene *s)
+{
+	s->input.host.switches.disabled = true;
+}
+
+/*
+ * Slice and clamp need a profile that boosts by them and a guardian; what forbids a boost need not
+ * forbid them. A clamp also needs its budget.
+ */
+static void test_standing_levers(void)
+{
+	static const struct {
+		const char *what;
+		const struct profile *profile;
+		void (*change)(struct scene *s);
+		bool given;
+	} table[] = {
+	        {"well", &BOOSTS, NULL, true},
+	        {"observed", &OBSERVES, NULL, false},
+	        {"off", &OFF, NULL, false},
+	        {"quota", &BOOSTS, with_quota, true},
+	        {"paused", &BOOSTS, with_pause, false},
+	        {"not traced", &BOOSTS, without_tracer, true},
+	        {"released", &BOOSTS, with_release, false},
+	        {"not proven", &BOOSTS, without_proof, false},
+	        {"housekeeping", &BOOSTS, with_housekeeping, false},
+	        {"no guardian", &BOOSTS, without_guardian, false},
+	        {"breaker", &BOOSTS, with_breaker, false},
+	        {"disabled", &BOOSTS, with_disable, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct scene s;
+
+		begin(&s);
+		s.domains[0].configured = *table[i].profile;
+		if (table[i].change)
+			table[i].change(&s);
+		make(&s);
+		printf("# %s\n", table[i].what);
+		CHECK_U64(s.planned_vcpus[0].slice_ns, table[i].given ? PROFILE_SLICE_NS_INIT : 0);
+		CHECK_INT(s.planned_vcpus[0].util_min, 0); /* "boosts" does not ask for it */
+		s.domains[0].configured.levers |= PROFILE_LEVER_UCLAMP;
+		make(&s);
+		CHECK_INT(s.planned_vcpus[0].util_min, table[i].given ? 512 : 0);
+		s.vcpus[0].clamp_spent = true;
+		make(&s);
+		CHECK_INT(s.planned_vcpus[0].util_min, 0);
+		CHECK_U64(s.planned_vcpus[0].slice_ns, table[i].given ? PROFILE_SLICE_NS_INIT : 0);
+	}
+}
+
+/* Without the real-time class: no share is asked for, no budget, and a hold that says so. */
+static void test_levers(void)
+{
+	struct profile by_slice = BOOSTS, by_rt = BOOSTS;
+	struct scene s;
+
+	by_slice.levers = PROFILE_LEVER_SLICE;
+	by_rt.levers = PROFILE_LEVER_RT;
+	begin(&s);
+	s.input.n_domains = 2;
+	s.input.n_vcpus = 2;
+	s.vcpus[1].domain = 1;
+	s.domains[0].configured = by_slice;
+	s.domains[1].configured = by_rt;
+	s.input.host.cpu_share_permille = 100; /* of two CPUs: what "boosts" asks for */
+	make(&s);
+	CHECK_INT(s.planned_vcpus[0].holds, POLICY_HOLD(POLICY_REASON_LEVERS));
+	CHECK_INT(s.planned_vcpus[0].rt_permille, 0);
+	CHECK(!s.planned_vcpus[0].keeps_rt_budget);
+	CHECK_U64(s.planned_vcpus[0].slice_ns, PROFILE_SLICE_NS_INIT);
+	CHECK_INT(s.planned_vcpus[1].holds, 0);
+	CHECK_INT(s.planned_vcpus[1].profile.share_permille, 200);
+	CHECK(s.planned_vcpus[1].rt_permille > 0);
+	CHECK_U64(s.planned_vcpus[1].slice_ns, 0);
 }
 
 /* An empty host has an empty plan. */
@@ -442,4 +578,4 @@ TEST_MAIN(TEST(test_precedence), TEST(test_metadata_use), TEST(test_metadata_onl
           TEST(test_admission_scales_alike), TEST(test_admission_counts_boosts_alone),
           TEST(test_admission_holds_what_is_too_small), TEST(test_rt_budgets),
           TEST(test_rt_budgets_end), TEST(test_traced), TEST(test_pages), TEST(test_profile_equal),
-          TEST(test_nothing))
+          TEST(test_standing_levers), TEST(test_levers), TEST(test_nothing))

@@ -3,10 +3,14 @@
  */
 #include "trace/tracer.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,16 +25,26 @@ struct scene {
 	struct pvs_vcpu_account *vcpu;
 	struct pvs_domain_account *domain;
 	pid_t pid, tid;
-	int main_fd, thread_fd;  /* to them: 'x': it ends; 'e': it executes something else */
+	int main_fd, thread_fd;  /* to them: 'x': it ends; 'e': exec; 'f': it makes a thread */
 	struct pvs_event wanted; /* type: which event is waited for; the rest: as it came */
 	bool came;
 };
 
+static void *sleep_on(void *userdata)
+{
+	for (;;)
+		pause();
+	return userdata;
+}
+
 static void obey(int fd)
 {
-	char command;
+	char command = 0;
+	pthread_t thread;
 
-	if (read(fd, &command, 1) == 1 && command == 'e')
+	while (read(fd, &command, 1) == 1 && command == 'f')
+		pthread_create(&thread, NULL, sleep_on, NULL);
+	if (command == 'e')
 		execl("/bin/sleep", "sleep", "600", NULL);
 	syscall(SYS_exit, 0); /* this thread alone */
 }
@@ -250,7 +264,91 @@ static void test_exec(void)
 	end(&scene);
 }
 
+/* Its slice is not its own, then is, then is not. */
+static void test_levers(void)
+{
+	struct attributes {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attributes = {.size = sizeof(attributes), .runtime = 3 * NSEC_PER_MSEC};
+	struct pvs_levers levers = {0};
+	struct scene scene;
+	bool shows_slices;
+
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	CHECK_INT(tracer_read_levers(scene.tracer, scene.tid, &levers), 0);
+	CHECK_INT(levers.tid, scene.tid);
+	CHECK_INT(levers.own, 0);
+	CHECK_INT(tracer_read_levers(scene.tracer, 0x7ffffff, &levers), -ESRCH);
+	/* a kernel that shows a fair thread's slice has them */
+	CHECK_INT(syscall(SYS_sched_setattr, scene.tid, &attributes, 0), 0);
+	CHECK_INT(syscall(SYS_sched_getattr, scene.tid, &attributes, sizeof(attributes), 0), 0);
+	shows_slices = attributes.runtime != 0;
+	CHECK_INT(tracer_read_levers(scene.tracer, scene.tid, &levers), 0);
+	printf("# has 0x%x, own 0x%x\n", levers.has, levers.own);
+	CHECK(!(levers.has & PVS_LEVER_SLICE) == !shows_slices);
+	CHECK_INT(levers.own, shows_slices ? PVS_LEVER_SLICE : 0);
+	CHECK_INT(tracer_read_levers(scene.tracer, scene.pid, &levers), 0);
+	CHECK_INT(levers.own, 0);
+	attributes.runtime = 0;
+	CHECK_INT(syscall(SYS_sched_setattr, scene.tid, &attributes, 0), 0);
+	CHECK_INT(tracer_read_levers(scene.tracer, scene.tid, &levers), 0);
+	CHECK_INT(levers.own, 0);
+	end(&scene);
+}
+
+/* Counts the threads of a process; *newest is the one with the greatest TID. */
+static unsigned int count_threads(pid_t pid, pid_t *newest)
+{
+	struct dirent *entry;
+	unsigned int n = 0;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	CHECK(dir);
+	*newest = 0;
+	while ((entry = readdir(dir))) {
+		n += entry->d_name[0] != '.';
+		*newest = MAX(*newest, (pid_t)atoi(entry->d_name));
+	}
+	closedir(dir);
+	return n;
+}
+
+/*
+ * With SCHED_RESET_ON_FORK a thread of a negative nice value makes threads of another one: told.
+ * Others make threads as ever, and no event is worth that.
+ */
+static void test_fork(void)
+{
+	pid_t first = 0, newest = 0;
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	if (setpriority(PRIO_PROCESS, (id_t)scene.tid, -5) < 0) {
+		end(&scene);
+		TEST_SKIP("no negative nice value here");
+	}
+	CHECK(write(scene.thread_fd, "f", 1) == 1); /* not told: the flag is not set */
+	while (count_threads(scene.pid, &first) < 3)
+		usleep(1000);
+	__atomic_store_n(&scene.vcpu->flags, PVS_FLAG_RESETS_FORKS, __ATOMIC_RELEASE);
+	CHECK(write(scene.thread_fd, "f", 1) == 1);
+	wait_event(&scene, PVS_EVENT_FORK);
+	CHECK((pid_t)scene.wanted.arg != first);
+	CHECK_INT(count_threads(scene.pid, &newest), 4);
+	end(&scene);
+}
+
 TEST_MAIN({"the_leader_comes_first", test_the_leader_comes_first},
           {"tracked_anew", test_tracked_anew}, {"exit", test_exit},
           {"exit_of_the_leader", test_exit_of_the_leader},
-          {"exit_was_before", test_exit_was_before}, {"exec", test_exec})
+          {"exit_was_before", test_exit_was_before}, {"exec", test_exec}, TEST(test_levers),
+          TEST(test_fork))

@@ -24,7 +24,7 @@ from rig.proc import RigError  # noqa: E402
 # An emulated kernel may die or hang: its test is repeated so often, on a new host.
 DEATHS_MAX = 1
 # What disturbs the others comes after them.
-ORDER = ("test_host.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test_deaths.py", "test_packages.py",
+ORDER = ("test_host.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test_levers.py", "test_deaths.py", "test_packages.py",
          "test_across.py", "test_migration.py", "test_rig.py")
 # Of packages that an older Debian built.
 NEWER_ONLY = ("test_across.py",)
@@ -36,6 +36,7 @@ def pytest_addoption(parser):
     parser.addoption("--every", action="store_true", help="runs the tests that no kernel changes, too, on any host")
     parser.addoption("--name", help="its name, so that two runs can go on at once (default: such as vm-6-1 with "
                      "kernel 6.1, vm-trixie-6-12)")
+    parser.addoption("--kills", type=int, default=6, help="how often the test of levers kills the daemon in each profile")
     parser.addoption("--keep-host", action="store_true", help="leaves the host running, for use with "
                      "scripts/rig --name vm-6-1")
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* For ledger.c and ledger_restore.c alone. */
+
+#include "boost/ledger_file.h"
+
+struct ledger {
+	struct ledger_file *file;
+	char path[LEDGER_PATH_MAX];
+};
