@@ -39,8 +39,6 @@ _STATIC_BUDGETS_US = (940_000, 600_000)
 
 def arguments(parser):
     parser.add_argument("--scene", action="append", choices=ALL, help="host: one scene only; may be repeated")
-    parser.add_argument("--rig", action="store_true", help="host: disk and network in the emulated host of scripts/rig, by real KVM "
-                                                           "and vhost; not on this machine")
 
 
 def scenes(options):

@@ -55,12 +55,15 @@ class Job:
 
 
 def arguments(parser):
-    group = parser.add_argument_group("emulated host (grid, host --rig)")
+    group = parser.add_argument_group("emulated host (grid, host --rig, levers --rig)")
     group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="kernel of the emulated host")
+    group.add_argument("--rig", nargs="?", const=True, metavar="HOST/KERNEL",
+                       help="host: disk and network in the emulated host, by real KVM and vhost; levers: there, on HOST with "
+                            "KERNEL, such as trixie/newest")
     group.add_argument("--rig-name", metavar="NAME", default="bench", help="which emulated host: `--name` of scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
     group.add_argument("--rounds-file", metavar="FILE",
-                       help="grid: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
+                       help="grid, levers: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
                             "the rounds, without a report")
     group.add_argument("--force", action="store_true", help="runs although other domains run")
     group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes them")
@@ -174,7 +177,7 @@ def _held_open():
 
 def _some(job, options, left, add):
     """A few rounds, with a time limit: a host may hang."""
-    machine = commands.boot(options.rig_name, options.kernel)
+    machine = commands.boot(options.rig_name, options.kernel, host=getattr(options, "rig_host", None))
     accelerator = machine.state()["accelerator"]
     if accelerator == "tcg":
         print(f"bench: {job.bench}: hardware cannot nest KVM here, so the host is emulated: KVM in it is real, and slow; the "

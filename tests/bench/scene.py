@@ -14,6 +14,7 @@ from rig.proc import RigError
 from rig.rtbudget import RtBudget
 
 BOOST_BUDGETS_US = (450_000, 300_000)  # per second and CPU; what pvschedd grants for its largest profile, with room
+_PERIOD_US = 100_000  # of a CFS quota
 _BUDGET_WAIT_S = 5  # others on the host may hold some of it for a while
 
 
@@ -108,6 +109,23 @@ class Scene:
             except RigError:
                 granted.restore()  # of the groups above, which had room
         return None
+
+    @contextlib.contextmanager
+    def quota(self, permille):
+        """A CFS quota on the group, of one CPU; 0: none."""
+        if not permille:
+            yield
+            return
+        if os.path.exists(f"{self.group}/cpu.max"):
+            file, value, none = f"{self.group}/cpu.max", f"{_PERIOD_US * permille // 1000} {_PERIOD_US}", "max"
+        else:
+            _write(f"{self.group}/cpu.cfs_period_us", str(_PERIOD_US))
+            file, value, none = f"{self.group}/cpu.cfs_quota_us", str(_PERIOD_US * permille // 1000), "-1"
+        _write(file, value)
+        try:
+            yield
+        finally:
+            _write(file, none)
 
     def path(self, name):
         return f"{self.directory}/{name}"

@@ -62,6 +62,11 @@ static void name_softirqds(struct tracer *tracer)
 	}
 }
 
+static int read_levers(void *tracer, pid_t tid, struct pvs_levers *ret)
+{
+	return tracer_read_levers(tracer, tid, ret);
+}
+
 int stack_trace(struct stack *stack)
 {
 	struct pvs_bucket_rule rule = {
@@ -80,6 +85,13 @@ int stack_trace(struct stack *stack)
 	        tracer_cpus(stack->tracer),
 	        tracer_cpu_rule(stack->tracer),
 	};
+	stack->standing = standing_new(&(struct standing_parts){
+	        .ledger = stack->ledger,
+	        .read_levers = read_levers,
+	        .userdata = stack->tracer,
+	});
+	if (!stack->standing)
+		return failed("slices", -ENOMEM);
 	r = guardian_watch_overdue(stack->guardian, tracer_overdue_fd(stack->tracer));
 	return r < 0 ? failed("the guardian does not watch", r) : 0;
 }
@@ -137,6 +149,12 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
 	        .burst_ns = stack->caps.domain_burst_ns,
 	        .share_permille = stack->caps.domain_share_permille,
 	};
+	if (r == 0 && stack->standing && profile->mode == PROFILE_BOOST &&
+	    (profile->levers & PROFILE_LEVER_SLICE)) {
+		r = standing_set(stack->standing, slot, &id,
+		                 &(struct standing_wanted){.slice_ns = profile->slice_ns});
+		terms.resets_forks = standing_gave(stack->standing, slot);
+	}
 	if (r == 0)
 		r = booster_add(stack->booster, slot, &id, &terms, 0);
 	if (r == 0 && stack->tracer)
@@ -147,6 +165,8 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
 void stack_remove(struct stack *stack, unsigned int slot, pid_t tid)
 {
 	booster_remove(stack->booster, slot);
+	if (stack->standing)
+		standing_take_back(stack->standing, slot);
 	if (stack->tracer)
 		tracer_unregister(stack->tracer, slot, tid);
 }
@@ -154,6 +174,7 @@ void stack_remove(struct stack *stack, unsigned int slot, pid_t tid)
 void stack_close(struct stack *stack)
 {
 	stack->booster = booster_stop(stack->booster);
+	stack->standing = standing_free(stack->standing);
 	stack->tracer = tracer_free(stack->tracer);
 	stack->guardian = guardian_stop(stack->guardian);
 	stack->ledger = ledger_close(stack->ledger);

@@ -9,6 +9,7 @@
 
 #include "boost/booster.h"
 #include "boost/guardian.h"
+#include "boost/standing.h"
 #include "trace/tracer.h"
 
 #define STACK_PRIORITY 1 /* of boosts; booster and guardian are one and two above */
@@ -18,6 +19,7 @@ struct stack {
 	const char *ledger_path;
 	struct guardian *guardian;
 	struct tracer *tracer;
+	struct standing *standing; /* with the tracer alone */
 	struct booster *booster;
 	struct accounts accounts; /* the tracer's, or the caller's own */
 	struct host_caps caps;    /* to be set before stack_start() */
@@ -36,11 +38,14 @@ int stack_trace(struct stack *stack);
  */
 int stack_start(struct stack *stack, const struct booster_source *source);
 
-/** Gives thread @tid to the booster, and to the tracer if there is one. Returns 0, or -errno. */
+/**
+ * Gives thread @tid to the booster, and to the tracer if there is one; with the slice of its
+ * profile, where that boosts and the kernel has slices. Returns 0, or -errno.
+ */
 int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
               const struct profile *profile);
 
-/** Takes it back: it has its own class again. */
+/** Takes it back: it has its own class and slice again. */
 void stack_remove(struct stack *stack, unsigned int slot, pid_t tid);
 
 /** Which way of waiting a word means: epoll or io_uring. Returns false if none. */

@@ -9,7 +9,9 @@
  * itself: whoever else did it would have to be scheduled first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/types.h>
+#include <poll.h>
 #include <signal.h>
 #include <sched.h>
 #include <stdio.h>
@@ -37,8 +39,9 @@ struct options {
 	struct duty duty;
 	uint64_t for_ns, warm_ns;
 	struct spinners spinners;
-	struct guest_page page; /* of the variant requests */
-	uint64_t burst_ns;      /* in place of the profile's; 0: that */
+	struct guest_page page;  /* of the variant requests */
+	uint64_t burst_ns;       /* in place of the profile's; 0: that */
+	uint32_t quota_permille; /* of one CPU, that holds for its group; 0: none */
 };
 
 /* Shared with the victim. */
@@ -166,6 +169,10 @@ static int variant_apply(const struct options *o, pid_t pid, struct stack *stack
 		return profile_set(o, pid, &observe, stack) < 0 ? -1 : fifo_set(pid);
 	if (strcmp(o->variant, "latency") == 0)
 		return profile_set(o, pid, &latency, stack);
+	if (strcmp(o->variant, "latency-no-slice") == 0) {
+		latency.levers = PROFILE_LEVER_RT;
+		return profile_set(o, pid, &latency, stack);
+	}
 	if (strcmp(o->variant, "requests") == 0) {
 		int r = profile_set(o, pid, &latency, stack);
 
@@ -228,8 +235,68 @@ static int save(const struct results *results, const char *path)
 	return 0;
 }
 
+#define WATCH_STEP_MS 50
+#define WATCHED_MAX   4096
+
+/* The victim's run time by the kernel's account, while it lives. */
+struct watch {
+	size_t n;
+	uint64_t at_ns[WATCHED_MAX], run_ns[WATCHED_MAX];
+};
+
+static void watch_note(struct watch *watch, int schedstat)
+{
+	char text[64] = "";
+
+	if (watch->n >= WATCHED_MAX || pread(schedstat, text, sizeof(text) - 1, 0) <= 0)
+		return;
+	watch->at_ns[watch->n] = clock_now_ns();
+	watch->run_ns[watch->n++] = strtoull(text, NULL, 10);
+}
+
+/* Waits until @fd has something, and looks at the victim meanwhile if a quota holds. */
+static int watch_until(const struct options *o, pid_t pid, int fd, struct watch *watch)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char path[64];
+	int schedstat;
+
+	if (!o->quota_permille)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	schedstat = open(path, O_RDONLY | O_CLOEXEC);
+	if (schedstat < 0)
+		return fail(path);
+	do
+		watch_note(watch, schedstat);
+	while (poll(&pfd, 1, WATCH_STEP_MS) == 0);
+	close(schedstat);
+	return 0;
+}
+
+/* The most that it ran beyond its quota in any time of a second or a little more. */
+static int64_t watch_most_over_ns(const struct options *o, const struct watch *watch)
+{
+	int64_t most_ns = INT64_MIN;
+
+	for (size_t i = 0; i < watch->n; i++) {
+		for (size_t j = i + 1; j < watch->n; j++) {
+			uint64_t for_ns = watch->at_ns[j] - watch->at_ns[i];
+			int64_t over_ns = (int64_t)(watch->run_ns[j] - watch->run_ns[i]) -
+			                  (int64_t)(for_ns / 1000 * o->quota_permille);
+
+			if (for_ns < NSEC_PER_SEC)
+				continue;
+			most_ns = MAX(most_ns, over_ns);
+			break;
+		}
+	}
+	return most_ns;
+}
+
 static int measure(struct options *o)
 {
+	static struct watch watch;
 	uint64_t step_ns = o->duty.period_ns ?: o->duty.run_ns + o->duty.sleep_ns, since_ns;
 	size_t max = MIN(o->for_ns / step_ns + 1000, (uint64_t)SAMPLES_MAX);
 	struct results *results = mmap(NULL, sizeof(*results) + max * sizeof(uint64_t),
@@ -258,10 +325,17 @@ static int measure(struct options *o)
 	if (r == 0)
 		r = variant_apply(o, pid, &stack);
 	since_ns = clock_now_ns();
-	if (r == 0 && (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1))
+	if (r == 0 && write(go[1], &byte, 1) != 1)
+		r = fail("the victim");
+	if (r == 0)
+		r = watch_until(o, pid, done[0], &watch);
+	if (r == 0 && read(done[0], &byte, 1) != 1)
 		r = fail("the victim died: the real-time limit of 400 ms, or a signal");
 	if (r == 0) {
 		print_results(results);
+		if (o->quota_permille)
+			printf(",\"over_quota_us\":%ld",
+			       watch_most_over_ns(o, &watch) / (int64_t)NSEC_PER_USEC);
 		if (stack.booster)
 			print_boosts(&stack, since_ns);
 		puts("}");
@@ -279,13 +353,16 @@ static bool parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:")) != -1) {
+	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:q:")) != -1) {
 		switch (c) {
 		case 'v':
 			o->variant = optarg;
 			break;
 		case 'b':
 			o->burst_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'q':
+			o->quota_permille = (uint32_t)atol(optarg);
 			break;
 		case 'r':
 			o->duty.run_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
@@ -336,7 +413,7 @@ int main(int argc, char **argv)
 		fputs("usage: bench-victim -v VARIANT -r RUN_US (-p PERIOD_US [-O "
 		      "ORDINARY_US -P ORDINARY_PERIOD_US] | -s SLEEP_US) -d MS "
 		      "-w MS "
-		      "-l LEDGER -o FILE -g PROCS_FILE [SPINNER_PID...]\n",
+		      "-l LEDGER -o FILE -g PROCS_FILE [-q QUOTA_PERMILLE] [SPINNER_PID...]\n",
 		      stderr);
 		return 2;
 	}

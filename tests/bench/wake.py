@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """wake: how late a vCPU runs that is due, and what the rest of the host gets done meanwhile."""
 
+import functools
 import statistics
 import sys
 import time
@@ -23,11 +24,15 @@ ORDINARY = {"5+ordinary": (300, 5000), "10+ordinary": (300, 5000), "5+long": (20
             "5+1ms": (1000, 20000)}
 DUTIES |= BETWEEN
 DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "5+1ms": (50, 1000, 0), "10+ordinary": DUTIES["10"]}
+# Of some demands: a CFS quota on the vCPU's group, in permille of one CPU. Only on request.
+QUOTAS = {"15/quota": 200}
+DUTIES |= {"15/quota": (150, 1000, 0)}
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
 # requests: as latency, and it says in its guest page when it is urgent and when ordinary.
-EXTRA_VARIANTS = ("static-observed", "requests")
-SHARE_PERMILLE = {"interactive": 100, "latency": 200, "requests": 200}  # the built-in profiles
+# latency-no-slice: the real-time class alone.
+EXTRA_VARIANTS = ("static-observed", "requests", "latency-no-slice")
+SHARE_PERMILLE = {"interactive": 100, "latency": 200, "requests": 200, "latency-no-slice": 200}  # the built-in profiles
 
 
 def arguments(parser):
@@ -64,19 +69,20 @@ def _ordinary(duty):
 
 
 def _default_duties():
-    return [duty for duty in DUTIES if duty not in ORDINARY and duty not in BETWEEN]
+    return [duty for duty in DUTIES if duty not in ORDINARY and duty not in BETWEEN and duty not in QUOTAS]
 
 
 def _measure(scene, spinners, variant, duty, seconds, burst_us=0):
     run_us, period_us, sleep_us = DUTIES[duty]
     out = scene.path("latencies")
-    with scene.budget(_budgets(variant, duty)) as budget_us:
+    quota = QUOTAS.get(duty, 0)
+    with scene.budget(_budgets(variant, duty)) as budget_us, scene.quota(quota):
         spinners.resume()
         try:
             time.sleep(0.05)
             figure = scene.program(
                 "bench-victim", "-v", variant, "-r", run_us, *_ordinary(duty), *(("-p", period_us) if period_us else ("-s", sleep_us)),
-                "-d", int(seconds * 1000), "-w", 300, "-b", burst_us, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
+                "-d", int(seconds * 1000), "-w", 300, "-b", burst_us, "-q", quota, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
                 *spinners.pids())
         finally:
             spinners.pause()
@@ -86,32 +92,39 @@ def _measure(scene, spinners, variant, duty, seconds, burst_us=0):
     return figure | figures.summary(samples) | {"samples": samples, "budget_us": budget_us}
 
 
+def measure_round(scene, options, duties, variants, found):
+    """Fills {(variant, duty): dict}, a demand whole or not at all. scene.spinners is the load, paused."""
+    seconds = options.seconds or (1 if options.quick else 2)
+    if "slice" in variants and not _has_slices(scene):
+        variants = [variant for variant in variants if variant not in ("slice", "latency-no-slice")]
+    for duty in duties:
+        try:
+            found |= {(variant, duty): _measure(scene, scene.spinners, variant, duty, seconds, options.burst)
+                      for variant in variants}
+        except NoBudget as error:
+            print(f"bench: wake: {duty}: a round is left out: {error}", file=sys.stderr)
+
+
 def measure(scene, options, rounds):
     """Fills {(variant, duty): [one dict per round]}; rounds outermost so that all share a noise that lasts."""
     duties, variants = options.duty or _default_duties(), list(options.variant or VARIANTS)
-    seconds = options.seconds or (1 if options.quick else 2)
     with scene.load(options.layout) as spinners:
         spinners.pause()
-        variants = [variant for variant in variants if variant != "slice" or _has_slices(scene, spinners)]
+        scene.spinners = spinners
         for number in range(options.rounds):
-            turn = number % len(variants)
-            for duty in duties:
-                try:
-                    ones = {variant: _measure(scene, spinners, variant, duty, seconds, options.burst)
-                            for variant in variants[turn:] + variants[:turn]}
-                except NoBudget as error:  # a round counts whole or not at all
-                    print(f"bench: wake: {duty}: round {number + 1} is left out: {error}", file=sys.stderr)
-                    continue
-                for variant, one in ones.items():
-                    rounds.setdefault((variant, duty), []).append(one)
+            turn, found = number % len(variants), {}
+            measure_round(scene, options, duties, variants[turn:] + variants[:turn], found)
+            for cell, one in found.items():
+                rounds.setdefault(cell, []).append(one)
             print(f"bench: wake: round {number + 1} of {options.rounds}", file=sys.stderr)
     if not rounds:
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
 
 
-def _has_slices(scene, spinners):
+@functools.lru_cache
+def _has_slices(scene):
     try:
-        _measure(scene, spinners, "slice", "10", 0.1)
+        _measure(scene, scene.spinners, "slice", "10", 0.1)
         return True
     except RigError as error:
         print(f"bench: slice is left out, it needs Linux 6.12: {error}", file=sys.stderr)
