@@ -102,27 +102,6 @@ void ledger_put_standing(struct ledger *ledger, unsigned int slot,
 	ledger_file_put_standing(ledger->file, slot, standing);
 }
 
-void ledger_drop_standing(struct ledger *ledger, unsigned int slot)
-{
-	ledger_mark_drop(&ledger->file->standing[slot].mark);
-}
-
-bool ledger_has_standing(const struct ledger *ledger, unsigned int slot)
-{
-	return is_live(&ledger->file->standing[slot].mark);
-}
-
-int ledger_get_standing(const struct ledger *ledger, unsigned int slot, struct ledger_standing *ret)
-{
-	const struct ledger_standing_slot *s = &ledger->file->standing[slot];
-	struct ledger_standing copy = s->standing;
-
-	if (!ledger_mark_number(&s->mark, &copy, sizeof(copy)))
-		return -ENOENT;
-	*ret = copy;
-	return 0;
-}
-
 int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
 {
 	return ledger_file_put_group(ledger->file, group);

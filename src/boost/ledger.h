@@ -66,13 +66,9 @@ int ledger_get_thread(const struct ledger *ledger, unsigned int slot, struct led
 /** Is the record there, or has a guardian dropped it? Does not check its content. */
 bool ledger_has_thread(const struct ledger *ledger, unsigned int slot);
 
-/** The same for the record of what a slot's thread keeps while it is managed. */
+/** Writes the record of what a slot's thread keeps while it is managed. Before the change, too. */
 void ledger_put_standing(struct ledger *ledger, unsigned int slot,
                          const struct ledger_standing *standing);
-void ledger_drop_standing(struct ledger *ledger, unsigned int slot);
-bool ledger_has_standing(const struct ledger *ledger, unsigned int slot);
-int ledger_get_standing(const struct ledger *ledger, unsigned int slot,
-                        struct ledger_standing *ret);
 
 /**
  * Writes the record of a group's attribute. To be called before the change. A record that is

@@ -244,11 +244,10 @@ static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
 static bool is_boosted(const struct ledger *ledger, unsigned int slot,
                        const struct ledger_standing *record)
 {
-	const struct ledger_thread_slot *s = &ledger->file->threads[slot];
-	struct ledger_thread copy = s->thread;
+	struct ledger_thread thread;
 
-	return ledger_mark_number(&s->mark, &copy, sizeof(copy)) != LEDGER_FREE &&
-	       copy.tid == record->tid && copy.start_ticks == record->start_ticks;
+	return ledger_get_thread(ledger, slot, &thread) == 0 && thread.tid == record->tid &&
+	       thread.start_ticks == record->start_ticks;
 }
 
 static int restore_standing_of(const struct ledger *ledger, unsigned int slot,
