@@ -101,6 +101,19 @@ enum ledger_outcome {
 };
 
 /**
+ * Does the thread with that TID have any of what @record, a struct ledger_standing, names? Returns
+ * 1, 0, or -errno.
+ */
+int ledger_match_standing(pid_t tid, const void *record);
+
+/**
+ * Takes from the thread with that TID what @record names, as far as it was there when @now was
+ * read. Returns an outcome, or -errno.
+ */
+int ledger_take_standing(pid_t tid, const struct ledger_standing *record,
+                         const struct sched_standing *now);
+
+/**
  * Gives back what a slot's thread was to keep, if there is a record of it. A thread that another
  * program made real-time keeps its slice, which counts once it is fair again: LEDGER_FOREIGN.
  * Returns an outcome; -errno: the record stays.

@@ -69,7 +69,7 @@ static struct kept kept_of(const struct ledger_standing *record, const struct sc
 	};
 }
 
-static int match_standing(pid_t tid, const void *record)
+int ledger_match_standing(pid_t tid, const void *record)
 {
 	struct sched_standing now;
 	struct kept kept;
@@ -85,20 +85,22 @@ static int match_standing(pid_t tid, const void *record)
  * Whatever the thread does not have any more was changed by another program. The flag goes last:
  * a thread that is made before inherits neither slice nor clamp.
  */
-static int take_standing(pid_t tid, const struct ledger_standing *record, const struct kept *kept)
+int ledger_take_standing(pid_t tid, const struct ledger_standing *record,
+                         const struct sched_standing *now)
 {
+	struct kept kept = kept_of(record, now);
 	int r = 0;
 
-	if (kept->clamp)
+	if (kept.clamp)
 		r = sched_give_clamp(tid, SCHED_CLAMP_NONE);
-	if (r == 0 && kept->slice)
+	if (r == 0 && kept.slice)
 		r = sched_give_slice(tid, 0, true);
 	if (r == 0)
 		r = sched_set_reset_on_fork(tid, record->reset_on_fork);
 	if (r < 0)
 		return r;
-	return r == SCHED_NOT_FAIR || (record->slice_ns && !kept->slice) ||
-	                       (record->util_min && !kept->clamp)
+	return r == SCHED_NOT_FAIR || (record->slice_ns && !kept.slice) ||
+	                       (record->util_min && !kept.clamp)
 	               ? LEDGER_FOREIGN
 	               : LEDGER_RESTORED;
 }
@@ -119,7 +121,7 @@ static int restore_standing_held(const struct sched_thread *held,
 	if (!kept.slice && !kept.clamp && now.reset_on_fork == record->reset_on_fork &&
 	    (!record->slice_ns || sched_is_fair(&now)))
 		return LEDGER_RESTORED;
-	r = take_standing(held->tid, record, &kept);
+	r = ledger_take_standing(held->tid, record, &now);
 	if (r >= 0 && !sched_alive(held))
 		return LEDGER_GONE;
 	return gone_or(r);
@@ -139,7 +141,7 @@ static int restore_standing(const struct ledger_standing *record)
 		outcome = r == IDENTITY_GONE ? LEDGER_GONE : r;
 	if (outcome <= 0)
 		return outcome;
-	r = identity_find_exec(&id, record->leader, match_standing, record, &after_exec);
+	r = identity_find_exec(&id, record->leader, ledger_match_standing, record, &after_exec);
 	if (r == 1)
 		return restore_standing_held(&after_exec, record);
 	return r < 0 ? r : outcome;

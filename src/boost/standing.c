@@ -111,6 +111,12 @@ static void leave_out_all(struct standing_view *view, enum standing_state state,
 		leave_out(view, (enum standing_lever)i, state, error);
 }
 
+static bool gives_any(const struct standing_view *view)
+{
+	return view->states[STANDING_SLICE] == STANDING_GIVEN ||
+	       view->states[STANDING_CLAMP] == STANDING_GIVEN;
+}
+
 /* What is wanted and can be had here. Returns false: nothing. */
 static bool choose(const struct standing *standing, struct standing_view *view)
 {
@@ -121,8 +127,7 @@ static bool choose(const struct standing *standing, struct standing_view *view)
 			view->states[lever] =
 			        standing->missing[lever] ? STANDING_MISSING : STANDING_GIVEN;
 	}
-	return view->states[STANDING_SLICE] == STANDING_GIVEN ||
-	       view->states[STANDING_CLAMP] == STANDING_GIVEN;
+	return gives_any(view);
 }
 
 /* What it has of its own stays; also where the tracer cannot tell. */
@@ -133,19 +138,12 @@ static void leave_own(struct standing_view *view, const struct pvs_levers *lever
 			leave_out(view, (enum standing_lever)i, STANDING_OWN, 0);
 }
 
-/* Has the thread any of what the record names? */
-static bool has_any(const struct ledger_standing *record, const struct sched_standing *now)
-{
-	return (record->slice_ns && now->slice_ns == record->slice_ns) ||
-	       (record->util_min && now->util_min == record->util_min);
-}
-
 /* Finds out about the thread, and fills in the record. Returns 0, or -errno. */
 static int prepare(const struct standing *standing, const struct thread_id *thread,
                    struct gift *gift)
 {
 	const enum standing_state *states = gift->view->states;
-	struct sched_standing before, of_leader;
+	struct sched_standing before;
 	struct pvs_levers levers;
 	pid_t leader = 0;
 	int r = identity_open(&gift->identity, thread);
@@ -175,7 +173,7 @@ static int prepare(const struct standing *standing, const struct thread_id *thre
 	if (states[STANDING_CLAMP] == STANDING_GIVEN)
 		gift->record.util_min = gift->view->wanted.util_min;
 	/* what the leader has of its own must not be taken for ours after an execve() */
-	if (sched_get_standing(leader, &of_leader) == 0 && has_any(&gift->record, &of_leader))
+	if (ledger_match_standing(leader, &gift->record) == 1)
 		gift->record.leader = 0;
 	return sched_alive(&gift->identity.thread) ? 0 : -ESRCH;
 }
@@ -217,14 +215,10 @@ static void undo_if_reused(const struct gift *gift)
 	const struct ledger_standing *record = &gift->record;
 	struct sched_standing now;
 
-	if (sched_alive(&gift->identity.thread) || sched_get_standing(record->tid, &now) < 0 ||
-	    !has_any(record, &now))
-		return;
-	if (record->util_min && now.util_min == record->util_min)
-		sched_give_clamp(record->tid, SCHED_CLAMP_NONE);
-	if (record->slice_ns && now.slice_ns == record->slice_ns)
-		sched_give_slice(record->tid, 0, true);
-	sched_set_reset_on_fork(record->tid, record->reset_on_fork);
+	if (!sched_alive(&gift->identity.thread) &&
+	    ledger_match_standing(record->tid, record) == 1 &&
+	    sched_get_standing(record->tid, &now) == 0)
+		ledger_take_standing(record->tid, record, &now);
 }
 
 static void give(struct standing *standing, unsigned int slot, const struct thread_id *thread)
@@ -241,7 +235,7 @@ static void give(struct standing *standing, unsigned int slot, const struct thre
 		leave_out_all(view, STANDING_FAILED, r);
 		return;
 	}
-	if (!gift.record.slice_ns && !gift.record.util_min)
+	if (!gives_any(view))
 		return;
 	ledger_put_standing(standing->parts.ledger, slot, &gift.record);
 	r = give_recorded(&gift);
@@ -288,16 +282,11 @@ const struct standing_view *standing_view(const struct standing *standing, unsig
 	return &standing->slots[slot];
 }
 
-bool standing_gave(const struct standing *standing, unsigned int slot)
-{
-	const enum standing_state *states = standing->slots[slot].states;
-
-	return states[STANDING_SLICE] == STANDING_GIVEN || states[STANDING_CLAMP] == STANDING_GIVEN;
-}
-
 bool standing_resets_forks(const struct standing *standing, unsigned int slot)
 {
-	return standing_gave(standing, slot) && !standing->slots[slot].had_reset_on_fork;
+	const struct standing_view *view = &standing->slots[slot];
+
+	return gives_any(view) && !view->had_reset_on_fork;
 }
 
 /* What was given and is not there any more. */

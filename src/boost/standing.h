@@ -72,10 +72,7 @@ const char *standing_missing(const struct standing *standing, enum standing_leve
 /** As standing_set() left it. */
 const struct standing_view *standing_view(const struct standing *standing, unsigned int slot);
 
-/** Has the slot's thread anything from us? */
-bool standing_gave(const struct standing *standing, unsigned int slot);
-
-/** And has it SCHED_RESET_ON_FORK from us, too? */
+/** Has the slot's thread SCHED_RESET_ON_FORK from us? */
 bool standing_resets_forks(const struct standing *standing, unsigned int slot);
 
 /**

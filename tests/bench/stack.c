@@ -153,7 +153,7 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
 	    (profile->levers & PROFILE_LEVER_SLICE)) {
 		r = standing_set(stack->standing, slot, &id,
 		                 &(struct standing_wanted){.slice_ns = profile->slice_ns});
-		terms.resets_forks = standing_gave(stack->standing, slot);
+		terms.resets_forks = standing_resets_forks(stack->standing, slot);
 	}
 	if (r == 0)
 		r = booster_add(stack->booster, slot, &id, &terms, 0);
