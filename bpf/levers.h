@@ -19,15 +19,16 @@ static __always_inline void slice_look(struct task_struct *p, struct pvs_levers 
 		levers->own |= PVS_LEVER_SLICE;
 }
 
+/*
+ * By the path from task_struct. Where there is no CONFIG_UCLAMP_TASK there is no struct uclamp_se,
+ * and libbpf looks for a missing type in all modules, which takes CAP_SYS_ADMIN.
+ */
 static __always_inline void clamp_look(struct task_struct *p, struct pvs_levers *levers)
 {
-	struct uclamp_se *min;
-
 	if (!bpf_core_field_exists(p->uclamp_req))
 		return;
-	min = &p->uclamp_req[UCLAMP_MIN];
 	levers->has |= PVS_LEVER_UCLAMP;
-	if (BPF_CORE_READ_BITFIELD_PROBED(min, user_defined))
+	if (BPF_CORE_READ_BITFIELD_PROBED(p, uclamp_req[UCLAMP_MIN].user_defined))
 		levers->own |= PVS_LEVER_UCLAMP;
 }
 

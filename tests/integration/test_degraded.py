@@ -14,6 +14,8 @@ from rig import proc
 from rig.libvirtd import virsh
 
 
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 # The proc connector answers in the first network namespace only; newer kernels do not ask for CAP_NET_ADMIN.
 NO_CONNECTOR = ["unshare", "--net"]
 
@@ -22,6 +24,18 @@ def without(*capabilities):
     """A command prefix that takes capabilities away for good."""
     drop = ",".join(f"-{name}" for name in capabilities)
     return ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}"]
+
+
+def test_no_more_than_the_unit_gives(scene):
+    """The capabilities of the unit as shipped are enough for all of the tracer, on whatever kernel runs here."""
+    with open(f"{REPOSITORY}/systemd/pvschedd.service.in", encoding="utf-8") as file:
+        given = re.search(r"^CapabilityBoundingSet=(.*)$", file.read(), re.M)[1].split()
+    kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in given)
+    domain = scene.domain()
+    daemon = scene.daemon(prefix=["setpriv", f"--bounding-set=-all,{kept}", f"--inh-caps=-all,{kept}"])
+    daemon.wait_boosted(domain)
+    refused = [part for part in daemon.status()["tracer_parts"] if not part["ok"]]
+    assert refused == []
 
 
 def test_no_bpf(scene):
