@@ -35,6 +35,7 @@ class Scene:
             raise RigError("the benchmarks change scheduling classes and load BPF programs: run them as root")
         with contextlib.ExitStack() as undo:
             self.deadman = undo.enter_context(Deadman())
+            rtbudget.take_back_from_the_dead()
             # on tmpfs: a ledger's home
             self.directory = undo.enter_context(tempfile.TemporaryDirectory(prefix="pvsched-bench-", dir="/run"))
             undo.callback(self.deadman.remove, self.deadman.add(argv=["rm", "-rf", self.directory]))

@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 # pylint: disable=wrong-import-position
+from rig import rtbudget  # noqa: E402
 from rig.deadman import Deadman  # noqa: E402
 from rig.guest import RUN_DIR  # noqa: E402
 from rig.libvirtd import Libvirtd  # noqa: E402
@@ -60,6 +61,8 @@ def machine():
     os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
     with open(f"{RUN_DIR}/lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for file, runtime_us in rtbudget.take_back_from_the_dead().items():
+            print(f"left by a run that was killed, and taken back: {runtime_us} us in {file}")
         yield
 
 

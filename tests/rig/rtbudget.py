@@ -6,6 +6,7 @@ are. A group's budget must fit into its parent's together with its siblings': bu
 down and given back bottom up. sched_rt_runtime_us, the whole machine's, is never touched.
 """
 
+import glob
 import os
 
 from . import proc
@@ -30,6 +31,28 @@ def of(tid):
         return None
     mount, path, _ = proc.cpu_cgroup(tid)
     return int(proc.read(f"{mount}{path}/{_FILE}"))
+
+
+def take_back_from_the_dead():
+    """Takes back what is left in groups of virtual machines in which nothing runs; {file: us} of what there was.
+
+    A program that was killed with all that would have undone its work leaves its budget in /machine, and the root's
+    is then too small for others.
+    """
+    found = {}
+    if not needed():
+        return found
+    mount = proc.cpu_cgroup("self")[0]
+    for top in glob.glob(f"{mount}/machine*"):
+        if any(proc.read(file).strip() for file in glob.glob(f"{top}/**/cgroup.procs", recursive=True)):
+            continue
+        # the deepest first: a group's budget cannot be less than that of the groups in it
+        for file in sorted(glob.glob(f"{top}/**/{_FILE}", recursive=True), key=lambda path: -path.count("/")):
+            runtime_us = int(proc.read(file))
+            if runtime_us > 0:
+                _write(file, 0)
+                found[file] = runtime_us
+    return found
 
 
 class RtBudget:
