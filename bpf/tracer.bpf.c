@@ -36,6 +36,13 @@ static __always_inline void wait_record(struct pvs_vcpu_account *vcpu, __u64 wai
 		vcpu->wait_max_ns = wait;
 }
 
+/* An owner may lower its thread's real-time priority, which changes nothing: sched_has_boost(). */
+static __always_inline bool is_foreign(const struct pvs_vcpu_account *vcpu,
+                                       const struct task_struct *p)
+{
+	return p->rt_priority == 0 || p->rt_priority > vcpu->priority;
+}
+
 static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
                                     struct task_struct *p, __u64 now, __u32 cpu)
 {
@@ -59,7 +66,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		vcpu->wakeups_boosted++;
 		pvs_rhythm_learn(&vcpu->rhythm, now);
 	}
-	if (p->rt_priority != vcpu->priority && now - vcpu->boosted_at_ns > PVS_OVERDUE_NS)
+	if (is_foreign(vcpu, p) && now - vcpu->boosted_at_ns > PVS_OVERDUE_NS)
 		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns) {
 		overdue_watch(slot, now);

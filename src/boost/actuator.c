@@ -242,7 +242,7 @@ static int unboost_tid(struct actuator *actuator, unsigned int slot, uint64_t no
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	bool by_epoch = rests_on_epoch(s, account_epoch(actuator->accounts, slot));
-	int r = sched_has_boost(s->identity.id.tid, &actuator->boost);
+	int r = sched_is_ours(s->identity.id.tid, &actuator->boost, &s->before);
 
 	if (r == 0)
 		return unboost_rest(actuator, slot);
@@ -283,17 +283,6 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
 {
 	return actuator_is_boosted(actuator, slot) &&
 	       sched_has_boost(actuator->slots[slot].identity.id.tid, &actuator->boost) == 1;
-}
-
-int actuator_forget(struct actuator *actuator, unsigned int slot)
-{
-	int r = actuator_is_boosted(actuator, slot) ? undo_after_exec(actuator, slot) : 0;
-
-	if (r < 0)
-		return r;
-	ledger_drop_thread(actuator->ledger, slot);
-	boosted_drop(actuator, slot);
-	return 0;
 }
 
 int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)

@@ -67,8 +67,8 @@ int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 int actuator_unboost(struct actuator *actuator, unsigned int slot, uint64_t now_ns);
 
 /**
- * Is the slot's thread boosted? It is from actuator_boost() until actuator_unboost() or
- * actuator_forget() was successful.
+ * Is the slot's thread boosted? It is from actuator_boost() until actuator_unboost() was
+ * successful.
  */
 bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot);
 
@@ -77,13 +77,6 @@ const struct boosted_slots *actuator_boosted(const struct actuator *actuator);
 
 /** Asks the kernel: does a boosted thread still have what actuator_boost() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
-
-/**
- * Drops the record of a thread that does not have our boost any more, and does not touch the
- * thread; unless it has the boost under another TID, after execve(). Returns 0; -errno: that could
- * not be given back, and the record stays.
- */
-int actuator_forget(struct actuator *actuator, unsigned int slot);
 
 /**
  * The thread of @slot made @tid, while it was boosted or had SCHED_RESET_ON_FORK by a slice: see

@@ -23,7 +23,7 @@ static int gone_or(int r)
 
 static int restore_held(struct sched_thread *held, const struct ledger_thread *thread)
 {
-	int r = sched_has_boost(held->tid, &thread->given);
+	int r = sched_is_ours(held->tid, &thread->given, &thread->before);
 
 	if (r < 0)
 		return gone_or(r);

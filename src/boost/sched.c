@@ -179,6 +179,18 @@ int sched_give_boost(pid_t tid, const struct sched_boost *boost)
 	return class_set(tid, boost->policy, boost->priority, true);
 }
 
+static bool is_boost(const struct attributes *attributes, const struct sched_boost *boost)
+{
+	return attributes->policy == boost->policy && attributes->priority >= 1 &&
+	       attributes->priority <= boost->priority;
+}
+
+static bool has_left_idle(const struct attributes *attributes, const struct sched_state *before)
+{
+	return before->policy == SCHED_IDLE &&
+	       (attributes->policy == SCHED_OTHER || attributes->policy == SCHED_BATCH);
+}
+
 int sched_has_boost(pid_t tid, const struct sched_boost *boost)
 {
 	struct attributes attributes = {0};
@@ -186,8 +198,18 @@ int sched_has_boost(pid_t tid, const struct sched_boost *boost)
 
 	if (r < 0)
 		return r;
-	return attributes.policy == boost->policy && attributes.priority == boost->priority &&
-	       (attributes.flags & FLAG_RESET_ON_FORK);
+	return resets_on_fork(&attributes) && is_boost(&attributes, boost);
+}
+
+int sched_is_ours(pid_t tid, const struct sched_boost *boost, const struct sched_state *before)
+{
+	struct attributes attributes = {0};
+	int r = attributes_get(tid, &attributes);
+
+	if (r < 0)
+		return r;
+	return resets_on_fork(&attributes) &&
+	       (is_boost(&attributes, boost) || has_left_idle(&attributes, before));
 }
 
 /*
@@ -244,6 +266,11 @@ int sched_mend_child(pid_t tid, const struct sched_state *parent)
 		r = sched_get(&child, &state);
 	if (r < 0)
 		return r;
+	if (parent->policy == SCHED_IDLE && state.policy == SCHED_OTHER) {
+		r = class_set(tid, SCHED_IDLE, 0, state.reset_on_fork);
+		if (r < 0)
+			return r;
+	}
 	if (parent->nice && (state.policy == SCHED_OTHER || state.policy == SCHED_BATCH) &&
 	    state.nice == 0 && setpriority(PRIO_PROCESS, (id_t)tid, parent->nice) < 0)
 		return -errno;

@@ -71,10 +71,21 @@ bool sched_is_realtime(const struct sched_state *state);
 int sched_give_boost(pid_t tid, const struct sched_boost *boost);
 
 /**
- * Does the thread have what sched_give_boost() gave?
+ * Does the thread have what sched_give_boost() gave, or the same with a lower priority? The owner
+ * of a real-time thread may lower its priority without a privilege, and would keep the class if
+ * that were taken for another program's. What takes a privilege is another program's: a higher
+ * priority, another real-time class, to clear SCHED_RESET_ON_FORK.
  * Returns 1; 0 if its class was changed since; -errno (-ESRCH: no such thread).
  */
 int sched_has_boost(pid_t tid, const struct sched_boost *boost);
+
+/**
+ * Must the thread be given back what it had before? Yes if it has the boost, as above. Yes as well
+ * if it was SCHED_IDLE before, and its owner has made it SCHED_OTHER or SCHED_BATCH since: that
+ * takes a privilege of a SCHED_IDLE thread, and none of a real-time one.
+ * Returns 1; 0: another program changed the class; -errno (-ESRCH: no such thread).
+ */
+int sched_is_ours(pid_t tid, const struct sched_boost *boost, const struct sched_state *before);
 
 /**
  * Puts a state back, except for the nice value: the kernel kept that while the thread was
@@ -94,8 +105,8 @@ int sched_finish_restore(struct sched_thread *thread, const struct sched_state *
 
 /**
  * Gives a thread that a boosted thread made what it would have inherited from the state @parent:
- * because of SCHED_RESET_ON_FORK it starts with nice 0, and with the slack of a real-time thread,
- * which is 0. Leaves alone what is not as at that start any more.
+ * because of SCHED_RESET_ON_FORK it starts as SCHED_OTHER with nice 0, and with the slack of a
+ * real-time thread, which is 0. SCHED_BATCH is not given: it has no advantage over it. Leaves alone what is not as at that start any more.
  * Returns 0, or -errno.
  */
 int sched_mend_child(pid_t tid, const struct sched_state *parent);

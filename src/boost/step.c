@@ -67,7 +67,7 @@ static uint32_t boost(struct booster *b, unsigned int slot)
 
 static void forget(struct booster *b, unsigned int slot)
 {
-	int r = actuator_forget(b->actuator, slot);
+	int r = actuator_unboost(b->actuator, slot, clock_now_ns());
 
 	if (r < 0) {
 		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);

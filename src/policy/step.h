@@ -81,7 +81,7 @@ enum policy_action {
 	POLICY_NOTHING,
 	POLICY_BOOST,   /* boost it; then tell policy_boosted() what came of it */
 	POLICY_UNBOOST, /* unboost it: restore what the thread had */
-	POLICY_FORGET,  /* drop the record of it: what the thread has now is its owner's */
+	POLICY_FORGET,  /* its class was changed: as UNBOOST, which touches nothing that is not ours */
 	/*
 	 * Push it: it stays boosted, and the kernel is to move it to another CPU, unless it has
 	 * done so already. The tracer watches it anew from its next switch-in.

@@ -53,10 +53,10 @@ static inline pid_t sleeper(unsigned long slack_ns)
 	return pid;
 }
 
-/* False: no real-time priority here. */
-static inline bool begin(struct scene *scene)
+/* Boosts are to @priority. False: no real-time priority here. */
+static inline bool begin_with(struct scene *scene, uint32_t priority)
 {
-	struct sched_boost boost = {SCHED_FIFO, 1};
+	struct sched_boost boost = {SCHED_FIFO, priority};
 	struct sched_param param = {.sched_priority = 1}, none = {0};
 
 	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
@@ -69,6 +69,11 @@ static inline bool begin(struct scene *scene)
 	CHECK(scene->actuator);
 	scene->pid = sleeper(1234);
 	return true;
+}
+
+static inline bool begin(struct scene *scene)
+{
+	return begin_with(scene, 1);
 }
 
 static inline void take_on(struct scene *scene)

@@ -146,6 +146,7 @@ static void test_foreign_is_left_alone(void)
 	set_policy(scene.pid, SCHED_RR, 5);
 	CHECK(!actuator_has_boost(scene.actuator, 2));
 	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK(!actuator_is_boosted(scene.actuator, 2));
 	CHECK_INT(sched_getscheduler(scene.pid), SCHED_RR);
 	CHECK_INT(actuator_boost(scene.actuator, 2, 0), ACTUATOR_ALREADY_RT);
 	end(&scene);
@@ -241,22 +242,6 @@ static void test_walk(void)
 	CHECK_INT(actuator_unboost(scene.actuator, 0, 0), 0);
 	CHECK_INT(actuator_unboost(scene.actuator, 1, 0), 0);
 	end_all(&scene, pids);
-}
-
-/* A thread whose boost is gone, so that nothing is to be undone, is not boosted any more. */
-static void test_forgotten_is_not_boosted(void)
-{
-	struct scene scene;
-
-	if (!begin(&scene))
-		TEST_SKIP("no real-time priority here");
-	take_on(&scene);
-	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
-	check_boosted(&scene, 1U << 2);
-	set_policy(scene.pid, SCHED_RR, 5);
-	CHECK_INT(actuator_forget(scene.actuator, 2), 0);
-	check_boosted(&scene, 0);
-	end(&scene);
 }
 
 static void test_guardian_was_quicker(void)
@@ -465,7 +450,6 @@ TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_cus
           {"renice_meanwhile_wins", test_renice_meanwhile_wins},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
           {"boosted_slots", test_boosted_slots}, {"walk", test_walk},
-          {"forgotten_is_not_boosted", test_forgotten_is_not_boosted},
           {"guardian_was_quicker", test_guardian_was_quicker},
           {"slack_is_not_forgotten", test_slack_is_not_forgotten},
           {"foreign_after_part", test_foreign_after_part},

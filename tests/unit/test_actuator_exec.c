@@ -61,17 +61,6 @@ static void test_unboosted(void)
 	end_thread(&scene);
 }
 
-static void test_forgotten(void)
-{
-	struct scene scene;
-
-	if (!begin_executed(&scene))
-		TEST_SKIP("no real-time priority here");
-	CHECK_INT(actuator_forget(scene.actuator, 2), 0);
-	check_given_back(&scene);
-	end_thread(&scene);
-}
-
 /* By the guardian, or pvschedd --restore. */
 static void test_restored_from_the_ledger(void)
 {
@@ -150,8 +139,7 @@ static void test_reused_number_is_left_alone(void)
 	end_thread(&scene);
 }
 
-TEST_MAIN({"unboosted", test_unboosted}, {"forgotten", test_forgotten},
-          {"restored_from_the_ledger", test_restored_from_the_ledger},
+TEST_MAIN({"unboosted", test_unboosted}, {"restored_from_the_ledger", test_restored_from_the_ledger},
           {"others_are_left_alone", test_others_are_left_alone},
           {"a_thread_that_is_there_has_not_executed", test_a_thread_that_is_there_has_not_executed},
           {"reused_number_is_left_alone", test_reused_number_is_left_alone})

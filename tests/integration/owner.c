@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A QEMU that is hostile, in the eyes of pvschedd's procfs source: its vCPU thread sleeps and
+ * wakes, and each time it finds itself with a real-time class it changes what OWNER_WAY says. It
+ * prints the outcome, if it is not the last one. With OWNER_SPIN_US it works for so long then. With
+ * OWNER_SANDBOX it may do no more than QEMU under libvirt: -sandbox
+ * on,spawn=deny,resourcecontrol=deny.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FLAG_RESET_ON_FORK  0x01
+#define FLAG_KEEP_ALL       0x18
+#define FLAG_UTIL_CLAMP_MIN 0x20
+#define CHILDREN_MAX        8
+
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+	uint32_t util_min, util_max;
+};
+
+static int give(struct attributes attributes)
+{
+	attributes.size = sizeof(attributes);
+	return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+static int lower_priority(void)
+{
+	return give((struct attributes){
+	        .policy = SCHED_FIFO, .priority = 1, .flags = FLAG_RESET_ON_FORK});
+}
+
+static int raise_priority(void)
+{
+	return give((struct attributes){
+	        .policy = SCHED_FIFO, .priority = 9, .flags = FLAG_RESET_ON_FORK});
+}
+
+static int clear_flag(void)
+{
+	return give((struct attributes){.policy = SCHED_FIFO, .priority = 1});
+}
+
+static int round_robin(void)
+{
+	return give((struct attributes){
+	        .policy = SCHED_RR, .priority = 1, .flags = FLAG_RESET_ON_FORK});
+}
+
+/* Less than that takes a privilege. */
+static int nice_now(void)
+{
+	return getpriority(PRIO_PROCESS, 0);
+}
+
+static int to_other(void)
+{
+	return give((struct attributes){
+	        .policy = SCHED_OTHER, .nice = nice_now(), .flags = FLAG_RESET_ON_FORK});
+}
+
+static int to_idle(void)
+{
+	return give((struct attributes){.policy = SCHED_IDLE, .flags = FLAG_RESET_ON_FORK});
+}
+
+static int lower_nice(void)
+{
+	return give((struct attributes){
+	        .policy = SCHED_OTHER, .nice = -5, .flags = FLAG_RESET_ON_FORK});
+}
+
+static int take_slice(void)
+{
+	return give((struct attributes){
+	        .policy = SCHED_OTHER, .nice = nice_now(), .runtime = 100000, .flags = FLAG_RESET_ON_FORK});
+}
+
+static int take_clamp(void)
+{
+	return give((struct attributes){
+	        .flags = FLAG_KEEP_ALL | FLAG_UTIL_CLAMP_MIN, .util_min = 1024});
+}
+
+static int set_slack(void)
+{
+	return prctl(PR_SET_TIMERSLACK, 1);
+}
+
+static int set_affinity(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* Into the group of its choice: the file of threads of the root group. */
+static int move_group(void)
+{
+	const char *file = getenv("OWNER_GROUP");
+	int fd = file ? open(file, O_WRONLY) : -1;
+	int r = fd < 0 ? -1 : (int)write(fd, "0", 1);
+
+	if (fd >= 0)
+		close(fd);
+	return r < 0 ? -1 : 0;
+}
+
+static int execute(void)
+{
+	return execl("/bin/sleep", "sleep", "600", NULL);
+}
+
+static int leave(void)
+{
+	puts("exit: done");
+	pthread_exit(NULL);
+}
+
+static void *child(void *unused)
+{
+	prctl(PR_SET_NAME, "child");
+	for (;;)
+		pause();
+	return unused;
+}
+
+static int make_child(void)
+{
+	static int children;
+	pthread_t thread;
+	int r;
+
+	if (children == CHILDREN_MAX)
+		return 0;
+	r = pthread_create(&thread, NULL, child, NULL);
+	if (r != 0) {
+		errno = r;
+		return -1;
+	}
+	children++;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*change)(void);
+} ways[] = {
+        {"lower-priority", lower_priority}, {"raise-priority", raise_priority},
+        {"clear-flag", clear_flag},         {"round-robin", round_robin},
+        {"other", to_other},                {"idle", to_idle},
+        {"lower-nice", lower_nice},         {"slice", take_slice},
+        {"clamp", take_clamp},              {"slack", set_slack},
+        {"affinity", set_affinity},         {"group", move_group},
+        {"exec", execute},                  {"exit", leave},
+        {"children", make_child},
+};
+
+static const char *way;
+
+static int change(void)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (strcmp(ways[i].name, way) == 0)
+			return ways[i].change();
+	return 0; /* nothing */
+}
+
+static long now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void *vcpu(void *unused)
+{
+	const struct timespec sleep = {.tv_nsec = 2000000};
+	const char *spin = getenv("OWNER_SPIN_US");
+	long spin_us = spin ? atol(spin) : 0;
+	int last = -1;
+
+	prctl(PR_SET_NAME, "CPU 0/TCG");
+	for (;;) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &sleep, NULL);
+		if ((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_FIFO)
+			continue;
+		errno = 0;
+		change();
+		if (errno != last)
+			printf("%s: %s\n", way, errno ? strerror(errno) : "done");
+		last = errno;
+		for (long end = now_us() + spin_us; spin_us && now_us() < end;)
+			;
+	}
+	return unused;
+}
+
+/* Each of them is EPERM; else, the program is to go on and try. */
+static void confine(void)
+{
+	static const int denied[] = {
+#ifdef SYS_fork
+	        SYS_fork,
+#endif
+#ifdef SYS_vfork
+	        SYS_vfork,
+#endif
+	        SYS_execve,       SYS_setpriority, SYS_sched_setparam, SYS_sched_setscheduler,
+	        SYS_sched_setaffinity,
+	};
+	struct sock_filter code[2 * sizeof(denied) / sizeof(denied[0]) + 2];
+	struct sock_fprog program = {.filter = code};
+
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	                                                   offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+		                                                   (uint32_t)denied[i], 0, 1);
+		code[program.len++] = (struct sock_filter)BPF_STMT(
+		        BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	}
+	code[program.len++] =
+	        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+		perror("seccomp");
+		exit(EXIT_FAILURE);
+	}
+}
+
+int main(void)
+{
+	pthread_t thread;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	way = getenv("OWNER_WAY");
+	if (!way)
+		return EXIT_FAILURE;
+	if (getenv("OWNER_SANDBOX"))
+		confine();
+	if (pthread_create(&thread, NULL, vcpu, NULL) != 0)
+		return EXIT_FAILURE;
+	for (;;)
+		pause();
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The owner of a boosted thread, without a privilege, keeps nothing of the boost: by any way that the kernel allows."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+import attributes
+from bare import Bare
+from rig import proc
+
+UID = 65534
+PRIORITY = 2
+DENIED, NO_ACCESS, DONE = os.strerror(1), os.strerror(13), "done"
+# What the kernel says to it: outside and inside of libvirt's sandbox.
+OUTCOMES = {
+    "lower-priority": (DONE, DONE),
+    "raise-priority": (DENIED, DENIED),
+    "clear-flag": (DENIED, DENIED),
+    "round-robin": (DENIED, DENIED),
+    "lower-nice": (DENIED, DENIED),
+    "other": (DONE, DONE),
+    "idle": (DONE, DONE),
+    "slice": (DONE, DONE),
+    "slack": (DONE, DONE),
+    "affinity": (DONE, DENIED),
+    "group": (NO_ACCESS, NO_ACCESS),
+    "children": (DONE, DONE),
+    "exit": (DONE, DONE),
+    "exec": (None, DENIED),
+}
+ORIGINALS = {"other": {"policy": os.SCHED_OTHER, "nice": 7}, "idle": {"policy": os.SCHED_IDLE}}
+
+
+class Owner(Bare):
+    """A process that plays QEMU, with the way of tests/integration/owner.c."""
+
+    def __init__(self, name, binary, way, sandbox=False, spin_us=0, **kwargs):
+        super().__init__(name, **kwargs)
+        given = {"OWNER_WAY": way, "OWNER_SPIN_US": str(spin_us), "OWNER_GROUP": f"{self._group}/cgroup.procs"}
+        if sandbox:
+            given["OWNER_SANDBOX"] = "1"
+        self._argv = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env",
+                      *(f"{key}={value}" for key, value in given.items()), binary,
+                      "-name", f"guest={name},debug-threads=on", "-uuid", self.uuid, "-accel", "tcg", "-smp", "1"]
+
+    def _greets(self):
+        return self.alive() and self.tids()
+
+
+@pytest.fixture
+def begin(scene, tmp_path):
+    """begin(way, original, ...): its process, with the vCPU's attributes, and a daemon that begins to boost it."""
+    binary = f"{tmp_path}/qemu-owner"
+    shutil.copy(f"{scene.build_dir}/tests/integration/owner", binary)
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_uid == os.getuid() and str(directory).startswith("/tmp/pytest"):
+            directory.chmod(0o755)
+
+    def begin(way, original="other", **kwargs):
+        qemu = scene.bare(name="pvsched-owner", make=Owner, binary=binary, way=way, **kwargs)
+        attributes.write(qemu.tid, **ORIGINALS[original])
+        before = attributes.read(qemu.tid)
+        daemon = scene.daemon(config={
+            "default_profile": "observe", "domains": {"name": {qemu.name: {"profile": "latency"}}},
+            "host": {"discovery": ["procfs"], "qemu_executables": [f"{tmp_path}/qemu-*"], "qemu_users": [str(UID)],
+                     "rt_priority": PRIORITY}})
+        return qemu, before, daemon
+
+    return begin
+
+
+def wait_outcome(qemu, way, outcome):
+    proc.wait_for(lambda: f"{way}: {outcome}\n" in qemu.log(), 10, f"{way} to be {outcome}: {qemu.log()}")
+
+
+def realtime_threads(qemu):
+    return {tid: comm for tid, comm in proc.threads(qemu.pid).items() if attributes.boosted(tid)}
+
+
+@pytest.mark.parametrize("sandbox", [False, True], ids=["free", "sandboxed"])
+@pytest.mark.parametrize("original", ORIGINALS)
+@pytest.mark.parametrize("way", OUTCOMES)
+def test_nothing_is_kept(begin, scene, way, original, sandbox):
+    qemu, before, daemon = begin(way, original, sandbox=sandbox)
+    outcome = OUTCOMES[way][sandbox]
+    if outcome is not None:
+        wait_outcome(qemu, way, outcome)
+    else:
+        proc.wait_for(lambda: proc.threads(qemu.pid) == {qemu.pid: "sleep"}, 10, "exec")
+    if way in ("exit", "exec") and outcome != DENIED:
+        scene.except_tids.add(qemu.pid)  # after an exec it is the vCPU's thread
+        proc.wait_for(lambda: not realtime_threads(qemu), 2, "nothing of the process to be real-time")
+        if way == "exec":
+            assert attributes.read(qemu.pid).policy == before.policy
+        return
+    tid = qemu.tid
+    scene.except_tids.add(tid)
+    assert daemon.call("release", qemu.name).returncode == 0
+    assert realtime_threads(qemu) == {}
+    after = attributes.read(tid)
+    # To be less than it was is up to it.
+    own = {"other": os.SCHED_OTHER, "slice": os.SCHED_OTHER, "idle": os.SCHED_IDLE}
+    expected = before.policy if original == "idle" else own.get(way, before.policy)
+    assert after.policy == expected and after.nice >= before.nice, (before, after)
+    if way == "children":
+        children = [tid for tid, comm in proc.threads(qemu.pid).items() if comm == "child"]
+        assert children
+        for child in children:
+            proc.wait_for(lambda child=child: attributes.read(child)[:1] == (before.policy,) and
+                          attributes.read(child).nice == before.nice, 2, "a child to be as its parent was")
+
+
+@pytest.mark.parametrize("end", ["stop", "kill", "kill-both"])
+@pytest.mark.parametrize("way, original", [("lower-priority", "other"), ("lower-priority", "idle"), ("other", "idle")])
+def test_nothing_is_kept_after(begin, way, original, end):
+    qemu, before, daemon = begin(way, original)
+    wait_outcome(qemu, way, DONE)
+    if end == "stop":
+        assert daemon.stop() == 0
+    elif end == "kill":
+        daemon.kill()
+        daemon.reap()
+    else:
+        guardian = daemon.guardian()
+        daemon.kill(signal.SIGSTOP)
+        os.kill(guardian, signal.SIGKILL)
+        daemon.kill()
+        daemon.reap()
+        assert daemon.restore().returncode == 0
+    proc.wait_for(lambda: attributes.read(qemu.tid)[:4] == before[:4], 2, "all to be as it was")
+
+
+def test_a_lower_priority_is_bounded(begin, scene):
+    """It spins for longer than its tokens last, and is real-time for no longer than its share."""
+    qemu, _, daemon = begin("lower-priority", spin_us=20_000)
+    wait_outcome(qemu, "lower-priority", DONE)
+    first, since = daemon.vcpu(qemu), time.monotonic()
+    proc.wait_for(lambda: daemon.vcpu(qemu)["boosts_total"] >= first["boosts_total"] + 20, 30, "more boosts")
+    last, elapsed = daemon.vcpu(qemu), time.monotonic() - since
+    share = daemon.ctl_json("show", qemu.name)["domain"]["vcpus"][0]["share_permille"]
+    permille = (last["boosted_ns"] - first["boosted_ns"]) / elapsed / 1e6
+    scene.figures.setdefault("boosted permille of a vCPU that lowers its priority (share 200)", []).append(permille)
+    assert 0 < permille <= share * 1.1
