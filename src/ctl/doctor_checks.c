@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
+#include "util/preempt_rt.h"
 
 #define CPU_V1 "/sys/fs/cgroup/cpu"
 
@@ -369,12 +370,18 @@ static void check_kernel_net(const struct doctor_env *env, struct doctor_report 
 
 static void check_preempt_rt(const struct doctor_env *env, struct doctor_report *report)
 {
+	enum preempt_rt found = preempt_rt_look(env->root);
 	struct check *check;
-	char line[16];
 
-	if (read_at(env, "/sys/kernel/realtime", line, sizeof(line)) < 0 || line[0] != '1')
+	if (found == PREEMPT_RT_NO)
 		return;
 	check = doctor_add(report, "preempt_rt", CHECK_FAIL);
+	if (found == PREEMPT_RT_UNKNOWN) {
+		say(check, "/proc/sys/kernel/version cannot be read. It says whether this is a "
+		           "PREEMPT_RT kernel, so pvschedd only observes");
+		mend(check, "let pvschedd read /proc/sys");
+		return;
+	}
 	say(check,
 	    "this is a PREEMPT_RT kernel, which handles ring-buffer wake-ups and soft "
 	    "timers in threads; a boosted vCPU would starve them, so pvschedd only observes");

@@ -21,6 +21,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
+#include "util/preempt_rt.h"
 
 struct daemon {
 	struct options options;
@@ -253,9 +254,14 @@ static int begin_control(struct daemon *d)
  */
 static void check_preempt_rt(struct daemon *d)
 {
-	if (!startup_is_preempt_rt())
+	enum preempt_rt found = preempt_rt_look("");
+
+	if (found == PREEMPT_RT_NO)
 		return;
-	log_warning("this is a PREEMPT_RT kernel: everything is observed, nothing boosted");
+	log_warning("%s: everything is observed, nothing boosted",
+	            found == PREEMPT_RT_YES ? "this is a PREEMPT_RT kernel"
+	                                    : "/proc/sys/kernel/version cannot be read, and it "
+	                                      "says whether this is a PREEMPT_RT kernel");
 	switches_set_preempt_rt(d->switches);
 }
 

@@ -164,14 +164,6 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 	return accounts_alloc(cpu_rule, accounts);
 }
 
-bool startup_is_preempt_rt(void)
-{
-	char text[8];
-	ssize_t n = procfs_read_file("/sys/kernel/realtime", text, sizeof(text));
-
-	return n >= 1 && text[0] == '1';
-}
-
 void startup_limit_self(void)
 {
 	struct rlimit limit = {.rlim_cur = RT_RUN_MAX_US, .rlim_max = RT_RUN_HARD_MAX_US}, files;

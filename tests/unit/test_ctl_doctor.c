@@ -135,6 +135,26 @@ static void test_doctor_knows_the_kernels_net(void)
 	CHECK_INT(system(command), 0);
 }
 
+static void test_doctor_knows_preempt_rt(void)
+{
+	char root[] = "/tmp/pvsched-root-XXXXXX", command[64];
+
+	CHECK(mkdtemp(root));
+	run_doctor(root);
+	CHECK_INT(find(&report, "preempt_rt")->status, CHECK_FAIL);
+	CHECK_CONTAINS(find(&report, "preempt_rt")->detail, "cannot be read");
+	write_file(root, "/proc/sys/kernel/version", "#1 SMP PREEMPT_RT Debian 6.12.73-1\n");
+	run_doctor(root);
+	CHECK_INT(find(&report, "preempt_rt")->status, CHECK_FAIL);
+	CHECK_CONTAINS(find(&report, "preempt_rt")->detail, "this is a PREEMPT_RT kernel");
+	write_file(root, "/proc/sys/kernel/version", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.73-1\n");
+	run_doctor(root);
+	for (size_t i = 0; i < report.n; i++)
+		CHECK(strcmp(report.checks[i].name, "preempt_rt") != 0);
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	CHECK_INT(system(command), 0);
+}
+
 static void test_doctor_merges(void)
 {
 	const struct doctor_env env = {.root = "", .socket = "/s", .state_dir = "/d"};
@@ -176,4 +196,4 @@ static void test_doctor_merges(void)
 
 TEST_MAIN({"finds", test_doctor_finds},
           {"knows_the_kernels_net", test_doctor_knows_the_kernels_net},
-          {"merges", test_doctor_merges})
+          {"knows_preempt_rt", test_doctor_knows_preempt_rt}, {"merges", test_doctor_merges})
