@@ -140,6 +140,17 @@ static void render_caps(const struct json_value *caps, FILE *out)
 	fprintf(out, "), a vCPU %" PRId64 " changes/s\n", value_number(caps, "max_changes_per_s"));
 }
 
+static void render_slots(const struct json_value *slots, FILE *out)
+{
+	int64_t without = value_number(slots, "without");
+
+	if (without > 0)
+		fprintf(out,
+		        "All %" PRId64 " slots are taken: %" PRId64
+		        " vCPUs are neither measured nor boosted (reason no-slot)\n",
+		        value_number(slots, "total"), without);
+}
+
 static void render_events(const struct json_value *events, FILE *out)
 {
 	int64_t missed = value_number(events, "deadlines_missed");
@@ -191,6 +202,7 @@ void render_status(const struct json_value *result, FILE *out)
 		      out);
 	render_levers(json_member(result, "levers"), out);
 	render_caps(json_member(result, "caps"), out);
+	render_slots(json_member(result, "slots"), out);
 	if (events)
 		render_events(events, out);
 	if (events)

@@ -174,6 +174,8 @@ static void vcpus_end(struct apply *apply, struct rows *rows)
 		row->vcpu->slot = SLOT_NONE;
 		row->applied = NULL;
 	}
+	for (size_t i = 0; i < rows->n; i++)
+		rows->rows[i].vcpu->untraced = rows->rows[i].plan->untraced;
 	for (unsigned int slot = 0; slot < PVS_VCPUS_MAX; slot++) {
 		if ((apply->vcpus[slot].begun && !apply->vcpus[slot].kept) ||
 		    apply->vcpus[slot].stuck)
@@ -201,11 +203,14 @@ static void domains_end(struct apply *apply, const struct inventory *inventory)
 
 static void domains_begin(struct apply *apply, const struct apply_wanted *wanted)
 {
-	for (const struct inventory_domain *d = wanted->inventory->domains; d; d = d->next) {
+	const struct plan_domain *plan = wanted->plan->domains;
+
+	for (struct inventory_domain *d = wanted->inventory->domains; d; d = d->next, plan++) {
 		if (!apply->serials[d->slot])
 			account_reset_domain(apply->parts.accounts, d->slot);
 		apply->serials[d->slot] = d->serial;
-		account_set_domain_rule(apply->parts.accounts, d->slot, &wanted->domain_rule);
+		account_set_domain_rule(apply->parts.accounts, d->slot, &plan->rule);
+		refused_slots(d, plan->n_proven - plan->n_slots);
 	}
 }
 
@@ -223,7 +228,10 @@ static void slots_take(struct apply *apply, struct rows *rows)
 	for (size_t i = 0; i < rows->n; i++) {
 		struct row *row = &rows->rows[i];
 
-		if (row->applied || !row->plan->traced || is_stuck(apply, row->vcpu->thread.id.tid))
+		if (row->applied || !row->plan->traced)
+			continue;
+		row->vcpu->untraced = POLICY_REASON_NOT_TRACED;
+		if (is_stuck(apply, row->vcpu->thread.id.tid))
 			continue;
 		row->vcpu->slot = slot_take(apply->slots, PVS_VCPUS_MAX);
 		if (row->vcpu->slot != SLOT_NONE)

@@ -39,7 +39,6 @@ struct apply_parts {
 struct apply_wanted {
 	struct inventory *inventory;
 	const struct plan *plan; /* a result for each domain and vCPU, in the inventory's order */
-	struct pvs_bucket_rule domain_rule;
 	bool polls_pages; /* the tracer is not to read guest pages */
 };
 
@@ -54,7 +53,7 @@ void apply_hold(struct apply *apply, uint32_t holds);
 
 /**
  * Does what the plan wants and is not done yet. Logs what the kernel refuses, and goes on. Sets
- * inventory_vcpu::slot, clears inventory_domain::rescan. Returns 0; or -ENOMEM, with all as it was.
+ * inventory_vcpu::slot and untraced, clears inventory_domain::rescan. Returns 0; or -ENOMEM, with all as it was.
  */
 int apply_run(struct apply *apply, const struct apply_wanted *wanted);
 

@@ -143,8 +143,6 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 	const struct config_host *host = config_host(engine->config);
 	struct apply_wanted wanted = {
 	        .inventory = &engine->domains->inventory,
-	        .domain_rule = {.burst_ns = host->caps.domain_burst_ns,
-	                        .share_permille = host->caps.domain_share_permille},
 	        .polls_pages = host->guest_pages == CONFIG_GUEST_PAGES_POLL,
 	};
 	int r = planning_make(engine->planning, switches, &wanted.plan);

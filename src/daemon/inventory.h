@@ -8,6 +8,7 @@
 
 #include "core/account.h"
 #include "model/domain.h"
+#include "policy/names.h"
 #include "util/base.h"
 #include "util/cgroup.h"
 #include "util/cpulist.h"
@@ -18,8 +19,9 @@ struct inventory_vcpu {
 	struct cpu_set_bits affinity; /* empty: not known */
 	bool quota;                   /* a CFS quota holds in its cgroup or above it */
 	/* written by apply.c alone */
-	unsigned int slot; /* of its account; SLOT_NONE: not traced */
-	unsigned int said; /* what was logged of it; bits of refused.c */
+	unsigned int slot;           /* of its account; SLOT_NONE: not traced */
+	enum policy_reason untraced; /* why it is not traced, if so */
+	unsigned int said;           /* what was logged of it; bits of refused.c */
 };
 
 struct inventory_domain {
@@ -30,6 +32,7 @@ struct inventory_domain {
 	bool rescan;       /* see inventory_rescan(); cleared by apply.c */
 	size_t n_vcpus;
 	struct inventory_vcpu *vcpus;
+	uint32_t n_without_slot; /* vCPUs that are not traced for that; written by apply.c alone */
 };
 
 struct inventory {

@@ -79,6 +79,26 @@ void refused_return(const struct inventory_domain *domain, struct inventory_vcpu
 		            strerror(-error));
 }
 
+void refused_slots(struct inventory_domain *domain, uint32_t n)
+{
+	struct log_context ctx = {
+	        .domain = domain->seen->name,
+	        .vcpu = -1,
+	        .reason = policy_reason_name(POLICY_REASON_NO_SLOT),
+	        .message_id = LOG_ID_BOOST_REFUSED,
+	};
+
+	if (n && !domain->n_without_slot)
+		log_write(LOG_WARNING, &ctx,
+		          "domain \"%s\": %u of its vCPUs are neither measured nor boosted: all %u "
+		          "slots are taken, and other domains have no more vCPUs than this one; "
+		          "give domains that need no boost the profile \"off\"",
+		          domain->seen->name, n, PVS_VCPUS_MAX);
+	else if (!n && domain->n_without_slot)
+		log_info("domain \"%s\": all of its vCPUs have slots again", domain->seen->name);
+	domain->n_without_slot = n;
+}
+
 void refused_thread(const struct inventory_domain *domain, struct inventory_vcpu *vcpu, int error)
 {
 	if (is_first(vcpu, SAID_NOT_MANAGED))

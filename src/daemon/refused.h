@@ -21,6 +21,9 @@ void refused_standing(const struct inventory_domain *domain, struct inventory_vc
 /** What it has of the standing levers cannot be taken back now. */
 void refused_return(const struct inventory_domain *domain, struct inventory_vcpu *vcpu, int error);
 
+/** All slots are taken: @n of its vCPUs have none. Said when that begins, and when it ends. */
+void refused_slots(struct inventory_domain *domain, uint32_t n);
+
 /** The booster did not take it on. */
 void refused_thread(const struct inventory_domain *domain, struct inventory_vcpu *vcpu, int error);
 

@@ -188,9 +188,18 @@ static void check_domain(const struct views *views, const struct inventory_domai
 	if (d->seen->source == DOMAIN_SOURCE_PROCFS && d->n_vcpus == 0)
 		check(array, title, "warn", "start QEMU with -name NAME,debug-threads=on",
 		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
+	if (d->n_without_slot)
+		check(array, title, "warn", "give domains that need no boost the profile \"off\"",
+		      "%u of its vCPUs are neither measured nor boosted: all %u slots are taken",
+		      d->n_without_slot, PVS_VCPUS_MAX);
 	for (size_t i = 0; i < d->n_vcpus; i++) {
 		const struct inventory_vcpu *v = &d->vcpus[i];
 
+		if (v->slot == SLOT_NONE && v->untraced == POLICY_REASON_NOT_TRACED)
+			check(array, title, "warn", "journalctl -u pvschedd",
+			      "vCPU %u is neither measured nor boosted: the kernel or the booster "
+			      "did not take its thread on",
+			      v->thread.index);
 		if (!views->cgroup || !v->thread.cgroup[0])
 			continue;
 		if (cgroup_find_quota(views->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)

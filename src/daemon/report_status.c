@@ -96,6 +96,22 @@ static void add_caps(const struct views *views, cJSON *root)
 	report_integer(object, "max_changes_per_s", caps->max_changes_per_s);
 }
 
+/* Of vCPUs that are measured. "without": vCPUs that have none, since others have all. */
+static void add_slots(const struct views *views, cJSON *root)
+{
+	cJSON *object = cJSON_AddObjectToObject(root, "slots");
+	int64_t used = 0, without = 0;
+
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
+		without += d->n_without_slot;
+		for (size_t i = 0; i < d->n_vcpus; i++)
+			used += d->vcpus[i].slot != SLOT_NONE;
+	}
+	report_integer(object, "total", PVS_VCPUS_MAX);
+	report_integer(object, "used", used);
+	report_integer(object, "without", without);
+}
+
 /* Use of the CPUs' RT share: of the burst, how much is taken now; of all time since the start. */
 static void add_cpus(const struct views *views, cJSON *root)
 {
@@ -157,6 +173,7 @@ struct cJSON *report_status(const struct views *views)
 		report_tracer_parts(views->tracer, root);
 	report_levers(views, root);
 	add_caps(views, root);
+	add_slots(views, root);
 	add_cpus(views, root);
 	add_events(views, &totals, root);
 	vcpus = cJSON_AddArrayToObject(root, "vcpus");

@@ -6,7 +6,10 @@
 void vcpu_snapshot_take(const struct views *views, const struct inventory_vcpu *vcpu,
                         struct vcpu_snapshot *ret)
 {
-	*ret = (struct vcpu_snapshot){.traced = vcpu->slot != SLOT_NONE};
+	*ret = (struct vcpu_snapshot){
+	        .traced = vcpu->slot != SLOT_NONE,
+	        .untraced = vcpu->untraced,
+	};
 	if (ret->traced)
 		booster_read(views->booster, vcpu->slot, &ret->booster);
 	ret->taken_ns = clock_now_ns();
@@ -33,5 +36,5 @@ const char *vcpu_snapshot_state(const struct vcpu_snapshot *snapshot)
 
 enum policy_reason vcpu_snapshot_reason(const struct vcpu_snapshot *snapshot)
 {
-	return snapshot->traced ? snapshot->booster.view.reason : POLICY_REASON_PROFILE;
+	return snapshot->traced ? snapshot->booster.view.reason : snapshot->untraced;
 }

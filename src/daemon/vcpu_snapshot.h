@@ -6,7 +6,8 @@
 #include "daemon/views.h"
 
 struct vcpu_snapshot {
-	bool traced; /* else all of what follows is 0 */
+	bool traced;                 /* else all is 0 but the next one */
+	enum policy_reason untraced; /* why it is not traced */
 	struct booster_vcpu booster;
 	struct pvs_vcpu_account account;
 	struct policy_facts facts;

@@ -9,7 +9,7 @@ static uint64_t demand(const struct admission_demand *demands, size_t n,
 
 	for (size_t i = 0; i < n; i++)
 		if (sets->within(demands[i].set, set, sets->userdata))
-			sum += demands[i].share_permille;
+			sum += demands[i].share_ppm;
 	return sum;
 }
 
@@ -18,14 +18,14 @@ void admission_scale(struct admission_demand *demands, size_t n, const struct ad
 {
 	/* One set after the other: scaling for one only unboosts what the next one finds wanted. */
 	for (unsigned int set = 0; set < sets->n; set++) {
-		uint64_t capacity = (uint64_t)cap_permille * sets->cpus[set];
+		uint64_t capacity = UINT64_C(1000) * cap_permille * sets->cpus[set];
 		uint64_t wanted = demand(demands, n, sets, set);
 
 		if (wanted <= capacity)
 			continue;
 		for (size_t i = 0; i < n; i++)
 			if (sets->within(demands[i].set, set, sets->userdata))
-				demands[i].share_permille =
-				        (uint32_t)(demands[i].share_permille * capacity / wanted);
+				demands[i].share_ppm =
+				        (uint32_t)(demands[i].share_ppm * capacity / wanted);
 	}
 }

@@ -11,8 +11,9 @@
 
 /** One vCPU that wants a share. */
 struct admission_demand {
-	unsigned int set;        /* index of the set of CPUs it may run on */
-	uint32_t share_permille; /* wanted; becomes what it gets, which may be 0 */
+	unsigned int set; /* index of the set of CPUs it may run on */
+	/* wanted, in millionths of a CPU; becomes what it gets, which may be 0 */
+	uint32_t share_ppm;
 };
 
 /**

@@ -51,6 +51,8 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_RELEASED] = "released",
         [POLICY_REASON_HELPER] = "helper",
         [POLICY_REASON_NO_DEADLINE] = "no-deadline",
+        [POLICY_REASON_NO_SLOT] = "no-slot",
+        [POLICY_REASON_NOT_TRACED] = "not-traced",
         [POLICY_REASON_INTERRUPT] = "interrupt",
         [POLICY_REASON_SPIN] = "spin",
 };
@@ -71,6 +73,12 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_NO_TRACER] =
                 "The kernel refused the BPF tracer or its timers, so nothing could tell when a "
                 "budget ends; see `pvschedctl doctor`.",
+        [POLICY_REASON_NO_SLOT] =
+                "It is not measured: all slots are taken, and other domains have no more vCPUs "
+                "than its own. Give domains that need no boost the profile \"off\".",
+        [POLICY_REASON_NOT_TRACED] =
+                "It is not measured: the kernel or the booster did not take its thread on; the "
+                "journal says why. It is tried again.",
         [POLICY_REASON_PAUSED] = "The domain is paused, saved or being migrated.",
         [POLICY_REASON_UNPROVEN] =
                 "The thread has the name of a vCPU, but neither its cgroup nor libvirt confirms "

@@ -61,6 +61,8 @@ enum policy_reason {
 	POLICY_REASON_INTERRUPT,  /* boosted while it waited, since an interrupt waited with it */
 	POLICY_REASON_SPIN,       /* its guest spun while it was boosted */
 	POLICY_REASON_NO_DEADLINE, /* the kernel did not start the timer that ends its boost */
+	POLICY_REASON_NO_SLOT,     /* not traced: other vCPUs have all slots */
+	POLICY_REASON_NOT_TRACED,  /* the kernel or the booster did not take it on */
 	_POLICY_REASON_MAX,
 };
 

@@ -107,7 +107,10 @@ static void metadata_apply(const struct plan_metadata *metadata, struct plan_dom
 static void plan_domain(const struct plan_host *host, const struct plan_domain_input *in,
                         struct plan_domain *ret)
 {
-	*ret = (struct plan_domain){0};
+	*ret = (struct plan_domain){
+	        .rule = {.burst_ns = host->domain_burst_ns,
+	                 .share_permille = host->domain_share_permille},
+	};
 	choose_profile(in, ret);
 	ret->metadata_use = metadata_judge(&in->metadata, host->metadata, ret->origin);
 	if (ret->metadata_use == PLAN_METADATA_USE_HONOURED)
@@ -116,11 +119,18 @@ static void plan_domain(const struct plan_host *host, const struct plan_domain_i
 
 /* ---- shares: admission ---- */
 
+/* What the vCPUs of one domain want together. */
+struct domain_demand {
+	size_t n;
+	uint64_t wanted_ppm, got_ppm;
+};
+
 /* The vCPUs that want a share, and the distinct sets of CPUs that they may run on. */
 struct applicants {
 	size_t n;
 	size_t *vcpus; /* places in the plan */
 	struct admission_demand *demands;
+	struct domain_demand *domains;
 	size_t n_sets, cpu_words;
 	const uint64_t **sets;
 	unsigned int *cpus;
@@ -130,6 +140,7 @@ static void applicants_free(struct applicants *a)
 {
 	free(a->vcpus);
 	free(a->demands);
+	free(a->domains);
 	free(a->sets);
 	free(a->cpus);
 }
@@ -168,8 +179,13 @@ static unsigned int set_index(struct applicants *a, const uint64_t *set)
 	return (unsigned int)a->n_sets++;
 }
 
-static int applicants_collect(const struct plan_input *input, const struct plan *plan,
-                              struct applicants *a)
+/* A vCPU that must not be boosted now, whatever the others do, wants no share. */
+static bool wants_share(const struct plan_vcpu *vcpu)
+{
+	return vcpu->traced && !vcpu->holds && boosts_by_rt(&vcpu->profile);
+}
+
+static int applicants_new(const struct plan_input *input, struct applicants *a)
 {
 	size_t max = MAX(input->n_vcpus, (size_t)1);
 
@@ -178,18 +194,71 @@ static int applicants_collect(const struct plan_input *input, const struct plan 
 	a->demands = calloc(max, sizeof(*a->demands));
 	a->sets = calloc(max, sizeof(*a->sets));
 	a->cpus = calloc(max, sizeof(*a->cpus));
-	if (!a->vcpus || !a->demands || !a->sets || !a->cpus)
-		return -ENOMEM;
-	for (size_t i = 0; i < input->n_vcpus; i++) {
-		const struct plan_domain *domain = &plan->domains[input->vcpus[i].domain];
+	a->domains = calloc(MAX(input->n_domains, (size_t)1), sizeof(*a->domains));
+	return a->vcpus && a->demands && a->sets && a->cpus && a->domains ? 0 : -ENOMEM;
+}
 
-		if (!boosts_by_rt(&domain->profile))
+/*
+ * A vCPU claims its profile's share, or its part of the domain's share if that is less: the
+ * domain's bucket lets no more pass.
+ */
+static uint32_t claim_ppm(const struct profile *profile, const struct plan_domain *domain, size_t n)
+{
+	return (uint32_t)MIN(UINT64_C(1000) * profile->share_permille,
+	                     UINT64_C(1000) * domain->rule.share_permille / n);
+}
+
+static void applicants_collect(const struct plan_input *input, const struct plan *plan,
+                               struct applicants *a)
+{
+	for (size_t i = 0; i < input->n_vcpus; i++)
+		if (wants_share(&plan->vcpus[i]))
+			a->domains[input->vcpus[i].domain].n++;
+	for (size_t i = 0; i < input->n_vcpus; i++) {
+		unsigned int domain = input->vcpus[i].domain;
+		uint32_t wanted_ppm;
+
+		if (!wants_share(&plan->vcpus[i]))
 			continue;
+		wanted_ppm = claim_ppm(&plan->vcpus[i].profile, &plan->domains[domain],
+		                       a->domains[domain].n);
+		a->domains[domain].wanted_ppm += wanted_ppm;
 		a->vcpus[a->n] = i;
-		a->demands[a->n].set = set_index(a, input->vcpus[i].cpus);
-		a->demands[a->n++].share_permille = domain->profile.share_permille;
+		a->demands[a->n++] = (struct admission_demand){
+		        .set = set_index(a, input->vcpus[i].cpus),
+		        .share_ppm = wanted_ppm,
+		};
 	}
-	return 0;
+}
+
+static uint32_t scaled(uint32_t share_permille, uint64_t got_ppm, uint64_t wanted_ppm)
+{
+	return wanted_ppm ? (uint32_t)(share_permille * got_ppm / wanted_ppm) : 0;
+}
+
+/* Of its share, a vCPU gets the part that it got of its claim; a domain, that of all its claims. */
+static void shares_give(const struct plan_input *input, struct applicants *a, struct plan *plan)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct plan_vcpu *vcpu = &plan->vcpus[a->vcpus[i]];
+		unsigned int domain = input->vcpus[a->vcpus[i]].domain;
+		uint32_t wanted_ppm = claim_ppm(&vcpu->profile, &plan->domains[domain],
+		                                a->domains[domain].n);
+
+		vcpu->profile.share_permille = scaled(vcpu->profile.share_permille,
+		                                      a->demands[i].share_ppm, wanted_ppm);
+		if (vcpu->profile.share_permille < SHARE_PERMILLE_MIN)
+			vcpu->holds |= POLICY_HOLD(POLICY_REASON_ADMISSION);
+		a->domains[domain].got_ppm += a->demands[i].share_ppm;
+	}
+	for (size_t d = 0; d < input->n_domains; d++) {
+		struct pvs_bucket_rule *rule = &plan->domains[d].rule;
+		uint32_t share = scaled((uint32_t)rule->share_permille, a->domains[d].got_ppm,
+		                        a->domains[d].wanted_ppm);
+
+		if (a->domains[d].n)
+			rule->share_permille = MAX(share, 1U);
+	}
 }
 
 /* Every vCPU has its domain's profile, with the share that its CPUs have for it. */
@@ -197,10 +266,11 @@ static int shares_assign(const struct plan_input *input, struct plan *plan)
 {
 	CLEANUP(applicants_free) struct applicants a = {0};
 	struct admission_sets sets;
-	int r = applicants_collect(input, plan, &a);
+	int r = applicants_new(input, &a);
 
 	if (r < 0)
 		return r;
+	applicants_collect(input, plan, &a);
 	sets = (struct admission_sets){
 	        .n = a.n_sets,
 	        .cpus = a.cpus,
@@ -208,9 +278,65 @@ static int shares_assign(const struct plan_input *input, struct plan *plan)
 	        .userdata = &a,
 	};
 	admission_scale(a.demands, a.n, &sets, input->host.cpu_share_permille);
-	for (size_t i = 0; i < a.n; i++)
-		plan->vcpus[a.vcpus[i]].profile.share_permille = a.demands[i].share_permille;
+	shares_give(input, &a, plan);
 	return 0;
+}
+
+/* ---- slots ---- */
+
+/* How many slots a domain has at most: as many as fit if each has so many, or all that it needs. */
+static uint32_t slots_level(const struct plan_input *input, const struct plan *plan)
+{
+	uint32_t low = 0, high = input->host.slots;
+
+	while (low < high) {
+		uint32_t level = low + (high - low + 1) / 2;
+		uint64_t used = 0;
+
+		for (size_t i = 0; i < input->n_domains; i++)
+			used += MIN(plan->domains[i].n_proven, level);
+		if (used <= input->host.slots)
+			low = level;
+		else
+			high = level - 1;
+	}
+	return low;
+}
+
+/* A thread that only has a vCPU's name gets no slot: a domain could have any number of these. */
+static bool may_be_traced(const struct plan_vcpu_input *in, const struct profile *profile)
+{
+	return in->proven && profile->mode != PROFILE_OFF;
+}
+
+/*
+ * Where the vCPUs are more than the slots, those domains that have the most give up what is above
+ * one level for all: a domain with many vCPUs takes no slots from one with few.
+ */
+static void slots_assign(const struct plan_input *input, struct plan *plan)
+{
+	uint32_t level;
+
+	for (size_t i = 0; i < input->n_vcpus; i++) {
+		struct plan_domain *domain = &plan->domains[input->vcpus[i].domain];
+
+		domain->n_proven += may_be_traced(&input->vcpus[i], &domain->profile);
+	}
+	level = slots_level(input, plan);
+	for (size_t i = 0; i < input->n_vcpus; i++) {
+		struct plan_domain *domain = &plan->domains[input->vcpus[i].domain];
+		struct plan_vcpu *vcpu = &plan->vcpus[i];
+
+		if (!may_be_traced(&input->vcpus[i], &domain->profile))
+			vcpu->untraced = domain->profile.mode == PROFILE_OFF
+			                         ? POLICY_REASON_PROFILE
+			                         : POLICY_REASON_UNPROVEN;
+		else if (domain->n_slots == level)
+			vcpu->untraced = POLICY_REASON_NO_SLOT;
+		else
+			vcpu->traced = true;
+		domain->n_slots += vcpu->traced;
+	}
 }
 
 /* ---- one vCPU ---- */
@@ -235,8 +361,6 @@ static uint32_t vcpu_holds(const struct plan_host *host, const struct plan_domai
 		holds |= POLICY_HOLD(POLICY_REASON_HOUSEKEEPING);
 	if (profile->mode == PROFILE_BOOST && !boosts_by_rt(profile))
 		holds |= POLICY_HOLD(POLICY_REASON_LEVERS);
-	if (boosts_by_rt(profile) && profile->share_permille < SHARE_PERMILLE_MIN)
-		holds |= POLICY_HOLD(POLICY_REASON_ADMISSION);
 	return holds;
 }
 
@@ -280,15 +404,13 @@ static void plan_standing(const struct plan_host *host, const struct plan_vcpu_i
 		ret->util_min = ret->profile.util_min;
 }
 
+/* What does not depend on the other vCPUs. */
 static void plan_vcpu(const struct plan_input *input, const struct plan_vcpu_input *in,
                       struct plan_vcpu *ret)
 {
 	const struct plan_domain_input *domain = &input->domains[in->domain];
 
-	ret->traced = ret->profile.mode != PROFILE_OFF;
 	ret->holds = vcpu_holds(&input->host, domain, in, &ret->profile);
-	plan_rt_budget(&input->host, in, ret);
-	plan_standing(&input->host, in, ret);
 	if (in->index < domain->n_pages)
 		ret->page_generation = domain->page_generation;
 }
@@ -300,14 +422,19 @@ int plan_make(const struct plan_input *input, struct plan *ret)
 	ret->holds = plan_host_holds(&input->host.switches);
 	for (size_t i = 0; i < input->n_domains; i++)
 		plan_domain(&input->host, &input->domains[i], &ret->domains[i]);
-	for (size_t i = 0; i < input->n_vcpus; i++)
+	for (size_t i = 0; i < input->n_vcpus; i++) {
 		ret->vcpus[i] = (struct plan_vcpu){
 		        .profile = ret->domains[input->vcpus[i].domain].profile,
 		};
+		plan_vcpu(input, &input->vcpus[i], &ret->vcpus[i]);
+	}
+	slots_assign(input, ret);
 	r = shares_assign(input, ret);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < input->n_vcpus; i++)
-		plan_vcpu(input, &input->vcpus[i], &ret->vcpus[i]);
+	for (size_t i = 0; i < input->n_vcpus; i++) {
+		plan_rt_budget(&input->host, &input->vcpus[i], &ret->vcpus[i]);
+		plan_standing(&input->host, &input->vcpus[i], &ret->vcpus[i]);
+	}
 	return 0;
 }

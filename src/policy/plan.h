@@ -10,6 +10,7 @@
  * there is none of that name.
  */
 
+#include "core/bucket.h"
 #include "policy/policy.h"
 #include "policy/profile.h"
 #include "util/base.h"
@@ -36,7 +37,10 @@ enum plan_metadata_rule {
 struct plan_host {
 	struct plan_switches switches;
 	enum plan_metadata_rule metadata;
-	uint32_t cpu_share_permille;  /* of each CPU, that may be promised */
+	uint32_t cpu_share_permille;    /* of each CPU, that may be promised */
+	uint32_t domain_share_permille; /* of one CPU, for all vCPUs of a domain together */
+	uint64_t domain_burst_ns;
+	uint32_t slots;               /* so many vCPUs can be traced */
 	bool grants_rt_budgets;       /* where a cgroup has too little for real-time threads */
 	size_t cpu_words;             /* of every set of CPUs: CPU n is bit n % 64 of word n / 64 */
 	const uint64_t *housekeeping; /* a vCPU confined to these is not boosted; empty: none */
@@ -112,10 +116,14 @@ struct plan_domain {
 	bool share_by_metadata;  /* its metadata asked for less than the profile gives */
 	bool burst_by_metadata;
 	enum plan_metadata_use metadata_use;
+	struct pvs_bucket_rule rule; /* of the bucket of all its vCPUs */
+	uint32_t n_proven;           /* vCPUs whose threads are proven to be that */
+	uint32_t n_slots;            /* so many of these have slots, the first ones */
 };
 
 struct plan_vcpu {
-	bool traced;              /* else nothing below counts */
+	bool traced;                 /* else only @untraced counts */
+	enum policy_reason untraced; /* PROFILE, UNPROVEN or NO_SLOT */
 	struct profile profile;   /* its domain's, with the share that its CPUs have for it */
 	uint32_t holds;           /* those that come from outside; the policy has its own, too */
 	bool keeps_rt_budget;     /* what its cgroup was granted stays */

@@ -131,7 +131,7 @@ static void plan_next(struct known_domain *domain, const struct known_scan *scan
 	doublings = MIN(domain->step, 16u);
 	delay = MIN(SETTLE_FIRST_NS << doublings, scan->rescan_ns);
 	/* Thousands of threads, one of them never confirmed, must not cost a CPU. */
-	if ((notes & MAPPING_TRUNCATED) && domain->step >= SETTLE_STEPS)
+	if ((notes & (MAPPING_TRUNCATED | MAPPING_UNLISTED)) && domain->step >= SETTLE_STEPS)
 		delay = FULL_INTERVALS * scan->rescan_ns;
 	if (unsure || domain->step < SETTLE_STEPS) {
 		domain->step++;

@@ -169,6 +169,20 @@ static size_t accept_of(const struct candidate *same, size_t n, unsigned int *no
 	return same[0].proof != VCPU_PROOF_NONE && same[1].proof == VCPU_PROOF_NONE;
 }
 
+/* A process may give any number of threads such a name; only a few of these need to be seen. */
+static bool may_list(const struct candidate *candidate, unsigned int *n_unproven,
+                     unsigned int *notes)
+{
+	if (candidate->proof != VCPU_PROOF_NONE)
+		return true;
+	if (*n_unproven == DOMAIN_UNPROVEN_MAX) {
+		*notes |= MAPPING_UNLISTED;
+		return false;
+	}
+	(*n_unproven)++;
+	return true;
+}
+
 static void accept_vcpu(struct domain *domain, const struct candidate *candidate)
 {
 	struct vcpu_thread *vcpu = &domain->vcpus[domain->n_vcpus++];
@@ -184,6 +198,7 @@ static void accept_vcpu(struct domain *domain, const struct candidate *candidate
 static int accept_vcpus(struct domain *domain, const struct candidate *candidates, size_t n,
                         unsigned int *notes)
 {
+	unsigned int n_unproven = 0;
 	size_t i, same, accepted;
 	int r;
 
@@ -192,6 +207,8 @@ static int accept_vcpus(struct domain *domain, const struct candidate *candidate
 			if (candidates[i + same].index != candidates[i].index)
 				break;
 		accepted = accept_of(&candidates[i], same, notes);
+		if (accepted && !may_list(&candidates[i], &n_unproven, notes))
+			accepted = 0;
 		if (accepted)
 			accept_vcpu(domain, &candidates[i]);
 		for (; accepted < same; accepted++) {

@@ -25,6 +25,7 @@ enum mapping_note {
 	MAPPING_UNCONFIRMED = 1 << 2, /* nothing confirms the name of a vCPU thread (yet) */
 	MAPPING_CONFLICT = 1 << 3,    /* the sources contradict each other about a vCPU */
 	MAPPING_DUPLICATE = 1 << 4,   /* several threads claim to be the same vCPU */
+	MAPPING_UNLISTED = 1 << 5,    /* more than DOMAIN_UNPROVEN_MAX are not confirmed (yet) */
 };
 
 /** One thread at one moment. */

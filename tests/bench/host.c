@@ -44,9 +44,9 @@ static uint32_t admitted_permille(const struct options *o, const struct profile 
 	struct admission_sets sets = {.n = 1, .cpus = &cpus, .within = same_set};
 
 	for (unsigned int i = 0; i < o->victims.n; i++)
-		claims[i] = (struct admission_demand){0, profile->share_permille};
+		claims[i] = (struct admission_demand){0, profile->share_permille * 1000};
 	admission_scale(claims, o->victims.n, &sets, stack->caps.cpu_share_permille);
-	return claims[0].share_permille;
+	return claims[0].share_ppm / 1000;
 }
 
 static int boost(const struct options *o, struct stack *stack, const struct victims *victims,

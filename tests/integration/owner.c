@@ -3,6 +3,7 @@
  * A QEMU that is hostile, in the eyes of pvschedd's procfs source: its vCPU thread sleeps and
  * wakes, and each time it finds itself with a real-time class it changes what OWNER_WAY says. It
  * prints the outcome, if it is not the last one. With OWNER_SPIN_US it works for so long then. With
+ * OWNER_NAMES it has so many more threads that have the names of vCPUs, and sleep. With
  * OWNER_SANDBOX it may do no more than QEMU under libvirt: -sandbox
  * on,spawn=deny,resourcecontrol=deny.
  */
@@ -220,6 +221,30 @@ static void *vcpu(void *unused)
 	return unused;
 }
 
+static void *named(void *index)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "CPU %u/TCG", (unsigned int)(uintptr_t)index);
+	prctl(PR_SET_NAME, name);
+	for (;;)
+		pause();
+	return index;
+}
+
+static bool make_names(unsigned int n)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (unsigned int i = 1; i <= n; i++)
+		if (pthread_create(&thread, &small, named, (void *)(uintptr_t)i) != 0)
+			return false;
+	return true;
+}
+
 /* Each of them is EPERM; else, the program is to go on and try. */
 static void confine(void)
 {
@@ -255,6 +280,7 @@ static void confine(void)
 
 int main(void)
 {
+	const char *names = getenv("OWNER_NAMES");
 	pthread_t thread;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -263,7 +289,8 @@ int main(void)
 		return EXIT_FAILURE;
 	if (getenv("OWNER_SANDBOX"))
 		confine();
-	if (pthread_create(&thread, NULL, vcpu, NULL) != 0)
+	if (pthread_create(&thread, NULL, vcpu, NULL) != 0 ||
+	    (names && !make_names((unsigned int)atoi(names))))
 		return EXIT_FAILURE;
 	for (;;)
 		pause();

@@ -38,17 +38,18 @@ ORIGINALS = {"other": {"policy": os.SCHED_OTHER, "nice": 7}, "idle": {"policy": 
 class Owner(Bare):
     """A process that plays QEMU, with the way of tests/integration/owner.c."""
 
-    def __init__(self, name, binary, way, sandbox=False, spin_us=0, **kwargs):
+    def __init__(self, name, binary, way, sandbox=False, spin_us=0, names=0, smp=1, **kwargs):
         super().__init__(name, **kwargs)
-        given = {"OWNER_WAY": way, "OWNER_SPIN_US": str(spin_us), "OWNER_GROUP": f"{self._group}/cgroup.procs"}
+        self._names = names
+        given = {"OWNER_WAY": way, "OWNER_SPIN_US": str(spin_us), "OWNER_NAMES": str(names), "OWNER_GROUP": f"{self._group}/cgroup.procs"}
         if sandbox:
             given["OWNER_SANDBOX"] = "1"
         self._argv = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env",
                       *(f"{key}={value}" for key, value in given.items()), binary,
-                      "-name", f"guest={name},debug-threads=on", "-uuid", self.uuid, "-accel", "tcg", "-smp", "1"]
+                      "-name", f"guest={name},debug-threads=on", "-uuid", self.uuid, "-accel", "tcg", "-smp", str(smp)]
 
     def _greets(self):
-        return self.alive() and self.tids()
+        return self.alive() and len(self.tids()) == 1 + self._names
 
 
 @pytest.fixture
@@ -60,12 +61,14 @@ def begin(scene, tmp_path):
         if directory.stat().st_uid == os.getuid() and str(directory).startswith("/tmp/pytest"):
             directory.chmod(0o755)
 
-    def begin(way, original="other", **kwargs):
-        qemu = scene.bare(name="pvsched-owner", make=Owner, binary=binary, way=way, **kwargs)
+    def begin(way, original="other", daemon=True, name="pvsched-owner", **kwargs):
+        qemu = scene.bare(name=name, make=Owner, binary=binary, way=way, **kwargs)
+        if not daemon:
+            return qemu
         attributes.write(qemu.tid, **ORIGINALS[original])
         before = attributes.read(qemu.tid)
         daemon = scene.daemon(config={
-            "default_profile": "observe", "domains": {"name": {qemu.name: {"profile": "latency"}}},
+            "default_profile": "observe", "domains": {"glob": {"pvsched-*": {"profile": "latency"}}},
             "host": {"discovery": ["procfs"], "qemu_executables": [f"{tmp_path}/qemu-*"], "qemu_users": [str(UID)],
                      "rt_priority": PRIORITY}})
         return qemu, before, daemon
@@ -145,3 +148,33 @@ def test_a_lower_priority_is_bounded(begin, scene):
     permille = (last["boosted_ns"] - first["boosted_ns"]) / elapsed / 1e6
     scene.figures.setdefault("boosted permille of a vCPU that lowers its priority (share 200)", []).append(permille)
     assert 0 < permille <= share * 1.1
+
+
+def shares(daemon, qemu):
+    return [vcpu["share_permille"] for vcpu in daemon.ctl_json("show", qemu.uuid)["domain"]["vcpus"]]
+
+
+def test_names_buy_nothing(begin):
+    """511 threads with the names of vCPUs, and one vCPU by its command line: no slot, and no share of others."""
+    liar = begin("none", daemon=False, name="pvsched-liar", names=511)
+    honest, _, daemon = begin("none")
+    daemon.wait_boosted(honest)
+    vcpu = daemon.wait_boosted(liar)
+    seen = daemon.status()
+    assert seen["slots"] == {"total": 4096, "used": 2, "without": 0}
+    assert shares(daemon, honest) == [200]
+    others = [one for one in seen["vcpus"] if one["domain"] == liar.name and one["vcpu"] != vcpu["vcpu"]]
+    assert 0 < len(others) <= 16 and {one["reason"] for one in others} == {"unproven"}
+    assert {one["state"] for one in others} == {"off"}
+
+
+def test_many_vcpus_take_no_more_than_their_domains_share(begin):
+    """512 vCPUs that the command line does name: all of them claim what one domain may have."""
+    begin("none", daemon=False, name="pvsched-liar", names=511, smp=512)
+    honest, _, daemon = begin("none")
+    daemon.wait_boosted(honest)
+    caps = daemon.status()["caps"]
+    room, claims = caps["cpu_share_permille"] * os.cpu_count(), caps["domain_share_permille"] + 200
+    proc.wait_for(lambda: shares(daemon, honest) == [200 * min(room, claims) // claims], 5, "the honest one's share")
+    late = begin("none", daemon=False, name="pvsched-late")
+    daemon.wait_boosted(late)

@@ -26,6 +26,7 @@ def test_status_has_all_members(scene):
         assert isinstance(status["sources"][source]["detail"], str)
     assert status["caps"]["cpu_share_permille"] == 300
     assert status["caps"]["domain_share_permille"] == 500
+    assert status["slots"] == {"total": 4096, "used": 1, "without": 0}
     assert len(status["cpus"]) == os.cpu_count()
     assert {"rt_permille", "burst_used_permille"} <= set(status["cpus"][0])
     vcpu = daemon.vcpu(domain)

@@ -25,41 +25,41 @@ static void scale(struct admission_demand *claims, size_t n, const uint32_t *mas
 static void test_what_fits_is_untouched(void)
 {
 	uint32_t masks[] = {0x3};
-	struct admission_demand claims[] = {{0, 200}, {0, 200}, {0, 200}};
+	struct admission_demand claims[] = {{0, 200000}, {0, 200000}, {0, 200000}};
 
 	scale(claims, 3, masks, 1, 300);
 	for (int i = 0; i < 3; i++)
-		CHECK_INT(claims[i].share_permille, 200);
+		CHECK_INT(claims[i].share_ppm, 200000);
 }
 
 static void test_scaled_down_alike(void)
 {
 	uint32_t masks[] = {0x1};
-	struct admission_demand claims[] = {{0, 200}, {0, 200}, {0, 100}};
+	struct admission_demand claims[] = {{0, 200000}, {0, 200000}, {0, 100000}};
 
 	scale(claims, 3, masks, 1, 250);
-	CHECK_INT(claims[0].share_permille, 100);
-	CHECK_INT(claims[1].share_permille, 100);
-	CHECK_INT(claims[2].share_permille, 50);
+	CHECK_INT(claims[0].share_ppm, 100000);
+	CHECK_INT(claims[1].share_ppm, 100000);
+	CHECK_INT(claims[2].share_ppm, 50000);
 }
 
 static void test_pinned_ones_do_not_starve_the_free(void)
 {
 	uint32_t masks[] = {0x1, 0x3};
-	struct admission_demand claims[] = {{0, 200}, {0, 200}, {1, 200}};
+	struct admission_demand claims[] = {{0, 200000}, {0, 200000}, {1, 200000}};
 
 	scale(claims, 3, masks, 2, 300);
-	CHECK_INT(claims[0].share_permille, 150);
-	CHECK_INT(claims[2].share_permille, 200);
+	CHECK_INT(claims[0].share_ppm, 150000);
+	CHECK_INT(claims[2].share_ppm, 200000);
 }
 
 static void test_no_cpu_no_share(void)
 {
 	uint32_t masks[] = {0};
-	struct admission_demand claims[] = {{0, 200}};
+	struct admission_demand claims[] = {{0, 200000}};
 
 	scale(claims, 1, masks, 1, 300);
-	CHECK_INT(claims[0].share_permille, 0);
+	CHECK_INT(claims[0].share_ppm, 0);
 }
 
 /* For every set, whatever the order and the numbers: what is given is what there is, at most. */
@@ -79,7 +79,7 @@ static void test_never_above_the_cap(void)
 		for (size_t i = 0; i < n; i++) {
 			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
 			claims[i].set = (unsigned int)(seed >> 33) % 6;
-			claims[i].share_permille = (uint32_t)(seed >> 45) % 1000;
+			claims[i].share_ppm = (uint32_t)(seed >> 45) % 1000000;
 		}
 		scale(claims, n, masks, 6, 300);
 		for (unsigned int set = 0; set < 6; set++) {
@@ -87,8 +87,8 @@ static void test_never_above_the_cap(void)
 
 			for (size_t i = 0; i < n; i++)
 				if (within(claims[i].set, set, masks))
-					sum += claims[i].share_permille;
-			CHECK(sum <= 300u * (unsigned int)__builtin_popcount(masks[set]));
+					sum += claims[i].share_ppm;
+			CHECK(sum <= 300000u * (unsigned int)__builtin_popcount(masks[set]));
 		}
 	}
 }

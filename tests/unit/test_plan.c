@@ -40,6 +40,9 @@ static void begin(struct scene *s)
 	                                     .booster_realtime = true},
 	                        .metadata = PLAN_METADATA_HONOUR,
 	                        .cpu_share_permille = 1000,
+	                        .domain_share_permille = 1000,
+	                        .domain_burst_ns = 7,
+	                        .slots = 64,
 	                        .grants_rt_budgets = true,
 	                        .cpu_words = 1,
 	                        .housekeeping = no_cpu,
@@ -315,6 +318,85 @@ static void test_admission_holds_what_is_too_small(void)
 	CHECK_INT(s.planned_vcpus[0].holds, 0);
 }
 
+static void with_quota(struct scene *s)
+{
+	s->vcpus[0].quota = true;
+}
+
+static void with_pause(struct scene *s)
+{
+	s->domains[0].paused = true;
+}
+
+static void with_release(struct scene *s)
+{
+	s->domains[0].released = true;
+}
+
+static void without_proof(struct scene *s)
+{
+	s->vcpus[0].proven = false;
+}
+
+static void with_housekeeping(struct scene *s)
+{
+	s->input.host.housekeeping = two_cpus;
+}
+
+/* What can't be boosted now claims nothing: the other vCPU of the CPU has all of its share. */
+static void test_admission_counts_what_may_be_boosted(void)
+{
+	void (*const changes[])(struct scene *s) = {with_quota, with_pause, with_release,
+	                                            without_proof, with_housekeeping};
+
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		struct scene s;
+
+		begin(&s);
+		s.input.n_domains = s.input.n_vcpus = 2;
+		s.input.host.cpu_share_permille = 200;
+		s.vcpus[0].cpus = cpu_0;
+		s.vcpus[1].cpus = cpu_0;
+		s.vcpus[1].domain = 1;
+		make(&s);
+		CHECK_INT(s.planned_vcpus[1].profile.share_permille, 100);
+		changes[i](&s);
+		if (changes[i] == with_housekeeping) {
+			s.input.host.housekeeping = cpu_0;
+			s.vcpus[1].cpus = two_cpus;
+		}
+		make(&s);
+		CHECK(s.planned_vcpus[0].holds);
+		CHECK_INT(s.planned_vcpus[1].profile.share_permille, 200);
+		CHECK_INT(s.planned_vcpus[1].holds, 0);
+	}
+}
+
+/* However many vCPUs a domain has, it claims no more than its own share. */
+static void test_a_domain_claims_its_share(void)
+{
+	struct scene s;
+
+	begin(&s);
+	s.input.n_domains = 2;
+	s.input.n_vcpus = VCPUS;
+	s.input.host.domain_share_permille = 300;
+	s.vcpus[VCPUS - 1].domain = 1;
+	s.input.host.cpu_share_permille = 250; /* 500 of two CPUs: 300 and 200 */
+	make(&s);
+	for (unsigned int i = 0; i < VCPUS; i++)
+		CHECK_INT(s.planned_vcpus[i].profile.share_permille, 200);
+	CHECK_INT(s.planned_domains[0].rule.share_permille, 300);
+	CHECK_INT(s.planned_domains[1].rule.share_permille, 300);
+	CHECK_U64(s.planned_domains[1].rule.burst_ns, 7);
+	s.input.host.cpu_share_permille = 125; /* half of it: each has half */
+	make(&s);
+	for (unsigned int i = 0; i < VCPUS; i++)
+		CHECK_INT(s.planned_vcpus[i].profile.share_permille, 100);
+	CHECK_INT(s.planned_domains[0].rule.share_permille, 150);
+	CHECK_INT(s.planned_domains[1].rule.share_permille, 150);
+}
+
 /* A budget is the share and a margin, where one may be granted; holds that come and go keep it. */
 static void test_rt_budgets(void)
 {
@@ -389,6 +471,85 @@ static void test_traced(void)
 	CHECK(!s.planned_vcpus[0].traced);
 }
 
+/* The number of slots of each of three domains. */
+static void check_slots(uint32_t slots, const uint32_t n[3], const uint32_t expected[3])
+{
+	static struct plan_domain_input domains[3];
+	static struct plan_domain planned_domains[3];
+	static struct plan_vcpu_input vcpus[3000];
+	static struct plan_vcpu planned_vcpus[3000];
+	struct plan plan = {.domains = planned_domains, .vcpus = planned_vcpus};
+	struct scene s;
+	size_t i = 0;
+
+	begin(&s);
+	s.input.host.slots = slots;
+	s.input.n_domains = 3;
+	s.input.domains = domains;
+	s.input.vcpus = vcpus;
+	for (unsigned int domain = 0; domain < 3; domain++) {
+		domains[domain] = s.domains[0];
+		for (unsigned int index = 0; index < n[domain]; index++, i++) {
+			vcpus[i] = s.vcpus[0];
+			vcpus[i].domain = domain;
+			vcpus[i].index = index;
+		}
+	}
+	s.input.n_vcpus = i;
+	CHECK_INT(plan_make(&s.input, &plan), 0);
+	i = 0;
+	for (unsigned int domain = 0; domain < 3; domain++) {
+		CHECK_INT(planned_domains[domain].n_proven, n[domain]);
+		CHECK_INT(planned_domains[domain].n_slots, expected[domain]);
+		for (unsigned int index = 0; index < n[domain]; index++, i++) {
+			CHECK_INT(planned_vcpus[i].traced, index < expected[domain]);
+			if (!planned_vcpus[i].traced)
+				CHECK_INT(planned_vcpus[i].untraced, POLICY_REASON_NO_SLOT);
+		}
+	}
+}
+
+/* A domain that has many vCPUs takes no slot from one that has few. */
+static void test_slots(void)
+{
+	static const struct {
+		uint32_t slots, n[3], expected[3];
+	} table[] = {
+	        {10, {1, 2, 3}, {1, 2, 3}},
+	        {6, {1, 2, 3}, {1, 2, 3}},
+	        {10, {512, 512, 4}, {3, 3, 3}},
+	        {11, {512, 512, 3}, {4, 4, 3}},
+	        {1024, {1000, 1000, 4}, {510, 510, 4}},
+	        {3, {512, 512, 512}, {1, 1, 1}},
+	        {2, {5, 5, 5}, {0, 0, 0}},
+	        {0, {1, 0, 1}, {0, 0, 0}},
+	        {4, {0, 9, 0}, {0, 4, 0}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		check_slots(table[i].slots, table[i].n, table[i].expected);
+}
+
+/* A thread that only has the name of a vCPU, or whose profile is off, has no slot. */
+static void test_untraced(void)
+{
+	struct scene s;
+
+	begin(&s);
+	s.input.n_vcpus = 2;
+	s.input.host.slots = 1;
+	s.vcpus[0].proven = false;
+	make(&s);
+	CHECK(!s.planned_vcpus[0].traced);
+	CHECK_INT(s.planned_vcpus[0].untraced, POLICY_REASON_UNPROVEN);
+	CHECK_INT(s.planned_vcpus[0].holds, POLICY_HOLD(POLICY_REASON_UNPROVEN));
+	CHECK(s.planned_vcpus[1].traced);
+	s.domains[0].configured = OFF;
+	make(&s);
+	CHECK_INT(s.planned_vcpus[0].untraced, POLICY_REASON_PROFILE);
+	CHECK_INT(s.planned_vcpus[1].untraced, POLICY_REASON_PROFILE);
+}
+
 /* A vCPU has a page where the domain has pages and one of them is the vCPU's. */
 static void test_pages(void)
 {
@@ -442,31 +603,6 @@ static void test_profile_equal(void)
 	b = a;
 	b.name[0] = 'y';
 	CHECK(!profile_equal(&a, &b));
-}
-
-static void with_quota(struct scene *s)
-{
-	s->vcpus[0].quota = true;
-}
-
-static void with_pause(struct scene *s)
-{
-	s->domains[0].paused = true;
-}
-
-static void with_release(struct scene *s)
-{
-	s->domains[0].released = true;
-}
-
-static void without_proof(struct scene *s)
-{
-	s->vcpus[0].proven = false;
-}
-
-static void with_housekeeping(struct scene *s)
-{
-	s->input.host.housekeeping = two_cpus;
 }
 
 static void without_tracer(struct scene *s)
@@ -577,5 +713,6 @@ TEST_MAIN(TEST(test_precedence), TEST(test_metadata_use), TEST(test_metadata_onl
           TEST(test_holds_of_the_host), TEST(test_holds_of_a_vcpu), TEST(test_housekeeping),
           TEST(test_admission_scales_alike), TEST(test_admission_counts_boosts_alone),
           TEST(test_admission_holds_what_is_too_small), TEST(test_rt_budgets),
-          TEST(test_rt_budgets_end), TEST(test_traced), TEST(test_pages), TEST(test_profile_equal),
+          TEST(test_rt_budgets_end), TEST(test_traced), TEST(test_slots), TEST(test_untraced),
+          TEST(test_admission_counts_what_may_be_boosted), TEST(test_a_domain_claims_its_share), TEST(test_pages), TEST(test_profile_equal),
           TEST(test_standing_levers), TEST(test_levers), TEST(test_nothing))
