@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "boost/booster_private.h"
 #include "boost/booster_thread.h"
@@ -12,6 +13,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/thread.h"
+
+/* A turn takes microseconds: at first it is waited for without sleeping. */
+#define READ_SPINS    8
+#define READ_TRIES    40
+#define READ_PAUSE_US 50
 
 /* ---- the call ---- */
 
@@ -318,6 +324,27 @@ int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
 	return booster_call(booster, do_boost, &(struct boost_args){slot, until_ns});
 }
 
+/*
+ * @fn reads what the booster changes, and changes nothing. It is run here, and again if the booster
+ * had a turn meanwhile: what it read then may be torn. One that is awake all the time is asked.
+ */
+static int read_between_turns(struct booster *booster, call_fn *fn, void *arg)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint32_t turn = atomic_load_explicit(&booster->turn, memory_order_acquire);
+
+		if (turn % 2 == 0) {
+			fn(booster, arg);
+			atomic_thread_fence(memory_order_acquire);
+			if (atomic_load_explicit(&booster->turn, memory_order_relaxed) == turn)
+				return 0;
+		}
+		if (i >= READ_SPINS)
+			usleep(READ_PAUSE_US);
+	}
+	return booster_call(booster, fn, arg);
+}
+
 struct read_args {
 	unsigned int slot;
 	struct booster_vcpu *ret;
@@ -338,7 +365,7 @@ static int do_read(struct booster *b, void *arg)
 
 int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu *ret)
 {
-	return booster_call(booster, do_read, &(struct read_args){slot, ret});
+	return read_between_turns(booster, do_read, &(struct read_args){slot, ret});
 }
 
 /* ---- the host ---- */
@@ -369,7 +396,7 @@ static int do_read_totals(struct booster *b, void *arg)
 
 int booster_read_totals(struct booster *booster, struct booster_totals *ret)
 {
-	return booster_call(booster, do_read_totals, ret);
+	return read_between_turns(booster, do_read_totals, ret);
 }
 
 struct set_cpus_args {

@@ -97,6 +97,10 @@ int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
 /** New caps of the host. */
 int booster_set_caps(struct booster *booster, const struct host_caps *caps);
 
+/**
+ * What the booster knows of a vCPU, and of all. Wakes it only if it is awake all the time. Returns
+ * 0, or -errno.
+ */
 int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu *ret);
 int booster_read_totals(struct booster *booster, struct booster_totals *ret);
 

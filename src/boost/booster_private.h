@@ -4,6 +4,7 @@
 /* What the booster has: for booster.c, booster_thread.c, events.c and step.c alone. */
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "boost/accounts.h"
 #include "boost/actuator.h"
@@ -25,6 +26,9 @@ struct booster_slot {
 
 struct booster {
 	pthread_t thread;
+	/* Odd while the thread works on what is below, even while it sleeps: a sequence count, by
+	   which other threads read without waking it. */
+	_Atomic uint32_t turn;
 	const struct accounts *accounts;
 	struct ledger *ledger;
 	struct booster_source source;

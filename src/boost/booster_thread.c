@@ -37,12 +37,28 @@ static void check_guardian(struct booster *b)
 	notes_add(&b->notes, BOOSTER_NOTE_GUARDIAN, 0, 0);
 }
 
+/* Before it, all that the turn changed can be seen. */
+static void turn_end(struct booster *b)
+{
+	atomic_store_explicit(&b->turn, b->turn + 1, memory_order_release);
+}
+
+/* After it, no change can be seen before the turn has begun. */
+static void turn_begin(struct booster *b)
+{
+	atomic_store_explicit(&b->turn, b->turn + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+}
+
 /* Returns true if the main thread may have posted a call. */
 static bool wait_for_work(struct booster *b)
 {
 	uint64_t at_ns = MIN(policy_next_ns(b->policy), pages_next_ns(b->pages));
-	uint32_t ready = wait_until(b->wait, b->more_events ? 0 : at_ns);
+	uint32_t ready;
 
+	turn_end(b);
+	ready = wait_until(b->wait, b->more_events ? 0 : at_ns);
+	turn_begin(b);
 	b->totals.wakeups++;
 	return ready & UINT32_C(1) << BOOSTER_WAITS_FOR_CALL;
 }
@@ -119,6 +135,7 @@ void *booster_main(void *userdata)
 	if (b->wait_wanted == BOOSTER_WAIT_IO_URING)
 		b->totals.wait_error = wait_use_io_uring(b->wait);
 	b->start_result = sched_make_self_fifo(b->priority);
+	turn_begin(b);
 	while (!b->ends) {
 		called = wait_for_work(b);
 		check_guardian(b);
@@ -129,5 +146,6 @@ void *booster_main(void *userdata)
 		if (called)
 			calls_serve(&b->calls, b);
 	}
+	turn_end(b);
 	return NULL;
 }

@@ -198,6 +198,9 @@ static int client_next(struct control_client *client, const struct control_ops *
 	}
 	if (size == 0)
 		return 0;
+	client->waits = !control_server_take(client->server, client);
+	if (client->waits)
+		return 0;
 	memcpy(line, client->in, size - 1);
 	client->in_size -= size;
 	memmove(client->in, client->in + size, client->in_size);
@@ -221,6 +224,8 @@ int control_client_turn(struct control_client *client, const struct control_ops 
 		malloc_trim(0);
 		client->out_large = false;
 	}
+	if (client->waits)
+		return sd_event_source_set_io_events(client->source, 0);
 	sending = client->out || client_line(client) > 0;
 	if (!sending && (client->eof || client->closing))
 		return -ESHUTDOWN;

@@ -17,6 +17,7 @@ struct control_client {
 	uint64_t progress_ns; /* when it connected, was answered, or had read the last answer */
 	bool eof;             /* it sends no more; buffered requests are still answered */
 	bool closing;         /* drop it as soon as it has read the answer */
+	bool waits;           /* its user asked too often: heard again at the server's next tick */
 	char *out;            /* one answer, or NULL; owned */
 	size_t out_size;
 	size_t out_sent;
@@ -36,6 +37,9 @@ struct control_client *control_client_free(struct control_client *client);
 
 /** Number of bytes of the answer that are not sent yet. */
 size_t control_client_queued(const struct control_client *client);
+
+/** Whether @client's user may make a request now; counts it. */
+bool control_server_take(struct control_server *server, const struct control_client *client);
 
 /**
  * The client's turn in the loop. Sends the rest of an answer, or receives, and handles at most one

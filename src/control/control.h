@@ -83,7 +83,8 @@ bool control_verb_changes(enum control_verb verb);
  * 0600 if there is no such group or @group is NULL. An old socket at @path is replaced, so the
  * caller must make sure that no other daemon runs. @ops is copied.
  *
- * The server keeps at most CONTROL_CLIENTS_MAX clients. When another one connects, the user with
+ * A user other than root may make CONTROL_RATE_PER_S requests a second (rate.h). What is more waits
+ * for up to a second. The server keeps at most CONTROL_CLIENTS_MAX clients. When another one connects, the user with
  * the most connections loses the connection that was idle longest. A client is dropped when it does
  * not finish a request or does not read an answer in time. Descriptors sent by a client are not
  * accepted. Each turn of the loop handles at most one request of a client, and only after the

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "control/client.h"
+#include "control/rate.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -36,7 +37,13 @@ struct control_server {
 	uint64_t drain_ns;
 	struct control_client *clients[CONTROL_CLIENTS_MAX];
 	size_t n_clients;
+	struct control_rate rate;
 };
+
+bool control_server_take(struct control_server *server, const struct control_client *client)
+{
+	return control_rate_take(&server->rate, client->peer.uid, clock_now_ns());
+}
 
 static void server_drop(struct control_server *server, struct control_client *client)
 {
@@ -79,8 +86,11 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *us
 	struct control_client *client = userdata;
 	struct control_server *server = client->server;
 
-	(void)source, (void)fd, (void)revents;
-	if (control_client_turn(client, &server->ops) < 0)
+	(void)source, (void)fd;
+	/* one that waits is woken by nothing else */
+	if (client->waits && (revents & (EPOLLHUP | EPOLLERR)))
+		server_drop(server, client);
+	else if (control_client_turn(client, &server->ops) < 0)
 		server_drop(server, client);
 	else
 		server_shed(server, client);
@@ -149,6 +159,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		        control_client_queued(client) > 0 ? server->drain_ns : server->idle_ns;
 
 		if (now - client->progress_ns >= patience)
+			server_drop(server, client);
+		else if (client->waits && control_client_turn(client, &server->ops) < 0)
 			server_drop(server, client);
 	}
 	if (server->accept_paused &&

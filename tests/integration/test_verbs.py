@@ -5,9 +5,11 @@ import concurrent.futures
 import json
 import os
 import socket
+import subprocess
 import time
 
 from rig import proc
+from rig.libvirtd import virsh
 
 NOBODY = 65534
 NO_DAEMON, NOT_PERMITTED, NO_DOMAIN, USAGE = 3, 4, 5, 2
@@ -244,6 +246,50 @@ def test_hostile_requests(scene):
         answer = ask(daemon, data)
         assert not answer or json.loads(answer.split(b"\n")[0])["ok"] is False, data
     daemon.wait_boosted(domain)
+
+
+def test_questions_do_not_wake_the_booster(scene):
+    domain = scene.domain(vcpus=2)
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain, 1)
+    virsh("suspend", domain.uuid)
+    daemon.wait_reason(domain, "paused")
+    before = daemon.status()["events"]["booster_wakeups"]
+    for _ in range(50):
+        assert len(daemon.status()["vcpus"]) == 2
+    assert daemon.status()["events"]["booster_wakeups"] - before < 25
+
+
+ASKS = """
+import socket, sys, time
+client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+client.connect(sys.argv[1])
+stream, end, count = client.makefile("rwb"), time.monotonic() + 3, 0
+while time.monotonic() < end:
+    stream.write(b'{"verb":"list"}\\n')
+    stream.flush()
+    count += stream.readline().startswith(b'{"ok":true')
+print(count)
+"""
+
+
+def test_a_user_asks_too_often(scene):
+    """50 requests at once, and 50 a second from then on; more wait, and others are served at once."""
+    daemon = scene.daemon(profile="observe")
+    path = f"{daemon.runtime_dir}/control.sock"
+    os.chmod(path, 0o666)
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-c", ASKS, path]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as asks:
+        slowest, begin = 0.0, time.monotonic()
+        while asks.poll() is None and time.monotonic() - begin < 20:
+            since = time.monotonic()
+            daemon.ctl("list")
+            slowest = max(slowest, time.monotonic() - since)
+        count = int(asks.stdout.read())
+    scene.figures.setdefault("requests of a user that asks without a pause, in 3 s (50 a second)", []).append(count)
+    scene.figures.setdefault("slowest answer to root meanwhile, ms", []).append(1000 * slowest)
+    assert 50 <= count <= 50 * 5
+    assert slowest < 1
 
 
 def test_slow_and_many_clients(scene):
