@@ -197,9 +197,14 @@ void render_status(const struct json_value *result, FILE *out)
 	fprintf(out, ": boosting is %s\n",
 	        value_bool(result, "enabled") ? "enabled" : "disabled (pvschedctl enable)");
 	if (strcmp(value_text(result, "breaker", "closed"), "open") == 0)
-		fputs("The circuit breaker is open after repeated crashes, so nothing is boosted. "
-		      "See the journal, then: pvschedctl enable\n",
+		fputs("The circuit breaker is open after repeated crashes, so nothing is boosted for "
+		      "now. See the journal, then: pvschedctl enable\n",
 		      out);
+	if (value_number(result, "guardian_acts") > 0)
+		fprintf(out,
+		        "The guardian gave everything back %" PRId64
+		        " times in ten minutes: see pvschedctl doctor\n",
+		        value_number(result, "guardian_acts"));
 	render_levers(json_member(result, "levers"), out);
 	render_caps(json_member(result, "caps"), out);
 	render_slots(json_member(result, "slots"), out);

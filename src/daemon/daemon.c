@@ -181,6 +181,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 /* What must be there before any other process or thread. */
 static int begin_files(struct daemon *d)
 {
+	bool unclean = false;
 	int r = startup_directories(&d->options, d->why);
 
 	if (r == 0)
@@ -188,14 +189,17 @@ static int begin_files(struct daemon *d)
 	if (r == 0)
 		r = startup_ledger(&d->options, &d->ledger, &d->views.recovered, d->why);
 	if (r == 0)
-		r = startup_state(&d->options, &d->state, d->why);
+		r = startup_state(&d->options, &d->state, &unclean, d->why);
 	if (r < 0)
 		return r;
 	d->boost = booster_setup_boost(config_host(d->config));
 	r = switches_new(&d->switches, d->state, on_switches_changed, d);
-	if (r == 0)
-		switches_configure(d->switches, config_host(d->config)->enabled);
-	return r;
+	if (r < 0)
+		return r;
+	if (unclean)
+		switches_unclean_end(d->switches);
+	switches_configure(d->switches, config_host(d->config)->enabled);
+	return 0;
 }
 
 /* Before any thread exists: a fork takes only the calling one along. */
@@ -231,6 +235,8 @@ static int begin_loop(struct daemon *d)
 		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
 	if (r >= 0)
 		r = pass_new(&d->pass, d->event, make_pass, d);
+	if (r >= 0)
+		r = switches_attach(d->switches, d->event);
 	return MIN(r, 0);
 }
 
@@ -488,8 +494,10 @@ struct daemon *daemon_free(struct daemon *d)
 	else
 		startup_accounts_free(&d->accounts);
 	sd_event_unref(d->event);
-	if (d->state)
-		state_end_cleanly(d->state);
+	if (d->state && state_end_cleanly(d->state) < 0)
+		log_error("%s/running can't be removed: the next start takes this end for an "
+		          "unclean one",
+		          d->options.runtime_dir);
 	state_free(d->state);
 	ledger_finish(d->ledger);
 	config_free(d->config);

@@ -34,6 +34,7 @@ struct guard {
 	sd_event_source *retry;
 	sd_event_source *watchdog;
 	uint64_t started_ns;
+	uint32_t acts;         /* that guardians had made when it was started */
 	unsigned int failures; /* starts in vain, and deaths soon after one, in a row */
 	bool silent;           /* it is stopped, or did not answer the last ping */
 };
@@ -71,6 +72,7 @@ static int start(struct guard *guard)
 	int r;
 
 	guard->started_ns = clock_now_ns();
+	guard->acts = ledger_guardian_acts(guard->ledger);
 	r = guardian_start(&guard->guardian, guard->ledger, guard->priority);
 	if (r == 0 && !guardian_realtime(guard->guardian))
 		log_warning(
@@ -174,7 +176,9 @@ static void guardian_lost(struct guard *guard)
 	guard->silent = false;
 	log_write(LOG_WARNING, &ctx,
 	          "the guardian is gone: everything was given back; a new one is started");
-	if (clock_now_ns() > guard->started_ns + SOON_NS)
+	/* one that acted and left did its duty; too many of these open the circuit breaker */
+	if (ledger_guardian_acts(guard->ledger) != guard->acts ||
+	    clock_now_ns() > guard->started_ns + SOON_NS)
 		guard->failures = 0;
 	/* the first death is answered at once, deaths soon after that later each time */
 	if (guard->failures++ == 0 || retry_later(guard) < 0)

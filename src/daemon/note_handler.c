@@ -64,8 +64,8 @@ static void say_foreign(const struct inventory_domain *d, const struct inventory
 }
 
 /*
- * We were taken for dead and everything was given back: that is an end, too. The guardian left
- * after that; guard.c sees it go and starts another one, which ends the booster's hold.
+ * We were taken for dead and everything was given back. The guardian left after that; guard.c sees
+ * it go and starts another one, which ends the booster's hold.
  */
 static void guardian_acted(struct note_handler *notes)
 {
@@ -73,7 +73,7 @@ static void guardian_acted(struct note_handler *notes)
 
 	log_write(LOG_WARNING, &ctx,
 	          "the guardian gave everything back because pvschedd did not answer in time");
-	switches_unclean_end(notes->parts.switches);
+	switches_guardian_acted(notes->parts.switches);
 }
 
 /* Each of these boosts ended at once. What goes on like that does nothing but cost. */
@@ -81,7 +81,7 @@ static void deadlines_refused(struct note_handler *notes)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_DEADLINES_REFUSED};
 	struct tracer_totals totals;
-	int r = switches_refuse_deadlines(notes->parts.switches, notes->parts.event);
+	int r = switches_refuse_deadlines(notes->parts.switches);
 
 	if (r == -EALREADY)
 		return;

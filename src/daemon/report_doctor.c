@@ -10,6 +10,7 @@
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
+#include "util/clock.h"
 
 static void check(cJSON *array, const char *name, const char *status, const char *fix,
                   const char *format, ...) PRINTF_FORMAT(5, 6);
@@ -41,9 +42,34 @@ static void check_switches(const struct plan_switches *switches, cJSON *array)
 		      "boosting is switched off by command");
 	else
 		check(array, "enabled", "ok", "", "boosting is on");
-	if (switches->breaker_open)
+}
+
+static void check_breaker(const struct breaker *breaker, cJSON *array)
+{
+	uint64_t now_ns = clock_now_ns(), next_ns = breaker_next_ns(breaker);
+	unsigned int ends = breaker_recent_ends(breaker, now_ns),
+	             acts = breaker_recent_acts(breaker, now_ns);
+	unsigned long long minutes =
+	        next_ns == NSEC_NEVER || next_ns < now_ns
+	                ? 0
+	                : (next_ns - now_ns + 60 * NSEC_PER_SEC - 1) / NSEC_PER_SEC / 60;
+
+	if (breaker->state == BREAKER_OPEN)
 		check(array, "breaker", "fail", "journalctl -u pvschedd; pvschedctl enable",
-		      "%d unclean ends in ten minutes: nothing is boosted", STATE_BREAKER_ENDS);
+		      "open, after repeated unclean ends (%u in the last ten minutes) or acts of the "
+		      "guardian (%u): nothing is boosted, and it is tried again in %llu min",
+		      ends, acts, minutes);
+	else if (breaker->state == BREAKER_HALF_OPEN)
+		check(array, "breaker", "warn", "journalctl -u pvschedd",
+		      "half open: vCPUs are boosted, and one unclean end opens it; it closes in %llu "
+		      "min",
+		      minutes);
+	else if (acts)
+		check(array, "breaker", "warn",
+		      "look for CPUs that stand still: a hypervisor's steal time, long interrupts",
+		      "closed; the guardian gave everything back %u times in the last ten minutes, "
+		      "since the booster was late; %d times open it",
+		      acts, BREAKER_ACTS);
 	else
 		check(array, "breaker", "ok", "", "closed");
 }
@@ -267,6 +293,7 @@ struct cJSON *report_doctor(const struct views *views)
 	cJSON *array = cJSON_AddArrayToObject(root, "checks");
 
 	check_switches(switches_now(views->switches), array);
+	check_breaker(switches_breaker(views->switches), array);
 	check_parts(views, array);
 	check_sources(views, array);
 	check_may_look(views, array);

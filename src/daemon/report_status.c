@@ -165,7 +165,11 @@ struct cJSON *report_status(const struct views *views)
 	cJSON_AddStringToObject(root, "version", PVSCHEDD_VERSION);
 	cJSON_AddBoolToObject(root, "enabled", !off);
 	cJSON_AddStringToObject(root, "breaker",
-	                        switches_now(views->switches)->breaker_open ? "open" : "closed");
+	                        breaker_state_name(switches_breaker(views->switches)->state));
+	report_integer(root, "guardian_acts",
+	               breaker_recent_acts(switches_breaker(views->switches), clock_now_ns()));
+	report_integer(root, "unclean_ends",
+	               breaker_recent_ends(switches_breaker(views->switches), clock_now_ns()));
 	report_integer(root, "recovered_at_start", views->recovered);
 	booster_read_totals(views->booster, &totals);
 	add_sources(views, &totals, root);

@@ -2,6 +2,7 @@
 #include "daemon/softirq_threads.h"
 
 #include <stdio.h>
+#include <sys/utsname.h>
 
 #include "util/procfs.h"
 
@@ -20,9 +21,22 @@ static int on_process(pid_t pid, void *userdata)
 	return 0;
 }
 
+bool softirq_threads_matter(const char *release)
+{
+	unsigned int major, minor;
+
+	if (sscanf(release, "%u.%u", &major, &minor) != 2)
+		return true;
+	return major < 6 || (major == 6 && minor < 4);
+}
+
 int softirq_threads_find(struct tracer *tracer)
 {
-	int r = procfs_each_process(PROCESSES_MAX, on_process, tracer);
+	struct utsname name;
+	int r;
 
+	if (uname(&name) == 0 && !softirq_threads_matter(name.release))
+		return 0;
+	r = procfs_each_process(PROCESSES_MAX, on_process, tracer);
 	return r < 0 ? r : 0;
 }

@@ -11,7 +11,6 @@
 #include "daemon/report_tracer.h"
 #include "daemon/runtime_lock.h"
 #include "daemon/usable_config.h"
-#include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
 #include "util/memory.h"
@@ -101,7 +100,7 @@ int startup_ledger(const struct options *options, struct ledger **ret, unsigned 
 	return 0;
 }
 
-int startup_state(const struct options *options, struct state **ret, char *why)
+int startup_state(const struct options *options, struct state **ret, bool *unclean, char *why)
 {
 	char warning[512];
 	int r = state_open(ret, options->runtime_dir, options->state_dir, warning, sizeof(warning));
@@ -113,7 +112,12 @@ int startup_state(const struct options *options, struct state **ret, char *why)
 	}
 	if (warning[0])
 		log_warning("%s; put aside, policies set with --persist are lost", warning);
-	if (state_begin(*ret, clock_now_ns()))
+	r = state_begin(*ret, unclean);
+	if (r < 0)
+		log_error("%s/running can't be written: %s; should pvschedd be killed, the circuit "
+		          "breaker will not count it",
+		          options->runtime_dir, strerror(-r));
+	if (*unclean)
 		log_notice("the last pvschedd did not end by itself");
 	return 0;
 }

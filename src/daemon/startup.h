@@ -27,8 +27,8 @@ int startup_config(const struct options *options, struct config **ret, char *why
 int startup_ledger(const struct options *options, struct ledger **ret, unsigned int *recovered,
                    char *why);
 
-/** Opens what persists, and counts how the last daemon ended. */
-int startup_state(const struct options *options, struct state **ret, char *why);
+/** Opens what persists. *unclean: the last daemon did not end by itself. */
+int startup_state(const struct options *options, struct state **ret, bool *unclean, char *why);
 
 /**
  * Loads the tracer and fills in @accounts, which are the tracer's. Where the kernel refuses it,

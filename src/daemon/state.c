@@ -18,7 +18,6 @@
 
 #define OVERRIDES_MAX 4096
 #define FILE_MAX      (512 * 1024)
-#define ENDS_KEPT     STATE_BREAKER_ENDS
 
 struct override {
 	char uuid[DOMAIN_UUID_LEN];
@@ -31,8 +30,7 @@ struct state {
 	char running_path[PATH_MAX];
 	char breaker_path[PATH_MAX];
 	bool disabled;
-	bool breaker_open;
-	uint64_t ends_ns[ENDS_KEPT]; /* the last unclean ones, the latest first; 0: none */
+	struct breaker breaker;
 	size_t n_overrides;
 	struct override *overrides;
 };
@@ -144,30 +142,43 @@ static int overrides_save(const struct state *state)
 	return text ? write_file(state->overrides_path, text) : -ENOMEM;
 }
 
-/* The breaker's file: "open" or "closed", then the times of unclean ends. Of this boot: /run is
- * new. */
+/*
+ * The breaker's file, of this boot since /run is new: state, how often it opened in a row, since
+ * when, then the times of unclean ends and of the guardian's acts. A file that does not read like
+ * that counts as none.
+ */
 static void breaker_load(struct state *state)
 {
 	CLEANUP(cleanup_file) FILE *f = fopen(state->breaker_path, "re");
-	char word[8] = "";
+	struct breaker breaker = {0};
+	unsigned int which;
 
-	if (!f || fscanf(f, "%7s", word) != 1)
+	if (!f || fscanf(f, "%u %" SCNu32 " %" SCNu64, &which, &breaker.opened,
+	                 &breaker.since_ns) != 3 ||
+	    which > BREAKER_HALF_OPEN)
 		return;
-	state->breaker_open = strcmp(word, "open") == 0;
-	for (size_t i = 0; i < ENDS_KEPT; i++)
-		if (fscanf(f, "%" SCNu64, &state->ends_ns[i]) != 1)
+	breaker.state = (enum breaker_state)which;
+	for (size_t i = 0; i < BREAKER_ENDS; i++)
+		if (fscanf(f, "%" SCNu64, &breaker.ends_ns[i]) != 1)
 			return;
+	for (size_t i = 0; i < BREAKER_ACTS; i++)
+		if (fscanf(f, "%" SCNu64, &breaker.acts_ns[i]) != 1)
+			return;
+	state->breaker = breaker;
 }
 
-static void breaker_save(const struct state *state)
+static int breaker_save(const struct state *state)
 {
-	char text[256];
-	size_t n =
-	        (size_t)snprintf(text, sizeof(text), "%s", state->breaker_open ? "open" : "closed");
+	const struct breaker *breaker = &state->breaker;
+	char text[1024];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%d %" PRIu32 " %" PRIu64, breaker->state,
+	                            breaker->opened, breaker->since_ns);
 
-	for (size_t i = 0; i < ENDS_KEPT; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, " %" PRIu64, state->ends_ns[i]);
-	write_file(state->breaker_path, text);
+	for (size_t i = 0; i < BREAKER_ENDS; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %" PRIu64, breaker->ends_ns[i]);
+	for (size_t i = 0; i < BREAKER_ACTS; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %" PRIu64, breaker->acts_ns[i]);
+	return write_file(state->breaker_path, text);
 }
 
 int state_open(struct state **ret, const char *runtime_dir, const char *state_dir, char *warning,
@@ -221,43 +232,26 @@ int state_set_disabled(struct state *state, bool disabled)
 	return r;
 }
 
-bool state_begin(struct state *state, uint64_t now_ns)
+int state_begin(struct state *state, bool *unclean)
 {
-	bool unclean = access(state->running_path, F_OK) == 0;
-
-	if (unclean)
-		state_count_unclean(state, now_ns);
-	write_file(state->running_path, "");
-	return unclean;
+	*unclean = access(state->running_path, F_OK) == 0;
+	return write_file(state->running_path, "");
 }
 
-void state_count_unclean(struct state *state, uint64_t now_ns)
+const struct breaker *state_breaker(const struct state *state)
 {
-	uint64_t oldest_ns = state->ends_ns[ENDS_KEPT - 2];
-
-	memmove(&state->ends_ns[1], &state->ends_ns[0],
-	        sizeof(state->ends_ns[0]) * (ENDS_KEPT - 1));
-	state->ends_ns[0] = now_ns;
-	if (oldest_ns && now_ns - oldest_ns < STATE_BREAKER_WINDOW_NS)
-		state->breaker_open = true;
-	breaker_save(state);
+	return &state->breaker;
 }
 
-bool state_breaker_open(const struct state *state)
+int state_set_breaker(struct state *state, const struct breaker *breaker)
 {
-	return state->breaker_open;
+	state->breaker = *breaker;
+	return breaker_save(state);
 }
 
-void state_close_breaker(struct state *state)
+int state_end_cleanly(struct state *state)
 {
-	state->breaker_open = false;
-	memset(state->ends_ns, 0, sizeof(state->ends_ns));
-	breaker_save(state);
-}
-
-void state_end_cleanly(struct state *state)
-{
-	unlink(state->running_path);
+	return unlink(state->running_path) < 0 ? -errno : 0;
 }
 
 const char *state_override(const struct state *state, const char *uuid)

@@ -7,14 +7,11 @@
  */
 
 #include "model/domain.h"
+#include "policy/breaker.h"
 #include "policy/profile.h"
 #include "util/base.h"
 
 struct state;
-
-/** Unclean ends within this time that open the circuit breaker, and how many it takes. */
-#define STATE_BREAKER_WINDOW_NS (600 * NSEC_PER_SEC)
-#define STATE_BREAKER_ENDS      3
 
 /**
  * Reads what there is in both directories, which exist. A file that is not valid is put aside as
@@ -31,17 +28,20 @@ struct state *state_free(struct state *state);
 bool state_disabled(const struct state *state);
 int state_set_disabled(struct state *state, bool disabled);
 
-/** Marks the daemon as running. Returns true if the last one ended without state_end_cleanly(). */
-bool state_begin(struct state *state, uint64_t now_ns);
+/**
+ * Marks the daemon as running. *unclean: the last one ended without state_end_cleanly().
+ * Returns 0; -errno: it is not marked, so that its own end will be taken for a clean one.
+ */
+int state_begin(struct state *state, bool *unclean);
 
-/** Counts an end that was not clean, of this daemon's boosts if not of itself. */
-void state_count_unclean(struct state *state, uint64_t now_ns);
+/** The circuit breaker, which lasts until the next boot. */
+const struct breaker *state_breaker(const struct state *state);
 
-/** Is the circuit breaker open? It stays so until state_close_breaker(). */
-bool state_breaker_open(const struct state *state);
-void state_close_breaker(struct state *state);
+/** Returns 0; -errno: it is set, and lasts for this daemon only. */
+int state_set_breaker(struct state *state, const struct breaker *breaker);
 
-void state_end_cleanly(struct state *state);
+/** Returns 0; -errno: the next daemon will take this end for an unclean one. */
+int state_end_cleanly(struct state *state);
 
 /** The persistent profile of a domain, or NULL. */
 const char *state_override(const struct state *state, const char *uuid);

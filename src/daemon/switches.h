@@ -36,11 +36,16 @@ void switches_set_booster(struct switches *switches, bool realtime);
 /** By command. Returns 0; -errno: it could not be saved, and all is as it was. */
 int switches_command(struct switches *switches, bool on);
 
-/** An end that was not clean: counts it, and says so where that opens the circuit breaker. */
+/** From here on the circuit breaker goes on by time. Returns 0, or -errno. */
+int switches_attach(struct switches *switches, sd_event *event);
+
+/* For the circuit breaker, which is said where that opens it: policy/breaker.h. */
 void switches_unclean_end(struct switches *switches);
+void switches_guardian_acted(struct switches *switches);
+const struct breaker *switches_breaker(const struct switches *switches);
 
 /**
- * The kernel refused many of the tracer's timers: for ten seconds nothing is boosted.
- * Returns 0; -EALREADY within these; -errno: it goes on as before.
+ * The kernel refused many of the tracer's timers: for ten seconds nothing is boosted. After
+ * switches_attach(). Returns 0; -EALREADY within these; -errno: it goes on as before.
  */
-int switches_refuse_deadlines(struct switches *switches, sd_event *event);
+int switches_refuse_deadlines(struct switches *switches);

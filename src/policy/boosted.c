@@ -142,6 +142,29 @@ static uint64_t helper_look_ns(const struct turn *t)
 	return t->now_ns + PVS_HELPER_WAIT_NS - MIN(behind_ns, (uint64_t)PVS_HELPER_WAIT_NS - 1);
 }
 
+/*
+ * How long the vCPU itself has kept ksoftirqd waiting in this run. ksoftirqd is a fair thread: it
+ * waits behind any other thread, too, and may have waited long when the vCPU was switched in.
+ */
+static uint64_t softirqd_behind_ns(const struct turn *t)
+{
+	uint64_t since_ns = t->facts.softirqd_since_ns;
+
+	if (t->facts.whereabouts != POLICY_RUNNING || !since_ns || t->now_ns <= since_ns)
+		return 0;
+	return MIN(t->facts.ran_ns, t->now_ns - since_ns);
+}
+
+/* While ksoftirqd waits the vCPU's deadline may not fire: its tokens are looked at, too. */
+static uint64_t softirqd_look_ns(const struct turn *t)
+{
+	uint64_t left_ns = SOFTIRQD_WAIT_NS - MIN(softirqd_behind_ns(t), SOFTIRQD_WAIT_NS - 1);
+
+	if (t->facts.whereabouts != POLICY_RUNNING || !t->facts.softirqd_since_ns)
+		return NSEC_NEVER;
+	return t->now_ns + MIN(left_ns, (uint64_t)MAX(t->facts.tokens_ns, 1));
+}
+
 /* Plans a look for every end of the boost that no event tells of. */
 static void plan_look(struct turn *t)
 {
@@ -163,8 +186,7 @@ static void plan_look(struct turn *t)
 	/* no event tells that a request lapsed, or was withdrawn, which its profile demands */
 	if (v->profile.requests == PROFILE_REQUESTS_REQUIRE)
 		at_ns = MIN(at_ns, t->now_ns + PVSCHED_REQUEST_LEASE_NS);
-	if (running && t->facts.softirqd_since_ns)
-		at_ns = MIN(at_ns, t->now_ns + SOFTIRQD_WAIT_NS);
+	at_ns = MIN(at_ns, softirqd_look_ns(t));
 	if (t->facts.whereabouts == POLICY_WAITING)
 		at_ns = MIN(at_ns, t->now_ns + PVS_UNSEEN_NS);
 	if (vcpu_is_commanded(t))
@@ -174,8 +196,7 @@ static void plan_look(struct turn *t)
 
 static bool starves_softirqd(const struct turn *t)
 {
-	return t->facts.whereabouts == POLICY_RUNNING && t->facts.softirqd_since_ns &&
-	       t->now_ns - t->facts.softirqd_since_ns >= SOFTIRQD_WAIT_NS;
+	return softirqd_behind_ns(t) >= SOFTIRQD_WAIT_NS;
 }
 
 /* WITHIN: it has tokens, and is in the way of no thread that must not wait. */

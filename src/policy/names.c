@@ -62,8 +62,8 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "Boosting is switched off for the whole host; `pvschedctl enable` switches it "
                 "on.",
         [POLICY_REASON_BREAKER] =
-                "Too many unclean ends in ten minutes opened the circuit breaker; look at the "
-                "journal, then `pvschedctl enable`.",
+                "Too many unclean ends, or acts of the guardian, opened the circuit breaker. It "
+                "is tried again by itself; look at the journal, or `pvschedctl enable`.",
         [POLICY_REASON_GUARDIAN] =
                 "No guardian process answers that could give everything back; the daemon starts "
                 "one again by itself.",
@@ -116,7 +116,7 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "reached host.cpu_share_permille.",
         [POLICY_REASON_SOFTIRQ] =
                 "The kernel's ksoftirqd had to wait behind it for a millisecond: that CPU has "
-                "network or disk load.",
+                "network or disk load. Linux 6.4 and later need not end boosts for that.",
         [POLICY_REASON_UNSEEN] =
                 "It was woken, and the tracer did not see it run for ten milliseconds. It may "
                 "have run uncharged, so the boost ended.",

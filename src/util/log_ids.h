@@ -40,7 +40,7 @@
 /** The memory of a domain's guest pages, or what its guest says there, changed. */
 #define LOG_ID_GUEST_PAGE "b6a1f4a56a3c4d0f9e0b8f6f3a5d2c71"
 
-/** Too many unclean ends: nothing is boosted until an administrator enables it. */
+/** The circuit breaker is open. */
 #define LOG_ID_CIRCUIT_BREAKER "838061fe0bc348c6a512dbdd97e172e2"
 
 /** The kernel refused the tracer: nothing is measured or boosted. */

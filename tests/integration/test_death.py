@@ -257,5 +257,50 @@ def test_circuit_breaker(scene):
     daemon.wait_boosted(domain)
 
 
+def test_breaker_half_open(scene):
+    """Ten minutes after it opened, as its file says: boosts again, and one unclean end opens it."""
+    domain = scene.domain()
+    daemon = scene.daemon()
+    for _ in range(3):
+        daemon.wait_boosted(domain)
+        daemon.kill()
+        daemon.reap()
+        daemon.start()
+    assert daemon.stop() == 0
+    path = f"{daemon.runtime_dir}/breaker"
+    words = proc.read(path).split()
+    assert words[:2] == ["1", "1"]
+    words[2] = str((int(words[2]) - 600 * 10**9) % 2**64)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(" ".join(words))
+    daemon.start()
+    daemon.wait_boosted(domain)
+    assert daemon.status()["breaker"] == "half-open"
+    check = next(check for check in json_checks(daemon) if check["name"] == "breaker")
+    assert check["status"] == "warn" and "half open" in check["detail"]
+    daemon.kill()
+    daemon.reap()
+    daemon.start()
+    daemon.wait_reason(domain, "breaker")
+    assert daemon.status()["breaker"] == "open"
+
+
+def test_stalls_do_not_open_the_breaker(scene):
+    """The daemon stands still until the guardian acts, as a host's steal time may do: more often than it may crash."""
+    domain = scene.domain(busy=20, idle=20, hz=100)
+    daemon = scene.daemon()
+    for number in range(1, 6):
+        daemon.wait_boosted(domain)
+        daemon.kill(signal.SIGSTOP)
+        proc.wait_for(lambda: not attributes.boosted(domain.tid), 5, "the guardian to unboost the vCPU", step=0.001)
+        daemon.kill(signal.SIGCONT)
+        proc.wait_for(lambda number=number: daemon.status()["guardian_acts"] >= number, 5, "the act to be counted")
+    daemon.wait_boosted(domain)
+    status = daemon.status()
+    assert status["breaker"] == "closed" and status["unclean_ends"] == 0
+    check = next(check for check in json_checks(daemon) if check["name"] == "breaker")
+    assert check["status"] == "warn" and "the booster was late" in check["detail"]
+
+
 def json_checks(daemon):
     return json.loads(daemon.call("doctor", "--json").stdout)["checks"]

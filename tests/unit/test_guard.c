@@ -28,6 +28,7 @@ static char calls[32][32];
 static size_t n_calls;
 static int answer_start, answer_ping;
 static bool realtime;
+static uint32_t acts;
 
 static void call(const char *what)
 {
@@ -91,6 +92,12 @@ struct guardian *guardian_stop(struct guardian *guardian)
 	kill(guardian->pid, SIGKILL);
 	waitpid(guardian->pid, NULL, 0);
 	return guardian_forget(guardian);
+}
+
+uint32_t ledger_guardian_acts(const struct ledger *ledger)
+{
+	(void)ledger;
+	return acts;
 }
 
 void tracer_forget_overdue(struct tracer *tracer)
@@ -189,6 +196,18 @@ static void test_dies_again(void)
 	CHECK_INT(n_calls, 9);
 }
 
+/* It acts, and leaves: that is its duty, so the next one is there at once, however often. */
+static void test_acts(void)
+{
+	begin();
+	for (size_t n = 5; n <= 21; n += 4) {
+		acts++;
+		die();
+		wait_for(n);
+		CHECK_STR(calls[n - 1], "guarded");
+	}
+}
+
 /* One that can't be started: not guarded, and tried again later. */
 static void test_not_started(void)
 {
@@ -231,5 +250,5 @@ static void test_stopped(void)
 	guard = guard_free(guard);
 }
 
-TEST_MAIN(TEST(test_dies), TEST(test_dies_again), TEST(test_not_started), TEST(test_not_realtime),
+TEST_MAIN(TEST(test_dies), TEST(test_dies_again), TEST(test_acts), TEST(test_not_started), TEST(test_not_realtime),
           TEST(test_stopped))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/state.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -108,48 +109,97 @@ static void test_damaged_policies_are_put_aside(void)
 	}
 }
 
-static void test_breaker(void)
+/* What a killed daemon leaves is an unclean end to the next one; what stop leaves is not. */
+static void test_unclean_end(void)
 {
 	struct state *state;
+	bool unclean;
 
 	begin();
 	state = open_it();
-	CHECK(!state_begin(state, 1 * NSEC_PER_SEC));
+	CHECK_INT(state_begin(state, &unclean), 0);
+	CHECK(!unclean);
 	state_free(state); /* as a crash leaves it */
-	for (int i = 2; i <= 4; i++) {
-		CHECK(i < 4 || !state_breaker_open((state = open_it())));
-		if (i < 4)
-			state = open_it();
-		CHECK(state_begin(state, (uint64_t)i * NSEC_PER_SEC));
-		CHECK_INT(state_breaker_open(state), i == 4);
-		state_free(state);
-	}
 	state = open_it();
-	CHECK(state_breaker_open(state));
-	state_close_breaker(state);
-	state_end_cleanly(state);
-	state_free(state);
-	state = open_it();
-	CHECK(!state_breaker_open(state));
-	CHECK(!state_begin(state, 9 * NSEC_PER_SEC));
+	CHECK_INT(state_begin(state, &unclean), 0);
+	CHECK(unclean);
+	CHECK_INT(state_end_cleanly(state), 0);
+	CHECK_INT(state_end_cleanly(state), -ENOENT);
+	CHECK_INT(state_begin(state, &unclean), 0);
+	CHECK(!unclean);
 	state_free(state);
 	end();
 }
 
-static void test_breaker_forgets(void)
+static void test_breaker_persists(void)
 {
+	struct breaker breaker = {.state = BREAKER_HALF_OPEN, .opened = 2, .since_ns = 77};
+	const struct breaker *read;
 	struct state *state;
 
 	begin();
+	for (size_t i = 0; i < BREAKER_ENDS; i++)
+		breaker.ends_ns[i] = 1000 + i;
+	for (size_t i = 0; i < BREAKER_ACTS; i++)
+		breaker.acts_ns[i] = UINT64_MAX - i;
 	state = open_it();
-	for (uint64_t i = 1; i < 20; i++) {
-		state_count_unclean(state, i * STATE_BREAKER_WINDOW_NS / 2);
-		CHECK(!state_breaker_open(state));
-	}
+	CHECK_INT(state_breaker(state)->state, BREAKER_CLOSED);
+	CHECK_INT(state_set_breaker(state, &breaker), 0);
+	state_free(state);
+	state = open_it();
+	read = state_breaker(state);
+	CHECK_INT(read->state, BREAKER_HALF_OPEN);
+	CHECK_INT(read->opened, 2);
+	CHECK_U64(read->since_ns, 77);
+	CHECK_U64(read->ends_ns[BREAKER_ENDS - 1], 1000 + BREAKER_ENDS - 1);
+	CHECK_U64(read->acts_ns[BREAKER_ACTS - 1], UINT64_MAX - (BREAKER_ACTS - 1));
 	state_free(state);
 	end();
+}
+
+/* A file of another version, or one that was cut off. */
+static void test_damaged_breaker(void)
+{
+	static const char *const damaged[] = {"", "open 1 2 3", "1 1", "9 1 1 1 1 1", "1 1 5 1 2"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
+		struct state *state;
+		char path[128];
+		FILE *file;
+
+		begin();
+		snprintf(path, sizeof(path), "%s/breaker", directory);
+		file = fopen(path, "w");
+		CHECK(file);
+		fputs(damaged[i], file);
+		fclose(file);
+		state = open_it();
+		CHECK_INT(state_breaker(state)->state, BREAKER_CLOSED);
+		CHECK_U64(breaker_next_ns(state_breaker(state)), NSEC_NEVER);
+		state_free(state);
+		end();
+	}
+}
+
+/* What can't be written is an error, and holds for this daemon all the same. */
+static void test_writes_that_fail(void)
+{
+	struct breaker breaker = {.state = BREAKER_OPEN};
+	struct state *state;
+	bool unclean;
+
+	begin();
+	state = open_it();
+	CHECK(rmdir(directory) == 0);
+	CHECK_INT(state_begin(state, &unclean), -ENOENT);
+	CHECK_INT(state_set_breaker(state, &breaker), -ENOENT);
+	CHECK_INT(state_breaker(state)->state, BREAKER_OPEN);
+	CHECK_INT(state_end_cleanly(state), -ENOENT);
+	state_free(state);
 }
 
 TEST_MAIN({"switch_persists", test_switch_persists}, {"policies_persist", test_policies_persist},
           {"damaged_policies_are_put_aside", test_damaged_policies_are_put_aside},
-          {"breaker", test_breaker}, {"breaker_forgets", test_breaker_forgets})
+          {"unclean_end", test_unclean_end}, {"breaker_persists", test_breaker_persists},
+          {"damaged_breaker", test_damaged_breaker},
+          {"writes_that_fail", test_writes_that_fail})

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 
 #include "log_fake.h"
@@ -133,6 +134,47 @@ static void test_breaker(void)
 	CHECK_INT(n_logged, 1);
 	CHECK_INT(switches_command(switches, true), 0);
 	CHECK_INT(holds(), 0);
+	CHECK_INT(switches_breaker(switches)->state, BREAKER_CLOSED);
+	end();
+}
+
+/* Acts of the guardian, of which the booster itself tells, are counted apart. */
+static void test_guardian_acts(void)
+{
+	begin();
+	for (int i = 1; i < BREAKER_ACTS; i++)
+		switches_guardian_acted(switches);
+	CHECK_INT(holds(), 0);
+	switches_guardian_acted(switches);
+	CHECK_INT(holds(), POLICY_HOLD(POLICY_REASON_BREAKER));
+	end();
+}
+
+/* One that was opened long ago is half open as soon as the event loop runs. */
+static void test_breaker_goes_on_by_time(void)
+{
+	/* it may be before the host started: the sums wrap */
+	struct breaker breaker = {.state = BREAKER_OPEN,
+	                          .opened = 1,
+	                          .since_ns = clock_now_ns() - BREAKER_WINDOW_NS};
+	sd_event *event = NULL;
+
+	begin();
+	CHECK(sd_event_new(&event) >= 0);
+	CHECK_INT(state_set_breaker(state, &breaker), 0);
+	switches = switches_free(switches);
+	CHECK_INT(switches_new(&switches, state, on_changed, NULL), 0);
+	switches_configure(switches, true);
+	switches_set_guarded(switches, true);
+	CHECK_INT(holds(), POLICY_HOLD(POLICY_REASON_BREAKER));
+	CHECK_INT(switches_attach(switches, event), 0);
+	CHECK(sd_event_run(event, 5 * 1000 * 1000) > 0);
+	CHECK_INT(switches_breaker(switches)->state, BREAKER_HALF_OPEN);
+	CHECK_INT(holds(), 0);
+	switches_unclean_end(switches);
+	CHECK_INT(holds(), POLICY_HOLD(POLICY_REASON_BREAKER));
+	switches = switches_free(switches);
+	sd_event_unref(event);
 	end();
 }
 
@@ -143,9 +185,10 @@ static void test_deadlines(void)
 
 	begin();
 	CHECK(sd_event_new(&event) >= 0);
-	CHECK_INT(switches_refuse_deadlines(switches, event), 0);
+	CHECK_INT(switches_attach(switches, event), 0);
+	CHECK_INT(switches_refuse_deadlines(switches), 0);
 	CHECK_INT(holds(), POLICY_HOLD(POLICY_REASON_NO_TRACER));
-	CHECK_INT(switches_refuse_deadlines(switches, event), -EALREADY);
+	CHECK_INT(switches_refuse_deadlines(switches), -EALREADY);
 	CHECK_INT(n_changed, 1);
 	switches = switches_free(switches);
 	sd_event_unref(event);
@@ -153,4 +196,5 @@ static void test_deadlines(void)
 }
 
 TEST_MAIN(TEST(test_parts), TEST(test_only_changes_are_news), TEST(test_command),
-          TEST(test_command_fails), TEST(test_breaker), TEST(test_deadlines))
+          TEST(test_command_fails), TEST(test_breaker), TEST(test_guardian_acts),
+          TEST(test_breaker_goes_on_by_time), TEST(test_deadlines))

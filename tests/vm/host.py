@@ -205,10 +205,9 @@ class Host:
 
     def wait_boosted(self, tid, seconds=90):
         """Emulated CPUs stand still while this machine does other things. When a boost is then overdue by 10 ms, the
-        guardian must take the daemon for dead. Each further guardian comes later, and after three times nothing is
-        boosted until `enable`."""
+        guardian must take the daemon for dead. Each further guardian comes later; `enable` starts one at once."""
         self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO || {{ pvschedctl --json status | grep -q "
-                      f"'\"breaker\":\"open\"\\|\"guardian\":{{\"ok\":false' && pvschedctl enable >/dev/null; false; }}",
+                      f"'\"guardian\":{{\"ok\":false' && pvschedctl enable >/dev/null; false; }}",
                       f"thread {tid} to be boosted", seconds)
 
     def boosted(self, tids):
