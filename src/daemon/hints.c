@@ -7,19 +7,52 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "util/clock.h"
+#include "util/duty.h"
 #include "util/log.h"
 #include "virt/procconn.h"
+
+#define REST_ACCURACY_US 10000
 
 struct hints {
 	struct hints_news news;
 	struct procconn *procconn; /* NULL: why */
 	sd_event_source *io;
+	sd_event_source *rest; /* reads again, after a storm of hints */
+	struct duty duty;
 	char why[128];
 };
+
+/*
+ * Any process may name its threads like vCPUs, at any rate. While the reading rests the kernel
+ * drops what does not fit in the socket. It tells that once, until the socket is empty again, which
+ * may take long. So each rest counts as a loss.
+ */
+static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct hints *hints = userdata;
+
+	(void)source;
+	(void)usec;
+	return hints->io ? MIN(sd_event_source_set_enabled(hints->io, SD_EVENT_ON), 0) : 0;
+}
+
+static void rest(struct hints *hints)
+{
+	uint64_t next_ns = duty_next_ns(&hints->duty);
+
+	if (next_ns <= clock_now_ns() ||
+	    sd_event_source_set_time(hints->rest, next_ns / NSEC_PER_USEC) < 0 ||
+	    sd_event_source_set_enabled(hints->rest, SD_EVENT_ONESHOT) < 0)
+		return;
+	sd_event_source_set_enabled(hints->io, SD_EVENT_OFF);
+	hints->news.lost(hints->news.userdata);
+}
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct hints *hints = userdata;
+	uint64_t begin_ns = clock_thread_ns();
 	int r = procconn_read(hints->procconn, hints->news.named, hints->news.userdata);
 
 	(void)source;
@@ -27,8 +60,11 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	(void)revents;
 	if (r == PROCCONN_LOST)
 		hints->news.lost(hints->news.userdata);
-	if (r >= 0)
+	duty_use(&hints->duty, clock_thread_ns() - begin_ns, clock_now_ns());
+	if (r >= 0) {
+		rest(hints);
 		return 0;
+	}
 	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
 	            strerror(-r));
 	snprintf(hints->why, sizeof(hints->why), "lost: %s", strerror(-r));
@@ -50,6 +86,11 @@ static int connect_to(struct hints *hints, sd_event *event)
 	}
 	r = sd_event_add_io(event, &hints->io, procconn_fd(hints->procconn), EPOLLIN, on_readable,
 	                    hints);
+	if (r >= 0)
+		r = sd_event_add_time(event, &hints->rest, CLOCK_MONOTONIC, UINT64_MAX,
+		                      REST_ACCURACY_US, on_rested, hints);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(hints->rest, SD_EVENT_OFF);
 	return MIN(r, 0);
 }
 
@@ -75,6 +116,7 @@ struct hints *hints_free(struct hints *hints)
 	if (!hints)
 		return NULL;
 	sd_event_source_disable_unref(hints->io);
+	sd_event_source_disable_unref(hints->rest);
 	procconn_free(hints->procconn);
 	free(hints);
 	return NULL;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
 #include "virt/threads.h"
 
 /**
@@ -74,9 +75,19 @@ void known_clear(struct known_table *table)
 
 void known_hint(struct known_domain *domain, uint64_t now_ns)
 {
-	domain->look_ns = now_ns;
-	domain->full_ns = now_ns;
+	uint64_t at_ns = MAX(now_ns, duty_next_ns(&domain->duty));
+
+	/* what is planned for a hint stays: hints that go on must not put it off */
+	if (domain->hinted && domain->look_ns <= at_ns)
+		return;
+	domain->look_ns = domain->full_ns = at_ns;
 	domain->step = 0;
+	domain->hinted = true;
+}
+
+void known_glance(struct known_domain *domain, uint64_t now_ns)
+{
+	domain->look_ns = domain->full_ns = now_ns;
 }
 
 int known_report_gone(struct known_domain *domain, struct event_queue *queue)
@@ -131,7 +142,7 @@ static void plan_next(struct known_domain *domain, const struct known_scan *scan
 	doublings = MIN(domain->step, 16u);
 	delay = MIN(SETTLE_FIRST_NS << doublings, scan->rescan_ns);
 	/* Thousands of threads, one of them never confirmed, must not cost a CPU. */
-	if ((notes & (MAPPING_TRUNCATED | MAPPING_UNLISTED)) && domain->step >= SETTLE_STEPS)
+	if ((notes & MAPPING_TRUNCATED) && domain->step >= SETTLE_STEPS)
 		delay = FULL_INTERVALS * scan->rescan_ns;
 	if (unsure || domain->step < SETTLE_STEPS) {
 		domain->step++;
@@ -209,7 +220,7 @@ static void look_closely(struct known_domain *domain, const struct known_scan *s
 		domain->full_ns = 0;
 }
 
-void known_look(struct known_domain *domain, const struct known_scan *scan, uint64_t now_ns)
+static void look(struct known_domain *domain, const struct known_scan *scan, uint64_t now_ns)
 {
 	if (domain->last) {
 		int r = threads_changed(&domain->last->qemu, &domain->mark);
@@ -220,4 +231,23 @@ void known_look(struct known_domain *domain, const struct known_scan *scan, uint
 		}
 	}
 	look_closely(domain, scan, now_ns);
+}
+
+/*
+ * A process can cause looks for hints at any rate, and with each of them those by which its threads
+ * settle. So these rest: see util/duty.h.
+ */
+void known_look(struct known_domain *domain, const struct known_scan *scan, uint64_t now_ns)
+{
+	bool rests = domain->hinted || (domain->step > 0 && domain->step < SETTLE_STEPS);
+	uint64_t begin_ns = clock_thread_ns(), next_ns;
+
+	domain->hinted = false;
+	look(domain, scan, now_ns);
+	if (!rests)
+		return;
+	duty_use(&domain->duty, clock_thread_ns() - begin_ns, clock_now_ns());
+	next_ns = duty_next_ns(&domain->duty);
+	domain->look_ns = MAX(domain->look_ns, next_ns);
+	domain->full_ns = MAX(domain->full_ns, next_ns);
 }

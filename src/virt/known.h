@@ -9,6 +9,7 @@
 
 #include "model/domain.h"
 #include "util/base.h"
+#include "util/duty.h"
 #include "virt/event_queue.h"
 #include "virt/process.h"
 #include "virt/vhost.h"
@@ -35,6 +36,8 @@ struct known_domain {
 	uint64_t full_ns;   /* when they are scanned even if their list looks the same */
 	uint64_t settle_ns; /* when it last began to settle */
 	unsigned int step;  /* of settling: doubles the time between looks */
+	struct duty duty;   /* of looks for hints, which its process can cause at any rate */
+	bool hinted;        /* the next look is for a hint */
 };
 
 struct known_table {
@@ -65,6 +68,9 @@ void known_clear(struct known_table *table);
 
 /** Starts frequent looks at its threads, the first at @now_ns. */
 void known_hint(struct known_domain *domain, uint64_t now_ns);
+
+/** Looks at it once, at @now_ns: hints were lost, maybe one about it. */
+void known_glance(struct known_domain *domain, uint64_t now_ns);
 
 /** Looks at a domain's threads, reports changes, and plans the next look. */
 void known_look(struct known_domain *domain, const struct known_scan *scan, uint64_t now_ns);

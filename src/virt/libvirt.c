@@ -9,6 +9,7 @@
 #include <libxml/parser.h>
 
 #include "util/clock.h"
+#include "util/duty.h"
 #include "virt/source_thread.h"
 #include "virt/watch.h"
 
@@ -18,13 +19,19 @@
 /** Hints kept one by one; more than these become one hint about all domains. */
 #define HINTS_MAX 64
 
+/** A hint about all domains is taken at most this often: it means that hints come in a storm. */
+#define HINT_ALL_INTERVAL_NS NSEC_PER_SEC
+
 /** The loop's longest wait; nothing depends on it. */
 #define WAIT_MAX_MS 60000
 
 struct virt_source {
 	struct source_thread thread;
 	char *uri;
-	struct watch watch; /* for the thread only */
+	struct watch watch;   /* for the thread only, as the next one */
+	uint64_t hint_all_ns; /* when it may take one about all again */
+	struct duty all_duty; /* of the looks that follow from that */
+	bool all_looks;       /* the next pass has them */
 
 	/* under thread.lock */
 	bool hint_all;
@@ -40,8 +47,11 @@ static struct virt_source *source_destroy(struct virt_source *source)
 	return NULL;
 }
 
-/** Passes the hints to the watch. Returns false when the thread must end. */
-static bool take_orders(struct virt_source *source, uint64_t now_ns)
+/**
+ * Passes the hints to the watch; *all_waits: one about all waits for its time. Returns false when
+ * the thread must end.
+ */
+static bool take_orders(struct virt_source *source, uint64_t now_ns, bool *all_waits)
 {
 	char hints[HINTS_MAX][DOMAIN_UUID_LEN];
 	size_t i, n;
@@ -49,14 +59,18 @@ static bool take_orders(struct virt_source *source, uint64_t now_ns)
 
 	pthread_mutex_lock(&source->thread.lock);
 	stop = source->thread.stop;
-	all = source->hint_all;
+	all = source->hint_all && now_ns >= source->hint_all_ns;
 	n = source->n_hints;
 	memcpy(hints, source->hints, sizeof(hints));
-	source->hint_all = false;
+	if (all)
+		source->hint_all = false;
+	*all_waits = source->hint_all;
 	source->n_hints = 0;
 	pthread_mutex_unlock(&source->thread.lock);
-	if (all)
+	if (all) {
 		watch_hint(&source->watch, NULL, now_ns);
+		source->all_looks = true;
+	}
 	for (i = 0; i < n; i++)
 		watch_hint(&source->watch, hints[i], now_ns);
 	return !stop;
@@ -72,16 +86,35 @@ static int wait_ms(uint64_t until_ns)
 	return (int)MIN(ms, (uint64_t)WAIT_MAX_MS);
 }
 
+static uint64_t pass(struct virt_source *source)
+{
+	uint64_t begin_ns = clock_thread_ns(), now_ns = clock_now_ns();
+	uint64_t next_ns = watch_pass(&source->watch, now_ns);
+
+	if (!source->all_looks)
+		return next_ns;
+	source->all_looks = false;
+	duty_use(&source->all_duty, clock_thread_ns() - begin_ns, clock_now_ns());
+	source->hint_all_ns = MAX(now_ns + HINT_ALL_INTERVAL_NS, duty_next_ns(&source->all_duty));
+	return next_ns;
+}
+
 static void *run(void *userdata)
 {
 	struct virt_source *source = userdata;
+	bool all_waits;
 
 	if (watch_init(&source->watch) < 0) {
 		source_status_set(&source->thread.status, false,
 		                  "the event loop could not be set up");
 	} else {
-		while (take_orders(source, clock_now_ns()))
-			connection_run_loop(wait_ms(watch_pass(&source->watch, clock_now_ns())));
+		while (take_orders(source, clock_now_ns(), &all_waits)) {
+			uint64_t next_ns = pass(source);
+
+			if (all_waits)
+				next_ns = MIN(next_ns, source->hint_all_ns);
+			connection_run_loop(wait_ms(next_ns));
+		}
 		watch_finish(&source->watch);
 	}
 	if (source_thread_leave(&source->thread))

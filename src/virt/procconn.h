@@ -47,7 +47,7 @@ enum {
  */
 int procconn_read(struct procconn *procconn, procconn_fn *fn, void *userdata);
 
-#define PROCCONN_BATCH_MAX 256
+#define PROCCONN_BATCH_MAX 64
 
 /** Number of times that events were lost. */
 uint64_t procconn_lost_total(const struct procconn *procconn);

@@ -134,10 +134,14 @@ static bool is_named_like_qemu(const char *comm)
 	return strncmp(comm, "qemu", strlen("qemu")) == 0 || strcmp(comm, "kvm") == 0;
 }
 
-/** Examines a process by its files, whichever user it belongs to. */
+/**
+ * Examines a process by its files. Of a user that is not believed, only the executable is looked
+ * at: such a process may have thousands of threads and descriptors to be looked at.
+ */
 static int examine_files(pid_t pid, const char *comm, const struct process_criteria *criteria,
                          struct process_evidence *ret)
 {
+	int user = check_users(pid, criteria);
 	struct claims claims;
 	char path[PATH_MAX];
 	int r = procfs_exe(pid, path, sizeof(path));
@@ -147,6 +151,8 @@ static int examine_files(pid_t pid, const char *comm, const struct process_crite
 	if (r < 0)
 		return r == -ESRCH ? -ESRCH : PROCESS_OTHER;
 	ret->executable = process_is_executable(criteria, path);
+	if (user != 0)
+		return user < 0 || ret->executable ? user : PROCESS_OTHER;
 	claims = read_claims(pid);
 	ret->claims = claims.any;
 	/* descriptors may be many: read them only if a thread is named like a KVM vCPU */
@@ -170,6 +176,7 @@ int process_examine(pid_t pid, const struct process_criteria *criteria,
 	        .max_vcpus = DOMAIN_VCPUS_MAX,
 	};
 	r = examine_files(pid, stat.comm, criteria, ret);
+	/* again: it may have changed them meanwhile */
 	if (r == 0)
 		r = check_users(pid, criteria);
 	if (r != 0)

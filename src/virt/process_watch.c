@@ -338,8 +338,13 @@ void process_watch_hint_all(struct process_watch *watch, uint64_t now_ns)
 
 	for (i = 0; i < watch->known.n; i++) {
 		watch->known.domains[i]->causes |= VIRT_CAUSE_ENUMERATED;
-		known_hint(watch->known.domains[i], now_ns);
+		known_glance(watch->known.domains[i], now_ns);
 	}
+	process_watch_list(watch, now_ns);
+}
+
+void process_watch_list(struct process_watch *watch, uint64_t now_ns)
+{
 	watch->list_next_ns = MIN(watch->list_next_ns, now_ns);
 	watch->last_pid = 0;
 }

@@ -45,5 +45,8 @@ void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 /** Hints were lost, or everything must be reported again. */
 void process_watch_hint_all(struct process_watch *watch, uint64_t now_ns);
 
+/** Hints were lost: looks for processes that are new at @now_ns, not at those that are known. */
+void process_watch_list(struct process_watch *watch, uint64_t now_ns);
+
 /** Frees what it owns. */
 void process_watch_finish(struct process_watch *watch);

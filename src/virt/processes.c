@@ -11,6 +11,7 @@
 #include <libxml/parser.h>
 
 #include "util/clock.h"
+#include "util/duty.h"
 #include "virt/process_watch.h"
 #include "virt/source_thread.h"
 
@@ -29,7 +30,10 @@ struct process_source {
 	struct source_thread thread;
 	struct process_watch watch; /* for the thread only, as the next two */
 	uint64_t hints_ns;          /* when it last took hints */
+	struct duty duty;           /* of that */
 	uint64_t hint_all_ns;       /* when it may take one about all again */
+	struct duty all_duty;       /* of the looks that follow from that */
+	bool all_looks;             /* the next pass has them */
 
 	/* under thread.lock */
 	bool hint_all;
@@ -44,19 +48,25 @@ static struct process_source *source_destroy(struct process_source *source)
 	return NULL;
 }
 
+static uint64_t hints_due_ns(const struct process_source *source)
+{
+	return MAX(source->hints_ns + HINTS_INTERVAL_NS, duty_next_ns(&source->duty));
+}
+
 /** Passes the hints to the watch, if it is time. */
 static void take_hints(struct process_source *source, uint64_t now_ns)
 {
+	uint64_t begin_ns = clock_thread_ns();
 	pid_t hints[HINTS_MAX];
 	size_t i, n = 0;
-	bool all = false;
+	bool all = false, rests = duty_next_ns(&source->all_duty) > now_ns;
 
-	if (now_ns < source->hints_ns + HINTS_INTERVAL_NS)
+	if (now_ns < hints_due_ns(source))
 		return;
 	pthread_mutex_lock(&source->thread.lock);
 	if (source->hint_all && now_ns >= source->hint_all_ns) {
 		all = true;
-		source->hint_all = false;
+		source->hint_all = rests;
 	}
 	n = source->n_hints;
 	memcpy(hints, source->hints, sizeof(hints));
@@ -66,10 +76,16 @@ static void take_hints(struct process_source *source, uint64_t now_ns)
 		process_watch_hint(&source->watch, hints[i], now_ns);
 	if (all) {
 		source->hint_all_ns = now_ns + HINT_ALL_INTERVAL_NS;
-		process_watch_hint_all(&source->watch, now_ns);
+		if (rests)
+			process_watch_list(&source->watch, now_ns);
+		else
+			process_watch_hint_all(&source->watch, now_ns);
+		source->all_looks = !rests;
 	}
-	if (n > 0 || all)
+	if (n > 0 || all) {
 		source->hints_ns = now_ns;
+		duty_use(&source->duty, clock_thread_ns() - begin_ns, clock_now_ns());
+	}
 }
 
 /** Returns when waiting hints may be taken; NSEC_NEVER if none wait. */
@@ -83,7 +99,7 @@ static uint64_t next_hints(struct process_source *source)
 	if (source->n_hints > 0)
 		next_ns = 0;
 	pthread_mutex_unlock(&source->thread.lock);
-	return next_ns == NSEC_NEVER ? next_ns : MAX(next_ns, source->hints_ns + HINTS_INTERVAL_NS);
+	return next_ns == NSEC_NEVER ? next_ns : MAX(next_ns, hints_due_ns(source));
 }
 
 static void wait_until(struct process_source *source, uint64_t until_ns)
@@ -98,6 +114,17 @@ static void wait_until(struct process_source *source, uint64_t until_ns)
 		eventfd_read(source->thread.wake_fd, &count);
 }
 
+static uint64_t pass(struct process_source *source)
+{
+	uint64_t begin_ns = clock_thread_ns();
+	uint64_t next_ns = process_watch_pass(&source->watch, clock_now_ns());
+
+	if (source->all_looks)
+		duty_use(&source->all_duty, clock_thread_ns() - begin_ns, clock_now_ns());
+	source->all_looks = false;
+	return next_ns;
+}
+
 static void *run(void *userdata)
 {
 	struct process_source *source = userdata;
@@ -106,7 +133,7 @@ static void *run(void *userdata)
 		uint64_t next_ns, hints_ns;
 
 		take_hints(source, clock_now_ns());
-		next_ns = process_watch_pass(&source->watch, clock_now_ns());
+		next_ns = pass(source);
 		hints_ns = next_hints(source);
 		wait_until(source, MIN(next_ns, hints_ns));
 	}

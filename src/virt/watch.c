@@ -141,7 +141,7 @@ void watch_hint(struct watch *watch, const char *uuid, uint64_t now_ns)
 		known_hint(domain, now_ns);
 	for (i = 0; !uuid && i < watch->known.n; i++)
 		if (watch->known.domains[i]->look_ns != NSEC_NEVER)
-			known_hint(watch->known.domains[i], now_ns);
+			known_glance(watch->known.domains[i], now_ns);
 }
 
 static void report_source(struct watch *watch, enum virt_event_type type, const char *text)
