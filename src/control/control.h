@@ -84,11 +84,11 @@ bool control_verb_changes(enum control_verb verb);
  * caller must make sure that no other daemon runs. @ops is copied.
  *
  * A user other than root may make CONTROL_RATE_PER_S requests a second (rate.h). What is more waits
- * for up to a second. The server keeps at most CONTROL_CLIENTS_MAX clients. When another one connects, the user with
- * the most connections loses the connection that was idle longest. A client is dropped when it does
- * not finish a request or does not read an answer in time. Descriptors sent by a client are not
- * accepted. Each turn of the loop handles at most one request of a client, and only after the
- * client has read the previous answer.
+ * for up to a second. The server keeps at most CONTROL_CLIENTS_MAX clients. When another one
+ * connects, the user with the most connections loses the connection that was idle longest. A client
+ * is dropped when it does not finish a request or does not read an answer in time. Descriptors sent
+ * by a client are not accepted. Each turn of the loop handles at most one request of a client, and
+ * only after the client has read the previous answer.
  *
  * Returns 0 and *ret, or -errno. -EEXIST: @path exists and is not a socket.
  */

@@ -163,6 +163,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		else if (client->waits && control_client_turn(client, &server->ops) < 0)
 			server_drop(server, client);
 	}
+	server_shed(server, NULL);
 	if (server->accept_paused &&
 	    sd_event_source_set_enabled(server->listener, SD_EVENT_ON) >= 0)
 		server->accept_paused = false;

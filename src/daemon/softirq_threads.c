@@ -27,7 +27,7 @@ bool softirq_threads_matter(const char *release)
 
 	if (sscanf(release, "%u.%u", &major, &minor) != 2)
 		return true;
-	return major < 6 || (major == 6 && minor < 4);
+	return major < 6 || (major == 6 && minor < 5);
 }
 
 int softirq_threads_find(struct tracer *tracer)

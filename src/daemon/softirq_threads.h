@@ -4,7 +4,7 @@
 /*
  * The kernel's ksoftirqd threads: the tracer watches whether one waits behind a boosted vCPU. That
  * matters where softirqs, and so the timers that end boosts, do not run on a CPU whose ksoftirqd is
- * runnable. Linux 6.4 ended that (d15121be7485, "Revert "softirq: Let ksoftirqd do its job"").
+ * runnable. Linux 6.5 ended that (d15121be7485, "Revert "softirq: Let ksoftirqd do its job"").
  */
 
 #include "trace/tracer.h"

@@ -153,8 +153,8 @@ static void breaker_load(struct state *state)
 	struct breaker breaker = {0};
 	unsigned int which;
 
-	if (!f || fscanf(f, "%u %" SCNu32 " %" SCNu64, &which, &breaker.opened,
-	                 &breaker.since_ns) != 3 ||
+	if (!f ||
+	    fscanf(f, "%u %" SCNu32 " %" SCNu64, &which, &breaker.opened, &breaker.since_ns) != 3 ||
 	    which > BREAKER_HALF_OPEN)
 		return;
 	breaker.state = (enum breaker_state)which;
@@ -251,7 +251,7 @@ int state_set_breaker(struct state *state, const struct breaker *breaker)
 
 int state_end_cleanly(struct state *state)
 {
-	return unlink(state->running_path) < 0 ? -errno : 0;
+	return unlink(state->running_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 const char *state_override(const struct state *state, const char *uuid)

@@ -30,9 +30,11 @@ static void say_breaker(const struct breaker *breaker)
 		          "the circuit breaker is open, after %u unclean ends and %u acts of the "
 		          "guardian in ten minutes: nothing is boosted for %llu minutes, or until "
 		          "`pvschedctl enable`",
-		          breaker_recent_ends(breaker, now_ns), breaker_recent_acts(breaker, now_ns),
-		          (unsigned long long)((next_ns - MIN(now_ns, next_ns)) / NSEC_PER_SEC /
-		                               60));
+		          breaker_recent_ends(breaker, now_ns),
+		          breaker_recent_acts(breaker, now_ns),
+		          (unsigned long long)((next_ns - MIN(now_ns, next_ns) + 60 * NSEC_PER_SEC -
+		                                1) /
+		                               NSEC_PER_SEC / 60));
 	else if (breaker->state == BREAKER_HALF_OPEN)
 		log_notice("the circuit breaker is half open: vCPUs are boosted again, and one "
 		           "unclean end within ten minutes opens it");

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The circuit breaker of the host: it stops all boosts where giving back fails to be the daemon's
- * own work too often. Pure; times are CLOCK_MONOTONIC.
+ * The circuit breaker of the host: it stops all boosts where something else than the daemon had to
+ * end them too often. Pure; times are CLOCK_MONOTONIC.
  *
  *   CLOSED ──3 unclean ends, or 20 acts of the guardian, in ten minutes──► OPEN
  *   OPEN ──ten minutes without boosts; twice as long each time in a row──► HALF_OPEN

@@ -119,18 +119,12 @@ static void plan_domain(const struct plan_host *host, const struct plan_domain_i
 
 /* ---- shares: admission ---- */
 
-/* What the vCPUs of one domain want together. */
-struct domain_demand {
-	size_t n;
-	uint64_t wanted_ppm, got_ppm;
-};
-
 /* The vCPUs that want a share, and the distinct sets of CPUs that they may run on. */
 struct applicants {
 	size_t n;
 	size_t *vcpus; /* places in the plan */
 	struct admission_demand *demands;
-	struct domain_demand *domains;
+	struct admission_domains domains;
 	size_t n_sets, cpu_words;
 	const uint64_t **sets;
 	unsigned int *cpus;
@@ -140,7 +134,8 @@ static void applicants_free(struct applicants *a)
 {
 	free(a->vcpus);
 	free(a->demands);
-	free(a->domains);
+	free(a->domains.shares_ppm);
+	free(a->domains.sums_ppm);
 	free(a->sets);
 	free(a->cpus);
 }
@@ -187,78 +182,52 @@ static bool wants_share(const struct plan_vcpu *vcpu)
 
 static int applicants_new(const struct plan_input *input, struct applicants *a)
 {
-	size_t max = MAX(input->n_vcpus, (size_t)1);
+	size_t max = MAX(input->n_vcpus, (size_t)1), domains = MAX(input->n_domains, (size_t)1);
 
 	a->cpu_words = input->host.cpu_words;
+	a->domains.n = input->n_domains;
 	a->vcpus = calloc(max, sizeof(*a->vcpus));
 	a->demands = calloc(max, sizeof(*a->demands));
 	a->sets = calloc(max, sizeof(*a->sets));
 	a->cpus = calloc(max, sizeof(*a->cpus));
-	a->domains = calloc(MAX(input->n_domains, (size_t)1), sizeof(*a->domains));
-	return a->vcpus && a->demands && a->sets && a->cpus && a->domains ? 0 : -ENOMEM;
-}
-
-/*
- * A vCPU claims its profile's share, or its part of the domain's share if that is less: the
- * domain's bucket lets no more pass.
- */
-static uint32_t claim_ppm(const struct profile *profile, const struct plan_domain *domain, size_t n)
-{
-	return (uint32_t)MIN(UINT64_C(1000) * profile->share_permille,
-	                     UINT64_C(1000) * domain->rule.share_permille / n);
+	a->domains.shares_ppm = calloc(domains, sizeof(*a->domains.shares_ppm));
+	a->domains.sums_ppm = calloc(domains, sizeof(*a->domains.sums_ppm));
+	return a->vcpus && a->demands && a->sets && a->cpus && a->domains.shares_ppm &&
+	                       a->domains.sums_ppm
+	               ? 0
+	               : -ENOMEM;
 }
 
 static void applicants_collect(const struct plan_input *input, const struct plan *plan,
                                struct applicants *a)
 {
-	for (size_t i = 0; i < input->n_vcpus; i++)
-		if (wants_share(&plan->vcpus[i]))
-			a->domains[input->vcpus[i].domain].n++;
+	for (size_t i = 0; i < input->n_domains; i++)
+		a->domains.shares_ppm[i] = UINT64_C(1000) * plan->domains[i].rule.share_permille;
 	for (size_t i = 0; i < input->n_vcpus; i++) {
-		unsigned int domain = input->vcpus[i].domain;
-		uint32_t wanted_ppm;
-
 		if (!wants_share(&plan->vcpus[i]))
 			continue;
-		wanted_ppm = claim_ppm(&plan->vcpus[i].profile, &plan->domains[domain],
-		                       a->domains[domain].n);
-		a->domains[domain].wanted_ppm += wanted_ppm;
 		a->vcpus[a->n] = i;
 		a->demands[a->n++] = (struct admission_demand){
+		        .domain = input->vcpus[i].domain,
 		        .set = set_index(a, input->vcpus[i].cpus),
-		        .share_ppm = wanted_ppm,
+		        .share_ppm = 1000 * plan->vcpus[i].profile.share_permille,
 		};
 	}
 }
 
-static uint32_t scaled(uint32_t share_permille, uint64_t got_ppm, uint64_t wanted_ppm)
-{
-	return wanted_ppm ? (uint32_t)(share_permille * got_ppm / wanted_ppm) : 0;
-}
-
-/* Of its share, a vCPU gets the part that it got of its claim; a domain, that of all its claims. */
-static void shares_give(const struct plan_input *input, struct applicants *a, struct plan *plan)
+static void shares_give(const struct plan_input *input, const struct applicants *a,
+                        struct plan *plan)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		struct plan_vcpu *vcpu = &plan->vcpus[a->vcpus[i]];
-		unsigned int domain = input->vcpus[a->vcpus[i]].domain;
-		uint32_t wanted_ppm = claim_ppm(&vcpu->profile, &plan->domains[domain],
-		                                a->domains[domain].n);
 
-		vcpu->profile.share_permille = scaled(vcpu->profile.share_permille,
-		                                      a->demands[i].share_ppm, wanted_ppm);
+		vcpu->profile.share_permille = a->demands[i].share_ppm / 1000;
 		if (vcpu->profile.share_permille < SHARE_PERMILLE_MIN)
 			vcpu->holds |= POLICY_HOLD(POLICY_REASON_ADMISSION);
-		a->domains[domain].got_ppm += a->demands[i].share_ppm;
 	}
-	for (size_t d = 0; d < input->n_domains; d++) {
-		struct pvs_bucket_rule *rule = &plan->domains[d].rule;
-		uint32_t share = scaled((uint32_t)rule->share_permille, a->domains[d].got_ppm,
-		                        a->domains[d].wanted_ppm);
-
-		if (a->domains[d].n)
-			rule->share_permille = MAX(share, 1U);
-	}
+	for (size_t i = 0; i < input->n_domains; i++)
+		plan->domains[i].rule.share_permille =
+		        MAX((uint32_t)(a->domains.shares_ppm[i] / 1000), 1U);
 }
 
 /* Every vCPU has its domain's profile, with the share that its CPUs have for it. */
@@ -277,7 +246,7 @@ static int shares_assign(const struct plan_input *input, struct plan *plan)
 	        .within = set_within,
 	        .userdata = &a,
 	};
-	admission_scale(a.demands, a.n, &sets, input->host.cpu_share_permille);
+	admission_scale(a.demands, a.n, &sets, &a.domains, input->host.cpu_share_permille);
 	shares_give(input, &a, plan);
 	return 0;
 }
@@ -376,7 +345,9 @@ static void plan_rt_budget(const struct plan_host *host, const struct plan_vcpu_
 
 	ret->keeps_rt_budget = boosts_by_rt(&ret->profile) && !(ret->holds & unwanted) &&
 	                       !switched_off(&host->switches);
-	if (ret->keeps_rt_budget && host->grants_rt_budgets && in->has_group && in->proven)
+	/* one that is held has no share yet that is known to fit: what its group has stays */
+	if (ret->keeps_rt_budget && host->grants_rt_budgets && in->has_group && in->proven &&
+	    !ret->holds)
 		ret->rt_permille = ret->profile.share_permille + BUDGET_MARGIN_PERMILLE;
 }
 
@@ -390,10 +361,9 @@ static void plan_standing(const struct plan_host *host, const struct plan_vcpu_i
 {
 	const struct plan_switches *switches = &host->switches;
 	uint32_t levers = ret->profile.levers;
-	uint32_t unwanted = POLICY_HOLD(POLICY_REASON_RELEASED) |
-	                    POLICY_HOLD(POLICY_REASON_PAUSED) |
-	                    POLICY_HOLD(POLICY_REASON_UNPROVEN) |
-	                    POLICY_HOLD(POLICY_REASON_HOUSEKEEPING);
+	uint32_t unwanted =
+	        POLICY_HOLD(POLICY_REASON_RELEASED) | POLICY_HOLD(POLICY_REASON_PAUSED) |
+	        POLICY_HOLD(POLICY_REASON_UNPROVEN) | POLICY_HOLD(POLICY_REASON_HOUSEKEEPING);
 
 	if (ret->profile.mode != PROFILE_BOOST || (ret->holds & unwanted))
 		return;

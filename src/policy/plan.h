@@ -19,7 +19,7 @@
 struct plan_switches {
 	bool enabled;           /* by the configuration */
 	bool disabled;          /* by command, until the other command */
-	bool breaker_open;      /* too many unclean ends */
+	bool breaker_open;      /* see breaker.h */
 	bool guarded;           /* a guardian answers at real-time priority */
 	bool preempt_rt;        /* the kernel is a PREEMPT_RT one */
 	bool traced;            /* a tracer charges boosts */
@@ -117,16 +117,16 @@ struct plan_domain {
 	bool burst_by_metadata;
 	enum plan_metadata_use metadata_use;
 	struct pvs_bucket_rule rule; /* of the bucket of all its vCPUs */
-	uint32_t n_proven;           /* vCPUs whose threads are proven to be that */
-	uint32_t n_slots;            /* so many of these have slots, the first ones */
+	uint32_t n_proven; /* vCPUs that need a slot: proven, and the profile is not off */
+	uint32_t n_slots;  /* so many of these have slots, the first ones */
 };
 
 struct plan_vcpu {
 	bool traced;                 /* else only @untraced counts */
 	enum policy_reason untraced; /* PROFILE, UNPROVEN or NO_SLOT */
-	struct profile profile;   /* its domain's, with the share that its CPUs have for it */
-	uint32_t holds;           /* those that come from outside; the policy has its own, too */
-	bool keeps_rt_budget;     /* what its cgroup was granted stays */
+	struct profile profile;      /* its domain's, with the share that its CPUs have for it */
+	uint32_t holds;              /* those that come from outside; the policy has its own, too */
+	bool keeps_rt_budget;        /* what its cgroup was granted stays */
 	uint32_t rt_permille;     /* its cgroup needs so much of each CPU; 0: nothing is granted */
 	uint64_t slice_ns;        /* its thread keeps this slice; 0: none */
 	uint32_t util_min;        /* and this clamp; 0: none */

@@ -42,10 +42,12 @@ static uint32_t admitted_permille(const struct options *o, const struct profile 
 	struct admission_demand claims[VICTIMS_MAX];
 	unsigned int cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	struct admission_sets sets = {.n = 1, .cpus = &cpus, .within = same_set};
+	uint64_t share_ppm = UINT64_MAX, sum_ppm;
+	struct admission_domains domains = {1, &share_ppm, &sum_ppm};
 
 	for (unsigned int i = 0; i < o->victims.n; i++)
-		claims[i] = (struct admission_demand){0, profile->share_permille * 1000};
-	admission_scale(claims, o->victims.n, &sets, stack->caps.cpu_share_permille);
+		claims[i] = (struct admission_demand){.share_ppm = profile->share_permille * 1000};
+	admission_scale(claims, o->victims.n, &sets, &domains, stack->caps.cpu_share_permille);
 	return claims[0].share_ppm / 1000;
 }
 

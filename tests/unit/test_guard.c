@@ -250,5 +250,5 @@ static void test_stopped(void)
 	guard = guard_free(guard);
 }
 
-TEST_MAIN(TEST(test_dies), TEST(test_dies_again), TEST(test_acts), TEST(test_not_started), TEST(test_not_realtime),
-          TEST(test_stopped))
+TEST_MAIN(TEST(test_dies), TEST(test_dies_again), TEST(test_acts), TEST(test_not_started),
+          TEST(test_not_realtime), TEST(test_stopped))

@@ -346,8 +346,8 @@ static void with_housekeeping(struct scene *s)
 /* What can't be boosted now claims nothing: the other vCPU of the CPU has all of its share. */
 static void test_admission_counts_what_may_be_boosted(void)
 {
-	void (*const changes[])(struct scene *s) = {with_quota, with_pause, with_release,
-	                                            without_proof, with_housekeeping};
+	void (*const changes[])(struct scene * s) = {with_quota, with_pause, with_release,
+	                                             without_proof, with_housekeeping};
 
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		struct scene s;
@@ -394,7 +394,7 @@ static void test_a_domain_claims_its_share(void)
 	for (unsigned int i = 0; i < VCPUS; i++)
 		CHECK_INT(s.planned_vcpus[i].profile.share_permille, 100);
 	CHECK_INT(s.planned_domains[0].rule.share_permille, 150);
-	CHECK_INT(s.planned_domains[1].rule.share_permille, 150);
+	CHECK_INT(s.planned_domains[1].rule.share_permille, 300); /* its one vCPU has less */
 }
 
 /* A budget is the share and a margin, where one may be granted; holds that come and go keep it. */
@@ -406,9 +406,10 @@ static void test_rt_budgets(void)
 	make(&s);
 	CHECK_INT(s.planned_vcpus[0].rt_permille, 250);
 	CHECK(s.planned_vcpus[0].keeps_rt_budget);
-	s.domains[0].paused = true;
+	s.domains[0].paused = true; /* it claims nothing, and keeps what it has */
 	make(&s);
-	CHECK_INT(s.planned_vcpus[0].rt_permille, 250);
+	CHECK_INT(s.planned_vcpus[0].rt_permille, 0);
+	CHECK(s.planned_vcpus[0].keeps_rt_budget);
 	begin(&s);
 	s.input.host.switches.guarded = false;
 	make(&s);
@@ -714,5 +715,6 @@ TEST_MAIN(TEST(test_precedence), TEST(test_metadata_use), TEST(test_metadata_onl
           TEST(test_admission_scales_alike), TEST(test_admission_counts_boosts_alone),
           TEST(test_admission_holds_what_is_too_small), TEST(test_rt_budgets),
           TEST(test_rt_budgets_end), TEST(test_traced), TEST(test_slots), TEST(test_untraced),
-          TEST(test_admission_counts_what_may_be_boosted), TEST(test_a_domain_claims_its_share), TEST(test_pages), TEST(test_profile_equal),
-          TEST(test_standing_levers), TEST(test_levers), TEST(test_nothing))
+          TEST(test_admission_counts_what_may_be_boosted), TEST(test_a_domain_claims_its_share),
+          TEST(test_pages), TEST(test_profile_equal), TEST(test_standing_levers), TEST(test_levers),
+          TEST(test_nothing))

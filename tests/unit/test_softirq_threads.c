@@ -18,9 +18,15 @@ static void test_releases(void)
 		const char *release;
 		bool expected;
 	} table[] = {
-	        {"5.14.0-427.el9.x86_64", true}, {"6.1.0-57-cloud-amd64", true}, {"6.3.13", true},
-	        {"6.4.0", false},                {"6.12.118+deb13-amd64", false}, {"7.3.4", false},
-	        {"10.0", false},                 {"unknown", true},               {"", true},
+	        {"5.14.0-427.el9.x86_64", true},
+	        {"6.1.0-57-cloud-amd64", true},
+	        {"6.4.16", true},
+	        {"6.5.0", false},
+	        {"6.12.118+deb13-amd64", false},
+	        {"7.3.4", false},
+	        {"10.0", false},
+	        {"unknown", true},
+	        {"", true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {

@@ -154,9 +154,8 @@ static void test_guardian_acts(void)
 static void test_breaker_goes_on_by_time(void)
 {
 	/* it may be before the host started: the sums wrap */
-	struct breaker breaker = {.state = BREAKER_OPEN,
-	                          .opened = 1,
-	                          .since_ns = clock_now_ns() - BREAKER_WINDOW_NS};
+	struct breaker breaker = {
+	        .state = BREAKER_OPEN, .opened = 1, .since_ns = clock_now_ns() - BREAKER_WINDOW_NS};
 	sd_event *event = NULL;
 
 	begin();
