@@ -8,7 +8,7 @@
 #include "tables.h"
 
 /*
- * Reports a boosted vCPU that has the CPU while ksoftirqd waits there. Up to Linux 6.3 no softirq
+ * Reports a boosted vCPU that has the CPU while ksoftirqd waits there. Up to Linux 6.4 no softirq
  * runs on a CPU whose ksoftirqd is runnable, and so the vCPU's deadline does not fire either. Then
  * the daemon must watch this run by a timer of its own.
  */

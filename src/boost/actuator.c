@@ -284,12 +284,3 @@ bool actuator_has_boost(const struct actuator *actuator, unsigned int slot)
 	return actuator_is_boosted(actuator, slot) &&
 	       sched_has_boost(actuator->slots[slot].identity.id.tid, &actuator->boost) == 1;
 }
-
-int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid)
-{
-	const struct actuator_slot *s = &actuator->slots[slot];
-	struct sched_state parent = s->before;
-	int r = actuator_is_boosted(actuator, slot) ? 0 : sched_get(&s->identity.thread, &parent);
-
-	return r < 0 ? r : sched_mend_child(tid, &parent);
-}

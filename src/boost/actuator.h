@@ -77,9 +77,3 @@ const struct boosted_slots *actuator_boosted(const struct actuator *actuator);
 
 /** Asks the kernel: does a boosted thread still have what actuator_boost() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);
-
-/**
- * The thread of @slot made @tid, while it was boosted or had SCHED_RESET_ON_FORK by a slice: see
- * sched_mend_child(). Returns 0, or -errno.
- */
-int actuator_mend_child(struct actuator *actuator, unsigned int slot, pid_t tid);

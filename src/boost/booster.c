@@ -14,10 +14,10 @@
 #include "util/log.h"
 #include "util/thread.h"
 
-/* A turn takes microseconds: at first it is waited for without sleeping. */
-#define READ_SPINS    8
-#define READ_TRIES    40
-#define READ_PAUSE_US 50
+/* Most turns take less than that: at first they are waited for without sleeping. */
+#define READ_SPINS_NS   (20 * NSEC_PER_USEC)
+#define READ_PAUSES_MAX 20
+#define READ_PAUSE_US   50
 
 /* ---- the call ---- */
 
@@ -55,6 +55,7 @@ static struct booster *booster_free(struct booster *b)
 	wait_close(b->wait);
 	actuator_free(b->actuator);
 	policy_free(b->policy);
+	attention_free(b->attention);
 	pages_free(b->pages);
 	page_writer_free(b->page_writer);
 	free(b);
@@ -79,11 +80,12 @@ static struct booster *booster_new(const struct booster_options *options)
 	b->push.accounts = options->accounts;
 	b->push.affinity = &b->affinity;
 	b->policy = policy_new(PVS_VCPUS_MAX, &options->caps);
+	b->attention = attention_new(PVS_DOMAINS_MAX, options->caps.booster_permille);
 	b->actuator =
 	        actuator_new(options->ledger, options->accounts, PVS_VCPUS_MAX, &options->boost);
 	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
 	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
-	if (!b->policy || !b->actuator || !b->page_writer || !b->pages)
+	if (!b->policy || !b->attention || !b->actuator || !b->page_writer || !b->pages)
 		return booster_free(b);
 	policy_hold_all(b->policy, options->holds);
 	return b;
@@ -126,6 +128,16 @@ int booster_start(struct booster **ret, const struct booster_options *options)
 	return b->start_result < 0 ? BOOSTER_NOT_REALTIME : 0;
 }
 
+/* Of the domains that have such a vCPU, each has a part of the booster's time. */
+static void count_boosts(struct booster *b, unsigned int slot, bool boosts)
+{
+	struct booster_slot *s = &b->slots[slot];
+
+	if (s->boosts != boosts)
+		attention_count(b->attention, s->domain, boosts ? 1 : -1, clock_now_ns());
+	s->boosts = boosts;
+}
+
 /* Returns 0; -EBUSY: the boost cannot be ended; the slot stays in use, and its record stays. */
 static int slot_remove(struct booster *b, unsigned int slot)
 {
@@ -135,6 +147,7 @@ static int slot_remove(struct booster *b, unsigned int slot)
 	account_report(b->accounts, slot, &(struct policy_view){0});
 	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
 	policy_remove(b->policy, slot);
+	count_boosts(b, slot, false);
 	if (actuator_is_boosted(b->actuator, slot))
 		return -EBUSY;
 	b->slots[slot] = (struct booster_slot){0};
@@ -186,7 +199,8 @@ static int do_add(struct booster *b, void *arg)
 
 	account_reset(b->accounts, add->slot);
 	account_set_terms(b->accounts, add->slot, add->terms);
-	b->slots[add->slot] = (struct booster_slot){.used = true};
+	b->slots[add->slot] = (struct booster_slot){.used = true, .domain = add->terms->domain};
+	count_boosts(b, add->slot, add->terms->profile.mode == PROFILE_BOOST);
 	policy_add(b->policy, add->slot, &add->terms->profile, add->holds, clock_now_ns());
 	step_vcpu(b, add->slot, POLICY_EVENT_LOOK);
 	return 0;
@@ -227,6 +241,10 @@ static int do_set_terms(struct booster *b, void *arg)
 
 	account_set_terms(b->accounts, set->slot, set->terms);
 	policy_set_profile(b->policy, set->slot, &set->terms->profile);
+	if (b->slots[set->slot].domain != set->terms->domain)
+		count_boosts(b, set->slot, false);
+	b->slots[set->slot].domain = set->terms->domain;
+	count_boosts(b, set->slot, set->terms->profile.mode == PROFILE_BOOST);
 	step_vcpu(b, set->slot, POLICY_EVENT_LOOK);
 	return 0;
 }
@@ -326,11 +344,14 @@ int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
 
 /*
  * @fn reads what the booster changes, and changes nothing. It is run here, and again if the booster
- * had a turn meanwhile: what it read then may be torn. One that is awake all the time is asked.
+ * had a turn meanwhile: what it read then may be torn. A booster that is awake all the time is
+ * asked.
  */
 static int read_between_turns(struct booster *booster, call_fn *fn, void *arg)
 {
-	for (int i = 0; i < READ_TRIES; i++) {
+	uint64_t spins_until_ns = clock_now_ns() + READ_SPINS_NS;
+
+	for (int pauses = 0; pauses < READ_PAUSES_MAX;) {
 		uint32_t turn = atomic_load_explicit(&booster->turn, memory_order_acquire);
 
 		if (turn % 2 == 0) {
@@ -339,8 +360,10 @@ static int read_between_turns(struct booster *booster, call_fn *fn, void *arg)
 			if (atomic_load_explicit(&booster->turn, memory_order_relaxed) == turn)
 				return 0;
 		}
-		if (i >= READ_SPINS)
-			usleep(READ_PAUSE_US);
+		if (clock_now_ns() < spins_until_ns)
+			continue;
+		usleep(READ_PAUSE_US);
+		pauses++;
 	}
 	return booster_call(booster, fn, arg);
 }
@@ -358,7 +381,6 @@ static int do_read(struct booster *b, void *arg)
 	args->ret->view = *policy_view(b->policy, args->slot);
 	args->ret->holds = policy_holds(b->policy, args->slot);
 	args->ret->request_to_applied = slot->request_to_applied;
-	args->ret->children_mended = slot->children_mended;
 	pages_read(b->pages, args->slot, clock_now_ns(), &args->ret->page);
 	return 0;
 }
@@ -370,9 +392,30 @@ int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu
 
 /* ---- the host ---- */
 
+struct read_domain_args {
+	unsigned int domain;
+	struct attention_view *ret;
+};
+
+static int do_read_domain(struct booster *b, void *arg)
+{
+	const struct read_domain_args *args = arg;
+
+	attention_read(b->attention, args->domain, clock_now_ns(), args->ret);
+	return 0;
+}
+
+int booster_read_domain(struct booster *booster, unsigned int domain, struct attention_view *ret)
+{
+	return read_between_turns(booster, do_read_domain, &(struct read_domain_args){domain, ret});
+}
+
 static int do_set_caps(struct booster *b, void *arg)
 {
-	policy_set_caps(b->policy, arg);
+	const struct host_caps *caps = arg;
+
+	policy_set_caps(b->policy, caps);
+	attention_set_share(b->attention, caps->booster_permille, clock_now_ns());
 	return 0;
 }
 

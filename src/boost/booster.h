@@ -102,6 +102,7 @@ int booster_set_caps(struct booster *booster, const struct host_caps *caps);
  * 0, or -errno.
  */
 int booster_read(struct booster *booster, unsigned int slot, struct booster_vcpu *ret);
+int booster_read_domain(struct booster *booster, unsigned int domain, struct attention_view *ret);
 int booster_read_totals(struct booster *booster, struct booster_totals *ret);
 
 /**

@@ -15,13 +15,15 @@
 #include "boost/event_source.h"
 #include "boost/notes.h"
 #include "boost/push.h"
+#include "policy/attention.h"
 #include "policy/refusals.h"
 
 struct booster_slot {
 	bool used;
 	bool made_room; /* for a helper of its domain, and that was noted */
+	bool boosts;    /* its profile does: it counts for its domain's part of attention */
+	unsigned int domain;
 	struct booster_delays request_to_applied;
-	uint64_t children_mended;
 };
 
 struct booster {
@@ -42,6 +44,8 @@ struct booster {
 	uint32_t holds; /* of all vCPUs */
 	uint32_t guardian_acts;
 	struct policy *policy;
+	struct attention *attention;
+	bool woke; /* the wake-up is not charged to a domain yet */
 	struct actuator *actuator;
 	struct pages *pages;
 	struct page_writer *page_writer;

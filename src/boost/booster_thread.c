@@ -60,6 +60,7 @@ static bool wait_for_work(struct booster *b)
 	ready = wait_until(b->wait, b->more_events ? 0 : at_ns);
 	turn_begin(b);
 	b->totals.wakeups++;
+	b->woke = true;
 	return ready & UINT32_C(1) << BOOSTER_WAITS_FOR_CALL;
 }
 
@@ -93,22 +94,39 @@ static void look_at_page(struct booster *b, unsigned int slot)
 		booster_delay(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
 }
 
+/* The page of a domain that is unheard is looked at when it is heard again. */
+static void run_due_page(struct booster *b, unsigned int slot)
+{
+	struct step_cost cost = step_begin(b, slot);
+	uint64_t until_ns =
+	        attention_unheard_until_ns(b->attention, b->slots[slot].domain, cost.begin_ns);
+
+	if (until_ns)
+		pages_put_off(b->pages, slot, until_ns);
+	else
+		look_at_page(b, slot);
+	step_end(b, &cost);
+}
+
 static void run_due(struct booster *b)
 {
 	/* bounded: a vCPU that wants to be looked at again at once must not delay calls for ever */
 	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
 		int vcpu = policy_due(b->policy, clock_now_ns());
+		struct step_cost cost;
 
 		if (vcpu < 0)
 			break;
+		cost = step_begin(b, (unsigned int)vcpu);
 		step_vcpu(b, (unsigned int)vcpu, POLICY_EVENT_LOOK);
+		step_end(b, &cost);
 	}
 	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
 		int slot = pages_due(b->pages, clock_now_ns());
 
 		if (slot < 0)
 			break;
-		look_at_page(b, (unsigned int)slot);
+		run_due_page(b, (unsigned int)slot);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "boost/pages.h"
 #include "boost/wait.h"
 #include "core/account.h"
+#include "policy/attention.h"
 #include "policy/policy.h"
 #include "util/base.h"
 
@@ -20,7 +21,6 @@ struct booster_vcpu {
 	struct policy_view view;
 	uint32_t holds;
 	struct booster_delays request_to_applied; /* event of the tracer -> end of the call */
-	uint64_t children_mended;
 	struct pages_view page;
 };
 

@@ -2,6 +2,7 @@
 #include "boost/events.h"
 
 #include "boost/booster_private.h"
+#include "boost/children.h"
 #include "boost/debtor.h"
 #include "boost/step.h"
 #include "util/clock.h"
@@ -96,8 +97,10 @@ static void handle(struct booster *b, const struct pvs_event *event)
 		notes_add(&b->notes, BOOSTER_NOTE_QUOTA, slot, (int)event->arg);
 		break;
 	case PVS_EVENT_FORK:
-		if (actuator_mend_child(b->actuator, slot, (pid_t)event->arg) == 0)
-			b->slots[slot].children_mended++;
+		notes_add(&b->notes, BOOSTER_NOTE_FORK, slot, (int)event->arg);
+		attention_charge(b->attention, b->slots[slot].domain, CHILDREN_MEND_NS,
+		                 clock_now_ns());
+		step_vcpu(b, slot, POLICY_EVENT_LOOK);
 		break;
 	case PVS_EVENT_EXEC:
 		if (actuator_is_boosted(b->actuator, slot))
@@ -113,19 +116,27 @@ static void handle(struct booster *b, const struct pvs_event *event)
 	}
 }
 
+/* Caused by what other threads did: the vCPU's domain is not charged with it. */
+static bool is_of_others(const struct pvs_event *event)
+{
+	return event->type == PVS_EVENT_SOFTIRQD || event->type == PVS_EVENT_QUOTA ||
+	       (event->type == PVS_EVENT_EXHAUSTED && event->arg == PVS_BUCKET_CPU);
+}
+
 void events_handle(void *userdata, const struct pvs_event *event)
 {
 	struct booster *b = userdata;
-	bool was_boosted;
+	struct step_cost cost;
 	uint64_t now_ns;
 
 	if (event->slot >= PVS_VCPUS_MAX || !b->slots[event->slot].used ||
 	    b->accounts->vcpus[event->slot].tid != event->tid)
 		return;
 	b->totals.events++;
-	was_boosted = actuator_is_boosted(b->actuator, event->slot);
+	cost = step_begin(b, event->slot);
 	handle(b, event);
-	now_ns = clock_now_ns();
-	if (was_boosted != actuator_is_boosted(b->actuator, event->slot) && now_ns > event->at_ns)
+	now_ns = is_of_others(event) ? clock_now_ns() : step_end(b, &cost);
+	if (cost.was_boosted != actuator_is_boosted(b->actuator, event->slot) &&
+	    now_ns > event->at_ns)
 		booster_delay(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
 }

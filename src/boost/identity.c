@@ -84,16 +84,24 @@ int identity_find_exec(const struct thread_id *id, pid_t leader, identity_match_
 	return 1;
 }
 
-static int match_boost(pid_t tid, const void *boost)
+struct boosted {
+	const struct sched_boost *boost;
+	const struct sched_state *before;
+};
+
+static int match_boost(pid_t tid, const void *arg)
 {
-	return sched_has_boost(tid, boost);
+	const struct boosted *boosted = arg;
+
+	return sched_is_ours(tid, boosted->boost, boosted->before);
 }
 
 int identity_restore_exec(const struct thread_id *id, pid_t leader, const struct sched_boost *boost,
                           const struct sched_state *before)
 {
 	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
-	int r = identity_find_exec(id, leader, match_boost, boost, &thread);
+	int r = identity_find_exec(id, leader, match_boost, &(struct boosted){boost, before},
+	                           &thread);
 
 	if (r != 1)
 		return r;

@@ -12,7 +12,8 @@
 
 /** What the main thread should know; and in struct booster_note::arg, else 0: */
 enum booster_note_type {
-	BOOSTER_NOTE_FOREIGN,   /* another program changed a boosted thread: it was left alone */
+	BOOSTER_NOTE_FOREIGN,   /* another program changed a boosted thread: it was left alone;
+	                           1: its owner did, and it was given back what it had */
 	BOOSTER_NOTE_REFUSED,   /* the kernel refused RT */
 	BOOSTER_NOTE_GONE,      /* a thread is gone: look at the domain again */
 	BOOSTER_NOTE_FAILED,    /* a scheduler call failed: -errno */
@@ -21,6 +22,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_QUOTA,     /* 1: a CFS quota holds for a vCPU; 0: it holds no longer */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page cannot be read any more */
+	BOOSTER_NOTE_FORK,      /* a vCPU made a thread while it was boosted: its TID */
 	BOOSTER_NOTE_HELPER, /* unboosted for a helper of its domain, for the first time: its place
 	                      */
 };
@@ -31,7 +33,8 @@ struct booster_note {
 	int arg;
 };
 
-#define NOTES_MAX 256
+#define NOTES_MAX       2048
+#define NOTES_FORKS_MAX (NOTES_MAX / 4)
 
 struct notes {
 	int fd;                /* eventfd: there are notes */

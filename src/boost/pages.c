@@ -354,6 +354,11 @@ int pages_due(const struct pages *pages, uint64_t now_ns)
 	return first_ns != NSEC_NEVER && first_ns <= now_ns ? (int)slot : -1;
 }
 
+void pages_put_off(struct pages *pages, unsigned int slot, uint64_t at_ns)
+{
+	timers_set(pages->timers, slot, at_ns);
+}
+
 void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
                 struct pages_view *ret)
 {

@@ -79,5 +79,8 @@ uint64_t pages_next_ns(const struct pages *pages);
 /** A slot whose page is due; -1: none. */
 int pages_due(const struct pages *pages, uint64_t now_ns);
 
+/** The page that is due is not looked at before @at_ns. */
+void pages_put_off(struct pages *pages, unsigned int slot, uint64_t at_ns);
+
 void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
                 struct pages_view *ret);

@@ -256,27 +256,22 @@ int sched_finish_restore(struct sched_thread *thread, const struct sched_state *
 	return r < 0 ? r : 1;
 }
 
-int sched_mend_child(pid_t tid, const struct sched_state *parent)
+int sched_mend_child(struct sched_thread *child, const struct sched_state *parent)
 {
-	CLEANUP(sched_close) struct sched_thread child = SCHED_THREAD_NULL;
 	struct sched_state state;
-	int r = sched_open(tid, &child);
+	int r = sched_get(child, &state);
 
-	if (r == 0)
-		r = sched_get(&child, &state);
 	if (r < 0)
 		return r;
-	if (parent->policy == SCHED_IDLE && state.policy == SCHED_OTHER) {
-		r = class_set(tid, SCHED_IDLE, 0, state.reset_on_fork);
-		if (r < 0)
-			return r;
-	}
-	if (parent->nice && (state.policy == SCHED_OTHER || state.policy == SCHED_BATCH) &&
-	    state.nice == 0 && setpriority(PRIO_PROCESS, (id_t)tid, parent->nice) < 0)
-		return -errno;
-	if (state.slack_ns == 0 && parent->slack_ns)
-		return slack_set(child.slack_fd, parent->slack_ns);
-	return 0;
+	if (parent->policy == SCHED_IDLE && state.policy == SCHED_OTHER)
+		r = class_set(child->tid, SCHED_IDLE, 0, state.reset_on_fork);
+	if (r == 0 && parent->nice && state.nice == 0 &&
+	    (state.policy == SCHED_OTHER || state.policy == SCHED_BATCH) &&
+	    setpriority(PRIO_PROCESS, (id_t)child->tid, parent->nice) < 0)
+		r = -errno;
+	if (r == 0 && state.slack_ns == 0 && parent->slack_ns)
+		r = slack_set(child->slack_fd, parent->slack_ns);
+	return r == 0 && !sched_alive(child) ? -ESRCH : r;
 }
 
 bool sched_is_fair(const struct sched_standing *standing)

@@ -106,10 +106,11 @@ int sched_finish_restore(struct sched_thread *thread, const struct sched_state *
 /**
  * Gives a thread that a boosted thread made what it would have inherited from the state @parent:
  * because of SCHED_RESET_ON_FORK it starts as SCHED_OTHER with nice 0, and with the slack of a
- * real-time thread, which is 0. SCHED_BATCH is not given: it has no advantage over it. Leaves alone what is not as at that start any more.
- * Returns 0, or -errno.
+ * real-time thread, which is 0. SCHED_BATCH is not put back: SCHED_OTHER is no privilege. Leaves
+ * alone what is not as at that start any more.
+ * Returns 0, or -errno (-ESRCH: gone).
  */
-int sched_mend_child(pid_t tid, const struct sched_state *parent);
+int sched_mend_child(struct sched_thread *child, const struct sched_state *parent);
 
 /**
  * What a thread keeps for as long as it is managed, boosted or not.

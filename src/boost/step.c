@@ -4,10 +4,42 @@
 #include "boost/booster_private.h"
 #include "util/clock.h"
 
+/* What is longer was not the booster's own work. */
+#define STEP_COST_MAX_NS (200 * NSEC_PER_USEC)
+
 static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
 {
 	account_facts(b->accounts, slot, now_ns, ret);
 	pages_facts(b->pages, slot, now_ns, ret);
+	ret->unheard_until_ns =
+	        attention_unheard_until_ns(b->attention, b->slots[slot].domain, now_ns);
+}
+
+struct step_cost step_begin(const struct booster *b, unsigned int slot)
+{
+	return (struct step_cost){.slot = slot,
+	                          .was_boosted = actuator_is_boosted(b->actuator, slot),
+	                          .begin_ns = clock_now_ns()};
+}
+
+/*
+ * A boost has to be ended, too, which costs about as much and must not wait for tokens: it pays for
+ * that when it begins.
+ */
+uint64_t step_end(struct booster *b, const struct step_cost *cost)
+{
+	bool is_boosted = actuator_is_boosted(b->actuator, cost->slot);
+	uint64_t now_ns = clock_now_ns(), used_ns = now_ns - cost->begin_ns;
+
+	/* a host that stands still meanwhile is not the domain's fault */
+	used_ns = MIN(used_ns, STEP_COST_MAX_NS);
+	if (is_boosted != cost->was_boosted)
+		used_ns = is_boosted ? 2 * used_ns : 0;
+	if (b->woke)
+		used_ns += ATTENTION_WAKE_NS;
+	b->woke = false;
+	attention_charge(b->attention, b->slots[cost->slot].domain, used_ns, now_ns);
+	return now_ns;
 }
 
 void step_unboost(struct booster *b, unsigned int slot)
@@ -74,7 +106,10 @@ static void forget(struct booster *b, unsigned int slot)
 		return;
 	}
 	account_unboosted(b->accounts, slot, clock_now_ns());
-	notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
+	if (r == ACTUATOR_GONE)
+		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
+	else
+		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, r == 0);
 }
 
 static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision)

@@ -17,5 +17,17 @@ enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_e
 /** All vCPUs. */
 void step_all(struct booster *b, enum policy_event event);
 
+/** The work for one vCPU, which its domain is charged with: see policy/attention.h. */
+struct step_cost {
+	unsigned int slot;
+	bool was_boosted;
+	uint64_t begin_ns;
+};
+
+struct step_cost step_begin(const struct booster *b, unsigned int slot);
+
+/** Returns the time. */
+uint64_t step_end(struct booster *b, const struct step_cost *cost);
+
 /** Gives a boosted vCPU back what it had, whatever the policy says. It may fail: that is noted. */
 void step_unboost(struct booster *b, unsigned int slot);

@@ -22,6 +22,7 @@
 #define DOMAIN_SHARE_PERMILLE_MAX (DOMAIN_VCPUS_MAX * 1000)
 #define DOMAIN_BURST_US_MAX       100000
 #define CHANGES_PER_S_MAX         10000
+#define BOOSTER_PERMILLE_MAX      200
 #define RT_PRIORITY_MAX           10
 #define CPU_LIST_MAX              sizeof(((struct config_host *)0)->housekeeping_cpus)
 
@@ -59,8 +60,12 @@ static int parse_caps(const struct json_value *host, struct host_caps *caps,
 	                        DOMAIN_BURST_US_MAX, &caps->domain_burst_ns, error);
 	if (r < 0)
 		return r;
-	return config_get_u32(host, "max_changes_per_s", 1, CHANGES_PER_S_MAX,
-	                      &caps->max_changes_per_s, error);
+	r = config_get_u32(host, "max_changes_per_s", 1, CHANGES_PER_S_MAX,
+	                   &caps->max_changes_per_s, error);
+	if (r < 0)
+		return r;
+	return config_get_u32(host, "booster_permille", 1, BOOSTER_PERMILLE_MAX,
+	                      &caps->booster_permille, error);
 }
 
 static int parse_rt(const struct json_value *value, struct config_host *host,
@@ -163,6 +168,7 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
 	        "housekeeping_cpus",  "metadata",     "guest_pages",           "discovery",
 	        "qemu_executables",   "qemu_users",   "booster_cpus",          "booster_wait",
+	        "booster_permille",
 	};
 	int r;
 

@@ -130,7 +130,8 @@ struct pvs_vcpu_account {
 	__u32 tid;
 	__u32 flags;
 	__u32 domain;   /* slot in the table of domains */
-	__u32 priority; /* real-time priority while BOOSTED: 0 or a higher one is a foreign change */
+	__u32 priority; /* real-time priority while BOOSTED: 0 or a higher one is a foreign change
+	                 */
 	struct pvs_bucket_rule rule;
 	__u64 boosted_at_ns;   /* when BOOSTED was last set */
 	__u64 unboosted_at_ns; /* when it was last cleared */

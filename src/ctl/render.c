@@ -146,7 +146,7 @@ static void render_slots(const struct json_value *slots, FILE *out)
 
 	if (without > 0)
 		fprintf(out,
-		        "All %" PRId64 " slots are taken: %" PRId64
+		        "The %" PRId64 " slots are taken: %" PRId64
 		        " vCPUs are neither measured nor boosted (reason no-slot)\n",
 		        value_number(slots, "total"), without);
 }
@@ -197,8 +197,8 @@ void render_status(const struct json_value *result, FILE *out)
 	fprintf(out, ": boosting is %s\n",
 	        value_bool(result, "enabled") ? "enabled" : "disabled (pvschedctl enable)");
 	if (strcmp(value_text(result, "breaker", "closed"), "open") == 0)
-		fputs("The circuit breaker is open after repeated crashes, so nothing is boosted for "
-		      "now. See the journal, then: pvschedctl enable\n",
+		fputs("The circuit breaker is open after repeated crashes or acts of the guardian, "
+		      "so nothing is boosted for now. See the journal, then: pvschedctl enable\n",
 		      out);
 	if (value_number(result, "guardian_acts") > 0)
 		fprintf(out,

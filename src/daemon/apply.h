@@ -39,7 +39,7 @@ struct apply_parts {
 struct apply_wanted {
 	struct inventory *inventory;
 	const struct plan *plan; /* a result for each domain and vCPU, in the inventory's order */
-	bool polls_pages; /* the tracer is not to read guest pages */
+	bool polls_pages;        /* the tracer is not to read guest pages */
 };
 
 /** Returns 0 and *ret, or -ENOMEM. */
@@ -53,7 +53,8 @@ void apply_hold(struct apply *apply, uint32_t holds);
 
 /**
  * Does what the plan wants and is not done yet. Logs what the kernel refuses, and goes on. Sets
- * inventory_vcpu::slot and untraced, clears inventory_domain::rescan. Returns 0; or -ENOMEM, with all as it was.
+ * inventory_vcpu::slot and untraced, clears inventory_domain::rescan. Returns 0; or -ENOMEM, with
+ * all as it was.
  */
 int apply_run(struct apply *apply, const struct apply_wanted *wanted);
 

@@ -380,6 +380,7 @@ static int begin_work(struct daemon *d)
 	struct note_handler_parts parts = {
 	        .event = d->event,
 	        .booster = d->booster,
+	        .ledger = d->ledger,
 	        .tracer = d->tracer,
 	        .cgroup = d->cgroup,
 	        .domains = d->domains,

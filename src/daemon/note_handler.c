@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "boost/children.h"
 #include "policy/refusals.h"
 #include "util/log.h"
 #include "util/log_ids.h"
@@ -47,7 +48,8 @@ static void say_refused(struct note_handler *notes, const struct inventory_domai
 		          d->seen->name, v->thread.index);
 }
 
-static void say_foreign(const struct inventory_domain *d, const struct inventory_vcpu *v)
+static void say_foreign(const struct inventory_domain *d, const struct inventory_vcpu *v,
+                        bool by_owner)
 {
 	struct log_context ctx = {
 	        .domain = d->seen->name,
@@ -58,9 +60,9 @@ static void say_foreign(const struct inventory_domain *d, const struct inventory
 
 	log_write(LOG_NOTICE, &ctx,
 	          "domain \"%s\", vCPU %u: another program changed the scheduling of thread %d; it "
-	          "is "
-	          "left alone until `pvschedctl policy set`",
-	          d->seen->name, v->thread.index, v->thread.id.tid);
+	          "%s until `pvschedctl policy set`",
+	          d->seen->name, v->thread.index, v->thread.id.tid,
+	          by_owner ? "was given back what it had, and is left alone" : "is left alone");
 }
 
 /*
@@ -95,13 +97,13 @@ static void deadlines_refused(struct note_handler *notes)
 
 /* A note about one vCPU. */
 static void handle_vcpu(struct note_handler *notes, const struct booster_note *note,
-                        struct inventory_domain *d, const struct inventory_vcpu *v)
+                        struct inventory_domain *d, struct inventory_vcpu *v)
 {
 	struct domains *domains = notes->parts.domains;
 
 	switch (note->type) {
 	case BOOSTER_NOTE_FOREIGN:
-		say_foreign(d, v);
+		say_foreign(d, v, note->arg);
 		break;
 	case BOOSTER_NOTE_REFUSED:
 		say_refused(notes, d, v);
@@ -126,6 +128,10 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		break;
 	case BOOSTER_NOTE_HELPER:
 		helper_threads_made_room(notes->parts.helpers, d, v, note->arg);
+		break;
+	case BOOSTER_NOTE_FORK:
+		v->children_mended += children_mend(notes->parts.ledger, note->slot, &v->thread.id,
+		                                    note->arg) == 0;
 		break;
 	case BOOSTER_NOTE_DEADLINE:
 	case BOOSTER_NOTE_GUARDIAN:

@@ -21,6 +21,7 @@ struct note_handler;
 struct note_handler_parts {
 	sd_event *event;
 	struct booster *booster;
+	const struct ledger *ledger;
 	struct tracer *tracer;           /* NULL: there is none */
 	const struct cgroup_cpu *cgroup; /* NULL: there is none */
 	struct domains *domains;

@@ -90,8 +90,8 @@ void refused_slots(struct inventory_domain *domain, uint32_t n)
 
 	if (n && !domain->n_without_slot)
 		log_write(LOG_WARNING, &ctx,
-		          "domain \"%s\": %u of its vCPUs are neither measured nor boosted: all %u "
-		          "slots are taken, and other domains have no more vCPUs than this one; "
+		          "domain \"%s\": %u of its vCPUs are neither measured nor boosted: the %u "
+		          "slots are taken, and other domains have no more of them than this one; "
 		          "give domains that need no boost the profile \"off\"",
 		          domain->seen->name, n, PVS_VCPUS_MAX);
 	else if (!n && domain->n_without_slot)

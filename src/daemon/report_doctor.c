@@ -56,12 +56,14 @@ static void check_breaker(const struct breaker *breaker, cJSON *array)
 
 	if (breaker->state == BREAKER_OPEN)
 		check(array, "breaker", "fail", "journalctl -u pvschedd; pvschedctl enable",
-		      "open, after repeated unclean ends (%u in the last ten minutes) or acts of the "
+		      "open, after repeated unclean ends (%u in the last ten minutes) or acts of "
+		      "the "
 		      "guardian (%u): nothing is boosted, and it is tried again in %llu min",
 		      ends, acts, minutes);
 	else if (breaker->state == BREAKER_HALF_OPEN)
 		check(array, "breaker", "warn", "journalctl -u pvschedd",
-		      "half open: vCPUs are boosted, and one unclean end opens it; it closes in %llu "
+		      "half open: vCPUs are boosted, and one unclean end opens it; it closes in "
+		      "%llu "
 		      "min",
 		      minutes);
 	else if (acts)
@@ -216,7 +218,7 @@ static void check_domain(const struct views *views, const struct inventory_domai
 		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
 	if (d->n_without_slot)
 		check(array, title, "warn", "give domains that need no boost the profile \"off\"",
-		      "%u of its vCPUs are neither measured nor boosted: all %u slots are taken",
+		      "%u of its vCPUs are neither measured nor boosted: the %u slots are taken",
 		      d->n_without_slot, PVS_VCPUS_MAX);
 	for (size_t i = 0; i < d->n_vcpus; i++) {
 		const struct inventory_vcpu *v = &d->vcpus[i];

@@ -38,6 +38,19 @@ static void add_domain_use(const struct views *views, const struct inventory_dom
 	cJSON_AddStringToObject(object, "reason", policy_reason_name(reason));
 }
 
+/* What the events of the domain took of the booster's time. */
+static void add_attention(const struct views *views, const struct inventory_domain *d,
+                          cJSON *object)
+{
+	cJSON *member = cJSON_AddObjectToObject(object, "attention");
+	struct attention_view view = {0};
+
+	booster_read_domain(views->booster, d->slot, &view);
+	report_integer(member, "used_us", (int64_t)(view.used_ns / NSEC_PER_USEC));
+	cJSON_AddBoolToObject(member, "unheard", view.unheard);
+	report_integer(member, "unheard_total", (int64_t)view.unheard_total);
+}
+
 struct cJSON *report_list(const struct views *views)
 {
 	cJSON *root = cJSON_CreateObject();
@@ -128,6 +141,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	report_integer(object, "burst_us", (int64_t)(choice.profile.burst_ns / NSEC_PER_USEC));
 	add_choice_sources(&choice, object);
 	add_metadata(views, d, object);
+	add_attention(views, d, object);
 	report_helpers(views->helpers, views->tracer, d, object);
 	report_carrier(views->carriers, d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");

@@ -103,7 +103,7 @@ struct cJSON *report_vcpu_detail(const struct views *views, const struct invento
 	report_integer(object, "preemptions", (int64_t)account->preemptions);
 	report_integer(object, "halts", (int64_t)account->halts);
 	report_interrupts(account, view, object);
-	report_integer(object, "threads_mended", (int64_t)snapshot.booster.children_mended);
+	report_integer(object, "threads_mended", (int64_t)vcpu->children_mended);
 	cJSON_AddStringToObject(object, "identity",
 	                        snapshot.tracer_knows_identity ? "tracer" : "proc");
 	report_integer(object, "unseen_total", account->unseen);

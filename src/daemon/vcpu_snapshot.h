@@ -15,7 +15,7 @@ struct vcpu_snapshot {
 	uint64_t taken_ns;
 };
 
-/** Wakes nothing: see booster_read(). */
+/** See booster_read(). */
 void vcpu_snapshot_take(const struct views *views, const struct inventory_vcpu *vcpu,
                         struct vcpu_snapshot *ret);
 

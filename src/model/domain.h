@@ -13,13 +13,14 @@
 #include "util/thread_id.h"
 
 /** Limits on outside data. A domain that exceeds one is refused, with a message. */
-#define DOMAIN_NAME_MAX    256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
-#define DOMAIN_VCPUS_MAX   512
-/* Threads that have the name of a vCPU and no proof. They are listed, to show why none is boosted. */
+#define DOMAIN_NAME_MAX  256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
+#define DOMAIN_VCPUS_MAX 512
+/* Threads that have the name of a vCPU and no proof. They are listed, to show why none is boosted.
+ */
 #define DOMAIN_UNPROVEN_MAX 16
 #define DOMAIN_HELPERS_MAX  256
-#define DOMAIN_UUID_LEN    37 /* canonical text form with the NUL */
-#define CGROUP_PATH_MAX    1024
+#define DOMAIN_UUID_LEN     37 /* canonical text form with the NUL */
+#define CGROUP_PATH_MAX     1024
 
 /** What a helper, a thread that works for a domain, does. */
 enum helper_role {

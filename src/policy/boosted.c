@@ -264,6 +264,12 @@ static void reconsider(struct turn *t)
 		unboost(t, BOOST_FORBIDDEN, reason);
 		return;
 	}
+	if (t->facts.unheard_until_ns > t->now_ns) {
+		t->v->view.denied_total[POLICY_REASON_ATTENTION]++;
+		unboost(t, BOOST_FORBIDDEN, POLICY_REASON_ATTENTION);
+		vcpu_look_at(t, t->facts.unheard_until_ns);
+		return;
+	}
 	reason = reason_to_throttle(t);
 	if (reason == POLICY_REASON_BUDGET) {
 		exhausted_by_demand(t, reason);

@@ -51,6 +51,7 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_RELEASED] = "released",
         [POLICY_REASON_HELPER] = "helper",
         [POLICY_REASON_NO_DEADLINE] = "no-deadline",
+        [POLICY_REASON_ATTENTION] = "attention",
         [POLICY_REASON_NO_SLOT] = "no-slot",
         [POLICY_REASON_NOT_TRACED] = "not-traced",
         [POLICY_REASON_INTERRUPT] = "interrupt",
@@ -62,8 +63,9 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "Boosting is switched off for the whole host; `pvschedctl enable` switches it "
                 "on.",
         [POLICY_REASON_BREAKER] =
-                "Too many unclean ends, or acts of the guardian, opened the circuit breaker. It "
-                "is tried again by itself; look at the journal, or `pvschedctl enable`.",
+                "Too many unclean ends, or acts of the guardian, opened the circuit breaker. "
+                "After ten minutes or more vCPUs are boosted again, on probation; look at the "
+                "journal, or `pvschedctl enable`.",
         [POLICY_REASON_GUARDIAN] =
                 "No guardian process answers that could give everything back; the daemon starts "
                 "one again by itself.",
@@ -73,8 +75,11 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_NO_TRACER] =
                 "The kernel refused the BPF tracer or its timers, so nothing could tell when a "
                 "budget ends; see `pvschedctl doctor`.",
+        [POLICY_REASON_ATTENTION] =
+                "The events of its domain took more of the booster's time than its part of "
+                "host.booster_permille; it is heard again in a moment.",
         [POLICY_REASON_NO_SLOT] =
-                "It is not measured: all slots are taken, and other domains have no more vCPUs "
+                "It is not measured: the slots are taken, and other domains have no more of them "
                 "than its own. Give domains that need no boost the profile \"off\".",
         [POLICY_REASON_NOT_TRACED] =
                 "It is not measured: the kernel or the booster did not take its thread on; the "
@@ -116,7 +121,7 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "reached host.cpu_share_permille.",
         [POLICY_REASON_SOFTIRQ] =
                 "The kernel's ksoftirqd had to wait behind it for a millisecond: that CPU has "
-                "network or disk load. Linux 6.4 and later need not end boosts for that.",
+                "network or disk load. Linux 6.5 and later need not end boosts for that.",
         [POLICY_REASON_UNSEEN] =
                 "It was woken, and the tracer did not see it run for ten milliseconds. It may "
                 "have run uncharged, so the boost ended.",

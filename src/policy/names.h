@@ -23,7 +23,7 @@ enum policy_state {
 enum policy_reason {
 	/* holds: set and cleared from outside, by POLICY_HOLD() */
 	POLICY_REASON_DISABLED,     /* the global switch is off */
-	POLICY_REASON_BREAKER,      /* the circuit breaker is open: too many unclean ends */
+	POLICY_REASON_BREAKER,      /* the circuit breaker is open: see breaker.h */
 	POLICY_REASON_GUARDIAN,     /* no guardian answers */
 	POLICY_REASON_PREEMPT_RT,   /* a PREEMPT_RT kernel: deadlines run in threads that a boost
 	                               would starve */
@@ -61,6 +61,7 @@ enum policy_reason {
 	POLICY_REASON_INTERRUPT,  /* boosted while it waited, since an interrupt waited with it */
 	POLICY_REASON_SPIN,       /* its guest spun while it was boosted */
 	POLICY_REASON_NO_DEADLINE, /* the kernel did not start the timer that ends its boost */
+	POLICY_REASON_ATTENTION,   /* its domain has had its part of the booster's time */
 	POLICY_REASON_NO_SLOT,     /* not traced: other vCPUs have all slots */
 	POLICY_REASON_NOT_TRACED,  /* the kernel or the booster did not take it on */
 	_POLICY_REASON_MAX,

@@ -59,6 +59,7 @@ struct host_caps {
 	uint32_t domain_share_permille; /* per domain: of one CPU, all its vCPUs together */
 	uint64_t domain_burst_ns;
 	uint32_t max_changes_per_s; /* per vCPU: how often it may be boosted in a second */
+	uint32_t booster_permille;  /* of one CPU: the booster's own time for events of domains */
 };
 
 #define PROFILE_SHARE_PERMILLE_MAX 1000
@@ -127,4 +128,5 @@ struct host_caps {
 	        .domain_share_permille = 500,                                                      \
 	        .domain_burst_ns = 2 * NSEC_PER_MSEC,                                              \
 	        .max_changes_per_s = 500,                                                          \
+	        .booster_permille = 20,                                                            \
 	})

@@ -27,6 +27,7 @@ struct policy_facts {
 	uint64_t softirqd_since_ns;   /* ksoftirqd waits on its CPU since then; 0: it does not */
 	bool helper_waits;            /* a thread that works for its domain waits on its CPU */
 	uint64_t helper_behind_ns;    /* in that wait, for so long behind its boosted vCPUs */
+	uint64_t unheard_until_ns;    /* its domain is unheard until then: attention.h; 0: heard */
 	uint64_t full_at_ns;          /* when its own bucket is full; in the past: it is */
 	uint64_t domain_at_ns;        /* when its domain's bucket holds a burst of the vCPU */
 	uint64_t cpu_at_ns;           /* when its CPU's bucket does */
@@ -81,7 +82,8 @@ enum policy_action {
 	POLICY_NOTHING,
 	POLICY_BOOST,   /* boost it; then tell policy_boosted() what came of it */
 	POLICY_UNBOOST, /* unboost it: restore what the thread had */
-	POLICY_FORGET,  /* its class was changed: as UNBOOST, which touches nothing that is not ours */
+	POLICY_FORGET,  /* its class was changed: as UNBOOST, which touches nothing that is not ours
+	                 */
 	/*
 	 * Push it: it stays boosted, and the kernel is to move it to another CPU, unless it has
 	 * done so already. The tracer watches it anew from its next switch-in.

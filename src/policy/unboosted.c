@@ -93,6 +93,8 @@ static struct obstacle obstacle(const struct turn *t)
 
 	if (forbidden != POLICY_REASON_WITHIN)
 		return (struct obstacle){forbidden, NSEC_NEVER};
+	if (t->facts.unheard_until_ns > t->now_ns)
+		return (struct obstacle){POLICY_REASON_ATTENTION, t->facts.unheard_until_ns};
 	if (v->backoff_until_ns > t->now_ns)
 		return (struct obstacle){v->backoff_why,
 		                         MAX(v->backoff_until_ns, t->facts.full_at_ns)};

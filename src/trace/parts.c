@@ -11,7 +11,7 @@ static const struct {
 	const char *name;
 	const char *loss;
 } descriptions[PVS_PARTS] = {
-        {"softirq", "a vCPU does not make room for ksoftirqd; up to Linux 6.3 its boost may then "
+        {"softirq", "a vCPU does not make room for ksoftirqd; up to Linux 6.4 its boost may then "
                     "last until pvschedd looks at it for another reason"},
         {"helpers", "a vCPU does not make room for QEMU's own threads that wait behind it"},
         {"interrupts", "a vCPU that waits is not boosted when an interrupt comes for it"},

@@ -72,7 +72,7 @@ static bool is_known(const char *key, const char *const keys[], size_t n_keys)
 int json_check_keys(const struct json_value *value, const char *const keys[], size_t n_keys,
                     struct json_error *error)
 {
-	char known[256];
+	char known[384];
 	int r;
 
 	r = json_check_object(value, error);

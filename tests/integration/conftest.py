@@ -19,6 +19,7 @@ from rig import rtbudget  # noqa: E402
 from rig.deadman import Deadman  # noqa: E402
 from rig.guest import RUN_DIR  # noqa: E402
 from rig.libvirtd import Libvirtd  # noqa: E402
+from owner import Owners  # noqa: E402
 from scene import Scene  # noqa: E402
 
 
@@ -86,6 +87,11 @@ def scene(request, build_dir, checker, deadman, libvirtd, figures):
     built = Scene(build_dir, checker, deadman, libvirtd, figures, request.config.getoption("--shared-machine"))
     yield built
     built.close()
+
+
+@pytest.fixture
+def owners(scene, tmp_path):
+    return Owners(scene, tmp_path)
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -94,14 +94,16 @@ static int lower_nice(void)
 
 static int take_slice(void)
 {
-	return give((struct attributes){
-	        .policy = SCHED_OTHER, .nice = nice_now(), .runtime = 100000, .flags = FLAG_RESET_ON_FORK});
+	return give((struct attributes){.policy = SCHED_OTHER,
+	                                .nice = nice_now(),
+	                                .runtime = 100000,
+	                                .flags = FLAG_RESET_ON_FORK});
 }
 
 static int take_clamp(void)
 {
-	return give((struct attributes){
-	        .flags = FLAG_KEEP_ALL | FLAG_UTIL_CLAMP_MIN, .util_min = 1024});
+	return give((struct attributes){.flags = FLAG_KEEP_ALL | FLAG_UTIL_CLAMP_MIN,
+	                                .util_min = 1024});
 }
 
 static int set_slack(void)
@@ -135,6 +137,14 @@ static int execute(void)
 	return execl("/bin/sleep", "sleep", "600", NULL);
 }
 
+/* Out of SCHED_IDLE, where that takes no privilege, and away from its TID. */
+static int other_then_execute(void)
+{
+	int r = to_other();
+
+	return r < 0 ? r : execute();
+}
+
 static int leave(void)
 {
 	puts("exit: done");
@@ -166,18 +176,66 @@ static int make_child(void)
 	return 0;
 }
 
+static long now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void *nothing(void *unused)
+{
+	return unused;
+}
+
+/* As many threads as it can for half a millisecond: its tokens last as long. */
+static int make_many(void)
+{
+	long end = now_us() + 500;
+	pthread_t thread;
+	int r = 0;
+
+	while (r == 0 && now_us() < end) {
+		r = pthread_create(&thread, NULL, nothing, NULL);
+		if (r == 0)
+			pthread_join(thread, NULL);
+	}
+	errno = r;
+	return r ? -1 : 0;
+}
+
+/* Names itself again and again: each time an event of the kernel's proc connector. */
+static void *renames(void *unused)
+{
+	for (;;) {
+		prctl(PR_SET_NAME, "CPU 7/TCG");
+		prctl(PR_SET_NAME, "CPU 8/TCG");
+	}
+	return unused;
+}
+
 static const struct {
 	const char *name;
 	int (*change)(void);
 } ways[] = {
-        {"lower-priority", lower_priority}, {"raise-priority", raise_priority},
-        {"clear-flag", clear_flag},         {"round-robin", round_robin},
-        {"other", to_other},                {"idle", to_idle},
-        {"lower-nice", lower_nice},         {"slice", take_slice},
-        {"clamp", take_clamp},              {"slack", set_slack},
-        {"affinity", set_affinity},         {"group", move_group},
-        {"exec", execute},                  {"exit", leave},
+        {"lower-priority", lower_priority},
+        {"raise-priority", raise_priority},
+        {"clear-flag", clear_flag},
+        {"round-robin", round_robin},
+        {"other", to_other},
+        {"idle", to_idle},
+        {"lower-nice", lower_nice},
+        {"slice", take_slice},
+        {"clamp", take_clamp},
+        {"slack", set_slack},
+        {"affinity", set_affinity},
+        {"group", move_group},
+        {"exec", execute},
+        {"exit", leave},
+        {"other-exec", other_then_execute},
         {"children", make_child},
+        {"forks", make_many},
 };
 
 static const char *way;
@@ -188,14 +246,6 @@ static int change(void)
 		if (strcmp(ways[i].name, way) == 0)
 			return ways[i].change();
 	return 0; /* nothing */
-}
-
-static long now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void *vcpu(void *unused)
@@ -255,7 +305,10 @@ static void confine(void)
 #ifdef SYS_vfork
 	        SYS_vfork,
 #endif
-	        SYS_execve,       SYS_setpriority, SYS_sched_setparam, SYS_sched_setscheduler,
+	        SYS_execve,
+	        SYS_setpriority,
+	        SYS_sched_setparam,
+	        SYS_sched_setscheduler,
 	        SYS_sched_setaffinity,
 	};
 	struct sock_filter code[2 * sizeof(denied) / sizeof(denied[0]) + 2];
@@ -266,11 +319,10 @@ static void confine(void)
 	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
 		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
 		                                                   (uint32_t)denied[i], 0, 1);
-		code[program.len++] = (struct sock_filter)BPF_STMT(
-		        BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+		code[program.len++] =
+		        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	}
-	code[program.len++] =
-	        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
 		perror("seccomp");
@@ -289,6 +341,8 @@ int main(void)
 		return EXIT_FAILURE;
 	if (getenv("OWNER_SANDBOX"))
 		confine();
+	if (strcmp(way, "renames") == 0 && pthread_create(&thread, NULL, renames, NULL) != 0)
+		return EXIT_FAILURE;
 	if (pthread_create(&thread, NULL, vcpu, NULL) != 0 ||
 	    (names && !make_names((unsigned int)atoi(names))))
 		return EXIT_FAILURE;

@@ -2,18 +2,15 @@
 """The owner of a boosted thread, without a privilege, keeps nothing of the boost: by any way that the kernel allows."""
 
 import os
-import shutil
 import signal
 import time
 
 import pytest
 
 import attributes
-from bare import Bare
+from owner import ORIGINALS
 from rig import proc
 
-UID = 65534
-PRIORITY = 2
 DENIED, NO_ACCESS, DONE = os.strerror(1), os.strerror(13), "done"
 # What the kernel says to it: outside and inside of libvirt's sandbox.
 OUTCOMES = {
@@ -31,49 +28,13 @@ OUTCOMES = {
     "children": (DONE, DONE),
     "exit": (DONE, DONE),
     "exec": (None, DENIED),
+    "other-exec": (None, DENIED),
 }
-ORIGINALS = {"other": {"policy": os.SCHED_OTHER, "nice": 7}, "idle": {"policy": os.SCHED_IDLE}}
-
-
-class Owner(Bare):
-    """A process that plays QEMU, with the way of tests/integration/owner.c."""
-
-    def __init__(self, name, binary, way, sandbox=False, spin_us=0, names=0, smp=1, **kwargs):
-        super().__init__(name, **kwargs)
-        self._names = names
-        given = {"OWNER_WAY": way, "OWNER_SPIN_US": str(spin_us), "OWNER_NAMES": str(names), "OWNER_GROUP": f"{self._group}/cgroup.procs"}
-        if sandbox:
-            given["OWNER_SANDBOX"] = "1"
-        self._argv = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env",
-                      *(f"{key}={value}" for key, value in given.items()), binary,
-                      "-name", f"guest={name},debug-threads=on", "-uuid", self.uuid, "-accel", "tcg", "-smp", str(smp)]
-
-    def _greets(self):
-        return self.alive() and len(self.tids()) == 1 + self._names
 
 
 @pytest.fixture
-def begin(scene, tmp_path):
-    """begin(way, original, ...): its process, with the vCPU's attributes, and a daemon that begins to boost it."""
-    binary = f"{tmp_path}/qemu-owner"
-    shutil.copy(f"{scene.build_dir}/tests/integration/owner", binary)
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_uid == os.getuid() and str(directory).startswith("/tmp/pytest"):
-            directory.chmod(0o755)
-
-    def begin(way, original="other", daemon=True, name="pvsched-owner", **kwargs):
-        qemu = scene.bare(name=name, make=Owner, binary=binary, way=way, **kwargs)
-        if not daemon:
-            return qemu
-        attributes.write(qemu.tid, **ORIGINALS[original])
-        before = attributes.read(qemu.tid)
-        daemon = scene.daemon(config={
-            "default_profile": "observe", "domains": {"glob": {"pvsched-*": {"profile": "latency"}}},
-            "host": {"discovery": ["procfs"], "qemu_executables": [f"{tmp_path}/qemu-*"], "qemu_users": [str(UID)],
-                     "rt_priority": PRIORITY}})
-        return qemu, before, daemon
-
-    return begin
+def begin(owners):
+    return owners.begin
 
 
 def wait_outcome(qemu, way, outcome):
@@ -94,11 +55,11 @@ def test_nothing_is_kept(begin, scene, way, original, sandbox):
         wait_outcome(qemu, way, outcome)
     else:
         proc.wait_for(lambda: proc.threads(qemu.pid) == {qemu.pid: "sleep"}, 10, "exec")
-    if way in ("exit", "exec") and outcome != DENIED:
+    if way in ("exit", "exec", "other-exec") and outcome != DENIED:
         scene.except_tids.add(qemu.pid)  # after an exec it is the vCPU's thread
         proc.wait_for(lambda: not realtime_threads(qemu), 2, "nothing of the process to be real-time")
-        if way == "exec":
-            assert attributes.read(qemu.pid).policy == before.policy
+        if way != "exit":
+            proc.wait_for(lambda: attributes.read(qemu.pid).policy == before.policy, 2, "its class to be as it was")
         return
     tid = qemu.tid
     scene.except_tids.add(tid)
@@ -106,7 +67,7 @@ def test_nothing_is_kept(begin, scene, way, original, sandbox):
     assert realtime_threads(qemu) == {}
     after = attributes.read(tid)
     # To be less than it was is up to it.
-    own = {"other": os.SCHED_OTHER, "slice": os.SCHED_OTHER, "idle": os.SCHED_IDLE}
+    own = {"other": os.SCHED_OTHER, "other-exec": os.SCHED_OTHER, "slice": os.SCHED_OTHER, "idle": os.SCHED_IDLE}
     expected = before.policy if original == "idle" else own.get(way, before.policy)
     assert after.policy == expected and after.nice >= before.nice, (before, after)
     if way == "children":

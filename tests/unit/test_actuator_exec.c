@@ -139,7 +139,8 @@ static void test_reused_number_is_left_alone(void)
 	end_thread(&scene);
 }
 
-TEST_MAIN({"unboosted", test_unboosted}, {"restored_from_the_ledger", test_restored_from_the_ledger},
+TEST_MAIN({"unboosted", test_unboosted},
+          {"restored_from_the_ledger", test_restored_from_the_ledger},
           {"others_are_left_alone", test_others_are_left_alone},
           {"a_thread_that_is_there_has_not_executed", test_a_thread_that_is_there_has_not_executed},
           {"reused_number_is_left_alone", test_reused_number_is_left_alone})

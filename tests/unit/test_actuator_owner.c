@@ -43,7 +43,8 @@ static bool begin_change(struct scene *scene, const struct change *change)
 
 static void check_class(const struct scene *scene, const struct change *change)
 {
-	CHECK_INT(sched_getscheduler(scene->pid), change->foreign ? change->policy : change->before);
+	CHECK_INT(sched_getscheduler(scene->pid),
+	          change->foreign ? change->policy : change->before);
 	if (!change->foreign)
 		CHECK_U64(state_of(scene->pid).slack_ns, 1234);
 }
@@ -108,11 +109,13 @@ static void test_children(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
+		CLEANUP(sched_close) struct sched_thread child = SCHED_THREAD_NULL;
 		pid_t pid = sleeper(1234);
 		struct sched_state now;
 
 		slack_write(pid, "0");
-		if (sched_mend_child(pid, &parents[i]) < 0) {
+		CHECK_INT(sched_open(pid, &child), 0);
+		if (sched_mend_child(&child, &parents[i]) < 0) {
 			kill(pid, SIGKILL);
 			waitpid(pid, NULL, 0);
 			TEST_SKIP("no CAP_SYS_NICE here");

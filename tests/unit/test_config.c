@@ -165,7 +165,8 @@ static void test_host_refused(void)
 	            "unknown key; known keys: cpu_share_permille, cpu_burst_us, "
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
-	            "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait");
+	            "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
+	            "booster_permille");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
 	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
 	refuse_host("metadata", "true", "must be a string, not true or false");

@@ -190,7 +190,8 @@ static void test_refused(void)
 	       "10-a:2: .host.rt: unknown key; known keys: cpu_share_permille, cpu_burst_us, "
 	       "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	       "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
-	       "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait");
+	       "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
+	       "booster_permille");
 	refuse(good, good, "{\"version\":1,\n}", "20-b:2: column 1: a ',' before '}'");
 	refuse(good, "{\"version\":1,\"default_profile\":\"x\"}", NULL,
 	       "10-a:1: .default_profile: there is no profile \"x\"; profiles: off, observe, "

@@ -74,7 +74,7 @@ static void test_status(void)
 	CHECK_CONTAINS(text, "Levers: rt; no uclamp: no \\x1b[31m\n");
 	CHECK_CONTAINS(text, "Caps: a host CPU 30.0 % (burst 3.00 ms), a domain 50.0 % of one CPU "
 	                     "(burst 2.00 ms), a vCPU 500 changes/s\n");
-	CHECK_CONTAINS(text, "All 4096 slots are taken: 7 vCPUs are neither");
+	CHECK_CONTAINS(text, "The 4096 slots are taken: 7 vCPUs are neither");
 	CHECK_CONTAINS(text, "Events: 10 received, 1 lost; 2 deadlines missed; 3 timers "
 	                     "refused by the kernel\n");
 	CHECK_CONTAINS(text, "SOURCE   STATE   DETAIL\n"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* ksoftirqd waits on the CPU of a boosted vCPU, which answers for what it kept it waiting itself. */
+/* ksoftirqd waits on the CPU of a boosted vCPU, which answers for what it kept it waiting itself.
+ */
 #include "policy_fixture.h"
 
 /* ksoftirqd waits for @waited_ns; the vCPU has run for @ran_ns. */
@@ -20,11 +21,10 @@ static void test_what_it_kept_waiting_itself(void)
 		uint64_t waited_ns, ran_ns;
 		bool ends;
 	} table[] = {
-	        {MS, MS, true},
-	        {MS, 9 * MS, true},         /* ksoftirqd woke in mid-run */
-	        {9 * MS, MS, true},         /* it waited before, too */
-	        {9 * MS, 0, false},         /* behind others alone */
-	        {9 * MS, MS - US, false},   /* mostly behind others */
+	        {MS, MS, true},           {MS, 9 * MS, true}, /* ksoftirqd woke in mid-run */
+	        {9 * MS, MS, true},                           /* it waited before, too */
+	        {9 * MS, 0, false},                           /* behind others alone */
+	        {9 * MS, MS - US, false},                     /* mostly behind others */
 	        {MS - US, 9 * MS, false},
 	};
 
