@@ -40,9 +40,9 @@ def check_bound(scene, daemon, what, bound):
     raise AssertionError(f"the booster took {booster} permille, and {bound} are the bound")
 
 
-def check_unharmed(daemon, neighbour, boosts):
+def check_unharmed(daemon, neighbour, boosted_ns):
     assert attention(daemon, neighbour)["unheard_total"] == 0
-    proc.wait_for(lambda: daemon.vcpu(neighbour)["boosts_total"] > boosts, 5, "the neighbour to be boosted meanwhile")
+    proc.wait_for(lambda: daemon.vcpu(neighbour)["boosted_ns"] > boosted_ns, 5, "the neighbour to run boosted meanwhile")
     status = daemon.status()
     assert status["breaker"] == "closed" and status["guardian_acts"] == 0 and status["events"]["notes_lost"] == 0
 
@@ -50,17 +50,17 @@ def check_unharmed(daemon, neighbour, boosts):
 def test_forks_without_end(scene, owners):
     """Its boosted vCPU makes threads, each of which the daemon must mend."""
     culprit = owners.begin("forks", daemon=False, name="pvsched-culprit")
-    neighbour, _, daemon = owners.begin("none", spin_us=700)
+    neighbour, _, daemon = owners.begin("none", spin_us=100)
     daemon.wait_boosted(neighbour)
     proc.wait_for(lambda: daemon.ctl_json("show", culprit.uuid)["domain"]["vcpus"][0]["threads_mended"] > 100, 10,
                   "threads to be mended")
-    boosts = daemon.vcpu(neighbour)["boosts_total"]
+    boosted_ns = daemon.vcpu(neighbour)["boosted_ns"]
     check_bound(scene, daemon, "beside a vCPU that makes threads without end", 20 * MARGIN)
     mended = daemon.ctl_json("show", culprit.uuid)["domain"]["vcpus"][0]["threads_mended"]
     scene.figures.setdefault("threads mended meanwhile", []).append(mended)
     scene.figures.setdefault("main thread, permille of a CPU, meanwhile", []).append(
         permille(daemon.process.pid, SECONDS))
-    check_unharmed(daemon, neighbour, boosts)
+    check_unharmed(daemon, neighbour, boosted_ns)
 
 
 def _flip(pid, vcpus, until):
@@ -98,9 +98,9 @@ def test_requests_that_flip(scene):
         daemon.wait_boosted(neighbour)
         proc.wait_for(lambda: daemon.ctl_json("show", culprit.uuid)["domain"]["vcpus"][0]["boosts_total"] > 0, 10,
                       "its requests to be heard")
-        boosts = daemon.vcpu(neighbour)["boosts_total"]
+        boosted_ns = daemon.vcpu(neighbour)["boosted_ns"]
         check_bound(scene, daemon, "beside requests that flip", 20 * MARGIN)
-        check_unharmed(daemon, neighbour, boosts)
+        check_unharmed(daemon, neighbour, boosted_ns)
     finally:
         writer.kill()
         writer.join()
@@ -109,7 +109,7 @@ def test_requests_that_flip(scene):
 def test_a_domain_beyond_its_part(scene):
     """What was saved up before is used first; then it is not heard for most of the time, and says so."""
     spinner = scene.bare("pvsched-spinner", busy=1, idle=0)
-    os.sched_setaffinity(spinner.tid, {0})
+    os.sched_setaffinity(proc.wait_for(spinner.tids, 10, "its vCPU's thread")[0], {0})
     culprit, daemon, writer = flipping(scene, 2)
     try:
         proc.wait_for(lambda: attention(daemon, culprit)["unheard_total"] > 2, 20, "it not to be heard")
