@@ -44,8 +44,6 @@ PARTS = (
     _vm("bookworm", "6.12"),
     _vm("trixie", "6.12"),
     _vm("trixie", "newest"),
-    _vm("bookworm", "6.1-rt"),
-    _vm("trixie", "6.12-rt"),
     Part("trixie-build", ("scripts/debian-root", "--suite", "trixie", "--same-pids", "--packages", "build", "test", "--",
                           "scripts/test", "--suite", "unit", "--no-install", "--build-dir", "/tmp/pvschedd-build")),
 )

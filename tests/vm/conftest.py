@@ -25,7 +25,7 @@ from rig.proc import RigError  # noqa: E402
 DEATHS_MAX = 1
 # What disturbs the others comes after them.
 ORDER = ("test_host.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test_levers.py", "test_deaths.py", "test_packages.py",
-         "test_across.py", "test_migration.py", "test_rig.py", "test_preempt_rt.py")
+         "test_across.py", "test_migration.py", "test_rig.py")
 # Of packages that an older Debian built.
 NEWER_ONLY = ("test_across.py",)
 
@@ -59,16 +59,7 @@ def _name(config):
     return "-".join(["vm", *words, config.option.kernel.replace(".", "-")])
 
 
-def _choose_by_class(config, items):
-    """On a PREEMPT_RT kernel only what is about that, and nowhere else."""
-    wanted = config.option.kernel.endswith("-rt")
-    left_out = [item for item in items if (item.path.name == "test_preempt_rt.py") != wanted]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-
-
 def pytest_collection_modifyitems(config, items):
-    _choose_by_class(config, items)
     if config.option.host == recipe.SUITES[0]:
         config.hook.pytest_deselected(items=[item for item in items if item.path.name in NEWER_ONLY])
         items[:] = [item for item in items if item.path.name not in NEWER_ONLY]

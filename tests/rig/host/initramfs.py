@@ -12,8 +12,6 @@ import tempfile
 from ..proc import RigError
 
 WANTED = ("virtio_pci", "virtio_blk", "virtio_net", "ext4")
-# ext4 asks for it by what it does, so it is in no list of dependencies. Some kernels have it built in.
-BEFORE = ("crc32c_generic",)
 
 _INIT = """#!/bin/busybox sh
 B=/bin/busybox
@@ -43,7 +41,7 @@ def _load_order(directory):
             path, _, rest = line.strip().partition(":")
             needs[_name(path)] = (path, rest.split())
     order = []
-    for wanted in (*(name for name in BEFORE if name in needs), *WANTED):
+    for wanted in WANTED:
         if wanted in builtin:
             continue
         if wanted not in needs:

@@ -39,9 +39,6 @@ ROOTS = (
     # Whatever is newest when the image is made: what Debian's next release will be like.
     Root("trixie-newest", "trixie", "Debian 13", {
         "newest": ("trixie-backports", "linux-image-cloud-amd64")}, newer=("qemu-system-x86", "libvirt0", "seabios")),
-    # PREEMPT_RT kernels, on which nothing is boosted. Images of their own: the others need not wait for them.
-    Root("bookworm-rt", "bookworm", "Debian 12", {"6.1-rt": ("bookworm", "linux-image-rt-amd64")}),
-    Root("trixie-rt", "trixie", "Debian 13", {"6.12-rt": ("trixie", "linux-image-rt-amd64")}),
 )
 SUITES = tuple(dict.fromkeys(root.suite for root in ROOTS))
 KERNELS = tuple(dict.fromkeys(series for root in ROOTS for series in root.kernels))
