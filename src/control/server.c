@@ -88,9 +88,8 @@ static int on_client(sd_event_source *source, int fd, uint32_t revents, void *us
 
 	(void)source, (void)fd;
 	/* one that waits is woken by nothing else */
-	if (client->waits && (revents & (EPOLLHUP | EPOLLERR)))
-		server_drop(server, client);
-	else if (control_client_turn(client, &server->ops) < 0)
+	if ((client->waits && (revents & (EPOLLHUP | EPOLLERR))) ||
+	    control_client_turn(client, &server->ops) < 0)
 		server_drop(server, client);
 	else
 		server_shed(server, client);

@@ -46,25 +46,20 @@ static void check_switches(const struct plan_switches *switches, cJSON *array)
 
 static void check_breaker(const struct breaker *breaker, cJSON *array)
 {
-	uint64_t now_ns = clock_now_ns(), next_ns = breaker_next_ns(breaker);
+	uint64_t now_ns = clock_now_ns();
 	unsigned int ends = breaker_recent_ends(breaker, now_ns),
-	             acts = breaker_recent_acts(breaker, now_ns);
-	unsigned long long minutes =
-	        next_ns == NSEC_NEVER || next_ns < now_ns
-	                ? 0
-	                : (next_ns - now_ns + 60 * NSEC_PER_SEC - 1) / NSEC_PER_SEC / 60;
+	             acts = breaker_recent_acts(breaker, now_ns),
+	             minutes = breaker_minutes_left(breaker, now_ns);
 
 	if (breaker->state == BREAKER_OPEN)
 		check(array, "breaker", "fail", "journalctl -u pvschedd; pvschedctl enable",
 		      "open, after repeated unclean ends (%u in the last ten minutes) or acts of "
-		      "the "
-		      "guardian (%u): nothing is boosted, and it is tried again in %llu min",
+		      "the guardian (%u): nothing is boosted, and it is tried again in %u min",
 		      ends, acts, minutes);
 	else if (breaker->state == BREAKER_HALF_OPEN)
 		check(array, "breaker", "warn", "journalctl -u pvschedd",
 		      "half open: vCPUs are boosted, and one unclean end opens it; it closes in "
-		      "%llu "
-		      "min",
+		      "%u min",
 		      minutes);
 	else if (acts)
 		check(array, "breaker", "warn",

@@ -23,18 +23,16 @@ struct switches {
 static void say_breaker(const struct breaker *breaker)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_CIRCUIT_BREAKER};
-	uint64_t now_ns = clock_now_ns(), next_ns = breaker_next_ns(breaker);
+	uint64_t now_ns = clock_now_ns();
 
 	if (breaker->state == BREAKER_OPEN)
 		log_write(LOG_ERR, &ctx,
 		          "the circuit breaker is open, after %u unclean ends and %u acts of the "
-		          "guardian in ten minutes: nothing is boosted for %llu minutes, or until "
+		          "guardian in ten minutes: nothing is boosted for %u minutes, or until "
 		          "`pvschedctl enable`",
 		          breaker_recent_ends(breaker, now_ns),
 		          breaker_recent_acts(breaker, now_ns),
-		          (unsigned long long)((next_ns - MIN(now_ns, next_ns) + 60 * NSEC_PER_SEC -
-		                                1) /
-		                               NSEC_PER_SEC / 60));
+		          breaker_minutes_left(breaker, now_ns));
 	else if (breaker->state == BREAKER_HALF_OPEN)
 		log_notice("the circuit breaker is half open: vCPUs are boosted again, and one "
 		           "unclean end within ten minutes opens it");

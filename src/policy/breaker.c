@@ -73,6 +73,15 @@ bool breaker_look(struct breaker *breaker, uint64_t now_ns)
 	return true;
 }
 
+unsigned int breaker_minutes_left(const struct breaker *breaker, uint64_t now_ns)
+{
+	uint64_t next_ns = breaker_next_ns(breaker);
+
+	if (next_ns == NSEC_NEVER || next_ns < now_ns)
+		return 0;
+	return (unsigned int)((next_ns - now_ns + 60 * NSEC_PER_SEC - 1) / NSEC_PER_SEC / 60);
+}
+
 unsigned int breaker_recent_ends(const struct breaker *breaker, uint64_t now_ns)
 {
 	return recent(breaker->ends_ns, BREAKER_ENDS, now_ns);

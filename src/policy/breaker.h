@@ -50,6 +50,9 @@ bool breaker_look(struct breaker *breaker, uint64_t now_ns);
 /** When breaker_look() has something to do; NSEC_NEVER: it has not. */
 uint64_t breaker_next_ns(const struct breaker *breaker);
 
+/** Minutes until then, rounded up; 0: that is past, or never comes. */
+unsigned int breaker_minutes_left(const struct breaker *breaker, uint64_t now_ns);
+
 /** How many of each there were in the last ten minutes, as far as they are kept. */
 unsigned int breaker_recent_ends(const struct breaker *breaker, uint64_t now_ns);
 unsigned int breaker_recent_acts(const struct breaker *breaker, uint64_t now_ns);

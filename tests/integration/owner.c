@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -26,10 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FLAG_RESET_ON_FORK  0x01
-#define FLAG_KEEP_ALL       0x18
-#define FLAG_UTIL_CLAMP_MIN 0x20
-#define CHILDREN_MAX        8
+#define FLAG_RESET_ON_FORK 0x01
+#define CHILDREN_MAX       8
 
 struct attributes {
 	uint32_t size, policy;
@@ -98,12 +95,6 @@ static int take_slice(void)
 	                                .nice = nice_now(),
 	                                .runtime = 100000,
 	                                .flags = FLAG_RESET_ON_FORK});
-}
-
-static int take_clamp(void)
-{
-	return give((struct attributes){.flags = FLAG_KEEP_ALL | FLAG_UTIL_CLAMP_MIN,
-	                                .util_min = 1024});
 }
 
 static int set_slack(void)
@@ -227,7 +218,6 @@ static const struct {
         {"idle", to_idle},
         {"lower-nice", lower_nice},
         {"slice", take_slice},
-        {"clamp", take_clamp},
         {"slack", set_slack},
         {"affinity", set_affinity},
         {"group", move_group},

@@ -95,6 +95,14 @@ class Pvschedd(Daemon):
         self._deadman.remove(self._key)
         return status
 
+    def kill_both(self):
+        """The daemon and its guardian. It must not see the daemon die, so the daemon is stopped first."""
+        guardian = self.guardian()
+        self.kill(signal.SIGSTOP)
+        os.kill(guardian, signal.SIGKILL)
+        self.kill()
+        self.reap()
+
     def restore(self):
         """`pvschedd --restore` on its ledger."""
         return subprocess.run([program(self.build_dir, "pvschedd"), "--restore", "--runtime-dir", self.runtime_dir],

@@ -128,21 +128,12 @@ def test_stopped_guardian_releases(scene):
     daemon.wait_boosted(domain)
 
 
-def kill_both(daemon):
-    """The guardian must not see the daemon die: it is stopped first, and so is the daemon."""
-    guardian = daemon.guardian()
-    daemon.kill(signal.SIGSTOP)
-    os.kill(guardian, signal.SIGKILL)
-    daemon.kill()
-    daemon.reap()
-
-
 def test_kill_9_of_both_then_restore(scene):
     domain = scene.domain()
     attributes.set_slack(domain.tid, 7777)
     daemon = scene.daemon()
     daemon.wait_boosted(domain)
-    kill_both(daemon)
+    daemon.kill_both()
     assert attributes.boosted(domain.tid)
     done = daemon.restore()
     assert done.returncode == 0, done.stderr
@@ -154,7 +145,7 @@ def test_kill_9_of_both_then_restore(scene):
 
 def test_kill_9_of_both_then_start(scene):
     domain, daemon = scene.boosted()
-    kill_both(daemon)
+    daemon.kill_both()
     assert attributes.boosted(domain.tid)
     assert daemon.call("disable").returncode == 0  # so that what is seen below is not a new boost
     daemon.start()
@@ -199,7 +190,7 @@ def test_ledger_of_another_version_is_refused(scene):
     """Neither read nor lost: the version that wrote it gives back what it names."""
     domain, daemon = scene.boosted()
     ledger = f"{daemon.runtime_dir}/ledger"
-    kill_both(daemon)
+    daemon.kill_both()
     change_version(ledger, 1)
     with open(ledger, "rb") as file:
         before = file.read()
@@ -240,14 +231,19 @@ def test_clean_end(scene, sig):
     assert not os.path.exists(f"{daemon.runtime_dir}/running")
 
 
-def test_circuit_breaker(scene):
-    domain = scene.domain()
-    daemon = scene.daemon()
+def open_breaker(daemon, domain):
+    """Three unclean ends."""
     for _ in range(3):
         daemon.wait_boosted(domain)
         daemon.kill()
         daemon.reap()
         daemon.start()
+
+
+def test_circuit_breaker(scene):
+    domain = scene.domain()
+    daemon = scene.daemon()
+    open_breaker(daemon, domain)
     assert daemon.status()["breaker"] == "open"
     daemon.wait_reason(domain, "breaker")
     scene.assert_given_back()
@@ -261,11 +257,7 @@ def test_breaker_half_open(scene):
     """Ten minutes after it opened, as its file says: boosts again, and one unclean end opens it."""
     domain = scene.domain()
     daemon = scene.daemon()
-    for _ in range(3):
-        daemon.wait_boosted(domain)
-        daemon.kill()
-        daemon.reap()
-        daemon.start()
+    open_breaker(daemon, domain)
     assert daemon.stop() == 0
     path = f"{daemon.runtime_dir}/breaker"
     words = proc.read(path).split()

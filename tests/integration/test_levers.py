@@ -3,7 +3,6 @@
 
 import json
 import os
-import signal
 
 import pytest
 
@@ -142,11 +141,7 @@ def test_given_back(scene, slices, way, profile):
         daemon.kill()
         daemon.reap()
     else:
-        guardian = daemon.guardian()
-        daemon.kill(signal.SIGSTOP)
-        os.kill(guardian, signal.SIGKILL)
-        daemon.kill()
-        daemon.reap()
+        daemon.kill_both()
         assert attributes.read(domain.tid) != before[domain.tid]
         assert daemon.restore().returncode == 0
     proc.wait_for(lambda: {tid: attributes.read(tid) for tid in domain.tids()} == before, 2, "all to be as it was", step=0.001)

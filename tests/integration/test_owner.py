@@ -2,7 +2,6 @@
 """The owner of a boosted thread, without a privilege, keeps nothing of the boost: by any way that the kernel allows."""
 
 import os
-import signal
 import time
 
 import pytest
@@ -89,11 +88,7 @@ def test_nothing_is_kept_after(begin, way, original, end):
         daemon.kill()
         daemon.reap()
     else:
-        guardian = daemon.guardian()
-        daemon.kill(signal.SIGSTOP)
-        os.kill(guardian, signal.SIGKILL)
-        daemon.kill()
-        daemon.reap()
+        daemon.kill_both()
         assert daemon.restore().returncode == 0
     proc.wait_for(lambda: attributes.read(qemu.tid)[:4] == before[:4], 2, "all to be as it was")
 

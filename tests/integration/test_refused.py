@@ -3,7 +3,6 @@
 
 import json
 import os
-import signal
 
 import pytest
 
@@ -76,11 +75,7 @@ def test_budget_after_kill_9_of_all(scene, knob):
     before = rt_budgets()
     daemon = scene.daemon()
     daemon.wait_boosted(domain)
-    guardian = daemon.guardian()
-    daemon.kill(signal.SIGSTOP)
-    os.kill(guardian, signal.SIGKILL)
-    daemon.kill()
-    daemon.reap()
+    daemon.kill_both()
     assert rt_budgets() != before
     assert daemon.restore().returncode == 0
     assert rt_budgets() == before
