@@ -17,14 +17,35 @@ void notes_close(struct notes *notes)
 	notes->fd = close_fd(notes->fd);
 }
 
+/* How full the ring may be for a note of that type. */
+static uint32_t limit(enum booster_note_type type)
+{
+	switch (type) {
+	case BOOSTER_NOTE_GUARDIAN:
+	case BOOSTER_NOTE_DEADLINE:
+		return NOTES_MAX;
+	case BOOSTER_NOTE_FORK:
+		return NOTES_FORKS_MAX;
+	case BOOSTER_NOTE_FOREIGN:
+	case BOOSTER_NOTE_REFUSED:
+	case BOOSTER_NOTE_GONE:
+	case BOOSTER_NOTE_FAILED:
+	case BOOSTER_NOTE_QUOTA:
+	case BOOSTER_NOTE_HELLO:
+	case BOOSTER_NOTE_PAGE_LOST:
+	case BOOSTER_NOTE_HELPER:
+		break;
+	}
+	return NOTES_MAX - NOTES_HOST;
+}
+
 void notes_add(struct notes *notes, enum booster_note_type type, unsigned int slot, int arg)
 {
 	uint32_t head = atomic_load_explicit(&notes->head, memory_order_relaxed);
 	uint32_t tail = atomic_load_explicit(&notes->tail, memory_order_acquire);
 	ssize_t n;
 
-	/* a QEMU can make thousands of threads a second: there is room left for other notes */
-	if (head - tail >= (type == BOOSTER_NOTE_FORK ? NOTES_FORKS_MAX : NOTES_MAX)) {
+	if (head - tail >= limit(type)) {
 		notes->lost++;
 		return;
 	}

@@ -33,8 +33,14 @@ struct booster_note {
 	int arg;
 };
 
-#define NOTES_MAX       2048
+#define NOTES_MAX 2048
+
+/*
+ * A QEMU can make thousands of threads a second, and cause other notes, too. So forks leave room
+ * for other notes, and these leave room for what concerns the whole host.
+ */
 #define NOTES_FORKS_MAX (NOTES_MAX / 4)
+#define NOTES_HOST      16
 
 struct notes {
 	int fd;                /* eventfd: there are notes */

@@ -14,6 +14,9 @@
 /* Above the booster, which is one above what it boosts. */
 #define GUARDIAN_ABOVE_BOOST 2
 
+/* News, questions and notes may come without end: the watchdog does not wait for them. */
+#define GUARD_PRIORITY SD_EVENT_PRIORITY_IMPORTANT
+
 /*
  * After a guardian that could not be started, or died soon, the next try is later each time: a host
  * may be too busy for a moment, or out of processes.
@@ -61,9 +64,10 @@ static int watch_child(struct guard *guard)
 	int r = sd_event_add_child(guard->event, &guard->child, guardian_pid(guard->guardian),
 	                           WEXITED | WSTOPPED | WCONTINUED, on_child, guard);
 
-	if (r >= 0)
-		sd_event_source_set_description(guard->child, "guardian");
-	return r;
+	if (r < 0)
+		return r;
+	sd_event_source_set_description(guard->child, "guardian");
+	return sd_event_source_set_priority(guard->child, GUARD_PRIORITY);
 }
 
 /* Returns 0, or -errno. */
@@ -249,5 +253,5 @@ int guard_watchdog(struct guard *guard, struct booster *booster)
 	guard->booster = booster;
 	r = sd_event_add_time_relative(guard->event, &guard->watchdog, CLOCK_MONOTONIC,
 	                               period_us / 2, 0, on_watchdog, guard);
-	return MIN(r, 0);
+	return r < 0 ? r : sd_event_source_set_priority(guard->watchdog, GUARD_PRIORITY);
 }

@@ -22,7 +22,8 @@ struct inventory_vcpu {
 	unsigned int slot;           /* of its account; SLOT_NONE: not traced */
 	enum policy_reason untraced; /* why it is not traced, if so */
 	unsigned int said;           /* what was logged of it; bits of refused.c */
-	uint64_t children_mended;    /* written by note_handler.c alone: see boost/children.h */
+	/* written by note_handler.c alone */
+	uint64_t children_mended; /* see boost/children.h */
 };
 
 struct inventory_domain {

@@ -91,8 +91,9 @@ def flipping(scene, booster_permille):
 
 
 def test_requests_that_flip(scene):
-    """Beside a domain that needs a fifth of its part, which is heard all the time."""
-    neighbour = scene.domain("pvsched-it-honest", busy=1, idle=4, hz=1000, tuning=PIN)
+    """Beside a domain that needs a fifth of its part, which is heard all the time: it wakes and halts, 200 times a second,
+    and stays within its budget however slow the machine is."""
+    neighbour = scene.domain("pvsched-it-honest", hz=200, tuning=PIN)
     culprit, daemon, writer = flipping(scene, 20)
     try:
         daemon.wait_boosted(neighbour)

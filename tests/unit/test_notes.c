@@ -45,10 +45,10 @@ static void test_full(void)
 	struct booster_note note;
 
 	begin();
-	for (unsigned int i = 0; i < NOTES_MAX + 3; i++)
+	for (unsigned int i = 0; i < NOTES_MAX - NOTES_HOST + 3; i++)
 		notes_add(&notes, BOOSTER_NOTE_GONE, i, 0);
 	CHECK_U64(notes.lost, 3);
-	for (unsigned int i = 0; i < NOTES_MAX; i++) {
+	for (unsigned int i = 0; i < NOTES_MAX - NOTES_HOST; i++) {
 		CHECK(notes_take(&notes, &note));
 		CHECK_INT(note.slot, i);
 	}
@@ -59,4 +59,27 @@ static void test_full(void)
 	notes_close(&notes);
 }
 
-TEST_MAIN({"oldest_first", test_oldest_first}, {"full", test_full})
+/* What concerns the host is not lost by what domains cause; forks leave room for other notes. */
+static void test_room_for_the_host(void)
+{
+	struct booster_note note, last = {0};
+
+	begin();
+	for (unsigned int i = 0; i < NOTES_MAX; i++)
+		notes_add(&notes, BOOSTER_NOTE_FORK, i, 1);
+	CHECK_U64(notes.lost, NOTES_MAX - NOTES_FORKS_MAX);
+	for (unsigned int i = NOTES_FORKS_MAX; i < NOTES_MAX; i++)
+		notes_add(&notes, BOOSTER_NOTE_QUOTA, i, 1);
+	CHECK_U64(notes.lost, NOTES_MAX - NOTES_FORKS_MAX + NOTES_HOST);
+	notes.lost = 0;
+	notes_add(&notes, BOOSTER_NOTE_DEADLINE, 0, 0);
+	notes_add(&notes, BOOSTER_NOTE_GUARDIAN, 0, 0);
+	CHECK_U64(notes.lost, 0);
+	while (notes_take(&notes, &note))
+		last = note;
+	CHECK(last.type == BOOSTER_NOTE_GUARDIAN);
+	notes_close(&notes);
+}
+
+TEST_MAIN({"oldest_first", test_oldest_first}, {"full", test_full},
+          {"room_for_the_host", test_room_for_the_host})
