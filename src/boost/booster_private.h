@@ -26,6 +26,14 @@ struct booster_slot {
 	struct booster_delays request_to_applied;
 };
 
+/* The booster's CPU time, from the end of a turn to that of the next one. */
+struct turn_cost {
+	uint64_t begin_ns; /* CPU time of the thread when the last turn ended */
+	uint64_t steps_ns; /* of it, in steps and calls */
+	bool caused;       /* by an event of @domain, the first one of the turn */
+	unsigned int domain;
+};
+
 struct booster {
 	pthread_t thread;
 	/* Odd while the thread works on what is below, even while it sleeps: a sequence count, by
@@ -45,7 +53,7 @@ struct booster {
 	uint32_t guardian_acts;
 	struct policy *policy;
 	struct attention *attention;
-	bool woke; /* the wake-up is not charged to a domain yet */
+	struct turn_cost cost;
 	struct actuator *actuator;
 	struct pages *pages;
 	struct page_writer *page_writer;

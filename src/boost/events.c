@@ -135,7 +135,7 @@ void events_handle(void *userdata, const struct pvs_event *event)
 	b->totals.events++;
 	cost = step_begin(b, event->slot);
 	handle(b, event);
-	now_ns = is_of_others(event) ? clock_now_ns() : step_end(b, &cost);
+	now_ns = is_of_others(event) ? step_end_of_others(b, &cost) : step_end(b, &cost);
 	if (cost.was_boosted != actuator_is_boosted(b->actuator, event->slot) &&
 	    now_ns > event->at_ns)
 		booster_delay(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);

@@ -33,13 +33,33 @@ uint64_t step_end(struct booster *b, const struct step_cost *cost)
 
 	/* a host that stands still meanwhile is not the domain's fault */
 	used_ns = MIN(used_ns, STEP_COST_MAX_NS);
+	b->cost.steps_ns += used_ns;
 	if (is_boosted != cost->was_boosted)
 		used_ns = is_boosted ? 2 * used_ns : 0;
-	if (b->woke)
-		used_ns += ATTENTION_WAKE_NS;
-	b->woke = false;
+	if (!b->cost.caused)
+		b->cost.domain = b->slots[cost->slot].domain;
+	b->cost.caused = true;
 	attention_charge(b->attention, b->slots[cost->slot].domain, used_ns, now_ns);
 	return now_ns;
+}
+
+uint64_t step_end_of_others(struct booster *b, const struct step_cost *cost)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	b->cost.steps_ns += now_ns - cost->begin_ns;
+	return now_ns;
+}
+
+void step_turn_end(struct booster *b)
+{
+	uint64_t cpu_ns = clock_thread_ns(), used_ns = cpu_ns - b->cost.begin_ns;
+
+	used_ns = used_ns > b->cost.steps_ns ? used_ns - b->cost.steps_ns : 0;
+	if (b->cost.caused)
+		attention_charge(b->attention, b->cost.domain, MIN(used_ns, STEP_COST_MAX_NS),
+		                 clock_now_ns());
+	b->cost = (struct turn_cost){.begin_ns = cpu_ns};
 }
 
 void step_unboost(struct booster *b, unsigned int slot)

@@ -29,5 +29,14 @@ struct step_cost step_begin(const struct booster *b, unsigned int slot);
 /** Returns the time. */
 uint64_t step_end(struct booster *b, const struct step_cost *cost);
 
+/** The same for work that other threads caused: no domain is charged with it. */
+uint64_t step_end_of_others(struct booster *b, const struct step_cost *cost);
+
+/**
+ * The turn ends: charges what is no step's, which is mostly waking up and waiting again, to the
+ * domain whose event came first.
+ */
+void step_turn_end(struct booster *b);
+
 /** Gives a boosted vCPU back what it had, whatever the policy says. It may fail: that is noted. */
 void step_unboost(struct booster *b, unsigned int slot);

@@ -23,12 +23,6 @@
 /** Heard for so long without a pause, it begins again with the shortest one. */
 #define ATTENTION_PROBATION_NS NSEC_PER_SEC
 
-/**
- * What it takes the booster to wake up and to wait again, besides what it does in between: 10 to
- * 15 us of its CPU time on a virtual machine with Linux 6.18.
- */
-#define ATTENTION_WAKE_NS (12 * NSEC_PER_USEC)
-
 struct attention;
 
 /** @share_permille: of one CPU. Returns NULL when memory is out. */
