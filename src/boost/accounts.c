@@ -254,9 +254,12 @@ bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t 
 
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
 {
-	uint64_t repaid_at_ns = READ(accounts->vcpus[slot].repaid_at_ns);
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	struct pvs_bucket_rule rule = rule_read(&a->rule);
+	int64_t tokens_ns = pvs_bucket_tokens(&rule, READ(a->repaid_at_ns), now_ns);
 
-	return repaid_at_ns > now_ns ? repaid_at_ns - now_ns : 0;
+	return (uint64_t)pvs_bucket_worth(&rule, (int64_t)rule.burst_ns - tokens_ns,
+	                                  READ(a->entitled_permille));
 }
 
 uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)

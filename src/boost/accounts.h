@@ -82,7 +82,10 @@ uint32_t account_epoch(const struct accounts *accounts, unsigned int slot);
 bool account_slack(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    uint64_t *ret);
 
-/** The debt of the vCPU: run time that it has taken and not repaid at @now_ns. */
+/**
+ * Boosted run time that the vCPU was charged for and has not repaid at @now_ns. It compares vCPUs
+ * whose shares and prices differ: the time that it takes to repay does not.
+ */
 uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
 /**

@@ -89,7 +89,7 @@ void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
  */
 void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns);
 
-/** The debt of one boosted vCPU of a CPU: what it has used and not yet repaid. */
+/** The debt of one boosted vCPU of a CPU: run time that it has used and not yet repaid. */
 struct policy_debt {
 	unsigned int vcpu;
 	uint64_t owed_ns;
