@@ -15,6 +15,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "core/account.h"
+#include "core/moved.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -104,6 +105,9 @@ const volatile __u32 parts = PVS_PARTS_ALL;
 
 /* Written by the daemon. */
 struct pvs_bucket_rule cpu_rule;
+
+/* Set here, cleared by the booster. */
+struct pvs_moved moved;
 
 /* Written by the tracer: how often a deadline could not be started, and the last error (-errno). */
 __u64 deadlines_refused;

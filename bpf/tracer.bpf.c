@@ -47,6 +47,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
                                     struct task_struct *p, __u64 now, __u32 cpu)
 {
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
+	bool moves = vcpu->cpu != cpu;
 
 	if (ready && ready < vcpu->out_ns)
 		ready = vcpu->out_ns; /* the thread was woken while it was still going to sleep */
@@ -62,6 +63,9 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return;
 
+	/* not for an unboosted one: when it is boosted, the booster reads where it is */
+	if (moves)
+		pvs_moved_set(&moved, slot);
 	if (vcpu->out != PVS_OUT_PREEMPTED) {
 		vcpu->wakeups_boosted++;
 		pvs_rhythm_learn(&vcpu->rhythm, now);

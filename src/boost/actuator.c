@@ -11,7 +11,6 @@ struct actuator_slot {
 	struct identity identity;
 	pid_t leader;              /* TID of its process's leader; 0: see identity_restore_exec() */
 	enum identity_proof proof; /* that it was this thread which was boosted */
-	uint16_t place;            /* in boosted_slots::slots, plus 1; 0: not boosted */
 	bool unboosted_in_part;    /* its class may be back already, and its slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
 };
@@ -42,6 +41,7 @@ struct actuator *actuator_new(struct ledger *ledger, const struct accounts *acco
 	actuator->accounts = accounts;
 	actuator->boost = *boost;
 	actuator->n_slots = n_slots;
+	boosted_slots_init(&actuator->boosted);
 	for (unsigned int i = 0; i < n_slots; i++)
 		actuator->slots[i].identity = IDENTITY_NULL;
 	return STEAL(actuator, NULL);
@@ -85,7 +85,7 @@ void actuator_close(struct actuator *actuator, unsigned int slot)
 
 bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot)
 {
-	return actuator->slots[slot].place != 0;
+	return boosted_slots_has(&actuator->boosted, slot);
 }
 
 const struct boosted_slots *actuator_boosted(const struct actuator *actuator)
@@ -93,28 +93,16 @@ const struct boosted_slots *actuator_boosted(const struct actuator *actuator)
 	return &actuator->boosted;
 }
 
-static void boosted_add(struct actuator *actuator, unsigned int slot)
+const struct boosted_slots *actuator_boosted_now(struct actuator *actuator)
 {
-	struct boosted_slots *boosted = &actuator->boosted;
-
-	if (actuator_is_boosted(actuator, slot))
-		return;
-	boosted->slots[boosted->n++] = (uint16_t)slot;
-	actuator->slots[slot].place = (uint16_t)boosted->n;
+	boosted_slots_follow(&actuator->boosted, actuator->accounts);
+	return &actuator->boosted;
 }
 
-/* The last one takes its place. */
-static void boosted_drop(struct actuator *actuator, unsigned int slot)
+void actuator_domain_changed(struct actuator *actuator, unsigned int slot)
 {
-	struct boosted_slots *boosted = &actuator->boosted;
-	uint16_t place = actuator->slots[slot].place, last;
-
-	if (!place)
-		return;
-	last = boosted->slots[--boosted->n];
-	boosted->slots[place - 1] = last;
-	actuator->slots[last].place = place;
-	actuator->slots[slot].place = 0;
+	if (actuator_is_boosted(actuator, slot))
+		boosted_slots_put(&actuator->boosted, actuator->accounts, slot);
 }
 
 /* To be called after the call that the proof is about. */
@@ -204,7 +192,7 @@ int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = boost_recorded(actuator, slot, &record, now_ns);
 	if (r == 0) {
-		boosted_add(actuator, slot);
+		boosted_slots_put(&actuator->boosted, actuator->accounts, slot);
 		s->unboosted_in_part = false;
 		return 0;
 	}
@@ -275,7 +263,7 @@ int actuator_unboost(struct actuator *actuator, unsigned int slot, uint64_t now_
 	if (after_exec < 0)
 		return after_exec;
 	ledger_drop_thread(actuator->ledger, slot);
-	boosted_drop(actuator, slot);
+	boosted_slots_drop(&actuator->boosted, slot);
 	return after_exec == 1 ? ACTUATOR_GONE : r;
 }
 

@@ -9,6 +9,7 @@
  */
 
 #include "boost/accounts.h"
+#include "boost/boosted_slots.h"
 #include "boost/ledger.h"
 #include "boost/sched.h"
 #include "model/domain.h"
@@ -22,16 +23,6 @@ enum {
 	ACTUATOR_FOREIGN,    /* it does not have the class that we gave it: left alone */
 	ACTUATOR_ALREADY_RT, /* it has a real-time class that we did not give: not touched */
 	ACTUATOR_REFUSED, /* the kernel said EPERM: no RT budget in its group, or no capability */
-};
-
-/**
- * The slots whose threads are boosted, side by side and in no order: only few are boosted at a
- * time. In a walk from the last one to the first, the one that is looked at may be unboosted, and
- * boosted again.
- */
-struct boosted_slots {
-	unsigned int n;
-	uint16_t slots[PVS_VCPUS_MAX];
 };
 
 /**
@@ -74,6 +65,12 @@ bool actuator_is_boosted(const struct actuator *actuator, unsigned int slot);
 
 /** The boosted slots; the same object at each call. */
 const struct boosted_slots *actuator_boosted(const struct actuator *actuator);
+
+/** The same, after its lists of CPUs have followed the tracer: see boosted_slots_follow(). */
+const struct boosted_slots *actuator_boosted_now(struct actuator *actuator);
+
+/** To be called when the account of the slot has another domain. */
+void actuator_domain_changed(struct actuator *actuator, unsigned int slot);
 
 /** Asks the kernel: does a boosted thread still have what actuator_boost() gave it? */
 bool actuator_has_boost(const struct actuator *actuator, unsigned int slot);

@@ -9,7 +9,7 @@
  */
 
 #include "boost/accounts.h"
-#include "boost/actuator.h"
+#include "boost/boosted_slots.h"
 
 /**
  * So many vCPUs are looked at at once, in turn, and not more often than that: this must not cost

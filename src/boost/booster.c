@@ -244,6 +244,7 @@ static int do_set_terms(struct booster *b, void *arg)
 	if (b->slots[set->slot].domain != set->terms->domain)
 		count_boosts(b, set->slot, false);
 	b->slots[set->slot].domain = set->terms->domain;
+	actuator_domain_changed(b->actuator, set->slot);
 	count_boosts(b, set->slot, set->terms->profile.mode == PROFILE_BOOST);
 	step_vcpu(b, set->slot, POLICY_EVENT_LOOK);
 	return 0;

@@ -7,12 +7,11 @@
  */
 
 #include "boost/accounts.h"
-#include "boost/actuator.h"
+#include "boost/boosted_slots.h"
 
-/** The debtor on the CPU where @running runs; -1: no vCPU is boosted there. */
+/**
+ * The debtor on the CPU where @running runs; -1: no vCPU is boosted there. Looks at the vCPUs that
+ * are on that CPU's list, and at no other.
+ */
 int debtor_on_cpu(const struct accounts *accounts, const struct boosted_slots *boosted,
                   unsigned int running, uint64_t now_ns);
-
-/** Likewise, of the vCPUs of the domain of @running only. */
-int debtor_of_domain(const struct accounts *accounts, const struct boosted_slots *boosted,
-                     unsigned int running, uint64_t now_ns);

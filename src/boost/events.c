@@ -31,18 +31,36 @@ static void cpu_exhausted(struct booster *b, unsigned int running)
 	if (actuator_is_boosted(b->actuator, running) &&
 	    step_vcpu(b, running, POLICY_EVENT_MAY_PUSH) == POLICY_PUSH)
 		return;
-	debtor = debtor_on_cpu(b->accounts, actuator_boosted(b->actuator), running, clock_now_ns());
+	debtor = debtor_on_cpu(b->accounts, actuator_boosted_now(b->actuator), running,
+	                       clock_now_ns());
 	if (debtor >= 0 && (unsigned int)debtor != running)
 		step_vcpu(b, (unsigned int)debtor, POLICY_EVENT_SHED);
 	step_vcpu(b, running,
 	          debtor == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
 }
 
-/* A helper waits: the vCPU that runs there makes room, and the debtor of its domain there. */
+/* The other boosted vCPUs of its domain on the CPU of @slot make room there, too. */
+static void mates_make_room(struct booster *b, unsigned int slot)
+{
+	const struct boosted_lists *lists = &actuator_boosted(b->actuator)->of_domain;
+	const struct pvs_vcpu_account *here = &b->accounts->vcpus[slot], *mate;
+	/* one that is boosted again at once comes after this one, and is not looked at again */
+	int last = boosted_last(lists, here->domain), next, i;
+
+	for (i = boosted_first(lists, here->domain); i >= 0; i = i == last ? -1 : next) {
+		next = boosted_next(lists, (unsigned int)i);
+		mate = &b->accounts->vcpus[i];
+		if (mate->cpu == here->cpu && (unsigned int)i != slot)
+			step_vcpu(b, (unsigned int)i, POLICY_EVENT_HELPER);
+	}
+}
+
+/*
+ * A helper waits: the vCPU that runs there makes room, and with it those of its domain that would
+ * be in the way next.
+ */
 static void make_room(struct booster *b, unsigned int running, unsigned int helper)
 {
-	int debtor = debtor_of_domain(b->accounts, actuator_boosted(b->actuator), running,
-	                              clock_now_ns());
 	bool was_boosted = actuator_is_boosted(b->actuator, running);
 
 	step_vcpu(b, running, POLICY_EVENT_HELPER);
@@ -51,8 +69,7 @@ static void make_room(struct booster *b, unsigned int running, unsigned int help
 		b->slots[running].made_room = true;
 		notes_add(&b->notes, BOOSTER_NOTE_HELPER, running, (int)helper);
 	}
-	if (debtor >= 0 && (unsigned int)debtor != running)
-		step_vcpu(b, (unsigned int)debtor, POLICY_EVENT_HELPER);
+	mates_make_room(b, running);
 }
 
 static void exhausted(struct booster *b, unsigned int slot, uint32_t which)

@@ -271,6 +271,17 @@ struct pvs_cpu_account {
 	__u64 reserved0;
 } __attribute__((aligned(64)));
 
+#define PVS_MOVED_WORDS (PVS_VCPUS_MAX / 64)
+
+/**
+ * Which boosted vCPUs were switched in on another CPU than before: one bit per slot. The tracer
+ * sets a bit, the booster clears it. So the booster's lists of vCPUs per CPU follow the kernel
+ * without a look at all accounts.
+ */
+struct pvs_moved {
+	__u64 words[PVS_MOVED_WORDS];
+} __attribute__((aligned(64)));
+
 /** Levers besides the scheduling class. */
 #define PVS_LEVER_SLICE  (1U << 0) /* the slice of the fair class, from Linux 6.12 */
 #define PVS_LEVER_UCLAMP (1U << 1) /* the minimum of utilization, with CONFIG_UCLAMP_TASK */

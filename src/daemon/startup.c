@@ -158,6 +158,7 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 		        .cpus = tracer_cpus(*ret),
 		        .cpu_rule = tracer_cpu_rule(*ret),
 		        .helpers = tracer_helpers(*ret),
+		        .moved = tracer_moved(*ret),
 		};
 		report_tracer_start(*ret);
 		return 0;

@@ -281,6 +281,11 @@ struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer)
 	return &tracer->bpf->bss->cpu_rule;
 }
 
+struct pvs_moved *tracer_moved(struct tracer *tracer)
+{
+	return &tracer->bpf->bss->moved;
+}
+
 int tracer_events_fd(const struct tracer *tracer)
 {
 	return bpf_map__fd(tracer->bpf->maps.events);

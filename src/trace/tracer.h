@@ -44,6 +44,7 @@ struct pvs_domain_account *tracer_domains(struct tracer *tracer);
 struct pvs_cpu_account *tracer_cpus(struct tracer *tracer);
 struct pvs_helper_account *tracer_helpers(struct tracer *tracer);
 struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer);
+struct pvs_moved *tracer_moved(struct tracer *tracer);
 
 /** Starts to trace thread @tid in @slot, whose account must be set up. Returns 0, or -errno. */
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);

@@ -35,6 +35,7 @@ def measure(scene, options, rounds):
     rounds["stats"] = {who: scene.program("bench-overhead", "stats", who, cpu, ms * 3)
                        for who in ("bystanders", "registered")}
     rounds["idle"] = scene.program("bench-overhead", "idle", seconds * 1000, scene.path("ledger"))
+    rounds["scans"] = [scene.program("bench-scans") for _ in range(options.rounds)]
     rounds["cycles"] = {(rate, wait): [] for rate in RATES for wait in WAITS}
     for number in range(options.rounds):
         for rate in RATES:
@@ -75,6 +76,8 @@ def report(rounds, _options):
         by_wait = figures.ratio(*([one["us_per_cycle"] for one in rounds["cycles"][rate, wait]]
                                   for wait in reversed(WAITS)))
         targets.append([f"for comparison: us per cycle at {rate}/s, io_uring / epoll", by_wait, figures.verdict(by_wait)])
+    scans = {name: {kind: statistics.median(one[name][kind] for one in rounds["scans"]) for kind in ("warm_ns", "cold_ns")}
+             for name in rounds["scans"][0] if name != "boosted"}
     text = "\n\n".join((
         figures.table(head, rows), figures.table(["target", "measured", "verdict"], targets),
         figures.table(["ping-pong of", "BPF program", "runs", "ns per run"], stats),
@@ -82,7 +85,9 @@ def report(rounds, _options):
         f"({', '.join(sorted(set(rounds['idle']['reasons'])))}); booster wake-ups per second: " +
         ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in wakeups.items()),
         figures.table(["requested cycles/s", "wait", "boosts/s", "booster's CPU permille", "us per cycle"],
-                      [list(one.values()) for one in cycles])))
-    extra = {"bpf_programs": rounds["stats"], "idle": rounds["idle"], "cycles": cycles,
+                      [list(one.values()) for one in cycles]),
+        figures.table([f"{rounds['scans'][0]['boosted']} boosted: look", "at", "warm ns", "cold ns"],
+                      [[*name.rsplit("_", 1), one["warm_ns"], one["cold_ns"]] for name, one in scans.items()])))
+    extra = {"bpf_programs": rounds["stats"], "idle": rounds["idle"], "cycles": cycles, "scans": scans,
              "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}
     return {"variants": variants} | extra, text

@@ -80,10 +80,11 @@ int stack_trace(struct stack *stack)
 		return failed(why, r);
 	name_softirqds(stack->tracer);
 	stack->accounts = (struct accounts){
-	        tracer_vcpus(stack->tracer),
-	        tracer_domains(stack->tracer),
-	        tracer_cpus(stack->tracer),
-	        tracer_cpu_rule(stack->tracer),
+	        .vcpus = tracer_vcpus(stack->tracer),
+	        .domains = tracer_domains(stack->tracer),
+	        .cpus = tracer_cpus(stack->tracer),
+	        .cpu_rule = tracer_cpu_rule(stack->tracer),
+	        .moved = tracer_moved(stack->tracer),
 	};
 	stack->standing = standing_new(&(struct standing_parts){
 	        .ledger = stack->ledger,

@@ -130,7 +130,7 @@ static void unboosted(struct host *host, unsigned int slot)
 	if (yields && host->mutation == MUTATION_YIELD_FILLS)
 		host->vcpus[slot].repaid_at_ns = 0;
 	host->yielded[slot] = yields;
-	host->boosted[slot] = false;
+	boosted_slots_drop(&host->boosted, slot);
 }
 
 static void carry_out(struct host *host, unsigned int slot)
@@ -147,7 +147,7 @@ static void carry_out(struct host *host, unsigned int slot)
 		if (host->mutation == MUTATION_LAST_STRETCH)
 			host->vcpus[slot].earlier_in_ns = 0;
 		world_set_priority(host->world, slot, PRIORITY);
-		host->boosted[slot] = true;
+		boosted_slots_put(&host->boosted, &host->accounts, slot);
 		facts(host, slot, &f);
 		policy_boosted(host->policy, slot, 0, &f, now);
 		break;
@@ -401,8 +401,7 @@ static void make_tables(struct host *host)
 	host->due_cpu = table(n, sizeof(*host->due_cpu));
 	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
 	host->acts_ns = table(n, sizeof(*host->acts_ns));
-	host->claims = table(n, sizeof(*host->claims));
-	host->boosted = table(n, sizeof(*host->boosted));
+	boosted_slots_init(&host->boosted);
 	host->yielded = table(n, sizeof(*host->yielded));
 	host->accounts = (struct accounts){
 	        .vcpus = host->vcpus,
@@ -410,6 +409,7 @@ static void make_tables(struct host *host)
 	        .cpus = host->cpus,
 	        .cpu_rule = &host->cpu_rule,
 	        .helpers = host->helpers,
+	        .moved = &host->moved,
 	};
 }
 
@@ -460,8 +460,6 @@ struct host *host_free(struct host *host)
 	free(host->due_cpu);
 	free(host->deadline_generation);
 	free(host->acts_ns);
-	free(host->claims);
-	free(host->boosted);
 	free(host->yielded);
 	free(host);
 	return NULL;

@@ -2,29 +2,14 @@
 /* A CPU whose bucket is empty: src/boost/debtor.c, src/boost/push.c, src/boost/events.c. */
 #include "host.h"
 
-static int find_debtor(struct host *host, unsigned int running, bool mates)
-{
-	const struct pvs_vcpu_account *here = &host->vcpus[running];
-	size_t n = 0;
-	int most;
-
-	for (unsigned int i = 0; i < host->n_vcpus; i++) {
-		if (!host->boosted[i] || host->vcpus[i].cpu != here->cpu ||
-		    (mates && host->vcpus[i].domain != here->domain))
-			continue;
-		host->claims[n++] = (struct policy_debt){
-		        .vcpu = i,
-		        .owed_ns = account_owed_ns(&host->accounts, i, host->world->now_ns),
-		};
-	}
-	most = policy_debtor(host->claims, n);
-	return most >= 0 ? (int)host->claims[most].vcpu : -1;
-}
+#include "boost/debtor.h"
 
 void crowded_make_way(struct host *host, unsigned int running)
 {
-	int most = find_debtor(host, running, false);
+	int most;
 
+	boosted_slots_follow(&host->boosted, &host->accounts);
+	most = debtor_on_cpu(&host->accounts, &host->boosted, running, host->world->now_ns);
 	/* the last in is the first out */
 	booster_add_work(host, running,
 	                 most == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
@@ -35,7 +20,7 @@ void crowded_make_way(struct host *host, unsigned int running)
 /* It goes on elsewhere, if the policy says so. */
 void crowded_shed(struct host *host, unsigned int running)
 {
-	if (host->boosted[running] && host->mutation != MUTATION_STAY)
+	if (boosted_slots_has(&host->boosted, running) && host->mutation != MUTATION_STAY)
 		booster_add_work(host, running, POLICY_EVENT_MAY_PUSH);
 	else
 		crowded_make_way(host, running);
@@ -65,9 +50,12 @@ void crowded_push(struct host *host, unsigned int slot)
 
 void crowded_make_room(struct host *host, unsigned int running)
 {
-	int most = find_debtor(host, running, true);
+	const struct pvs_vcpu_account *here = &host->vcpus[running];
+	const struct boosted_lists *lists = &host->boosted.of_domain;
 
-	if (most >= 0 && most != (int)running)
-		booster_add_work(host, (unsigned int)most, POLICY_EVENT_HELPER);
+	for (int i = boosted_first(lists, here->domain); i >= 0;
+	     i = boosted_next(lists, (unsigned int)i))
+		if (host->vcpus[i].cpu == here->cpu && i != (int)running)
+			booster_add_work(host, (unsigned int)i, POLICY_EVENT_HELPER);
 	booster_add_work(host, running, POLICY_EVENT_HELPER);
 }

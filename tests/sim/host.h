@@ -8,6 +8,7 @@
  */
 
 #include "boost/accounts.h"
+#include "boost/boosted_slots.h"
 #include "boost/pages.h"
 #include "policy/policy.h"
 #include "core/account.h"
@@ -61,6 +62,7 @@ struct host {
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
 	struct pvs_bucket_rule cpu_rule;
+	struct pvs_moved moved;
 	int *helper_of;                          /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
 	uint64_t *due_ns;                        /* deadlines */
@@ -84,8 +86,7 @@ struct host {
 	size_t n_work;
 	struct policy_decision decision; /* on its way to its effect */
 	int deciding;                    /* for which vCPU; -1 */
-	struct policy_debt *claims;
-	bool *boosted;
+	struct boosted_slots boosted;
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
 	uint64_t apply_ns, wake_cost_ns;
 	uint64_t calls;  /* scheduler calls */

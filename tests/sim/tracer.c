@@ -4,6 +4,7 @@
  * names do the same, and what they compute is src/core/ in both. What is missing is what a
  * simulated machine does not have: forks, softirqs, lost identities. bpf/helpers.h is helpers.c.
  */
+#include "core/moved.h"
 #include "core/run.h"
 #include "core/signs.h"
 
@@ -242,6 +243,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	uint32_t which;
+	bool moves = vcpu->cpu != cpu;
 	int64_t left;
 
 	vcpu->cpu = cpu;
@@ -252,6 +254,8 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 		tracer_send(host, slot, PVS_EVENT_RUN, 0);
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return;
+	if (moves)
+		pvs_moved_set(&host->moved, slot);
 	if (vcpu->out != PVS_OUT_PREEMPTED) {
 		vcpu->wakeups_boosted++;
 		pvs_rhythm_learn(&vcpu->rhythm, now);

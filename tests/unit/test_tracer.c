@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -25,7 +26,7 @@ struct scene {
 	struct pvs_vcpu_account *vcpu;
 	struct pvs_domain_account *domain;
 	pid_t pid, tid;
-	int main_fd, thread_fd;  /* to them: 'x': it ends; 'e': exec; 'f': it makes a thread */
+	int main_fd, thread_fd; /* to them: x: it ends; e: exec; f: it makes a thread; w: nothing */
 	struct pvs_event wanted; /* type: which event is waited for; the rest: as it came */
 	bool came;
 };
@@ -42,8 +43,9 @@ static void obey(int fd)
 	char command = 0;
 	pthread_t thread;
 
-	while (read(fd, &command, 1) == 1 && command == 'f')
-		pthread_create(&thread, NULL, sleep_on, NULL);
+	while (read(fd, &command, 1) == 1 && (command == 'f' || command == 'w'))
+		if (command == 'f')
+			pthread_create(&thread, NULL, sleep_on, NULL);
 	if (command == 'e')
 		execl("/bin/sleep", "sleep", "600", NULL);
 	syscall(SYS_exit, 0); /* this thread alone */
@@ -347,8 +349,60 @@ static void test_fork(void)
 	end(&scene);
 }
 
+/* Wakes the vCPU on that CPU, and waits until it was switched in there. */
+static void wake_on(struct scene *scene, unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK_INT(sched_setaffinity(scene->tid, sizeof(set), &set), 0);
+	CHECK(write(scene->thread_fd, "w", 1) == 1);
+	while (__atomic_load_n(&scene->vcpu->cpu, __ATOMIC_ACQUIRE) != cpu)
+		sched_yield();
+}
+
+/* Waits until the bit of slot 0 is set, and clears it. */
+static void take_move(struct scene *scene)
+{
+	__u64 *word = &tracer_moved(scene->tracer)->words[0];
+
+	while (__atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST) != 1)
+		sched_yield();
+}
+
+/* The tracer notes when a boosted vCPU is switched in on another CPU; only then. */
+static void test_moves(void)
+{
+	unsigned int cpus[2], n = 0;
+	struct scene scene;
+	cpu_set_t all;
+
+	CHECK_INT(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			cpus[n++] = cpu;
+	if (n < 2)
+		TEST_SKIP("there is one CPU only");
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	scene.vcpu->rule = (struct pvs_bucket_rule){NSEC_PER_SEC, 1000, 0};
+	scene.domain->rule = scene.vcpu->rule;
+	wake_on(&scene, cpus[0]);
+	wake_on(&scene, cpus[1]);
+	CHECK_U64(tracer_moved(scene.tracer)->words[0], 0); /* it is not boosted */
+	scene.vcpu->boosted_at_ns = UINT64_MAX / 2;         /* no matter which class it has */
+	__atomic_store_n(&scene.vcpu->flags, PVS_FLAG_BOOSTED, __ATOMIC_RELEASE);
+	for (int i = 0; i < 20; i++) {
+		wake_on(&scene, cpus[i % 2]);
+		take_move(&scene);
+	}
+	__atomic_store_n(&scene.vcpu->flags, 0, __ATOMIC_RELEASE);
+	end(&scene);
+}
+
 TEST_MAIN({"the_leader_comes_first", test_the_leader_comes_first},
           {"tracked_anew", test_tracked_anew}, {"exit", test_exit},
           {"exit_of_the_leader", test_exit_of_the_leader},
           {"exit_was_before", test_exit_was_before}, {"exec", test_exec}, TEST(test_levers),
-          TEST(test_fork))
+          TEST(test_fork), TEST(test_moves))
