@@ -63,20 +63,24 @@ static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 
 /*
  * The vCPU in @slot runs boosted, perhaps on the CPU where the helper waits. If the helper has
- * waited too long, reports it; otherwise its timer looks when it will have.
+ * waited too long, reports it, once; otherwise its timer looks when it will have.
  */
 static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 {
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
 	struct helper_look *look = bpf_map_lookup_elem(&helper_looks, &number);
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
-	__u64 delay, due;
+	__u64 delay, due, since;
 
-	if (!helper || !look || !vcpu || !helper->since_ns || helper->cpu != vcpu->cpu)
+	if (!helper || !look || !vcpu)
+		return;
+	since = *(volatile __u64 *)&helper->since_ns; /* one load: the wait may end meanwhile */
+	if (!since || helper->cpu != vcpu->cpu || pvs_helper_is_told(helper->told, since))
 		return;
 	delay = pvs_helper_patience(helper, vcpu, now);
 	if (!delay) {
-		event_send(slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
+		if (pvs_helper_tell(helper, since))
+			event_send(slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
 		return;
 	}
 	/* full barrier: in_ns is stored before this load */

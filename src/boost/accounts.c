@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/helper.h"
 #include "core/run.h"
 
 /* BPF programs on other CPUs write these words: one load, one store, never torn or repeated. */
@@ -148,7 +149,8 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 /*
  * The longest time that a helper of the domain has waited on the vCPU's CPU behind boosted vCPUs of
  * the domain. The part of the present run that is not charged yet is added; if the vCPU was boosted
- * more than once in this run, only the time since the last boost.
+ * more than once in this run, only the time since the last boost. A wait that was reported is too
+ * long for each of these vCPUs: there is no second report.
  */
 static void look_at_helpers(const struct accounts *accounts, const struct pvs_vcpu_account *a,
                             const struct pvs_run *run, struct policy_facts *ret)
@@ -166,6 +168,9 @@ static void look_at_helpers(const struct accounts *accounts, const struct pvs_vc
 			continue;
 		if (run->last_ns && run->last_until_ns > since_ns)
 			behind_ns += MIN(run->last_ns, run->last_until_ns - since_ns);
+		/* behind another vCPU, perhaps, whose run is not charged yet */
+		if (pvs_helper_is_told(READ(helper->told), since_ns))
+			behind_ns = MAX(behind_ns, (uint64_t)PVS_HELPER_WAIT_NS);
 		ret->helper_waits = true;
 		ret->helper_behind_ns = MAX(ret->helper_behind_ns, behind_ns);
 	}

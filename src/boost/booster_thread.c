@@ -108,18 +108,25 @@ static void run_due_page(struct booster *b, unsigned int slot)
 	step_end(b, &cost);
 }
 
+static void look_at(struct booster *b, unsigned int slot)
+{
+	struct step_cost cost = step_begin(b, slot);
+
+	step_vcpu(b, slot, POLICY_EVENT_LOOK);
+	if (policy_view(b->policy, slot)->reason == POLICY_REASON_HELPER)
+		events_make_room(b, slot);
+	step_end(b, &cost);
+}
+
 static void run_due(struct booster *b)
 {
 	/* bounded: a vCPU that wants to be looked at again at once must not delay calls for ever */
 	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
 		int vcpu = policy_due(b->policy, clock_now_ns());
-		struct step_cost cost;
 
 		if (vcpu < 0)
 			break;
-		cost = step_begin(b, (unsigned int)vcpu);
-		step_vcpu(b, (unsigned int)vcpu, POLICY_EVENT_LOOK);
-		step_end(b, &cost);
+		look_at(b, (unsigned int)vcpu);
 	}
 	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++) {
 		int slot = pages_due(b->pages, clock_now_ns());

@@ -39,8 +39,7 @@ static void cpu_exhausted(struct booster *b, unsigned int running)
 	          debtor == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
 }
 
-/* The other boosted vCPUs of its domain on the CPU of @slot make room there, too. */
-static void mates_make_room(struct booster *b, unsigned int slot)
+void events_make_room(struct booster *b, unsigned int slot)
 {
 	const struct boosted_lists *lists = &actuator_boosted(b->actuator)->of_domain;
 	const struct pvs_vcpu_account *here = &b->accounts->vcpus[slot], *mate;
@@ -69,7 +68,7 @@ static void make_room(struct booster *b, unsigned int running, unsigned int help
 		b->slots[running].made_room = true;
 		notes_add(&b->notes, BOOSTER_NOTE_HELPER, running, (int)helper);
 	}
-	mates_make_room(b, running);
+	events_make_room(b, running);
 }
 
 static void exhausted(struct booster *b, unsigned int slot, uint32_t which)

@@ -252,7 +252,7 @@ struct pvs_helper_account {
 	__u64 wait_ns;       /* all finished waits */
 	__u64 wait_max_ns;
 	__u64 waits;
-	__u32 told;  /* 1: this wait was reported as too long */
+	__u32 told;  /* the wait that was last reported as too long: see pvs_helper_is_told() */
 	__u32 sheds; /* waits that were reported as too long */
 } __attribute__((aligned(64)));
 
@@ -320,7 +320,8 @@ enum pvs_event_type {
 	PVS_EVENT_URGENT = 8,    /* an unboosted vCPU was preempted while its guest is urgent */
 	PVS_EVENT_ORDINARY = 9,  /* a vCPU runs boosted, and its guest does ordinary work */
 	PVS_EVENT_RUN = 10,      /* switched in, if PVS_FLAG_REPORT_RUN is set */
-	PVS_EVENT_HELPER = 11, /* a helper of its domain waits too long behind it: @arg is which */
+	PVS_EVENT_HELPER = 11, /* a helper of its domain waits too long behind it: @arg is which;
+	                        * one event per wait */
 	PVS_EVENT_INTERRUPT = 12, /* for an unboosted vCPU that waits to run; @arg: the vector */
 	PVS_EVENT_SPIN = 13,      /* a vCPU runs boosted, and its guest spins */
 	PVS_EVENT_EXEC = 14,      /* a vCPU thread has another TID, @arg, by execve() */

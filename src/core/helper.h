@@ -15,7 +15,6 @@ static inline void pvs_helper_wait_begin(struct pvs_helper_account *helper, __u3
 	if (helper->since_ns)
 		return;
 	helper->behind_ns = 0;
-	helper->told = 0;
 	helper->since_ns = now_ns;
 }
 
@@ -56,15 +55,41 @@ static inline __u64 pvs_helper_behind(const struct pvs_helper_account *helper,
 	return helper->behind_ns + (now_ns > from_ns ? now_ns - from_ns : 0);
 }
 
-/** How much longer the helper may wait; 0: it has waited too long, counted once per wait. */
-static inline __u64 pvs_helper_patience(struct pvs_helper_account *helper,
+/** How much longer the helper may wait; 0: it has waited too long. */
+static inline __u64 pvs_helper_patience(const struct pvs_helper_account *helper,
                                         const struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
 	__u64 behind_ns = pvs_helper_behind(helper, vcpu, now_ns);
 
 	if (behind_ns + PVS_TOKENS_MIN_NS <= PVS_HELPER_WAIT_NS)
 		return PVS_HELPER_WAIT_NS - behind_ns;
-	helper->sheds += !helper->told;
-	helper->told = 1;
 	return 0;
+}
+
+/* The wait that began then, in 32 bits; never 0. */
+static inline __u32 pvs_helper_wait_name(__u64 since_ns)
+{
+	return (__u32)since_ns | 1;
+}
+
+/** Was the wait that began at @since_ns reported as too long? */
+static inline int pvs_helper_is_told(__u32 told, __u64 since_ns)
+{
+	return told == pvs_helper_wait_name(since_ns);
+}
+
+/**
+ * The wait that began at @since_ns is too long: is that to be reported? Once per wait, also if two
+ * CPUs ask at the same time, and however often the helper is moved meanwhile: its owner can do that
+ * at any rate.
+ */
+static inline __attribute__((always_inline)) int pvs_helper_tell(struct pvs_helper_account *helper,
+                                                                 __u64 since_ns)
+{
+	__u32 name = pvs_helper_wait_name(since_ns);
+
+	if (__sync_lock_test_and_set(&helper->told, name) == name)
+		return 0;
+	helper->sheds++;
+	return 1;
 }

@@ -224,6 +224,9 @@ static bool step(struct host *host, const struct host_work *work)
 		tell(host, work->slot);
 		if (work->event == POLICY_EVENT_MAY_PUSH)
 			crowded_make_way(host, work->slot);
+		if (work->event == POLICY_EVENT_LOOK &&
+		    policy_view(host->policy, work->slot)->reason == POLICY_REASON_HELPER)
+			crowded_mates_make_room(host, work->slot);
 		return false;
 	}
 	host->deciding = (int)work->slot;
@@ -391,6 +394,7 @@ static void make_tables(struct host *host)
 	host->helpers = table(n_helpers, sizeof(*host->helpers));
 	host->look_due_ns = table(n_helpers, sizeof(*host->look_due_ns));
 	host->look_generation = table(n_helpers, sizeof(*host->look_generation));
+	host->reported_ns = table(n_helpers, sizeof(*host->reported_ns));
 	host->helper_of = table(host->world->n_threads, sizeof(*host->helper_of));
 	helpers_number(host);
 
@@ -455,6 +459,7 @@ struct host *host_free(struct host *host)
 	free(host->helpers);
 	free(host->look_due_ns);
 	free(host->look_generation);
+	free(host->reported_ns);
 	free(host->helper_of);
 	free(host->due_ns);
 	free(host->due_cpu);

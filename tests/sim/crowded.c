@@ -48,7 +48,7 @@ void crowded_push(struct host *host, unsigned int slot)
 		world_push(host->world, slot);
 }
 
-void crowded_make_room(struct host *host, unsigned int running)
+void crowded_mates_make_room(struct host *host, unsigned int running)
 {
 	const struct pvs_vcpu_account *here = &host->vcpus[running];
 	const struct boosted_lists *lists = &host->boosted.of_domain;
@@ -57,5 +57,10 @@ void crowded_make_room(struct host *host, unsigned int running)
 	     i = boosted_next(lists, (unsigned int)i))
 		if (host->vcpus[i].cpu == here->cpu && i != (int)running)
 			booster_add_work(host, (unsigned int)i, POLICY_EVENT_HELPER);
+}
+
+void crowded_make_room(struct host *host, unsigned int running)
+{
+	crowded_mates_make_room(host, running);
 	booster_add_work(host, running, POLICY_EVENT_HELPER);
 }

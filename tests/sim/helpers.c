@@ -24,6 +24,17 @@ static uint32_t hindered_by(const struct host *host, uint32_t number, uint32_t c
 	return (uint32_t)slot;
 }
 
+/* Judged here, by the wait itself: one event for each. */
+static void report_wait(struct host *host, uint32_t number, uint32_t slot)
+{
+	uint64_t since_ns = host->helpers[number].since_ns;
+
+	if (host->reported_ns[number] == since_ns)
+		host->broken = "one wait of a helper was reported twice";
+	host->reported_ns[number] = since_ns;
+	tracer_send(host, slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
+}
+
 static void helper_watch(struct host *host, uint32_t number, uint32_t slot, uint64_t now)
 {
 	struct pvs_helper_account *helper = &host->helpers[number];
@@ -32,9 +43,14 @@ static void helper_watch(struct host *host, uint32_t number, uint32_t slot, uint
 
 	if (!helper->since_ns || helper->cpu != vcpu->cpu || host->mutation == MUTATION_NO_HELPER)
 		return;
+	if (pvs_helper_is_told(helper->told, helper->since_ns) &&
+	    host->mutation != MUTATION_HELPER_AGAIN)
+		return;
 	delay = pvs_helper_patience(helper, vcpu, now);
 	if (!delay) {
-		tracer_send(host, slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
+		if (pvs_helper_tell(helper, helper->since_ns) ||
+		    host->mutation == MUTATION_HELPER_AGAIN)
+			report_wait(host, number, slot);
 		return;
 	}
 	if (host->look_due_ns[number] > now && host->look_due_ns[number] <= now + delay)

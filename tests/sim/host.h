@@ -39,6 +39,7 @@ enum mutation {
 	MUTATION_NO_INTERRUPT, /* waiting interrupts are not reported */
 	MUTATION_NO_SPIN,      /* spinning guests are not reported */
 	MUTATION_STAY,         /* no vCPU leaves a CPU whose bucket is empty */
+	MUTATION_HELPER_AGAIN, /* a helper that waits too long is reported at each look */
 	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
 	_MUTATION_MAX,
 };
@@ -65,6 +66,7 @@ struct host {
 	struct pvs_moved moved;
 	int *helper_of;                          /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
+	uint64_t *reported_ns;                   /* which wait of a helper was reported last */
 	uint64_t *due_ns;                        /* deadlines */
 	uint32_t *due_cpu;
 	uint64_t *deadline_generation;
@@ -140,6 +142,7 @@ void helpers_looked(struct host *host, const struct entry *entry);
 void crowded_shed(struct host *host, unsigned int running);
 void crowded_make_way(struct host *host, unsigned int running);
 void crowded_make_room(struct host *host, unsigned int running);
+void crowded_mates_make_room(struct host *host, unsigned int running);
 bool crowded_has_room(const struct host *host, unsigned int slot);
 void crowded_push(struct host *host, unsigned int slot);
 

@@ -29,7 +29,7 @@ static const char usage[] =
         "      --delay US       the booster's longest reaction (15)\n"
         "      --late US        a deadline's start acts so much later, at most (0)\n"
         "      --refuse PERMILLE  so many of these starts are refused (0)\n"
-        "      --mutation N     puts in a fault, 1 to 17\n"
+        "      --mutation N     puts in a fault, 1 to 18\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -200,6 +200,8 @@ static const struct {
          "asking saved no boosted time"},
         {MUTATION_NO_HELPER, "nobody looks at helpers", "helpers-one-cpu",
          "a thread waited too long behind the vCPUs that it works for"},
+        {MUTATION_HELPER_AGAIN, "a helper's wait is reported at each look", "helpers-one-cpu",
+         "one wait of a helper was reported twice"},
         {MUTATION_NO_INTERRUPT, "nobody says that an interrupt waits", "interrupts",
          "what was heard made nothing faster"},
         {MUTATION_NO_SPIN, "nobody says that a guest spins", "spins",

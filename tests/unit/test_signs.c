@@ -80,7 +80,6 @@ static void test_a_helper_waits_behind_what_was_charged(void)
 	CHECK_U64(helper.since_ns, T0);
 	CHECK_U64(pvs_helper_patience(&helper, &vcpu, T0 + 1150 * US), 0);
 	CHECK_U64(pvs_helper_patience(&helper, &vcpu, T0 + 1200 * US), 0);
-	CHECK_INT(helper.sheds, 1);
 	pvs_helper_wait_end(&helper, T0 + 1300 * US);
 	CHECK_U64(helper.wait_max_ns, 1300 * US);
 	CHECK_U64(helper.behind_max_ns, 350 * US);
@@ -89,10 +88,36 @@ static void test_a_helper_waits_behind_what_was_charged(void)
 	CHECK_U64(helper.behind_ns, 350 * US);
 	pvs_helper_wait_begin(&helper, 4, T0 + 1500 * US);
 	CHECK_U64(helper.behind_ns, 0);
-	CHECK_INT(helper.told, 0);
+}
+
+/* Once, however often it is looked at and moved; and the next wait once again. */
+static void test_one_report_of_each_wait(void)
+{
+	struct pvs_helper_account helper = {};
+
+	for (unsigned int wait = 1; wait <= 3; wait++) {
+		uint64_t since_ns = T0 + wait * US;
+
+		pvs_helper_wait_begin(&helper, 3, since_ns);
+		CHECK(!pvs_helper_is_told(helper.told, helper.since_ns));
+		CHECK(pvs_helper_tell(&helper, helper.since_ns));
+		for (uint32_t cpu = 0; cpu < 5; cpu++) {
+			CHECK(pvs_helper_is_told(helper.told, helper.since_ns));
+			CHECK(!pvs_helper_tell(&helper, helper.since_ns));
+			pvs_helper_wait_begin(&helper, cpu, since_ns + 2); /* moved */
+		}
+		CHECK_INT(helper.sheds, wait);
+		pvs_helper_wait_end(&helper, since_ns + 10);
+	}
+	/* whatever the low half of its time is, a wait has a name */
+	helper.told = 0;
+	pvs_helper_wait_begin(&helper, 3, UINT64_C(5) << 32);
+	CHECK(!pvs_helper_is_told(helper.told, helper.since_ns));
+	CHECK(pvs_helper_tell(&helper, helper.since_ns));
+	CHECK(!pvs_helper_tell(&helper, helper.since_ns));
 }
 
 TEST_MAIN(TEST(test_one_interrupt_of_each_wait),
           TEST(test_no_interrupt_waits_with_a_vcpu_that_does_not),
           TEST(test_the_third_sign_of_a_boosted_run),
-          TEST(test_a_helper_waits_behind_what_was_charged))
+          TEST(test_a_helper_waits_behind_what_was_charged), TEST(test_one_report_of_each_wait))
