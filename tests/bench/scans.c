@@ -18,11 +18,12 @@
 #define OTHER_BYTES (64U << 20) /* more than a cache holds */
 
 static struct pvs_vcpu_account vcpus[PVS_VCPUS_MAX];
+static struct pvs_domain_account domains[PVS_DOMAINS_MAX];
 static struct pvs_cpu_account cpus[PVS_CPUS_MAX];
 static struct pvs_bucket_rule cpu_rule = {3 * NSEC_PER_MSEC, 300, 0};
 static struct pvs_moved moved;
 static const struct accounts accounts = {
-        .vcpus = vcpus, .cpus = cpus, .cpu_rule = &cpu_rule, .moved = &moved};
+        .vcpus = vcpus, .domains = domains, .cpus = cpus, .cpu_rule = &cpu_rule, .moved = &moved};
 static struct boosted_slots boosted;
 static unsigned char *other;
 static unsigned int sink; /* of results, so that no look is left out */
@@ -75,6 +76,22 @@ static void look_at_domains(unsigned int n)
 	sink ^= 1;
 }
 
+static struct policy *policy;
+
+/* An event of a vCPU that is awake: facts, and a decision that changes nothing. */
+static void look_at_one(unsigned int n)
+{
+	struct policy_facts facts;
+	struct policy_decision decision;
+	struct policy_input input = {
+	        .event = POLICY_EVENT_HALTED, .facts = &facts, .now_ns = clock_now_ns()};
+
+	account_facts(&accounts, n, input.now_ns, &facts);
+	policy_step(policy, n, &input, &decision);
+	account_report(&accounts, n, policy_view(policy, n));
+	sink += decision.reason;
+}
+
 static void cool(void)
 {
 	for (unsigned int i = 0; i < OTHER_BYTES; i += 64)
@@ -116,11 +133,14 @@ static void print(const char *name, look_fn *look, unsigned int n)
 int main(void)
 {
 	static const unsigned int on_cpu[] = {1, 8, 64, 500, BOOSTED}, moves[] = {1, 64, 256};
+	const struct profile latency = PROFILE_LATENCY_INIT;
 
 	other = malloc(OTHER_BYTES);
 	attention = attention_new(PVS_DOMAINS_MAX, 20);
-	if (!other || !attention)
+	policy = policy_new(PVS_VCPUS_MAX, &HOST_CAPS_INIT);
+	if (!other || !attention || !policy)
 		return 1;
+	policy_add(policy, 1, &latency, 0, clock_now_ns());
 	memset(other, 1, OTHER_BYTES);
 	for (unsigned int i = 1; i < PVS_DOMAINS_MAX; i++)
 		attention_count(attention, i, 1, clock_now_ns());
@@ -135,9 +155,11 @@ int main(void)
 	}
 	print("room", look_for_room, 64);
 	print("room", look_for_room, PVS_CPUS_MAX);
+	print("step", look_at_one, 1);
 	sink = 0;
 	print("domains", look_at_domains, PVS_DOMAINS_MAX);
 	puts("}");
+	policy_free(policy);
 	attention_free(attention);
 	free(other);
 	return 0;

@@ -14,10 +14,9 @@
 #include "guest.h"
 #include "rng.h"
 
-#define PRIORITY      1
 #define STEPS_AT_ONCE 10000 /* so many steps without time going on is a loop without end */
 
-static void wake_at(struct host *host, uint64_t at_ns)
+void booster_wake_at(struct host *host, uint64_t at_ns)
 {
 	if (host->wake_ns <= at_ns)
 		return;
@@ -40,15 +39,27 @@ void booster_notify(struct host *host, const struct pvs_event *event)
 	}
 	host->events[(host->first + host->n_events++) % HOST_EVENTS_MAX] = *event;
 	if (host->deciding < 0)
-		wake_at(host, host->world->now_ns + delay(host));
+		booster_wake_at(host, host->world->now_ns + delay(host));
+}
+
+static void add_work(struct host *host, const struct host_work *work)
+{
+	if (host->n_work < ARRAY_SIZE(host->work))
+		host->work[host->n_work++] = *work;
+	else
+		host->broken = "work without end";
 }
 
 void booster_add_work(struct host *host, unsigned int slot, enum policy_event event)
 {
-	if (host->n_work < ARRAY_SIZE(host->work))
-		host->work[host->n_work++] = (struct host_work){slot, event};
-	else
-		host->broken = "work without end";
+	add_work(host, &(struct host_work){.slot = slot, .event = event});
+}
+
+/* The main thread has changed something about the vCPU. */
+void booster_add_call(struct host *host, unsigned int slot)
+{
+	add_work(host,
+	         &(struct host_work){.slot = slot, .event = POLICY_EVENT_LOOK, .is_call = true});
 }
 
 /* For the types that mean the same to the policy, whatever their argument. */
@@ -90,6 +101,7 @@ static void take_event(struct host *host)
 	switch (event.type) {
 	case PVS_EVENT_RUN:
 		pages_switched_in(host->pages, event.slot, host->world->now_ns);
+		cost_event(host, event.slot);
 		break;
 	case PVS_EVENT_HELPER:
 		crowded_make_room(host, event.slot);
@@ -117,6 +129,7 @@ static void facts(struct host *host, unsigned int slot, struct policy_facts *ret
 	account_facts(&host->accounts, slot, host->world->now_ns, ret);
 	let_speak(host, slot);
 	pages_facts(host->pages, slot, host->world->now_ns, ret);
+	ret->unheard_until_ns = cost_unheard_until_ns(host, slot);
 	if (host->mutation == MUTATION_YIELD_BLIND && host->yielded[slot]) {
 		ret->tokens_ns = (int64_t)host->vcpus[slot].rule.burst_ns;
 		ret->full_at_ns = ret->domain_at_ns = ret->cpu_at_ns = 0;
@@ -143,10 +156,11 @@ static void carry_out(struct host *host, unsigned int slot)
 		break;
 	case POLICY_BOOST:
 		host->calls++;
+		cost_call(host);
 		account_boosted(&host->accounts, slot, now);
 		if (host->mutation == MUTATION_LAST_STRETCH)
 			host->vcpus[slot].earlier_in_ns = 0;
-		world_set_priority(host->world, slot, PRIORITY);
+		world_set_priority(host->world, slot, HOST_PRIORITY);
 		boosted_slots_put(&host->boosted, &host->accounts, slot);
 		facts(host, slot, &f);
 		policy_boosted(host->policy, slot, 0, &f, now);
@@ -156,6 +170,7 @@ static void carry_out(struct host *host, unsigned int slot)
 		if (host->mutation == MUTATION_NO_UNBOOST)
 			break;
 		host->calls++;
+		cost_call(host);
 		/* the effect first: what follows it may be a switch, charged to the old class */
 		account_unboosted(&host->accounts, slot, now);
 		world_set_priority(host->world, slot, 0);
@@ -194,6 +209,7 @@ static void apply(struct host *host)
 	account_report_halt(&host->accounts, slot, host->decision.report_halt);
 	tell_tracer(host, slot);
 	carry_out(host, slot);
+	cost_end(host);
 	tell(host, slot);
 	if (!host->decision.report_halt)
 		return;
@@ -215,12 +231,14 @@ static bool step(struct host *host, const struct host_work *work)
 	if (++host->steps_now > STEPS_AT_ONCE)
 		host->broken = "steps without end";
 	host->steps++;
+	cost_begin(host, work);
 	facts(host, work->slot, &f);
 	f.room_elsewhere =
 	        work->event == POLICY_EVENT_MAY_PUSH && crowded_has_room(host, work->slot);
 	policy_step(host->policy, work->slot, &input, &host->decision);
 	if (host->decision.action == POLICY_NOTHING && !host->decision.report_halt) {
 		account_report_halt(&host->accounts, work->slot, false);
+		cost_end(host);
 		tell(host, work->slot);
 		if (work->event == POLICY_EVENT_MAY_PUSH)
 			crowded_make_way(host, work->slot);
@@ -239,13 +257,21 @@ static bool look_at_page(struct host *host, unsigned int slot, struct host_work 
 	uint64_t now = host->world->now_ns;
 	struct pages_view page;
 
-	let_speak(host, slot);
-	if (!pages_look(host->pages, slot, policy_view(host->policy, slot), now))
+	if (cost_unheard_until_ns(host, slot)) {
+		pages_put_off(host->pages, slot, cost_unheard_until_ns(host, slot));
+		cost_event(host, slot);
 		return false;
+	}
+	let_speak(host, slot);
+	if (!pages_look(host->pages, slot, policy_view(host->policy, slot), now)) {
+		cost_event(host, slot);
+		return false;
+	}
 	pages_read(host->pages, slot, now, &page);
-	*ret = (struct host_work){slot, page.urgency == PVSCHED_URGENCY_URGENT
-	                                        ? POLICY_EVENT_URGENT
-	                                        : POLICY_EVENT_ORDINARY};
+	*ret = (struct host_work){.slot = slot,
+	                          .event = page.urgency == PVSCHED_URGENCY_URGENT
+	                                           ? POLICY_EVENT_URGENT
+	                                           : POLICY_EVENT_ORDINARY};
 	return true;
 }
 
@@ -261,7 +287,7 @@ static bool next_work(struct host *host, struct host_work *ret)
 		return true;
 	}
 	due = policy_due(host->policy, host->world->now_ns);
-	*ret = (struct host_work){(unsigned int)due, POLICY_EVENT_LOOK};
+	*ret = (struct host_work){.slot = (unsigned int)due, .event = POLICY_EVENT_LOOK};
 	if (due >= 0)
 		return true;
 	while ((due = pages_due(host->pages, host->world->now_ns)) >= 0)
@@ -273,9 +299,7 @@ static bool next_work(struct host *host, struct host_work *ret)
 static void count_wakeup(struct host *host)
 {
 	host->wakeups++;
-	if (host->wake_cost_ns)
-		tracer_foreign(host, (uint32_t)rng_below(&host->random, host->world->n_cpus),
-		               host->wake_cost_ns);
+	cost_wake(host);
 }
 
 static void booster_run(struct host *host, uint64_t generation)
@@ -292,13 +316,13 @@ static void booster_run(struct host *host, uint64_t generation)
 		count_wakeup(host);
 	while (!host->broken && next_work(host, &work)) {
 		if (step(host, &work)) {
-			wake_at(host, host->world->now_ns + host->apply_ns);
+			booster_wake_at(host, host->world->now_ns + host->apply_ns);
 			return;
 		}
 	}
 	next_ns = MIN(policy_next_ns(host->policy), pages_next_ns(host->pages));
 	if (next_ns != NSEC_NEVER)
-		wake_at(host, next_ns + delay(host));
+		booster_wake_at(host, next_ns + delay(host));
 }
 
 void host_handle(struct host *host, const struct entry *entry)
@@ -318,9 +342,9 @@ void host_hold(struct host *host, unsigned int vcpu, bool hold)
 	uint32_t bit = POLICY_HOLD(POLICY_REASON_PAUSED);
 
 	policy_hold(host->policy, vcpu, hold ? bit : 0, hold ? 0 : bit);
-	booster_add_work(host, vcpu, POLICY_EVENT_LOOK);
+	booster_add_call(host, vcpu);
 	if (host->deciding < 0)
-		wake_at(host, host->world->now_ns + delay(host));
+		booster_wake_at(host, host->world->now_ns + delay(host));
 }
 
 void host_close(struct host *host)
@@ -328,144 +352,7 @@ void host_close(struct host *host)
 	host->closed = true;
 	policy_hold_all(host->policy, POLICY_HOLD(POLICY_REASON_DISABLED));
 	for (unsigned int i = 0; i < host->n_vcpus; i++)
-		booster_add_work(host, i, POLICY_EVENT_LOOK);
+		booster_add_call(host, i);
 	if (host->deciding < 0)
-		wake_at(host, host->world->now_ns + delay(host));
-}
-
-static void add_page(struct host *host, unsigned int slot, bool polls)
-{
-	struct thread *t = &host->world->threads[slot];
-	struct guest_page page = {
-	        .memory = &t->guest->page,
-	        .address = (uint64_t)(uintptr_t)&t->guest->page,
-	        .generation = GUEST_GENERATION,
-	        .apic_id = PVSCHED_APIC_ID_NONE,
-	};
-
-	pages_set(host->pages, slot, &page, polls, host->world->now_ns);
-}
-
-static void add_vcpu(struct host *host, unsigned int slot, const struct host_options *options)
-{
-	struct thread *t = &host->world->threads[slot];
-	struct account_terms terms = {
-	        .tid = (pid_t)slot + 1000,
-	        .domain = (uint32_t)t->domain,
-	        .priority = PRIORITY,
-	        .profile = options->profile,
-	};
-
-	if (t->observed)
-		terms.profile.mode = PROFILE_OBSERVE;
-	if (options->mutation == MUTATION_DEAF)
-		terms.profile.requests = PROFILE_REQUESTS_IGNORE;
-	account_reset(&host->accounts, slot);
-	account_set_terms(&host->accounts, slot, &terms);
-	/* what an imagined boost does is not simulated */
-	host->vcpus[slot].flags &= ~PVS_FLAG_IMAGINED;
-	host->domains[t->domain].rule =
-	        (struct pvs_bucket_rule){.burst_ns = options->caps.domain_burst_ns,
-	                                 .share_permille = options->caps.domain_share_permille};
-	policy_add(host->policy, slot, &terms.profile,
-	           t->own_priority ? POLICY_HOLD(POLICY_REASON_ALREADY_RT) : 0,
-	           host->world->now_ns);
-	booster_add_work(host, slot, POLICY_EVENT_LOOK);
-	if (t->guest)
-		add_page(host, slot, options->polls);
-}
-
-/* Zeroed, and aligned as the maps are. */
-static void *table(size_t n, size_t size)
-{
-	size_t bytes = (MAX(n, (size_t)1) * size + 63) / 64 * 64;
-	void *memory = aligned_alloc(64, bytes);
-
-	if (!memory)
-		abort();
-	return memset(memory, 0, bytes);
-}
-
-static void make_tables(struct host *host)
-{
-	size_t n = host->n_vcpus;
-	size_t n_helpers = n * PVS_HELPERS_OF_DOMAIN;
-
-	host->helpers = table(n_helpers, sizeof(*host->helpers));
-	host->look_due_ns = table(n_helpers, sizeof(*host->look_due_ns));
-	host->look_generation = table(n_helpers, sizeof(*host->look_generation));
-	host->reported_ns = table(n_helpers, sizeof(*host->reported_ns));
-	host->helper_of = table(host->world->n_threads, sizeof(*host->helper_of));
-	helpers_number(host);
-
-	host->vcpus = table(n, sizeof(*host->vcpus));
-	host->domains = table(n, sizeof(*host->domains)); /* a domain has a vCPU at least */
-	host->cpus = table(PVS_CPUS_MAX, sizeof(*host->cpus));
-	host->due_ns = table(n, sizeof(*host->due_ns));
-	host->due_cpu = table(n, sizeof(*host->due_cpu));
-	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
-	host->acts_ns = table(n, sizeof(*host->acts_ns));
-	boosted_slots_init(&host->boosted);
-	host->yielded = table(n, sizeof(*host->yielded));
-	host->accounts = (struct accounts){
-	        .vcpus = host->vcpus,
-	        .domains = host->domains,
-	        .cpus = host->cpus,
-	        .cpu_rule = &host->cpu_rule,
-	        .helpers = host->helpers,
-	        .moved = &host->moved,
-	};
-}
-
-struct host *host_new(struct world *world, unsigned int n_vcpus, const struct host_options *options)
-{
-	struct host *host = table(1, sizeof(*host));
-
-	host->world = world;
-	host->mutation = options->mutation;
-	host->delay_ns = options->delay_ns;
-	host->apply_ns = options->apply_ns;
-	host->wake_cost_ns = options->wake_cost_ns;
-	host->random = options->seed;
-	host->start_late_ns = options->start_late_ns;
-	host->refused_permille = options->refused_permille;
-	host->n_vcpus = n_vcpus;
-	host->cpu_rule =
-	        (struct pvs_bucket_rule){.burst_ns = options->caps.cpu_burst_ns,
-	                                 .share_permille = options->caps.cpu_share_permille};
-	make_tables(host);
-	host->policy = policy_new(MAX(n_vcpus, 1U), &options->caps);
-	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts, NULL);
-	if (!host->policy || !host->pages)
-		abort();
-	host->deciding = -1;
-	host->wake_ns = NSEC_NEVER;
-	for (unsigned int i = 0; i < n_vcpus; i++)
-		add_vcpu(host, i, options);
-	tracer_attach(host);
-	wake_at(host, world->now_ns);
-	return host;
-}
-
-struct host *host_free(struct host *host)
-{
-	if (!host)
-		return NULL;
-	policy_free(host->policy);
-	pages_free(host->pages);
-	free(host->vcpus);
-	free(host->domains);
-	free(host->cpus);
-	free(host->helpers);
-	free(host->look_due_ns);
-	free(host->look_generation);
-	free(host->reported_ns);
-	free(host->helper_of);
-	free(host->due_ns);
-	free(host->due_cpu);
-	free(host->deadline_generation);
-	free(host->acts_ns);
-	free(host->yielded);
-	free(host);
-	return NULL;
+		booster_wake_at(host, host->world->now_ns + delay(host));
 }

@@ -41,19 +41,22 @@ static void populate(struct world *world, uint32_t ease)
 }
 
 struct counts {
-	uint64_t wakeups, boosts, used_ns, calls, steps, booster_wakeups;
+	uint64_t wakeups, boosts, used_ns, calls, steps, booster_wakeups, booster_ns, denied;
 };
 
 static void take(const struct large *large, struct counts *ret)
 {
 	const struct host *host = large->host;
 
-	*ret = (struct counts){
-	        .calls = host->calls, .steps = host->steps, .booster_wakeups = host->wakeups};
+	*ret = (struct counts){.calls = host->calls,
+	                       .steps = host->steps,
+	                       .booster_wakeups = host->wakeups,
+	                       .booster_ns = host->busy_ns};
 	for (unsigned int i = 0; i < CROWD_THREADS; i++) {
 		ret->wakeups += host->vcpus[i].wakeups;
 		ret->used_ns += host->vcpus[i].used_ns;
 		ret->boosts += policy_view(host->policy, i)->boosts_total;
+		ret->denied += policy_view(host->policy, i)->denied_total[POLICY_REASON_ATTENTION];
 	}
 }
 
@@ -65,7 +68,7 @@ int crowd_run(const struct sim_options *options, uint32_t ease)
 	        .caps = HOST_CAPS_INIT,
 	        .delay_ns = LARGE_DELAY_NS,
 	        .apply_ns = LARGE_APPLY_NS,
-	        .wake_cost_ns = LARGE_WAKE_NS,
+	        .charges_cpus = true,
 	        .seed = options->seed ^ 0x5eed,
 	};
 	double seconds = (double)options->lasts_ns / NSEC_PER_SEC;
@@ -75,6 +78,7 @@ int crowd_run(const struct sim_options *options, uint32_t ease)
 
 	if (!large)
 		abort();
+	how.caps.booster_permille = options->booster_permille;
 	large_init(large, cpus, options->seed);
 	populate(&large->world, ease);
 	large_start(large, CROWD_THREADS, CROWD_THREADS / CROWD_PER_DOMAIN, &how,
@@ -90,6 +94,9 @@ int crowd_run(const struct sim_options *options, uint32_t ease)
 	       1000.0 * (double)(to.used_ns - from.used_ns) / (double)options->lasts_ns / cpus,
 	       (double)(to.boosts - from.boosts) / seconds,
 	       1000.0 * (double)(to.calls - from.calls) / (double)(to.wakeups - from.wakeups));
+	printf("\"booster_permille\":%.2f,\"denied_attention_per_s\":%.1f,",
+	       1000.0 * (double)(to.booster_ns - from.booster_ns) / (double)options->lasts_ns,
+	       (double)(to.denied - from.denied) / seconds);
 	printf("\"booster_wakeups_per_s\":%.1f,\"avg_us\":%.2f,\"p50_us\":%.2f,\"p99_us\":%.2f}\n",
 	       (double)(to.booster_wakeups - from.booster_wakeups) / seconds,
 	       large->waits.n ? (double)large->waits.sum_ns / (double)large->waits.n / US : 0,

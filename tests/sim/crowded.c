@@ -9,6 +9,7 @@ void crowded_make_way(struct host *host, unsigned int running)
 	int most;
 
 	boosted_slots_follow(&host->boosted, &host->accounts);
+	cost_scan(host, &host->boosted.of_cpu, host->vcpus[running].cpu);
 	most = debtor_on_cpu(&host->accounts, &host->boosted, running, host->world->now_ns);
 	/* the last in is the first out */
 	booster_add_work(host, running,
@@ -53,6 +54,7 @@ void crowded_mates_make_room(struct host *host, unsigned int running)
 	const struct pvs_vcpu_account *here = &host->vcpus[running];
 	const struct boosted_lists *lists = &host->boosted.of_domain;
 
+	cost_scan(host, lists, here->domain);
 	for (int i = boosted_first(lists, here->domain); i >= 0;
 	     i = boosted_next(lists, (unsigned int)i))
 		if (host->vcpus[i].cpu == here->cpu && i != (int)running)

@@ -10,12 +10,14 @@
 #include "boost/accounts.h"
 #include "boost/boosted_slots.h"
 #include "boost/pages.h"
+#include "policy/attention.h"
 #include "policy/policy.h"
 #include "core/account.h"
 
 #include "world.h"
 
 #define HOST_EVENTS_MAX (PVS_EVENTS_BYTES / 32) /* a record is an event and a header */
+#define HOST_PRIORITY   1                       /* of boosts */
 #define HOST_APPLY_NS   NSEC_PER_USEC           /* from a decision to its effect */
 #define HOST_TIMER_NS   (2 * NSEC_PER_USEC)     /* a timer is late by at most this */
 
@@ -40,6 +42,8 @@ enum mutation {
 	MUTATION_NO_SPIN,      /* spinning guests are not reported */
 	MUTATION_STAY,         /* no vCPU leaves a CPU whose bucket is empty */
 	MUTATION_HELPER_AGAIN, /* a helper that waits too long is reported at each look */
+	MUTATION_UNCHARGED,    /* no domain pays for the booster's time */
+	MUTATION_MISCHARGED,   /* the next domain pays */
 	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
 	_MUTATION_MAX,
 };
@@ -47,6 +51,7 @@ enum mutation {
 struct host_work {
 	unsigned int slot;
 	enum policy_event event;
+	bool is_call; /* of the main thread: no domain pays for it */
 };
 
 struct host {
@@ -90,12 +95,24 @@ struct host {
 	int deciding;                    /* for which vCPU; -1 */
 	struct boosted_slots boosted;
 	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
-	uint64_t apply_ns, wake_cost_ns;
+	uint64_t apply_ns;
 	uint64_t calls;  /* scheduler calls */
 	uint64_t pushed; /* pushed off a CPU whose bucket was empty */
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
-	const char *broken; /* what went wrong */
+
+	/* the booster's time: cost.c */
+	struct attention *attention;
+	unsigned int n_domains;
+	bool charges_cpus;           /* it is real-time run time of the simulated CPUs */
+	bool woke;                   /* the wake-up is not charged to a domain yet */
+	uint32_t booster_cpu;        /* where it runs since it woke */
+	struct host_work spends_for; /* the step that is under way */
+	bool was_boosted;            /* before it */
+	uint64_t step_ns, scan_ns;   /* what it took so far; looks at lists before it */
+	uint64_t busy_ns;            /* all its time */
+	uint64_t *caused_ns; /* of that, what events of a domain took, without ends of boosts */
+	const char *broken;  /* what went wrong */
 };
 
 struct host_options {
@@ -103,7 +120,7 @@ struct host_options {
 	struct host_caps caps;
 	uint64_t delay_ns;      /* maximum delay of the booster */
 	uint64_t apply_ns;      /* from a decision to its effect */
-	uint64_t wake_cost_ns;  /* real-time CPU time of the booster per wake-up */
+	bool charges_cpus;      /* the booster's time is real-time run time, as cost.c has it */
 	bool polls;             /* the tracer cannot read the guests' pages */
 	uint64_t start_late_ns; /* see struct sim_options */
 	uint32_t refused_permille;
@@ -146,8 +163,19 @@ void crowded_mates_make_room(struct host *host, unsigned int running);
 bool crowded_has_room(const struct host *host, unsigned int slot);
 void crowded_push(struct host *host, unsigned int slot);
 
-/* between tracer.c, helpers.c, crowded.c and booster.c */
+/* cost.c: what the booster's work takes, and which domain pays for it */
+void cost_wake(struct host *host);
+void cost_begin(struct host *host, const struct host_work *work);
+void cost_call(struct host *host);
+void cost_scan(struct host *host, const struct boosted_lists *lists, uint32_t list);
+void cost_end(struct host *host);
+void cost_event(struct host *host, unsigned int slot);
+uint64_t cost_unheard_until_ns(const struct host *host, unsigned int slot);
+
+/* between tracer.c, helpers.c, crowded.c, host.c and booster.c */
 void booster_add_work(struct host *host, unsigned int slot, enum policy_event event);
+void booster_add_call(struct host *host, unsigned int slot);
+void booster_wake_at(struct host *host, uint64_t at_ns);
 void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg);
 void tracer_attach(struct host *host);
 void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns);

@@ -154,6 +154,36 @@ static bool spins_boosted(const struct sim_options *options, const struct world 
 	return false;
 }
 
+/*
+ * What one domain may cause alone: its part and what is common, with the burst of each, and once a
+ * burst more, which the end of boosts may take while it is not heard.
+ */
+static uint64_t attention_limit_ns(const struct scenario *scenario,
+                                   const struct sim_options *options)
+{
+	uint32_t permille = scenario->booster_permille ?: options->booster_permille;
+
+	return options->lasts_ns * permille / 1000 + 3 * ATTENTION_BURST_NS;
+}
+
+static void judge_attention(const struct scenario *scenario, const struct sim_options *options,
+                            const struct host *host, const struct world *world,
+                            struct sim_result *ret)
+{
+	for (uint32_t i = 0; i < host->n_domains; i++) {
+		struct attention_view view;
+
+		attention_read(host->attention, i, world->now_ns, &view);
+		ret->pauses += view.unheard_total;
+		fail_if(ret, host->caused_ns[i] > attention_limit_ns(scenario, options),
+		        "a domain took more of the booster's time than its part");
+		fail_if(ret,
+		        scenario->is_flooded && i < scenario->casts[0].domains &&
+		                view.unheard_total > 0,
+		        "a domain was not heard since another one floods the booster");
+	}
+}
+
 void judge(const struct scenario *scenario, const struct sim_options *options,
            const struct host *host, const struct world *world, const struct record *record,
            struct sim_result *ret)
@@ -170,6 +200,7 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
 	judge_caps(scenario, options, world, record, host->n_vcpus, ret);
 	judge_helpers(options, host, world, record, ret);
+	judge_attention(scenario, options, host, world, ret);
 	ret->boosted_permille = checker_boosted_permille(runs, n, world->n_cpus, options->lasts_ns);
 	ret->longest_wait_ns = checker_longest_wait_ns(runs, n);
 	fail_if(ret, ret->longest_wait_ns != meters_longest_wait_ns(record->meters),

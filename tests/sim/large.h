@@ -8,7 +8,6 @@
 
 #define LARGE_DELAY_NS (15 * NSEC_PER_USEC) /* the booster's delay: tests/bench/run request */
 #define LARGE_APPLY_NS 1900                 /* per request in its queue: the same */
-#define LARGE_WAKE_NS  25000                /* CPU time per wake-up: tests/bench/run crowd */
 
 struct large {
 	struct world world;

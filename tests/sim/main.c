@@ -29,7 +29,8 @@ static const char usage[] =
         "      --delay US       the booster's longest reaction (15)\n"
         "      --late US        a deadline's start acts so much later, at most (0)\n"
         "      --refuse PERMILLE  so many of these starts are refused (0)\n"
-        "      --mutation N     puts in a fault, 1 to 18\n"
+        "      --booster PERMILLE  what events may take of the booster's time (20)\n"
+        "      --mutation N     puts in a fault, 1 to 20\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -67,6 +68,7 @@ static void print_result(const char *name, const struct sim_options *options, un
 	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
 	       r->boosted_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
 	       r->longest_wait_ns / NSEC_PER_MSEC, r->base_wait_ns / NSEC_PER_MSEC);
+	printf("; booster %u permille, %" PRIu64 " unheard", r->booster_permille, r->pauses);
 	if (r->unheard.jobs) {
 		print_urgent("heard", &r->heard);
 		print_urgent("unheard", &r->unheard);
@@ -102,6 +104,8 @@ static void worst_of(struct sim_result *worst, const struct sim_result *r)
 	worst->served_permille = MIN(worst->served_permille, r->served_permille);
 	worst->host_loss_permille = MAX(worst->host_loss_permille, r->host_loss_permille);
 	worst->calls_per_s = MAX(worst->calls_per_s, r->calls_per_s);
+	worst->booster_permille = MAX(worst->booster_permille, r->booster_permille);
+	worst->pauses = MAX(worst->pauses, r->pauses);
 	worst->base_wait_ns = MAX(worst->base_wait_ns, r->base_wait_ns);
 	worst->longest_wait_ns = MAX(worst->longest_wait_ns, r->longest_wait_ns);
 	add_urgent(&worst->heard, &r->heard);
@@ -202,6 +206,10 @@ static const struct {
          "a thread waited too long behind the vCPUs that it works for"},
         {MUTATION_HELPER_AGAIN, "a helper's wait is reported at each look", "helpers-one-cpu",
          "one wait of a helper was reported twice"},
+        {MUTATION_UNCHARGED, "no domain pays for the booster's time", "flood",
+         "a domain took more of the booster's time than its part"},
+        {MUTATION_MISCHARGED, "another domain pays", "flood",
+         "a domain was not heard since another one floods the booster"},
         {MUTATION_NO_INTERRUPT, "nobody says that an interrupt waits", "interrupts",
          "what was heard made nothing faster"},
         {MUTATION_NO_SPIN, "nobody says that a guest spins", "spins",
@@ -288,23 +296,15 @@ static uint64_t number(const char *option, const char *text, uint64_t least, uin
 }
 
 static const struct option longopts[] = {
-        {"scenario", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},
-        {"seeds", required_argument, NULL, 'S'},
-        {"seconds", required_argument, NULL, 't'},
-        {"cpus", required_argument, NULL, 'c'},
-        {"vcpus", required_argument, NULL, 'v'},
-        {"delay", required_argument, NULL, 'd'},
-        {"late", required_argument, NULL, 'L'},
-        {"refuse", required_argument, NULL, 'r'},
-        {"mutation", required_argument, NULL, 'm'},
-        {"trace", no_argument, NULL, 'T'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {"scale", no_argument, NULL, 'x'},
-        {"json", required_argument, NULL, 'j'},
-        {"crowd", required_argument, NULL, 'C'},
-        {0},
+        {"scenario", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'S'},    {"seconds", required_argument, NULL, 't'},
+        {"cpus", required_argument, NULL, 'c'},     {"vcpus", required_argument, NULL, 'v'},
+        {"delay", required_argument, NULL, 'd'},    {"late", required_argument, NULL, 'L'},
+        {"refuse", required_argument, NULL, 'r'},   {"booster", required_argument, NULL, 'b'},
+        {"mutation", required_argument, NULL, 'm'}, {"trace", no_argument, NULL, 'T'},
+        {"list", no_argument, NULL, 'l'},           {"help", no_argument, NULL, 'h'},
+        {"scale", no_argument, NULL, 'x'},          {"json", required_argument, NULL, 'j'},
+        {"crowd", required_argument, NULL, 'C'},    {0},
 };
 
 static int list(void)
@@ -342,6 +342,8 @@ static bool take_size(struct arguments *a, int c, const char *option)
 		a->options.start_late_ns = number(option, optarg, 0, 1000) * NSEC_PER_USEC;
 	else if (c == 'r')
 		a->options.refused_permille = (uint32_t)number(option, optarg, 0, 1000);
+	else if (c == 'b')
+		a->options.booster_permille = (uint32_t)number(option, optarg, 1, 200);
 	else if (c == 'm')
 		a->options.mutation = (enum mutation)number(option, optarg, 0, _MUTATION_MAX - 1);
 	else
@@ -373,6 +375,7 @@ static bool take(struct arguments *a, int c, const char *option)
 static int run_scale(struct arguments *a)
 {
 	a->scale.seed = a->options.seed;
+	a->scale.booster_permille = a->options.booster_permille;
 	a->scale.lasts_ns = a->options.lasts_ns;
 	a->scale.vcpus = a->options.vcpus;
 	a->scale.cpus = a->options.cpus;
@@ -381,9 +384,11 @@ static int run_scale(struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = {
-	        .options = {.seed = 1, .lasts_ns = NSEC_PER_SEC, .delay_ns = 15 * NSEC_PER_USEC},
-	        .seeds = 3};
+	struct arguments a = {.options = {.seed = 1,
+	                                  .lasts_ns = NSEC_PER_SEC,
+	                                  .delay_ns = 15 * NSEC_PER_USEC,
+	                                  .booster_permille = 20},
+	                      .seeds = 3};
 	int c, i = 0;
 
 	while ((c = getopt_long(argc, argv, "h", longopts, &i)) != -1)

@@ -76,7 +76,7 @@ static void populate(struct scale *s)
 	}
 }
 
-static void start(struct scale *s, uint64_t seed)
+static void start(struct scale *s, const struct scale_options *how)
 {
 	const struct variant *v = s->variant;
 	struct host_options options = {
@@ -86,11 +86,12 @@ static void start(struct scale *s, uint64_t seed)
 	                 .cpu_burst_ns = v->cpu_ns,
 	                 .domain_share_permille = v->domain_permille,
 	                 .domain_burst_ns = v->domain_ns,
-	                 .max_changes_per_s = 500},
+	                 .max_changes_per_s = 500,
+	                 .booster_permille = how->booster_permille},
 	        .delay_ns = LARGE_DELAY_NS,
 	        .apply_ns = LARGE_APPLY_NS,
-	        .wake_cost_ns = LARGE_WAKE_NS,
-	        .seed = seed ^ 0x5eed,
+	        .charges_cpus = true,
+	        .seed = how->seed ^ 0x5eed,
 	};
 
 	large_start(&s->large, s->size->vcpus, s->size->vcpus / VCPUS_PER_DOMAIN + 1, &options,
@@ -143,7 +144,7 @@ static void run(struct scale *s, const struct scale_options *options)
 	s->lasts_ns = options->lasts_ns;
 	large_init(&s->large, s->size->cpus, options->seed);
 	populate(s);
-	start(s, options->seed);
+	start(s, options);
 	large_play(&s->large, s->lasts_ns - SIM_SETTLE_NS);
 	large_end(&s->large);
 	judge_scale(s);

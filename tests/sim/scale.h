@@ -10,7 +10,8 @@
 
 struct scale_options {
 	uint64_t seed, lasts_ns;
-	uint32_t vcpus, cpus;  /* 0: the series of sizes */
+	uint32_t vcpus, cpus; /* 0: the series of sizes */
+	uint32_t booster_permille;
 	const char *json_path; /* NULL: none */
 };
 

@@ -18,6 +18,10 @@ static const struct behaviour good = {
 		.lasts_ns = 5 * MS, .run_ns = 20 * US, .sleep_ns = 800 * US                        \
 	}
 
+/* Each time it empties its bucket, and needs the booster to be boosted again. */
+static const struct behaviour bursts = {
+        "700us/40ms",
+        {{.run_ns = 700 * US, .sleep_ns = 40 * MS, .vary_permille = 100, .periodic = true}}};
 static const struct behaviour rogue_240 = {
         "240/5", {CALM, {.lasts_ns = 45 * MS, .run_ns = 240 * US, .sleep_ns = 5 * US}}, 0};
 static const struct behaviour rogue_490 = {
@@ -209,13 +213,18 @@ const struct scenario scenarios[] = {
 	{"helpers-moved", .n_cpus = 4, .spinners_per_cpu = 2,
 	 .casts = {{&vario, 1, 6, false, 0, &iothread}, {&rogue_240, 1, 4, false, 0, &busy_iothread},
 		   {&locks, 2, 2, false, 0, &iothread}}},
+	/* what is within its part keeps its boosts beside guests that flip requests and halt */
+	{"flood", .n_cpus = 4, .spinners_per_cpu = 1, .is_flooded = true, .served_permille = 990,
+	 .casts = {{&bursts, 1, 1, false}, {&toggler_240, 1, 8, false}, {&rogue_5, 1, 8, false},
+		   {&random_vario, 1, 8, false}}},
 	{"pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true,
 	 .casts = {{&good, 1, 2, false}, {&vario, 2, 1, false}, {&rogue_5, 1, 1, false}}},
 	{"requests-honest", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_TIME,
 	 .casts = {{&honest_light, 1, 1, false}}},
 	{"requests-honest-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_TIME,
 	 .casts = {{&honest_light, 1, 1, false}, {&locks, 1, 1, false}}},
-	{"requests-honest-many", .n_cpus = 4, .spinners_per_cpu = 1, .gain = GAIN_TIME,
+	/* eight vCPUs that ask 500 times a second each: far more than the booster's time as shipped */
+	{"requests-honest-many", .n_cpus = 4, .spinners_per_cpu = 1, .gain = GAIN_TIME, .booster_permille = 200,
 	 .casts = {{&honest_light, 2, 4, false}, {&vario, 1, 4, false}, {&good, 2, 1, false}}},
 	{"requests-honest-polled", .n_cpus = 2, .spinners_per_cpu = 2, .polls = true, .gain = GAIN_SAME,
 	 .casts = {{&honest_light, 1, 2, false}, {&good, 1, 1, false}}},

@@ -31,6 +31,8 @@ struct scenario {
 	uint32_t spinners_per_cpu; /* host load, each in a group like a domain's */
 	bool foreign_rt;           /* a FIFO thread on each CPU that is not a vCPU's */
 	bool holds;                /* domains are paused and resumed at random */
+	uint32_t booster_permille; /* host.booster_permille, if it takes more than shipped; 0: no */
+	bool is_flooded;           /* all but the first cast's domains keep the booster busy */
 	bool polls;                /* the tracer cannot read the guests' pages: the booster must */
 	uint32_t gain;             /* of requests, against the same host that ignores them */
 	int served_permille;       /* first cast's wake-ups that must run boosted at once; 0: any */

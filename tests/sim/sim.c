@@ -117,7 +117,9 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	                 .cpu_burst_ns = SIM_CPU_BURST_NS,
 	                 .domain_share_permille = SIM_DOMAIN_SHARE_PERMILLE,
 	                 .domain_burst_ns = SIM_DOMAIN_BURST_NS,
-	                 .max_changes_per_s = 500},
+	                 .max_changes_per_s = 500,
+	                 .booster_permille =
+	                         scenario->booster_permille ?: options->booster_permille},
 	        .delay_ns = options->delay_ns,
 	        .apply_ns = HOST_APPLY_NS,
 	        .polls = scenario->polls,
@@ -160,6 +162,7 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 		judge_urgent(&world, &record, &ret->unheard);
 	} else {
 		ret->hash = world.hash;
+		ret->booster_permille = (uint32_t)(host->busy_ns * 1000 / options->lasts_ns);
 		ret->calls_per_s = host->calls * NSEC_PER_SEC / options->lasts_ns;
 		judge(scenario, options, host, &world, &record, ret);
 		judge_urgent(&world, &record, &ret->heard);

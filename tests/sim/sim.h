@@ -14,6 +14,7 @@ struct sim_options {
 	uint32_t refused_permille; /* of these starts */
 	uint32_t cpus;             /* 0: as the scenario says */
 	uint32_t vcpus;            /* 0: the same; else at most so many */
+	uint32_t booster_permille; /* host.booster_permille */
 	enum mutation mutation;
 	bool print;
 };
@@ -42,6 +43,8 @@ struct sim_result {
 	int served_permille;              /* the worst of the first cast; -1: none woke */
 	int host_loss_permille;           /* loss of the spinners against the same without boosts */
 	uint64_t calls_per_s;
+	uint32_t booster_permille; /* CPU time of the booster, of one CPU */
+	uint64_t pauses;           /* how often a domain was not heard for a while */
 	uint64_t longest_wait_ns;
 	uint64_t base_wait_ns; /* the same without boosts */
 	const char *failed;    /* the first promise that was broken; NULL: all kept */
