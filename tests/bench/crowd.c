@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bench-crowd SECONDS EASE LEDGER: the crowd of tests/sim/crowd.h with real threads, the very
+ * bench-crowd SECONDS EASE LEDGER BOOSTER_PERMILLE: the crowd of tests/sim/crowd.h with real threads, the very
  * objects of the daemon, and the kernel. Prints one line of JSON with the same figures as sim
  * --crowd.
  */
@@ -261,13 +261,15 @@ static int crowd_remove(struct stack *stack)
 	return left ? -1 : 0;
 }
 
-static int run(const char *ledger)
+static int run(const char *ledger, uint32_t booster_permille)
 {
 	struct stack stack = {0};
 	int r;
 
-	if (stack_open(&stack, ledger) < 0 || stack_trace(&stack) < 0 ||
-	    stack_start(&stack, NULL) < 0)
+	if (stack_open(&stack, ledger) < 0)
+		return 1;
+	stack.caps.booster_permille = booster_permille;
+	if (stack_trace(&stack) < 0 || stack_start(&stack, NULL) < 0)
 		return 1;
 	if (members_start() < 0)
 		_exit(1);
@@ -286,15 +288,16 @@ static int run(const char *ledger)
 int main(int argc, char **argv)
 {
 	struct rlimit limit = {RTTIME_US, RTTIME_US};
-	int seconds = argc == 4 ? atoi(argv[1]) : 0, ease = argc == 4 ? atoi(argv[2]) : 0;
+	int seconds = argc == 5 ? atoi(argv[1]) : 0, ease = argc == 5 ? atoi(argv[2]) : 0;
+	int booster_permille = argc == 5 ? atoi(argv[4]) : 0;
 
-	if (seconds < 1 || ease < 1) {
-		fputs("usage: bench-crowd SECONDS EASE LEDGER\n", stderr);
+	if (seconds < 1 || ease < 1 || booster_permille < 1) {
+		fputs("usage: bench-crowd SECONDS EASE LEDGER BOOSTER_PERMILLE\n", stderr);
 		return 2;
 	}
 	setrlimit(RLIMIT_RTTIME, &limit);
 	crowd.warm_ns = CROWD_WARM_MS * NSEC_PER_MSEC;
 	crowd.for_ns = (uint64_t)seconds * NSEC_PER_SEC;
 	crowd.ease = (unsigned int)ease;
-	return run(argv[3]);
+	return run(argv[3], (uint32_t)booster_permille);
 }

@@ -11,19 +11,22 @@ from rig import proc
 from . import figures
 
 EASES = (1, 2, 4)  # the periods of the crowd, times this
+BOOSTER_PERMILLE = 20  # host.booster_permille as shipped
 _SECONDS = 10
 FIGURES = (("wakeups_per_s", "wake-ups/s"), ("boosted_permille", "boosted permille"), ("boosts_per_s", "boosts/s"),
            ("calls_per_1000", "calls / 1000 wake-ups"), ("booster_wakeups_per_s", "booster wake-ups/s"),
-           ("avg_us", "wake-up avg us"), ("p50_us", "p50"), ("p99_us", "p99"))
+           ("denied_attention_per_s", "denied for attention/s"), ("avg_us", "wake-up avg us"), ("p50_us", "p50"), ("p99_us", "p99"))
 
 
 def arguments(parser):
     parser.add_argument("--ease", type=int, action="append", help="crowd: only this ease; may be repeated; 1, 2 and 4 by default")
+    parser.add_argument("--booster", type=int, action="append", metavar="PERMILLE",
+                        help=f"crowd: host.booster_permille; may be repeated, to compare; {BOOSTER_PERMILLE} by default")
 
 
-def _simulate(build, seconds, ease, seed):
+def _simulate(build, seconds, ease, booster, seed):
     text = proc.run(os.path.join(build, "tests/sim/sim"), "--crowd", str(ease), "--seconds", str(seconds),
-                    "--seed", str(seed), "--cpus", str(len(os.sched_getaffinity(0))), timeout=120)
+                    "--booster", str(booster), "--seed", str(seed), "--cpus", str(len(os.sched_getaffinity(0))), timeout=120)
     return json.loads(text)
 
 
@@ -31,9 +34,10 @@ def measure(scene, options, rounds):
     seconds = 3 if options.quick else _SECONDS
     for number in range(options.rounds):
         for ease in options.ease or EASES:
-            one = rounds.setdefault(ease, {"measured": [], "simulated": []})
-            one["simulated"].append(_simulate(options.build, seconds, ease, number + 1))
-            one["measured"].append(scene.program("bench-crowd", seconds, ease, scene.path("ledger")))
+            for booster in options.booster or [BOOSTER_PERMILLE]:
+                one = rounds.setdefault((ease, booster), {"measured": [], "simulated": []})
+                one["simulated"].append(_simulate(options.build, seconds, ease, booster, number + 1))
+                one["measured"].append(scene.program("bench-crowd", seconds, ease, scene.path("ledger"), booster))
         print(f"bench: crowd: round {number + 1} of {options.rounds}", file=sys.stderr)
 
 
@@ -43,12 +47,12 @@ def usable(rounds):
 
 
 def report(rounds, _options):
-    head = ["ease", "side", "rounds"] + [name for _, name in FIGURES] + ["others' RT permille"]
+    head = ["ease", "booster permille", "side", "rounds"] + [name for _, name in FIGURES] + ["others' RT permille"]
     rows, crowds = [], {}
-    for ease, sides in rounds.items():
+    for (ease, booster), sides in rounds.items():
         for side, runs in sides.items():
-            medians = {key: round(statistics.median(run[key] for run in runs), 2) for key, _ in FIGURES if runs}
+            medians = {key: round(statistics.median(run.get(key, 0) for run in runs), 2) for key, _ in FIGURES if runs}
             foreign = [run["foreign_rt_permille"] for run in runs if "foreign_rt_permille" in run]
-            rows.append([ease, side, len(runs), *medians.values(), statistics.median(foreign) if foreign else "-"])
-            crowds.setdefault(ease, {})[side] = {"median": medians, "runs": runs}
+            rows.append([ease, booster, side, len(runs), *medians.values(), statistics.median(foreign) if foreign else "-"])
+            crowds.setdefault(f"{ease}/{booster}", {})[side] = {"median": medians, "runs": runs}
     return {"crowds": crowds}, figures.table(head, rows)
