@@ -3,6 +3,8 @@
  * What the owner of a boosted thread can do to its class without a privilege, and what takes one.
  * As root, else skipped; tests/integration/test_owner.py does it without a privilege.
  */
+#include <sys/resource.h>
+
 #include "actuator_fixture.h"
 
 #define GIVEN 3U /* priority of a boost */
@@ -113,6 +115,8 @@ static void test_children(void)
 		pid_t pid = sleeper(1234);
 		struct sched_state now;
 
+		/* as SCHED_RESET_ON_FORK makes it, whatever this program was started with */
+		setpriority(PRIO_PROCESS, (id_t)pid, 0);
 		slack_write(pid, "0");
 		CHECK_INT(sched_open(pid, &child), 0);
 		if (sched_mend_child(&child, &parents[i]) < 0) {
