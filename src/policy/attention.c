@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* Time that may be used; refilled up to ATTENTION_BURST_NS. */
+/* Time that may be used. */
 struct pot {
 	int64_t left_ns;
 	uint64_t at_ns; /* as of then */
@@ -21,7 +21,7 @@ struct domain {
 struct attention {
 	unsigned int n_domains, n_active;
 	uint32_t share_permille;
-	struct pot common;
+	struct pot all;
 	struct domain *domains;
 };
 
@@ -38,7 +38,7 @@ struct attention *attention_new(unsigned int n_domains, uint32_t share_permille)
 	}
 	attention->n_domains = n_domains;
 	attention->share_permille = share_permille;
-	attention->common.left_ns = (int64_t)ATTENTION_BURST_NS;
+	attention->all.left_ns = (int64_t)ATTENTION_BURST_NS;
 	for (unsigned int i = 0; i < n_domains; i++)
 		attention->domains[i].part.left_ns = (int64_t)ATTENTION_BURST_NS;
 	return attention;
@@ -53,19 +53,21 @@ struct attention *attention_free(struct attention *attention)
 	return NULL;
 }
 
-/* @share_ppb: in billionths of a CPU, at most 100 million. */
-static void refill(struct pot *pot, uint64_t share_ppb, uint64_t now_ns)
+/* Up to @burst_ns. @share_ppb: in billionths of a CPU, at most 100 million. */
+static void refill(struct pot *pot, uint64_t burst_ns, uint64_t share_ppb, uint64_t now_ns)
 {
-	uint64_t room_ns = (uint64_t)((int64_t)ATTENTION_BURST_NS - pot->left_ns);
-	uint64_t passed_ns, gained_ns;
+	uint64_t passed_ns, gained_ns, room_ns;
 
+	/* a part is smaller when domains have come */
+	pot->left_ns = MIN(pot->left_ns, (int64_t)burst_ns);
+	room_ns = (uint64_t)((int64_t)burst_ns - pot->left_ns);
 	if (now_ns <= pot->at_ns || !share_ppb)
 		return;
 	/* what is longer ago counts the next time; the product must fit */
 	passed_ns = MIN(now_ns - pot->at_ns, 100 * NSEC_PER_SEC);
 	gained_ns = passed_ns * share_ppb / NSEC_PER_SEC;
 	if (gained_ns >= room_ns) {
-		pot->left_ns = (int64_t)ATTENTION_BURST_NS;
+		pot->left_ns = (int64_t)burst_ns;
 		pot->at_ns = now_ns;
 		return;
 	}
@@ -74,28 +76,33 @@ static void refill(struct pot *pot, uint64_t share_ppb, uint64_t now_ns)
 	pot->at_ns += gained_ns * NSEC_PER_SEC / share_ppb;
 }
 
-static uint64_t common_ppb(const struct attention *attention)
+static void refill_of_all(struct attention *attention, uint64_t now_ns)
 {
-	return attention->share_permille * UINT64_C(500000);
+	refill(&attention->all, ATTENTION_BURST_NS, attention->share_permille * UINT64_C(1000000),
+	       now_ns);
 }
 
-static uint64_t part_ppb(const struct attention *attention)
+/* The parts together are half of what all may use, of its burst, too. */
+static void refill_part(const struct attention *attention, struct domain *d, uint64_t now_ns)
 {
-	return common_ppb(attention) / MAX(attention->n_active, 1U);
+	uint64_t n = MAX(attention->n_active, 1U);
+
+	refill(&d->part, MAX(ATTENTION_BURST_NS / 2 / n, ATTENTION_PART_BURST_MIN_NS),
+	       attention->share_permille * UINT64_C(500000) / n, now_ns);
 }
 
 /* Before what is given changes: all that was given until now. */
-static void refill_all(struct attention *attention, uint64_t now_ns)
+static void refill_each(struct attention *attention, uint64_t now_ns)
 {
-	refill(&attention->common, common_ppb(attention), now_ns);
+	refill_of_all(attention, now_ns);
 	for (unsigned int i = 0; i < attention->n_domains; i++)
 		if (attention->domains[i].vcpus)
-			refill(&attention->domains[i].part, part_ppb(attention), now_ns);
+			refill_part(attention, &attention->domains[i], now_ns);
 }
 
 void attention_set_share(struct attention *attention, uint32_t share_permille, uint64_t now_ns)
 {
-	refill_all(attention, now_ns);
+	refill_each(attention, now_ns);
 	attention->share_permille = share_permille;
 }
 
@@ -107,7 +114,7 @@ void attention_count(struct attention *attention, unsigned int domain, int chang
 	d->vcpus += (unsigned int)change;
 	if (was_active == (d->vcpus > 0))
 		return;
-	refill_all(attention, now_ns);
+	refill_each(attention, now_ns);
 	attention->n_active += was_active ? -1U : 1U;
 	if (was_active)
 		d->left_ns = now_ns;
@@ -126,22 +133,26 @@ static void pause_hearing(struct domain *d, uint64_t now_ns)
 	d->unheard_total++;
 }
 
+static void take(struct pot *pot, uint64_t used_ns)
+{
+	pot->left_ns = MAX(pot->left_ns - (int64_t)MIN(used_ns, ATTENTION_BURST_NS),
+	                   -(int64_t)ATTENTION_BURST_NS);
+}
+
 void attention_charge(struct attention *attention, unsigned int domain, uint64_t used_ns,
                       uint64_t now_ns)
 {
 	struct domain *d = &attention->domains[domain];
-	struct pot *pot;
 
 	d->used_ns += used_ns;
-	refill(&attention->common, common_ppb(attention), now_ns);
-	refill(&d->part, part_ppb(attention), now_ns);
+	refill_of_all(attention, now_ns);
+	refill_part(attention, d, now_ns);
+	take(&d->part, used_ns);
 	/* what ends boosts of a domain that is unheard is its own debt, not that of all */
-	pot = d->part.left_ns > 0 || attention->common.left_ns <= 0 || now_ns < d->unheard_until_ns
-	              ? &d->part
-	              : &attention->common;
-	pot->left_ns = MAX(pot->left_ns - (int64_t)MIN(used_ns, ATTENTION_BURST_NS),
-	                   -(int64_t)ATTENTION_BURST_NS);
-	if (d->part.left_ns <= 0 && attention->common.left_ns <= 0 && now_ns >= d->unheard_until_ns)
+	if (now_ns < d->unheard_until_ns)
+		return;
+	take(&attention->all, used_ns);
+	if (d->part.left_ns <= 0 && attention->all.left_ns <= 0)
 		pause_hearing(d, now_ns);
 }
 

@@ -3,18 +3,21 @@
 
 /*
  * Attention: how much of the booster's own CPU time the events of a domain may take. The booster is
- * SCHED_FIFO, so a domain that keeps it busy takes CPU time from all others. Half of the host's
- * share is divided among the domains that boost, the same part for each. The other half is common:
- * who needs it first has it. A domain whose part and the common one are used up is *unheard* for a
- * while, twice as long each time that happens soon again: each of its vCPUs is unboosted at its
- * next event, and none of its events that could begin a boost are reported. What ends a boost is
- * always carried out. Pure.
+ * SCHED_FIFO, so a domain that keeps it busy takes CPU time from all others. All domains together
+ * have the host's share. Half of it is divided among the domains that boost, the same part for
+ * each, which no other domain can use up. A domain is heard while there is something left of what
+ * all have, or of its part. Otherwise it is *unheard* for a while, twice as long each time that
+ * happens soon again: each of its vCPUs is unboosted at its next event, and none of its events that
+ * could begin a boost are reported. What ends a boost is always carried out. Pure.
  */
 
 #include "util/base.h"
 
 /** Of one CPU, while so much of it was not used before. */
 #define ATTENTION_BURST_NS (4 * NSEC_PER_MSEC)
+
+/** The least burst of a part, whatever the number of domains: a boost and its end must fit. */
+#define ATTENTION_PART_BURST_MIN_NS (100 * NSEC_PER_USEC)
 
 /** For so long a domain is unheard, the first time and at most. */
 #define ATTENTION_UNHEARD_NS        (8 * NSEC_PER_MSEC)

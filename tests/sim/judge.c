@@ -155,8 +155,8 @@ static bool spins_boosted(const struct sim_options *options, const struct world 
 }
 
 /*
- * What one domain may cause alone: its part and what is common, with the burst of each, and once a
- * burst more, which the end of boosts may take while it is not heard.
+ * What one domain may cause alone: what all have, with the burst of that and of its part, and once
+ * a burst more, which the end of boosts may take while it is not heard.
  */
 static uint64_t attention_limit_ns(const struct scenario *scenario,
                                    const struct sim_options *options)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The booster's time has an owner: parts, what is common, and who is not heard. */
+/* The booster's time has an owner: the share of all, parts, and which domain is not heard. */
 #include "policy/attention.h"
 
 #include "test.h"
@@ -109,7 +109,26 @@ static void test_pauses(void)
 	attention_free(attention);
 }
 
-/* The ends of its boosts, while it is unheard, take nothing of what is common. */
+/* Domains that use different amounts, in all less than the share, are all heard. */
+static void test_nothing_is_left_unused(void)
+{
+	struct attention *attention = make(50);
+	uint64_t used_ns = 0;
+
+	/* one takes 9 permille, the others 0.18 each, where a part is 0.2 */
+	for (uint64_t now = T0; now < T0 + 10 * NSEC_PER_SEC; now += 100 * US) {
+		used_ns += run(attention, 0, now, now + 1, 1, 900);
+		if ((now - T0) % (100 * MS) < 5 * MS)
+			used_ns += run(attention, 1 + (unsigned int)((now - T0) / (100 * US) % 49),
+			               now, now + 1, 1, 18 * US);
+	}
+	for (unsigned int i = 0; i < 50; i++)
+		CHECK_U64(attention_unheard_until_ns(attention, i, T0 + 10 * NSEC_PER_SEC), 0);
+	CHECK_U64(used_ns, 90 * MS + 100 * 50 * 18 * US);
+	attention_free(attention);
+}
+
+/* The ends of its boosts, while it is unheard, take nothing of what all have. */
 static void test_ends_are_its_own_debt(void)
 {
 	struct attention *attention = make(2);
@@ -124,8 +143,8 @@ static void test_ends_are_its_own_debt(void)
 	CHECK(view.unheard);
 	CHECK_U64(view.used_ns, 18 * MS);
 	CHECK_U64(view.unheard_total, 1);
-	/* the other one has its part, and what has come back of the common one */
-	attention_charge(attention, 1, 3 * MS, T0 + MS);
+	/* the other one has its part, a quarter of the burst */
+	attention_charge(attention, 1, MS - 1, T0 + MS);
 	CHECK_U64(attention_unheard_until_ns(attention, 1, T0 + MS), 0);
 	attention_free(attention);
 }
@@ -145,7 +164,10 @@ static void test_small_parts_fill(void)
 		now += 7 * MS;
 		attention_charge(attention, 0, 0, now);
 	}
-	attention_charge(attention, 0, 3 * MS, now);
+	for (int charges = 0; charges < 9; charges++)
+		attention_charge(attention, 1, 4 * MS, now);
+	CHECK(attention_unheard_until_ns(attention, 1, now));
+	attention_charge(attention, 0, ATTENTION_PART_BURST_MIN_NS - 1, now);
 	CHECK_U64(attention_unheard_until_ns(attention, 0, now), 0);
 	attention_free(attention);
 }
@@ -166,5 +188,5 @@ static void test_leaving_does_not_pay(void)
 }
 
 TEST_MAIN(TEST(test_share), TEST(test_modest_neighbour), TEST(test_many), TEST(test_pauses),
-          TEST(test_ends_are_its_own_debt), TEST(test_small_parts_fill),
-          TEST(test_leaving_does_not_pay))
+          TEST(test_nothing_is_left_unused), TEST(test_ends_are_its_own_debt),
+          TEST(test_small_parts_fill), TEST(test_leaving_does_not_pay))
