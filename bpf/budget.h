@@ -19,13 +19,17 @@ static __always_inline void domain_charge(__u32 slot, __u64 until, __u64 charge)
 		pvs_domain_charge(domain, until, charge);
 }
 
-static __always_inline void cpu_charge(__u32 cpu, __u64 until, __u64 charge, bool foreign)
+/* @ran: the run time, which is what the sheet counts; the charge may be another. */
+static __always_inline void cpu_charge(__u32 cpu, __u64 until, __u64 charge, __u64 ran,
+                                       bool foreign)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	struct pvs_bucket_rule rule = cpu_rule;
 
-	if (account)
-		pvs_cpu_charge(account, &rule, until, charge, foreign);
+	if (!account)
+		return;
+	pvs_cpu_charge(account, &rule, until, charge, foreign);
+	pvs_sheet_charge(&account->sheet, until, ran);
 }
 
 /* How long a boosted vCPU that runs since @since may go on. *which is the bucket with the least. */
@@ -249,9 +253,9 @@ __noinline int waking_watch(__u32 slot, __u64 now)
 }
 
 /*
- * Charges the CPU's bucket with foreign real time: run time of real-time threads that are not
- * boosted vCPUs. A vCPU that another program gave a real-time class counts as foreign. Foreign time
- * reduces what boosts may take of this CPU.
+ * Charges the CPU's bucket and sheet with foreign real time: run time of real-time threads that are
+ * not boosted vCPUs. A vCPU that another program gave a real-time class counts as foreign. Foreign
+ * time reduces what boosts may take of this CPU.
  */
 static __always_inline void foreign_rt(struct task_struct *prev, struct task_struct *next,
                                        const struct pvs_vcpu_account *next_vcpu, __u64 now,
@@ -268,7 +272,7 @@ static __always_inline void foreign_rt(struct task_struct *prev, struct task_str
 	 * better than to charge seconds of other threads' time.
 	 */
 	if (account->rt_since_ns && account->rt_tid == prev->pid)
-		cpu_charge(cpu, now, now - account->rt_since_ns, true);
+		cpu_charge(cpu, now, now - account->rt_since_ns, now - account->rt_since_ns, true);
 	account->rt_since_ns = next->prio < MAX_RT_PRIO && !ours ? now : 0;
 	account->rt_tid = next->pid;
 }

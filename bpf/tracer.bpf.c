@@ -95,14 +95,14 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 #endif
 }
 
-/* Charges all three buckets with @charge, used up until @until. */
-__noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge)
+/* Charges all three buckets with @charge, used up until @until, and the sheet with @ran. */
+__noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge, __u64 ran)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
 
 	if (!vcpu)
 		return 0;
-	cpu_charge(cpu, until, charge, false);
+	cpu_charge(cpu, until, charge, ran, false);
 	domain_charge(vcpu->domain, until, charge);
 	if (domain_helpers_wait(vcpu->domain))
 		helpers_charge(vcpu->domain, cpu, until, charge);
@@ -138,10 +138,10 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	vcpu->used_ns += run.earlier_ns + run.last_ns;
 	if (run.earlier_ns)
 		boosted_charge(slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
-		               run.earlier_ns);
+		               run.earlier_ns, run.earlier_ns);
 	if (run.last_ns)
 		boosted_charge(slot, cpu, pvs_bucket_until(run.last_until_ns, now),
-		               pvs_run_last_charge(&run));
+		               pvs_run_last_charge(&run), run.last_ns);
 	return 0;
 }
 

@@ -61,6 +61,12 @@ void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_buck
 	rule_write(accounts->cpu_rule, rule->burst_ns, rule->share_permille);
 }
 
+void account_set_sheets(const struct accounts *accounts, uint64_t limit_ns)
+{
+	for (unsigned int i = 0; i < PVS_CPUS_MAX; i++)
+		WRITE(accounts->cpus[i].sheet.limit_ns, (uint32_t)MIN(limit_ns, NSEC_PER_SEC));
+}
+
 /*
  * The tracer charges a run for its time since the vCPU was boosted last. If the vCPU was boosted
  * before in the same run, that time is owed as well: it is added up, and counts as if it had ended
@@ -146,6 +152,18 @@ static uint64_t look_at_bucket(const struct pvs_bucket_rule *rule, uint64_t repa
 	return pvs_bucket_ready_at(rule, repaid_at_ns, demand->burst_ns);
 }
 
+/* What the sheet of the vCPU's CPU has left counts as tokens do. */
+static void look_at_sheet(const struct pvs_cpu_account *cpu, const struct demand *demand,
+                          uint64_t now_ns, struct policy_facts *ret)
+{
+	int64_t left_ns = pvs_cpu_sheet_left(cpu, now_ns) - (int64_t)demand->used_ns;
+	uint64_t uncharged_ns = demand->used_ns + pvs_cpu_foreign_run(cpu, now_ns);
+
+	ret->tokens_ns = MIN(ret->tokens_ns, left_ns);
+	ret->sheet_used_up = left_ns <= PVS_TOKENS_MIN_NS;
+	ret->sheet_at_ns = pvs_sheet_ready_at(&cpu->sheet, now_ns, demand->burst_ns + uncharged_ns);
+}
+
 /*
  * The longest time that a helper of the domain has waited on the vCPU's CPU behind boosted vCPUs of
  * the domain. The part of the present run that is not charged yet is added; if the vCPU was boosted
@@ -224,6 +242,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	                                   now_ns, &ret->tokens_ns);
 	ret->cpu_at_ns = look_at_bucket(&cpu_rule, READ(cpu->repaid_at_ns), &demand, now_ns,
 	                                &ret->tokens_ns);
+	look_at_sheet(cpu, &demand, now_ns, ret);
 }
 
 uint32_t account_epoch(const struct accounts *accounts, unsigned int slot)
@@ -294,9 +313,10 @@ bool account_has_room(const struct accounts *accounts, unsigned int slot, unsign
 {
 	struct pvs_bucket_rule rule = rule_read(accounts->cpu_rule);
 	uint64_t burst_ns = READ(accounts->vcpus[slot].rule.burst_ns);
-	uint64_t repaid_at_ns = READ(accounts->cpus[cpu % PVS_CPUS_MAX].repaid_at_ns);
+	const struct pvs_cpu_account *account = &accounts->cpus[cpu % PVS_CPUS_MAX];
 
-	return pvs_bucket_ready_at(&rule, repaid_at_ns, burst_ns) <= now_ns;
+	return pvs_bucket_ready_at(&rule, READ(account->repaid_at_ns), burst_ns) <= now_ns &&
+	       pvs_cpu_sheet_left(account, now_ns) >= (int64_t)burst_ns;
 }
 
 uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu)

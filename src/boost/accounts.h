@@ -51,6 +51,12 @@ void account_set_domain_rule(const struct accounts *accounts, unsigned int domai
 /** What all real-time threads of a CPU together may take: the same for every CPU. */
 void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_bucket_rule *rule);
 
+/**
+ * When boosts end on any CPU: once its real-time threads have run for @limit_ns in the last second.
+ * See core/sheet.h; at most a second.
+ */
+void account_set_sheets(const struct accounts *accounts, uint64_t limit_ns);
+
 /** To be called before the thread is boosted: it is charged from @now_ns on. */
 void account_boosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
@@ -96,7 +102,7 @@ uint64_t account_owed_ns(const struct accounts *accounts, unsigned int slot, uin
  */
 uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
 
-/** Does the bucket of @cpu hold a burst of the vCPU? */
+/** Do the bucket of @cpu and its sheet hold a burst of the vCPU? */
 bool account_has_room(const struct accounts *accounts, unsigned int slot, unsigned int cpu,
                       uint64_t now_ns);
 

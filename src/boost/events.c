@@ -39,6 +39,18 @@ static void cpu_exhausted(struct booster *b, unsigned int running)
 	          debtor == (int)running ? POLICY_EVENT_SHED : POLICY_EVENT_CPU_EXHAUSTED);
 }
 
+/*
+ * The sheet of a CPU is used up, and the vCPU runs there: it is pushed away or unboosted. What
+ * others owe does not matter: each that is switched in there is told in turn.
+ */
+static void sheet_used_up(struct booster *b, unsigned int running)
+{
+	if (actuator_is_boosted(b->actuator, running) &&
+	    step_vcpu(b, running, POLICY_EVENT_MAY_PUSH) == POLICY_PUSH)
+		return;
+	step_vcpu(b, running, POLICY_EVENT_SHEET_USED_UP);
+}
+
 void events_make_room(struct booster *b, unsigned int slot)
 {
 	const struct boosted_lists *lists = &actuator_boosted(b->actuator)->of_domain;
@@ -84,6 +96,8 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 		notes_add(&b->notes, BOOSTER_NOTE_DEADLINE, slot, 0);
 	if (which == PVS_BUCKET_CPU)
 		cpu_exhausted(b, slot);
+	else if (which == PVS_BUCKET_SHEET)
+		sheet_used_up(b, slot);
 	else if (which < ARRAY_SIZE(events))
 		step_vcpu(b, slot, events[which]);
 }
@@ -136,7 +150,8 @@ static void handle(struct booster *b, const struct pvs_event *event)
 static bool is_of_others(const struct pvs_event *event)
 {
 	return event->type == PVS_EVENT_SOFTIRQD || event->type == PVS_EVENT_QUOTA ||
-	       (event->type == PVS_EVENT_EXHAUSTED && event->arg == PVS_BUCKET_CPU);
+	       (event->type == PVS_EVENT_EXHAUSTED &&
+	        (event->arg == PVS_BUCKET_CPU || event->arg == PVS_BUCKET_SHEET));
 }
 
 void events_handle(void *userdata, const struct pvs_event *event)

@@ -166,7 +166,8 @@ static uint32_t throttled(const struct policy_view *view)
 {
 	if (view->state != POLICY_THROTTLED)
 		return 0;
-	if (view->reason == POLICY_REASON_DOMAIN_CAP || view->reason == POLICY_REASON_CPU_CAP)
+	if (view->reason == POLICY_REASON_DOMAIN_CAP || view->reason == POLICY_REASON_CPU_CAP ||
+	    view->reason == POLICY_REASON_CPU_REAL_TIME)
 		return PVSCHED_THROTTLED_SHARE;
 	return PVSCHED_THROTTLED_BURST;
 }

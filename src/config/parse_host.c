@@ -12,12 +12,10 @@
 #include "model/domain.h"
 
 /*
- * A kernel that throttles real-time threads (up to 6.11; docs/kernels.md) stops all of a CPU once
- * they ran for 950 permille of a second, including those that end boosts. At most half of a CPU for
- * boosts stays far below that. On any kernel it leaves room for foreign RT threads and for the
- * host's ordinary work.
+ * What real-time threads may have of a CPU in any second is bounded by its sheet, whatever is
+ * configured: docs/design/sheet.md. So the share may be so large that it bounds nothing.
  */
-#define CPU_SHARE_PERMILLE_MAX    500
+#define CPU_SHARE_PERMILLE_MAX    950
 #define CPU_BURST_US_MAX          20000
 #define DOMAIN_SHARE_PERMILLE_MAX (DOMAIN_VCPUS_MAX * 1000)
 #define DOMAIN_BURST_US_MAX       100000
@@ -44,10 +42,9 @@ static int parse_caps(const struct json_value *host, struct host_caps *caps,
 	r = config_get_u32(host, "cpu_share_permille", 1, CPU_SHARE_PERMILLE_MAX,
 	                   &caps->cpu_share_permille, error);
 	if (r < 0)
-		return explain(
-		        error, r,
-		        "up to Linux 6.11 the kernel stops all real-time threads of a CPU at 950, "
-		        "including those that end boosts; at most half of a CPU stays far below");
+		return explain(error, r,
+		               "of any second a CPU gives real-time threads 700 at most up to "
+		               "Linux 6.11, else 900, whatever its share");
 	r = config_get_duration(host, "cpu_burst_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
 	                        CPU_BURST_US_MAX, &caps->cpu_burst_ns, error);
 	if (r < 0)

@@ -14,6 +14,7 @@
 #include "core/bucket.h"
 #include "core/request.h"
 #include "core/rhythm.h"
+#include "core/sheet.h"
 
 #define PVS_VCPUS_MAX   4096 /* slots; a slot is a registered vCPU thread */
 #define PVS_DOMAINS_MAX 1024
@@ -257,8 +258,8 @@ struct pvs_helper_account {
 } __attribute__((aligned(64)));
 
 /**
- * One host CPU. Its bucket is charged by the switches on it, for all real-time run time, boosted
- * and foreign.
+ * One host CPU. Its bucket and its sheet are charged by the switches on it, for all real-time run
+ * time, boosted and foreign.
  */
 struct pvs_cpu_account {
 	__u64 repaid_at_ns;      /* tracer */
@@ -268,7 +269,7 @@ struct pvs_cpu_account {
 	__u64 softirqd_since_ns; /* tracer: since when its ksoftirqd waits to run; 0: it does not */
 	__u32 softirqd_tid;      /* daemon: its ksoftirqd; 0: none known */
 	__u32 rt_tid;            /* tracer: the thread of the last switch that was looked at */
-	__u64 reserved0;
+	struct pvs_sheet sheet;  /* tracer, but for its limit */
 } __attribute__((aligned(64)));
 
 #define PVS_MOVED_WORDS (PVS_VCPUS_MAX / 64)
@@ -327,13 +328,14 @@ enum pvs_event_type {
 	PVS_EVENT_EXEC = 14,      /* a vCPU thread has another TID, @arg, by execve() */
 };
 
-/** Which bucket was empty: argument of PVS_EVENT_EXHAUSTED. */
+/** What was empty: argument of PVS_EVENT_EXHAUSTED. */
 enum pvs_bucket {
 	PVS_BUCKET_NONE = 0, /* no bucket: the deadline could not be started */
 	PVS_BUCKET_VCPU = 1,
 	PVS_BUCKET_DOMAIN = 2,
 	PVS_BUCKET_CPU = 3,
 	PVS_BUCKET_UNSEEN = 4, /* no bucket: see PVS_UNSEEN_NS */
+	PVS_BUCKET_SHEET = 5,  /* no bucket: its CPU's sheet is used up */
 };
 
 struct pvs_event {
@@ -381,7 +383,8 @@ static inline __u64 pvs_wait_bucket_limit_us(__u32 index)
 
 _Static_assert(sizeof(struct pvs_bucket_rule) == 16, "rule");
 _Static_assert(sizeof(struct pvs_domain_account) == 64, "domain account");
-_Static_assert(sizeof(struct pvs_cpu_account) == 64, "cpu account");
+_Static_assert(sizeof(struct pvs_cpu_account) == 128, "cpu account");
+_Static_assert(__builtin_offsetof(struct pvs_cpu_account, sheet.ns) == 64, "one line per switch");
 _Static_assert(sizeof(struct pvs_helper_account) == 64, "helper account");
 _Static_assert(sizeof(struct pvs_levers) == 16, "levers");
 _Static_assert(sizeof(struct pvs_event) == 24, "event");

@@ -19,6 +19,9 @@
 
 #include <linux/types.h>
 
+/* A word that another CPU writes at the same time: one load, never repeated. */
+#define PVS_READ(word) (*(const volatile __typeof__(word) *)&(word))
+
 /** What a bucket allows. */
 struct pvs_bucket_rule {
 	__u64 burst_ns;       /* capacity */

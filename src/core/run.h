@@ -9,9 +9,6 @@
 
 #include "core/account.h"
 
-/* Other CPUs write these words at the same time: one load each, never repeated. */
-#define PVS_READ(word) (*(const volatile __typeof__(word) *)&(word))
-
 /**
  * The boosted part of a run that is not charged yet. A vCPU that is unboosted and boosted again in
  * one run has several stretches. All stretches before the last one are added up, as if they had
@@ -69,7 +66,29 @@ static inline __u64 pvs_run_full_at(const struct pvs_run *run, const struct pvs_
 	                      entitled_permille);
 }
 
-/** The three buckets that bound a boost. */
+/** How long a foreign real-time thread that runs on the CPU has run; it is not charged yet. */
+static inline __attribute__((always_inline)) __u64
+pvs_cpu_foreign_run(const struct pvs_cpu_account *cpu, __u64 now_ns)
+{
+	__u64 since_ns = PVS_READ(cpu->rt_since_ns);
+
+	return since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
+/** What the CPU's sheet counts, and the run of a foreign real-time thread that goes on there. */
+static inline __u64 pvs_cpu_sheet_used(const struct pvs_cpu_account *cpu, __u64 now_ns)
+{
+	return pvs_sheet_used(&cpu->sheet, now_ns) + pvs_cpu_foreign_run(cpu, now_ns);
+}
+
+/** What the CPU's sheet has left, less the run of a foreign real-time thread that goes on there. */
+static inline __attribute__((always_inline)) __s64
+pvs_cpu_sheet_left(const struct pvs_cpu_account *cpu, __u64 now_ns)
+{
+	return pvs_sheet_left(&cpu->sheet, now_ns) - (__s64)pvs_cpu_foreign_run(cpu, now_ns);
+}
+
+/** What bounds a boost: three buckets, and the sheet in the CPU's account. */
 struct pvs_buckets {
 	const struct pvs_vcpu_account *vcpu;
 	const struct pvs_domain_account *domain; /* NULL: none */
@@ -89,8 +108,8 @@ pvs_bucket_least(__s64 *left_ns, __u32 *which, __s64 other_ns, enum pvs_bucket o
 
 /**
  * How long a boosted vCPU may go on running at @now_ns. This is the least of its own, its domain's
- * and its CPU's tokens, less its boosted run since @since_ns, which is not charged yet. *which is
- * the bucket with the least.
+ * and its CPU's tokens, and of what the CPU's sheet has left, less its boosted run since @since_ns,
+ * which is not charged yet. *which is what has the least.
  */
 static inline __attribute__((always_inline)) __s64
 pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u32 *which)
@@ -111,6 +130,8 @@ pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u3
 	if (b->cpu) {
 		other_ns = pvs_bucket_tokens(b->cpu_rule, b->cpu->repaid_at_ns, now_ns);
 		pvs_bucket_least(&left_ns, which, other_ns - (__s64)earlier_ns, PVS_BUCKET_CPU);
+		other_ns = pvs_cpu_sheet_left(b->cpu, now_ns);
+		pvs_bucket_least(&left_ns, which, other_ns - (__s64)earlier_ns, PVS_BUCKET_SHEET);
 	}
 	return left_ns - (__s64)(now_ns - since_ns);
 }

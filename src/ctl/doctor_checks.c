@@ -10,12 +10,10 @@
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
+#include "util/kernel_net.h"
 #include "util/preempt_rt.h"
 
 #define CPU_V1 "/sys/fs/cgroup/cpu"
-
-/* About ten times the size of a kernel's BTF. */
-#define BTF_BYTES_MAX (64 << 20)
 
 static void say(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
 static void mend(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
@@ -257,38 +255,13 @@ static void check_kvm(const struct doctor_env *env, struct doctor_report *report
 		            "firmware");
 }
 
-#define FAIR_SERVER "/sys/kernel/debug/sched/fair_server"
-
-/** True if the kernel's BTF has a type of this name, which it stores between two NULs. */
-static bool btf_has_name(const struct doctor_env *env, const char *name)
-{
-	CLEANUP(cleanup_fd) int fd = -1;
-	CLEANUP(cleanup_free) char *text = NULL;
-	size_t size = 0, length = strlen(name);
-	ssize_t n = 1;
-	char path[1024];
-
-	make_path(env, path, "/sys/kernel/btf/vmlinux");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	text = fd < 0 ? NULL : malloc(BTF_BYTES_MAX);
-	while (text && n > 0 && size < BTF_BYTES_MAX) {
-		n = read(fd, text + size, BTF_BYTES_MAX - size);
-		size += n > 0 ? (size_t)n : 0;
-	}
-	for (char *at = text; at && (at = memmem(at, size - (size_t)(at - text), name, length));
-	     at++)
-		if (at > text && at[-1] == '\0' && at + length < text + size && at[length] == '\0')
-			return true;
-	return false;
-}
-
 /** The first CPU whose fair server was switched off; -1: none, or its files are unreadable. */
 static long fair_server_off(const struct doctor_env *env)
 {
 	char path[128], line[64];
 
 	for (long cpu = 0;; cpu++) {
-		snprintf(path, sizeof(path), FAIR_SERVER "/cpu%ld/runtime", cpu);
+		snprintf(path, sizeof(path), KERNEL_NET_FAIR_SERVER_DIR "/cpu%ld/runtime", cpu);
 		if (read_at(env, path, line, sizeof(line)) < 0)
 			return -1;
 		if (atoll(line) == 0)
@@ -311,25 +284,21 @@ static void check_fair_server(const struct doctor_env *env, struct check *check)
 	    "the kernel's fair server was switched off on CPU %ld: only the caps of pvschedd stop "
 	    "a runaway real-time thread there",
 	    cpu);
-	mend(check, "echo 50000000 > " FAIR_SERVER "/cpu%ld/runtime", cpu);
+	mend(check, "echo 50000000 > " KERNEL_NET_FAIR_SERVER_DIR "/cpu%ld/runtime", cpu);
 }
 
 /** Checks sched_rt_runtime_us against sched_rt_period_us, on kernels without a fair server. */
-static void check_rt_throttling(const struct doctor_env *env, struct check *check)
+static void check_rt_throttling(const struct kernel_net *net, struct check *check)
 {
-	long long runtime, period = 1000000;
-	char line[64];
+	long long runtime = net->runtime_us, period = net->period_us;
 
-	if (read_at(env, "/proc/sys/kernel/sched_rt_period_us", line, sizeof(line)) == 0)
-		period = atoll(line);
-	if (read_at(env, "/proc/sys/kernel/sched_rt_runtime_us", line, sizeof(line)) < 0) {
+	if (!net->known) {
 		check->status = CHECK_WARN;
 		say(check, "kernel.sched_rt_runtime_us cannot be read, so it is not known whether "
 		           "the kernel stops a runaway real-time thread");
 		return;
 	}
-	runtime = atoll(line);
-	if (runtime < 0 || runtime >= period) {
+	if (kernel_net_never_throttles(net)) {
 		check->status = CHECK_WARN;
 		say(check,
 		    "kernel.sched_rt_runtime_us is %lld of %lld, and the kernel has no fair "
@@ -359,13 +328,15 @@ static void check_rt_throttling(const struct doctor_env *env, struct check *chec
 static void check_kernel_net(const struct doctor_env *env, struct doctor_report *report)
 {
 	struct check *check = doctor_add(report, "kernel_net", CHECK_OK);
+	struct kernel_net net;
 
 	if (!check)
 		return;
-	if (exists(env, FAIR_SERVER) || btf_has_name(env, "fair_server"))
+	kernel_net_look(env->root, &net);
+	if (net.fair_server)
 		check_fair_server(env, check);
 	else
-		check_rt_throttling(env, check);
+		check_rt_throttling(&net, check);
 }
 
 static void check_preempt_rt(const struct doctor_env *env, struct doctor_report *report)

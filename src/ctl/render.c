@@ -71,7 +71,9 @@ static void render_sources(const struct json_value *sources, FILE *out)
 static void render_cpus(const struct json_value *cpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"CPU", true}, {"BURST USED", true}, {"RT SHARE", true}, {"RT TOTAL", true}};
+	        {"CPU", true},      {"BURST USED", true}, {"LAST SECOND", true},
+	        {"RT SHARE", true}, {"RT TOTAL", true},
+	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
 	if (!cpus || !json_first(cpus))
@@ -80,6 +82,7 @@ static void render_cpus(const struct json_value *cpus, FILE *out)
 	{
 		cell_number(table, cpu, "cpu");
 		cell_share(table, cpu, "burst_used_permille");
+		cell_share(table, cpu, "sheet_used_permille");
 		cell_share(table, cpu, "rt_permille");
 		cell_duration(table, cpu, "rt_run_ns");
 	}
@@ -137,7 +140,10 @@ static void render_caps(const struct json_value *caps, FILE *out)
 	print_share(out, value_number(caps, "domain_share_permille"));
 	fputs(" of one CPU (burst ", out);
 	print_duration(out, number_of_us(caps, "domain_burst_us"));
-	fprintf(out, "), a vCPU %" PRId64 " changes/s\n", value_number(caps, "max_changes_per_s"));
+	fprintf(out, "), a vCPU %" PRId64 " changes/s; real time of a CPU in any second ",
+	        value_number(caps, "max_changes_per_s"));
+	print_share(out, value_number(caps, "sheet_permille"));
+	fputs("\n", out);
 }
 
 static void render_slots(const struct json_value *slots, FILE *out)

@@ -10,6 +10,7 @@
 
 #include "control/control.h"
 #include "daemon/booster_setup.h"
+#include "daemon/cpu_caps.h"
 #include "daemon/engine.h"
 #include "daemon/note_handler.h"
 #include "daemon/requests.h"
@@ -37,6 +38,7 @@ struct daemon {
 	const struct cgroup_cpu *cgroup; /* NULL: there is none */
 	struct tracer *tracer;           /* NULL: tracer_why */
 	char tracer_why[512];
+	uint32_t sheet_permille; /* what a CPU's sheet holds on this kernel */
 	struct accounts accounts;
 	struct booster *booster;
 
@@ -97,16 +99,6 @@ static void on_override_ended(void *userdata, const struct inventory_domain *dom
 
 /* ---- configuration ---- */
 
-static struct pvs_bucket_rule cpu_rule(const struct config *config)
-{
-	const struct host_caps *caps = &config_host(config)->caps;
-
-	return (struct pvs_bucket_rule){
-	        .burst_ns = caps->cpu_burst_ns,
-	        .share_permille = caps->cpu_share_permille,
-	};
-}
-
 /* Hands the configuration to every part that reads it. */
 static int configure(struct daemon *d)
 {
@@ -123,12 +115,11 @@ static int configure(struct daemon *d)
 static void reconfigure(struct daemon *d, struct config *config)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_CONFIG_LOADED};
-	struct pvs_bucket_rule rule = cpu_rule(config);
 	struct config *before = d->config;
 	int r;
 
 	d->config = config;
-	account_set_cpu_rule(&d->accounts, &rule);
+	cpu_caps_apply(&d->accounts, d->sheet_permille, &config_host(config)->caps);
 	booster_set_caps(d->booster, &config_host(config)->caps);
 	if (configure(d) < 0)
 		log_warning("out of memory: no summaries are written");
@@ -273,7 +264,9 @@ static void check_preempt_rt(struct daemon *d)
 
 static int begin_tracer(struct daemon *d)
 {
-	struct pvs_bucket_rule rule = cpu_rule(d->config);
+	const struct host_caps *caps = &config_host(d->config)->caps;
+	struct pvs_bucket_rule rule = cpu_caps_rule(caps);
+	struct kernel_net net;
 	int r;
 
 	if (cgroup_cpu_find(&d->cgroup_cpu) == 0)
@@ -281,9 +274,12 @@ static int begin_tracer(struct daemon *d)
 	check_preempt_rt(d);
 	r = startup_tracer(&rule, &d->tracer, &d->accounts, d->tracer_why);
 	switches_set_tracer(d->switches, d->tracer != NULL);
-	if (r == 0)
-		r = guard_attach(d->guard, d->event, d->tracer);
-	return r;
+	if (r < 0)
+		return r;
+	kernel_net_look("", &net);
+	d->sheet_permille = cpu_caps_sheet_permille(&net);
+	cpu_caps_apply(&d->accounts, d->sheet_permille, caps);
+	return guard_attach(d->guard, d->event, d->tracer);
 }
 
 static int begin_booster(struct daemon *d, uint32_t holds)
@@ -328,6 +324,7 @@ static int begin_domains(struct daemon *d, uint32_t holds)
 	        .cgroup = d->cgroup,
 	        .priority = d->boost.priority,
 	        .holds = holds,
+	        .sheet_permille = d->sheet_permille,
 	};
 	int r = domains_new(&d->domains, &options);
 
@@ -358,6 +355,7 @@ static void begin_views(struct daemon *d)
 	        .accounts = &d->accounts,
 	        .tracer = d->tracer,
 	        .tracer_why = d->tracer_why,
+	        .sheet_permille = d->sheet_permille,
 	        .cgroup = d->cgroup,
 	        .started_ns = clock_now_ns(),
 	        .recovered = d->views.recovered,

@@ -44,6 +44,7 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	        .lifecycle = parts->domains->lifecycle,
 	        .carriers = parts->domains->carriers,
 	        .state = parts->state,
+	        .sheet_permille = parts->sheet_permille,
 	        .has_cgroup = parts->cgroup,
 	};
 	struct apply_parts applies = {

@@ -36,6 +36,7 @@ struct engine_parts {
 	const struct cgroup_cpu *cgroup; /* NULL: there is none */
 	uint32_t priority;               /* of boosts */
 	uint32_t holds;                  /* of every vCPU, that the booster was started with */
+	uint32_t sheet_permille;         /* see planning_inputs */
 };
 
 /** Returns 0 and *ret, or -ENOMEM. */

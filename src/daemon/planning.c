@@ -223,7 +223,8 @@ int planning_make(struct planning *planning, const struct plan_switches *switche
 	                {
 	                        .switches = *switches,
 	                        .metadata = metadata_rule(host->metadata),
-	                        .cpu_share_permille = host->caps.cpu_share_permille,
+	                        .cpu_share_permille = MIN(host->caps.cpu_share_permille,
+	                                                  planning->inputs.sheet_permille),
 	                        .domain_share_permille = host->caps.domain_share_permille,
 	                        .domain_burst_ns = host->caps.domain_burst_ns,
 	                        .slots = PVS_VCPUS_MAX,

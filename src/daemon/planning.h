@@ -26,7 +26,8 @@ struct planning_inputs {
 	const struct carriers *carriers;
 	const struct state *state;
 	const struct clamp_budget *clamps;
-	bool has_cgroup; /* there is a hierarchy of the cpu controller */
+	uint32_t sheet_permille; /* no more of a CPU may be promised: cpu_caps.h */
+	bool has_cgroup;         /* there is a hierarchy of the cpu controller */
 };
 
 /** Returns 0 and *ret, or -ENOMEM. */

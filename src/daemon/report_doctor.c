@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/run.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
@@ -168,6 +169,40 @@ static void check_tracer_parts(const struct tracer *tracer, cJSON *array)
 	}
 }
 
+/*
+ * Boosts end before a sheet is full. So one that holds more is full of foreign real time, which is
+ * not ours to end.
+ */
+static void check_sheets(const struct views *views, cJSON *array)
+{
+	uint64_t limit_ns = views->sheet_permille * NSEC_PER_MSEC, most_ns = 0, used_ns;
+	uint64_t now_ns = clock_now_ns();
+	unsigned int full = 0, cpu = 0;
+
+	for (unsigned int i = 0; i < PVS_CPUS_MAX; i++) {
+		used_ns = pvs_cpu_sheet_used(&views->accounts->cpus[i], now_ns);
+		full += used_ns >= limit_ns;
+		if (used_ns > most_ns) {
+			most_ns = used_ns;
+			cpu = i;
+		}
+	}
+	if (full)
+		check(array, "cpu_real_time", "warn",
+		      "look for the threads: ps -eLo cls,rtprio,psr,pid,tid,time,comm | grep -E "
+		      "'FF|RR'",
+		      "real-time threads of other programs have more of %u CPU(s) than boosts may "
+		      "fill, of CPU %u %llu permille in the last second, and nothing is boosted "
+		      "there; with boosts they may have %u",
+		      full, cpu, (unsigned long long)(most_ns / NSEC_PER_MSEC),
+		      views->sheet_permille);
+	else
+		check(array, "cpu_real_time", "ok", "",
+		      "no CPU ran real-time threads for more than %u permille of the last second, "
+		      "which is as much as boosts may fill",
+		      views->sheet_permille);
+}
+
 /* A kernel without them is no fault: the real-time class does most. */
 static void check_levers(const struct views *views, cJSON *array)
 {
@@ -191,6 +226,7 @@ static void check_parts(const struct views *views, cJSON *array)
 	if (views->tracer)
 		check_tracer_parts(views->tracer, array);
 	check_interrupts(views, &totals, array);
+	check_sheets(views, array);
 	check_levers(views, array);
 	check(array, "booster", realtime ? "ok" : "fail",
 	      realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/run.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
@@ -94,6 +95,7 @@ static void add_caps(const struct views *views, cJSON *root)
 	report_integer(object, "domain_share_permille", caps->domain_share_permille);
 	report_integer(object, "domain_burst_us", (int64_t)(caps->domain_burst_ns / NSEC_PER_USEC));
 	report_integer(object, "max_changes_per_s", caps->max_changes_per_s);
+	report_integer(object, "sheet_permille", views->sheet_permille);
 }
 
 /* Of vCPUs that are measured. "without": vCPUs that have none, since others have all. */
@@ -112,7 +114,10 @@ static void add_slots(const struct views *views, cJSON *root)
 	report_integer(object, "without", without);
 }
 
-/* Use of the CPUs' RT share: of the burst, how much is taken now; of all time since the start. */
+/*
+ * Use of the CPUs' RT share: of the burst, how much is taken now; real time of the last second, as
+ * the sheet counts it, and of all time since the start.
+ */
 static void add_cpus(const struct views *views, cJSON *root)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "cpus");
@@ -129,6 +134,8 @@ static void add_cpus(const struct views *views, cJSON *root)
 		report_integer(object, "cpu", i);
 		report_integer(object, "burst_used_permille",
 		               (burst_ns - left_ns) * 1000 / burst_ns);
+		report_integer(object, "sheet_used_permille",
+		               (int64_t)(pvs_cpu_sheet_used(cpu, now_ns) / NSEC_PER_MSEC));
 		report_integer(object, "rt_permille",
 		               (int64_t)(cpu->rt_run_ns /
 		                         MAX((now_ns - views->started_ns) / 1000, UINT64_C(1))));

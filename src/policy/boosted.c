@@ -66,6 +66,7 @@ static void exhausted(struct turn *t, enum policy_reason reason)
 		hold_off(t, reason);
 	until_ns = MAX(until_ns, t->facts.domain_at_ns);
 	until_ns = MAX(until_ns, t->facts.cpu_at_ns);
+	until_ns = MAX(until_ns, t->facts.sheet_at_ns);
 	until_ns = MAX(until_ns, v->backoff_until_ns);
 	v->view.throttles_total++;
 	v->view.denied_total[reason]++;
@@ -202,6 +203,8 @@ static bool starves_softirqd(const struct turn *t)
 /* WITHIN: it has tokens, and is in the way of no thread that must not wait. */
 static enum policy_reason reason_to_throttle(const struct turn *t)
 {
+	if (t->facts.sheet_used_up)
+		return POLICY_REASON_CPU_REAL_TIME;
 	if (t->facts.whereabouts == POLICY_RUNNING && t->facts.tokens_ns <= 0)
 		return POLICY_REASON_BUDGET;
 	if (t->facts.waited_ns >= PVS_UNSEEN_NS)
@@ -326,6 +329,9 @@ void boosted_step(struct turn *t)
 		return;
 	case POLICY_EVENT_CPU_EXHAUSTED:
 		exhausted(t, POLICY_REASON_CPU_CAP);
+		return;
+	case POLICY_EVENT_SHEET_USED_UP:
+		exhausted(t, POLICY_REASON_CPU_REAL_TIME);
 		return;
 	case POLICY_EVENT_SHED:
 		exhausted_by_demand(t, POLICY_REASON_CPU_CAP);

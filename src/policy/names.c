@@ -38,6 +38,7 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_BACKOFF] = "backoff",
         [POLICY_REASON_DOMAIN_CAP] = "domain-cap",
         [POLICY_REASON_CPU_CAP] = "cpu-cap",
+        [POLICY_REASON_CPU_REAL_TIME] = "cpu-real-time",
         [POLICY_REASON_SOFTIRQ] = "softirq",
         [POLICY_REASON_UNSEEN] = "unseen",
         [POLICY_REASON_RATE] = "rate",
@@ -119,6 +120,10 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_CPU_CAP] =
                 "All real-time threads of its CPU together, those of other programs included, "
                 "reached host.cpu_share_permille.",
+        [POLICY_REASON_CPU_REAL_TIME] =
+                "In the last second, real-time threads ran on its CPU for all of the time that "
+                "they may, so that ordinary threads, and what ends boosts, keep the rest; "
+                "`pvschedctl status --json` shows how much (sheet_used_permille).",
         [POLICY_REASON_SOFTIRQ] =
                 "The kernel's ksoftirqd had to wait behind it for a millisecond: that CPU has "
                 "network or disk load. Linux 6.5 and later need not end boosts for that.",

@@ -44,10 +44,12 @@ enum policy_reason {
 	/* decided here */
 	POLICY_REASON_PROFILE = _POLICY_REASON_HOLD_MAX, /* its profile does not boost */
 	POLICY_REASON_BUDGET,                            /* its bucket is not full again */
-	POLICY_REASON_BACKOFF,    /* it emptied its bucket too often in a row */
-	POLICY_REASON_DOMAIN_CAP, /* its domain's bucket is not full again */
-	POLICY_REASON_CPU_CAP,    /* its CPU's bucket is not full again */
-	POLICY_REASON_SOFTIRQ,    /* ksoftirqd waited behind it for too long */
+	POLICY_REASON_BACKOFF,       /* it emptied its bucket too often in a row */
+	POLICY_REASON_DOMAIN_CAP,    /* its domain's bucket is not full again */
+	POLICY_REASON_CPU_CAP,       /* its CPU's bucket is not full again */
+	POLICY_REASON_CPU_REAL_TIME, /* real-time threads have all of its CPU's time that they may
+	                              */
+	POLICY_REASON_SOFTIRQ,       /* ksoftirqd waited behind it for too long */
 	POLICY_REASON_UNSEEN,     /* the tracer did not see it run for long: it may run uncharged */
 	POLICY_REASON_RATE,       /* too many changes in a second */
 	POLICY_REASON_AWAKE,      /* it is awake: it is armed at its next halt */

@@ -118,8 +118,8 @@ struct host_caps {
 	})
 
 /**
- * 30 % leaves the kernel's own RT throttling (95 %) far away, and with it booster and guardian,
- * which it would stop too. The bursts allow several vCPUs that wake on one CPU at once.
+ * 30 % leaves most of a CPU to ordinary threads, and stays far below its sheet, which bounds any
+ * second. The bursts allow several vCPUs that wake on one CPU at once.
  */
 #define HOST_CAPS_INIT                                                                             \
 	((struct host_caps){                                                                       \

@@ -22,8 +22,9 @@ enum policy_whereabouts {
 struct policy_facts {
 	enum policy_whereabouts whereabouts;
 	bool quota;                   /* a CFS quota was seen above it */
-	int64_t tokens_ns;            /* least of its own, its domain's and its CPU's tokens, less
-	                                 what the current run has used */
+	int64_t tokens_ns;            /* least of its own, its domain's and its CPU's tokens, and of
+	                                 what the CPU's sheet has left, less what the current run
+	                                 has used */
 	uint64_t softirqd_since_ns;   /* ksoftirqd waits on its CPU since then; 0: it does not */
 	bool helper_waits;            /* a thread that works for its domain waits on its CPU */
 	uint64_t helper_behind_ns;    /* in that wait, for so long behind its boosted vCPUs */
@@ -31,6 +32,8 @@ struct policy_facts {
 	uint64_t full_at_ns;          /* when its own bucket is full; in the past: it is */
 	uint64_t domain_at_ns;        /* when its domain's bucket holds a burst of the vCPU */
 	uint64_t cpu_at_ns;           /* when its CPU's bucket does */
+	uint64_t sheet_at_ns;         /* when its CPU's sheet has room for one: core/sheet.h */
+	bool sheet_used_up;           /* that sheet has nothing left */
 	uint64_t ran_ns;              /* since it was switched in; 0 unless running */
 	uint64_t waited_ns;           /* since it was woken or preempted; 0 unless waiting */
 	uint64_t preempted_after_ns;  /* waiting: how long it had run then; 0: it was asleep */
@@ -52,6 +55,7 @@ enum policy_event {
 	POLICY_EVENT_EXHAUSTED,        /* its own bucket is empty */
 	POLICY_EVENT_DOMAIN_EXHAUSTED, /* its domain's bucket is empty */
 	POLICY_EVENT_CPU_EXHAUSTED,    /* its CPU's bucket is empty */
+	POLICY_EVENT_SHEET_USED_UP,    /* its CPU's sheet has nothing left */
 	POLICY_EVENT_SOFTIRQD, /* ksoftirqd waits behind it: the tracer's deadline may not fire */
 	POLICY_EVENT_SHED,     /* its CPU's bucket is empty, and it is the largest debtor there */
 	POLICY_EVENT_FOREIGN,  /* its scheduling attributes are not those that we set */
@@ -64,8 +68,9 @@ enum policy_event {
 	POLICY_EVENT_INTERRUPT,   /* an interrupt came while it waits to run, not boosted */
 	POLICY_EVENT_SPIN,        /* it runs boosted, and its guest spins */
 	/*
-	 * Its CPU's bucket is empty: may it be pushed to another CPU? If not, the caller unboosts
-	 * it and the largest debtor by CPU_EXHAUSTED and SHED.
+	 * Its CPU's bucket is empty, or its sheet is used up: may it be pushed to another CPU? If
+	 * not, the caller unboosts it and the largest debtor by CPU_EXHAUSTED and SHED, or it by
+	 * SHEET_USED_UP.
 	 */
 	POLICY_EVENT_MAY_PUSH,
 	_POLICY_EVENT_MAX,

@@ -67,7 +67,7 @@ static struct obstacle empty_bucket(const struct turn *t)
 	int64_t enough_ns = (int64_t)request_enough_ns(t);
 	struct obstacle own;
 
-	/* enough in all three buckets */
+	/* enough in all three buckets, and on the sheet */
 	if (t->v->unboosted.tokens == TOKENS_KEPT && t->facts.tokens_ns >= enough_ns)
 		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
 	own = own_bucket(t, enough_ns);
@@ -77,6 +77,8 @@ static struct obstacle empty_bucket(const struct turn *t)
 		return (struct obstacle){POLICY_REASON_DOMAIN_CAP, t->facts.domain_at_ns};
 	if (t->facts.cpu_at_ns > t->now_ns)
 		return (struct obstacle){POLICY_REASON_CPU_CAP, t->facts.cpu_at_ns};
+	if (t->facts.sheet_at_ns > t->now_ns)
+		return (struct obstacle){POLICY_REASON_CPU_REAL_TIME, t->facts.sheet_at_ns};
 	/* runs that are not charged yet may have used up a shared bucket */
 	if (t->facts.whereabouts == POLICY_WAITING && t->facts.tokens_ns <= 0)
 		return (struct obstacle){POLICY_REASON_BUDGET,
@@ -217,7 +219,7 @@ static void wait_for(struct turn *t, struct obstacle o)
 {
 	bool for_event = o.reason == POLICY_REASON_AWAKE || o.reason == POLICY_REASON_NO_REQUEST;
 	bool for_cap = o.reason == POLICY_REASON_DOMAIN_CAP || o.reason == POLICY_REASON_CPU_CAP ||
-	               o.reason == POLICY_REASON_HELPER;
+	               o.reason == POLICY_REASON_CPU_REAL_TIME || o.reason == POLICY_REASON_HELPER;
 	bool owes = o.reason == POLICY_REASON_BUDGET || o.reason == POLICY_REASON_BACKOFF;
 
 	t->decision->reason = o.reason;

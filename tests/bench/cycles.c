@@ -118,8 +118,10 @@ static int prepare(struct stack *stack, struct fire *fire, struct sleepers *slee
 	        calloc(PVS_CPUS_MAX, sizeof(struct pvs_cpu_account)),
 	        &cpu_rule,
 	};
-	if (!stack->accounts.vcpus || !stack->accounts.domains || !stack->accounts.cpus ||
-	    stack_start(stack, &source) < 0)
+	if (!stack->accounts.vcpus || !stack->accounts.domains || !stack->accounts.cpus)
+		return -1;
+	account_set_sheets(&stack->accounts, NSEC_PER_SEC);
+	if (stack_start(stack, &source) < 0)
 		return -1;
 	for (unsigned int i = 0; i < SLEEPERS; i++) {
 		fire_set_tid(fire, i, sleepers->tids[i]);

@@ -122,6 +122,7 @@ static int accounts_make(struct accounts *accounts)
 	accounts->cpu_rule = &cpu_rule;
 	if (!accounts->vcpus || !accounts->domains || !accounts->cpus)
 		return -ENOMEM;
+	account_set_sheets(accounts, NSEC_PER_SEC);
 	for (unsigned int i = 0; i < FIRE_MAX; i++)
 		accounts->domains[i].leader_epoch = EPOCH;
 	return 0;

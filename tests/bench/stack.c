@@ -86,6 +86,9 @@ int stack_trace(struct stack *stack)
 	        .cpu_rule = tracer_cpu_rule(stack->tracer),
 	        .moved = tracer_moved(stack->tracer),
 	};
+	/* what is measured is another limit: this one is the daemon's on a kernel with a fair
+	 * server */
+	account_set_sheets(&stack->accounts, 870 * NSEC_PER_MSEC);
 	stack->standing = standing_new(&(struct standing_parts){
 	        .ledger = stack->ledger,
 	        .read_levers = read_levers,

@@ -22,7 +22,7 @@ static void check_profile(const struct profile *profile)
 
 static void check_host(const struct config_host *host)
 {
-	FUZZ_CHECK(host->caps.cpu_share_permille >= 1 && host->caps.cpu_share_permille <= 500);
+	FUZZ_CHECK(host->caps.cpu_share_permille >= 1 && host->caps.cpu_share_permille <= 950);
 	FUZZ_CHECK(host->caps.cpu_burst_ns >= PROFILE_BURST_NS_MIN);
 	FUZZ_CHECK(host->caps.domain_share_permille >= 1);
 	FUZZ_CHECK(host->caps.domain_burst_ns >= PROFILE_BURST_NS_MIN);

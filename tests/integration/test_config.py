@@ -19,7 +19,7 @@ BAD = {
     "trailing": ('{"version": 1}\nx', r":2: "),
     "no-version": ("{}", "version"),
     "version-2": ('{"version": 2}', r":1: \.version"),
-    "range": ('{"version": 1,\n"host": {"cpu_share_permille": 501}}', r":2: \.host\.cpu_share_permille"),
+    "range": ('{"version": 1,\n"host": {"cpu_share_permille": 951}}', r":2: \.host\.cpu_share_permille"),
     "negative": ('{"version": 1,\n"host": {"cpu_share_permille": -1}}', r":2: \.host\.cpu_share_permille"),
     "huge-number": ('{"version": 1,\n"host": {"cpu_share_permille": 1e400}}', r":2: "),
     "fraction": ('{"version": 1,\n"summary_interval_s": 1.5}', r":2: \.summary_interval_s"),

@@ -82,7 +82,8 @@ static enum policy_event event_of(unsigned int type)
 
 static void bucket_empty(struct host *host, unsigned int slot, uint32_t bucket)
 {
-	if (bucket == PVS_BUCKET_CPU)
+	host->of_sheet[slot] = bucket == PVS_BUCKET_SHEET;
+	if (bucket == PVS_BUCKET_CPU || bucket == PVS_BUCKET_SHEET)
 		crowded_shed(host, slot);
 	else if (bucket == PVS_BUCKET_NONE)
 		booster_add_work(host, slot, POLICY_EVENT_NO_DEADLINE);

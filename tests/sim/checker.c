@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define SECOND_NS UINT64_C(1000000000)
+
 struct edge {
 	uint64_t at_ns;
 	int change; /* +1: a boosted run begins, -1: it ends */
@@ -66,6 +68,50 @@ uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum check
 	}
 	free(edges);
 	return (uint64_t)(most + 999) / 1000;
+}
+
+/* How much of the run lies within the second that ends at @end_ns. */
+static uint64_t within_ns(const struct run_interval *run, uint64_t end_ns)
+{
+	uint64_t begin_ns = end_ns > SECOND_NS ? end_ns - SECOND_NS : 0;
+	uint64_t from_ns = run->from_ns > begin_ns ? run->from_ns : begin_ns;
+	uint64_t to_ns = run->to_ns < end_ns ? run->to_ns : end_ns;
+
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/*
+ * During a boost the sum of the last second never falls: the run adds to it as fast as anything can
+ * leave it. So it is largest when the run ends. A CPU's runs come in the order of time.
+ */
+uint64_t checker_second_ns(const struct run_interval *runs, size_t n, uint32_t cpu)
+{
+	uint64_t sum_ns = 0, most_ns = 0;
+	size_t first = 0; /* the first that may lie within the second */
+
+	for (size_t i = 0; i < n; i++) {
+		const struct run_interval *run = &runs[i];
+
+		if (run->cpu != cpu || !run->boosted)
+			continue;
+		sum_ns += run->to_ns - run->from_ns;
+		for (; first < i && runs[first].to_ns + SECOND_NS <= run->to_ns; first++)
+			if (runs[first].cpu == cpu && runs[first].boosted)
+				sum_ns -= runs[first].to_ns - runs[first].from_ns;
+		if (!run->ours)
+			continue;
+		/* the first one of this CPU that is left may have begun before the second */
+		for (size_t k = first; k <= i; k++) {
+			uint64_t all_ns = runs[k].to_ns - runs[k].from_ns, sure_ns;
+
+			if (runs[k].cpu != cpu || !runs[k].boosted)
+				continue;
+			sure_ns = sum_ns - all_ns + within_ns(&runs[k], run->to_ns);
+			most_ns = sure_ns > most_ns ? sure_ns : most_ns;
+			break;
+		}
+	}
+	return most_ns;
 }
 
 int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,

@@ -25,6 +25,7 @@ struct run_interval {
 	uint64_t to_ns;
 	uint64_t ready_ns; /* since when it could have run; 0: it ran already (the class changed) */
 	bool boosted;      /* it has a real-time class */
+	bool ours;         /* and from pvschedd */
 	bool woken;        /* the first one after a sleep */
 };
 
@@ -37,6 +38,13 @@ enum checker_key {
 /** The largest excess over @share_permille of any window, in ns; by vCPU, domain or host CPU. */
 uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum checker_key key,
                            uint32_t number, uint32_t share_permille);
+
+/**
+ * The longest that a CPU ran threads with a real-time class, all of them, in any second that ends
+ * while a boost of ours runs there, in ns. What others take while none of ours runs is not ours to
+ * end.
+ */
+uint64_t checker_second_ns(const struct run_interval *runs, size_t n, uint32_t cpu);
 
 /**
  * Of a vCPU's wake-ups between two times, the permille that ran boosted from the first moment; -1:

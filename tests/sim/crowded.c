@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A CPU whose bucket is empty: src/boost/debtor.c, src/boost/push.c, src/boost/events.c. */
+/* A CPU whose bucket is empty, or whose sheet is used up: src/boost/debtor.c, src/boost/push.c,
+ * src/boost/events.c. */
 #include "host.h"
 
 #include "boost/debtor.h"
@@ -8,6 +9,10 @@ void crowded_make_way(struct host *host, unsigned int running)
 {
 	int most;
 
+	if (host->of_sheet[running]) {
+		booster_add_work(host, running, POLICY_EVENT_SHEET_USED_UP);
+		return;
+	}
 	boosted_slots_follow(&host->boosted, &host->accounts);
 	cost_scan(host, &host->boosted.of_cpu, host->vcpus[running].cpu);
 	most = debtor_on_cpu(&host->accounts, &host->boosted, running, host->world->now_ns);

@@ -82,6 +82,7 @@ static void make_tables(struct host *host)
 	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
 	host->acts_ns = table(n, sizeof(*host->acts_ns));
 	boosted_slots_init(&host->boosted);
+	host->of_sheet = table(n, sizeof(*host->of_sheet));
 	host->yielded = table(n, sizeof(*host->yielded));
 	host->caused_ns = table(n, sizeof(*host->caused_ns));
 	host->accounts = (struct accounts){
@@ -121,6 +122,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	                                 .share_permille = options->caps.cpu_share_permille};
 	host->n_domains = count_domains(world, n_vcpus);
 	make_tables(host);
+	account_set_sheets(&host->accounts, HOST_SHEET_LIMIT_NS);
 	host->policy = policy_new(MAX(n_vcpus, 1U), &options->caps);
 	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts, NULL);
 	host->attention = attention_new(host->n_domains, options->caps.booster_permille);
@@ -154,6 +156,7 @@ struct host *host_free(struct host *host)
 	free(host->due_cpu);
 	free(host->deadline_generation);
 	free(host->acts_ns);
+	free(host->of_sheet);
 	free(host->yielded);
 	free(host->caused_ns);
 	free(host);

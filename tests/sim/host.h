@@ -21,6 +21,9 @@
 #define HOST_APPLY_NS   NSEC_PER_USEC           /* from a decision to its effect */
 #define HOST_TIMER_NS   (2 * NSEC_PER_USEC)     /* a timer is late by at most this */
 
+/* Boosts end when a CPU had so much real time in a second: the rest of 700 ms is a margin. */
+#define HOST_SHEET_LIMIT_NS (670 * NSEC_PER_MSEC)
+
 /** Deliberate faults: the checker must find each. */
 enum mutation {
 	MUTATION_NONE,
@@ -44,6 +47,7 @@ enum mutation {
 	MUTATION_HELPER_AGAIN, /* a helper that waits too long is reported at each look */
 	MUTATION_UNCHARGED,    /* no domain pays for the booster's time */
 	MUTATION_MISCHARGED,   /* the next domain pays */
+	MUTATION_NO_SHEET,     /* the host CPU's sheet is not charged */
 	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
 	_MUTATION_MAX,
 };
@@ -94,7 +98,8 @@ struct host {
 	struct policy_decision decision; /* on its way to its effect */
 	int deciding;                    /* for which vCPU; -1 */
 	struct boosted_slots boosted;
-	bool *yielded; /* MUTATION_YIELD_BLIND: its boost was given back */
+	bool *of_sheet; /* what it was told of last is its CPU's sheet, not a bucket */
+	bool *yielded;  /* MUTATION_YIELD_BLIND: its boost was given back */
 	uint64_t apply_ns;
 	uint64_t calls;  /* scheduler calls */
 	uint64_t pushed; /* pushed off a CPU whose bucket was empty */

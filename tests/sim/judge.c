@@ -8,11 +8,13 @@
 /* What was promised to the threads that work for a domain: so long they wait behind its vCPUs. */
 #define HELPER_WAIT_NS NSEC_PER_MSEC
 
-#define FOREIGN_RUN_NS (1300 * NSEC_PER_USEC) /* a foreign RT thread's longest run */
+/* What is promised of each CPU: the longest real time in any second in which we boost there. */
+#define SHEET_NS (700 * NSEC_PER_MSEC)
 
 /*
  * How long fair threads may wait without anybody being wronged: all groups and all members of one
- * on one CPU, with a slice each; twice that, since real-time threads take 30 % and lag a slice.
+ * on one CPU, with a slice each; twice that, since real-time threads take 30 % and lag a slice. Six
+ * times where they may take more: with a foreign one that takes 80 %.
  */
 static uint64_t wait_limit_ns(const struct scenario *scenario)
 {
@@ -22,7 +24,7 @@ static uint64_t wait_limit_ns(const struct scenario *scenario)
 		groups += scenario->casts[i].domains * (1 + (scenario->casts[i].helper != NULL));
 		members = MAX(members, scenario->casts[i].vcpus);
 	}
-	return 2 * WORLD_SLICE_NS * groups * members;
+	return (scenario->cpu_share_permille ? 6 : 2) * WORLD_SLICE_NS * groups * members;
 }
 
 #define WARM_NS                                                                                    \
@@ -55,11 +57,23 @@ static uint64_t domain_slack_ns(const struct sim_options *options, const struct 
 	return members * reaction_ns(options, n_vcpus) + (at_once ? at_once - 1 : 0) * SIM_BURST_NS;
 }
 
+/* The longest run of a foreign real-time thread. */
+static uint64_t foreign_run_ns(const struct scenario *scenario)
+{
+	const struct phase *phase = scenario->foreign ? &scenario->foreign->phases[0] : NULL;
+
+	return phase ? phase->run_ns * (1000 + phase->vary_permille) / 1000 : 0;
+}
+
 static uint64_t cpu_slack_ns(const struct scenario *scenario, const struct sim_options *options,
                              unsigned int n_vcpus)
 {
-	return n_vcpus * reaction_ns(options, n_vcpus) +
-	       (scenario->foreign_rt ? FOREIGN_RUN_NS : 0);
+	return n_vcpus * reaction_ns(options, n_vcpus) + foreign_run_ns(scenario);
+}
+
+static uint32_t cpu_permille(const struct scenario *scenario)
+{
+	return scenario->cpu_share_permille ?: SIM_CPU_SHARE_PERMILLE;
 }
 
 static void nearest(struct sim_cap *cap, uint64_t excess_ns, uint64_t limit_ns)
@@ -106,13 +120,23 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 		        SIM_DOMAIN_BURST_NS + domain_slack_ns(options, world, n_vcpus, domain));
 	}
 	for (uint32_t i = 0; i < world->n_cpus; i++)
-		nearest(&ret->cpu, excess_ns(record, CHECKER_CPU, i, SIM_CPU_SHARE_PERMILLE, ret),
+		nearest(&ret->cpu, excess_ns(record, CHECKER_CPU, i, cpu_permille(scenario), ret),
 		        SIM_CPU_BURST_NS + cpu_slack_ns(scenario, options, n_vcpus));
 	fail_if(ret, ret->vcpu.excess_ns > ret->vcpu.limit_ns, "a vCPU was boosted beyond its cap");
 	fail_if(ret, ret->domain.excess_ns > ret->domain.limit_ns,
 	        "a domain was boosted beyond its cap");
 	fail_if(ret, ret->cpu.excess_ns > ret->cpu.limit_ns,
 	        "a CPU ran real-time threads beyond its cap");
+}
+
+/* The sheet has no slack: reactions, and foreign threads between two looks, are in its margin. */
+static void judge_sheets(const struct world *world, const struct record *record,
+                         struct sim_result *ret)
+{
+	for (uint32_t i = 0; i < world->n_cpus; i++)
+		nearest(&ret->sheet, checker_second_ns(record->runs, record->n_runs, i), SHEET_NS);
+	fail_if(ret, ret->sheet.excess_ns > ret->sheet.limit_ns,
+	        "a CPU was boosted on while its sheet was used up");
 }
 
 /*
@@ -199,6 +223,7 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	fail_if(ret, host->broken != NULL, host->broken);
 	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
 	judge_caps(scenario, options, world, record, host->n_vcpus, ret);
+	judge_sheets(world, record, ret);
 	judge_helpers(options, host, world, record, ret);
 	judge_attention(scenario, options, host, world, ret);
 	ret->boosted_permille = checker_boosted_permille(runs, n, world->n_cpus, options->lasts_ns);

@@ -30,7 +30,7 @@ static const char usage[] =
         "      --late US        a deadline's start acts so much later, at most (0)\n"
         "      --refuse PERMILLE  so many of these starts are refused (0)\n"
         "      --booster PERMILLE  what events may take of the booster's time (20)\n"
-        "      --mutation N     puts in a fault, 1 to 20\n"
+        "      --mutation N     puts in a fault, 1 to 21\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -62,6 +62,7 @@ static void print_result(const char *name, const struct sim_options *options, un
 	print_cap("vcpu", &r->vcpu);
 	print_cap("domain", &r->domain);
 	print_cap("cpu", &r->cpu);
+	print_cap("sheet", &r->sheet);
 	if (r->helper.limit_ns)
 		print_cap("helper", &r->helper);
 	printf("; boosted %u, served %d, host loss %d permille; %" PRIu64
@@ -99,6 +100,7 @@ static void worst_of(struct sim_result *worst, const struct sim_result *r)
 	worst_cap(&worst->vcpu, &r->vcpu);
 	worst_cap(&worst->domain, &r->domain);
 	worst_cap(&worst->cpu, &r->cpu);
+	worst_cap(&worst->sheet, &r->sheet);
 	worst_cap(&worst->helper, &r->helper);
 	worst->boosted_permille = MAX(worst->boosted_permille, r->boosted_permille);
 	worst->served_permille = MIN(worst->served_permille, r->served_permille);
@@ -187,6 +189,8 @@ static const struct {
          "a domain was boosted beyond its cap"},
         {MUTATION_NO_CPU, "no CPU bucket", "good-eight-per-cpu",
          "a CPU ran real-time threads beyond its cap"},
+        {MUTATION_NO_SHEET, "no sheet", "sheet",
+         "a CPU was boosted on while its sheet was used up"},
         {MUTATION_NO_DEADLINE, "no deadline", "rogue-full-speed",
          "a vCPU was boosted beyond its cap"},
         {MUTATION_UNTOLD, "a refused deadline ends no boost", "rogue-full-speed",

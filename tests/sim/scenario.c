@@ -162,6 +162,15 @@ static const struct behaviour rare = {
 static const struct behaviour spinner = {"spinner", {{.run_ns = NSEC_NEVER}}, 0};
 static const struct behaviour foreign = {
         "foreign RT", {{.run_ns = MS, .sleep_ns = 10 * MS, .vary_permille = 300}}, 0};
+/* More than a sheet by itself. */
+static const struct behaviour foreign_hog = {
+        "foreign RT hog", {{.run_ns = 4 * MS, .sleep_ns = MS, .vary_permille = 300}}, 0};
+/* For a while more than the sheet leaves for boosts; then nothing. */
+static const struct behaviour foreign_waves = {
+        "foreign RT in waves",
+        {{.lasts_ns = 700 * MS, .run_ns = 3 * MS, .sleep_ns = 2 * MS, .vary_permille = 300},
+         {.lasts_ns = 900 * MS, .run_ns = 100 * US, .sleep_ns = 50 * MS, .vary_permille = 300}},
+        0};
 
 /* clang-format off */
 const struct scenario scenarios[] = {
@@ -202,8 +211,17 @@ const struct scenario scenarios[] = {
 	 .casts = {{&vario, 3, 1, false}, {&vario, 1, 2, false}}},
 	{"locks", .n_cpus = 2, .spinners_per_cpu = 2,
 	 .casts = {{&locks, 2, 2, false}}},
-	{"foreign-rt", .n_cpus = 2, .spinners_per_cpu = 1, .foreign_rt = true,
+	{"foreign-rt", .n_cpus = 2, .spinners_per_cpu = 1, .foreign = &foreign,
 	 .casts = {{&rogue_240, 2, 1, false}, {&rogue_490, 2, 1, false}, {&good, 1, 1, false}}},
+	/* the buckets of vCPUs, domains and CPUs alone would allow more than the sheet */
+	{"sheet", .n_cpus = 1, .spinners_per_cpu = 1, .foreign = &foreign, .cpu_share_permille = 950,
+	 .lasts_ns = 3 * NSEC_PER_SEC, .casts = {{&good, 8, 1, true}}},
+	{"sheet-two-cpus", .n_cpus = 2, .spinners_per_cpu = 1, .foreign = &foreign_waves,
+	 .cpu_share_permille = 950, .lasts_ns = 3 * NSEC_PER_SEC,
+	 .casts = {{&good, 12, 1, false}, {&rogue_240, 2, 1, false}, {&locks, 1, 2, false},
+		   {&interrupted_good, 2, 1, true}}},
+	{"sheet-foreign-hog", .n_cpus = 1, .spinners_per_cpu = 1, .foreign = &foreign_hog,
+	 .cpu_share_permille = 950, .lasts_ns = 3 * NSEC_PER_SEC, .casts = {{&good, 8, 1, true}}},
 	{"static-rt", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&good, 16, 1, true}, {&good, 2, 1, true, 5}}},
 	{"helpers", .n_cpus = 2, .spinners_per_cpu = 3,
@@ -326,8 +344,8 @@ static void add_host(const struct scenario *scenario, struct world *world, uint3
 	for (uint32_t cpu = 0; cpu < world->n_cpus; cpu++) {
 		for (uint32_t i = 0; i < scenario->spinners_per_cpu; i++)
 			add(world, &spinner, -1, -1, group++, (int)cpu, 0);
-		if (scenario->foreign_rt)
-			add(world, &foreign, -1, -1, group++, (int)cpu, FOREIGN_PRIORITY);
+		if (scenario->foreign)
+			add(world, scenario->foreign, -1, -1, group++, (int)cpu, FOREIGN_PRIORITY);
 	}
 }
 

@@ -28,9 +28,11 @@ struct cast {
 struct scenario {
 	const char *name;
 	uint32_t n_cpus;
-	uint32_t spinners_per_cpu; /* host load, each in a group like a domain's */
-	bool foreign_rt;           /* a FIFO thread on each CPU that is not a vCPU's */
-	bool holds;                /* domains are paused and resumed at random */
+	uint32_t spinners_per_cpu;       /* host load, each in a group like a domain's */
+	const struct behaviour *foreign; /* of a FIFO thread on each CPU, no vCPU's; NULL: none */
+	uint32_t cpu_share_permille;     /* cap of a CPU; 0: SIM_CPU_SHARE_PERMILLE */
+	uint64_t lasts_ns;               /* at least */
+	bool holds;                      /* domains are paused and resumed at random */
 	uint32_t booster_permille; /* host.booster_permille, if it takes more than shipped; 0: no */
 	bool is_flooded;           /* all but the first cast's domains keep the booster busy */
 	bool polls;                /* the tracer cannot read the guests' pages: the booster must */

@@ -67,14 +67,20 @@ static void on_boosted(void *userdata, uint64_t at_ns, uint32_t cpu, const struc
 	meters_boosted(record->meters, at_ns, cpu, thread->vcpu, thread->domain, begins);
 }
 
-static void record_start(struct record *record, struct world *world, unsigned int n_vcpus)
+static uint32_t cpu_permille(const struct scenario *scenario)
+{
+	return scenario->cpu_share_permille ?: SIM_CPU_SHARE_PERMILLE;
+}
+
+static void record_start(struct record *record, const struct scenario *scenario,
+                         struct world *world, unsigned int n_vcpus)
 {
 	struct meter_sizes sizes = {
 	        .cpus = world->n_cpus,
 	        .threads = world->n_threads,
 	        .vcpus = n_vcpus,
 	        .domains = n_vcpus, /* at most */
-	        .cpu_permille = SIM_CPU_SHARE_PERMILLE,
+	        .cpu_permille = cpu_permille(scenario),
 	        .vcpu_permille = SIM_SHARE_PERMILLE,
 	        .domain_permille = SIM_DOMAIN_SHARE_PERMILLE,
 	};
@@ -113,7 +119,7 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	                    SIM_SHARE_PERMILLE, SIM_BURST_NS,
 	                    variant == UNHEARD ? PROFILE_REQUESTS_IGNORE : PROFILE_REQUESTS_HEED,
 	                    variant != UNHEARD},
-	        .caps = {.cpu_share_permille = SIM_CPU_SHARE_PERMILLE,
+	        .caps = {.cpu_share_permille = cpu_permille(scenario),
 	                 .cpu_burst_ns = SIM_CPU_BURST_NS,
 	                 .domain_share_permille = SIM_DOMAIN_SHARE_PERMILLE,
 	                 .domain_burst_ns = SIM_DOMAIN_BURST_NS,
@@ -144,7 +150,7 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 	world_init(&world, options->cpus ? options->cpus : scenario->n_cpus, options->seed);
 	world.print = options->print && variant == BOOSTED;
 	n_vcpus = scenario_populate(scenario, &world, options->vcpus);
-	record_start(&record, &world, n_vcpus);
+	record_start(&record, scenario, &world, n_vcpus);
 	host_options_fill(scenario, options, variant, &how);
 	host = host_new(&world, n_vcpus, &how);
 	end_ns = world.now_ns + options->lasts_ns;
@@ -176,13 +182,15 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 void sim_run(const struct scenario *scenario, const struct sim_options *options,
              struct sim_result *ret)
 {
+	struct sim_options long_enough = *options;
 	uint64_t with_ns, without_ns;
 
+	long_enough.lasts_ns = MAX(options->lasts_ns, scenario->lasts_ns);
 	*ret = (struct sim_result){0};
-	without_ns = run_once(scenario, options, UNTOUCHED, ret);
-	with_ns = run_once(scenario, options, BOOSTED, ret);
+	without_ns = run_once(scenario, &long_enough, UNTOUCHED, ret);
+	with_ns = run_once(scenario, &long_enough, BOOSTED, ret);
 	if (scenario->gain)
-		run_once(scenario, options, UNHEARD, ret);
+		run_once(scenario, &long_enough, UNHEARD, ret);
 	ret->host_loss_permille = without_ns ? (int)(((int64_t)without_ns - (int64_t)with_ns) *
 	                                             1000 / (int64_t)without_ns)
 	                                     : 0;

@@ -38,10 +38,11 @@ struct sim_result {
 	uint64_t hash;
 	struct sim_urgent heard, unheard; /* with requests heard, and ignored */
 	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
-	struct sim_cap helper;            /* a helper behind its domain's vCPUs: time, limit */
-	uint32_t boosted_permille;        /* of all CPU time */
-	int served_permille;              /* the worst of the first cast; -1: none woke */
-	int host_loss_permille;           /* loss of the spinners against the same without boosts */
+	struct sim_cap sheet;      /* real time of a CPU in a second, while it is boosted on */
+	struct sim_cap helper;     /* a helper behind its domain's vCPUs: time, limit */
+	uint32_t boosted_permille; /* of all CPU time */
+	int served_permille;       /* the worst of the first cast; -1: none woke */
+	int host_loss_permille;    /* loss of the spinners against the same without boosts */
 	uint64_t calls_per_s;
 	uint32_t booster_permille; /* CPU time of the booster, of one CPU */
 	uint64_t pauses;           /* how often a domain was not heard for a while */

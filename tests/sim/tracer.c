@@ -34,8 +34,11 @@ static void domain_charge(struct host *host, uint32_t slot, uint64_t now, uint64
 	pvs_domain_charge(&host->domains[slot], now, charge);
 }
 
-static void cpu_charge(struct host *host, uint32_t cpu, uint64_t now, uint64_t charge, bool foreign)
+static void cpu_charge(struct host *host, uint32_t cpu, uint64_t now, uint64_t charge, uint64_t ran,
+                       bool foreign)
 {
+	if (host->mutation != MUTATION_NO_SHEET)
+		pvs_sheet_charge(&host->cpus[cpu].sheet, now, ran);
 	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_CPU)
 		return;
 	pvs_cpu_charge(&host->cpus[cpu], &host->cpu_rule, now, charge, foreign);
@@ -50,9 +53,9 @@ static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64
 }
 
 static void boosted_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
-                           uint64_t charge)
+                           uint64_t charge, uint64_t ran)
 {
-	cpu_charge(host, cpu, until, charge, false);
+	cpu_charge(host, cpu, until, charge, ran, false);
 	domain_charge(host, host->vcpus[slot].domain, until, charge);
 	helpers_charge(host, host->vcpus[slot].domain, cpu, until, charge);
 	vcpu_charge(host, &host->vcpus[slot], until, charge);
@@ -293,10 +296,10 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 		vcpu->used_ns += run.earlier_ns + run.last_ns;
 		if (run.earlier_ns)
 			boosted_charge(host, slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
-			               run.earlier_ns);
+			               run.earlier_ns, run.earlier_ns);
 		if (run.last_ns)
 			boosted_charge(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
-			               pvs_run_last_charge(&run));
+			               pvs_run_last_charge(&run), run.last_ns);
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	request_read(host, slot, now, asleep);
@@ -346,7 +349,8 @@ static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int n
 	uint64_t now = host->world->now_ns;
 
 	if (account->rt_since_ns)
-		cpu_charge(host, cpu, now, now - account->rt_since_ns, true);
+		cpu_charge(host, cpu, now, now - account->rt_since_ns, now - account->rt_since_ns,
+		           true);
 	account->rt_since_ns = is_foreign_rt(host, next) ? now : 0;
 	if (is_vcpu(host, prev))
 		vcpu_out(host, (uint32_t)prev, now, cpu, asleep);
@@ -401,5 +405,5 @@ void tracer_attach(struct host *host)
 /* The booster itself, which is no thread of the simulated machine. */
 void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns)
 {
-	cpu_charge(host, cpu, host->world->now_ns, ran_ns, true);
+	cpu_charge(host, cpu, host->world->now_ns, ran_ns, ran_ns, true);
 }

@@ -31,6 +31,7 @@ static void record(struct world *world, uint32_t number)
 	        .to_ns = world->now_ns,
 	        .ready_ns = t->ready_ns,
 	        .boosted = t->priority > 0,
+	        .ours = t->priority > 0 && t->priority != t->own_priority,
 	        .woken = t->woken,
 	};
 

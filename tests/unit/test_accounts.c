@@ -27,6 +27,8 @@ static void start(void)
 	domain = (struct pvs_domain_account){
 	        .rule = {.burst_ns = 2000 * US, .share_permille = 500},
 	};
+	cpus[0] = (struct pvs_cpu_account){0};
+	account_set_sheets(&accounts, 670000 * US);
 }
 
 /* What the tracer would charge if it were switched out now, but for the least. */
@@ -291,7 +293,39 @@ static void test_rules(void)
 	        (struct pvs_bucket_rule){.burst_ns = burst_before, .share_permille = share_before};
 }
 
-TEST_MAIN({"overdrawn", test_overdrawn}, {"boosted_once", test_boosted_once},
+/* The sheet counts as tokens do, and tells when there will be a burst again. */
+static void test_sheet(void)
+{
+	struct policy_facts facts;
+
+	start();
+	CHECK_U64(cpus[PVS_CPUS_MAX - 1].sheet.limit_ns, 670000 * US);
+	account_boosted(&accounts, 0, T0);
+	account_facts(&accounts, 0, T0 + 100 * US, &facts);
+	CHECK(!facts.sheet_used_up && facts.sheet_at_ns <= T0 + 100 * US);
+	CHECK(account_has_room(&accounts, 0, 0, T0));
+	pvs_sheet_charge(&cpus[0].sheet, T0, 669750 * US);
+	CHECK(!account_has_room(&accounts, 0, 0, T0)); /* not a burst */
+	account_facts(&accounts, 0, T0 + 100 * US, &facts);
+	CHECK_INT(facts.tokens_ns, 150 * US);
+	CHECK(!facts.sheet_used_up);
+	/* the run, which is not charged, counts; so does that of a foreign thread */
+	account_facts(&accounts, 0, T0 + 240 * US, &facts);
+	CHECK(facts.sheet_used_up);
+	CHECK(facts.sheet_at_ns > T0 + 300000 * US && facts.sheet_at_ns < T0 + 500000 * US);
+	vcpu.in_ns = 0;
+	cpus[0].rt_since_ns = T0;
+	account_facts(&accounts, 0, T0 + 240 * US, &facts);
+	CHECK(facts.sheet_used_up);
+	cpus[0].rt_since_ns = 0;
+	account_facts(&accounts, 0, facts.sheet_at_ns, &facts);
+	CHECK(!facts.sheet_used_up && facts.sheet_at_ns <= T0 + 500000 * US);
+	/* never more than a second, whatever is asked for */
+	account_set_sheets(&accounts, UINT64_MAX);
+	CHECK_U64(cpus[0].sheet.limit_ns, NSEC_PER_SEC);
+}
+
+TEST_MAIN({"sheet", test_sheet}, {"overdrawn", test_overdrawn}, {"boosted_once", test_boosted_once},
           {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},

@@ -89,7 +89,7 @@ static void test_host(void)
 {
 	struct config *config CLEANUP(config_cleanup) =
 	        parse("{\"version\":1,\"enabled\":false,\"summary_interval_s\":0,\"host\":{"
-	              "\"cpu_share_permille\":500,\"cpu_burst_us\":20000,"
+	              "\"cpu_share_permille\":950,\"cpu_burst_us\":20000,"
 	              "\"domain_share_permille\":512000,\"domain_burst_us\":50,"
 	              "\"max_changes_per_s\":10000,\"rt_policy\":\"rr\",\"rt_priority\":10,"
 	              "\"grant_rt_budget\":true,\"housekeeping_cpus\":\"0,2-3\","
@@ -100,7 +100,7 @@ static void test_host(void)
 
 	CHECK(!host->enabled && host->round_robin && host->grant_rt_budget);
 	CHECK_INT(host->rt_priority, 10);
-	CHECK_INT(host->caps.cpu_share_permille, 500);
+	CHECK_INT(host->caps.cpu_share_permille, 950);
 	CHECK_INT(host->caps.cpu_burst_ns, 20 * NSEC_PER_MSEC);
 	CHECK_INT(host->caps.domain_share_permille, 512000);
 	CHECK_INT(host->caps.domain_burst_ns, 50 * NSEC_PER_USEC);
@@ -134,10 +134,9 @@ static void test_host_refused(void)
 	refuse_host("max_changes_per_s", "\"5\"", "must be a whole number, not a string");
 	refuse_host("max_changes_per_s", "null", "must be a whole number, not null");
 	refuse_host(
-	        "cpu_share_permille", "600",
-	        "is 600; must be from 1 to 500 (up to Linux 6.11 the kernel stops all real-time "
-	        "threads of a CPU at 950, including those that end boosts; at most half of a CPU "
-	        "stays far below)");
+	        "cpu_share_permille", "951",
+	        "is 951; must be from 1 to 950 (of any second a CPU gives real-time threads 700 at "
+	        "most up to Linux 6.11, else 900, whatever its share)");
 	refuse_host("rt_policy", "\"FIFO\"", "\"FIFO\" is not one of: fifo, rr");
 	refuse_host("rt_policy", "1", "must be a string, not a number");
 	refuse_host("grant_rt_budget", "1", "must be true or false, not a number");

@@ -26,9 +26,9 @@ static const char status_json[] =
         "\"levers\":{\"rt\":{\"available\":true,\"detail\":\"\"},\"uclamp\":{\"available\":false,"
         "\"detail\":\"no \\u001b[31m\"}},\"caps\":"
         "{\"cpu_share_permille\":300,\"cpu_burst_us\":3000,\"domain_share_permille\":500,"
-        "\"domain_burst_us\":2000,\"max_changes_per_s\":500},"
+        "\"domain_burst_us\":2000,\"max_changes_per_s\":500,\"sheet_permille\":700},"
         "\"slots\":{\"total\":4096,\"used\":4096,\"without\":7},\"cpus\":[{\"cpu\":0,\"burst_used_"
-        "permille\":250,\"rt_permille\":"
+        "permille\":250,\"sheet_used_permille\":431,\"rt_permille\":"
         "12,"
         "\"rt_run_ns\":1500000}],\"events\":{\"received\":10,\"lost\":1,\"deadlines_missed\":2,"
         "\"deadlines_refused\":3},"
@@ -73,15 +73,16 @@ static void test_status(void)
 	CHECK_CONTAINS(text, "pvschedd 0.1.0: boosting is enabled\n");
 	CHECK_CONTAINS(text, "Levers: rt; no uclamp: no \\x1b[31m\n");
 	CHECK_CONTAINS(text, "Caps: a host CPU 30.0 % (burst 3.00 ms), a domain 50.0 % of one CPU "
-	                     "(burst 2.00 ms), a vCPU 500 changes/s\n");
+	                     "(burst 2.00 ms), a vCPU 500 changes/s; real time of a CPU in any "
+	                     "second 70.0 %\n");
 	CHECK_CONTAINS(text, "The 4096 slots are taken: 7 vCPUs are neither");
 	CHECK_CONTAINS(text, "Events: 10 received, 1 lost; 2 deadlines missed; 3 timers "
 	                     "refused by the kernel\n");
 	CHECK_CONTAINS(text, "SOURCE   STATE   DETAIL\n"
 	                     "libvirt  ok      \n"
 	                     "bpf      FAILED  no BTF\n");
-	CHECK_CONTAINS(text, "CPU  BURST USED  RT SHARE  RT TOTAL\n"
-	                     "  0      25.0 %     1.2 %   1.50 ms\n");
+	CHECK_CONTAINS(text, "CPU  BURST USED  LAST SECOND  RT SHARE  RT TOTAL\n"
+	                     "  0      25.0 %       43.1 %     1.2 %   1.50 ms\n");
 	CHECK_CONTAINS(text, "a b:1\\x1b[31m     0  123  latency  armed       7      0       3   "
 	                     "12.3 s         4   12     90     100  within budget\n");
 }

@@ -114,7 +114,8 @@ static void make(void)
 
 static void begin(const char *text)
 {
-	struct planning_inputs inputs = {.inventory = &inventory, .has_cgroup = true};
+	struct planning_inputs inputs = {
+	        .inventory = &inventory, .sheet_permille = 700, .has_cgroup = true};
 	char warning[512];
 
 	host_fake_cpus = 0xf;

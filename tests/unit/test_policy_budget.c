@@ -36,8 +36,11 @@ static void test_buckets(void)
 	facts = halted();
 	facts.cpu_at_ns = T0 + 3;
 	check_waits(facts, T0 + 3, POLICY_UNBOOSTED, POLICY_REASON_CPU_CAP);
+	facts = halted();
+	facts.sheet_at_ns = T0 + 3;
+	check_waits(facts, T0 + 3, POLICY_UNBOOSTED, POLICY_REASON_CPU_REAL_TIME);
 	/* now is not the future */
-	facts.cpu_at_ns = facts.domain_at_ns = facts.full_at_ns = T0;
+	facts.sheet_at_ns = facts.cpu_at_ns = facts.domain_at_ns = facts.full_at_ns = T0;
 	struct policy *policy = make(0);
 
 	CHECK_INT(step(policy, POLICY_EVENT_HALTED, facts, T0).action, POLICY_BOOST);
@@ -69,6 +72,35 @@ static void test_exhausted(void)
 	check_exhausted(POLICY_EVENT_DOMAIN_EXHAUSTED, POLICY_REASON_DOMAIN_CAP, false);
 	check_exhausted(POLICY_EVENT_CPU_EXHAUSTED, POLICY_REASON_CPU_CAP, false);
 	check_exhausted(POLICY_EVENT_SHED, POLICY_REASON_CPU_CAP, true);
+	check_exhausted(POLICY_EVENT_SHEET_USED_UP, POLICY_REASON_CPU_REAL_TIME, false);
+}
+
+/* Found by a look: no boost goes on where the sheet is used up, whatever its buckets hold. */
+static void test_sheet_used_up(void)
+{
+	static const enum policy_whereabouts all[] = {POLICY_RUNNING, POLICY_WAITING,
+	                                              POLICY_BLOCKED, POLICY_HALTED};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct policy *policy = make_armed();
+		struct policy_facts facts = running(500 * US);
+		struct policy_decision decision;
+
+		facts.whereabouts = all[i];
+		facts.sheet_used_up = true;
+		facts.sheet_at_ns = T0 + 90 * MS;
+		decision = step(policy, POLICY_EVENT_LOOK, facts, T0 + MS);
+		CHECK_INT(decision.action, POLICY_UNBOOST);
+		check_view(policy, POLICY_THROTTLED, POLICY_REASON_CPU_REAL_TIME);
+		CHECK_U64(policy_next_ns(policy), T0 + 90 * MS);
+		/* not by command either, nor with tokens kept */
+		facts.whereabouts = POLICY_HALTED;
+		policy_boost(policy, 1, T0 + NSEC_PER_SEC);
+		decision = step(policy, POLICY_EVENT_LOOK, facts, T0 + 2 * MS);
+		CHECK_INT(decision.action, POLICY_NOTHING);
+		check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_CPU_REAL_TIME);
+		policy_free(policy);
+	}
 }
 
 static void test_exhausted_with_times_past(void)
@@ -439,7 +471,7 @@ static void test_no_way_out_of_a_crowd(void)
 }
 
 TEST_MAIN({"short_halts", test_short_halts}, {"buckets", test_buckets},
-          {"exhausted", test_exhausted},
+          {"exhausted", test_exhausted}, {"sheet_used_up", test_sheet_used_up},
           {"exhausted_with_times_past", test_exhausted_with_times_past},
           {"late_exhausted_is_harmless", test_late_exhausted_is_harmless},
           {"backoff", test_backoff}, {"backoff_and_full", test_backoff_and_full},

@@ -200,6 +200,7 @@ static void test_states(void)
 	        [POLICY_EVENT_EXHAUSTED] = {B, T, B, F},
 	        [POLICY_EVENT_DOMAIN_EXHAUSTED] = {B, T, B, F},
 	        [POLICY_EVENT_CPU_EXHAUSTED] = {B, T, B, F},
+	        [POLICY_EVENT_SHEET_USED_UP] = {B, T, B, F},
 	        [POLICY_EVENT_SOFTIRQD] = {B, A, B, F},
 	        [POLICY_EVENT_SHED] = {B, T, B, F},
 	        [POLICY_EVENT_FOREIGN] = {B, F, B, F},

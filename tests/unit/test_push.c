@@ -29,6 +29,7 @@ static bool start(void)
 	affinity = (struct affinity){0};
 	push = (struct push){.accounts = &accounts, .affinity = &affinity};
 	memset(cpus, 0, sizeof(cpus));
+	account_set_sheets(&accounts, 670 * NSEC_PER_MSEC);
 	vcpu = (struct pvs_vcpu_account){
 	        .tid = (uint32_t)gettid(),
 	        .cpu = cpu_set_bits_next(&here, 0),
@@ -74,6 +75,12 @@ static void test_no_cpu_has_tokens(void)
 		cpus[i].repaid_at_ns = T0 + NSEC_PER_SEC;
 	CHECK(!push_has_room(&push, 0, T0 + PUSH_WINDOW_NS));
 	cpus[vcpu.cpu].repaid_at_ns = 0; /* its own does not count */
+	CHECK(!push_has_room(&push, 0, T0 + PUSH_WINDOW_NS));
+	/* nor is one without room on its sheet any use */
+	for (unsigned int i = 0; i < PVS_CPUS_MAX; i++)
+		cpus[i].repaid_at_ns = 0;
+	CHECK(push_has_room(&push, 0, T0 + PUSH_WINDOW_NS));
+	account_set_sheets(&accounts, 499 * US);
 	CHECK(!push_has_room(&push, 0, T0 + PUSH_WINDOW_NS));
 }
 

@@ -25,7 +25,7 @@ static void start(void)
 	domain = (struct pvs_domain_account){
 	        .rule = {.burst_ns = 2000 * US, .share_permille = 500},
 	};
-	cpu = (struct pvs_cpu_account){};
+	cpu = (struct pvs_cpu_account){.sheet = {.limit_ns = 670000 * US}};
 	cpu_rule = (struct pvs_bucket_rule){.burst_ns = 3000 * US, .share_permille = 300};
 }
 
@@ -144,6 +144,30 @@ static void test_the_price_shortens_its_own_bucket_alone(void)
 	CHECK_U64(cpu.repaid_at_ns, T0 + 200 * US);
 }
 
+/* Whatever the buckets hold: what the sheet of the CPU has left bounds, too. */
+static void test_the_sheet_bounds(void)
+{
+	start();
+	pvs_sheet_charge(&cpu.sheet, T0, 669700 * US);
+	CHECK_INT(left(T0, PVS_BUCKET_SHEET), 300 * US);
+	CHECK_INT(left(T0 + 100 * US, PVS_BUCKET_SHEET), 200 * US);
+	/* a price is no run time: it shortens the vCPU's own bucket alone */
+	vcpu.entitled_permille = 100;
+	pvs_vcpu_charge(&vcpu, T0, 0);
+	CHECK_INT(left(T0, PVS_BUCKET_VCPU), 250 * US);
+	vcpu.entitled_permille = 0;
+	/* what is owed for earlier stretches of the run, and what a foreign thread runs now */
+	vcpu.earlier_in_ns = T0;
+	vcpu.earlier_ns = 100 * US;
+	CHECK_INT(left(T0, PVS_BUCKET_SHEET), 200 * US);
+	vcpu.earlier_ns = 0;
+	cpu.rt_since_ns = T0 - 250 * US;
+	CHECK_INT(left(T0, PVS_BUCKET_SHEET), 50 * US);
+	/* without a limit nothing is allowed */
+	cpu = (struct pvs_cpu_account){};
+	CHECK_INT(left(T0, PVS_BUCKET_SHEET), 0);
+}
+
 /* Observe: the bucket behaves as if it had been boosted, and nothing else does. */
 static void test_imagined(void)
 {
@@ -183,5 +207,5 @@ static void test_next_look(void)
 TEST_MAIN(TEST(test_one_stretch), TEST(test_stretches_before_belong_to_their_run),
           TEST(test_the_least_charge), TEST(test_the_emptiest_bucket_bounds),
           TEST(test_what_is_owed_counts_in_each_bucket),
-          TEST(test_the_price_shortens_its_own_bucket_alone), TEST(test_imagined),
-          TEST(test_next_look))
+          TEST(test_the_price_shortens_its_own_bucket_alone), TEST(test_the_sheet_bounds),
+          TEST(test_imagined), TEST(test_next_look))
