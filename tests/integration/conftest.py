@@ -20,6 +20,7 @@ from rig.deadman import Deadman  # noqa: E402
 from rig.guest import RUN_DIR  # noqa: E402
 from rig.libvirtd import Libvirtd  # noqa: E402
 from owner import Owners  # noqa: E402
+from second import Second  # noqa: E402
 from scene import Scene  # noqa: E402
 
 
@@ -80,8 +81,18 @@ def figures(request):
     return request.config.pvsched_figures
 
 
+@pytest.fixture(scope="session")
+def real_time(request, build_dir, deadman):
+    """The real time of each second is watched as long as the tests run; boosts must keep to the sheet."""
+    with Second(build_dir, deadman) as second:
+        yield
+        request.config.pvsched_real_time = second.end()
+    if second.status:
+        pytest.fail(f"rt-second ended with {second.status}:\n{second.text}", pytrace=False)
+
+
 @pytest.fixture
-def scene(request, build_dir, checker, deadman, libvirtd, figures):
+def scene(request, build_dir, checker, deadman, libvirtd, real_time, figures):
     if not libvirtd.pid():
         libvirtd.start()  # a test before this one ended without it
     built = Scene(build_dir, checker, deadman, libvirtd, figures, request.config.getoption("--shared-machine"))
@@ -95,6 +106,8 @@ def owners(scene, tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for line in getattr(config, "pvsched_real_time", "").splitlines():
+        terminalreporter.write_line(line)
     for name, values in getattr(config, "pvsched_figures", {}).items():
         terminalreporter.write_line(
             f"{name}: n={len(values)} p50={statistics.median(values):.1f} max={max(values):.1f}")

@@ -104,7 +104,7 @@ def _collect(directory, debs, guest):
     os.makedirs(f"{directory}/bin")
     # Static, since the host need not have this machine's C library.
     run("gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-static", "-o", f"{directory}/bin/sched-snapshot",
-        *sorted(glob.glob(f"{CHECKER}/*.c")))
+        *sorted(glob.glob(f"{CHECKER}/*snapshot*.c")))
 
 
 def _build(layer, image, debs, guest):
