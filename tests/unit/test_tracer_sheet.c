@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The sheet of a CPU in a running kernel: real-time threads of a child run there, and the tracer
+ * counts. Skipped where it cannot be loaded, or no thread may be real-time.
+ */
+#include "core/run.h"
+#include "trace/tracer.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+#include "test.h"
+
+#define MS NSEC_PER_MSEC
+
+/* What else is real-time here, and the reaction of a timer: a stated bound, with a margin. */
+#define OTHERS_NS (20 * MS)
+
+/* A child on the last CPU, and we on the others. It spins for so many ms as it is told, then
+ * answers. */
+struct scene {
+	struct tracer *tracer;
+	struct pvs_vcpu_account *vcpu;
+	struct pvs_cpu_account *cpu;
+	pid_t pid;
+	cpu_set_t before; /* our affinity */
+	int to_fd, from_fd;
+	struct pvs_event exhausted;
+	bool came;
+};
+
+static void spin(uint64_t ns)
+{
+	struct timespec now;
+	uint64_t until = 0, used;
+
+	do {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+		used = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+		until = until ? until : used + ns;
+	} while (used < until);
+}
+
+static void serve(int in_fd, int out_fd)
+{
+	unsigned char ms;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(in_fd, &ms, 1) == 1) {
+		spin(ms * MS);
+		if (write(out_fd, &ms, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+/* The last CPU that we may run on is the child's, and the others are ours: we could wait for it. */
+static int take_last_cpu(cpu_set_t *last, cpu_set_t *others)
+{
+	int cpu = CPU_SETSIZE - 1;
+
+	CHECK_INT(sched_getaffinity(0, sizeof(*others), others), 0);
+	if (CPU_COUNT(others) < 2)
+		return -1;
+	while (!CPU_ISSET(cpu, others))
+		cpu--;
+	CPU_ZERO(last);
+	CPU_SET(cpu, last);
+	CPU_CLR(cpu, others);
+	return cpu;
+}
+
+/* It has left its CPU: what it ran is charged, and it has the class that it was given. */
+static void wait_asleep(const struct scene *scene)
+{
+	char path[64], text[256], *state = NULL;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", scene->pid);
+	do {
+		usleep(1000);
+		file = fopen(path, "r");
+		CHECK(file && fgets(text, sizeof(text), file));
+		fclose(file);
+		state = strrchr(text, ')');
+	} while (!state || state[2] != 'S');
+	usleep(1000); /* the state is set before it is switched out */
+}
+
+static void end(struct scene *scene)
+{
+	kill(scene->pid, SIGKILL);
+	waitpid(scene->pid, NULL, 0);
+	close(scene->to_fd);
+	close(scene->from_fd);
+	tracer_free(scene->tracer);
+	CHECK_INT(sched_setaffinity(0, sizeof(scene->before), &scene->before), 0);
+}
+
+static bool set_class(const struct scene *scene, int policy)
+{
+	struct sched_param param = {.sched_priority = policy == SCHED_FIFO};
+
+	return sched_setscheduler(scene->pid, policy, &param) == 0;
+}
+
+/* NULL, or why there is none. The buckets of the CPU bound nothing. */
+static const char *begin(struct scene *scene)
+{
+	const struct pvs_bucket_rule rule = {.burst_ns = 10 * NSEC_PER_SEC, .share_permille = 1000};
+	cpu_set_t last, others;
+	int to[2], from[2], cpu = take_last_cpu(&last, &others);
+	char why[512];
+
+	*scene = (struct scene){0};
+	CHECK_INT(sched_getaffinity(0, sizeof(scene->before), &scene->before), 0);
+	if (cpu < 0)
+		return "there is only one CPU";
+	if (tracer_new(&scene->tracer, &rule, why, sizeof(why)) < 0)
+		return "no tracer can be had here";
+	CHECK(pipe(to) == 0 && pipe(from) == 0);
+	scene->pid = fork();
+	CHECK(scene->pid >= 0);
+	if (scene->pid == 0) {
+		close(to[1]);
+		serve(to[0], from[1]);
+	}
+	close(to[0]);
+	close(from[1]);
+	scene->to_fd = to[1];
+	scene->from_fd = from[0];
+	CHECK_INT(sched_setaffinity(scene->pid, sizeof(last), &last), 0);
+	CHECK_INT(sched_setaffinity(0, sizeof(others), &others), 0);
+	wait_asleep(scene);
+	scene->vcpu = &tracer_vcpus(scene->tracer)[0];
+	scene->cpu = &tracer_cpus(scene->tracer)[cpu];
+	if (set_class(scene, SCHED_FIFO))
+		return NULL;
+	end(scene);
+	return "no thread may be real-time here";
+}
+
+static void answer(const struct scene *scene)
+{
+	struct pollfd from = {.fd = scene->from_fd, .events = POLLIN};
+	char byte;
+
+	CHECK(poll(&from, 1, 5000) == 1 && read(scene->from_fd, &byte, 1) == 1);
+	wait_asleep(scene);
+}
+
+/* It has run so long, and sleeps again. */
+static void run(const struct scene *scene, unsigned char ms)
+{
+	CHECK(write(scene->to_fd, &ms, 1) == 1);
+	answer(scene);
+}
+
+static uint64_t used_ns(const struct scene *scene)
+{
+	return pvs_cpu_sheet_used(scene->cpu, clock_now_ns());
+}
+
+/* A thread that pvschedd does not know is on the sheet, while it runs and for a second after. */
+static void test_foreign(void)
+{
+	struct scene scene;
+	const char *why = begin(&scene);
+	unsigned char ms = 80;
+	uint64_t before_ns, seen_ns;
+
+	if (why)
+		TEST_SKIP(why);
+	before_ns = used_ns(&scene);
+	run(&scene, 60);
+	seen_ns = used_ns(&scene) - before_ns;
+	printf("# 60 ms of FIFO are %.3f ms on the sheet\n", (double)seen_ns / (double)MS);
+	CHECK(seen_ns >= 60 * MS && seen_ns <= 60 * MS + OTHERS_NS);
+	/* a run that is not over */
+	CHECK(write(scene.to_fd, &ms, 1) == 1);
+	while (used_ns(&scene) < before_ns + 100 * MS)
+		usleep(1000);
+	CHECK(pvs_sheet_used(&scene.cpu->sheet, clock_now_ns()) < before_ns + 100 * MS);
+	answer(&scene);
+	/* as a fair thread it is not */
+	CHECK(set_class(&scene, SCHED_OTHER));
+	wait_asleep(&scene);
+	before_ns = scene.cpu->rt_run_ns;
+	run(&scene, 100);
+	CHECK(scene.cpu->rt_run_ns <= before_ns + OTHERS_NS);
+	end(&scene);
+}
+
+static void on_event(void *userdata, const struct pvs_event *event)
+{
+	struct scene *scene = userdata;
+
+	if (event->type != PVS_EVENT_EXHAUSTED || scene->came)
+		return;
+	scene->exhausted = *event;
+	scene->came = true;
+}
+
+/* The child is a boosted vCPU, whose buckets bound nothing. */
+static void boost(const struct scene *scene)
+{
+	const struct pvs_bucket_rule endless = {.burst_ns = 10 * NSEC_PER_SEC,
+	                                        .share_permille = 1000};
+
+	tracer_domains(scene->tracer)[0].rule = endless;
+	scene->vcpu->tid = (uint32_t)scene->pid;
+	scene->vcpu->rule = endless;
+	scene->vcpu->priority = 1;
+	scene->vcpu->boosted_at_ns = clock_now_ns();
+	scene->vcpu->flags = PVS_FLAG_BOOSTED;
+	CHECK_INT(tracer_register(scene->tracer, 0, scene->pid), 0);
+}
+
+/* The tracer says that the boost must end when the sheet is used up, in the middle of a run. */
+static void test_boost_ends(void)
+{
+	struct scene scene;
+	const char *why = begin(&scene);
+	struct pollfd events;
+	unsigned char ms = 250;
+	uint64_t ran_ns, limit_ns;
+
+	if (why)
+		TEST_SKIP(why);
+	run(&scene, 30); /* not boosted yet: foreign */
+	limit_ns = used_ns(&scene) + 50 * MS;
+	scene.cpu->sheet.limit_ns = (uint32_t)limit_ns;
+	boost(&scene);
+	events = (struct pollfd){.fd = tracer_events_fd(scene.tracer), .events = POLLIN};
+	CHECK(write(scene.to_fd, &ms, 1) == 1);
+	while (!scene.came && poll(&events, 1, 5000) == 1)
+		tracer_drain(scene.tracer, on_event, &scene);
+	CHECK(scene.came);
+	ran_ns = scene.exhausted.at_ns - scene.vcpu->in_ns;
+	CHECK(set_class(&scene, SCHED_OTHER));
+	scene.vcpu->unboosted_at_ns = clock_now_ns();
+	__atomic_store_n(&scene.vcpu->flags, 0, __ATOMIC_RELEASE);
+	printf("# with 50 ms left, told after %.3f ms\n", (double)ran_ns / (double)MS);
+	CHECK_INT(scene.exhausted.arg, PVS_BUCKET_SHEET);
+	CHECK(ran_ns <= 50 * MS + OTHERS_NS);
+	answer(&scene);
+	/* and at once, when it is switched in while the sheet is used up */
+	CHECK(set_class(&scene, SCHED_FIFO));
+	scene.cpu->sheet.limit_ns = 0;
+	scene.came = false;
+	scene.vcpu->exhausted_at_ns = 0;
+	scene.vcpu->boosted_at_ns = clock_now_ns();
+	__atomic_store_n(&scene.vcpu->flags, PVS_FLAG_BOOSTED, __ATOMIC_RELEASE);
+	run(&scene, 1);
+	while (tracer_drain(scene.tracer, on_event, &scene) == TRACER_MORE)
+		;
+	CHECK(scene.came);
+	CHECK_INT(scene.exhausted.arg, PVS_BUCKET_SHEET);
+	end(&scene);
+}
+
+TEST_MAIN(TEST(test_foreign), TEST(test_boost_ends))
