@@ -191,15 +191,17 @@ static void check_sheets(const struct views *views, cJSON *array)
 		check(array, "cpu_real_time", "warn",
 		      "look for the threads: ps -eLo cls,rtprio,psr,pid,tid,time,comm | grep -E "
 		      "'FF|RR'",
-		      "real-time threads of other programs have more of %u CPU(s) than boosts may "
-		      "fill, of CPU %u %llu permille in the last second, and nothing is boosted "
-		      "there; with boosts they may have %u",
+		      "on %u CPU(s) real-time threads of other programs leave no time for boosts: "
+		      "on "
+		      "CPU %u real-time threads ran for %llu permille of the last second, and "
+		      "boosts end before %u",
 		      full, cpu, (unsigned long long)(most_ns / NSEC_PER_MSEC),
 		      views->sheet_permille);
 	else
 		check(array, "cpu_real_time", "ok", "",
-		      "no CPU ran real-time threads for more than %u permille of the last second, "
-		      "which is as much as boosts may fill",
+		      "on no CPU did real-time threads run for %u permille of the last second; "
+		      "boosts "
+		      "end before that",
 		      views->sheet_permille);
 }
 
