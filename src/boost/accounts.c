@@ -100,6 +100,8 @@ void account_unboosted(const struct accounts *accounts, unsigned int slot, uint6
 
 void account_watch_again(const struct accounts *accounts, unsigned int slot)
 {
+	/* the deadline of the present run has fired: until the next switch-in it has none */
+	WRITE(accounts->vcpus[slot].watched_ns, 0);
 	WRITE(accounts->vcpus[slot].exhausted_at_ns, 0);
 }
 

@@ -65,7 +65,7 @@ void account_unboosted(const struct accounts *accounts, unsigned int slot, uint6
 
 /**
  * For a boosted thread whose tokens have ended, and whose boost goes on: from its next switch-in on
- * the tracer has a deadline for it again.
+ * the tracer has a deadline for it again. Its present run is not watched any more.
  */
 void account_watch_again(const struct accounts *accounts, unsigned int slot);
 

@@ -170,7 +170,8 @@ struct pvs_vcpu_account {
 	__u32 unseen;         /* switch-outs whose switch-in was not seen */
 
 	__u64 preempted_after_ns; /* length of its last run if that was preempted; else 0 */
-	__u64 watched_ns;         /* in_ns of the last run for which a deadline was started */
+	__u64 watched_ns;         /* in_ns of the last run for which a deadline was started; the
+	                             daemon clears it when that has fired and the boost goes on */
 	struct pvs_rhythm rhythm; /* of its wake-ups while boosted */
 
 	/*

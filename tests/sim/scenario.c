@@ -218,7 +218,7 @@ const struct scenario scenarios[] = {
 	 .lasts_ns = 3 * NSEC_PER_SEC, .casts = {{&good, 8, 1, true}}},
 	{"sheet-two-cpus", .n_cpus = 2, .spinners_per_cpu = 1, .foreign = &foreign_waves,
 	 .cpu_share_permille = 950, .lasts_ns = 3 * NSEC_PER_SEC,
-	 .casts = {{&good, 12, 1, false}, {&rogue_240, 2, 1, false}, {&locks, 1, 2, false},
+	 .casts = {{&good, 12, 1, false}, {&rogue_240, 2, 1, false}, {&liar_vario, 1, 2, false},
 		   {&interrupted_good, 2, 1, true}}},
 	{"sheet-foreign-hog", .n_cpus = 1, .spinners_per_cpu = 1, .foreign = &foreign_hog,
 	 .cpu_share_permille = 950, .lasts_ns = 3 * NSEC_PER_SEC, .casts = {{&good, 8, 1, true}}},

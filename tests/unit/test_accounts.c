@@ -187,11 +187,18 @@ static void test_room(void)
 /* Told to be out of tokens, it is watched anew, and still charged for what it owes. */
 static void test_watched_again(void)
 {
+	struct policy_facts facts;
+
 	start();
 	account_boosted(&accounts, 0, T0 + 100 * US);
+	vcpu.watched_ns = vcpu.in_ns;
+	account_facts(&accounts, 0, T0 + 200 * US, &facts);
+	CHECK(facts.watched);
 	vcpu.exhausted_at_ns = T0 + 200 * US;
 	account_watch_again(&accounts, 0);
 	CHECK_U64(vcpu.exhausted_at_ns, 0);
+	account_facts(&accounts, 0, T0 + 200 * US, &facts);
+	CHECK(!facts.watched); /* its deadline has fired */
 	CHECK_U64(vcpu.boosted_at_ns, T0 + 100 * US);
 	CHECK(vcpu.flags & PVS_FLAG_BOOSTED);
 }
