@@ -58,6 +58,14 @@ def test_nothing_is_refused(host):
     assert all(part["ok"] for part in status["tracer_parts"]), status["tracer_parts"]
 
 
+def test_sheet_of_the_kernel(host, figure):
+    """What a CPU may have of real time in a second depends on the kernel's net, which debugfs shows."""
+    fair_server = host.code("test -d /sys/kernel/debug/sched/fair_server") == 0
+    bound = host.ctl("status")["caps"]["sheet_permille"]
+    figure(f"real time of a CPU in any second: {bound} permille at most")
+    assert bound == (900 if fair_server else 700)
+
+
 def test_entitlement_is_the_fair_share(host, guest, figure):
     """Of one CPU, which a vCPU shares with three spinners in groups of their own: a quarter, about."""
     host.run("for i in 1 2 3; do systemd-run --unit=vm-fair-$i --slice=vmfair$i.slice -p CPUAffinity=1 "
