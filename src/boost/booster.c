@@ -8,7 +8,6 @@
 
 #include "boost/booster_private.h"
 #include "boost/booster_thread.h"
-#include "boost/page_writer.h"
 #include "boost/step.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -57,7 +56,6 @@ static struct booster *booster_free(struct booster *b)
 	policy_free(b->policy);
 	attention_free(b->attention);
 	pages_free(b->pages);
-	page_writer_free(b->page_writer);
 	free(b);
 	return NULL;
 }
@@ -83,9 +81,9 @@ static struct booster *booster_new(const struct booster_options *options)
 	b->attention = attention_new(PVS_DOMAINS_MAX, options->caps.booster_permille);
 	b->actuator =
 	        actuator_new(options->ledger, options->accounts, PVS_VCPUS_MAX, &options->boost);
-	b->page_writer = page_writer_new(PVS_VCPUS_MAX);
-	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, b->page_writer);
-	if (!b->policy || !b->attention || !b->actuator || !b->page_writer || !b->pages)
+	b->board = options->board;
+	b->pages = pages_new(PVS_VCPUS_MAX, options->accounts, options->board);
+	if (!b->policy || !b->attention || !b->actuator || !b->pages)
 		return booster_free(b);
 	policy_hold_all(b->policy, options->holds);
 	return b;
@@ -95,6 +93,7 @@ static int booster_open(struct booster *b)
 {
 	int fds[] = {
 	        [BOOSTER_WAITS_FOR_CALL] = -1,
+	        [BOOSTER_WAITS_FOR_PAGES] = board_news_fd(b->board),
 	        [BOOSTER_WAITS_FOR_EVENTS] = b->source.fd,
 	};
 	int r = calls_init(&b->calls);
@@ -104,7 +103,7 @@ static int booster_open(struct booster *b)
 	if (r < 0)
 		return r;
 	fds[BOOSTER_WAITS_FOR_CALL] = b->calls.request_fd;
-	return wait_open(&b->wait, fds, b->source.drain ? 2 : 1);
+	return wait_open(&b->wait, fds, b->source.drain ? 3 : 2);
 }
 
 int booster_start(struct booster **ret, const struct booster_options *options)
@@ -226,7 +225,6 @@ int booster_remove(struct booster *booster, unsigned int slot)
 
 	if (r == 0)
 		actuator_close(booster->actuator, slot);
-	page_writer_set(booster->page_writer, slot, &GUEST_PAGE_NULL);
 	return r;
 }
 
@@ -316,12 +314,7 @@ static int do_set_page(struct booster *b, void *arg)
 int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
                      bool poll)
 {
-	const struct guest_page none = GUEST_PAGE_NULL;
-	bool by_file = page->fd >= 0 && !page->memory;
-	int r = page_writer_set(booster->page_writer, slot, by_file ? page : &none);
-
-	return booster_call(booster, do_set_page,
-	                    &(struct set_page_args){slot, r < 0 ? &none : page, poll});
+	return booster_call(booster, do_set_page, &(struct set_page_args){slot, page, poll});
 }
 
 struct boost_args {

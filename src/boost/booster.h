@@ -23,11 +23,13 @@
 #include "util/base.h"
 #include "util/cpulist.h"
 
+struct board;
 struct booster;
 
 struct booster_options {
 	const struct accounts *accounts;
 	struct ledger *ledger;
+	struct board *board; /* shared with the reader of guest pages; must outlive the booster */
 	struct booster_source source;
 	struct sched_boost boost;
 	struct host_caps caps;
@@ -82,8 +84,8 @@ int booster_hold_all(struct booster *booster, uint32_t holds);
 int booster_rescan(struct booster *booster, unsigned int slot);
 
 /**
- * Gives a slot its guest page, or takes it away (GUEST_PAGE_NULL); the memory must stay until then.
- * @poll: the tracer is not to read it.
+ * Gives a slot its guest page, or takes it away (GUEST_PAGE_NULL). @poll: the tracer is not to read
+ * it.
  */
 int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
                      bool poll);

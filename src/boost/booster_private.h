@@ -56,7 +56,7 @@ struct booster {
 	struct turn_cost cost;
 	struct actuator *actuator;
 	struct pages *pages;
-	struct page_writer *page_writer;
+	struct board *board;
 	struct backstop backstop;
 	struct affinity affinity;
 	struct push push;

@@ -50,8 +50,8 @@ static void turn_begin(struct booster *b)
 	atomic_thread_fence(memory_order_release);
 }
 
-/* Returns true if the main thread may have posted a call. */
-static bool wait_for_work(struct booster *b)
+/* Returns bits, 1 << BOOSTER_WAITS_FOR_*, of what may have come. */
+static uint32_t wait_for_work(struct booster *b)
 {
 	uint64_t at_ns = MIN(policy_next_ns(b->policy), pages_next_ns(b->pages));
 	uint32_t ready;
@@ -61,7 +61,7 @@ static bool wait_for_work(struct booster *b)
 	ready = wait_until(b->wait, b->more_events ? 0 : at_ns);
 	turn_begin(b);
 	b->totals.wakeups++;
-	return ready & UINT32_C(1) << BOOSTER_WAITS_FOR_CALL;
+	return ready;
 }
 
 static void drain(struct booster *b)
@@ -73,10 +73,9 @@ static void drain(struct booster *b)
 		        source->drain(source->source, events_handle, b) == BOOSTER_MORE_EVENTS;
 }
 
-static void look_at_page(struct booster *b, unsigned int slot)
+/* What a look at a page, or news of it, have found: PAGES_* bits. */
+static void follow_page(struct booster *b, unsigned int slot, int found, uint64_t now_ns)
 {
-	uint64_t now_ns = clock_now_ns();
-	int found = pages_look(b->pages, slot, policy_view(b->policy, slot), now_ns);
 	bool was_boosted = actuator_is_boosted(b->actuator, slot);
 	struct pages_view page;
 
@@ -86,7 +85,7 @@ static void look_at_page(struct booster *b, unsigned int slot)
 	if (found & PAGES_STATUS)
 		notes_add(&b->notes, BOOSTER_NOTE_HELLO, slot, page.status);
 	if (found & PAGES_LOST)
-		notes_add(&b->notes, BOOSTER_NOTE_PAGE_LOST, slot, 0);
+		notes_add(&b->notes, BOOSTER_NOTE_PAGE_LOST, slot, page.stuck);
 	step_vcpu(b, slot,
 	          page.urgency == PVSCHED_URGENCY_URGENT ? POLICY_EVENT_URGENT
 	                                                 : POLICY_EVENT_ORDINARY);
@@ -94,17 +93,24 @@ static void look_at_page(struct booster *b, unsigned int slot)
 		booster_delay(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
 }
 
+/* When the domain of a slot is heard again; 0: now. */
+static uint64_t unheard_until_ns(const struct booster *b, unsigned int slot, uint64_t now_ns)
+{
+	return attention_unheard_until_ns(b->attention, b->slots[slot].domain, now_ns);
+}
+
 /* The page of a domain that is unheard is looked at when it is heard again. */
 static void run_due_page(struct booster *b, unsigned int slot)
 {
 	struct step_cost cost = step_begin(b, slot);
-	uint64_t until_ns =
-	        attention_unheard_until_ns(b->attention, b->slots[slot].domain, cost.begin_ns);
+	uint64_t until_ns = unheard_until_ns(b, slot, cost.begin_ns);
 
 	if (until_ns)
 		pages_put_off(b->pages, slot, until_ns);
 	else
-		look_at_page(b, slot);
+		follow_page(b, slot,
+		            pages_look(b->pages, slot, policy_view(b->policy, slot), cost.begin_ns),
+		            cost.begin_ns);
 	step_end(b, &cost);
 }
 
@@ -116,6 +122,26 @@ static void look_at(struct booster *b, unsigned int slot)
 	if (policy_view(b->policy, slot)->reason == POLICY_REASON_HELPER)
 		events_make_room(b, slot);
 	step_end(b, &cost);
+}
+
+/* News of a domain that is unheard stay where they are: the look that follows takes them. */
+static void take_page_news(struct booster *b)
+{
+	unsigned int from = 0;
+	int slot;
+
+	board_news_begin(b->board);
+	while ((slot = board_next_news(b->board, &from)) >= 0) {
+		unsigned int s = (unsigned int)slot;
+		struct step_cost cost = step_begin(b, s);
+
+		if (!unheard_until_ns(b, s, cost.begin_ns))
+			follow_page(
+			        b, s,
+			        pages_news(b->pages, s, policy_view(b->policy, s), cost.begin_ns),
+			        cost.begin_ns);
+		step_end(b, &cost);
+	}
 }
 
 static void run_due(struct booster *b)
@@ -161,7 +187,7 @@ static void serve_calls(struct booster *b)
 void *booster_main(void *userdata)
 {
 	struct booster *b = userdata;
-	bool called;
+	uint32_t ready;
 
 	prctl(PR_SET_NAME, "booster");
 	prctl(PR_SET_TIMERSLACK, 1UL);
@@ -171,13 +197,15 @@ void *booster_main(void *userdata)
 	b->start_result = sched_make_self_fifo(b->priority);
 	turn_begin(b);
 	while (!b->ends) {
-		called = wait_for_work(b);
+		ready = wait_for_work(b);
 		check_guardian(b);
 		drain(b);
+		if (ready & UINT32_C(1) << BOOSTER_WAITS_FOR_PAGES)
+			take_page_news(b);
 		run_due(b);
 		check_deadlines(b);
 		affinity_return(&b->affinity);
-		if (called)
+		if (ready & UINT32_C(1) << BOOSTER_WAITS_FOR_CALL)
 			serve_calls(b);
 	}
 	turn_end(b);

@@ -3,16 +3,19 @@
 
 #include <stdlib.h>
 
-#include "boost/page_writer.h"
 #include "policy/timers.h"
 
 struct page_slot {
-	struct guest_page page; /* fd -1: none */
-	bool lost, polled;
+	struct guest_page page; /* generation 0: none */
+	bool lost, stuck, polled;
 	bool counted; /* in pages::n_polled */
 	enum pvsched_status status;
-	struct guest_hello hello;
+	struct guest_hello hello; /* as last judged */
+	uint64_t judged_ns;       /* when */
+	struct guest_words words; /* as last copied */
 	struct pvs_request request;
+	uint32_t seen;      /* of the board's copies */
+	uint32_t writes;    /* of what the guest is told */
 	uint64_t looked_ns; /* last */
 	uint64_t poll_interval_ns;
 	uint64_t polled_ns; /* since when, because the page is not resident; 0: not for that */
@@ -25,12 +28,12 @@ struct page_slot {
 struct pages {
 	unsigned int n, n_polled;
 	const struct accounts *accounts;
-	struct page_writer *writer;
+	struct board *board;
 	struct timers *timers;
 	struct page_slot *slots;
 };
 
-struct pages *pages_new(unsigned int n, const struct accounts *accounts, struct page_writer *writer)
+struct pages *pages_new(unsigned int n, const struct accounts *accounts, struct board *board)
 {
 	struct pages *pages = calloc(1, sizeof(*pages));
 
@@ -38,14 +41,10 @@ struct pages *pages_new(unsigned int n, const struct accounts *accounts, struct 
 		return NULL;
 	pages->n = n;
 	pages->accounts = accounts;
-	pages->writer = writer;
+	pages->board = board;
 	pages->timers = timers_new(n);
 	pages->slots = calloc(n, sizeof(*pages->slots));
-	if (!pages->timers || !pages->slots)
-		return pages_free(pages);
-	for (unsigned int i = 0; i < n; i++)
-		pages->slots[i].page = GUEST_PAGE_NULL;
-	return pages;
+	return pages->timers && pages->slots ? pages : pages_free(pages);
 }
 
 struct pages *pages_free(struct pages *pages)
@@ -60,7 +59,7 @@ struct pages *pages_free(struct pages *pages)
 
 static bool is_present(const struct page_slot *p)
 {
-	return p->page.fd >= 0;
+	return p->page.generation != 0;
 }
 
 static bool agent_speaks(const struct page_slot *p)
@@ -101,38 +100,86 @@ static void tell_tracer(struct pages *pages, unsigned int slot)
 	                 agent_speaks(p));
 }
 
+/* ---- to the reader ---- */
+
+/* Whatever is posted, the reader copies the page as well. */
+static void ask_for_copy(struct pages *pages, unsigned int slot)
+{
+	const struct page_slot *p = &pages->slots[slot];
+	struct board_ask ask = {
+	        .generation = p->page.generation,
+	        .lane = p->page.lane,
+	        .index = p->page.index,
+	        .writes = p->writes,
+	        .status = p->status,
+	        .snapshot = p->snapshot,
+	};
+
+	board_post(pages->board, slot, &ask);
+}
+
+static void tell_guest(struct pages *pages, unsigned int slot)
+{
+	pages->slots[slot].writes++;
+	ask_for_copy(pages, slot);
+}
+
+/* ---- a page comes and goes ---- */
+
+static void stop_reading(struct pages *pages, unsigned int slot)
+{
+	account_set_page(pages->accounts, slot, 0, 0, false);
+	account_report_run(pages->accounts, slot, false);
+}
+
+/* A guest that was enabled must not believe that it is heard. */
+static void dismiss(struct pages *pages, unsigned int slot)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
+		return;
+	p->status = PVSCHED_STATUS_DISABLED;
+	p->snapshot = (struct guest_snapshot){0};
+	tell_guest(pages, slot);
+}
+
 void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *page, bool poll,
                uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 
+	dismiss(pages, slot);
 	*p = (struct page_slot){
 	        .page = *page,
 	        .counted = p->counted,
 	        .polled = poll || page->address == 0,
 	        .poll_interval_ns = PAGES_POLL_MIN_NS,
+	        .seen = p->seen,
+	        .writes = p->writes,
 	};
 	count_polled(pages, p);
-	account_set_page(pages->accounts, slot, 0, 0, false);
-	account_report_run(pages->accounts, slot, false);
+	stop_reading(pages, slot);
 	timers_set(pages->timers, slot, is_present(p) ? now_ns : NSEC_NEVER);
 }
 
-/* The memory is gone, as by a truncation of its file. */
-static int lose(struct pages *pages, unsigned int slot)
+/* The memory is gone, as by a truncation of its file, or a look at it hangs. */
+static int lose(struct pages *pages, unsigned int slot, int why)
 {
 	struct page_slot *p = &pages->slots[slot];
 
 	p->page = GUEST_PAGE_NULL;
 	p->status = PVSCHED_STATUS_DISABLED;
 	p->lost = true;
+	p->stuck = why & PAGES_STUCK;
 	count_polled(pages, p);
 	p->request = (struct pvs_request){0};
-	account_set_page(pages->accounts, slot, 0, 0, false);
-	account_report_run(pages->accounts, slot, false);
+	stop_reading(pages, slot);
 	timers_set(pages->timers, slot, NSEC_NEVER);
-	return PAGES_LOST;
+	return PAGES_LOST | why;
 }
+
+/* ---- facts and answers ---- */
 
 void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
                  struct policy_facts *facts)
@@ -141,25 +188,13 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 
 	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
 		return;
-	/* the tracer has seen a word earlier, and knows better since when it holds */
 	account_request(pages->accounts, slot, &p->request);
-	/* if the read fails the request stays as it was; pages_look() finds the loss */
-	guest_page_read_request(&p->page, agent_speaks(p),
-	                        facts->ran_ns ? now_ns - facts->ran_ns : 0, now_ns, &p->request);
+	if (p->polled)
+		ask_for_copy(pages, slot);
 	facts->urgency = pvs_request_urgency(&p->request, now_ns);
 	facts->expected_ns =
 	        facts->urgency == PVSCHED_URGENCY_ORDINARY ? p->request.expected_ns : 0;
 	facts->said_ns = MAX(p->request.request_ns, p->request.intent_ns);
-}
-
-/* A write to a page that is not mapped may wait for QEMU: another thread does it. */
-static void leave_word(struct pages *pages, unsigned int slot)
-{
-	const struct page_slot *p = &pages->slots[slot];
-	struct page_news news = {
-	        .generation = p->page.generation, .status = p->status, .snapshot = p->snapshot};
-
-	page_writer_post(pages->writer, slot, &news);
 }
 
 static uint32_t throttled(const struct policy_view *view)
@@ -195,11 +230,10 @@ void pages_publish(struct pages *pages, unsigned int slot, const struct policy_v
 	snapshot.throttles = view->throttles_total;
 	snapshot.published_ns = now_ns;
 	p->snapshot = snapshot;
-	if (p->page.memory)
-		guest_page_publish(&p->page, &snapshot);
-	else
-		leave_word(pages, slot);
+	tell_guest(pages, slot);
 }
+
+/* ---- looks ---- */
 
 static bool is_awake(const struct pages *pages, unsigned int slot)
 {
@@ -241,30 +275,28 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns)
 		timers_set(pages->timers, slot, MAX(now_ns, p->looked_ns + PAGES_LOOK_NS));
 }
 
-static int look_for_hello(struct pages *pages, unsigned int slot, const struct policy_view *view,
-                          uint64_t now_ns)
+/* A hello counts when it has stood still for the time of a look: guests may change it at any rate.
+ */
+static int judge_hello(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                       uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	enum pvsched_status status;
-	struct guest_hello hello;
 	bool changed;
 
-	if (guest_page_read_hello(&p->page, &hello) < 0)
-		return lose(pages, slot);
-	if (guest_hello_equal(&hello, &p->hello))
+	if (guest_hello_equal(&p->words.hello, &p->hello) || now_ns < p->judged_ns + PAGES_LOOK_NS)
 		return 0;
-	status = guest_hello_judge(&hello, &p->page);
+	p->judged_ns = now_ns;
+	p->hello = p->words.hello;
+	status = guest_hello_judge(&p->hello, &p->page);
 	changed = status != p->status;
-	p->hello = hello;
 	p->status = status;
 	pvs_request_forget(&p->request, p->page.generation);
 	tell_tracer(pages, slot);
-	/* before the status, so that a guest which sees that finds the rest up to date */
-	pages_publish(pages, slot, view, now_ns);
-	if (p->page.memory)
-		guest_page_answer(&p->page, status);
+	if (status == PVSCHED_STATUS_ENABLED)
+		pages_publish(pages, slot, view, now_ns);
 	else
-		leave_word(pages, slot);
+		tell_guest(pages, slot);
 	if (changed)
 		p->hellos_total++;
 	return changed ? PAGES_STATUS : 0;
@@ -300,44 +332,98 @@ static bool is_news(const struct policy_view *view, enum pvsched_urgency before,
 	       (urgency == PVSCHED_URGENCY_ORDINARY && view->wants_ordinary);
 }
 
-static int poll_request(struct pages *pages, unsigned int slot, const struct policy_view *view,
-                        uint64_t now_ns)
+/* Takes the words of a copy. The tracer may have read the page later than the reader. */
+static int take_words(struct pages *pages, unsigned int slot, const struct board_copy *copy,
+                      const struct policy_view *view, uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
-	uint64_t changed_ns = p->request.changed_ns;
+	uint64_t read_ns = MIN(copy->read_ns, now_ns), changed_ns;
 	enum pvsched_urgency before = pvs_request_urgency(&p->request, now_ns);
+	int found;
 
-	p->polls_total++;
-	if (guest_page_read_request(&p->page, agent_speaks(p), 0, now_ns, &p->request) < 0)
-		return lose(pages, slot);
+	p->words = copy->words;
+	found = judge_hello(pages, slot, view, now_ns);
+	account_request(pages->accounts, slot, &p->request);
+	if (p->status != PVSCHED_STATUS_ENABLED || read_ns <= p->request.read_ns)
+		return found;
+	changed_ns = p->request.changed_ns;
+	guest_words_look(&copy->words, p->page.generation, 0, read_ns, &p->request);
 	if (p->request.changed_ns != changed_ns)
 		p->poll_interval_ns = PAGES_POLL_MIN_NS;
-	else
-		p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
-	return is_news(view, before, pvs_request_urgency(&p->request, now_ns)) ? PAGES_REQUESTED
-	                                                                       : 0;
+	if (p->polled && is_news(view, before, pvs_request_urgency(&p->request, now_ns)))
+		found |= PAGES_REQUESTED;
+	return found;
+}
+
+/* One try: of a copy that is being written, the reader tells when it is whole. */
+static int take_copy(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                     uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	struct board_copy copy;
+
+	if (!board_take(pages->board, slot, &p->seen, &copy))
+		return 0;
+	/* the slot may have had another page when the copy was made */
+	if (copy.generation != p->page.generation || copy.index != p->page.index)
+		return 0;
+	if (copy.result < 0)
+		return lose(pages, slot, 0);
+	return take_words(pages, slot, &copy, view, now_ns);
+}
+
+static int poll_page(struct page_slot *p, const struct policy_view *view, uint64_t now_ns)
+{
+	enum pvsched_urgency now = pvs_request_urgency(&p->request, now_ns);
+
+	p->polls_total++;
+	p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
+	return is_news(view, now, now) ? PAGES_REQUESTED : 0;
 }
 
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
                uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
-	int found = 0;
+	int found;
 
 	timers_set(pages->timers, slot, NSEC_NEVER);
 	if (!is_present(p))
 		return 0;
+	if (board_lane_is_stuck(pages->board, p->page.lane, now_ns))
+		return lose(pages, slot, PAGES_STUCK);
+	found = take_copy(pages, slot, view, now_ns);
+	if (found & PAGES_LOST)
+		return found;
+	if (is_polled(p))
+		found |= poll_page(p, view, now_ns);
 	if (now_ns >= p->looked_ns + PAGES_LOOK_NS) {
-		found = look_for_hello(pages, slot, view, now_ns);
-		if (found & PAGES_LOST)
-			return found;
+		found |= judge_hello(pages, slot, view, now_ns);
 		look_for_faults(pages, slot, now_ns);
 		p->looked_ns = now_ns;
-		pages_publish(pages, slot, view, now_ns);
 	}
-	if (is_polled(p))
-		found |= poll_request(pages, slot, view, now_ns);
-	if (!(found & PAGES_LOST))
+	if (p->looked_ns == now_ns && p->status == PVSCHED_STATUS_ENABLED)
+		pages_publish(pages, slot, view, now_ns);
+	else
+		ask_for_copy(pages, slot);
+	plan(pages, slot, now_ns);
+	return found;
+}
+
+int pages_news(struct pages *pages, unsigned int slot, const struct policy_view *view,
+               uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+	bool was_polled = is_polled(p);
+	uint64_t interval_ns = p->poll_interval_ns;
+	int found;
+
+	if (!is_present(p))
+		return 0;
+	found = take_copy(pages, slot, view, now_ns);
+	/* a guest that has just said something is looked at again soon */
+	if (!(found & PAGES_LOST) &&
+	    (is_polled(p) != was_polled || p->poll_interval_ns < interval_ns))
 		plan(pages, slot, now_ns);
 	return found;
 }
@@ -369,6 +455,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	*ret = (struct pages_view){
 	        .present = is_present(p),
 	        .lost = p->lost,
+	        .stuck = p->stuck,
 	        .polled = p->polled,
 	        .status = p->status,
 	        .hello = p->hello,

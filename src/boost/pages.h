@@ -2,18 +2,19 @@
 #pragma once
 
 /*
- * The booster's part in guest pages: the hello, the guest's requests, the host's answers. The
- * tracer reads a page when its vCPU leaves the CPU. The booster reads it again for each decision.
- * It polls only pages that the tracer cannot read, and only while the vCPU is awake, since a guest
- * that sleeps writes nothing. Allocates at the start, never blocks, never logs.
+ * The booster's part in guest pages: the hello, the guest's requests, the host's answers. It never
+ * touches the memory of a guest. The tracer reads a page when its vCPU leaves the CPU. The reader
+ * (reader/board.h) copies a page when a look at it is due, and writes what its guest is to know.
+ * Only pages that the tracer cannot read are looked at often, and only while the vCPU is awake,
+ * since a guest that sleeps writes nothing. Allocates at the start, never blocks, never logs.
  */
 
 #include "boost/accounts.h"
 #include "guest/page.h"
+#include "reader/board.h"
 #include "util/base.h"
 
 struct pages;
-struct page_writer;
 
 /** The shortest time between two looks for a hello, each of which also publishes to the guest. */
 #define PAGES_LOOK_NS (100 * NSEC_PER_MSEC)
@@ -30,6 +31,7 @@ struct page_writer;
 struct pages_view {
 	bool present;
 	bool lost;   /* it cannot be read any more */
+	bool stuck;  /* lost, since the reader hangs in it */
 	bool polled; /* not read by the tracer */
 	enum pvsched_status status;
 	struct guest_hello hello;
@@ -41,9 +43,8 @@ struct pages_view {
 	uint32_t faults_total; /* of the tracer: the page was not resident */
 };
 
-/** For the slots below @n; @writer writes what is not mapped. NULL when memory is out. */
-struct pages *pages_new(unsigned int n, const struct accounts *accounts,
-                        struct page_writer *writer);
+/** For the slots below @n, by @board, which must outlive it. NULL when memory is out. */
+struct pages *pages_new(unsigned int n, const struct accounts *accounts, struct board *board);
 
 /** Takes NULL; returns NULL. */
 struct pages *pages_free(struct pages *pages);
@@ -52,7 +53,10 @@ struct pages *pages_free(struct pages *pages);
 void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *page, bool poll,
                uint64_t now_ns);
 
-/** Fills in what the guest says, as it is now. */
+/**
+ * Fills in what the guest says, as far as tracer and reader have seen it. Asks for another look at
+ * a page that the tracer does not read.
+ */
 void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
                  struct policy_facts *facts);
 
@@ -63,14 +67,22 @@ void pages_publish(struct pages *pages, unsigned int slot, const struct policy_v
 /** To be called when the tracer reports a switch-in of the vCPU. */
 void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 
-/* bits that pages_look() returns */
+/* bits that pages_look() and pages_news() return */
 #define PAGES_STATUS (1 << 0) /* the status has changed */
 #define PAGES_LOST   (1 << 1) /* the memory is gone */
 #define PAGES_REQUESTED                                                                            \
 	(1 << 2) /* by polling: a new request, or one that the policy wants to hear of */
+#define PAGES_STUCK (1 << 3) /* with PAGES_LOST: the reader hangs in it */
 
-/** Looks at the page of a slot that is due. Returns PAGES_* bits. */
+/**
+ * Does what is due for the page of a slot: has it looked at, and tells its guest news. What is
+ * found comes by pages_news(). Returns PAGES_* bits.
+ */
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
+               uint64_t now_ns);
+
+/** To be called when the reader has another copy of a slot's page. Returns PAGES_* bits. */
+int pages_news(struct pages *pages, unsigned int slot, const struct policy_view *view,
                uint64_t now_ns);
 
 /** When the next page is due; NSEC_NEVER: none ever is. */

@@ -61,6 +61,7 @@ int booster_setup_start(struct booster **ret, const struct booster_setup *setup)
 	struct booster_options options = {
 	        .accounts = setup->accounts,
 	        .ledger = setup->ledger,
+	        .board = setup->board,
 	        .boost = booster_setup_boost(setup->host),
 	        .caps = setup->host->caps,
 	        .holds = setup->holds,

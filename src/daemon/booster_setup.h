@@ -16,6 +16,7 @@ struct booster_setup {
 	const struct config_host *host;
 	const struct accounts *accounts;
 	struct ledger *ledger;
+	struct board *board;
 	struct tracer *tracer; /* NULL: there is none */
 	uint32_t holds;        /* of every vCPU, at first */
 };

@@ -2,65 +2,64 @@
 #pragma once
 
 /*
- * Looking for a domain's carrier, beginning and ending its region, beside the main thread: a QEMU
- * that holds its own memory map, or the lock of the file, can block any thread that reads the map
- * in /proc or writes to the file. Each job has a thread of its own; one that hangs costs that
- * domain its guest pages and nothing else.
+ * Has the reader look for domains' carriers, and begin and end their regions. One QEMU has one job
+ * at a time. A job that does not end within CARRIER_SEARCH_LIMIT_NS costs that domain its guest
+ * pages, and nothing else.
  */
 
-#include <sys/types.h>
 #include <systemd/sd-event.h>
 
-#include "guest/region.h"
-#include "model/domain.h"
+#include "daemon/reader_process.h"
 #include "util/base.h"
 
 struct carrier_search;
 
-/** Jobs that may be under way; more wait for their turn. */
-#define CARRIER_SEARCHES_MAX 4
+/** A little more than what the reader itself takes for stuck. */
+#define CARRIER_SEARCH_LIMIT_NS (BOARD_STUCK_NS + 200 * NSEC_PER_MSEC)
 
-/** An object, by what no two have in common. All zero: none. */
-struct carrier_object {
-	dev_t device;
-	ino_t inode;
-};
+/** Jobs that the reader has at a time; more wait for their turn. */
+#define CARRIER_SEARCHES_MAX 64
 
-/** What was found in one QEMU; the carrier is the receiver's. */
+/** What was found in one QEMU. */
 struct carrier_found {
 	struct thread_id qemu;
 	uint32_t n_pages;
-	struct carrier_object known; /* as it was asked for */
-	bool same;                   /* it is @known still: nothing was begun */
-	int result;                  /* of carrier_find(), or of guest_region_begin() */
-	struct carrier *carrier;     /* NULL unless result is 0 */
-	struct topology topology;
-	uint64_t generation; /* of the region, begun anew */
+	struct carrier_object known;   /* as it was asked for */
+	bool same;                     /* it is @known still: nothing was begun */
+	int result;                    /* 0; an enum carrier_problem; -errno */
+	struct reader_carrier carrier; /* if @result is 0 and not @same */
 };
 
-typedef void carrier_found_fn(void *userdata, const struct carrier_found *found);
+/** What it tells upwards. */
+struct carrier_search_news {
+	void (*found)(void *userdata, const struct carrier_found *found);
+	/** A job that hung has ended: one that gave CARRIER_NOT_TRIED may be tried again. */
+	void (*room)(void *userdata);
+	/** The reader is gone, with all carriers; what was begun is forgotten. */
+	void (*lost)(void *userdata);
+	void *userdata;
+};
 
-/** Results are given to @fn by the loop @event. Returns 0 and *ret, or -errno. */
-int carrier_search_new(struct carrier_search **ret, sd_event *event, carrier_found_fn *fn,
-                       void *userdata);
+/** Returns 0 and *ret, or -ENOMEM. */
+int carrier_search_new(struct carrier_search **ret, sd_event *event, struct reader_process *reader,
+                       const struct carrier_search_news *news);
 
 /**
  * Begins to look for the carrier of @qemu with room for @n_pages, and to begin its region; not if
- * it is @known (NULL: any is new). One QEMU has one job at a time: what waits is done once.
- * Returns 0, or -errno.
+ * it is @known (NULL: any is new). What waits for its turn is done once. Returns 0, or -ENOMEM.
  */
 int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
                          uint32_t n_pages, const struct carrier_object *known);
 
 /**
- * Ends the region that was begun as @generation in a carrier of @qemu, unless it has been begun
- * anew, and lets go of it; takes the carrier over, NULL too.
+ * Lets go of the carrier of @qemu whose region was begun as @generation, unless it has been begun
+ * anew. @ends: the region, too.
  */
 void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
-                        struct carrier *carrier, uint32_t n_pages, uint64_t generation);
+                        uint64_t generation, bool ends);
 
 /** Waits for jobs for CARRIER_SEARCH_END_MS at most, so that guests learn that no host is here. */
 #define CARRIER_SEARCH_END_MS 200
 
-/** Threads that still search are left behind, with what they use. Takes NULL; returns NULL. */
+/** Takes NULL; returns NULL. */
 struct carrier_search *carrier_search_free(struct carrier_search *search);

@@ -21,26 +21,16 @@
 struct entry {
 	struct carriers *carriers;             /* for the timer, as is... */
 	const struct inventory_domain *domain; /* ...this; NULL: none has this slot */
-	struct carrier *carrier;
+	bool held;                             /* the reader has its carrier: */
+	struct reader_carrier carrier;         /* this */
 	struct carrier_view view;
-	struct topology topology;
 	uint32_t wanted_pages;    /* that a search was begun for */
-	bool stale;               /* not to be read any more: reset, or being let go of */
-	bool search_due;          /* once the booster has let go of its pages */
+	bool stale;               /* its guest was reset, and it is to be begun anew */
+	struct thread_id stuck;   /* a job of this QEMU hung: none is begun any more; 0: none */
 	unsigned int looks_left;  /* whether it is there still, after a device came or went */
 	sd_event_source *again;   /* the next of them */
 	uint64_t log_ns;          /* of the last line about it */
 	unsigned int log_skipped; /* since then */
-};
-
-/* A carrier that the booster may still read. */
-struct retired {
-	struct retired *next;
-	struct carrier *carrier;
-	bool ends; /* its region, too */
-	struct thread_id qemu;
-	uint32_t n_pages;
-	uint64_t generation;
 };
 
 struct carriers {
@@ -48,7 +38,6 @@ struct carriers {
 	const struct inventory *inventory;
 	const struct config_host *host;
 	struct carrier_search *search;
-	struct retired *retired;
 	void (*changed)(void *userdata);
 	void *userdata;
 	struct entry of[PVS_DOMAINS_MAX]; /* by the domain's slot */
@@ -86,9 +75,9 @@ static struct entry *entry_of(struct carriers *carriers, const struct inventory_
 	return e;
 }
 
-static bool same_object(const struct carrier *a, const struct carrier *b)
+static bool same_object(const struct reader_carrier *a, const struct reader_carrier *b)
 {
-	return carrier_device(a) == carrier_device(b) && carrier_inode(a) == carrier_inode(b);
+	return a->object.device == b->object.device && a->object.inode == b->object.inode;
 }
 
 /* The next entry after @after, NULL at first, that has the same memory as @e. */
@@ -97,8 +86,8 @@ static struct entry *next_twin(struct carriers *carriers, const struct entry *e,
 {
 	struct entry *i = after ? after + 1 : carriers->of;
 
-	for (; e->carrier && i < carriers->of + PVS_DOMAINS_MAX; i++)
-		if (i != e && i->carrier && same_object(i->carrier, e->carrier))
+	for (; e->held && i < carriers->of + PVS_DOMAINS_MAX; i++)
+		if (i != e && i->held && same_object(&i->carrier, &e->carrier))
 			return i;
 	return NULL;
 }
@@ -122,70 +111,28 @@ static void unshare(struct carriers *carriers)
 	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++) {
 		struct entry *e = &carriers->of[i];
 
-		if (e->carrier && e->view.shared && !next_twin(carriers, e, NULL))
+		if (e->held && e->view.shared && !next_twin(carriers, e, NULL))
 			carriers_reset(carriers, e->domain);
 	}
 }
 
 /* ---- letting go ---- */
 
-static void retired_end(struct carriers *carriers, struct retired *old)
-{
-	if (old->ends)
-		carrier_search_end(carriers->search, &old->qemu, old->carrier, old->n_pages,
-		                   old->generation);
-	else
-		carrier_free(old->carrier);
-	free(old);
-}
-
-/* It is unmapped after the next pass, which takes its pages from the booster. */
-static void retire(struct carriers *carriers, struct entry *e, bool ends)
-{
-	struct retired *old = calloc(1, sizeof(*old));
-
-	e->stale = true;
-	if (old) {
-		*old = (struct retired){
-		        .next = carriers->retired,
-		        .carrier = e->carrier,
-		        .ends = ends,
-		        .qemu = e->domain->seen->qemu,
-		        .n_pages = e->view.n_pages,
-		        .generation = e->view.generation,
-		};
-		carriers->retired = old;
-	} /* else it stays mapped: what the booster reads must not go away */
-	e->carrier = NULL;
-	carriers->changed(carriers->userdata);
-}
-
 static void find(struct carriers *carriers, struct entry *e, bool again);
 
-void carriers_settle(struct carriers *carriers)
-{
-	struct retired *old;
-
-	while ((old = carriers->retired)) {
-		carriers->retired = old->next;
-		retired_end(carriers, old);
-	}
-	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++) {
-		struct entry *e = &carriers->of[i];
-
-		if (!e->search_due)
-			continue;
-		e->search_due = false;
-		find(carriers, e, true);
-	}
-}
-
+/*
+ * The reader may let go of it before the booster does: it does nothing for a page of a region that
+ * it does not have.
+ */
 static void drop(struct carriers *carriers, struct entry *e)
 {
-	if (!e->carrier)
+	if (!e->held)
 		return;
-	retire(carriers, e, !e->view.shared);
+	carrier_search_end(carriers->search, &e->domain->seen->qemu, e->carrier.generation,
+	                   !e->view.shared);
+	e->held = false;
 	e->view.shared = false;
+	carriers->changed(carriers->userdata);
 	unshare(carriers);
 }
 
@@ -198,14 +145,26 @@ void carriers_end(struct carriers *carriers, const struct inventory_domain *doma
 	*e = (struct entry){0};
 }
 
-void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain)
+static void note_stuck(struct entry *e)
+{
+	e->stuck = e->domain->seen->qemu;
+	e->view.error = 0;
+	e->view.problem = CARRIER_STUCK;
+	say(e, -1, LOG_WARNING, carrier_problem_text(CARRIER_STUCK));
+}
+
+void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain, bool stuck)
 {
 	struct entry *e = entry_of(carriers, domain);
 
-	if (!e->carrier)
+	if (!e->held)
 		return; /* another vCPU of it said so */
 	e->view.losses_total++;
 	drop(carriers, e);
+	if (stuck) {
+		note_stuck(e);
+		return;
+	}
 	e->view.problem = CARRIER_WRONG_SIZE;
 	say(e, -1, LOG_WARNING, "the memory was cut off: not used any more");
 }
@@ -217,10 +176,11 @@ static void find(struct carriers *carriers, struct entry *e, bool again)
 	const struct domain *seen = e->domain->seen;
 	size_t n = seen->n_vcpus;
 	uint32_t n_pages = n ? seen->vcpus[n - 1].index + 1 : 0;
-	struct carrier_object known;
 	bool keeps;
 	int r;
 
+	if (thread_id_equal(&e->stuck, &seen->qemu))
+		return;
 	if (carriers->host->guest_pages == CONFIG_GUEST_PAGES_OFF) {
 		drop(carriers, e);
 		return;
@@ -231,11 +191,9 @@ static void find(struct carriers *carriers, struct entry *e, bool again)
 	if (e->wanted_pages >= n_pages && !again)
 		return;
 	/* else a vCPU was plugged in: the region needs a page more; or the guest was reset */
-	keeps = e->carrier && !e->stale && e->wanted_pages >= n_pages;
-	if (keeps)
-		known = (struct carrier_object){carrier_device(e->carrier),
-		                                carrier_inode(e->carrier)};
-	r = carrier_search_begin(carriers->search, &seen->qemu, n_pages, keeps ? &known : NULL);
+	keeps = e->held && !e->stale && e->wanted_pages >= n_pages;
+	r = carrier_search_begin(carriers->search, &seen->qemu, n_pages,
+	                         keeps ? &e->carrier.object : NULL);
 	if (r < 0)
 		e->view.error = r;
 	else
@@ -253,15 +211,11 @@ void carriers_reset(struct carriers *carriers, const struct inventory_domain *do
 
 	/* without a carrier, too: a search that is under way may have begun the region before */
 	e->wanted_pages = 0;
-	if (!e->carrier) {
-		find(carriers, e, true);
-		return;
+	if (e->held) {
+		e->stale = true;
+		carriers->changed(carriers->userdata);
 	}
-	/* the search begins a new generation in the same pages, so the booster must not write there
-	 */
-	e->stale = true;
-	e->search_due = true;
-	carriers->changed(carriers->userdata);
+	find(carriers, e, true);
 }
 
 void carriers_device(struct carriers *carriers, const struct inventory_domain *domain)
@@ -297,20 +251,20 @@ static void look_again_later(struct carriers *carriers, struct entry *e)
 static void take(struct carriers *carriers, struct entry *e, const struct carrier_found *found)
 {
 	/* the same memory, begun anew: its region does not end */
-	if (e->carrier && found->carrier && same_object(e->carrier, found->carrier))
-		retire(carriers, e, false);
-	else
+	if (!e->held || found->result != 0 || !same_object(&e->carrier, &found->carrier))
 		drop(carriers, e);
 	e->view.error = MIN(found->result, 0);
 	e->view.problem = MAX(found->result, 0);
-	if (found->result > CARRIER_ABSENT)
+	if (found->result == CARRIER_STUCK)
+		note_stuck(e);
+	else if (found->result > CARRIER_ABSENT)
 		say(e, -1, LOG_WARNING, carrier_problem_text((enum carrier_problem)found->result));
-	if (!found->carrier)
+	if (found->result != 0)
 		return;
+	e->held = true;
 	e->carrier = found->carrier;
-	e->topology = found->topology;
 	e->view.n_pages = found->n_pages;
-	e->view.generation = found->generation;
+	e->view.generation = found->carrier.generation;
 	e->stale = false;
 	check_shared(carriers, e);
 	carriers->changed(carriers->userdata);
@@ -333,8 +287,9 @@ static void on_found(void *userdata, const struct carrier_found *found)
 	struct entry *e;
 
 	if (!domain || carriers->host->guest_pages == CONFIG_GUEST_PAGES_OFF) {
-		carrier_search_end(carriers->search, &found->qemu, found->carrier, found->n_pages,
-		                   found->generation);
+		if (found->result == 0 && !found->same)
+			carrier_search_end(carriers->search, &found->qemu,
+			                   found->carrier.generation, true);
 		return;
 	}
 	e = entry_of(carriers, domain);
@@ -343,26 +298,53 @@ static void on_found(void *userdata, const struct carrier_found *found)
 		return;
 	}
 	/* it could not be looked at: that says nothing of what is there */
-	if (found->known.inode && found->result < 0 && e->carrier)
+	if (found->known.inode && found->result < 0 && e->held)
 		return;
 	take(carriers, e, found);
 }
 
+/* A job that hung is over: the domains that were not looked at for it have their turn. */
+static void on_room(void *userdata)
+{
+	struct carriers *carriers = userdata;
+
+	for (const struct inventory_domain *d = carriers->inventory->domains; d; d = d->next)
+		if (carriers->of[d->slot].view.problem == CARRIER_NOT_TRIED)
+			carriers_find(carriers, d, true);
+}
+
+/* The reader is gone, and with it all that it held. The next one looks again. */
+static void on_lost(void *userdata)
+{
+	struct carriers *carriers = userdata;
+
+	for (const struct inventory_domain *d = carriers->inventory->domains; d; d = d->next) {
+		struct entry *e = entry_of(carriers, d);
+
+		e->held = false;
+		e->view.shared = false;
+		e->wanted_pages = 0;
+		carriers_find(carriers, d, true);
+	}
+	carriers->changed(carriers->userdata);
+}
+
 /* ---- for others ---- */
 
-int carriers_new(struct carriers **ret, sd_event *event, const struct inventory *inventory,
-                 void (*changed)(void *userdata), void *userdata)
+int carriers_new(struct carriers **ret, const struct carriers_options *options)
 {
 	struct carriers *carriers = calloc(1, sizeof(*carriers));
+	struct carrier_search_news news = {
+	        .found = on_found, .room = on_room, .lost = on_lost, .userdata = carriers};
 	int r;
 
 	if (!carriers)
 		return -ENOMEM;
-	carriers->event = event;
-	carriers->inventory = inventory;
-	carriers->changed = changed;
-	carriers->userdata = userdata;
-	r = carrier_search_new(&carriers->search, event, on_found, carriers);
+	carriers->event = options->event;
+	carriers->inventory = options->inventory;
+	carriers->changed = options->changed;
+	carriers->userdata = options->userdata;
+	r = carrier_search_new(&carriers->search, options->event, options->reader, &news);
 	if (r < 0) {
 		free(carriers);
 		return r;
@@ -375,7 +357,6 @@ struct carriers *carriers_free(struct carriers *carriers)
 {
 	if (!carriers)
 		return NULL;
-	carriers_settle(carriers);
 	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++)
 		sd_event_source_disable_unref(carriers->of[i].again);
 	carrier_search_free(carriers->search);
@@ -408,7 +389,7 @@ uint64_t carriers_usable(const struct carriers *carriers, const struct inventory
 	const struct entry *e = &carriers->of[domain->slot];
 
 	*ret_n_pages = e->view.n_pages;
-	return e->carrier && !e->view.shared && !e->stale ? e->view.generation : 0;
+	return e->held && !e->view.shared && !e->stale ? e->view.generation : 0;
 }
 
 struct guest_page carriers_page(const struct carriers *carriers,
@@ -416,7 +397,11 @@ struct guest_page carriers_page(const struct carriers *carriers,
 {
 	const struct entry *e = &carriers->of[domain->slot];
 
-	return guest_region_page(e->carrier, &e->topology, index, e->view.generation);
+	struct guest_page page = guest_region_page(e->carrier.address, &e->carrier.topology, index,
+	                                           e->carrier.generation);
+
+	page.lane = e->carrier.lane;
+	return page;
 }
 
 void carriers_read(const struct carriers *carriers, const struct inventory_domain *domain,
@@ -425,5 +410,5 @@ void carriers_read(const struct carriers *carriers, const struct inventory_domai
 	const struct entry *e = &carriers->of[domain->slot];
 
 	*ret = e->view;
-	ret->carrier = e->carrier;
+	ret->carrier = e->held ? &e->carrier : NULL;
 }

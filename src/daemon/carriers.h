@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "daemon/inventory.h"
+#include "daemon/reader_process.h"
 #include "guest/page.h"
 #include "guest/region.h"
 #include "util/base.h"
@@ -18,18 +19,25 @@ struct carriers;
 
 /** What is known of a domain's carrier. */
 struct carrier_view {
-	const struct carrier *carrier; /* NULL: @problem, or @error */
-	int problem;                   /* enum carrier_problem; 0: none, or not looked for */
-	int error;                     /* -errno of the look */
-	bool shared;                   /* another domain has the same: neither may use it */
+	const struct reader_carrier *carrier; /* NULL: @problem, or @error */
+	int problem;                          /* enum carrier_problem; 0: none, or not looked for */
+	int error;                            /* -errno of the look */
+	bool shared;                          /* another domain has the same: neither may use it */
 	uint32_t n_pages;
 	uint64_t generation;   /* that its region was begun as */
 	uint64_t losses_total; /* how often it was cut off while it was used */
 };
 
-/** @changed is called when pages came or went. Returns 0 and *ret, or -errno. */
-int carriers_new(struct carriers **ret, sd_event *event, const struct inventory *inventory,
-                 void (*changed)(void *userdata), void *userdata);
+struct carriers_options {
+	sd_event *event;
+	struct reader_process *reader;
+	const struct inventory *inventory;
+	void (*changed)(void *userdata); /* pages came or went */
+	void *userdata;
+};
+
+/** Returns 0 and *ret, or -errno. */
+int carriers_new(struct carriers **ret, const struct carriers_options *options);
 
 /** Waits for searches a little, see carrier_search_free(). Takes NULL; returns NULL. */
 struct carriers *carriers_free(struct carriers *carriers);
@@ -53,8 +61,8 @@ void carriers_end(struct carriers *carriers, const struct inventory_domain *doma
 void carriers_hello(struct carriers *carriers, const struct inventory_domain *domain,
                     const struct inventory_vcpu *vcpu, int status);
 
-/** The booster could not read a page any more. */
-void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain);
+/** A page cannot be read any more; @stuck: since the reader hangs in it. */
+void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain, bool stuck);
 
 /** Generation of the pages that a domain's vCPUs may use, and how many; 0: none. */
 uint64_t carriers_usable(const struct carriers *carriers, const struct inventory_domain *domain,
@@ -63,9 +71,6 @@ uint64_t carriers_usable(const struct carriers *carriers, const struct inventory
 /** The page of one vCPU of a domain whose pages may be used. */
 struct guest_page carriers_page(const struct carriers *carriers,
                                 const struct inventory_domain *domain, unsigned int index);
-
-/** After a pass: the booster has no page any more that the plan did not give. Unmaps these. */
-void carriers_settle(struct carriers *carriers);
 
 void carriers_read(const struct carriers *carriers, const struct inventory_domain *domain,
                    struct carrier_view *ret);

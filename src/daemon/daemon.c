@@ -13,6 +13,7 @@
 #include "daemon/cpu_caps.h"
 #include "daemon/engine.h"
 #include "daemon/note_handler.h"
+#include "daemon/reader_process.h"
 #include "daemon/requests.h"
 #include "daemon/softirq_threads.h"
 #include "daemon/startup.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct ledger *ledger;
 	struct state *state;
 	struct sched_boost boost; /* what the booster gives: fixed at its start */
+	struct reader_process *reader;
 	struct switches *switches;
 	struct guard *guard;
 	struct cgroup_cpu cgroup_cpu;
@@ -169,7 +171,18 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 
 /* ---- construction: steps, in the order in which the parts need each other ---- */
 
-/* What must be there before any other process or thread. */
+/* Before there is a lock or a ledger, and before any thread exists. */
+static int begin_reader(struct daemon *d)
+{
+	int r = reader_process_new(&d->reader);
+
+	if (r < 0)
+		snprintf(d->why, sizeof(d->why), "memory for the reader can't be had: %s",
+		         strerror(-r));
+	return r;
+}
+
+/* What must be there before any other process or thread but the reader. */
 static int begin_files(struct daemon *d)
 {
 	bool unclean = false;
@@ -228,6 +241,8 @@ static int begin_loop(struct daemon *d)
 		r = pass_new(&d->pass, d->event, make_pass, d);
 	if (r >= 0)
 		r = switches_attach(d->switches, d->event);
+	if (r >= 0)
+		r = reader_process_attach(d->reader, d->event);
 	return MIN(r, 0);
 }
 
@@ -288,6 +303,7 @@ static int begin_booster(struct daemon *d, uint32_t holds)
 	        .host = config_host(d->config),
 	        .accounts = &d->accounts,
 	        .ledger = d->ledger,
+	        .board = reader_process_board(d->reader),
 	        .tracer = d->tracer,
 	        .holds = holds,
 	};
@@ -308,6 +324,7 @@ static int begin_domains(struct daemon *d, uint32_t holds)
 	struct domains_options options = {
 	        .event = d->event,
 	        .pass = d->pass,
+	        .reader = d->reader,
 	        .cgroup = d->cgroup,
 	        .libvirt_uri = d->options.libvirt_uri,
 	        .override_ended = on_override_ended,
@@ -405,8 +422,10 @@ static int begin_work(struct daemon *d)
 static int construct(struct daemon *d)
 {
 	uint32_t holds;
-	int r = begin_files(d);
+	int r = begin_reader(d);
 
+	if (r == 0)
+		r = begin_files(d);
 	if (r == 0)
 		r = begin_guard(d);
 	if (r == 0)
@@ -484,6 +503,7 @@ struct daemon *daemon_free(struct daemon *d)
 	note_handler_free(d->notes);
 	booster_stop(d->booster);
 	domains_free(d->domains);
+	reader_process_free(d->reader);
 	guard_free(d->guard);
 	switches_free(d->switches);
 	engine_free(d->engine);

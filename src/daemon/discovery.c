@@ -21,6 +21,7 @@
 struct discovery {
 	sd_event *event;
 	const char *libvirt_uri;
+	struct cmdline_reader cmdlines;
 	struct discovery_news news;
 	struct virt_source *virt; /* NULL: it does not run */
 	sd_event_source *virt_io;
@@ -30,16 +31,16 @@ struct discovery {
 	char virt_why[256];
 };
 
-int discovery_new(struct discovery **ret, sd_event *event, const char *libvirt_uri,
-                  const struct discovery_news *news)
+int discovery_new(struct discovery **ret, const struct discovery_options *options)
 {
 	struct discovery *discovery = calloc(1, sizeof(*discovery));
 
 	if (!discovery)
 		return -ENOMEM;
-	discovery->event = event;
-	discovery->libvirt_uri = libvirt_uri;
-	discovery->news = *news;
+	discovery->event = options->event;
+	discovery->libvirt_uri = options->libvirt_uri;
+	discovery->cmdlines = options->cmdlines;
+	discovery->news = options->news;
 	*ret = discovery;
 	return 0;
 }
@@ -163,6 +164,7 @@ static int virt_start(struct discovery *discovery, bool hinted)
 	int r;
 
 	options.uri = discovery->libvirt_uri;
+	options.cmdlines = discovery->cmdlines;
 	options.rescan_ns = hinted ? RESCAN_WITH_HINTS_NS : RESCAN_ALONE_NS;
 	r = virt_source_new(&discovery->virt, &options);
 	if (r < 0)
@@ -211,6 +213,7 @@ static int processes_start(struct discovery *discovery, const struct config_host
 	unsigned int libvirt = discovery_rank(host, DOMAIN_SOURCE_LIBVIRT);
 	struct process_options options = {
 	        .hints = hinted,
+	        .cmdlines = discovery->cmdlines,
 	        .leave_libvirts = libvirt < discovery_rank(host, DOMAIN_SOURCE_PROCFS),
 	};
 	int r;

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "daemon/inventory.h"
 #include "util/base.h"
+#include "virt/cmdline.h"
 
 struct discovery;
 
@@ -22,9 +23,15 @@ struct discovery_news {
 	void *userdata;
 };
 
-/** @libvirt_uri NULL: the system's. Starts nothing. Returns 0 and *ret, or -ENOMEM. */
-int discovery_new(struct discovery **ret, sd_event *event, const char *libvirt_uri,
-                  const struct discovery_news *news);
+struct discovery_options {
+	sd_event *event;
+	const char *libvirt_uri; /* NULL: the system's */
+	struct cmdline_reader cmdlines;
+	struct discovery_news news;
+};
+
+/** Starts nothing. Returns 0 and *ret, or -ENOMEM. */
+int discovery_new(struct discovery **ret, const struct discovery_options *options);
 
 /** Takes NULL; returns NULL. */
 struct discovery *discovery_free(struct discovery *discovery);

@@ -167,7 +167,19 @@ static int construct(struct domains *domains, const struct domains_options *opti
 {
 	struct lifecycle_news lives = {
 	        .died = on_died, .migrated = on_migrated, .userdata = domains};
-	struct discovery_news finds = {.seen = on_seen, .gone = on_gone, .userdata = domains};
+	struct discovery_options finds = {
+	        .event = options->event,
+	        .libvirt_uri = options->libvirt_uri,
+	        .cmdlines = reader_process_cmdlines(options->reader),
+	        .news = {.seen = on_seen, .gone = on_gone, .userdata = domains},
+	};
+	struct carriers_options carriers = {
+	        .event = options->event,
+	        .reader = options->reader,
+	        .inventory = &domains->inventory,
+	        .changed = on_carriers_changed,
+	        .userdata = domains,
+	};
 	struct hints_news hints = {
 	        .named = on_thread_named, .lost = on_hints_lost, .userdata = domains};
 	int r;
@@ -178,11 +190,9 @@ static int construct(struct domains *domains, const struct domains_options *opti
 	if (r == 0)
 		r = lifecycle_new(&domains->lifecycle, options->event, &lives);
 	if (r == 0)
-		r = carriers_new(&domains->carriers, options->event, &domains->inventory,
-		                 on_carriers_changed, domains);
+		r = carriers_new(&domains->carriers, &carriers);
 	if (r == 0)
-		r = discovery_new(&domains->discovery, options->event, options->libvirt_uri,
-		                  &finds);
+		r = discovery_new(&domains->discovery, &finds);
 	if (r == 0)
 		r = hints_new(&domains->hints, options->event, &hints);
 	return r;

@@ -169,7 +169,5 @@ int engine_run(struct engine *engine, const struct plan_switches *switches)
 		log_error("out of memory: policies are as they were; tried again in a second");
 		return r;
 	}
-	/* the booster has no page any more that is not planned */
-	carriers_settle(engine->domains->carriers);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "daemon/options.h"
 #include "daemon/runtime_lock.h"
 #include "daemon/usable_config.h"
+#include "reader/reader.h"
 #include "util/log.h"
 
 /* Exit statuses: 0, 1 failed, 2 usage; see pvschedd(8). */
@@ -80,6 +81,8 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
+	if (argc > 0 && strcmp(argv[0], READER_NAME) == 0)
+		return reader_main();
 	if (options_parse(argc, argv, &options) < 0)
 		return EXIT_USAGE;
 	if (options.verbose)

@@ -43,9 +43,10 @@ void report_carrier(const struct carriers *carriers, const struct inventory_doma
 	report_integer(report, "losses_total", (int64_t)c->losses_total);
 	if (!c->carrier)
 		return;
-	cJSON_AddStringToObject(report, "kind", carrier_kind_name(carrier_kind(c->carrier)));
-	cJSON_AddBoolToObject(report, "sealed", carrier_sealed(c->carrier));
-	report_integer(report, "size", (int64_t)carrier_size(c->carrier));
+	cJSON_AddStringToObject(report, "kind",
+	                        carrier_kind_name((enum carrier_kind)c->carrier->kind));
+	cJSON_AddBoolToObject(report, "sealed", c->carrier->sealed);
+	report_integer(report, "size", (int64_t)c->carrier->size);
 	report_integer(report, "pages", (int64_t)c->n_pages);
 	report_hex(report, "generation", c->generation);
 }

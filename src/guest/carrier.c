@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -15,7 +14,7 @@
 
 /*
  * The descriptor shares its file offset and its flags with QEMU's. So it may be used only for
- * pread(), pwrite(), mmap(), fstat() and reads of flags and seals. A read(), write() or lseek()
+ * pread(), pwrite(), fstat() and reads of flags and seals. A read(), write() or lseek()
  * would move QEMU's offset, and QEMU moves ours.
  */
 struct carrier {
@@ -25,7 +24,7 @@ struct carrier {
 	ino_t inode;
 	uint64_t size;
 	uint64_t address;
-	void *memory; /* NULL: not mapped */
+	bool sealed;
 };
 
 /** Checks the kind of file; asks the filesystem only after the type is known. */
@@ -72,29 +71,10 @@ static int check_size(enum carrier_kind kind, uint64_t size, uint64_t expected, 
 	return n_pages <= size / PVSCHED_PAGE_SIZE - 1 ? 0 : CARRIER_WRONG_SIZE;
 }
 
-/*
- * Locks the pages that are read: the owner of the memory could have them swapped out again and
- * again, and the booster must not wait for that.
- */
-static int map_memory(struct carrier *carrier, size_t n_pages)
-{
-	void *memory =
-	        mmap(NULL, carrier->size, PROT_READ | PROT_WRITE, MAP_SHARED, carrier->fd, 0);
-
-	if (memory == MAP_FAILED)
-		return errno == EPERM ? CARRIER_READ_ONLY : -errno;
-	carrier->memory = memory;
-	/* Without the right to lock, access is only slower under pressure: no failure. */
-	mlock(memory, (1 + n_pages) * PVSCHED_PAGE_SIZE);
-	/* The guardian is forked from the daemon and must not have this memory. */
-	return madvise(memory, carrier->size, MADV_DONTFORK) < 0 ? -errno : 0;
-}
-
 int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t address,
                  size_t n_pages, struct carrier **ret)
 {
 	CLEANUP(carrier_cleanup) struct carrier *carrier = calloc(1, sizeof(*carrier));
-	bool sealed = false;
 	struct stat st;
 	int r;
 
@@ -108,7 +88,7 @@ int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t add
 	r = check_file(fd);
 	if (r != 0)
 		return r;
-	r = check_access(fd, &sealed);
+	r = check_access(fd, &carrier->sealed);
 	if (r != 0)
 		return r;
 	/* After the seals: an earlier size could be one from before a truncation. */
@@ -118,8 +98,6 @@ int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t add
 	carrier->inode = st.st_ino;
 	carrier->size = (uint64_t)st.st_size;
 	r = check_size(kind, carrier->size, expected, n_pages);
-	if (r == 0 && sealed)
-		r = map_memory(carrier, n_pages);
 	if (r != 0)
 		return r;
 	*ret = STEAL(carrier, NULL);
@@ -130,8 +108,6 @@ struct carrier *carrier_free(struct carrier *carrier)
 {
 	if (!carrier)
 		return NULL;
-	if (carrier->memory)
-		munmap(carrier->memory, carrier->size);
 	close_fd(carrier->fd);
 	free(carrier);
 	return NULL;
@@ -180,17 +156,12 @@ uint64_t carrier_size(const struct carrier *carrier)
 
 bool carrier_sealed(const struct carrier *carrier)
 {
-	return carrier->memory;
+	return carrier->sealed;
 }
 
 uint64_t carrier_address(const struct carrier *carrier)
 {
 	return carrier->address;
-}
-
-void *carrier_memory(const struct carrier *carrier)
-{
-	return carrier->memory;
 }
 
 int carrier_fd(const struct carrier *carrier)

@@ -6,11 +6,12 @@
  * ivshmem device. It is found through the QEMU process, proven to be safe to touch, and opened.
  * There are two kinds:
  *
- * - a memfd of QEMU (`-object memory-backend-memfd,id=pvsched,...,share=on`, seal=on): sealed
- *   against shrinking, so it is mapped;
- * - libvirt's <shmem name='pvsched-...'> with role='master': a file in /dev/shm. It cannot be
- *   sealed, so it is never mapped. pread() and pwrite() read and write it: on a truncated file they
- *   fail, where a mapping would raise SIGBUS.
+ * - a memfd of QEMU (`-object memory-backend-memfd,id=pvsched,...,share=on`, seal=on), which QEMU
+ *   seals against shrinking;
+ * - libvirt's <shmem name='pvsched-...'> with role='master': a file in /dev/shm, without seals.
+ *
+ * Neither is ever mapped. On a truncated file pread() and pwrite() fail, where a mapping would
+ * raise SIGBUS. And a page fault waits for a QEMU that punches holes into the file, sealed or not.
  *
  * The contents of the memory are not trusted here; see guest/page.h.
  */
@@ -27,11 +28,7 @@ enum carrier_kind {
 	CARRIER_SHMEM,
 };
 
-/*
- * No huge pages: hugetlbfs has no pwrite(), so the memory would have to be mapped. But QEMU can
- * punch a hole, which no seal against shrinking forbids. The hole's page goes back to the host's
- * pool, and when that is empty, our next access is a SIGBUS.
- */
+/* No huge pages: hugetlbfs has no pwrite(), so the memory would have to be mapped. */
 
 /** Why a domain has no usable carrier: positive outcomes of carrier_find(). */
 enum carrier_problem {
@@ -43,6 +40,8 @@ enum carrier_problem {
 	CARRIER_READ_ONLY,   /* QEMU's descriptor, or a seal, forbids writing */
 	CARRIER_HUGE,        /* on hugetlbfs: see above */
 	CARRIER_CHANGED,     /* QEMU's descriptors changed while they were looked at */
+	CARRIER_STUCK,       /* a look at this QEMU, or a write to its memory, did not end */
+	CARRIER_NOT_TRIED,   /* too many looks at other QEMUs have not ended */
 	_CARRIER_PROBLEM_MAX,
 };
 
@@ -50,14 +49,14 @@ enum carrier_problem {
  * Finds the carrier of the QEMU process @pid and opens it. The caller checks the start time of @pid
  * before and after. The carrier must hold at least @n_pages vCPU pages. Reads
  * /proc/PID/{cmdline,maps,fd}. Takes the descriptor over with pidfd_getfd(), so that nothing is
- * ever opened by name. Never blocks, whatever the descriptors are. For memory that is mapped twice,
- * the address is the lower one.
+ * ever opened by name. For memory that is mapped twice, the address is the lower one.
  * Returns 0 and *ret; an enum carrier_problem; -errno: -EPERM where CAP_SYS_PTRACE or
  * CAP_DAC_READ_SEARCH is missing, -ESRCH without such a process, -E2BIG with more mappings or
  * descriptors than are looked at.
  *
- * It waits for no file, but like every reader of /proc it takes QEMU's mmap_lock (before Linux
- * 6.17). A hostile QEMU can hold that for long, so a thread that must not wait must not call this.
+ * May wait for as long as QEMU likes, even in the kernel without an answer to SIGKILL: like every
+ * reader of /proc it takes QEMU's mmap_lock (before Linux 6.17), and it closes a file that QEMU put
+ * in the carrier's place. So only a lane of the reader calls this, see reader/reader.h.
  */
 int carrier_find(pid_t pid, size_t n_pages, struct carrier **ret);
 
@@ -71,7 +70,7 @@ int carrier_find(pid_t pid, size_t n_pages, struct carrier **ret);
 int carrier_open(int fd, enum carrier_kind kind, uint64_t expected, uint64_t address,
                  size_t n_pages, struct carrier **ret);
 
-/** Unmaps and closes; the memory itself is left as it is. Takes NULL; returns NULL. */
+/** Closes it; the memory itself is left as it is. Takes NULL; returns NULL. */
 struct carrier *carrier_free(struct carrier *carrier);
 
 /** For CLEANUP(). */
@@ -86,14 +85,11 @@ ino_t carrier_inode(const struct carrier *carrier);
 /** Bytes of the object. */
 uint64_t carrier_size(const struct carrier *carrier);
 
-/** Sealed against shrinking, so mapped. */
+/** Sealed against shrinking. */
 bool carrier_sealed(const struct carrier *carrier);
 
 /** The address of its first byte in QEMU's address space; 0: not known. */
 uint64_t carrier_address(const struct carrier *carrier);
-
-/** The memory, readable and writable, carrier_size() bytes; NULL when it is not mapped. */
-void *carrier_memory(const struct carrier *carrier);
 
 /**
  * Its descriptor, which stays the carrier's. It shares offset and flags with QEMU's, so calls that
@@ -102,7 +98,7 @@ void *carrier_memory(const struct carrier *carrier);
 int carrier_fd(const struct carrier *carrier);
 
 /**
- * Copies @size bytes out of it, whether it is mapped or not.
+ * Copies @size bytes out of it.
  * Returns 0; -ENODATA when it has become shorter; -errno.
  */
 int carrier_read(const struct carrier *carrier, void *buffer, size_t size, uint64_t offset);
@@ -110,7 +106,6 @@ int carrier_read(const struct carrier *carrier, void *buffer, size_t size, uint6
 /**
  * Copies @size bytes into it. Use it, not pwrite(), which appends when QEMU has set O_APPEND on the
  * shared descriptor. It may wait for a QEMU that holds the file's lock with long calls of its own.
- * So a thread that must not wait must not call this.
  * Returns 0; -EINVAL beyond carrier_size(); -ENOSPC; -EPERM; -errno.
  */
 int carrier_write(const struct carrier *carrier, const void *buffer, size_t size, uint64_t offset);

@@ -20,7 +20,6 @@
 #include "guest/carrier.h"
 #include "guest/maps.h"
 #include "guest/objects.h"
-#include "guest/release.h"
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
@@ -205,19 +204,20 @@ static int find_descriptor(pid_t pid, struct search *search)
 	return search->regular ? 0 : CARRIER_NOT_REGULAR;
 }
 
-/** Gets the descriptor. If QEMU has replaced it meanwhile, the other file is closed with care. */
+/**
+ * Gets the descriptor. If QEMU has replaced it meanwhile, the close of the other file may never
+ * end: a FUSE file asks its server first, a socket may linger over unread data.
+ */
 static int take_descriptor(int pidfd, const struct search *search, int *ret)
 {
 	bool regular;
 	int fd;
 
-	if (release_pending() >= RELEASE_MAX)
-		return CARRIER_CHANGED;
 	fd = pidfd_getfd(pidfd, search->fd, 0);
 	if (fd < 0)
 		return errno == EBADF ? CARRIER_CHANGED : -errno;
 	if (is_inode(search, fd, "", AT_EMPTY_PATH, &regular) <= 0) {
-		release_fd(fd);
+		close_fd(fd);
 		return CARRIER_CHANGED;
 	}
 	*ret = fd;

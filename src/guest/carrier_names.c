@@ -32,6 +32,10 @@ const char *carrier_problem_name(enum carrier_problem problem)
 		return "huge-pages";
 	case CARRIER_CHANGED:
 		return "changed";
+	case CARRIER_STUCK:
+		return "stuck";
+	case CARRIER_NOT_TRIED:
+		return "not-tried";
 	case _CARRIER_PROBLEM_MAX:
 		break;
 	}
@@ -69,6 +73,14 @@ const char *carrier_problem_text(enum carrier_problem problem)
 	case CARRIER_CHANGED:
 		return "QEMU's descriptors changed during the check, which is repeated; if this "
 		       "message stays, QEMU may be compromised";
+	case CARRIER_STUCK:
+		return "a look at QEMU, or at its shared memory, did not end within 2 s, and is "
+		       "not repeated while this QEMU lives; other domains do not notice. If QEMU "
+		       "is not held up by a debugger or by storage that hangs, it may be "
+		       "compromised; stop the domain and start it again";
+	case CARRIER_NOT_TRIED:
+		return "looks at 4 other QEMUs have not ended, so no further QEMU is looked at; "
+		       "stop those domains, which `pvschedctl doctor` names as stuck";
 	case _CARRIER_PROBLEM_MAX:
 		break;
 	}

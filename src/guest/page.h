@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * One vCPU's page, as the host sees it. The guest's words are read once, each by itself, and judged
- * on the copy. What the host writes is never read back. No function here allocates, blocks or logs,
- * since the booster calls them.
+ * One vCPU's page, as the host sees it. The guest's words are read once, into a copy, and judged on
+ * that copy. What the host writes is never read back. What reads or writes a page may wait: the
+ * file is shared with a QEMU that is not trusted. What judges a copy never waits, since the booster
+ * calls it.
  */
 
 #include <sys/types.h>
@@ -12,17 +13,16 @@
 #include "core/request.h"
 #include "util/base.h"
 
-/** The location of the page, and what the host told its guest. */
+/** Where the page is, and what the host told its guest. */
 struct guest_page {
-	struct pvsched_page *memory; /* NULL: not mapped; use @fd */
-	int fd;                      /* -1: there is no page */
-	uint64_t offset;             /* of the page in @fd */
-	uint64_t address;            /* of the page in QEMU's address space; 0: not known */
-	uint64_t generation;         /* the guest's hello must hold it; never 0 */
-	uint32_t apic_id;            /* of the vCPU; PVSCHED_APIC_ID_NONE: any */
+	uint64_t generation; /* the guest's hello must hold it; 0: there is no page */
+	uint64_t address;    /* of the page in QEMU's address space; 0: not known */
+	uint32_t apic_id;    /* of the vCPU; PVSCHED_APIC_ID_NONE: any */
+	uint32_t lane;       /* of the reader, which has the region: see reader/board.h */
+	uint32_t index;      /* of the vCPU: its place among the pages of the region */
 };
 
-#define GUEST_PAGE_NULL ((struct guest_page){.fd = -1})
+#define GUEST_PAGE_NULL ((struct guest_page){.generation = 0})
 
 /** A copy of the guest's hello: what the guest says about itself. */
 struct guest_hello {
@@ -35,25 +35,18 @@ struct guest_hello {
 	uint32_t apic_id;
 	uint32_t cpu_index;
 	uint32_t agent_generation;
+	uint32_t reserved;
 };
 
-/** Reads the hello. Returns 0, or -errno when the memory is gone (-EIO: shorter than before). */
-int guest_page_read_hello(const struct guest_page *page, struct guest_hello *ret);
-
-/** The host's answer to a hello; PVSCHED_STATUS_DISABLED if it is not of this generation. */
-enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
-                                      const struct guest_page *page);
-
-bool guest_hello_equal(const struct guest_hello *a, const struct guest_hello *b);
-
-/** Writes the answer, status last. Returns 0, or -errno. */
-int guest_page_answer(const struct guest_page *page, enum pvsched_status status);
-
-/** Clears the host's words and writes the generation. Returns 0, or -errno. */
-int guest_page_begin(const struct guest_page *page);
-
-/** Tells the guest that the host has left. Errors are ignored. */
-void guest_page_end(const struct guest_page *page);
+/** A copy of all that the guest writes. It has no padding, so copies can be compared as bytes. */
+struct guest_words {
+	struct guest_hello hello;
+	uint64_t request;
+	uint64_t expect;
+	uint64_t written_ns;
+	uint64_t task_intent;
+	uint64_t cs_state;
+};
 
 /** The host's words to the guest about its vCPU. */
 struct guest_snapshot {
@@ -67,17 +60,48 @@ struct guest_snapshot {
 	uint32_t host_flags;
 };
 
-/** Writes the snapshot. Returns 0, or -errno. */
-int guest_page_publish(const struct guest_page *page, const struct guest_snapshot *snapshot);
+/* ---- pure ---- */
+
+/** Takes the words out of a copy of the page's bytes, up to reserved6. */
+void guest_words_of(const struct pvsched_page *page, struct guest_words *ret);
+
+/** The host's answer to a hello; PVSCHED_STATUS_DISABLED if it is not of this generation. */
+enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
+                                      const struct guest_page *page);
+
+bool guest_hello_equal(const struct guest_hello *a, const struct guest_hello *b);
 
 /**
- * Reads the page and brings @request up to date.
- * @agent         the words of the guest's scheduler count, too
+ * Brings @request up to date by a copy of the page.
+ * @generation    that the guest must echo
  * @ran_since_ns  since when the vCPU runs, or last ran; 0: not known
- * Returns 0, or -errno with @request as it was.
+ * @read_ns       when the copy was made
  */
-int guest_page_read_request(const struct guest_page *page, bool agent, uint64_t ran_since_ns,
-                            uint64_t now_ns, struct pvs_request *request);
+void guest_words_look(const struct guest_words *words, uint64_t generation, uint64_t ran_since_ns,
+                      uint64_t read_ns, struct pvs_request *request);
+
+/* ---- file I/O: each may wait for as long as QEMU likes ---- */
+
+/** A page in a file. */
+struct guest_page_file {
+	int fd;
+	uint64_t offset; /* of the page */
+};
+
+/** Reads the guest's words. Returns 0; -EIO: the file is shorter than before; -errno. */
+int guest_page_read(const struct guest_page_file *file, struct guest_words *ret);
+
+/** Writes the answer, status last. Returns 0, or -errno. */
+int guest_page_answer(const struct guest_page_file *file, enum pvsched_status status);
+
+/** Clears the host's words and writes the generation. Returns 0, or -errno. */
+int guest_page_begin(const struct guest_page_file *file, uint64_t generation);
+
+/** Tells the guest that the host has left. Errors are ignored. */
+void guest_page_end(const struct guest_page_file *file);
+
+/** Writes the snapshot. Returns 0, or -errno. */
+int guest_page_publish(const struct guest_page_file *file, const struct guest_snapshot *snapshot);
 
 /** "enabled", "unknown-policy": as in JSON. For any value. */
 const char *guest_status_name(enum pvsched_status status);

@@ -17,31 +17,17 @@ static uint32_t apic_id(const struct topology *topology, uint32_t vcpu)
 #endif
 }
 
-static int write_at(const struct carrier *carrier, const void *from, size_t offset, size_t size)
-{
-	uint8_t *memory = carrier_memory(carrier);
-
-	if (memory) {
-		const uint32_t *words = from;
-
-		for (size_t i = 0; i < size / sizeof(*words); i++)
-			__atomic_store_n((uint32_t *)(void *)(memory + offset) + i, words[i],
-			                 __ATOMIC_RELAXED);
-		return 0;
-	}
-	return carrier_write(carrier, from, size, offset);
-}
-
-/* One store: a guest waits for it before it believes the rest. */
+/* One word: a guest waits for it before it believes the rest. */
 static int write_generation(const struct carrier *carrier, uint64_t generation)
 {
-	struct pvsched_region *memory = carrier_memory(carrier);
+	return carrier_write(carrier, &generation, sizeof(generation),
+	                     offsetof(struct pvsched_region, generation));
+}
 
-	if (!memory)
-		return write_at(carrier, &generation, offsetof(struct pvsched_region, generation),
-		                sizeof(generation));
-	__atomic_store_n(&memory->generation, generation, __ATOMIC_RELEASE);
-	return 0;
+struct guest_page_file guest_region_file(const struct carrier *carrier, uint32_t index)
+{
+	return (struct guest_page_file){carrier_fd(carrier),
+	                                (uint64_t)(1 + index) * PVSCHED_PAGE_SIZE};
 }
 
 static int write_header(const struct carrier *carrier, const struct topology *topology,
@@ -56,7 +42,7 @@ static int write_header(const struct carrier *carrier, const struct topology *to
 
 	for (uint32_t i = 0; i < PVSCHED_REGION_PAGES_MAX; i++)
 		header.apic_id[i] = i < n_vcpus ? apic_id(topology, i) : PVSCHED_APIC_ID_NONE;
-	return write_at(carrier, &header, 0, sizeof(header));
+	return carrier_write(carrier, &header, sizeof(header), 0);
 }
 
 static int random_generation(uint64_t *ret)
@@ -79,16 +65,15 @@ int guest_region_begin(const struct carrier *carrier, const struct topology *top
 	if (r == 0)
 		r = write_header(carrier, topology, n_vcpus);
 	for (uint32_t i = 0; r == 0 && i < n_vcpus; i++) {
-		struct guest_page page = guest_region_page(carrier, topology, i, *generation);
+		struct guest_page_file file = guest_region_file(carrier, i);
 
-		r = guest_page_begin(&page);
+		r = guest_page_begin(&file, *generation);
 	}
 	return r < 0 ? r : write_generation(carrier, *generation);
 }
 
 void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t generation)
 {
-	struct topology flat = TOPOLOGY_FLAT;
 	uint64_t now = 0;
 
 	if (carrier_read(carrier, &now, sizeof(now), offsetof(struct pvsched_region, generation)) <
@@ -97,25 +82,21 @@ void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t 
 		return;
 	write_generation(carrier, 0);
 	for (uint32_t i = 0; i < n_vcpus; i++) {
-		struct guest_page page = guest_region_page(carrier, &flat, i, 0);
+		struct guest_page_file file = guest_region_file(carrier, i);
 
-		guest_page_end(&page);
+		guest_page_end(&file);
 	}
 }
 
-struct guest_page guest_region_page(const struct carrier *carrier, const struct topology *topology,
+struct guest_page guest_region_page(uint64_t address, const struct topology *topology,
                                     uint32_t vcpu, uint64_t generation)
 {
 	uint64_t offset = (uint64_t)(1 + vcpu) * PVSCHED_PAGE_SIZE;
-	uint64_t address = carrier_address(carrier);
-	uint8_t *memory = carrier_memory(carrier);
 
 	return (struct guest_page){
-	        .memory = memory ? (struct pvsched_page *)(void *)(memory + offset) : NULL,
-	        .fd = carrier_fd(carrier),
-	        .offset = offset,
-	        .address = address ? address + offset : 0,
 	        .generation = generation,
+	        .address = address ? address + offset : 0,
 	        .apic_id = apic_id(topology, vcpu),
+	        .index = vcpu,
 	};
 }

@@ -21,6 +21,12 @@ int guest_region_begin(const struct carrier *carrier, const struct topology *top
  */
 void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t generation);
 
-/** The page of the vCPU with index @vcpu, in the region begun as @generation. */
-struct guest_page guest_region_page(const struct carrier *carrier, const struct topology *topology,
+/** The page of the vCPU with index @index, which the carrier has room for. */
+struct guest_page_file guest_region_file(const struct carrier *carrier, uint32_t index);
+
+/**
+ * The page of the vCPU with index @vcpu, in the region begun as @generation, which QEMU has at
+ * @address (0: not known). Its lane is the caller's to fill in.
+ */
+struct guest_page guest_region_page(uint64_t address, const struct topology *topology,
                                     uint32_t vcpu, uint64_t generation);

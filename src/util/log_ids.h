@@ -28,6 +28,9 @@
 /** Threads that an earlier run left boosted were unboosted at start. */
 #define LOG_ID_RECOVERED_AT_START "e02b24325c6a478bbe573fb9646155a3"
 
+/** The reader died; another one looks for guest pages anew. */
+#define LOG_ID_READER_LOST "9e41d7c26a5b4f0c8d3f61b7a2c05e94"
+
 /** A configuration was refused; the old one stays in force. */
 #define LOG_ID_CONFIG_REFUSED "2d0758cb557c4fe7aa7dfa9f54d7b4aa"
 

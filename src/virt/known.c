@@ -186,7 +186,7 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 	if (domain->source == DOMAIN_SOURCE_PROCFS && !domain->of_libvirt)
 		r = scan_process(now, domain, scan, notes);
 	else
-		r = threads_scan(now, scan->run_dir, scan->vhosts, notes);
+		r = threads_scan(now, scan->run_dir, scan->cmdlines, scan->vhosts, notes);
 	if (r < 0) {
 		domain_free(now);
 		return r;
@@ -204,7 +204,8 @@ static void look_closely(struct known_domain *domain, const struct known_scan *s
 	int r = scan_now(domain, scan, now_ns, &now, &notes);
 
 	if (r < 0) {
-		/* -ESRCH: it starts, ends or has ended; libvirt tells which. */
+		/* -ESRCH: it starts, ends or has ended; libvirt tells which. Else it cannot be
+		   looked at, and what is known of it stays. */
 		if (r == -ESRCH)
 			known_report_gone(domain, scan->queue);
 		plan_next(domain, scan, false, true, 0, now_ns);

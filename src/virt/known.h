@@ -10,6 +10,7 @@
 #include "model/domain.h"
 #include "util/base.h"
 #include "util/duty.h"
+#include "virt/cmdline.h"
 #include "virt/event_queue.h"
 #include "virt/process.h"
 #include "virt/vhost.h"
@@ -51,6 +52,7 @@ struct known_scan {
 	uint64_t rescan_ns;
 	struct vhost_table *vhosts;
 	struct event_queue *queue;
+	struct cmdline_cache *cmdlines;
 	const struct process_criteria *criteria; /* for DOMAIN_SOURCE_PROCFS */
 };
 

@@ -136,6 +136,7 @@ static int source_fill(struct virt_source *source, const struct virt_options *op
 	source->watch.keepalive_s =
 	        options->keepalive_s ? options->keepalive_s : KEEPALIVE_DEFAULT_S;
 	source->watch.rescan_ns = options->rescan_ns ? options->rescan_ns : RESCAN_DEFAULT_NS;
+	source->watch.cmdlines.reader = options->cmdlines;
 	source->watch.queue = source->thread.queue;
 	source->watch.status = &source->thread.status;
 	source->watch.wake_fd = source->thread.wake_fd;

@@ -16,6 +16,7 @@
  */
 
 #include "util/base.h"
+#include "virt/cmdline.h"
 #include "virt/event.h"
 
 struct virt_source;
@@ -24,7 +25,8 @@ struct virt_options {
 	const char *uri;     /* NULL: made from the daemon that runs */
 	const char *run_dir; /* NULL: "/run"; holds the daemons' pid files and libvirt/qemu/ */
 	uint64_t rescan_ns;  /* how often the threads of all domains are looked at; 0: 500 ms */
-	int keepalive_s;     /* of the connection, which ends after 3 lost answers; 0: 5 s */
+	struct cmdline_reader cmdlines; /* none: they are read directly */
+	int keepalive_s; /* of the connection, which ends after 3 lost answers; 0: 5 s */
 };
 
 #define VIRT_OPTIONS_NULL ((struct virt_options){0})

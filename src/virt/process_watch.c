@@ -20,6 +20,7 @@ enum {
 	VERDICT_KNOWN = 16, /* managed here */
 	VERDICT_LEFT,       /* libvirt's, and left to its source */
 	VERDICT_YOUNG,      /* it has no vCPU yet */
+	VERDICT_STUCK,      /* its command line cannot be read */
 };
 
 /**
@@ -119,16 +120,16 @@ static struct known_domain *make_domain(struct process_watch *watch, const struc
 }
 
 /** True if libvirt's own files say that the process runs one of its domains. */
-static bool is_libvirts(const struct process_watch *watch, const struct qemu_args *args,
+static bool is_libvirts(struct process_watch *watch, const struct qemu_args *args,
                         const struct thread_id *qemu)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+	struct qemu_query query = {watch->run_dir, args->name, args->uuid, &watch->cmdlines};
 	struct topology topology;
 	struct thread_id found;
 
 	return !args->is_vmid && args->name[0] && args->uuid[0] &&
-	       qemu_find(watch->run_dir, args->name, args->uuid, &found, &topology, &status) == 0 &&
-	       thread_id_equal(&found, qemu);
+	       qemu_find(&query, &found, &topology, &status) == 0 && thread_id_equal(&found, qemu);
 }
 
 /** Names a domain by its -name, else its uuid, else its PID. */
@@ -146,22 +147,22 @@ static void choose_name(struct known_domain *domain, const struct qemu_args *arg
 static int adopt(struct process_watch *watch, const struct process_evidence *process,
                  uint64_t now_ns)
 {
-	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
+	struct cmdline_facts facts;
 	struct known_domain *domain;
-	struct qemu_args args;
 	bool of_libvirt;
-	ssize_t size;
+	int r = cmdline_get(&watch->cmdlines, &process->id, &facts);
 
-	size = cmdline ? procfs_cmdline(process->id.tid, cmdline, PROCFS_CMDLINE_MAX) : -ENOMEM;
-	if (size < 0 || !thread_id_is_alive(&process->id))
+	if (r == -ETIMEDOUT)
+		return VERDICT_STUCK;
+	if (r < 0 || !thread_id_is_alive(&process->id))
 		return 0;
 	if (!process->claims && is_young(&process->id))
 		return VERDICT_YOUNG;
-	qemu_args_parse(cmdline, (size_t)size, &args);
-	of_libvirt = is_libvirts(watch, &args, &process->id);
+	cmdline_keep(&watch->cmdlines, &process->id, &facts);
+	of_libvirt = is_libvirts(watch, &facts.args, &process->id);
 	if (of_libvirt && watch->leave_libvirts)
 		return VERDICT_LEFT;
-	domain = make_domain(watch, &args, &process->id);
+	domain = make_domain(watch, &facts.args, &process->id);
 	if (!domain) {
 		if (!watch->too_many)
 			log_warning("process %d is ignored: no room for more than %d domains",
@@ -171,12 +172,12 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	}
 	domain->source = DOMAIN_SOURCE_PROCFS;
 	domain->qemu = process->id;
-	domain->max_vcpus = args.max_vcpus;
-	domain->topology = topology_of_cmdline(cmdline, (size_t)size);
+	domain->max_vcpus = facts.args.max_vcpus;
+	domain->topology = facts.topology;
 	domain->of_libvirt = of_libvirt;
 	domain->state = DOMAIN_RUNNING;
 	domain->causes |= VIRT_CAUSE_ENUMERATED;
-	choose_name(domain, &args);
+	choose_name(domain, &facts.args);
 	known_hint(domain, now_ns);
 	return VERDICT_KNOWN;
 }
@@ -208,13 +209,14 @@ static void look_at(struct process_watch *watch, struct process_entry *entry, ui
 /** Describes to people what was found. */
 static void describe(struct process_watch *watch)
 {
-	size_t i, left = 0, others = 0, forbidden = 0, n;
+	size_t i, left = 0, others = 0, forbidden = 0, stuck = 0, n;
 	char text[256];
 
 	for (i = 0; i < watch->list.n; i++) {
 		left += watch->list.entries[i].verdict == VERDICT_LEFT;
 		others += watch->list.entries[i].verdict == PROCESS_OF_OTHER_USER;
 		forbidden += watch->list.entries[i].verdict == PROCESS_FORBIDDEN;
+		stuck += watch->list.entries[i].verdict == VERDICT_STUCK;
 	}
 	n = (size_t)snprintf(text, sizeof(text), "QEMU processes: %zu", watch->known.n);
 	if (left)
@@ -225,9 +227,12 @@ static void describe(struct process_watch *watch)
 	if (forbidden)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
 		                      ", %zu not examined: that needs CAP_SYS_PTRACE", forbidden);
+	if (stuck)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      ", %zu left out: their command lines cannot be read", stuck);
 	if (watch->too_many)
 		snprintf(text + n, sizeof(text) - n, "; there are too many to examine them all");
-	source_status_set(watch->status, forbidden == 0 && !watch->too_many, text);
+	source_status_set(watch->status, forbidden == 0 && stuck == 0 && !watch->too_many, text);
 }
 
 /** True if no thread was started since the last look, so there is no new QEMU. */
@@ -273,8 +278,8 @@ static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 
 static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 {
-	struct known_scan scan = {watch->run_dir, watch->rescan_ns, &watch->vhosts, watch->queue,
-	                          &watch->criteria};
+	struct known_scan scan = {watch->run_dir, watch->rescan_ns, &watch->vhosts,
+	                          watch->queue,   &watch->cmdlines, &watch->criteria};
 	uint64_t next_ns = NSEC_NEVER;
 	bool lost = false;
 	size_t i;
@@ -353,5 +358,6 @@ void process_watch_finish(struct process_watch *watch)
 {
 	known_clear(&watch->known);
 	vhost_table_clear(&watch->vhosts);
+	cmdline_cache_clear(&watch->cmdlines);
 	process_list_clear(&watch->list);
 }

@@ -7,6 +7,7 @@
  */
 
 #include "util/base.h"
+#include "virt/cmdline.h"
 #include "virt/event_queue.h"
 #include "virt/known.h"
 #include "virt/process.h"
@@ -22,6 +23,7 @@ struct process_watch {
 	struct process_criteria criteria;
 	struct event_queue *queue;
 	struct source_status *status;
+	struct cmdline_cache cmdlines; /* its reader is given */
 
 	/* its own */
 	struct known_table known;

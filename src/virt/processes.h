@@ -16,6 +16,7 @@
  */
 
 #include "util/base.h"
+#include "virt/cmdline.h"
 #include "virt/event.h"
 #include "virt/process.h"
 
@@ -26,6 +27,7 @@ struct process_options {
 	bool hints;          /* process_source_hint() will be called for new threads */
 	bool leave_libvirts; /* leave libvirt's QEMUs to its source, unreported */
 	struct process_criteria criteria;
+	struct cmdline_reader cmdlines; /* none: they are read directly */
 };
 
 /** Starts the thread. Returns 0 and *ret, or -errno. */

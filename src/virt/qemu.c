@@ -9,19 +9,6 @@
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-bool qemu_cmdline_has_uuid(const char *cmdline, size_t size, const char *uuid)
-{
-	const char *at = cmdline, *end = cmdline + size, *argument;
-
-	while ((argument = procfs_next_argument(&at, end))) {
-		if (strcmp(argument, "-uuid") != 0)
-			continue;
-		argument = procfs_next_argument(&at, end);
-		return argument && strcmp(argument, uuid) == 0;
-	}
-	return false;
-}
-
 /** Makes the path of a file that libvirt keeps for a domain. */
 static int domain_file(char *path, const char *run_dir, const char *name, const char *suffix)
 {
@@ -50,24 +37,26 @@ static pid_t read_pid_file(const char *path)
 	return (pid_t)pid;
 }
 
-/** Fills *qemu if @pid runs for @uuid. Its start time must not change during the look. */
-static int verify(pid_t pid, const char *uuid, struct thread_id *qemu, struct topology *topology)
+/** Fills *qemu if @pid runs for the domain. Its start time must not change during the look. */
+static int verify(pid_t pid, const struct qemu_query *query, struct thread_id *qemu,
+                  struct topology *topology)
 {
-	CLEANUP(cleanup_free) char *cmdline = malloc(PROCFS_CMDLINE_MAX);
 	struct thread_id id = {.tid = pid};
-	ssize_t n;
+	struct cmdline_facts facts;
+	int r;
 
-	if (!cmdline)
-		return -ENOMEM;
 	if (procfs_start_ticks(pid, pid, &id.start_ticks) < 0)
 		return -ESRCH;
-	n = procfs_cmdline(pid, cmdline, PROCFS_CMDLINE_MAX);
-	if (n < 0 || !qemu_cmdline_has_uuid(cmdline, (size_t)n, uuid))
+	r = cmdline_get(query->cmdlines, &id, &facts);
+	if (r == -ETIMEDOUT || r == -EBUSY || r == -EAGAIN || r == -ENOMEM)
+		return r;
+	if (r < 0 || strcmp(facts.uuid_option, query->uuid) != 0)
 		return -ESRCH;
 	if (!thread_id_is_current(&id))
 		return -ESRCH;
+	cmdline_keep(query->cmdlines, &id, &facts);
 	*qemu = id;
-	*topology = topology_of_cmdline(cmdline, (size_t)n);
+	*topology = facts.topology;
 	return 0;
 }
 
@@ -85,20 +74,20 @@ static int read_status(const char *path, const char *uuid, struct status_file **
 	return 0;
 }
 
-int qemu_find(const char *run_dir, const char *name, const char *uuid, struct thread_id *qemu,
-              struct topology *topology, struct status_file **ret)
+int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct topology *topology,
+              struct status_file **ret)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
 	char path[PATH_MAX];
 	pid_t pid;
-	int r = domain_file(path, run_dir, name, ".xml");
+	int r = domain_file(path, query->run_dir, query->name, ".xml");
 
 	if (r < 0)
 		return r;
-	r = read_status(path, uuid, &status);
+	r = read_status(path, query->uuid, &status);
 	if (r < 0)
 		return r;
-	r = domain_file(path, run_dir, name, ".pid");
+	r = domain_file(path, query->run_dir, query->name, ".pid");
 	if (r < 0)
 		return r;
 	pid = read_pid_file(path);
@@ -109,7 +98,7 @@ int qemu_find(const char *run_dir, const char *name, const char *uuid, struct th
 	}
 	if (pid == 0)
 		return -ESRCH;
-	r = verify(pid, uuid, qemu, topology);
+	r = verify(pid, query, qemu, topology);
 	if (r < 0)
 		return r;
 	*ret = STEAL(status, NULL);

@@ -8,20 +8,25 @@
 
 #include "model/domain.h"
 #include "util/base.h"
+#include "virt/cmdline.h"
 #include "virt/status_file.h"
 
+/** Which process is looked for. */
+struct qemu_query {
+	const char *run_dir;     /* "/run" except in tests */
+	const char *name, *uuid; /* of the domain */
+	struct cmdline_cache *cmdlines;
+};
+
 /**
- * Finds the process of the domain @uuid. The status file and the pid file must agree, where both
- * can be read, and the process must have been started for that uuid.
- * @run_dir   "/run" except in tests
+ * Finds the process of a domain. The status file and the pid file must agree, where both can be
+ * read, and the process must have been started for the uuid.
  * @qemu      gets the process
  * @topology  gets what it was started with
  * @status    gets the status file, or NULL where it cannot be read
  * Returns 0; -ESRCH when no process of the domain can be found (it has just ended, or just
- * started); -EINVAL when the name cannot be a file name; -ENOMEM.
+ * started); -ETIMEDOUT, -EBUSY, -EAGAIN: see cmdline_get(); -EINVAL when the name cannot be a file
+ * name; -ENOMEM.
  */
-int qemu_find(const char *run_dir, const char *name, const char *uuid, struct thread_id *qemu,
-              struct topology *topology, struct status_file **status);
-
-/** True if an argument list (each argument ended by a NUL) holds "-uuid" followed by @uuid. */
-bool qemu_cmdline_has_uuid(const char *cmdline, size_t size, const char *uuid);
+int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct topology *topology,
+              struct status_file **status);

@@ -108,17 +108,17 @@ int threads_scan_process(struct domain *domain, const struct process_evidence *p
 	return r < 0 ? r : finish(domain, vhosts, notes);
 }
 
-int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_table *vhosts,
-                 unsigned int *notes)
+int threads_scan(struct domain *domain, const char *run_dir, struct cmdline_cache *cmdlines,
+                 const struct vhost_table *vhosts, unsigned int *notes)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
 	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
+	struct qemu_query query = {run_dir, domain->name, domain->uuid, cmdlines};
 	size_t n;
 	int r;
 
 	*notes = 0;
-	r = qemu_find(run_dir, domain->name, domain->uuid, &domain->qemu, &domain->topology,
-	              &status);
+	r = qemu_find(&query, &domain->qemu, &domain->topology, &status);
 	if (r < 0)
 		return r;
 	r = sample_all(domain->qemu.tid, &samples, &n, notes);

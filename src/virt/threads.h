@@ -8,6 +8,7 @@
 
 #include "model/domain.h"
 #include "util/base.h"
+#include "virt/cmdline.h"
 #include "virt/mapping.h"
 #include "virt/vhost.h"
 
@@ -17,13 +18,14 @@
 /**
  * Fills qemu, vcpus and helpers of @domain from its uuid and name; its arrays must be empty.
  * @run_dir  "/run" except in tests
+ * @cmdlines of the calling thread
  * @vhosts   kernel threads, see vhost.h; may be empty
  * @notes    gets bits of enum mapping_note
  * Returns 0; -ESRCH when its QEMU is not there (yet, or any more); -EINVAL for a name that libvirt
- * could not have a file for; -ENOMEM.
+ * could not have a file for; -ETIMEDOUT, -EBUSY, -EAGAIN: see cmdline_get(); -ENOMEM.
  */
-int threads_scan(struct domain *domain, const char *run_dir, const struct vhost_table *vhosts,
-                 unsigned int *notes);
+int threads_scan(struct domain *domain, const char *run_dir, struct cmdline_cache *cmdlines,
+                 const struct vhost_table *vhosts, unsigned int *notes);
 
 /**
  * The same for a process that libvirt does not vouch for: fills qemu, vcpus and helpers of @domain.

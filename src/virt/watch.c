@@ -129,6 +129,7 @@ void watch_finish(struct watch *watch)
 	connection_loop_remove(watch->wake_handle);
 	known_clear(&watch->known);
 	vhost_table_clear(&watch->vhosts);
+	cmdline_cache_clear(&watch->cmdlines);
 }
 
 void watch_hint(struct watch *watch, const char *uuid, uint64_t now_ns)
@@ -339,7 +340,8 @@ static void talk_to_libvirt(struct watch *watch, uint64_t now_ns)
 
 static uint64_t look_at_threads(struct watch *watch, uint64_t now_ns)
 {
-	struct known_scan scan = {watch->run_dir, watch->rescan_ns, &watch->vhosts, watch->queue};
+	struct known_scan scan = {watch->run_dir, watch->rescan_ns, &watch->vhosts, watch->queue,
+	                          &watch->cmdlines};
 	uint64_t next_ns = NSEC_NEVER;
 	size_t i;
 

@@ -7,6 +7,7 @@
  */
 
 #include "util/base.h"
+#include "virt/cmdline.h"
 #include "virt/connection.h"
 #include "virt/event_queue.h"
 #include "virt/known.h"
@@ -20,7 +21,8 @@ struct watch {
 	uint64_t rescan_ns;
 	struct event_queue *queue;
 	struct source_status *status;
-	int wake_fd; /* ends a wait of the loop */
+	int wake_fd;                   /* ends a wait of the loop */
+	struct cmdline_cache cmdlines; /* its reader is given */
 
 	/* its own */
 	struct connection_ops ops;

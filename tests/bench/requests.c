@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "copier.h"
 #include "stack.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -47,6 +48,8 @@ struct sample {
 struct bench {
 	struct stack stack;
 	struct guest_page page;
+	struct pvsched_page *memory; /* of the page */
+	struct guest_page_file file;
 	unsigned int cycles;
 	bool poll;
 	int cpu;
@@ -123,7 +126,7 @@ static void sample_add(struct bench *b, enum kind kind, uint64_t delay_ns)
 static bool become_urgent(struct bench *b)
 {
 	const struct pvs_vcpu_account *account = b->stack.accounts.vcpus;
-	struct pvsched_page *page = b->page.memory;
+	struct pvsched_page *page = b->memory;
 	uint64_t boosts = __atomic_load_n(&page->boosts, __ATOMIC_ACQUIRE);
 	uint64_t written_ns = say(page, true), applied_ns, out_ns;
 	struct patience patience = {0};
@@ -149,7 +152,7 @@ static bool was_unboosted(struct bench *b, uint64_t *unboosted_ns)
 	/* published after it, so that what the page tells is of this, too */
 	while ((*unboosted_ns = __atomic_load_n(&account->unboosted_at_ns, __ATOMIC_ACQUIRE)) <
 	               __atomic_load_n(&account->boosted_at_ns, __ATOMIC_ACQUIRE) ||
-	       __atomic_load_n(&b->page.memory->published_ns, __ATOMIC_ACQUIRE) < *unboosted_ns)
+	       __atomic_load_n(&b->memory->published_ns, __ATOMIC_ACQUIRE) < *unboosted_ns)
 		if (!is_patient(&patience))
 			return false;
 	return true;
@@ -158,7 +161,7 @@ static bool was_unboosted(struct bench *b, uint64_t *unboosted_ns)
 /* Unboosted for want of tokens is not what is measured: the page tells it apart. */
 static void become_ordinary(struct bench *b, uint64_t throttles)
 {
-	struct pvsched_page *page = b->page.memory;
+	struct pvsched_page *page = b->memory;
 	uint64_t released_ns = say(page, false), unboosted_ns;
 
 	if (was_unboosted(b, &unboosted_ns)) {
@@ -179,7 +182,7 @@ static void cycles_run(struct bench *b)
 
 	for (unsigned int i = 0; i < b->cycles && !atomic_load(&b->stop); i++) {
 		uint64_t span_ns = (uint64_t)rand_r(&seed) % ORDINARY_SPAN_NS;
-		uint64_t throttles = b->page.memory->throttles;
+		uint64_t throttles = b->memory->throttles;
 
 		work_until(clock_now_ns() + ORDINARY_MIN_NS + span_ns);
 		if (!become_urgent(b)) {
@@ -205,8 +208,8 @@ static void *vcpu_main(void *userdata)
 	struct bench *b = userdata;
 
 	pin(b);
-	say_hello(b->page.memory);
-	say(b->page.memory, false);
+	say_hello(b->memory);
+	say(b->memory, false);
 	atomic_store(&b->tid, (int)syscall(SYS_gettid));
 	while (!atomic_load(&b->go) && !atomic_load(&b->stop))
 		;
@@ -237,22 +240,21 @@ static int page_make(struct bench *b)
 	memory = mmap(NULL, PVSCHED_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return fail("memory for the page", errno);
+	b->memory = memory;
+	b->file = (struct guest_page_file){fd, 0};
 	b->page = (struct guest_page){
-	        .memory = memory,
-	        .fd = fd,
 	        .address = (uint64_t)(uintptr_t)memory,
 	        .generation = GENERATION,
 	        .apic_id = PVSCHED_APIC_ID_NONE,
 	};
-	return guest_page_begin(&b->page) < 0 ? fail("the page", EIO) : 0;
+	return guest_page_begin(&b->file, GENERATION) < 0 ? fail("the page", EIO) : 0;
 }
 
 /* The booster looks for a hello ten times a second. */
 static int negotiate(struct bench *b)
 {
 	for (int i = 0; i < NEGOTIATE_MS / 10; i++) {
-		if (__atomic_load_n(&b->page.memory->status, __ATOMIC_ACQUIRE) ==
-		    PVSCHED_STATUS_ENABLED)
+		if (__atomic_load_n(&b->memory->status, __ATOMIC_ACQUIRE) == PVSCHED_STATUS_ENABLED)
 			return 0;
 		usleep(10000);
 	}
@@ -266,6 +268,8 @@ static int host_begin(struct bench *b, const char *ledger, pid_t tid)
 	if (stack_open(&b->stack, ledger) < 0 || stack_trace(&b->stack) < 0 ||
 	    stack_start(&b->stack, NULL) < 0 || stack_add(&b->stack, 0, 0, tid, &latency) < 0)
 		return -1;
+	if (copier_start(b->stack.board, &b->file) < 0)
+		return fail("no thread reads the page", EAGAIN);
 	if (booster_set_page(b->stack.booster, 0, &b->page, b->poll) < 0)
 		return fail("the booster does not take the page", EINVAL);
 	return negotiate(b);
@@ -285,7 +289,7 @@ static int failure_tell(struct bench *b)
 	        policy_reason_name(vcpu.view.reason), guest_urgency_name(vcpu.page.urgency),
 	        vcpu.page.polled ? ", polled" : "", vcpu.view.boosts_total, vcpu.view.yields_total,
 	        vcpu.view.throttles_total, account->boosted_at_ns, account->unboosted_at_ns,
-	        b->page.memory->published_ns);
+	        b->memory->published_ns);
 	return -1;
 }
 

@@ -25,6 +25,9 @@ int stack_open(struct stack *stack, const char *ledger_path)
 	stack->caps = HOST_CAPS_INIT;
 	stack->wait = BOOSTER_WAIT_DEFAULT;
 	stack->ledger_path = ledger_path;
+	r = board_new(&stack->board);
+	if (r < 0)
+		return failed("memory for pages", r);
 	r = ledger_open(ledger_path, &stack->ledger);
 	if (r < 0)
 		return failed("the ledger cannot be opened", r);
@@ -110,6 +113,7 @@ int stack_start(struct stack *stack, const struct booster_source *source)
 	struct booster_options options = {
 	        .accounts = &stack->accounts,
 	        .ledger = stack->ledger,
+	        .board = stack->board,
 	        .boost = {SCHED_FIFO, STACK_PRIORITY},
 	        .caps = stack->caps,
 	        .wait = stack->wait,

@@ -20,6 +20,7 @@ struct stack {
 	struct guardian *guardian;
 	struct tracer *tracer;
 	struct standing *standing; /* with the tracer alone */
+	struct board *board;
 	struct booster *booster;
 	struct accounts accounts; /* the tracer's, or the caller's own */
 	struct host_caps caps;    /* to be set before stack_start() */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "duty.h"
+#include "copier.h"
 #include "stack.h"
 #include "stamp.h"
 #include "util/cleanup.h"
@@ -39,7 +40,8 @@ struct options {
 	struct duty duty;
 	uint64_t for_ns, warm_ns;
 	struct spinners spinners;
-	struct guest_page page;  /* of the variant requests */
+	struct guest_page page; /* of the variant requests */
+	struct guest_page_file page_file;
 	uint64_t burst_ns;       /* in place of the profile's; 0: that */
 	uint32_t quota_permille; /* of one CPU, that holds for its group; 0: none */
 };
@@ -96,9 +98,8 @@ static int page_make(struct options *o, struct guest_page *ret)
 	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (page == MAP_FAILED || mlock(page, sizeof(*page)) < 0)
 		return fail("memory for the page");
+	o->page_file = (struct guest_page_file){fd, 0};
 	*ret = (struct guest_page){
-	        .memory = page,
-	        .fd = fd,
 	        .address = (uint64_t)(uintptr_t)page,
 	        .generation = GENERATION,
 	        .apic_id = PVSCHED_APIC_ID_NONE,
@@ -176,6 +177,8 @@ static int variant_apply(const struct options *o, pid_t pid, struct stack *stack
 	if (strcmp(o->variant, "requests") == 0) {
 		int r = profile_set(o, pid, &latency, stack);
 
+		if (r == 0)
+			r = copier_start(stack->board, &o->page_file);
 		return r == 0 ? booster_set_page(stack->booster, 0, &o->page, false) : r;
 	}
 	if (strcmp(o->variant, "interactive") == 0)

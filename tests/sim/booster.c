@@ -252,11 +252,44 @@ static bool step(struct host *host, const struct host_work *work)
 	return true;
 }
 
+/* The reader's turn: it copies what is asked for in no time. What it writes no guest here reads. */
+static void copy_pages(struct host *host)
+{
+	unsigned int from = 0, slot;
+	struct board_ask ask;
+
+	while (board_next_ask(host->board, 0, &from, &slot, &ask)) {
+		struct board_copy copy = {.generation = ask.generation,
+		                          .index = ask.index,
+		                          .writes = ask.writes,
+		                          .read_ns = host->world->now_ns};
+
+		guest_words_of(&host->world->threads[slot].guest->page, &copy.words);
+		board_put(host->board, slot, &copy);
+	}
+}
+
+static bool page_work(struct host *host, unsigned int slot, int found, struct host_work *ret)
+{
+	struct pages_view page;
+
+	if (!found) {
+		cost_event(host, slot);
+		return false;
+	}
+	pages_read(host->pages, slot, host->world->now_ns, &page);
+	*ret = (struct host_work){.slot = slot,
+	                          .event = page.urgency == PVSCHED_URGENCY_URGENT
+	                                           ? POLICY_EVENT_URGENT
+	                                           : POLICY_EVENT_ORDINARY};
+	return true;
+}
+
 /* A page is due: is there a hello in it, or, where the tracer does not read it, another urgency? */
 static bool look_at_page(struct host *host, unsigned int slot, struct host_work *ret)
 {
-	uint64_t now = host->world->now_ns;
-	struct pages_view page;
+	const struct policy_view *view = policy_view(host->policy, slot);
+	int found;
 
 	if (cost_unheard_until_ns(host, slot)) {
 		pages_put_off(host->pages, slot, cost_unheard_until_ns(host, slot));
@@ -264,16 +297,31 @@ static bool look_at_page(struct host *host, unsigned int slot, struct host_work 
 		return false;
 	}
 	let_speak(host, slot);
-	if (!pages_look(host->pages, slot, policy_view(host->policy, slot), now)) {
-		cost_event(host, slot);
-		return false;
+	found = pages_look(host->pages, slot, view, host->world->now_ns);
+	copy_pages(host);
+	found |= pages_news(host->pages, slot, view, host->world->now_ns);
+	return page_work(host, slot, found, ret);
+}
+
+/* News of pages that were asked for beside a decision. */
+static bool take_page_news(struct host *host, struct host_work *ret)
+{
+	unsigned int from = 0;
+	int slot;
+
+	copy_pages(host);
+	while ((slot = board_next_news(host->board, &from)) >= 0) {
+		unsigned int s = (unsigned int)slot;
+		int found = 0;
+
+		/* those of a domain that is unheard stay where they are */
+		if (!cost_unheard_until_ns(host, s))
+			found = pages_news(host->pages, s, policy_view(host->policy, s),
+			                   host->world->now_ns);
+		if (page_work(host, s, found, ret))
+			return true;
 	}
-	pages_read(host->pages, slot, now, &page);
-	*ret = (struct host_work){.slot = slot,
-	                          .event = page.urgency == PVSCHED_URGENCY_URGENT
-	                                           ? POLICY_EVENT_URGENT
-	                                           : POLICY_EVENT_ORDINARY};
-	return true;
+	return false;
 }
 
 /* Something to do now; false when there is nothing. */
@@ -287,6 +335,8 @@ static bool next_work(struct host *host, struct host_work *ret)
 		*ret = host->work[--host->n_work];
 		return true;
 	}
+	if (take_page_news(host, ret))
+		return true;
 	due = policy_due(host->policy, host->world->now_ns);
 	*ret = (struct host_work){.slot = (unsigned int)due, .event = POLICY_EVENT_LOOK};
 	if (due >= 0)

@@ -11,7 +11,6 @@ static void add_page(struct host *host, unsigned int slot, bool polls)
 {
 	struct thread *t = &host->world->threads[slot];
 	struct guest_page page = {
-	        .memory = &t->guest->page,
 	        .address = (uint64_t)(uintptr_t)&t->guest->page,
 	        .generation = GUEST_GENERATION,
 	        .apic_id = PVSCHED_APIC_ID_NONE,
@@ -124,7 +123,9 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	make_tables(host);
 	account_set_sheets(&host->accounts, HOST_SHEET_LIMIT_NS);
 	host->policy = policy_new(MAX(n_vcpus, 1U), &options->caps);
-	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts, NULL);
+	if (board_new(&host->board) < 0)
+		abort();
+	host->pages = pages_new(MAX(n_vcpus, 1U), &host->accounts, host->board);
 	host->attention = attention_new(host->n_domains, options->caps.booster_permille);
 	if (!host->policy || !host->pages || !host->attention)
 		abort();
@@ -144,6 +145,7 @@ struct host *host_free(struct host *host)
 	policy_free(host->policy);
 	attention_free(host->attention);
 	pages_free(host->pages);
+	board_free(host->board);
 	free(host->vcpus);
 	free(host->domains);
 	free(host->cpus);

@@ -91,6 +91,7 @@ struct host {
 
 	/* the booster */
 	struct policy *policy;
+	struct board *board;
 	struct pages *pages;
 	uint64_t wake_ns, wake_generation; /* when it looks next */
 	struct host_work work[2 * PVS_VCPUS_MAX];

@@ -126,7 +126,7 @@ int booster_set_page(struct booster *booster, unsigned int slot, const struct gu
                      bool poll)
 {
 	(void)booster;
-	call("page %u %s%s", slot, page->fd < 0 ? "none" : "given", poll ? " polled" : "");
+	call("page %u %s%s", slot, page->generation == 0 ? "none" : "given", poll ? " polled" : "");
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static struct guest_page page_of(void *userdata, const struct inventory_domain *
 	(void)userdata;
 	(void)domain;
 	(void)index;
-	return (struct guest_page){.fd = 1};
+	return (struct guest_page){.generation = 1};
 }
 
 /* Every vCPU gets this, until a test says otherwise. */

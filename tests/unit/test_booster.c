@@ -28,6 +28,7 @@ static const struct accounts accounts = {
 
 struct scene {
 	struct ledger *ledger;
+	struct board *board;
 	struct booster *booster;
 	int fd;           /* tells once that there are events */
 	int done_fd;      /* the CALLS-th call since then was made */
@@ -75,6 +76,8 @@ static void begin(struct scene *scene, enum booster_wait wait, unsigned int left
 	unlink(path);
 	CHECK_INT(ledger_open(path, &scene->ledger), 0);
 	options.ledger = scene->ledger;
+	CHECK_INT(board_new(&scene->board), 0);
+	options.board = scene->board;
 	options.source.fd = scene->fd;
 	r = booster_start(&scene->booster, &options);
 	CHECK(r == 0 || r == BOOSTER_NOT_REALTIME);
@@ -85,6 +88,7 @@ static void begin(struct scene *scene, enum booster_wait wait, unsigned int left
 static void end(struct scene *scene)
 {
 	CHECK(!booster_stop(scene->booster));
+	board_free(scene->board);
 	ledger_close(scene->ledger);
 	unlink(path);
 	close(scene->fd);

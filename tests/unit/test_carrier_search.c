@@ -1,114 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Jobs beside the main thread: one at a time for each QEMU, and none lost. */
+/* Jobs for the reader: one at a time for each QEMU, none lost, none waited for without end. */
 #include "daemon/carrier_search.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <unistd.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
 
-#include "guest/region.h"
 #include "test.h"
-#include "util/procfs.h"
+#include "util/clock.h"
 
-#define QEMUS_MAX 8
+/* ---- in place of the reader ---- */
 
-/* In place of a carrier and its region: what was done to it. */
-struct carrier {
-	pid_t qemu;
-};
+static struct reader_news news;
+static struct reader_request sent[1000];
+static unsigned int n_sent, n_distrusted, room = 1000;
+static pid_t works_for;
+static struct reader_reply *late_reply; /* comes when it is asked for */
 
-static atomic_int looking[QEMUS_MAX], looked[QEMUS_MAX], begun, ended, most_at_once;
-static atomic_bool hangs[QEMUS_MAX];
-static atomic_int living;
-
-int carrier_find(pid_t pid, size_t n_pages, struct carrier **ret)
+int reader_process_send(struct reader_process *reader, const struct reader_request *request)
 {
-	int now = atomic_fetch_add(&looking[pid], 1) + 1;
-
-	(void)n_pages;
-	if (now > atomic_load(&most_at_once))
-		atomic_store(&most_at_once, now);
-	while (atomic_load(&hangs[pid]))
-		usleep(100);
-	atomic_fetch_add(&looked[pid], 1);
-	atomic_fetch_sub(&looking[pid], 1);
-	*ret = calloc(1, sizeof(**ret));
-	CHECK(*ret);
-	(*ret)->qemu = pid;
-	atomic_fetch_add(&living, 1);
+	(void)reader;
+	if (n_sent == room)
+		return -EAGAIN;
+	sent[n_sent++] = *request;
 	return 0;
 }
 
-struct carrier *carrier_free(struct carrier *carrier)
+void reader_process_report_to(struct reader_process *reader, const struct reader_news *n)
 {
-	if (carrier)
-		atomic_fetch_sub(&living, 1);
-	free(carrier);
+	(void)reader;
+	news = n ? *n : (struct reader_news){.userdata = NULL};
+}
+
+int reader_process_fd(const struct reader_process *reader)
+{
+	(void)reader;
+	return -1;
+}
+
+void reader_process_receive(struct reader_process *reader)
+{
+	const struct reader_reply *reply = late_reply;
+
+	(void)reader;
+	late_reply = NULL;
+	if (reply)
+		news.replied(news.userdata, reply);
+}
+
+void reader_process_distrust(struct reader_process *reader)
+{
+	(void)reader;
+	n_distrusted++;
+	news.lost(news.userdata);
+	news.renewed(news.userdata);
+}
+
+struct board *reader_process_board(const struct reader_process *reader)
+{
+	(void)reader;
 	return NULL;
 }
 
-dev_t carrier_device(const struct carrier *carrier)
+bool board_works_for(const struct board *board, const struct thread_id *qemu)
 {
-	(void)carrier;
-	return 1;
+	(void)board;
+	return qemu->tid == works_for;
 }
 
-ino_t carrier_inode(const struct carrier *carrier)
-{
-	return (ino_t)carrier->qemu;
-}
-
-uint64_t carrier_address(const struct carrier *carrier)
-{
-	(void)carrier;
-	return 0;
-}
-
-int guest_region_begin(const struct carrier *carrier, const struct topology *topology,
-                       uint32_t n_vcpus, uint64_t *generation)
-{
-	(void)carrier;
-	(void)topology;
-	(void)n_vcpus;
-	*generation = (uint64_t)atomic_fetch_add(&begun, 1) + 1;
-	return 0;
-}
-
-void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t generation)
-{
-	(void)carrier;
-	(void)n_vcpus;
-	CHECK(generation != 0);
-	atomic_fetch_add(&ended, 1);
-}
-
-struct topology topology_of_cmdline(const char *cmdline, size_t size)
-{
-	(void)cmdline;
-	(void)size;
-	return TOPOLOGY_FLAT;
-}
-
-bool thread_id_is_current(const struct thread_id *id)
-{
-	return id->start_ticks == 7;
-}
-
-ssize_t procfs_cmdline(pid_t pid, char *buffer, size_t size)
-{
-	(void)pid;
-	(void)buffer;
-	(void)size;
-	return 0;
-}
-
-/* ---- */
+/* ---- the scene ---- */
 
 struct scene {
 	sd_event *event;
 	struct carrier_search *search;
-	int n_found;
+	unsigned int n_found, n_room, n_lost;
 	struct carrier_found last;
 };
 
@@ -117,34 +82,37 @@ static void on_found(void *userdata, const struct carrier_found *found)
 	struct scene *scene = userdata;
 
 	scene->n_found++;
-	carrier_free(scene->last.carrier);
 	scene->last = *found;
+}
+
+static void on_room(void *userdata)
+{
+	((struct scene *)userdata)->n_room++;
+}
+
+static void on_lost(void *userdata)
+{
+	((struct scene *)userdata)->n_lost++;
 }
 
 static void open_scene(struct scene *scene)
 {
+	struct carrier_search_news tell = {
+	        .found = on_found, .room = on_room, .lost = on_lost, .userdata = scene};
+
 	*scene = (struct scene){0};
-	atomic_store(&begun, 0);
-	atomic_store(&ended, 0);
-	atomic_store(&most_at_once, 0);
-	for (size_t i = 0; i < QEMUS_MAX; i++)
-		atomic_store(&looked[i], 0);
+	n_sent = n_distrusted = 0;
+	room = 1000;
+	works_for = 0;
 	CHECK_INT(sd_event_new(&scene->event), 0);
-	CHECK_INT(carrier_search_new(&scene->search, scene->event, on_found, scene), 0);
+	CHECK_INT(carrier_search_new(&scene->search, scene->event, NULL, &tell), 0);
 }
 
 static void close_scene(struct scene *scene)
 {
 	carrier_search_free(scene->search);
+	CHECK(!news.replied);
 	sd_event_unref(scene->event);
-	carrier_free(scene->last.carrier);
-	CHECK_INT(atomic_load(&living), 0);
-}
-
-static void wait_for(struct scene *scene, int n_found)
-{
-	while (scene->n_found < n_found)
-		CHECK(sd_event_run(scene->event, 10000000) > 0);
 }
 
 static int begin(struct scene *scene, pid_t qemu, uint32_t n_pages,
@@ -155,44 +123,58 @@ static int begin(struct scene *scene, pid_t qemu, uint32_t n_pages,
 	return carrier_search_begin(scene->search, &id, n_pages, known);
 }
 
-/* While one look hangs, others of that QEMU become one; those of other QEMUs go on. */
+static struct reader_reply reply_to(const struct reader_request *request, int result)
+{
+	struct reader_reply reply;
+
+	memset(&reply, 0, sizeof(reply));
+	reply.id = request->id;
+	reply.qemu = request->qemu;
+	reply.job = request->job;
+	reply.result = result;
+	reply.carrier.generation = 100 + request->id;
+	return reply;
+}
+
+/* The reader answers the request that was sent as number @i. */
+static void answer(unsigned int i, int result)
+{
+	struct reader_reply reply = reply_to(&sent[i], result);
+
+	news.replied(news.userdata, &reply);
+}
+
+static void wait_for(struct scene *scene, const unsigned int *count, unsigned int n)
+{
+	while (*count < n)
+		CHECK(sd_event_run(scene->event, 10000000) > 0);
+}
+
+/* ---- */
+
+/* While one look is under way, others of that QEMU become one; those of other QEMUs go on. */
 static void test_one_at_a_time(void)
 {
 	struct scene scene;
 
 	open_scene(&scene);
-	atomic_store(&hangs[1], true);
 	for (uint32_t i = 1; i <= 100; i++)
 		CHECK_INT(begin(&scene, 1, i, NULL), 0);
-	for (pid_t i = 2; i < QEMUS_MAX; i++)
+	for (pid_t i = 2; i < 8; i++)
 		CHECK_INT(begin(&scene, i, 1, NULL), 0);
-	wait_for(&scene, QEMUS_MAX - 2);
-	CHECK_INT(atomic_load(&looked[1]), 0);
-	atomic_store(&hangs[1], false);
-	wait_for(&scene, QEMUS_MAX);
-	CHECK_INT(atomic_load(&looked[1]), 2);
-	CHECK_INT(atomic_load(&most_at_once), 1);
+	CHECK_INT(n_sent, 7);
+	for (unsigned int i = 1; i < 7; i++)
+		answer(i, 0);
+	CHECK_INT(scene.n_found, 6);
+	CHECK_INT(n_sent, 7);
+	answer(0, 0);
+	CHECK_INT(n_sent, 8);
+	answer(7, 0);
+	CHECK_INT(scene.n_found, 8);
 	/* the last result is of the last order, and of the generation that stands there */
 	CHECK_INT(scene.last.qemu.tid, 1);
-	CHECK_INT((int)scene.last.n_pages, 100);
-	CHECK_U64(scene.last.generation, (uint64_t)atomic_load(&begun));
-	close_scene(&scene);
-}
-
-static void test_same_object_is_left_alone(void)
-{
-	const struct carrier_object known = {1, 3}, other = {1, 4};
-	struct scene scene;
-
-	open_scene(&scene);
-	CHECK_INT(begin(&scene, 3, 1, &known), 0);
-	wait_for(&scene, 1);
-	CHECK(scene.last.same && !scene.last.carrier);
-	CHECK_INT(atomic_load(&begun), 0);
-	CHECK_INT(begin(&scene, 3, 1, &other), 0);
-	wait_for(&scene, 2);
-	CHECK(!scene.last.same && scene.last.carrier);
-	CHECK_INT(atomic_load(&begun), 1);
+	CHECK_INT(scene.last.n_pages, 100);
+	CHECK_U64(scene.last.carrier.generation, 100 + sent[7].id);
 	close_scene(&scene);
 }
 
@@ -203,14 +185,14 @@ static void test_anew_wins(void)
 	struct scene scene;
 
 	open_scene(&scene);
-	atomic_store(&hangs[3], true);
 	CHECK_INT(begin(&scene, 3, 1, &known), 0);
 	CHECK_INT(begin(&scene, 3, 1, &known), 0);
 	CHECK_INT(begin(&scene, 3, 1, NULL), 0);
 	CHECK_INT(begin(&scene, 3, 1, &known), 0);
-	atomic_store(&hangs[3], false);
-	wait_for(&scene, 2);
-	CHECK_INT(atomic_load(&begun), 1);
+	CHECK_U64(sent[0].known.inode, 3);
+	answer(0, 0);
+	CHECK_INT(n_sent, 2);
+	CHECK_U64(sent[1].known.inode, 0);
 	close_scene(&scene);
 }
 
@@ -222,16 +204,118 @@ static void test_end_and_begin(void)
 
 	open_scene(&scene);
 	CHECK_INT(begin(&scene, 5, 1, NULL), 0);
-	wait_for(&scene, 1);
-	carrier_search_end(scene.search, &id, scene.last.carrier, 1, scene.last.generation);
-	scene.last.carrier = NULL;
+	answer(0, 0);
+	carrier_search_end(scene.search, &id, 9, true);
 	CHECK_INT(begin(&scene, 5, 1, NULL), 0);
-	wait_for(&scene, 2);
-	CHECK_INT(atomic_load(&ended), 1);
-	CHECK_INT(atomic_load(&begun), 2);
+	CHECK_INT(n_sent, 2);
+	CHECK(sent[1].job == READER_DROP && sent[1].generation == 9 && sent[1].ends);
+	answer(1, 0);
+	CHECK(n_sent == 3 && sent[2].job == READER_FIND);
 	close_scene(&scene);
 }
 
-TEST_MAIN({"one_at_a_time", test_one_at_a_time},
-          {"same_object_is_left_alone", test_same_object_is_left_alone},
-          {"anew_wins", test_anew_wins}, {"end_and_begin", test_end_and_begin})
+static void test_results(void)
+{
+	struct scene scene;
+
+	open_scene(&scene);
+	for (pid_t i = 1; i <= 4; i++)
+		CHECK_INT(begin(&scene, i, 1, NULL), 0);
+	answer(0, -ETIMEDOUT);
+	CHECK_INT(scene.last.result, CARRIER_STUCK);
+	answer(1, -EBUSY);
+	CHECK_INT(scene.last.result, CARRIER_NOT_TRIED);
+	answer(2, -EPERM);
+	CHECK_INT(scene.last.result, -EPERM);
+	/* an answer to another question is none */
+	sent[3].qemu.tid = 9;
+	answer(3, 0);
+	CHECK_INT(scene.last.result, -EBADMSG);
+	CHECK_INT(scene.last.qemu.tid, 4);
+	CHECK_INT(scene.n_room, 0);
+	/* no question at all: what was found is not wanted, and its lane is free again */
+	answer(3, 0);
+	CHECK_INT(scene.n_found, 4);
+	CHECK_INT(scene.n_room, 1);
+	CHECK(sent[4].job == READER_DROP && sent[4].ends);
+	close_scene(&scene);
+}
+
+/* A job that hangs is given up after the limit; others are answered meanwhile. */
+static void test_the_limit(void)
+{
+	struct scene scene;
+	uint64_t begun_ns = clock_now_ns();
+
+	open_scene(&scene);
+	works_for = 1;
+	CHECK_INT(begin(&scene, 1, 1, NULL), 0);
+	CHECK_INT(begin(&scene, 2, 1, NULL), 0);
+	answer(1, CARRIER_ABSENT);
+	CHECK_INT(scene.n_found, 1);
+	wait_for(&scene, &scene.n_found, 2);
+	CHECK(clock_now_ns() - begun_ns >= CARRIER_SEARCH_LIMIT_NS);
+	CHECK_INT(scene.last.qemu.tid, 1);
+	CHECK_INT(scene.last.result, CARRIER_STUCK);
+	CHECK_INT(n_distrusted, 0);
+	close_scene(&scene);
+}
+
+/* One that was answered in the last moment is not given up. */
+static void test_just_in_time(void)
+{
+	struct reader_reply reply;
+	struct scene scene;
+
+	open_scene(&scene);
+	works_for = 1;
+	CHECK_INT(begin(&scene, 1, 1, NULL), 0);
+	reply = reply_to(&sent[0], 0);
+	late_reply = &reply;
+	wait_for(&scene, &scene.n_found, 1);
+	CHECK_INT(scene.last.result, 0);
+	CHECK_INT(n_distrusted, 0);
+	close_scene(&scene);
+}
+
+/* A job that was not begun is no fault of its QEMU: the reader does not work. */
+static void test_a_reader_that_does_not_work(void)
+{
+	struct scene scene;
+
+	open_scene(&scene);
+	CHECK_INT(begin(&scene, 1, 1, NULL), 0);
+	wait_for(&scene, &n_distrusted, 1);
+	CHECK_INT(scene.n_lost, 1);
+	CHECK_INT(scene.n_found, 0);
+	close_scene(&scene);
+}
+
+/* Without room, or a reader, jobs wait for it. */
+static void test_they_wait_for_a_reader(void)
+{
+	struct scene scene;
+
+	open_scene(&scene);
+	room = 0;
+	CHECK_INT(begin(&scene, 1, 1, NULL), 0);
+	CHECK_INT(begin(&scene, 2, 1, NULL), 0);
+	CHECK_INT(n_sent, 0);
+	room = 1000;
+	news.renewed(news.userdata);
+	CHECK_INT(n_sent, 2);
+	/* not all at once */
+	for (pid_t i = 3; i < 200; i++)
+		CHECK_INT(begin(&scene, i, 1, NULL), 0);
+	CHECK_INT(n_sent, CARRIER_SEARCHES_MAX);
+	for (unsigned int i = 0; i < 199; i++)
+		answer(i, CARRIER_ABSENT);
+	CHECK_INT(scene.n_found, 199);
+	close_scene(&scene);
+}
+
+TEST_MAIN({"one_at_a_time", test_one_at_a_time}, {"anew_wins", test_anew_wins},
+          {"end_and_begin", test_end_and_begin}, {"results", test_results},
+          {"the_limit", test_the_limit}, {"just_in_time", test_just_in_time},
+          {"a_reader_that_does_not_work", test_a_reader_that_does_not_work},
+          {"they_wait_for_a_reader", test_they_wait_for_a_reader})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The memory of guest pages: which domain may use it, and that nothing is unmapped that the booster
- * may still read. Searches are stand-ins: a test says what they find.
+ * The memory of guest pages: which domain may use it, and what becomes of one whose QEMU hangs.
+ * Searches are stand-ins: a test says what they find.
  */
 #include "daemon/carriers.h"
 
@@ -16,37 +16,14 @@
 #define WEB "01234567-89ab-cdef-0123-456789abcdef"
 #define DB  "11234567-89ab-cdef-0123-456789abcdef"
 
-struct carrier {
-	ino_t inode;
-};
-
 static struct inventory inventory;
 static struct carriers *carriers;
 static struct config_host host;
-static carrier_found_fn *found_fn;
-static void *found_userdata;
-static unsigned int n_begun, n_ended, n_freed, n_changed;
+static struct carrier_search_news search_news;
+static unsigned int n_begun, n_ended, n_dropped, n_changed;
 static bool last_known;
 
 /* ---- stand-ins ---- */
-
-dev_t carrier_device(const struct carrier *carrier)
-{
-	(void)carrier;
-	return 1;
-}
-
-ino_t carrier_inode(const struct carrier *carrier)
-{
-	return carrier->inode;
-}
-
-struct carrier *carrier_free(struct carrier *carrier)
-{
-	n_freed += carrier != NULL;
-	free(carrier);
-	return NULL;
-}
 
 const char *carrier_problem_text(enum carrier_problem problem)
 {
@@ -54,11 +31,11 @@ const char *carrier_problem_text(enum carrier_problem problem)
 	return "a problem";
 }
 
-struct guest_page guest_region_page(const struct carrier *carrier, const struct topology *topology,
-                                    unsigned int vcpu, uint64_t generation)
+struct guest_page guest_region_page(uint64_t address, const struct topology *topology,
+                                    uint32_t vcpu, uint64_t generation)
 {
 	(void)topology;
-	return (struct guest_page){.fd = (int)(carrier->inode + vcpu), .generation = generation};
+	return (struct guest_page){.address = address, .index = vcpu, .generation = generation};
 }
 
 const char *guest_status_name(enum pvsched_status status)
@@ -67,12 +44,12 @@ const char *guest_status_name(enum pvsched_status status)
 	return "a status";
 }
 
-int carrier_search_new(struct carrier_search **ret, sd_event *event, carrier_found_fn *fn,
-                       void *userdata)
+int carrier_search_new(struct carrier_search **ret, sd_event *event, struct reader_process *reader,
+                       const struct carrier_search_news *news)
 {
 	(void)event;
-	found_fn = fn;
-	found_userdata = userdata;
+	(void)reader;
+	search_news = *news;
 	*ret = (struct carrier_search *)&inventory;
 	return 0;
 }
@@ -89,14 +66,13 @@ int carrier_search_begin(struct carrier_search *search, const struct thread_id *
 }
 
 void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
-                        struct carrier *carrier, uint32_t n_pages, uint64_t generation)
+                        uint64_t generation, bool ends)
 {
 	(void)search;
 	(void)qemu;
-	(void)n_pages;
-	(void)generation;
-	n_ended += carrier != NULL;
-	free(carrier);
+	CHECK(generation != 0);
+	n_ended += ends;
+	n_dropped += !ends;
 }
 
 struct carrier_search *carrier_search_free(struct carrier_search *search)
@@ -133,21 +109,40 @@ static void begin(void)
 		inventory_clear(&inventory);
 	carriers_free(carriers);
 	inventory_init(&inventory, NULL, on_gone, NULL);
-	CHECK_INT(carriers_new(&carriers, NULL, &inventory, on_changed, NULL), 0);
+	CHECK_INT(carriers_new(&carriers, &(struct carriers_options){.inventory = &inventory,
+	                                                             .changed = on_changed}),
+	          0);
 	host.guest_pages = CONFIG_GUEST_PAGES_AUTO;
 	carriers_configure(carriers, &host);
-	n_begun = n_ended = n_freed = n_changed = n_logged = 0;
+	n_begun = n_ended = n_dropped = n_changed = n_logged = 0;
 }
 
 /* A search in the QEMU of a domain finds memory. */
 static void find(const struct inventory_domain *d, ino_t inode, uint64_t generation)
 {
 	struct carrier_found found = {
-	        .qemu = d->seen->qemu, .n_pages = 2, .generation = generation};
+	        .qemu = d->seen->qemu,
+	        .n_pages = 2,
+	        .carrier = {.object = {1, inode}, .generation = generation, .lane = 9},
+	};
 
-	found.carrier = calloc(1, sizeof(*found.carrier));
-	found.carrier->inode = inode;
-	found_fn(found_userdata, &found);
+	search_news.found(search_news.userdata, &found);
+}
+
+/* It finds a problem. */
+static void find_problem(const struct inventory_domain *d, int result)
+{
+	struct carrier_found found = {.qemu = d->seen->qemu, .n_pages = 2, .result = result};
+
+	search_news.found(search_news.userdata, &found);
+}
+
+static int problem_of(const struct inventory_domain *d)
+{
+	struct carrier_view view;
+
+	carriers_read(carriers, d, &view);
+	return view.problem;
 }
 
 static uint64_t usable(const struct inventory_domain *d)
@@ -171,7 +166,9 @@ static void test_found(void)
 	find(d, 50, 7);
 	CHECK_U64(usable(d), 7);
 	CHECK(n_changed > 0);
-	CHECK_INT(carriers_page(carriers, d, 1).fd, 51);
+	CHECK_INT(carriers_page(carriers, d, 1).index, 1);
+	CHECK_INT(carriers_page(carriers, d, 1).lane, 9);
+	CHECK_U64(carriers_page(carriers, d, 1).generation, 7);
 	carriers_read(carriers, d, &view);
 	CHECK(view.carrier);
 	CHECK_INT(view.n_pages, 2);
@@ -194,21 +191,16 @@ static void test_reset(void)
 	n_begun = 1;
 	carriers_reset(carriers, d);
 	CHECK_U64(usable(d), 0);
-	/* not before the booster has let go of the pages, in which a search begins a generation */
-	CHECK_INT(n_begun, 1);
-	carriers_settle(carriers);
 	CHECK_INT(n_begun, 2);
 	CHECK(!last_known);
 	find(d, 50, 8);
 	CHECK_U64(usable(d), 8);
-	/* the same memory, begun anew: it is let go of, and its region does not end */
-	carriers_settle(carriers);
-	CHECK_INT(n_freed, 1);
-	CHECK_INT(n_ended, 0);
+	/* the same memory, begun anew: its region does not end */
+	CHECK_INT(n_ended + n_dropped, 0);
 }
 
-/* What is let go of stays mapped until a pass has taken its pages from the booster. */
-static void test_unmapped_after_the_pass(void)
+/* Cut off, or gone with its domain: let go of, and the plan is told. */
+static void test_lost(void)
 {
 	struct inventory_domain *d;
 
@@ -216,17 +208,81 @@ static void test_unmapped_after_the_pass(void)
 	d = see(WEB, "web", 100);
 	find(d, 50, 7);
 	n_changed = 0;
-	carriers_lost(carriers, d);
+	carriers_lost(carriers, d, false);
+	carriers_lost(carriers, d, false); /* another vCPU says so, too */
 	CHECK_U64(usable(d), 0);
-	CHECK_INT(n_freed + n_ended, 0);
+	CHECK_INT(problem_of(d), CARRIER_WRONG_SIZE);
 	CHECK(n_changed > 0);
-	carriers_settle(carriers);
 	CHECK_INT(n_ended, 1);
 	find(d, 51, 8);
 	inventory_drop(&inventory, d);
-	CHECK_INT(n_ended, 1);
-	carriers_settle(carriers);
 	CHECK_INT(n_ended, 2);
+}
+
+/* A QEMU that hangs is said, and not looked at again while it lives. */
+static void test_stuck(void)
+{
+	struct inventory_domain *web, *db;
+
+	begin();
+	web = see(WEB, "web", 100);
+	db = see(DB, "db", 200);
+	find_problem(web, CARRIER_STUCK);
+	CHECK_INT(problem_of(web), CARRIER_STUCK);
+	CHECK_INT(n_logged, 1);
+	find(db, 50, 7);
+	carriers_lost(carriers, db, true); /* the booster found a page that does not answer */
+	CHECK_INT(problem_of(db), CARRIER_STUCK);
+	CHECK_INT(n_logged, 2);
+	n_begun = 0;
+	carriers_find(carriers, web, true);
+	carriers_reset(carriers, web);
+	carriers_device(carriers, db);
+	search_news.room(search_news.userdata);
+	search_news.lost(search_news.userdata);
+	CHECK_INT(n_begun, 0);
+	/* another QEMU of the domain is another one */
+	web = see(WEB, "web", 101);
+	carriers_find(carriers, web, true);
+	CHECK_INT(n_begun, 1);
+}
+
+/* Not looked at since others hang: its turn comes when one of these has ended. */
+static void test_not_tried(void)
+{
+	struct inventory_domain *d;
+
+	begin();
+	d = see(WEB, "web", 100);
+	find_problem(d, CARRIER_NOT_TRIED);
+	CHECK_INT(problem_of(d), CARRIER_NOT_TRIED);
+	CHECK_INT(n_logged, 1);
+	n_begun = 0;
+	search_news.room(search_news.userdata);
+	CHECK_INT(n_begun, 1);
+	find(d, 50, 7);
+	CHECK_U64(usable(d), 7);
+	search_news.room(search_news.userdata);
+	CHECK_INT(n_begun, 1);
+}
+
+/* Another reader has nothing: all are looked for anew, and nothing is ended in vain. */
+static void test_reader_lost(void)
+{
+	struct inventory_domain *d;
+
+	begin();
+	d = see(WEB, "web", 100);
+	find(d, 50, 7);
+	n_begun = n_changed = 0;
+	search_news.lost(search_news.userdata);
+	CHECK_U64(usable(d), 0);
+	CHECK(n_changed > 0);
+	CHECK_INT(n_begun, 1);
+	CHECK(!last_known);
+	CHECK_INT(n_ended + n_dropped, 0);
+	find(d, 50, 8);
+	CHECK_U64(usable(d), 8);
 }
 
 /* Two domains with the same memory: neither is heard, until one of them is alone with it. */
@@ -248,8 +304,8 @@ static void test_shared(void)
 	n_begun = 0;
 	inventory_drop(&inventory, db);
 	/* the region is not ended under the other domain, which begins it anew */
-	carriers_settle(carriers);
 	CHECK_INT(n_ended, 0);
+	CHECK_INT(n_dropped, 1);
 	CHECK_INT(n_begun, 1);
 	find(web, 50, 9);
 	CHECK_U64(usable(web), 9);
@@ -266,7 +322,6 @@ static void test_off(void)
 	host.guest_pages = CONFIG_GUEST_PAGES_OFF;
 	carriers_configure(carriers, &host);
 	CHECK_U64(usable(d), 0);
-	carriers_settle(carriers);
 	CHECK_INT(n_ended, 1);
 	find(d, 50, 8);
 	CHECK_U64(usable(d), 0);
@@ -303,5 +358,6 @@ static void test_lines_are_few(void)
 	CHECK_INT(n_logged, 1);
 }
 
-TEST_MAIN(TEST(test_found), TEST(test_reset), TEST(test_unmapped_after_the_pass), TEST(test_shared),
-          TEST(test_off), TEST(test_found_too_late), TEST(test_lines_are_few))
+TEST_MAIN(TEST(test_found), TEST(test_reset), TEST(test_lost), TEST(test_stuck),
+          TEST(test_not_tried), TEST(test_reader_lost), TEST(test_shared), TEST(test_off),
+          TEST(test_found_too_late), TEST(test_lines_are_few))

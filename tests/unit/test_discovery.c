@@ -133,14 +133,15 @@ static void on_gone(void *userdata, enum domain_source source, const char *uuid)
 
 static void begin(const struct config_host *host)
 {
-	struct discovery_news news = {.seen = on_seen, .gone = on_gone};
+	struct discovery_options options = {.news = {.seen = on_seen, .gone = on_gone}};
 
 	if (!event) {
 		CHECK(sd_event_new(&event) >= 0);
 		CHECK_INT(pipe(pipe_fds), 0);
 	}
 	discovery_free(discovery);
-	CHECK_INT(discovery_new(&discovery, event, NULL, &news), 0);
+	options.event = event;
+	CHECK_INT(discovery_new(&discovery, &options), 0);
 	CHECK_INT(discovery_start(discovery, host, true), 0);
 	hinted = 0;
 	n_hints = n_rescans = n_logged = 0;

@@ -98,14 +98,16 @@ void lifecycle_end(struct lifecycle *lifecycle, const struct inventory_domain *d
 	call("unwatch");
 }
 
-int carriers_new(struct carriers **ret, sd_event *e, const struct inventory *inventory,
-                 void (*changed)(void *userdata), void *userdata)
+struct cmdline_reader reader_process_cmdlines(const struct reader_process *reader)
+{
+	(void)reader;
+	return (struct cmdline_reader){.userdata = NULL};
+}
+
+int carriers_new(struct carriers **ret, const struct carriers_options *options)
 {
 	(void)ret;
-	(void)e;
-	(void)inventory;
-	(void)changed;
-	(void)userdata;
+	(void)options;
 	return 0;
 }
 
@@ -148,13 +150,10 @@ void carriers_end(struct carriers *carriers, const struct inventory_domain *doma
 	call("carriers-end");
 }
 
-int discovery_new(struct discovery **ret, sd_event *e, const char *libvirt_uri,
-                  const struct discovery_news *news)
+int discovery_new(struct discovery **ret, const struct discovery_options *options)
 {
 	(void)ret;
-	(void)e;
-	(void)libvirt_uri;
-	finds = *news;
+	finds = options->news;
 	return 0;
 }
 

@@ -2,12 +2,9 @@
 
 /* Finding the carrier in processes that play QEMU, some of which are hostile. */
 
-#include <netinet/in.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "carrier_fixture.h"
-#include "guest/release.h"
 #include "util/procfs.h"
 
 #define OBJECT "memory-backend-memfd,id=pvsched,size=1M,share=on"
@@ -63,7 +60,7 @@ static void test_memfd(void)
 		CHECK_INT(carrier_kind(carrier), CARRIER_MEMFD);
 		CHECK(carrier_address(carrier) > 4096 && carrier_address(carrier) % 4096 == 0);
 		CHECK(fcntl(carrier_fd(carrier), F_GETFD) & FD_CLOEXEC);
-		((char *)carrier_memory(carrier))[0] = (char)('a' + i);
+		CHECK_INT(carrier_write(carrier, (char[]){(char)('a' + i)}, 1, 0), 0);
 		carrier_free(carrier);
 	}
 	close(fd);
@@ -82,7 +79,7 @@ static void test_shmem(void)
 	CHECK_INT(find_once(&qemu, &carrier), 0);
 	CHECK_U64(carrier_inode(carrier), inode_of(qemu.mappings[0].fd));
 	CHECK_INT(carrier_kind(carrier), CARRIER_SHMEM);
-	CHECK(!carrier_memory(carrier));
+	CHECK(!carrier_sealed(carrier));
 	CHECK_INT(carrier_write(carrier, "z", 1, 8192), 0);
 	CHECK_INT(pread(qemu.mappings[0].fd, &byte, 1, 8192), 1);
 	CHECK_INT(byte, 'z');
@@ -335,46 +332,9 @@ static void test_hostile(void)
 		carrier_free(carrier);
 	}
 	fake_qemu_stop(&qemu);
-	while (release_pending() > 0)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	alarm(0);
 	printf("hostile: found %u, changed %u\n", found, changed);
 	CHECK(found > 0);
-}
-
-/** A socket whose close lingers: whoever closes it waits, and that is not us. */
-static void test_release(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct linger linger = {.l_onoff = 1, .l_linger = 100};
-	int listener = socket(AF_INET, SOCK_STREAM, 0), fd, peer;
-	socklen_t length = sizeof(address);
-	static char bytes[65536];
-
-	CHECK_INT(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	CHECK_INT(listen(listener, 1), 0);
-	CHECK_INT(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK_INT(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	peer = accept(listener, NULL, NULL);
-	CHECK(peer >= 0);
-	CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	alarm(60);
-	CHECK_INT(release_fd(-1), -1);
-	CHECK_U64(release_pending(), 0);
-	CHECK_INT(release_fd(fd), -1);
-	CHECK_U64(release_pending(), 1);
-	while (read(peer, bytes, sizeof(bytes)) > 0)
-		;
-	close(peer);
-	while (release_pending() > 0)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-	CHECK_INT(fcntl(fd, F_GETFD), -1);
-	alarm(0);
-	close(listener);
 }
 
 static int count_fd(int dir_fd, const char *name, int fd, void *userdata)
@@ -414,7 +374,6 @@ static const struct test tests[] = {
         {"gone", test_gone},
         {"not-allowed", test_not_allowed},
         {"hostile", test_hostile},
-        {"release", test_release},
         {"each-fd", test_each_fd},
 };
 

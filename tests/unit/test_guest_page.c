@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Guest pages as the host reads and writes them: mapped, and by file. */
+/* Guest pages as the host reads and writes them. */
 #include "guest/page.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,11 +14,12 @@
 #define GENERATION UINT64_C(0x1234567890abcdef)
 #define NOW        (100 * NSEC_PER_SEC)
 
-/* A page in a memfd: what the guest maps, and the two ways in which the host may see it. */
+/* A page in a memfd: what the guest maps, and what the host knows of it. */
 struct fixture {
 	int fd;
 	struct pvsched_page *guest;
-	struct guest_page mapped, by_file;
+	struct guest_page_file file;
+	struct guest_page page;
 };
 
 static struct fixture make(void)
@@ -28,10 +30,8 @@ static struct fixture make(void)
 	f.guest = mmap(NULL, PVSCHED_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f.fd,
 	               PVSCHED_PAGE_SIZE);
 	CHECK(f.guest != MAP_FAILED);
-	f.by_file = (struct guest_page){
-	        .fd = f.fd, .offset = PVSCHED_PAGE_SIZE, .generation = GENERATION, .apic_id = 6};
-	f.mapped = f.by_file;
-	f.mapped.memory = f.guest;
+	f.file = (struct guest_page_file){f.fd, PVSCHED_PAGE_SIZE};
+	f.page = (struct guest_page){.generation = GENERATION, .apic_id = 6};
 	return f;
 }
 
@@ -53,27 +53,26 @@ static void say_hello(struct pvsched_page *page)
 	page->generation_echo = GENERATION;
 }
 
-static enum pvsched_status judge(const struct guest_page *page)
+static enum pvsched_status judge(const struct fixture *f)
 {
-	struct guest_hello hello;
+	struct guest_words words;
 
-	CHECK_INT(guest_page_read_hello(page, &hello), 0);
-	return guest_hello_judge(&hello, page);
+	CHECK_INT(guest_page_read(&f->file, &words), 0);
+	return guest_hello_judge(&words.hello, &f->page);
 }
 
 #define CHECK_JUDGED(f, field, value, status)                                                      \
 	do {                                                                                       \
 		say_hello((f)->guest);                                                             \
 		(f)->guest->field = (value);                                                       \
-		CHECK_INT(judge(&(f)->mapped), (status));                                          \
-		CHECK_INT(judge(&(f)->by_file), (status));                                         \
+		CHECK_INT(judge(f), (status));                                                     \
 	} while (0)
 
 static void test_negotiation(void)
 {
 	struct fixture f = make();
 
-	CHECK_INT(judge(&f.mapped), PVSCHED_STATUS_DISABLED);
+	CHECK_INT(judge(&f), PVSCHED_STATUS_DISABLED);
 	CHECK_JUDGED(&f, protocol_id, 0, PVSCHED_STATUS_ENABLED);
 	CHECK_JUDGED(&f, generation_echo, GENERATION + 1, PVSCHED_STATUS_DISABLED);
 	CHECK_JUDGED(&f, generation_echo, 0, PVSCHED_STATUS_DISABLED);
@@ -94,71 +93,68 @@ static void test_negotiation(void)
 static void test_begin_answer_end(void)
 {
 	struct fixture f = make();
-	struct guest_page *pages[] = {&f.mapped, &f.by_file};
 
-	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
-		memset(f.guest, 0xff, PVSCHED_PAGE_SIZE);
-		CHECK_INT(guest_page_begin(pages[i]), 0);
-		CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
-		CHECK_U64(f.guest->generation, GENERATION);
-		CHECK_U64(f.guest->run_delay_ns, 0);
-		CHECK_U64(f.guest->applied_state, 0);
-		CHECK_U64(f.guest->request, UINT64_MAX); /* the guest's words are the guest's */
-		CHECK_U64(f.guest->abi_version, UINT32_MAX);
-		CHECK_INT(guest_page_answer(pages[i], PVSCHED_STATUS_MODE), 0);
-		CHECK_INT(f.guest->status, PVSCHED_STATUS_MODE);
-		CHECK_INT(f.guest->host_abi_version, PVSCHED_ABI_VERSION);
-		CHECK_INT(f.guest->accepted_mode, PVSCHED_MODE);
-		guest_page_end(pages[i]);
-		CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
-		CHECK_U64(f.guest->generation, 0);
-	}
+	memset(f.guest, 0xff, PVSCHED_PAGE_SIZE);
+	CHECK_INT(guest_page_begin(&f.file, GENERATION), 0);
+	CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
+	CHECK_U64(f.guest->generation, GENERATION);
+	CHECK_U64(f.guest->run_delay_ns, 0);
+	CHECK_U64(f.guest->applied_state, 0);
+	CHECK_U64(f.guest->request, UINT64_MAX); /* the guest's words are the guest's */
+	CHECK_U64(f.guest->abi_version, UINT32_MAX);
+	CHECK_INT(guest_page_answer(&f.file, PVSCHED_STATUS_MODE), 0);
+	CHECK_INT(f.guest->status, PVSCHED_STATUS_MODE);
+	CHECK_INT(f.guest->host_abi_version, PVSCHED_ABI_VERSION);
+	CHECK_INT(f.guest->accepted_mode, PVSCHED_MODE);
+	guest_page_end(&f.file);
+	CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
+	CHECK_U64(f.guest->generation, 0);
 	done(&f);
 }
 
 static void test_publish(void)
 {
 	struct fixture f = make();
-	struct guest_page *pages[] = {&f.mapped, &f.by_file};
+	struct guest_snapshot s = {
+	        .applied_state = pvsched_applied(PVSCHED_BOOST_CRITICAL, PVSCHED_THROTTLED_SHARE),
+	        .run_delay_ns = 10,
+	        .boosted_ns = 20,
+	        .boosts = 30,
+	        .throttles = 40,
+	        .published_ns = 50,
+	        .host_cpu = 7,
+	        .host_flags = PVSCHED_HOST_ARMED,
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
-		struct guest_snapshot s = {
-		        .applied_state =
-		                pvsched_applied(PVSCHED_BOOST_CRITICAL, PVSCHED_THROTTLED_SHARE),
-		        .run_delay_ns = 10 + i,
-		        .boosted_ns = 20 + i,
-		        .boosts = 30 + i,
-		        .throttles = 40 + i,
-		        .published_ns = 50 + i,
-		        .host_cpu = 7,
-		        .host_flags = PVSCHED_HOST_ARMED,
-		};
-
-		CHECK_INT(guest_page_publish(pages[i], &s), 0);
-		CHECK_INT(pvsched_applied_boost(f.guest->applied_state), PVSCHED_BOOST_CRITICAL);
-		CHECK_INT(pvsched_applied_throttled(f.guest->applied_state),
-		          PVSCHED_THROTTLED_SHARE);
-		CHECK_U64(f.guest->run_delay_ns, s.run_delay_ns);
-		CHECK_U64(f.guest->boosted_ns, s.boosted_ns);
-		CHECK_U64(f.guest->boosts, s.boosts);
-		CHECK_U64(f.guest->throttles, s.throttles);
-		CHECK_U64(f.guest->published_ns, s.published_ns);
-		CHECK_INT(f.guest->host_cpu, 7);
-		CHECK_INT(f.guest->host_flags, PVSCHED_HOST_ARMED);
-	}
+	CHECK_INT(guest_page_publish(&f.file, &s), 0);
+	CHECK_INT(pvsched_applied_boost(f.guest->applied_state), PVSCHED_BOOST_CRITICAL);
+	CHECK_INT(pvsched_applied_throttled(f.guest->applied_state), PVSCHED_THROTTLED_SHARE);
+	CHECK_U64(f.guest->run_delay_ns, s.run_delay_ns);
+	CHECK_U64(f.guest->boosted_ns, s.boosted_ns);
+	CHECK_U64(f.guest->boosts, s.boosts);
+	CHECK_U64(f.guest->throttles, s.throttles);
+	CHECK_U64(f.guest->published_ns, s.published_ns);
+	CHECK_INT(f.guest->host_cpu, 7);
+	CHECK_INT(f.guest->host_flags, PVSCHED_HOST_ARMED);
 	done(&f);
 }
 
 static const uint64_t fifo = UINT64_C(1) | 50 << 16, normal = 0;
 
+/* The guest's words are copied and looked at; the vCPU runs since @since_ns. */
+static void look(const struct fixture *f, uint64_t since_ns, uint64_t now_ns,
+                 struct pvs_request *request)
+{
+	struct guest_words words;
+
+	CHECK_INT(guest_page_read(&f->file, &words), 0);
+	guest_words_look(&words, GENERATION, since_ns, now_ns, request);
+}
+
 static enum pvsched_urgency opinion_after(struct fixture *f, struct pvs_request *request,
                                           uint64_t now_ns)
 {
-	struct pvs_request by_file = *request;
-
-	CHECK_INT(guest_page_read_request(&f->mapped, false, now_ns - 10, now_ns, request), 0);
-	CHECK_INT(guest_page_read_request(&f->by_file, false, now_ns - 10, now_ns, &by_file), 0);
-	CHECK(memcmp(request, &by_file, sizeof(by_file)) == 0);
+	look(f, now_ns - 10, now_ns, request);
 	return pvs_request_urgency(request, now_ns);
 }
 
@@ -277,13 +273,14 @@ static void test_an_agent_is_heard_only_if_there_is_one(void)
 
 	say_hello(f.guest);
 	f.guest->task_intent = fifo;
-	CHECK_INT(guest_page_read_request(&f.mapped, false, NOW, NOW, &request), 0);
+	look(&f, NOW, NOW, &request);
 	CHECK_INT(request.urgency, PVSCHED_URGENCY_NONE);
-	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW, &request), 0);
+	f.guest->agent_generation = 1;
+	look(&f, NOW, NOW, &request);
 	CHECK_INT(request.urgency, PVSCHED_URGENCY_URGENT);
 	f.guest->task_intent = normal;
 	f.guest->request = pvsched_request(fifo, 1);
-	CHECK_INT(guest_page_read_request(&f.by_file, true, NOW, NOW, &request), 0);
+	look(&f, NOW, NOW, &request);
 	CHECK_INT(request.urgency, PVSCHED_URGENCY_URGENT);
 	done(&f);
 }
@@ -296,21 +293,22 @@ static void test_each_voice_is_renewed_by_itself(void)
 	struct pvs_request request = {0};
 
 	say_hello(f.guest);
+	f.guest->agent_generation = 1;
 	f.guest->request = pvsched_request(fifo, 1);
 	f.guest->task_intent = normal;
-	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW, &request), 0);
+	look(&f, NOW, NOW, &request);
 	CHECK_INT(pvs_request_urgency(&request, NOW), PVSCHED_URGENCY_URGENT);
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
-	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + lease, &request), 0);
+	look(&f, NOW, NOW + lease, &request);
 	f.guest->cs_state = 0;
-	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + lease + 1, &request), 0);
+	look(&f, NOW, NOW + lease + 1, &request);
 	CHECK_INT(pvs_request_urgency(&request, NOW + lease + 1), PVSCHED_URGENCY_ORDINARY);
 	/* now the agent is dead in the middle of a critical section, and the program renews */
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
-	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + 2 * lease, &request), 0);
+	look(&f, NOW, NOW + 2 * lease, &request);
 	CHECK_INT(pvs_request_urgency(&request, NOW + 2 * lease), PVSCHED_URGENCY_URGENT);
 	f.guest->request = pvsched_request(normal, 2);
-	CHECK_INT(guest_page_read_request(&f.mapped, true, NOW, NOW + 3 * lease + 1, &request), 0);
+	look(&f, NOW, NOW + 3 * lease + 1, &request);
 	CHECK_INT(pvs_request_urgency(&request, NOW + 3 * lease + 1), PVSCHED_URGENCY_ORDINARY);
 	done(&f);
 }
@@ -319,22 +317,25 @@ static void test_each_voice_is_renewed_by_itself(void)
 static void test_cut_off(void)
 {
 	struct fixture f = make();
-	struct guest_hello hello;
-	struct pvs_request request = {0};
+	struct guest_words words;
 	struct guest_snapshot s = {0};
 
 	say_hello(f.guest);
 	CHECK_INT(ftruncate(f.fd, PVSCHED_PAGE_SIZE + 100), 0);
-	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), -EIO);
-	CHECK_INT(guest_page_read_request(&f.by_file, true, NOW, NOW, &request), -EIO);
+	CHECK_INT(guest_page_read(&f.file, &words), -EIO);
 	CHECK_INT(ftruncate(f.fd, 0), 0);
-	CHECK_INT(guest_page_read_request(&f.by_file, false, NOW, NOW, &request), -EIO);
-	CHECK_INT(guest_page_publish(&f.by_file, &s), 0); /* grows again: zeros */
+	CHECK_INT(guest_page_read(&f.file, &words), -EIO);
+	CHECK_INT(guest_page_publish(&f.file, &s), 0); /* grows again: zeros */
 	CHECK_INT(ftruncate(f.fd, 2 * PVSCHED_PAGE_SIZE), 0);
-	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), 0);
-	CHECK_INT(guest_hello_judge(&hello, &f.by_file), PVSCHED_STATUS_DISABLED);
+	CHECK_INT(judge(&f), PVSCHED_STATUS_DISABLED);
+	say_hello(f.guest);
+	CHECK_INT(judge(&f), PVSCHED_STATUS_ENABLED);
+	CHECK_INT(fallocate(f.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+	                    2 * PVSCHED_PAGE_SIZE),
+	          0);
+	CHECK_INT(judge(&f), PVSCHED_STATUS_DISABLED);
 	close(f.fd);
-	CHECK_INT(guest_page_read_hello(&f.by_file, &hello), -EBADF);
+	CHECK_INT(guest_page_read(&f.file, &words), -EBADF);
 	munmap(f.guest, PVSCHED_PAGE_SIZE);
 }
 

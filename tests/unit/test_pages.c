@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The booster's dealings with guest pages, with accounts of the test's own. */
+/* The booster's dealings with guest pages, with accounts and a reader of the test's own. */
 #include "boost/pages.h"
 
 #include <stdlib.h>
@@ -17,14 +17,16 @@
 
 static struct pvs_bucket_rule cpu_rule;
 static struct accounts accounts;
+static struct board *board;
 static struct pages *pages;
 static struct pvsched_page *guest;
 static struct guest_page page;
+static struct guest_page_file file;
 static struct policy_view view;
 
 #define account (&accounts.vcpus[SLOT])
 
-static void begin(bool mapped)
+static void begin(void)
 {
 	int fd = memfd_create("page", MFD_CLOEXEC);
 
@@ -42,24 +44,24 @@ static void begin(bool mapped)
 	memset(accounts.domains, 0, sizeof(*accounts.domains));
 	memset(accounts.cpus, 0, sizeof(*accounts.cpus));
 	account->in_ns = T0; /* it runs */
-	pages = pages_new(8, &accounts, NULL);
+	CHECK_INT(board_new(&board), 0);
+	pages = pages_new(8, &accounts, board);
 	CHECK(pages);
-	page = (struct guest_page){.memory = mapped ? guest : NULL,
-	                           .fd = fd,
-	                           .address = ADDRESS,
-	                           .generation = GENERATION,
-	                           .apic_id = PVSCHED_APIC_ID_NONE};
+	file = (struct guest_page_file){fd, 0};
+	page = (struct guest_page){
+	        .address = ADDRESS, .generation = GENERATION, .apic_id = PVSCHED_APIC_ID_NONE};
 	view = (struct policy_view){.state = POLICY_UNBOOSTED, .reason = POLICY_REASON_AWAKE};
 }
 
 static void end(void)
 {
 	pages_free(pages);
+	board_free(board);
 	free(accounts.vcpus);
 	free(accounts.domains);
 	free(accounts.cpus);
 	munmap(guest, PVSCHED_PAGE_SIZE);
-	close(page.fd);
+	close(file.fd);
 }
 
 static void say_hello(void)
@@ -68,6 +70,43 @@ static void say_hello(void)
 	guest->policy_version = PVSCHED_POLICY_VERSION;
 	strcpy(guest->policy_name, PVSCHED_POLICY_NAME);
 	guest->generation_echo = GENERATION;
+}
+
+/* The reader's turn, at @now_ns. Returns what the booster finds then. */
+static int serve(uint64_t now_ns)
+{
+	unsigned int from = 0, slot;
+	struct board_ask ask;
+	int found = 0;
+
+	while (board_next_ask(board, page.lane, &from, &slot, &ask)) {
+		struct board_copy copy = {.generation = ask.generation,
+		                          .index = ask.index,
+		                          .writes = ask.writes,
+		                          .read_ns = now_ns};
+
+		if (!board_is_written(board, slot, &ask)) {
+			guest_page_publish(&file, &ask.snapshot);
+			guest_page_answer(&file, (enum pvsched_status)ask.status);
+		}
+		copy.result = guest_page_read(&file, &copy.words);
+		board_put(board, slot, &copy);
+	}
+	from = 0;
+	board_news_begin(board);
+	while (board_next_news(board, &from) == SLOT)
+		found |= pages_news(pages, SLOT, &view, now_ns);
+	return found;
+}
+
+/* A look, and what comes of it. */
+static int look(uint64_t now_ns)
+{
+	int found = pages_look(pages, SLOT, &view, now_ns);
+
+	found |= serve(now_ns);
+	serve(now_ns); /* the answer */
+	return found;
 }
 
 static struct pages_view read_view(uint64_t now_ns)
@@ -89,46 +128,50 @@ static void enable(bool poll)
 {
 	say_hello();
 	pages_set(pages, SLOT, &page, poll, T0);
-	CHECK_INT(pages_look(pages, SLOT, &view, T0) & PAGES_STATUS, PAGES_STATUS);
+	CHECK_INT(look(T0) & PAGES_STATUS, PAGES_STATUS);
 	CHECK_INT(guest->status, PVSCHED_STATUS_ENABLED);
 }
 
 static void test_hello_and_tracer(void)
 {
-	begin(true);
+	begin();
 	pages_set(pages, SLOT, &page, false, T0);
 	CHECK_INT(pages_due(pages, T0), SLOT);
-	CHECK_INT(pages_look(pages, SLOT, &view, T0), 0); /* no hello yet */
+	CHECK_INT(look(T0), 0); /* no hello yet */
 	CHECK_U64(account->page_address, 0);
 	CHECK_U64(pages_next_ns(pages), T0 + PAGES_LOOK_NS);
 	say_hello();
-	CHECK_INT(pages_look(pages, SLOT, &view, T0 + PAGES_LOOK_NS), PAGES_STATUS);
+	CHECK_INT(look(T0 + PAGES_LOOK_NS), PAGES_STATUS);
 	CHECK_INT(guest->status, PVSCHED_STATUS_ENABLED);
 	CHECK_U64(account->page_address, ADDRESS);
 	CHECK_U64(account->page_generation, GENERATION);
 	CHECK(!(account->flags & PVS_FLAG_AGENT));
 	guest->agent_generation = 5;
-	pages_look(pages, SLOT, &view, T0 + 2 * PAGES_LOOK_NS);
+	look(T0 + 2 * PAGES_LOOK_NS);
 	CHECK(account->flags & PVS_FLAG_AGENT);
 	/* it says hello to somebody else: not heard any more */
 	guest->generation_echo = 1;
-	CHECK_INT(pages_look(pages, SLOT, &view, T0 + 3 * PAGES_LOOK_NS), PAGES_STATUS);
+	CHECK_INT(look(T0 + 3 * PAGES_LOOK_NS), PAGES_STATUS);
 	CHECK_INT(guest->status, PVSCHED_STATUS_DISABLED);
 	CHECK_U64(account->page_address, 0);
 	CHECK_U64(read_view(T0).hellos_total, 2);
+	guest->generation_echo = GENERATION;
+	CHECK_INT(look(T0 + 4 * PAGES_LOOK_NS), PAGES_STATUS);
 	pages_set(pages, SLOT, &GUEST_PAGE_NULL, false, T0);
 	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
 	CHECK(!read_view(T0).present);
+	serve(T0);
+	CHECK_INT(guest->status, PVSCHED_STATUS_DISABLED); /* it is told */
 	end();
 }
 
 /* A guest that sleeps costs nothing; its next run is asked for. */
 static void test_nothing_while_it_sleeps(void)
 {
-	begin(true);
+	begin();
 	enable(false);
 	sleep_vcpu(T0 + MS);
-	pages_look(pages, SLOT, &view, T0 + PAGES_LOOK_NS);
+	look(T0 + PAGES_LOOK_NS);
 	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
 	CHECK(account->flags & PVS_FLAG_REPORT_RUN);
 	account->in_ns = T0 + PAGES_LOOK_NS + 5 * MS;
@@ -143,7 +186,7 @@ static void test_polling_adapts(void)
 {
 	uint64_t now_ns = T0, last_ns = T0, gap_ns = 0;
 
-	begin(true);
+	begin();
 	enable(true);
 	CHECK_U64(account->page_address, 0); /* not for the tracer */
 	for (int i = 0; i < 20; i++) {
@@ -151,16 +194,16 @@ static void test_polling_adapts(void)
 		gap_ns = now_ns - last_ns;
 		last_ns = now_ns;
 		CHECK(gap_ns <= PAGES_POLL_MAX_NS);
-		CHECK_INT(pages_look(pages, SLOT, &view, now_ns), 0);
+		CHECK_INT(look(now_ns), 0);
 	}
 	CHECK(gap_ns > PAGES_POLL_MAX_NS / 2);
 	guest->request = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 1);
 	now_ns = pages_next_ns(pages);
-	CHECK_INT(pages_look(pages, SLOT, &view, now_ns), PAGES_REQUESTED);
+	CHECK_INT(look(now_ns), PAGES_REQUESTED);
 	CHECK_INT(read_view(now_ns).urgency, PVSCHED_URGENCY_URGENT);
 	CHECK_U64(pages_next_ns(pages), now_ns + PAGES_POLL_MIN_NS);
 	sleep_vcpu(now_ns);
-	pages_look(pages, SLOT, &view, now_ns + PAGES_POLL_MIN_NS);
+	look(now_ns + PAGES_POLL_MIN_NS);
 	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
 	end();
 }
@@ -170,17 +213,17 @@ static void test_faults(void)
 {
 	uint64_t now_ns = T0;
 
-	begin(true);
+	begin();
 	enable(false);
 	account->page_faults = 4;
 	now_ns += PAGES_LOOK_NS;
-	pages_look(pages, SLOT, &view, now_ns);
+	look(now_ns);
 	CHECK(read_view(now_ns).polled);
 	CHECK_U64(account->page_address, 0);
 	CHECK_INT(read_view(now_ns).faults_total, 4);
 	for (int i = 0; i < 110; i++) {
 		now_ns += PAGES_LOOK_NS;
-		pages_look(pages, SLOT, &view, now_ns);
+		look(now_ns);
 	}
 	CHECK(!read_view(now_ns).polled);
 	CHECK_U64(account->page_address, ADDRESS);
@@ -188,7 +231,7 @@ static void test_faults(void)
 	account->page_faults = 5;
 	account->request.read_ns = now_ns + PAGES_LOOK_NS - 1;
 	now_ns += PAGES_LOOK_NS;
-	pages_look(pages, SLOT, &view, now_ns);
+	look(now_ns);
 	CHECK(!read_view(now_ns).polled);
 	end();
 }
@@ -196,35 +239,95 @@ static void test_faults(void)
 static void test_facts(void)
 {
 	struct policy_facts facts = {.whereabouts = POLICY_RUNNING, .ran_ns = 1000};
+	const uint64_t t1 = T0 + PAGES_LOOK_NS;
 
-	begin(true);
+	begin();
 	enable(false);
 	guest->expect = pvsched_expect(2000, 9);
 	guest->request = pvsched_request(PVSCHED_POLICY_NORMAL, 9);
-	pages_facts(pages, SLOT, T0 + MS, &facts);
+	look(t1);
+	pages_facts(pages, SLOT, t1 + 1, &facts);
 	CHECK_INT(facts.urgency, PVSCHED_URGENCY_ORDINARY);
-	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
+	CHECK_U64(facts.expected_ns, T0 + 2 * MS); /* written since the copy before */
 	/* the tracer saw the same word: the nearer of two lower bounds counts */
 	account->request.generation = page.generation;
 	account->request.words[0] = guest->request;
 	account->request.urgency = PVSCHED_URGENCY_ORDINARY;
-	account->request.changed_ns = T0 + MS;
-	account->request.request_ns = T0 + MS;
-	account->request.expected_ns = T0 + 2 * MS;
-	account->request.read_ns = T0 + MS + 10;
-	pages_facts(pages, SLOT, T0 + MS + 20, &facts);
-	CHECK_U64(facts.expected_ns, T0 + MS - 1000 + 2 * MS);
+	account->request.changed_ns = t1 + 5;
+	account->request.request_ns = t1 + 5;
+	account->request.expected_ns = t1 + 2 * MS;
+	account->request.read_ns = t1 + 10;
+	pages_facts(pages, SLOT, t1 + 20, &facts);
+	CHECK_U64(facts.expected_ns, T0 + 2 * MS);
 	/* urgent words promise nothing */
-	guest->request = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 10);
-	pages_facts(pages, SLOT, T0 + 2 * MS, &facts);
+	account->request.words[0] = pvsched_request(PVSCHED_POLICY_FIFO | 50 << 16, 10);
+	account->request.changed_ns = t1 + 30;
+	account->request.request_ns = t1 + 30;
+	account->request.read_ns = t1 + 30;
+	pages_facts(pages, SLOT, t1 + 40, &facts);
 	CHECK_INT(facts.urgency, PVSCHED_URGENCY_URGENT);
 	CHECK_U64(facts.expected_ns, 0);
+	/* a copy that is older than what the tracer saw changes nothing */
+	pages_publish(pages, SLOT, &view, t1 + 40);
+	serve(t1 + 25);
+	pages_facts(pages, SLOT, t1 + 50, &facts);
+	CHECK_INT(facts.urgency, PVSCHED_URGENCY_URGENT);
+	/* a later one does */
+	guest->request = pvsched_request(PVSCHED_POLICY_NORMAL, 11);
+	pages_publish(pages, SLOT, &view, t1 + 60);
+	serve(t1 + 60);
+	pages_facts(pages, SLOT, t1 + 70, &facts);
+	CHECK_INT(facts.urgency, PVSCHED_URGENCY_ORDINARY);
+	end();
+}
+
+/* A slot that gets another page takes no copy of the earlier one. */
+static void test_another_page(void)
+{
+	struct guest_page other;
+	struct board_copy copy = {.generation = GENERATION, .read_ns = T0 + 1};
+	unsigned int from = 0;
+
+	begin();
+	enable(false);
+	CHECK_INT(guest_page_read(&file, &copy.words), 0);
+	copy.words.request = 1;
+	other = page;
+	other.generation = GENERATION + 1;
+	pages_set(pages, SLOT, &other, false, T0 + MS);
+	board_put(board, SLOT, &copy); /* by a reader that was slow */
+	CHECK_INT(board_next_news(board, &from), SLOT);
+	CHECK_INT(pages_news(pages, SLOT, &view, T0 + MS), 0);
+	CHECK_INT(read_view(T0 + MS).status, PVSCHED_STATUS_DISABLED);
+	other.index = 5;
+	other.generation = GENERATION;
+	pages_set(pages, SLOT, &other, false, T0 + MS);
+	copy.words.request = 2;
+	board_put(board, SLOT, &copy);
+	CHECK_INT(pages_news(pages, SLOT, &view, T0 + MS), 0);
+	CHECK_INT(read_view(T0 + MS).status, PVSCHED_STATUS_DISABLED);
+	end();
+}
+
+/* A reader that hangs in a page, or in another of the same QEMU, costs the page and no wait. */
+static void test_stuck(void)
+{
+	begin();
+	enable(false);
+	board_lane_set_busy(board, page.lane, T0);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0 + BOARD_STUCK_NS), 0);
+	CHECK(!read_view(T0).lost);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0 + BOARD_STUCK_NS + 1),
+	          PAGES_LOST | PAGES_STUCK);
+	CHECK(read_view(T0).lost && read_view(T0).stuck && !read_view(T0).present);
+	CHECK_U64(account->page_address, 0);
+	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
 	end();
 }
 
 static void test_publish(void)
 {
-	begin(true);
+	begin();
 	enable(false);
 	account->wait_ns = 11;
 	account->used_ns = 12;
@@ -232,6 +335,7 @@ static void test_publish(void)
 	view.state = POLICY_ARMED;
 	view.boosts_total = 4;
 	pages_publish(pages, SLOT, &view, T0 + MS);
+	serve(T0 + MS);
 	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_TASK);
 	CHECK_INT(guest->host_flags, PVSCHED_HOST_ARMED);
 	CHECK_U64(guest->run_delay_ns, 11);
@@ -241,6 +345,7 @@ static void test_publish(void)
 	view.reason = POLICY_REASON_BUDGET;
 	view.throttles_total = 2;
 	pages_publish(pages, SLOT, &view, T0 + 2 * MS);
+	serve(T0 + 2 * MS);
 	CHECK_INT(pvsched_applied_throttled(guest->applied_state), PVSCHED_THROTTLED_BURST);
 	CHECK_INT(pvsched_applied_boost(guest->applied_state), PVSCHED_BOOST_NONE);
 	CHECK_U64(guest->throttles, 2);
@@ -249,17 +354,18 @@ static void test_publish(void)
 
 static void test_lost(void)
 {
-	begin(false);
+	begin();
 	pages_set(pages, SLOT, &page, false, T0);
-	CHECK_INT(ftruncate(page.fd, 0), 0);
-	CHECK_INT(pages_look(pages, SLOT, &view, T0), PAGES_LOST);
+	CHECK_INT(ftruncate(file.fd, 0), 0);
+	CHECK_INT(look(T0), PAGES_LOST);
 	CHECK(read_view(T0).lost && !read_view(T0).present);
 	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
-	CHECK_INT(pages_look(pages, SLOT, &view, T0 + MS), 0);
+	CHECK_INT(look(T0 + MS), 0);
 	end();
 }
 
 TEST_MAIN({"hello_and_tracer", test_hello_and_tracer},
           {"nothing_while_it_sleeps", test_nothing_while_it_sleeps},
           {"polling_adapts", test_polling_adapts}, {"faults", test_faults}, {"facts", test_facts},
-          {"publish", test_publish}, {"lost", test_lost})
+          {"another_page", test_another_page}, {"stuck", test_stuck}, {"publish", test_publish},
+          {"lost", test_lost})

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "boost/page_writer.h"
 #include "test.h"
 
 #define N  128
@@ -22,7 +21,7 @@ struct scene {
 	struct pvs_cpu_account cpu;
 	struct pvs_bucket_rule rule;
 	struct accounts accounts;
-	struct page_writer *writer;
+	struct board *board;
 	struct pages *pages;
 	struct policy_view view;
 };
@@ -37,12 +36,10 @@ static void say_hello(struct pvsched_page *page, uint64_t generation)
 	page->generation_echo = generation;
 }
 
-static struct guest_page page_of(struct scene *scene, unsigned int slot)
+static struct guest_page page_of(unsigned int slot)
 {
-	return (struct guest_page){.memory = &scene->memory[slot],
-	                           .fd = scene->fd,
-	                           .generation = 1 + slot,
-	                           .apic_id = PVSCHED_APIC_ID_NONE};
+	return (struct guest_page){
+	        .generation = 1 + slot, .index = slot, .apic_id = PVSCHED_APIC_ID_NONE};
 }
 
 static struct scene *open_scene(void)
@@ -57,14 +54,14 @@ static struct scene *open_scene(void)
 	CHECK(scene->memory != MAP_FAILED);
 	scene->accounts =
 	        (struct accounts){scene->vcpus, &scene->domain, &scene->cpu, &scene->rule};
-	scene->writer = page_writer_new(N);
-	scene->pages = pages_new(N, &scene->accounts, scene->writer);
-	CHECK(scene->writer && scene->pages);
+	CHECK_INT(board_new(&scene->board), 0);
+	scene->pages = pages_new(N, &scene->accounts, scene->board);
+	CHECK(scene->pages);
 	for (unsigned int i = 0; i < N; i++) {
-		struct guest_page page = page_of(scene, i);
+		struct guest_page page = page_of(i);
 
 		scene->vcpus[i].in_ns = T0; /* it runs */
-		say_hello(page.memory, page.generation);
+		say_hello(&scene->memory[i], page.generation);
 		pages_set(scene->pages, i, &page, true, T0);
 	}
 	return scene;
@@ -73,10 +70,32 @@ static struct scene *open_scene(void)
 static void close_scene(struct scene *scene)
 {
 	pages_free(scene->pages);
-	page_writer_free(scene->writer);
+	board_free(scene->board);
 	munmap(scene->memory, N * PVSCHED_PAGE_SIZE);
 	close(scene->fd);
 	free(scene);
+}
+
+/* The reader's turn, and what the booster makes of it. */
+static void serve(struct scene *scene, uint64_t now_ns)
+{
+	unsigned int from = 0, slot;
+	struct board_ask ask;
+	int news;
+
+	while (board_next_ask(scene->board, 0, &from, &slot, &ask)) {
+		struct guest_page_file file = {scene->fd, slot * PVSCHED_PAGE_SIZE};
+		struct board_copy copy = {.generation = ask.generation,
+		                          .index = ask.index,
+		                          .writes = ask.writes,
+		                          .read_ns = now_ns};
+
+		copy.result = guest_page_read(&file, &copy.words);
+		board_put(scene->board, slot, &copy);
+	}
+	from = 0;
+	while ((news = board_next_news(scene->board, &from)) >= 0)
+		pages_news(scene->pages, (unsigned int)news, &scene->view, now_ns);
 }
 
 /* Looks at what is due until then, as the booster does. Returns how often. */
@@ -93,6 +112,7 @@ static unsigned int run_until(struct scene *scene, uint64_t end_ns)
 		scene->memory[slot].request =
 		        pvsched_request(pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 1), ++looks);
 		pages_look(scene->pages, (unsigned int)slot, &scene->view, now_ns);
+		serve(scene, now_ns);
 	}
 	return looks;
 }

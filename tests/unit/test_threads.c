@@ -6,6 +6,7 @@
 
 #include "test.h"
 #include "util/cleanup.h"
+#include "util/procfs.h"
 #include "virt/mapping.h"
 #include "virt/qemu.h"
 #include "virt/status_file.h"
@@ -314,11 +315,80 @@ static void test_cmdline(void)
 {
 	static const char line[] = "qemu\0-name\0-uuid x\0-uuid\0" UUID "\0-x";
 
-	CHECK(qemu_cmdline_has_uuid(line, sizeof(line), UUID));
-	CHECK(!qemu_cmdline_has_uuid(line, sizeof(line), "x"));
-	CHECK(!qemu_cmdline_has_uuid(line, 30, UUID));
-	CHECK(!qemu_cmdline_has_uuid("", 0, UUID));
-	CHECK(!qemu_cmdline_has_uuid("-uuid", 6, UUID));
+	struct cmdline_facts facts;
+
+	cmdline_parse(line, sizeof(line), &facts);
+	CHECK_STR(facts.uuid_option, UUID);
+	CHECK_STR(facts.args.uuid, UUID);
+	cmdline_parse(line, 30, &facts);
+	CHECK(strcmp(facts.uuid_option, UUID) != 0);
+	cmdline_parse("", 0, &facts);
+	CHECK_STR(facts.uuid_option, "");
+	cmdline_parse("-uuid", 6, &facts);
+	CHECK_STR(facts.uuid_option, "");
+	cmdline_parse("-uuid\0" UUID "x", sizeof("-uuid\0" UUID "x"), &facts); /* too long */
+	CHECK_STR(facts.uuid_option, "");
+}
+
+/* How often the reader below was asked, and what it answers. */
+static unsigned int n_asked;
+static int answer;
+
+static int ask(void *userdata, const struct thread_id *qemu, struct cmdline_facts *ret)
+{
+	(void)userdata;
+	(void)qemu;
+	n_asked++;
+	memset(ret, 0, sizeof(*ret));
+	return answer;
+}
+
+static struct thread_id self(void)
+{
+	struct thread_id id = {.tid = getpid()};
+
+	CHECK_INT(procfs_start_ticks(id.tid, id.tid, &id.start_ticks), 0);
+	return id;
+}
+
+/* A command line is read once for each process; one that hung is never asked for again. */
+static void test_cmdline_cache(void)
+{
+	struct cmdline_cache cache = {.reader = {.read = ask}};
+	struct thread_id one = self(), other = {one.tid, one.start_ticks + 1};
+	struct cmdline_facts facts;
+
+	n_asked = 0;
+	answer = 0;
+	CHECK_INT(cmdline_get(&cache, &one, &facts), 0);
+	CHECK_INT(cmdline_get(&cache, &one, &facts), 0);
+	CHECK_U64(n_asked, 2); /* nothing says yet that it belongs to a QEMU */
+	facts.args.max_vcpus = 3;
+	cmdline_keep(&cache, &one, &facts);
+	memset(&facts, 0, sizeof(facts));
+	answer = -ETIMEDOUT;
+	CHECK_INT(cmdline_get(&cache, &one, &facts), 0);
+	CHECK_INT(facts.args.max_vcpus, 3);
+	CHECK_U64(n_asked, 2);
+	/* what cannot be asked now is asked again, what hung is not */
+	answer = -EAGAIN;
+	CHECK_INT(cmdline_get(&cache, &other, &facts), -EAGAIN);
+	answer = -ETIMEDOUT;
+	CHECK_INT(cmdline_get(&cache, &other, &facts), -ETIMEDOUT);
+	answer = 0;
+	CHECK_INT(cmdline_get(&cache, &other, &facts), -ETIMEDOUT);
+	CHECK_U64(n_asked, 4);
+	CHECK_U64(cmdline_stuck(&cache), 0); /* that process is gone */
+	/* it does not grow with processes that are gone */
+	for (int i = 0; i < 10000; i++) {
+		struct thread_id gone = {one.tid, one.start_ticks + 2 + (uint64_t)i};
+
+		cmdline_keep(&cache, &gone, &facts);
+	}
+	CHECK(cache.room <= 1024);
+	CHECK_INT(cmdline_get(&cache, &one, &facts), 0);
+	CHECK_INT(facts.args.max_vcpus, 3);
+	cmdline_cache_clear(&cache);
 }
 
 static struct world *one_vcpu(void)
@@ -367,4 +437,5 @@ TEST_MAIN({"names", test_names}, {"groups", test_groups},
           {"swapped-names", test_swapped_names}, {"single-tcg", test_single_tcg},
           {"many-threads", test_many_threads}, {"status-file", test_status_file},
           {"status-file-refused", test_status_file_refused}, {"cmdline", test_cmdline},
-          {"domain-equal", test_domain_equal}, {"domain-shared", test_domain_shared})
+          {"cmdline_cache", test_cmdline_cache}, {"domain-equal", test_domain_equal},
+          {"domain-shared", test_domain_shared})

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "reader/held.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "util/clock.h"
+
+void held_close(struct held *held)
+{
+	carrier_free(held->carrier);
+	*held = (struct held){.carrier = NULL};
+}
+
+/*
+ * The tracer can't wait for a page that QEMU has not touched yet, as it would be before its guest's
+ * first word. What can't be made resident is polled.
+ */
+static void touch_pages(const struct carrier *carrier, const struct reader_request *request)
+{
+	uint64_t address = carrier_address(carrier);
+	uint8_t byte;
+
+	for (uint32_t i = 0; address && i <= request->n_pages; i++) {
+		struct iovec here = {&byte, 1};
+		struct iovec there = {
+		        (void *)(uintptr_t)(address + (uint64_t)i * PVSCHED_PAGE_SIZE), 1};
+
+		if (process_vm_readv(request->qemu.tid, &here, 1, &there, 1, 0) < 0)
+			return;
+	}
+}
+
+static struct carrier_object object_of(const struct carrier *carrier)
+{
+	return (struct carrier_object){carrier_device(carrier), carrier_inode(carrier)};
+}
+
+static bool is_object(const struct carrier *carrier, const struct carrier_object *object)
+{
+	return carrier && object->inode && carrier_device(carrier) == object->device &&
+	       carrier_inode(carrier) == object->inode;
+}
+
+/* The region in @carrier takes the place of what was held. */
+static void hold(struct held *held, struct carrier *carrier, uint32_t n_pages, uint64_t generation)
+{
+	struct carrier_object object = object_of(carrier);
+
+	/* in the same memory it has been begun anew, so its guests need not be told */
+	if (held->carrier && !is_object(held->carrier, &object))
+		guest_region_end(held->carrier, held->n_pages, held->generation);
+	held_close(held);
+	*held = (struct held){carrier, n_pages, generation};
+}
+
+/* Begins the region in @carrier, which it takes over. Returns 0, or -errno. */
+static int begin(struct held *held, struct carrier *carrier, const struct reader_request *request,
+                 struct reader_carrier *ret)
+{
+	struct cmdline_facts facts = {.topology = TOPOLOGY_FLAT};
+	int r = cmdline_read(&request->qemu, &facts);
+
+	/* what was found may be of another process */
+	if (r == 0 || r == -ENOMEM)
+		r = thread_id_is_current(&request->qemu) ? 0 : -ESRCH;
+	if (r == 0)
+		r = guest_region_begin(carrier, &facts.topology, request->n_pages,
+		                       &ret->generation);
+	if (r < 0) {
+		carrier_free(carrier);
+		return r;
+	}
+	touch_pages(carrier, request);
+	ret->object = object_of(carrier);
+	ret->size = carrier_size(carrier);
+	ret->address = carrier_address(carrier);
+	ret->kind = carrier_kind(carrier);
+	ret->sealed = carrier_sealed(carrier);
+	ret->topology = facts.topology;
+	hold(held, carrier, request->n_pages, ret->generation);
+	return 0;
+}
+
+static int find(struct held *held, const struct reader_request *request, struct reader_reply *reply)
+{
+	struct carrier *carrier;
+	int r;
+
+	if (!thread_id_is_current(&request->qemu))
+		return -ESRCH;
+	r = carrier_find(request->qemu.tid, request->n_pages, &carrier);
+	if (r != 0)
+		return r;
+	/* known to the daemon, and held here still: after a restart of the reader it is not */
+	if (is_object(carrier, &request->known) && is_object(held->carrier, &request->known)) {
+		reply->same = 1;
+		carrier_free(carrier);
+		return 0;
+	}
+	return begin(held, carrier, request, &reply->carrier);
+}
+
+static int drop(struct held *held, const struct reader_request *request)
+{
+	if (!held->carrier || held->generation != request->generation)
+		return 0; /* begun anew meanwhile */
+	if (request->ends)
+		guest_region_end(held->carrier, held->n_pages, held->generation);
+	held_close(held);
+	return 0;
+}
+
+void held_run(struct held *held, const struct reader_request *request, struct reader_reply *reply)
+{
+	switch ((enum reader_job)request->job) {
+	case READER_FIND:
+		reply->result = find(held, request, reply);
+		break;
+	case READER_DROP:
+		reply->result = drop(held, request);
+		break;
+	case READER_CMDLINE:
+		reply->result = cmdline_read(&request->qemu, &reply->facts);
+		break;
+	case _READER_JOB_MAX:
+		break;
+	}
+}
+
+bool held_has(const struct held *held, const struct board_ask *ask)
+{
+	return held->carrier && ask->generation == held->generation && ask->index < held->n_pages;
+}
+
+void held_serve(const struct held *held, const struct board_ask *ask, bool writes,
+                struct board_copy *ret)
+{
+	struct guest_page_file file = guest_region_file(held->carrier, ask->index);
+
+	*ret = (struct board_copy){
+	        .generation = ask->generation, .index = ask->index, .writes = ask->writes};
+	/* the status last: a guest that sees it finds the rest up to date. A loss is found below */
+	if (writes && guest_page_publish(&file, &ask->snapshot) == 0)
+		guest_page_answer(&file, (enum pvsched_status)ask->status);
+	ret->read_ns = clock_now_ns();
+	ret->result = guest_page_read(&file, &ret->words);
+}

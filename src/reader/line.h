@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The line by which threads that look for domains ask the reader for command lines. One at a time:
+ * a QEMU that hangs costs them BOARD_STUCK_NS, once.
+ */
+
+#include "reader/board.h"
+#include "virt/cmdline.h"
+
+struct reader_line;
+
+/** Not connected yet. It stays for the rest of the process: a source may outlive its owner. */
+int reader_line_new(struct reader_line **ret, const struct board *board);
+
+/** Another reader has the other end of @socket, which is taken over; -1: none has. Never waits. */
+void reader_line_connect(struct reader_line *line, int socket);
+
+/** As cmdline_reader::read(); @line is the struct reader_line. */
+int reader_line_ask(void *line, const struct thread_id *qemu, struct cmdline_facts *ret);

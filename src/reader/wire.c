@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "reader/wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "pvsched/page.h"
+
+/* As in model/topology.c. */
+#define TOPOLOGY_COUNT_MAX 4096
+
+#define ERRNO_MAX 4095
+
+static bool is_process(const struct thread_id *id)
+{
+	return id->tid > 0;
+}
+
+/* ---- checks ---- */
+
+static bool has_end(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* Empty, or digits and dashes as in a canonical uuid. */
+static bool is_uuid(const char *text)
+{
+	if (!has_end(text, DOMAIN_UUID_LEN))
+		return false;
+	return text[0] == '\0' || (strlen(text) == DOMAIN_UUID_LEN - 1 &&
+	                           strspn(text, "0123456789abcdef-") == DOMAIN_UUID_LEN - 1);
+}
+
+static bool is_name(const char *text)
+{
+	if (!has_end(text, DOMAIN_NAME_MAX))
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_count(uint32_t count)
+{
+	return count >= 1 && count <= TOPOLOGY_COUNT_MAX;
+}
+
+static bool is_topology(const struct topology *t)
+{
+	return is_count(t->dies) && is_count(t->cores) && is_count(t->threads);
+}
+
+static bool is_carrier(const struct reader_carrier *c)
+{
+	return c->kind <= CARRIER_SHMEM && c->sealed <= 1 && c->lane < BOARD_LANES &&
+	       c->object.inode && c->generation && c->size >= PVSCHED_REGION_SIZE_MIN &&
+	       c->size <= PVSCHED_REGION_SIZE_MAX && c->address % PVSCHED_PAGE_SIZE == 0 &&
+	       c->address <= UINT64_MAX - c->size && is_topology(&c->topology);
+}
+
+/* A bool that is neither 0 nor 1 must not be read as one. */
+static bool is_facts(const struct cmdline_facts *facts)
+{
+	unsigned char vmid;
+
+	memcpy(&vmid, &facts->args.is_vmid, sizeof(vmid));
+	return vmid <= 1 && has_end(facts->uuid_option, sizeof(facts->uuid_option)) &&
+	       is_name(facts->args.name) && is_uuid(facts->args.uuid) &&
+	       facts->args.max_vcpus >= 1 && facts->args.max_vcpus <= DOMAIN_VCPUS_MAX &&
+	       is_topology(&facts->topology);
+}
+
+static bool is_result(const struct reader_reply *reply)
+{
+	int32_t most = reply->job == READER_FIND ? _CARRIER_PROBLEM_MAX - 1 : 0;
+
+	return reply->result >= -ERRNO_MAX && reply->result <= most;
+}
+
+static bool is_reply(const struct reader_reply *reply)
+{
+	if (!is_process(&reply->qemu) || !is_result(reply) || reply->same > 1)
+		return false;
+	switch ((enum reader_job)reply->job) {
+	case READER_FIND:
+		return reply->result != 0 || reply->same || is_carrier(&reply->carrier);
+	case READER_DROP:
+		return true;
+	case READER_CMDLINE:
+		return reply->result != 0 || is_facts(&reply->facts);
+	case _READER_JOB_MAX:
+		break;
+	}
+	return false;
+}
+
+static bool is_request(const struct reader_request *request)
+{
+	if (!is_process(&request->qemu) || request->ends > 1)
+		return false;
+	switch ((enum reader_job)request->job) {
+	case READER_FIND:
+		return request->n_pages >= 1 && request->n_pages <= PVSCHED_REGION_PAGES_MAX;
+	case READER_DROP:
+		return request->generation != 0;
+	case READER_CMDLINE:
+		return true;
+	case _READER_JOB_MAX:
+		break;
+	}
+	return false;
+}
+
+int reader_request_parse(const void *packet, size_t size, struct reader_request *ret)
+{
+	if (size != sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, packet, sizeof(*ret));
+	return is_request(ret) ? 0 : -EBADMSG;
+}
+
+int reader_reply_parse(const void *packet, size_t size, struct reader_reply *ret)
+{
+	if (size != sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, packet, sizeof(*ret));
+	return is_reply(ret) ? 0 : -EBADMSG;
+}
+
+/* ---- packets ---- */
+
+static int send_packet(int socket, const void *packet, size_t size, int flags)
+{
+	ssize_t n;
+
+	do {
+		n = send(socket, packet, size, flags | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return 0;
+	return errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+/* Returns the size; one that is longer than @size is cut, but its whole size is returned. */
+static ssize_t receive_packet(int socket, void *packet, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = recv(socket, packet, size, MSG_DONTWAIT | MSG_TRUNC);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return n;
+	return n == 0 || errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+int reader_request_send(int socket, const struct reader_request *request)
+{
+	return send_packet(socket, request, sizeof(*request), MSG_DONTWAIT);
+}
+
+int reader_reply_send(int socket, const struct reader_reply *reply)
+{
+	return send_packet(socket, reply, sizeof(*reply), 0);
+}
+
+int reader_request_receive(int socket, struct reader_request *ret)
+{
+	char packet[sizeof(*ret)];
+	ssize_t n = receive_packet(socket, packet, sizeof(packet));
+
+	return n < 0 ? (int)n : reader_request_parse(packet, (size_t)n, ret);
+}
+
+int reader_reply_receive(int socket, struct reader_reply *ret)
+{
+	char packet[sizeof(*ret)];
+	ssize_t n = receive_packet(socket, packet, sizeof(packet));
+
+	return n < 0 ? (int)n : reader_reply_parse(packet, (size_t)n, ret);
+}
