@@ -366,6 +366,7 @@ static void begin_views(struct daemon *d)
 	        .clamps = d->engine->clamps,
 	        .switches = d->switches,
 	        .guard = d->guard,
+	        .reader = d->reader,
 	        .hints = d->domains->hints,
 	        .discovery = d->domains->discovery,
 	        .booster = d->booster,

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "reader/lanes.h"
 #include "reader/line.h"
 #include "reader/reader.h"
 #include "util/cleanup.h"
@@ -346,4 +349,31 @@ void reader_process_read(const struct reader_process *reader, struct reader_proc
 	                                    .starts_total = reader->starts_total};
 	ret->stuck = board_stuck(reader->board, clock_now_ns(), ret->stuck_pids,
 	                         ARRAY_SIZE(ret->stuck_pids));
+}
+
+bool reader_process_describe(const struct reader_process *reader, char *text, size_t size)
+{
+	struct reader_process_view view;
+	size_t n;
+
+	reader_process_read(reader, &view);
+	if (!view.pid) {
+		snprintf(text, size, "none runs; it is tried again");
+		return false;
+	}
+	n = (size_t)snprintf(text, size, "pid %d", view.pid);
+	if (view.starts_total > 1)
+		n += (size_t)snprintf(text + n, size - n, ", started %" PRIu64 " times",
+		                      view.starts_total);
+	if (!view.stuck)
+		return true;
+	n += (size_t)snprintf(text + n, size - n, "; %u QEMUs hold up looks at them: processes",
+	                      view.stuck);
+	for (unsigned int i = 0; i < MIN(view.stuck, (unsigned int)ARRAY_SIZE(view.stuck_pids)) &&
+	                         n < size;
+	     i++)
+		n += (size_t)snprintf(text + n, size - n, " %d", view.stuck_pids[i]);
+	if (view.stuck >= LANES_STUCK_MAX && n < size)
+		snprintf(text + n, size - n, "; so no other QEMU is looked at");
+	return false;
 }

@@ -67,3 +67,6 @@ struct reader_process_view {
 };
 
 void reader_process_read(const struct reader_process *reader, struct reader_process_view *ret);
+
+/** How it fares, for people. Returns false where something is amiss. */
+bool reader_process_describe(const struct reader_process *reader, char *text, size_t size);

@@ -91,6 +91,10 @@ static void check_sources(const struct views *views, cJSON *array)
 	check(array, "proc_connector", hinted ? "ok" : "warn",
 	      hinted ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
 	      hinted ? "new vCPUs are seen at once" : hints_why(views->hints));
+	ok = reader_process_describe(views->reader, text, sizeof(text));
+	check(array, "reader", ok ? "ok" : "warn",
+	      ok ? "" : "find out what holds these QEMUs up; stop and start their domains", "%s",
+	      text);
 }
 
 static bool runs_kvm(const struct views *views)

@@ -74,6 +74,7 @@ static void add_sources(const struct views *views, const struct booster_totals *
 {
 	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
 	char text[512];
+	bool ok;
 
 	add_discovery(sources, views);
 	if (views->tracer)
@@ -81,6 +82,8 @@ static void add_sources(const struct views *views, const struct booster_totals *
 	add_source(sources, "bpf", views->tracer != NULL, views->tracer ? text : views->tracer_why);
 	add_source(sources, "proc_connector", hints_ok(views->hints), hints_why(views->hints));
 	add_guardian(sources, views);
+	ok = reader_process_describe(views->reader, text, sizeof(text));
+	add_source(sources, "reader", ok, text);
 	describe_booster(views, totals, text, sizeof(text));
 	add_source(sources, "booster", switches_now(views->switches)->booster_realtime, text);
 }

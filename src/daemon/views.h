@@ -17,6 +17,7 @@
 #include "daemon/lifecycle.h"
 #include "daemon/overrides.h"
 #include "daemon/planning.h"
+#include "daemon/reader_process.h"
 #include "daemon/switches.h"
 #include "trace/tracer.h"
 #include "util/cgroup.h"
@@ -34,6 +35,7 @@ struct views {
 	const struct clamp_budget *clamps;
 	const struct switches *switches;
 	const struct guard *guard;
+	const struct reader_process *reader;
 	const struct hints *hints;
 	struct discovery *discovery; /* its sources are asked how they fare */
 	struct booster *booster;     /* its thread is asked what it knows */

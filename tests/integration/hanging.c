@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A process that plays QEMU, with guest pages, and makes those wait that look at it. HANGING_WAY says
+ * how:
+ *
+ *   no       not at all
+ *   cmdline  from the start: its command line is on a page that a userfaultfd never fills
+ *   later    the same, from SIGUSR1 on
+ *   punch    from SIGUSR1 on it punches holes into its guest pages, in two threads, while these are
+ *            mapped very often
+ *   flush    from SIGUSR1 on a file whose close never ends, but for itself, takes turns with its guest
+ *            pages behind their descriptor: whoever duplicates it at the wrong moment hangs beyond
+ *            SIGKILL
+ *
+ * Each of these writes a line to standard output when it has begun.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE     (1024 * 1024)
+#define MAPPINGS 20000
+#define PAGE     4096UL
+
+static int carrier = -1;
+
+static void fail(const char *what)
+{
+	perror(what);
+	_exit(1);
+}
+
+static void say(const char *word)
+{
+	printf("%s\n", word);
+	fflush(stdout);
+}
+
+static void start(void *(*function)(void *))
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, function, NULL) != 0)
+		fail("thread");
+}
+
+/* ---- guest pages and a vCPU ---- */
+
+static void make_carrier(void)
+{
+	carrier = memfd_create("memory-backend-memfd", MFD_ALLOW_SEALING);
+	if (carrier < 0 || ftruncate(carrier, SIZE) < 0 ||
+	    fcntl(carrier, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+	    mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, carrier, 0) == MAP_FAILED)
+		fail("carrier");
+}
+
+/* Work of 200 us, a pause of 1 ms: as a vCPU that is boosted. */
+static void *vcpu(void *unused)
+{
+	struct timespec now, end;
+
+	(void)unused;
+	prctl(PR_SET_NAME, "CPU 0/TCG");
+	for (;;) {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+		end.tv_nsec += 200000;
+		do
+			clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+		while (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return NULL;
+}
+
+/* ---- a command line that never comes ---- */
+
+static unsigned long start_of_arguments(void)
+{
+	char text[4096], *at;
+	unsigned long value = 0;
+	FILE *file = fopen("/proc/self/stat", "re");
+
+	if (!file || !fgets(text, sizeof(text), file))
+		fail("stat");
+	fclose(file);
+	at = strrchr(text, ')') + 2; /* field 3 */
+	for (int field = 3; field < 48; field++)
+		at = strchr(at, ' ') + 1;
+	value = strtoul(at, NULL, 10);
+	return value & ~(PAGE - 1);
+}
+
+static void hide_arguments(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register range = {.range = {start_of_arguments(), PAGE},
+	                                .mode = UFFDIO_REGISTER_MODE_MISSING};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0 ||
+	    madvise((void *)range.range.start, PAGE, MADV_DONTNEED) < 0)
+		fail("userfaultfd");
+}
+
+/* ---- holes ---- */
+
+static void *punch(void *unused)
+{
+	(void)unused;
+	for (;;)
+		fallocate(carrier, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE);
+	return NULL;
+}
+
+static void map_often(void)
+{
+	for (int i = 0; i < MAPPINGS; i++)
+		if (mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, carrier,
+		         0) == MAP_FAILED)
+			fail("mapping");
+}
+
+/* ---- a file whose close never ends ---- */
+
+static int fuse = -1;
+static char place[256]; /* the folder that it was started in */
+
+static void reply(uint64_t unique, const void *data, size_t size)
+{
+	char buffer[512];
+	struct fuse_out_header header = {.len = (uint32_t)(sizeof(header) + size), .unique = unique};
+
+	memcpy(buffer, &header, sizeof(header));
+	memcpy(buffer + sizeof(header), data, size);
+	if (write(fuse, buffer, header.len) < 0)
+		return; /* the asker is gone */
+}
+
+static struct fuse_attr attributes(uint64_t node)
+{
+	return (struct fuse_attr){.ino = node, .nlink = 1, .mode = node == 1 ? 040755 : 0100644};
+}
+
+static int is_own_thread(uint32_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%u", tid);
+	return access(path, F_OK) == 0;
+}
+
+static void serve(const struct fuse_in_header *in)
+{
+	struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096};
+	struct fuse_entry_out entry = {.nodeid = 2, .attr = attributes(2)};
+	struct fuse_attr_out attr = {.attr = attributes(in->nodeid)};
+	struct fuse_open_out opened = {.fh = 1};
+
+	switch (in->opcode) {
+	case FUSE_INIT:
+		reply(in->unique, &init, sizeof(init));
+		break;
+	case FUSE_LOOKUP:
+		reply(in->unique, &entry, sizeof(entry));
+		break;
+	case FUSE_GETATTR:
+		reply(in->unique, &attr, sizeof(attr));
+		break;
+	case FUSE_OPEN:
+		reply(in->unique, &opened, sizeof(opened));
+		break;
+	case FUSE_FLUSH:
+		if (is_own_thread(in->pid))
+			reply(in->unique, "", 0);
+		else
+			say("caught");
+		break;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		break;
+	default:
+		reply(in->unique, "", 0);
+	}
+}
+
+static void *serve_all(void *unused)
+{
+	static char request[65536] __attribute__((aligned(8)));
+
+	(void)unused;
+	while (read(fuse, request, sizeof(request)) > 0)
+		serve((const struct fuse_in_header *)request);
+	return NULL;
+}
+
+/* In mounts of its own, so that nothing is left when it is gone. */
+static void mount_file(void)
+{
+	char options[128];
+
+	fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fuse < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    !getcwd(place, sizeof(place)))
+		fail("fuse");
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
+	if (mount("hanging", place, "fuse", 0, options) < 0)
+		fail("mount");
+	start(serve_all);
+}
+
+static void *swap(void *unused)
+{
+	char path[300];
+	int file, again = dup(carrier);
+
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/file", place);
+	file = open(path, O_RDWR);
+	if (file < 0 || again < 0)
+		fail("file");
+	say("begun");
+	for (unsigned int i = 0;; i++)
+		dup2(i % 2 ? again : file, carrier);
+	return NULL;
+}
+
+/* ---- */
+
+static void hang(const char *way)
+{
+	if (strcmp(way, "later") == 0) {
+		hide_arguments();
+		say("begun");
+	} else if (strcmp(way, "punch") == 0) {
+		map_often();
+		start(punch);
+		start(punch);
+		say("begun");
+	} else if (strcmp(way, "flush") == 0) {
+		mount_file();
+		start(swap);
+	}
+}
+
+int main(void)
+{
+	const char *given = getenv("HANGING_WAY");
+	char way[16];
+	sigset_t signals;
+	int number;
+
+	snprintf(way, sizeof(way), "%s", given ? given : "no");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	make_carrier();
+	if (strcmp(way, "cmdline") == 0) {
+		hide_arguments();
+		say("begun");
+	}
+	start(vcpu);
+	sigwait(&signals, &number);
+	hang(way);
+	for (;;)
+		pause();
+}
