@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A process that plays QEMU, with guest pages, and makes those wait that look at it. HANGING_WAY says
- * how:
+ * A process that plays QEMU, with guest pages, and makes those wait that look at it. HANGING_WAY
+ * says how:
  *
  *   no       not at all
- *   cmdline  from the start: its command line is on a page that a userfaultfd never fills
- *   later    the same, from SIGUSR1 on
+ *   look     from the start: faults in its guest pages are a userfaultfd's, which never serves them
  *   punch    from SIGUSR1 on it punches holes into its guest pages, in two threads, while these are
  *            mapped very often
- *   flush    from SIGUSR1 on a file whose close never ends, but for itself, takes turns with its guest
- *            pages behind their descriptor: whoever duplicates it at the wrong moment hangs beyond
+ *   flush    from SIGUSR1 on a file whose close never ends, but for itself, takes turns with its
+ * guest pages behind their descriptor: whoever duplicates it at the wrong moment hangs beyond
  *            SIGKILL
  *
- * Each of these writes a line to standard output when it has begun.
+ * The last two write a line to standard output when they have begun.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -36,9 +35,9 @@
 
 #define SIZE     (1024 * 1024)
 #define MAPPINGS 20000
-#define PAGE     4096UL
 
 static int carrier = -1;
+static void *memory; /* the carrier, mapped */
 
 static void fail(const char *what)
 {
@@ -66,8 +65,10 @@ static void make_carrier(void)
 {
 	carrier = memfd_create("memory-backend-memfd", MFD_ALLOW_SEALING);
 	if (carrier < 0 || ftruncate(carrier, SIZE) < 0 ||
-	    fcntl(carrier, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
-	    mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, carrier, 0) == MAP_FAILED)
+	    fcntl(carrier, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		fail("carrier");
+	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, carrier, 0);
+	if (memory == MAP_FAILED)
 		fail("carrier");
 }
 
@@ -89,33 +90,16 @@ static void *vcpu(void *unused)
 	return NULL;
 }
 
-/* ---- a command line that never comes ---- */
+/* ---- faults that are never served ---- */
 
-static unsigned long start_of_arguments(void)
+static void hold_faults(void)
 {
-	char text[4096], *at;
-	unsigned long value = 0;
-	FILE *file = fopen("/proc/self/stat", "re");
-
-	if (!file || !fgets(text, sizeof(text), file))
-		fail("stat");
-	fclose(file);
-	at = strrchr(text, ')') + 2; /* field 3 */
-	for (int field = 3; field < 48; field++)
-		at = strchr(at, ' ') + 1;
-	value = strtoul(at, NULL, 10);
-	return value & ~(PAGE - 1);
-}
-
-static void hide_arguments(void)
-{
-	struct uffdio_api api = {.api = UFFD_API};
-	struct uffdio_register range = {.range = {start_of_arguments(), PAGE},
-	                                .mode = UFFDIO_REGISTER_MODE_MISSING};
+	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_MINOR_SHMEM};
+	struct uffdio_register range = {.range = {(uintptr_t)memory, SIZE},
+	                                .mode = UFFDIO_REGISTER_MODE_MINOR};
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0 ||
-	    madvise((void *)range.range.start, PAGE, MADV_DONTNEED) < 0)
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0)
 		fail("userfaultfd");
 }
 
@@ -137,7 +121,11 @@ static void map_often(void)
 			fail("mapping");
 }
 
-/* ---- a file whose close never ends ---- */
+/*
+ * ---- a file that answers as it likes ----
+ *
+ * Its server is a process: when this one is killed, the server ends, and with it what waits for it.
+ */
 
 static int fuse = -1;
 static char place[256]; /* the folder that it was started in */
@@ -145,7 +133,8 @@ static char place[256]; /* the folder that it was started in */
 static void reply(uint64_t unique, const void *data, size_t size)
 {
 	char buffer[512];
-	struct fuse_out_header header = {.len = (uint32_t)(sizeof(header) + size), .unique = unique};
+	struct fuse_out_header header = {.len = (uint32_t)(sizeof(header) + size),
+	                                 .unique = unique};
 
 	memcpy(buffer, &header, sizeof(header));
 	memcpy(buffer + sizeof(header), data, size);
@@ -155,14 +144,16 @@ static void reply(uint64_t unique, const void *data, size_t size)
 
 static struct fuse_attr attributes(uint64_t node)
 {
-	return (struct fuse_attr){.ino = node, .nlink = 1, .mode = node == 1 ? 040755 : 0100644};
+	return (struct fuse_attr){
+	        .ino = node, .nlink = 1, .size = SIZE, .mode = node == 1 ? 040755 : 0100644};
 }
 
+/* A thread of the process that has this server. */
 static int is_own_thread(uint32_t tid)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%u", tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%u", getppid(), tid);
 	return access(path, F_OK) == 0;
 }
 
@@ -201,14 +192,14 @@ static void serve(const struct fuse_in_header *in)
 	}
 }
 
-static void *serve_all(void *unused)
+static void __attribute__((noreturn)) serve_all(void)
 {
 	static char request[65536] __attribute__((aligned(8)));
 
-	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (read(fuse, request, sizeof(request)) > 0)
 		serve((const struct fuse_in_header *)request);
-	return NULL;
+	_exit(0);
 }
 
 /* In mounts of its own, so that nothing is left when it is gone. */
@@ -224,19 +215,28 @@ static void mount_file(void)
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
 	if (mount("hanging", place, "fuse", 0, options) < 0)
 		fail("mount");
-	start(serve_all);
+	if (fork() == 0)
+		serve_all();
+	close(fuse);
+}
+
+static int open_file(int flags)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/file", place);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		fail("file");
+	return fd;
 }
 
 static void *swap(void *unused)
 {
-	char path[300];
-	int file, again = dup(carrier);
+	int file = open_file(O_RDWR), again = dup(carrier);
 
 	(void)unused;
-	snprintf(path, sizeof(path), "%s/file", place);
-	file = open(path, O_RDWR);
-	if (file < 0 || again < 0)
-		fail("file");
 	say("begun");
 	for (unsigned int i = 0;; i++)
 		dup2(i % 2 ? again : file, carrier);
@@ -245,12 +245,9 @@ static void *swap(void *unused)
 
 /* ---- */
 
-static void hang(const char *way)
+static void hang_now(const char *way)
 {
-	if (strcmp(way, "later") == 0) {
-		hide_arguments();
-		say("begun");
-	} else if (strcmp(way, "punch") == 0) {
+	if (strcmp(way, "punch") == 0) {
 		map_often();
 		start(punch);
 		start(punch);
@@ -264,23 +261,20 @@ static void hang(const char *way)
 int main(void)
 {
 	const char *given = getenv("HANGING_WAY");
-	char way[16];
+	const char *way = given ? given : "no";
 	sigset_t signals;
 	int number;
 
-	snprintf(way, sizeof(way), "%s", given ? given : "no");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	make_carrier();
-	if (strcmp(way, "cmdline") == 0) {
-		hide_arguments();
-		say("begun");
-	}
+	if (strcmp(way, "look") == 0)
+		hold_faults();
 	start(vcpu);
 	sigwait(&signals, &number);
-	hang(way);
+	hang_now(way);
 	for (;;)
 		pause();
 }

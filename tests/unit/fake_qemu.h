@@ -9,11 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +40,8 @@ struct fake_qemu {
 	int swaps[FAKE_QEMU_FDS_MAX];
 	size_t n_swaps;
 	const char *args[FAKE_QEMU_ARGS_MAX]; /* behind the name, NULL at the end */
+	/* whoever reads mappings[0] through it hangs, by a userfaultfd */
+	bool hangs;
 	/* it has a /dev/shm of its own, with a file on which mappings[0] is */
 	bool own_shm;
 	pid_t pid;
@@ -54,21 +60,39 @@ static inline void fake_qemu_swap(char *spec)
 			_exit(5);
 }
 
+/** Faults of pages that are in the file, but not in this process's page tables, are never served.
+ */
+static inline void fake_qemu_hang(void *memory, size_t length)
+{
+	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_MINOR_SHMEM};
+	struct uffdio_register range = {.range = {(uintptr_t)memory, length},
+	                                .mode = UFFDIO_REGISTER_MODE_MINOR};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0)
+		_exit(11);
+}
+
 /** The child: "FD:LENGTH:PRIVATE:CLOSE,..." in FAKE_MAPPINGS, "TARGET,FD,..." in FAKE_SWAPS. */
 static inline int fake_qemu_main(void)
 {
 	char *mappings = getenv("FAKE_MAPPINGS"), *swaps = getenv("FAKE_SWAPS");
+	bool hangs = getenv("FAKE_HANGS") != NULL;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (char *at = strtok(mappings, ","); at; at = strtok(NULL, ",")) {
 		int fd, private_copy, close_it;
 		size_t length;
+		void *memory;
 
 		if (sscanf(at, "%d:%zu:%d:%d", &fd, &length, &private_copy, &close_it) != 4)
 			return 3;
-		if (mmap(NULL, length, PROT_READ, private_copy ? MAP_PRIVATE : MAP_SHARED, fd, 0) ==
-		    MAP_FAILED)
+		memory = mmap(NULL, length, PROT_READ, private_copy ? MAP_PRIVATE : MAP_SHARED, fd,
+		              0);
+		if (memory == MAP_FAILED)
 			return 4;
+		if (hangs)
+			fake_qemu_hang(memory, length);
 		if (close_it)
 			close(fd);
 	}
@@ -112,6 +136,8 @@ static inline void fake_qemu_exec(struct fake_qemu *qemu)
 		argv[i + 1] = (char *)qemu->args[i];
 	setenv("FAKE_MAPPINGS", mappings, 1);
 	setenv("FAKE_SWAPS", swaps, 1);
+	if (qemu->hangs)
+		setenv("FAKE_HANGS", "1", 1);
 	execv("/proc/self/exe", argv);
 	_exit(7);
 }

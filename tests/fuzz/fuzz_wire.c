@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A packet between the daemon and its reader, in either direction. Whatever the bytes are, what is
+ * taken has an end to each text, and each number in its range.
+ */
+#include <errno.h>
+
+#include "reader/wire.h"
+
+#include "fuzz.h"
+
+static void check_carrier(const struct reader_carrier *c)
+{
+	struct guest_page page = {.address = c->address};
+
+	FUZZ_CHECK(c->lane < BOARD_LANES && c->generation && c->object.inode);
+	FUZZ_CHECK(c->size >= PVSCHED_REGION_SIZE_MIN && c->size <= PVSCHED_REGION_SIZE_MAX);
+	FUZZ_CHECK(page.address + c->size >= page.address);
+	FUZZ_CHECK(c->topology.dies && c->topology.cores && c->topology.threads);
+	FUZZ_CHECK(c->kind == CARRIER_MEMFD || c->kind == CARRIER_SHMEM);
+}
+
+static void check_reply(const struct reader_reply *reply)
+{
+	FUZZ_CHECK(reply->qemu.tid > 0 && reply->result < _CARRIER_PROBLEM_MAX);
+	if (reply->job == READER_FIND && reply->result == 0 && !reply->same)
+		check_carrier(&reply->carrier);
+	if (reply->job == READER_CMDLINE && reply->result == 0) {
+		FUZZ_CHECK(memchr(reply->facts.args.name, '\0', sizeof(reply->facts.args.name)));
+		FUZZ_CHECK(memchr(reply->facts.args.uuid, '\0', sizeof(reply->facts.args.uuid)));
+		FUZZ_CHECK(
+		        memchr(reply->facts.uuid_option, '\0', sizeof(reply->facts.uuid_option)));
+		FUZZ_CHECK(reply->facts.args.max_vcpus <= DOMAIN_VCPUS_MAX);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reader_request request;
+	struct reader_reply reply;
+	int r = reader_request_parse(data, size, &request);
+
+	FUZZ_CHECK(r == 0 || r == -EBADMSG);
+	if (r == 0)
+		FUZZ_CHECK(request.qemu.tid > 0 && request.job < _READER_JOB_MAX &&
+		           (request.job != READER_FIND ||
+		            (request.n_pages && request.n_pages <= PVSCHED_REGION_PAGES_MAX)));
+	r = reader_reply_parse(data, size, &reply);
+	FUZZ_CHECK(r == 0 || r == -EBADMSG);
+	if (r == 0)
+		check_reply(&reply);
+	return 0;
+}
