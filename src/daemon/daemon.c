@@ -23,7 +23,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/log_ids.h"
-#include "util/preempt_rt.h"
 
 struct daemon {
 	struct options options;
@@ -260,23 +259,6 @@ static int begin_control(struct daemon *d)
 	return r;
 }
 
-/*
- * On PREEMPT_RT soft timers and ring-buffer wake-ups run in threads at low priority: below a
- * boosted vCPU, which would so keep away the very thing that ends its boost.
- */
-static void check_preempt_rt(struct daemon *d)
-{
-	enum preempt_rt found = preempt_rt_look("");
-
-	if (found == PREEMPT_RT_NO)
-		return;
-	log_warning("%s: everything is observed, nothing boosted",
-	            found == PREEMPT_RT_YES ? "this is a PREEMPT_RT kernel"
-	                                    : "/proc/sys/kernel/version cannot be read, and it "
-	                                      "says whether this is a PREEMPT_RT kernel");
-	switches_set_preempt_rt(d->switches);
-}
-
 static int begin_tracer(struct daemon *d)
 {
 	const struct host_caps *caps = &config_host(d->config)->caps;
@@ -286,7 +268,8 @@ static int begin_tracer(struct daemon *d)
 
 	if (cgroup_cpu_find(&d->cgroup_cpu) == 0)
 		d->cgroup = &d->cgroup_cpu;
-	check_preempt_rt(d);
+	if (startup_is_preempt_rt())
+		switches_set_preempt_rt(d->switches);
 	r = startup_tracer(&rule, &d->tracer, &d->accounts, d->tracer_why);
 	switches_set_tracer(d->switches, d->tracer != NULL);
 	if (r < 0)

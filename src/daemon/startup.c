@@ -14,6 +14,7 @@
 #include "util/log.h"
 #include "util/log_ids.h"
 #include "util/memory.h"
+#include "util/preempt_rt.h"
 #include "util/procfs.h"
 
 /*
@@ -167,6 +168,23 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 	log_write(LOG_ERR, &ctx,
 	          "no tracer: %s; domains are listed, nothing is measured or boosted", tracer_why);
 	return accounts_alloc(cpu_rule, accounts);
+}
+
+/*
+ * On PREEMPT_RT soft timers and ring-buffer wake-ups run in threads at low priority: below a
+ * boosted vCPU, which would so keep away the very thing that ends its boost.
+ */
+bool startup_is_preempt_rt(void)
+{
+	enum preempt_rt found = preempt_rt_look("");
+
+	if (found == PREEMPT_RT_NO)
+		return false;
+	log_warning("%s: everything is observed, nothing boosted",
+	            found == PREEMPT_RT_YES ? "this is a PREEMPT_RT kernel"
+	                                    : "/proc/sys/kernel/version cannot be read, and it "
+	                                      "says whether this is a PREEMPT_RT kernel");
+	return true;
 }
 
 void startup_limit_self(void)

@@ -41,5 +41,8 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 /** Frees the accounts of a daemon that has no tracer. */
 void startup_accounts_free(struct accounts *accounts);
 
+/** Is this a PREEMPT_RT kernel, or may it be one? Says so. */
+bool startup_is_preempt_rt(void);
+
 /** Bounds the process's real-time run time, opens as many files as it may, locks its memory. */
 void startup_limit_self(void);
