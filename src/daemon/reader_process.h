@@ -36,7 +36,7 @@ struct reader_process *reader_process_free(struct reader_process *reader);
 /** Ties it to the loop. Returns 0, or -errno. */
 int reader_process_attach(struct reader_process *reader, sd_event *event);
 
-/** To whom it tells news; NULL: to none. */
+/** Where its news go; NULL: nowhere. */
 void reader_process_report_to(struct reader_process *reader, const struct reader_news *news);
 
 /** Returns 0; -EAGAIN: no reader takes it now, or there is no room; -errno. */

@@ -3,7 +3,7 @@
 
 /*
  * What QEMU's command line says. To read it takes QEMU's mmap_lock, which a hostile QEMU can hold
- * for ever. So a source asks somebody else for it, with a time limit, once per process.
+ * for ever. So a source asks the reader for it, with a time limit, once per process.
  */
 
 #include "model/domain.h"

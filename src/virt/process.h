@@ -6,8 +6,8 @@
  * or hold a KVM vCPU. And it must belong to a trusted user, since any user can start a QEMU under
  * any name, with any code inside.
  *
- * To read a process's command line touches its memory, and may block for ever: only a thread that
- * may hang does so.
+ * To read a process's command line touches its memory, and may block for ever: so the
+ * reader does that, see virt/cmdline.h.
  */
 
 #include <sys/types.h>

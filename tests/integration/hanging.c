@@ -8,7 +8,7 @@
  *   punch    from SIGUSR1 on it punches holes into its guest pages, in two threads, while these are
  *            mapped very often
  *   flush    from SIGUSR1 on a file whose close never ends, but for itself, takes turns with its
- * guest pages behind their descriptor: whoever duplicates it at the wrong moment hangs beyond
+ * guest pages behind their descriptor: what duplicates it at the wrong moment hangs beyond
  *            SIGKILL
  *
  * The last two write a line to standard output when they have begun.

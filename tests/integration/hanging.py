@@ -25,7 +25,7 @@ class Hanging(Bare):
         proc.wait_for(lambda: "begun" in self.log(), 30, f"process {self.pid} to begin")
 
     def caught(self):
-        """Somebody hangs in a close of its file."""
+        """A process hangs in a close of its file."""
         return "caught" in self.log()
 
 

@@ -40,7 +40,7 @@ struct fake_qemu {
 	int swaps[FAKE_QEMU_FDS_MAX];
 	size_t n_swaps;
 	const char *args[FAKE_QEMU_ARGS_MAX]; /* behind the name, NULL at the end */
-	/* whoever reads mappings[0] through it hangs, by a userfaultfd */
+	/* a read of mappings[0] through it hangs, by a userfaultfd */
 	bool hangs;
 	/* it has a /dev/shm of its own, with a file on which mappings[0] is */
 	bool own_shm;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The reader as a process: this program executes itself as the reader, and as QEMUs, one of which
- * hangs whoever reads its memory.
+ * makes a read of its memory hang.
  */
 #include "daemon/reader_process.h"
 

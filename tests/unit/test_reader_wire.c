@@ -169,7 +169,7 @@ static void test_packets(void)
 	for (int i = 0; i < 3; i++)
 		CHECK_INT(reader_reply_receive(fds[0], &reply_ret), -EBADMSG);
 	CHECK_INT(reader_reply_receive(fds[0], &reply_ret), 0);
-	/* a reader that takes nothing holds up nobody */
+	/* a reader that takes nothing holds up no sender */
 	while (reader_request_send(fds[0], &request) == 0)
 		;
 	CHECK_INT(reader_request_send(fds[0], &request), -EAGAIN);
