@@ -42,6 +42,7 @@ static const struct accounts accounts = {
 
 struct scene {
 	struct ledger *ledger;
+	struct board *board;
 	struct booster *booster;
 	int fd; /* tells that there is an event */
 	struct pvs_event event;
@@ -106,6 +107,7 @@ static enum policy_reason reason(struct scene *scene, unsigned int slot)
 static void end(struct scene *scene)
 {
 	CHECK(!booster_stop(scene->booster));
+	board_free(scene->board);
 	ledger_close(scene->ledger);
 	unlink(path);
 	close(scene->fd);
@@ -139,6 +141,8 @@ static bool begin(struct scene *scene)
 	CHECK_INT(ledger_open(path, &scene->ledger), 0);
 	options.ledger = scene->ledger;
 	options.source.fd = scene->fd;
+	CHECK_INT(board_new(&scene->board), 0);
+	options.board = scene->board;
 	if (booster_start(&scene->booster, &options) == 0)
 		return true;
 	end(scene);
