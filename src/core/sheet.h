@@ -26,7 +26,7 @@
 struct pvs_sheet {
 	__u64 epoch;               /* number of the latest part: its start >> PVS_SHEET_SHIFT */
 	__u32 used_ns;             /* the sum of ns[] */
-	__u32 limit_ns;            /* written by the daemon; 0 refuses all boosts */
+	__u32 limit_ns;            /* written by the daemon; 0: no boost goes on */
 	__u32 ns[PVS_SHEET_PARTS]; /* of part N: ns[N % PVS_SHEET_PARTS] */
 };
 

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdint.h>
 #include <stdio.h>
 
 /** Prints a text from outside, escaped. Nothing when out of memory. */
 void print_escaped(FILE *out, const char *text);
+
+/** "20.5 %"; "-" for a negative share. */
+void print_share(FILE *out, int64_t permille);
+
+/** "1.5 ms"; "-" for a negative time. */
+void print_duration(FILE *out, int64_t ns);

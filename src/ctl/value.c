@@ -133,3 +133,10 @@ void cell_share(struct table *table, const struct json_value *object, const char
 	else
 		table_addf(table, "%" PRId64 ".%" PRId64 " %%", permille / 10, permille % 10);
 }
+
+int64_t value_ns_of_us(const struct json_value *object, const char *key)
+{
+	int64_t us = value_number(object, key);
+
+	return us < 0 || us > INT64_MAX / 1000 ? -1 : us * 1000;
+}

@@ -33,3 +33,6 @@ void cell_number(struct table *table, const struct json_value *object, const cha
 void cell_duration(struct table *table, const struct json_value *object, const char *key);
 /** The member is in permille; the cell is a percentage such as "12.3 %". */
 void cell_share(struct table *table, const struct json_value *object, const char *key);
+
+/** A member in microseconds, as nanoseconds; -1 if it is missing. */
+int64_t value_ns_of_us(const struct json_value *object, const char *key);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/levers.h"
 #include "daemon/refused.h"
@@ -166,16 +165,14 @@ static void vcpus_end(struct apply *apply, struct rows *rows)
 	for (size_t i = 0; i < rows->n; i++) {
 		struct row *row = &rows->rows[i];
 
-		if (!row->applied)
-			continue;
-		row->applied->kept = row->plan->traced;
+		row->vcpu->untraced = row->plan->untraced;
+		if (row->applied)
+			row->applied->kept = row->plan->traced;
 		if (row->plan->traced)
 			continue;
 		row->vcpu->slot = SLOT_NONE;
 		row->applied = NULL;
 	}
-	for (size_t i = 0; i < rows->n; i++)
-		rows->rows[i].vcpu->untraced = rows->rows[i].plan->untraced;
 	for (unsigned int slot = 0; slot < PVS_VCPUS_MAX; slot++) {
 		if ((apply->vcpus[slot].begun && !apply->vcpus[slot].kept) ||
 		    apply->vcpus[slot].stuck)

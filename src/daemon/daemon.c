@@ -2,7 +2,6 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,24 +218,9 @@ static int begin_guard(struct daemon *d)
 
 static int begin_loop(struct daemon *d)
 {
-	sigset_t signals;
-	int r;
+	int r = startup_event_loop(&d->event, on_reload, d);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	r = sd_event_default(&d->event);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGTERM, NULL, NULL);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGINT, NULL, NULL);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
-	if (r >= 0)
+	if (r == 0)
 		r = pass_new(&d->pass, d->event, make_pass, d);
 	if (r >= 0)
 		r = switches_attach(d->switches, d->event);

@@ -2,6 +2,7 @@
 #include "daemon/startup.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,4 +204,26 @@ void startup_limit_self(void)
 	if (r < 0)
 		log_notice("memory can't be locked (%s): a boost may wait for the disk",
 		           strerror(-r));
+}
+
+int startup_event_loop(sd_event **ret, sd_event_signal_handler_t on_reload, void *userdata)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r = sd_event_default(ret);
+	if (r >= 0)
+		r = sd_event_add_signal(*ret, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(*ret, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(*ret, NULL, SIGHUP, on_reload, userdata);
+	return MIN(r, 0);
 }

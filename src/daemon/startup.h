@@ -7,6 +7,8 @@
  * not keep the daemon from starting is.
  */
 
+#include <systemd/sd-event.h>
+
 #include "boost/accounts.h"
 #include "boost/ledger.h"
 #include "config/config.h"
@@ -46,3 +48,9 @@ bool startup_is_preempt_rt(void);
 
 /** Bounds the process's real-time run time, opens as many files as it may, locks its memory. */
 void startup_limit_self(void);
+
+/**
+ * The main loop: SIGTERM and SIGINT end it, SIGHUP calls @on_reload. These and SIGCHLD are blocked
+ * in this thread and those that it makes; SIGPIPE is ignored. Returns 0 and *ret, or -errno.
+ */
+int startup_event_loop(sd_event **ret, sd_event_signal_handler_t on_reload, void *userdata);

@@ -4,7 +4,7 @@
 
 Each room may include itself, what the table allows, and the libraries it owns. The table is read from
 ARCHITECTURE.md, so that picture and rule can't drift apart. Within a room includes have one direction, too: no
-file includes the header of a file that needs its own.
+file includes the header of a file that needs its own. And the length of files.
 """
 
 import pathlib
@@ -27,6 +27,7 @@ CALLS = {
     r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
 }
 PURE = "src/policy/"
+LINES_MAX = 500  # of a file: one that is longer does more than one thing
 
 
 def table(architecture):
@@ -150,6 +151,15 @@ def check_self(rooms):
     return len(errors) == 7 and check_self_circles(rooms)
 
 
+def check_lengths(root, errors):
+    for folder in ("src", "include", "bpf", "tests"):
+        for file in sorted((root / folder).rglob("*")):
+            if file.suffix in (".c", ".h", ".py"):
+                lines = file.read_text(encoding="utf-8").count("\n")
+                if lines > LINES_MAX:
+                    errors.append(f"{file.relative_to(root)}: {lines} lines, {LINES_MAX} are the limit")
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     rooms = table(root / "ARCHITECTURE.md")
@@ -168,6 +178,7 @@ def main():
                 check_calls(path, number, line, errors)
                 note_need(path, line, rooms, needs)
     check_circles(needs, errors)
+    check_lengths(root, errors)
     for error in errors:
         print(error)
     print(f"{files} files, {len(rooms)} rooms")
