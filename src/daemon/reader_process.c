@@ -369,11 +369,10 @@ bool reader_process_describe(const struct reader_process *reader, char *text, si
 		return true;
 	n += (size_t)snprintf(text + n, size - n, "; %u QEMUs hold up looks at them: processes",
 	                      view.stuck);
-	for (unsigned int i = 0; i < MIN(view.stuck, (unsigned int)ARRAY_SIZE(view.stuck_pids)) &&
-	                         n < size;
-	     i++)
+	for (unsigned int i = 0;
+	     i < MIN(view.stuck, (unsigned int)ARRAY_SIZE(view.stuck_pids)) && n < size; i++)
 		n += (size_t)snprintf(text + n, size - n, " %d", view.stuck_pids[i]);
-	if (view.stuck >= LANES_STUCK_MAX && n < size)
-		snprintf(text + n, size - n, "; so no other QEMU is looked at");
+	if (view.stuck >= BOARD_STUCK_MAX && n < size)
+		snprintf(text + n, size - n, "; so no other QEMU's guest pages are looked for");
 	return false;
 }

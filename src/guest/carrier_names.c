@@ -79,7 +79,8 @@ const char *carrier_problem_text(enum carrier_problem problem)
 		       "is not held up by a debugger or by storage that hangs, it may be "
 		       "compromised; stop the domain and start it again";
 	case CARRIER_NOT_TRIED:
-		return "looks at 4 other QEMUs have not ended, so no further QEMU is looked at; "
+		return "looks at 4 other QEMUs have not ended, so no further carrier is looked "
+		       "for; "
 		       "stop those domains, which `pvschedctl doctor` names as stuck";
 	case _CARRIER_PROBLEM_MAX:
 		break;

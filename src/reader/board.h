@@ -27,6 +27,8 @@ struct board;
 
 /** What holds up a lane for longer is taken for stuck. */
 #define BOARD_STUCK_NS (2 * NSEC_PER_SEC)
+/** With as many lanes held up, no further carrier is looked for; see also reader/line.h. */
+#define BOARD_STUCK_MAX 4
 
 /**
  * A page that the booster wants copied, and what its guest is to know. A page is known by its

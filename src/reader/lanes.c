@@ -226,7 +226,8 @@ static int begin_job(struct lanes *lanes, const struct reader_request *request, 
 		return -ETIMEDOUT;
 	/* what ends a region has a lane already */
 	if (request->job != READER_DROP) {
-		if (board_stuck(lanes->board, now_ns, NULL, 0) >= LANES_STUCK_MAX)
+		if (request->job == READER_FIND &&
+		    board_stuck(lanes->board, now_ns, NULL, 0) >= BOARD_STUCK_MAX)
 			return -EBUSY;
 		if (!lane)
 			lane = make_lane(lanes, &request->qemu);

@@ -60,9 +60,9 @@ void reader_line_connect(struct reader_line *line, int socket)
 }
 
 /* Waits for the reply with this id; earlier ones came too late for their askers. */
-static int await(int socket, uint64_t id, struct reader_reply *reply)
+static int await(int socket, uint64_t id, uint64_t limit_ns, struct reader_reply *reply)
 {
-	uint64_t until_ns = clock_now_ns() + BOARD_STUCK_NS, now_ns;
+	uint64_t until_ns = clock_now_ns() + limit_ns, now_ns;
 	struct pollfd fd = {.fd = socket, .events = POLLIN};
 	int r;
 
@@ -85,12 +85,14 @@ static int ask(struct reader_line *line, const struct thread_id *qemu, struct re
 {
 	struct reader_request request = {
 	        .id = ++line->last_id, .qemu = *qemu, .job = READER_CMDLINE};
+	bool many_hang = board_stuck(line->board, clock_now_ns(), NULL, 0) >= BOARD_STUCK_MAX;
 	int r = reader_request_send(line->socket, &request);
 
 	if (r == 0)
-		r = await(line->socket, request.id, reply);
-	/* a reader that does not work says nothing of this QEMU */
-	if (r == -EPIPE || (r == -ETIMEDOUT && !board_works_for(line->board, qemu)))
+		r = await(line->socket, request.id,
+		          many_hang ? READER_LINE_SHORT_NS : BOARD_STUCK_NS, reply);
+	/* a short wait says nothing of this QEMU, nor does a reader that does not work */
+	if (r == -EPIPE || (r == -ETIMEDOUT && (many_hang || !board_works_for(line->board, qemu))))
 		return -EAGAIN;
 	return r;
 }

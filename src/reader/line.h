@@ -3,13 +3,16 @@
 
 /*
  * The line by which threads that look for domains ask the reader for command lines. One at a time:
- * a QEMU that hangs costs them BOARD_STUCK_NS, once.
+ * a QEMU that hangs costs them BOARD_STUCK_NS, once. Where BOARD_STUCK_MAX hang already, it costs
+ * them READER_LINE_SHORT_NS: new ones may come at any rate, and honest ones answer sooner.
  */
 
 #include "reader/board.h"
 #include "virt/cmdline.h"
 
 struct reader_line;
+
+#define READER_LINE_SHORT_NS (100 * NSEC_PER_MSEC)
 
 /** Not connected yet. It stays for the rest of the process: a source may outlive its owner. */
 int reader_line_new(struct reader_line **ret, const struct board *board);

@@ -13,8 +13,9 @@ from rig import proc
 from second import Second
 
 CPU = 1
-# Four domains want 200 permille each, beside 500 of the foreign thread. Shares are so large that prices do not matter.
-GREEDY = {"profiles": {"greedy": {"mode": "boost", "share_permille": 250, "burst_us": 10000}},
+# Two domains want 200 permille each, beside 600 of the foreign thread. Their shares allow that, and their RT budgets fit
+# into that of /machine, where the kernel has these.
+GREEDY = {"profiles": {"greedy": {"mode": "boost", "share_permille": 220, "burst_us": 10000}},
           "host": {"cpu_share_permille": 950, "cpu_burst_us": 20000, "domain_share_permille": 4000,
                    "domain_burst_us": 20000}}
 PINNED = f"<cputune><vcpupin vcpu='0' cpuset='{CPU}'/><emulatorpin cpuset='0'/></cputune>"
@@ -60,11 +61,11 @@ def full_by_doctor(daemon):
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is only one CPU")
 def test_greedy_domains_beside_a_foreign_thread(scene):
-    domains = [scene.domain(name=f"pvsched-it-{i}", busy=1, idle=4, hz=1000, tuning=PINNED) for i in range(4)]
+    domains = [scene.domain(name=f"pvsched-it-{i}", busy=1, idle=4, hz=1000, tuning=PINNED) for i in range(2)]
     daemon = scene.daemon(profile="greedy", config=GREEDY)
     for domain in domains:
         daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
-    with Second(scene.build_dir, scene.deadman) as second, foreign(scene, 5, 5):
+    with Second(scene.build_dir, scene.deadman) as second, foreign(scene, 6, 4):
         proc.wait_for(lambda: denied(daemon, domains) >= 8, 30, "the CPU's sheet to be used up again and again")
         second.end()
     assert second.status == 0, second.text
