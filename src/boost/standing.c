@@ -2,14 +2,20 @@
 #include "boost/standing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "boost/identity.h"
 #include "boost/sched.h"
+#include "util/cleanup.h"
 #include "util/thread.h"
+
+/* To prove which thread a TID is takes two descriptors, and two more after an execve(). */
+#define SPARES 4
 
 struct standing {
 	struct standing_parts parts;
+	int spares[SPARES]; /* descriptors, for taking back when there are no others; -1: none */
 	const char *missing[_STANDING_LEVER_MAX];
 	struct standing_view slots[LEDGER_THREADS_MAX];
 };
@@ -52,6 +58,24 @@ static void find_missing(struct standing *standing)
 			        "the tracer does not tell what threads have of their own";
 }
 
+/* Returns 0, or -errno when there are too few. */
+static int keep_spares(struct standing *standing)
+{
+	for (int i = 0; i < SPARES; i++) {
+		if (standing->spares[i] < 0)
+			standing->spares[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (standing->spares[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static void use_spares(struct standing *standing)
+{
+	for (int i = 0; i < SPARES; i++)
+		standing->spares[i] = close_fd(standing->spares[i]);
+}
+
 struct standing *standing_new(const struct standing_parts *parts)
 {
 	struct standing *standing = calloc(1, sizeof(*standing));
@@ -59,12 +83,16 @@ struct standing *standing_new(const struct standing_parts *parts)
 	if (!standing)
 		return NULL;
 	standing->parts = *parts;
+	for (int i = 0; i < SPARES; i++)
+		standing->spares[i] = -1;
 	find_missing(standing);
 	return standing;
 }
 
 struct standing *standing_free(struct standing *standing)
 {
+	if (standing)
+		use_spares(standing);
 	free(standing);
 	return NULL;
 }
@@ -230,7 +258,9 @@ static void give(struct standing *standing, unsigned int slot, const struct thre
 
 	if (!choose(standing, view))
 		return;
-	r = prepare(standing, thread, &gift);
+	r = keep_spares(standing);
+	if (r == 0)
+		r = prepare(standing, thread, &gift);
 	if (r < 0) {
 		leave_out_all(view, STANDING_FAILED, r);
 		return;
@@ -271,6 +301,11 @@ int standing_take_back(struct standing *standing, unsigned int slot)
 {
 	int r = ledger_restore_standing(standing->parts.ledger, slot);
 
+	if (r == -EMFILE) {
+		use_spares(standing);
+		r = ledger_restore_standing(standing->parts.ledger, slot);
+		keep_spares(standing); /* if it can't, nothing is given meanwhile */
+	}
 	if (r < 0)
 		return r;
 	standing->slots[slot] = (struct standing_view){0};

@@ -438,9 +438,41 @@ static void test_children_inherit_nothing(void)
 	end_slices(&scene);
 }
 
-TEST_MAIN(TEST(test_given_and_taken_back), TEST(test_reset_on_fork_is_kept),
-          TEST(test_under_a_boost), TEST(test_restored_from_the_ledger), TEST(test_interrupted),
-          TEST(test_foreign_slice), TEST(test_flag_lost), TEST(test_guardian_acts_meanwhile),
-          TEST(test_worth_another_try), TEST(test_slot_of_a_stuck_boost), TEST(test_foreign_class),
-          TEST(test_unknown), TEST(test_another_thread_of_that_tid), TEST(test_after_exec),
+/* What was given is taken back without a descriptor to spare; more is not given then. */
+static void test_no_descriptors(void)
+{
+	struct standing_wanted wanted = {.slice_ns = US100};
+	struct rlimit before, few;
+	int fds[64], n = 0;
+	struct scene scene;
+	struct thread_id id;
+	uint64_t usual_ns;
+
+	BEGIN_OR_SKIP(&scene);
+	usual_ns = slice_of(scene.pid).slice_ns;
+	id = id_of(scene.pid);
+	CHECK_INT(give(scene.pid, US100), STANDING_GIVEN);
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = ARRAY_SIZE(fds), .rlim_max = before.rlim_max};
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (n < (int)ARRAY_SIZE(fds) && (fds[n] = dup(0)) >= 0)
+		n++;
+	CHECK_INT(errno, EMFILE);
+	CHECK_INT(standing_take_back(standing, SLOT), 0);
+	CHECK_INT(ledger_count(scene.ledger), 0);
+	CHECK_INT(standing_set(standing, SLOT, &id, &wanted), 0);
+	CHECK_INT(standing_view(standing, SLOT)->states[STANDING_SLICE], STANDING_FAILED);
+	while (n > 0)
+		close(fds[--n]);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+	check_slice(scene.pid, usual_ns, 0);
+	end_slices(&scene);
+}
+
+TEST_MAIN(TEST(test_no_descriptors), TEST(test_given_and_taken_back),
+          TEST(test_reset_on_fork_is_kept), TEST(test_under_a_boost),
+          TEST(test_restored_from_the_ledger), TEST(test_interrupted), TEST(test_foreign_slice),
+          TEST(test_flag_lost), TEST(test_guardian_acts_meanwhile), TEST(test_worth_another_try),
+          TEST(test_slot_of_a_stuck_boost), TEST(test_foreign_class), TEST(test_unknown),
+          TEST(test_another_thread_of_that_tid), TEST(test_after_exec),
           TEST(test_children_inherit_nothing))
