@@ -176,10 +176,9 @@ def dead_amid_a_boost(host, guest):
              "/run/systemd/system/pvschedd.service.d/dead.conf && systemctl daemon-reload")
     try:
         host.boosted(guest)
-        # The daemon stands still, so that it does not see its guardian die; perhaps a moment too late for this boost. What
-        # takes long on an emulated CPU comes before the first look.
-        host.wait_for(f"( d=$(systemctl show -P MainPID pvschedd); g=$(pgrep -x pvschedd-guard) || exit 1; "
-                      f"chrt -p {guest[0]} | grep -q SCHED_FIFO || exit 1; kill -STOP $d; kill -9 $g; "
+        # The daemon stands still, so that it does not see its guardian die; perhaps a moment too late for this boost.
+        host.wait_for(f"( chrt -p {guest[0]} | grep -q SCHED_FIFO || exit 1; d=$(systemctl show -P MainPID pvschedd); "
+                      f"g=$(pgrep -x pvschedd-guard) || exit 1; kill -STOP $d; kill -9 $g; "
                       f"if chrt -p {guest[0]} | grep -q SCHED_FIFO; then kill -9 $d; else kill -CONT $d; "
                       f"pvschedctl enable; exit 1; fi )", "both to be dead amid a boost")
         host.wait_for("! systemctl is-active --quiet pvschedd", "systemd to see it")
