@@ -53,7 +53,7 @@ struct attention *attention_free(struct attention *attention)
 	return NULL;
 }
 
-/* Up to @burst_ns. @share_ppb: in billionths of a CPU, at most 100 million. */
+/* Up to @burst_ns. @share_ppb: in billionths of a CPU. */
 static void refill(struct pot *pot, uint64_t burst_ns, uint64_t share_ppb, uint64_t now_ns)
 {
 	uint64_t passed_ns, gained_ns, room_ns;
@@ -64,7 +64,7 @@ static void refill(struct pot *pot, uint64_t burst_ns, uint64_t share_ppb, uint6
 	if (now_ns <= pot->at_ns || !share_ppb)
 		return;
 	/* what is longer ago counts the next time; the product must fit */
-	passed_ns = MIN(now_ns - pot->at_ns, 100 * NSEC_PER_SEC);
+	passed_ns = MIN(now_ns - pot->at_ns, 10 * NSEC_PER_SEC);
 	gained_ns = passed_ns * share_ppb / NSEC_PER_SEC;
 	if (gained_ns >= room_ns) {
 		pot->left_ns = (int64_t)burst_ns;

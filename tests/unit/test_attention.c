@@ -172,6 +172,22 @@ static void test_small_parts_fill(void)
 	attention_free(attention);
 }
 
+/* The largest share, after a pause of any length: the product of both must fit. */
+static void test_long_pause(void)
+{
+	for (uint64_t pause_ns = NSEC_PER_SEC; pause_ns < 1000000 * NSEC_PER_SEC; pause_ns *= 3) {
+		struct attention *attention = attention_new(1, 1000);
+
+		CHECK(attention);
+		attention_count(attention, 0, 1, T0);
+		for (int charges = 0; charges < 9; charges++)
+			attention_charge(attention, 0, 4 * MS, T0);
+		attention_charge(attention, 0, 3 * MS, T0 + pause_ns);
+		CHECK_U64(attention_unheard_until_ns(attention, 0, T0 + pause_ns), 0);
+		attention_free(attention);
+	}
+}
+
 /* To come and go gains nothing. */
 static void test_leaving_does_not_pay(void)
 {
@@ -189,4 +205,4 @@ static void test_leaving_does_not_pay(void)
 
 TEST_MAIN(TEST(test_share), TEST(test_modest_neighbour), TEST(test_many), TEST(test_pauses),
           TEST(test_nothing_is_left_unused), TEST(test_ends_are_its_own_debt),
-          TEST(test_small_parts_fill), TEST(test_leaving_does_not_pay))
+          TEST(test_small_parts_fill), TEST(test_long_pause), TEST(test_leaving_does_not_pay))
