@@ -32,6 +32,7 @@ struct domain_memfd {
 struct domain_tree {
 	xmlDoc *doc;
 	xmlNode *root;
+	bool has_doctype;       /* so nothing else of it was read */
 	const char *type;       /* "" if there is none */
 	char uuid[37];          /* "" if invalid; letters as in the document */
 	unsigned int max_vcpus; /* 0: outside 1..PVSCHED_REGION_PAGES_MAX */

@@ -55,7 +55,8 @@ static int read_domain(const char *text, size_t size, struct domain_tree *tree,
 		return say(ret, DOMAIN_XML_REFUSED, "its XML is larger than %d bytes",
 		           DOMAIN_XML_MAX);
 	if (!domain_tree_parse(text, size, tree))
-		return say(ret, DOMAIN_XML_REFUSED, "its XML is not that of a domain");
+		return say(ret, DOMAIN_XML_REFUSED, "its XML %s",
+		           tree->has_doctype ? "has a document type" : "is not that of a domain");
 	return 0;
 }
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
-
 #include "util/clock.h"
 #include "util/duty.h"
 #include "virt/source_thread.h"
@@ -150,7 +148,6 @@ int virt_source_new(struct virt_source **ret, const struct virt_options *options
 
 	if (r < 0)
 		return r;
-	xmlInitParser(); /* once, before any thread parses */
 	source = calloc(1, sizeof(*source));
 	if (!source)
 		return -ENOMEM;

@@ -3,146 +3,117 @@
 #include "virt/metadata.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
-#include <libxml/tree.h>
+#include "virt/xml.h"
 
-static void cleanup_xml_doc(xmlDoc **doc)
+static void invalidate(struct domain_metadata *metadata, const char *why)
 {
-	if (*doc)
-		xmlFreeDoc(*doc);
-}
-
-/**
- * Marks the metadata invalid. In the message, anything but printable ASCII becomes "?". Returns
- * false.
- */
-static bool PRINTF_FORMAT(2, 3) fail(struct domain_metadata *metadata, const char *format, ...)
-{
-	va_list args;
-
 	*metadata = (struct domain_metadata){.state = DOMAIN_METADATA_INVALID};
-	va_start(args, format);
-	vsnprintf(metadata->error, sizeof(metadata->error), format, args);
-	va_end(args);
-	for (char *p = metadata->error; *p; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	return false;
+	snprintf(metadata->error, sizeof(metadata->error), "%s", why);
 }
 
-/** The text of an attribute; NULL if it is anything but plain text. */
-static const char *attribute_text(const xmlAttr *attribute)
+static void read_number(struct xml *xml, const char **attribute, uint32_t min, uint32_t max,
+                        uint32_t *ret)
 {
-	const xmlNode *text = attribute->children;
-
-	if (!text)
-		return "";
-	if (text->next || text->type != XML_TEXT_NODE)
-		return NULL;
-	return (const char *)text->content;
-}
-
-static bool read_number(const char *name, const char *text, unsigned long min, unsigned long max,
-                        uint32_t *ret, struct domain_metadata *metadata)
-{
+	const char *name = attribute[0], *text = attribute[1];
 	size_t n = strlen(text);
 	unsigned long value;
 
 	/* Few enough digits that the value cannot overflow. */
-	if (n == 0 || n > 9 || strspn(text, "0123456789") != n)
-		return fail(metadata, "%s=\"%.32s\" is not a whole number from %lu to %lu", name,
-		            text, min, max);
+	if (n == 0 || n > 9 || strspn(text, "0123456789") != n) {
+		xml_refuse(xml, "%s=\"%.32s\" is not a whole number from %u to %u", name, text, min,
+		           max);
+		return;
+	}
 	value = strtoul(text, NULL, 10);
 	if (value < min || value > max)
-		return fail(metadata, "%s=\"%lu\" must be from %lu to %lu", name, value, min, max);
-	*ret = (uint32_t)value;
-	return true;
+		xml_refuse(xml, "%s=\"%lu\" must be from %u to %u", name, value, min, max);
+	else
+		*ret = (uint32_t)value;
 }
 
-static bool read_profile(const char *text, struct domain_metadata *metadata)
+static void read_profile(struct xml *xml, const char *text, struct domain_metadata *metadata)
 {
 	size_t n = strlen(text);
 
 	if (n == 0 || n >= sizeof(metadata->profile) ||
 	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
-		return fail(metadata, "profile=\"%.40s\" is not a profile's name", text);
-	memcpy(metadata->profile, text, n + 1);
-	return true;
+		xml_refuse(xml, "profile=\"%.40s\" is not a profile's name", text);
+	else
+		memcpy(metadata->profile, text, n + 1);
 }
 
-static bool read_attribute(const xmlAttr *attribute, struct domain_metadata *metadata)
+/** @attribute: name, then value. */
+static void read_attribute(struct xml *xml, const char **attribute,
+                           struct domain_metadata *metadata)
 {
-	const char *name = (const char *)attribute->name;
-	const char *text = attribute_text(attribute);
+	const char *name = attribute[0];
 
-	if (!text || attribute->ns)
-		return fail(metadata,
-		            "attribute %.32s: only plain text, without a namespace, is "
-		            "accepted",
-		            name);
-	if (strcmp(name, "profile") == 0)
-		return read_profile(text, metadata);
-	if (strcmp(name, "share_permille") == 0)
-		return read_number(name, text, DOMAIN_METADATA_SHARE_MIN, DOMAIN_METADATA_SHARE_MAX,
-		                   &metadata->share_permille, metadata);
-	if (strcmp(name, "burst_us") == 0)
-		return read_number(name, text, DOMAIN_METADATA_BURST_US_MIN,
-		                   DOMAIN_METADATA_BURST_US_MAX, &metadata->burst_us, metadata);
-	return fail(metadata,
-	            "unknown attribute %.32s; known ones: profile, share_permille, burst_us", name);
+	if (xml_local_name(name) != name)
+		xml_refuse(xml, "attribute %.32s has a namespace", xml_local_name(name));
+	else if (strcmp(name, "profile") == 0)
+		read_profile(xml, attribute[1], metadata);
+	else if (strcmp(name, "share_permille") == 0)
+		read_number(xml, attribute, DOMAIN_METADATA_SHARE_MIN, DOMAIN_METADATA_SHARE_MAX,
+		            &metadata->share_permille);
+	else if (strcmp(name, "burst_us") == 0)
+		read_number(xml, attribute, DOMAIN_METADATA_BURST_US_MIN,
+		            DOMAIN_METADATA_BURST_US_MAX, &metadata->burst_us);
+	else
+		xml_refuse(xml,
+		           "unknown attribute %.32s; known ones: profile, share_permille, "
+		           "burst_us",
+		           name);
 }
 
-static bool check_element(const xmlNode *root, struct domain_metadata *metadata)
+static void on_begin(struct xml *xml, const char *name, const char **attributes, unsigned int depth,
+                     void *userdata)
 {
-	if (!root || strcmp((const char *)root->name, "policy") != 0)
-		return fail(metadata, "the element is <%.32s>, not <policy>",
-		            root ? (const char *)root->name : "");
-	if (root->ns && strcmp((const char *)root->ns->href, METADATA_URI) != 0)
-		return fail(metadata, "its namespace is not " METADATA_URI);
-	for (const xmlNode *node = root->children; node; node = node->next)
-		if (node->type != XML_COMMENT_NODE && !xmlIsBlankNode(node))
-			return fail(metadata, "<policy> must be empty");
-	if (!root->properties)
-		return fail(metadata, "<policy> has none of profile, share_permille, burst_us");
-	return true;
+	if (depth > 0)
+		xml_refuse(xml, "<policy> must be empty");
+	else if (strcmp(xml_local_name(name), "policy") != 0)
+		xml_refuse(xml, "the element is <%.32s>, not <policy>", xml_local_name(name));
+	else if (!xml_name_is(name, NULL, "policy") && !xml_name_is(name, METADATA_URI, "policy"))
+		xml_refuse(xml, "its namespace is not " METADATA_URI);
+	else if (!attributes[0])
+		xml_refuse(xml, "<policy> has none of profile, share_permille, burst_us");
+	else
+		for (; *attributes; attributes += 2)
+			read_attribute(xml, attributes, userdata);
+}
+
+static void on_text(struct xml *xml, const char *text, size_t size, unsigned int depth,
+                    void *userdata)
+{
+	(void)depth;
+	(void)userdata;
+	for (size_t i = 0; i < size; i++)
+		if (!strchr(" \t\r\n", text[i]))
+			xml_refuse(xml, "<policy> must be empty");
 }
 
 void metadata_parse(const char *text, size_t size, struct domain_metadata *ret)
 {
-	CLEANUP(cleanup_xml_doc) xmlDoc *doc = NULL;
-	const xmlNode *root;
+	static const struct xml_handlers handlers = {.begin = on_begin, .text = on_text};
+	struct xml_error error;
+	int r;
 
 	*ret = (struct domain_metadata){.state = DOMAIN_METADATA_VALID};
-	if (size > METADATA_MAX) {
-		fail(ret, "is larger than %d bytes", METADATA_MAX);
-		return;
-	}
-	/* Refused before the parser runs: it expands entities while it reads. */
-	if (size == 0 || memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE"))) {
-		fail(ret, "%s", size ? "has a document type" : "is empty");
-		return;
-	}
-	/* libvirt sends UTF-8. In another encoding the search for a DOCTYPE would miss one. */
-	doc = xmlReadMemory(text, (int)size, NULL, "UTF-8",
-	                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	if (!doc) {
-		fail(ret, "is not well-formed XML");
-		return;
-	}
-	root = xmlDocGetRootElement(doc);
-	if (!check_element(root, ret))
-		return;
-	for (const xmlAttr *a = root->properties; a; a = a->next)
-		if (!read_attribute(a, ret))
-			return;
+	r = xml_parse(text, size, METADATA_MAX, &handlers, ret, &error);
+	if (r < 0)
+		invalidate(ret, r == -ENOMEM ? "cannot be read: out of memory" : error.text);
 }
 
 void metadata_unreadable(const char *why, struct domain_metadata *ret)
 {
-	fail(ret, "cannot be read: %s", why);
+	char text[sizeof(ret->error)];
+
+	snprintf(text, sizeof(text), "cannot be read: %s", why);
+	for (char *p = text; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	invalidate(ret, text);
 }

@@ -21,7 +21,7 @@
  * Reads the element as libvirt prints it, which is without its namespace; with the namespace is
  * accepted, too. There must be exactly one element "policy" with at least one of the three
  * attributes, and no other attribute, element or text. Document types, and with them entities, are
- * refused; nothing is fetched.
+ * refused; nothing is fetched (virt/xml.h).
  *
  * @size  without a terminating NUL; may be larger than METADATA_MAX
  *

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include <libxml/parser.h>
-
 #include "util/clock.h"
 #include "util/duty.h"
 #include "virt/process_watch.h"
@@ -167,7 +165,6 @@ int process_source_new(struct process_source **ret, const struct process_options
 
 	if (!source)
 		return -ENOMEM;
-	xmlInitParser(); /* once, before any thread parses */
 	r = source_fill(source, options);
 	if (r < 0) {
 		source_destroy(source);

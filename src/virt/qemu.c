@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/log.h"
 #include "util/procfs.h"
 
 /** Makes the path of a file that libvirt keeps for a domain. */
@@ -64,9 +65,12 @@ static int verify(pid_t pid, const struct qemu_query *query, struct thread_id *q
 static int read_status(const char *path, const char *uuid, struct status_file **ret)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
-	int r = status_file_read(path, &status);
+	struct xml_error error;
+	int r = status_file_read(path, &status, &error);
 
 	*ret = NULL;
+	if (r == -EBADMSG && error.text[0])
+		log_debug("%s: %s; the groups of threads tell which are vCPUs", path, error.text);
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0 && strcmp(status->uuid, uuid) == 0)

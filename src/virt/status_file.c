@@ -7,16 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <libxml/parser.h>
-#include <libxml/tree.h>
-
 #include "util/cleanup.h"
-
-static void cleanup_xml_doc(xmlDoc **doc)
-{
-	if (*doc)
-		xmlFreeDoc(*doc);
-}
 
 struct status_file *status_file_free(struct status_file *status)
 {
@@ -32,34 +23,27 @@ void status_file_cleanup(struct status_file **status)
 	status_file_free(*status);
 }
 
-/** The next element called @name, from @node on among its siblings. */
-static const xmlNode *next_element(const xmlNode *node, const char *name)
-{
-	for (; node; node = node->next)
-		if (node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0)
-			return node;
-	return NULL;
-}
+/** The elements that are looked into: of each the first of its name. */
+enum place {
+	PLACE_NONE,
+	PLACE_VCPUS,  /* domstatus/vcpus */
+	PLACE_DOMAIN, /* domstatus/domain */
+	PLACE_UUID,   /* domstatus/domain/uuid */
+};
 
-static const xmlNode *child_element(const xmlNode *parent, const char *name)
-{
-	return parent ? next_element(parent->children, name) : NULL;
-}
-
-/** The text of an attribute or element that consists of one text node, else NULL. */
-static const char *only_text(const xmlNode *children)
-{
-	if (!children || children->next || children->type != XML_TEXT_NODE)
-		return NULL;
-	return (const char *)children->content;
-}
+struct reading {
+	struct status_file *status;
+	enum place place;
+	bool had_vcpus, had_domain, had_uuid;
+	bool odd_uuid;     /* it has more than text, or too long a text */
+	size_t uuid_bytes; /* of the text so far */
+};
 
 /** Reads an attribute that is a decimal number of at most @max. */
-static bool number_attribute(const xmlNode *node, const char *name, unsigned long max,
+static bool number_attribute(const char **attributes, const char *name, unsigned long max,
                              unsigned long *ret)
 {
-	const xmlAttr *attribute = xmlHasProp(node, (const xmlChar *)name);
-	const char *text = attribute ? only_text(attribute->children) : NULL;
+	const char *text = xml_attribute(attributes, name);
 	char *end;
 
 	if (!text || *text < '0' || *text > '9')
@@ -69,78 +53,120 @@ static bool number_attribute(const xmlNode *node, const char *name, unsigned lon
 	return errno == 0 && *end == '\0' && *ret <= max;
 }
 
-static int read_vcpus(const xmlNode *vcpus, struct status_file *status)
+static void read_vcpu(const char **attributes, struct status_file *status)
 {
-	const xmlNode *node = child_element(vcpus, "vcpu");
+	unsigned long index, tid;
 
-	if (!node)
-		return 0;
-	status->vcpus = calloc(DOMAIN_VCPUS_MAX, sizeof(*status->vcpus));
-	if (!status->vcpus)
-		return -ENOMEM;
-	for (; node; node = next_element(node->next, "vcpu")) {
-		unsigned long index, tid;
-
-		if (!number_attribute(node, "id", DOMAIN_VCPUS_MAX - 1, &index) ||
-		    !number_attribute(node, "pid", INT32_MAX, &tid) || tid == 0)
-			continue;
-		if (status->n_vcpus == DOMAIN_VCPUS_MAX)
-			break;
-		status->vcpus[status->n_vcpus++] =
-		        (struct status_vcpu){(unsigned int)index, (pid_t)tid};
-	}
-	return 0;
+	if (status->n_vcpus == DOMAIN_VCPUS_MAX ||
+	    !number_attribute(attributes, "id", DOMAIN_VCPUS_MAX - 1, &index) ||
+	    !number_attribute(attributes, "pid", INT32_MAX, &tid) || tid == 0)
+		return;
+	status->vcpus[status->n_vcpus++] = (struct status_vcpu){(unsigned int)index, (pid_t)tid};
 }
 
-static void read_identity(const xmlNode *root, struct status_file *status)
+/** True the first time that the element is called @wanted. */
+static bool is_first(const char *name, const char *wanted, bool *had)
 {
-	const xmlNode *uuid = child_element(child_element(root, "domain"), "uuid");
-	const char *text = uuid ? only_text(uuid->children) : NULL;
+	if (*had || strcmp(name, wanted) != 0)
+		return false;
+	*had = true;
+	return true;
+}
+
+/** An element within the root. */
+static void enter(struct reading *reading, const char *name)
+{
+	if (is_first(name, "vcpus", &reading->had_vcpus))
+		reading->place = PLACE_VCPUS;
+	else if (is_first(name, "domain", &reading->had_domain))
+		reading->place = PLACE_DOMAIN;
+}
+
+static void on_begin(struct xml *xml, const char *name, const char **attributes, unsigned int depth,
+                     void *userdata)
+{
+	struct reading *reading = userdata;
 	unsigned long pid;
 
-	if (text && strlen(text) == DOMAIN_UUID_LEN - 1)
-		memcpy(status->uuid, text, DOMAIN_UUID_LEN);
-	if (number_attribute(root, "pid", INT32_MAX, &pid))
-		status->qemu = (pid_t)pid;
+	if (depth == 0 && strcmp(name, "domstatus") != 0)
+		xml_refuse(xml, "the element is <%.32s>, not <domstatus>", xml_local_name(name));
+	else if (depth == 0 && number_attribute(attributes, "pid", INT32_MAX, &pid))
+		reading->status->qemu = (pid_t)pid;
+	else if (depth == 1)
+		enter(reading, name);
+	else if (depth == 2 && reading->place == PLACE_VCPUS && strcmp(name, "vcpu") == 0)
+		read_vcpu(attributes, reading->status);
+	else if (depth == 2 && reading->place == PLACE_DOMAIN &&
+	         is_first(name, "uuid", &reading->had_uuid))
+		reading->place = PLACE_UUID;
+	else if (reading->place == PLACE_UUID)
+		reading->odd_uuid = true;
 }
 
-int status_file_parse(const char *text, size_t size, struct status_file **ret)
+static void on_text(struct xml *xml, const char *text, size_t size, unsigned int depth,
+                    void *userdata)
 {
-	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
-	CLEANUP(cleanup_xml_doc) xmlDoc *doc = NULL;
-	const xmlNode *root;
+	struct reading *reading = userdata;
+
+	(void)xml;
+	(void)depth;
+	if (reading->place != PLACE_UUID || reading->odd_uuid)
+		return;
+	if (size > DOMAIN_UUID_LEN - 1 - reading->uuid_bytes) {
+		reading->odd_uuid = true;
+		return;
+	}
+	memcpy(reading->status->uuid + reading->uuid_bytes, text, size);
+	reading->uuid_bytes += size;
+}
+
+static void end_uuid(struct reading *reading)
+{
+	if (reading->odd_uuid || reading->uuid_bytes != DOMAIN_UUID_LEN - 1)
+		memset(reading->status->uuid, 0, sizeof(reading->status->uuid));
+	reading->place = PLACE_DOMAIN;
+}
+
+static void on_end(struct xml *xml, unsigned int depth, void *userdata)
+{
+	struct reading *reading = userdata;
+
+	(void)xml;
+	if (depth == 1)
+		reading->place = PLACE_NONE;
+	else if (depth == 2 && reading->place == PLACE_UUID)
+		end_uuid(reading);
+}
+
+int status_file_parse(const char *text, size_t size, struct status_file **ret,
+                      struct xml_error *error)
+{
+	static const struct xml_handlers handlers = {on_begin, on_end, on_text};
+	CLEANUP(status_file_cleanup)
+	struct status_file *status = calloc(1, sizeof(*status));
+	struct reading reading = {.status = status};
 	int r;
 
-	if (size > STATUS_FILE_MAX)
-		return -EFBIG;
-	/* Refused before the parser runs: it expands entities while it reads. */
-	if (size == 0 || memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE")))
-		return -EBADMSG;
-	doc = xmlReadMemory(text, (int)size, NULL, NULL,
-	                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	if (!doc)
-		return -EBADMSG;
-	root = xmlDocGetRootElement(doc);
-	if (!root || strcmp((const char *)root->name, "domstatus") != 0)
-		return -EBADMSG;
-	status = calloc(1, sizeof(*status));
-	if (!status)
+	error->text[0] = '\0';
+	if (status)
+		status->vcpus = calloc(DOMAIN_VCPUS_MAX, sizeof(*status->vcpus));
+	if (!status || !status->vcpus)
 		return -ENOMEM;
-	read_identity(root, status);
-	r = read_vcpus(child_element(root, "vcpus"), status);
+	r = xml_parse(text, size, STATUS_FILE_MAX, &handlers, &reading, error);
 	if (r < 0)
 		return r;
 	*ret = STEAL(status, NULL);
 	return 0;
 }
 
-int status_file_read(const char *path, struct status_file **ret)
+int status_file_read(const char *path, struct status_file **ret, struct xml_error *error)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	CLEANUP(cleanup_free) char *text = NULL;
 	struct stat st;
 	ssize_t n;
 
+	error->text[0] = '\0';
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -154,5 +180,5 @@ int status_file_read(const char *path, struct status_file **ret)
 	n = read(fd, text, (size_t)st.st_size);
 	if (n < 0)
 		return -errno;
-	return status_file_parse(text, (size_t)n, ret);
+	return status_file_parse(text, (size_t)n, ret, error);
 }

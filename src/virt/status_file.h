@@ -10,6 +10,7 @@
 
 #include "model/domain.h"
 #include "util/base.h"
+#include "virt/xml.h"
 
 /** A file larger than this is refused; real ones have 10 to 200 KiB. */
 #define STATUS_FILE_MAX (4 * 1024 * 1024)
@@ -27,14 +28,18 @@ struct status_file {
 };
 
 /**
- * Parses a status file. Document types, and with them entities, are refused; nothing is fetched.
- * Returns 0 and *ret; -EBADMSG when it is not a status file; -EFBIG; -ENOMEM.
+ * Parses a status file within the bounds of virt/xml.h. Document types, and with them entities, are
+ * refused; nothing is fetched.
+ * Returns 0 and *ret; -EBADMSG with the reason in *error when it is not a status file; -ENOMEM.
  */
-int status_file_parse(const char *text, size_t size, struct status_file **ret);
+int status_file_parse(const char *text, size_t size, struct status_file **ret,
+                      struct xml_error *error);
 
-/** Reads and parses the file at @path, a regular file. Returns like status_file_parse(), or -errno.
+/**
+ * Reads and parses the file at @path, a regular file. Returns like status_file_parse(), or -errno
+ * with an empty reason; -EFBIG when it is larger than STATUS_FILE_MAX.
  */
-int status_file_read(const char *path, struct status_file **ret);
+int status_file_read(const char *path, struct status_file **ret, struct xml_error *error);
 
 /** Frees it; takes NULL; returns NULL. */
 struct status_file *status_file_free(struct status_file *status);

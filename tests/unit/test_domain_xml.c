@@ -251,6 +251,20 @@ static void test_unfit(void)
 	refuse(domain_xml_attach, "<domain type='k\xc3\xa9&#10;vm'/>", "type \"k???vm\"");
 }
 
+/** Metadata of others keeps whole documents in CDATA sections and comments: they stay as they are.
+ */
+static void test_no_doctype(void)
+{
+#define METADATA                                                                                   \
+	"<metadata><n:d xmlns:n=\"urn:x\"><![CDATA[<!DOCTYPE html><p>]]>"                          \
+	"<!-- <!DOCTYPE html> --></n:d></metadata>"
+	static const char text[] = BEGIN PC MIDDLE METADATA "</domain>";
+
+	CHECK_INT(domain_xml_attach(text, strlen(text), &edit), 0);
+	CHECK_CONTAINS(edit.xml, METADATA);
+	domain_xml_edit_cleanup(&edit);
+}
+
 static void test_hostile(void)
 {
 	size_t size = 10 * 1024 * 1024, depth = 100000;
@@ -261,9 +275,11 @@ static void test_hostile(void)
 	refuse(domain_xml_attach, "<domain", "not that of a domain");
 	refuse(domain_xml_attach,
 	       "<!DOCTYPE d [<!ENTITY x \"kvm\">]><domain type=\"kvm\">&x;</domain>",
-	       "not that of a domain");
+	       "has a document type");
 	refuse(domain_xml_attach, "<!DOCTYPE d SYSTEM \"file:///etc/passwd\"><domain type='kvm'/>",
-	       "not that of a domain");
+	       "has a document type");
+	refuse(domain_xml_attach, "<!DOCTYPE d [<!ENTITY x \"kvm\"><!ENTITY y \"&x;&x;\"",
+	       "has a document type");
 	refuse(domain_xml_attach, "<domain type=\"&x;\"/>", "not that of a domain");
 	refuse(domain_xml_attach, "<domain type=\"kvm\"><q:a/></domain>", "not that of a domain");
 	for (size_t i = 0; i < depth; i++)
@@ -283,4 +299,4 @@ TEST_MAIN({"pc_and_q35", test_pc_and_q35}, {"sizes", test_sizes},
           {"other_prefixes", test_other_prefixes}, {"addresses", test_addresses},
           {"another_one_of_ours", test_another_one_of_ours}, {"shmem", test_shmem},
           {"pcie_needs_a_bridge", test_pcie_needs_a_bridge}, {"unfit", test_unfit},
-          {"hostile", test_hostile})
+          {"no-doctype", test_no_doctype}, {"hostile", test_hostile})

@@ -42,7 +42,8 @@ static void test_valid(void)
 static void test_refused(void)
 {
 	refuse("", "is empty");
-	refuse("<policy", "is not well-formed XML");
+	refuse("<policy", "is not well-formed XML: unclosed token (line 1, column 1)");
+	refuse("<policy profile='a'>\n</polic>", "(line 2, column 3)");
 	refuse("<policy/>", "has none of profile");
 	refuse("<other profile=\"a\"/>", "the element is <other>, not <policy>");
 	refuse("<p:policy xmlns:p=\"urn:x\" profile=\"a\"/>", "its namespace is not");
@@ -53,7 +54,9 @@ static void test_refused(void)
 	refuse("<policy profile=\"A\"/>", "profile=\"A\" is not a profile's name");
 	refuse("<policy profile=\"\xc3\xa9&#10;\"/>", "profile=\"???\" is not");
 	refuse("<policy profile=\"a2345678901234567890123456789012\"/>", "is not a profile's name");
-	refuse("<policy xml:lang=\"a\"/>", "attribute lang: only plain text");
+	refuse("<policy xml:lang=\"a\"/>", "attribute lang has a namespace");
+	refuse("<policy pvsched:profile=\"a\"/>", "unbound prefix");
+	refuse("<policy xmlns:p='" METADATA_URI "' p:profile='a'/>", "profile has a namespace");
 	refuse("<policy profile=\"a\" profile=\"b\"/>", "is not well-formed XML");
 	/* what was read before the mistake does not count either */
 	refuse("<policy profile=\"latency\" burst_us=\"49\"/>",
@@ -70,8 +73,12 @@ static void test_hostile(void)
 	size_t size = METADATA_MAX + 1;
 	char *text = malloc(size);
 
-	refuse("<!DOCTYPE p [<!ENTITY x \"a\">]><policy profile=\"&x;\"/>", "document type");
-	refuse("<policy profile=\"&x;\"/>", "is not well-formed XML");
+	refuse("<!DOCTYPE p [<!ENTITY x \"a\">]><policy profile=\"&x;\"/>",
+	       "has a document type (line 1, column 13)");
+	refuse("<policy profile=\"&x;\"/>", "is not well-formed XML: undefined entity");
+	refuse("<policy profile=\"a\"><![CDATA[<!DOCTYPE p>]]></policy>", "must be empty");
+	metadata = parse("<policy profile=\"a\"><!-- <!DOCTYPE p> --></policy>");
+	CHECK_INT(metadata.state, DOMAIN_METADATA_VALID);
 	refuse("<policy profile=\"&lt;\"/>", "is not a profile's name");
 	CHECK(text);
 	memset(text, ' ', size);

@@ -271,46 +271,6 @@ static void test_many_threads(void)
 	domain_free(domain);
 }
 
-#define STATUS(vcpus)                                                                              \
-	"<!--\nWARNING\n-->\n<domstatus state='running' reason='booted' pid='5879'>\n"             \
-	"<vcpus>" vcpus "</vcpus><domain type='qemu'><name>a</name><uuid>" UUID                    \
-	"</uuid></domain></domstatus>\n"
-
-static int parse_status(const char *text, struct status_file **ret)
-{
-	return status_file_parse(text, strlen(text), ret);
-}
-
-static void test_status_file(void)
-{
-	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
-
-	CHECK_INT(parse_status(STATUS("<vcpu id='0' pid='5886'/>\n<vcpu id='3' pid='5887'/>"
-	                              "<vcpu id='1'/><vcpu id='-1' pid='2'/><vcpu id='4' pid='0'/>"
-	                              "<vcpu id='512' pid='2'/><vcpu id='5' pid='2x'/>"),
-	                       &status),
-	          0);
-	CHECK_STR(status->uuid, UUID);
-	CHECK_INT(status->qemu, 5879);
-	CHECK_U64(status->n_vcpus, 2);
-	CHECK_U64(status->vcpus[1].index, 3);
-	CHECK_INT(status->vcpus[1].tid, 5887);
-}
-
-static void test_status_file_refused(void)
-{
-	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
-
-	CHECK_INT(parse_status("", &status), -EBADMSG);
-	CHECK_INT(parse_status("<domstatus", &status), -EBADMSG);
-	CHECK_INT(parse_status("<other/>", &status), -EBADMSG);
-	CHECK_INT(parse_status("<!DOCTYPE d [<!ENTITY a 'b'>]><domstatus pid='&a;'/>", &status),
-	          -EBADMSG);
-	CHECK_INT(parse_status("<domstatus pid='&#49;'/>", &status), 0);
-	CHECK_U64(status->n_vcpus, 0);
-	CHECK_STR(status->uuid, "");
-}
-
 static void test_cmdline(void)
 {
 	static const char line[] = "qemu\0-name\0-uuid x\0-uuid\0" UUID "\0-x";
@@ -435,7 +395,6 @@ TEST_MAIN({"names", test_names}, {"groups", test_groups},
           {"conflicts", test_conflicts}, {"libvirt-wins", test_libvirt_wins_over_number},
           {"foreign-group", test_foreign_group}, {"clones", test_clones},
           {"swapped-names", test_swapped_names}, {"single-tcg", test_single_tcg},
-          {"many-threads", test_many_threads}, {"status-file", test_status_file},
-          {"status-file-refused", test_status_file_refused}, {"cmdline", test_cmdline},
+          {"many-threads", test_many_threads}, {"cmdline", test_cmdline},
           {"cmdline_cache", test_cmdline_cache}, {"domain-equal", test_domain_equal},
           {"domain-shared", test_domain_shared})
