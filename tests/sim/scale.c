@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "judge.h"
 #include "large.h"
@@ -14,8 +15,9 @@
 #define MS NSEC_PER_MSEC
 
 #define VCPUS_PER_DOMAIN 4
-#define WARM_NS          (200 * MS)  /* before it not all are armed yet */
-#define FLIGHT_NS        (1000 * US) /* a queue of 500 requests, in which a cap may be overdrawn */
+#define WARM_NS          (200 * MS)   /* before it not all are armed yet */
+#define FLIGHT_NS        (1000 * US)  /* a queue of 500 requests, in which a cap may be overdrawn */
+#define FAULT_NS         NSEC_PER_SEC /* a run with a fault */
 
 /* Of eight domains one wants latency; together they want half as much again as the host has. */
 static const struct behaviour wanted = {
@@ -32,20 +34,41 @@ static const struct behaviour *const mix[] = {
         &wanted, &idle, &idle, &idle, &service, &service, &service, &batch,
 };
 
+/* With so many vCPUs per CPU, or fewer, those that want latency stay within each cap of `latency`.
+ */
+#define FITTING_PER_CPU 8
+
+/* Of wake-ups within the budget so many run before a booster could even react: armed beforehand. */
+#define SERVED_PERMILLE 990
+
+/*
+ * host.booster_permille bounds what begins boosts. What ends them is always carried out, and a
+ * domain that is not heard has one event to be told so: as much again.
+ */
+#define ATTENTION_MARGIN 2
+
+/* Boosts take their share of a CPU from others: these wait no longer than twice as long, and a
+ * burst. */
+#define WAIT_MARGIN 2
+
 static const struct size {
 	uint32_t vcpus, cpus;
 } sizes[] = {{64, 8}, {512, 64}, {4000, 512}};
 
 /* Shares in permille of a CPU: of a vCPU, its domain, a host CPU. */
+enum { UNTOUCHED, LATENCY, TIGHT, N_VARIANTS, STARVED = N_VARIANTS };
+
 static const struct variant {
 	const char *name;
-	bool boosts;
+	bool boosts, fits; /* fits: what is wanted is within the caps */
 	uint32_t vcpu_permille, domain_permille, cpu_permille;
 	uint64_t vcpu_ns, domain_ns, cpu_ns;
 } variants[] = {
-        {"untouched", false, 200, 500, 300, 500 * US, 2 * MS, 3 * MS},
-        {"latency", true, 200, 500, 300, 500 * US, 2 * MS, 3 * MS},
-        {"tight", true, 100, 250, 100, 500 * US, 2 * MS, 3 * MS},
+        [UNTOUCHED] = {"untouched", false, false, 200, 500, 300, 500 * US, 2 * MS, 3 * MS},
+        [LATENCY] = {"latency", true, true, 200, 500, 300, 500 * US, 2 * MS, 3 * MS},
+        [TIGHT] = {"tight", true, false, 100, 250, 100, 500 * US, 2 * MS, 3 * MS},
+        /* a fault: less than is wanted, and judged as if it were enough */
+        [STARVED] = {"starved", true, true, 50, 500, 300, 500 * US, 2 * MS, 3 * MS},
 };
 
 struct scale {
@@ -55,7 +78,11 @@ struct scale {
 	uint64_t lasts_ns, wall_ns;
 	uint64_t host_ns; /* what all the others had */
 	uint64_t excess_ns[CHECKER_CPU + 1];
-	uint64_t granted_ns; /* boosted */
+	uint64_t granted_ns;      /* boosted */
+	uint64_t caused_ns;       /* of the booster's time, by all domains */
+	uint64_t longest_wait_ns; /* of any thread */
+	uint64_t base_wait_ns;    /* the same of the untouched run; 0: not known */
+	enum mutation mutation;
 	const char *failed;
 };
 
@@ -91,6 +118,7 @@ static void start(struct scale *s, const struct scale_options *how)
 	        .delay_ns = LARGE_DELAY_NS,
 	        .apply_ns = LARGE_APPLY_NS,
 	        .charges_cpus = true,
+	        .mutation = s->mutation,
 	        .seed = how->seed ^ 0x5eed,
 	};
 
@@ -113,7 +141,53 @@ static void judge_one(struct scale *s, enum checker_key key, uint32_t n, uint64_
 	fail_if(s, s->excess_ns[key] > limit_ns, what);
 }
 
-static void judge_scale(struct scale *s)
+/* All domains together have the share and its burst, and each that boosts the burst of its part. */
+static uint64_t attention_limit_ns(const struct scale *s, uint32_t booster_permille)
+{
+	uint64_t domains = s->size->vcpus / VCPUS_PER_DOMAIN / ARRAY_SIZE(mix) + 1;
+
+	return ATTENTION_MARGIN * (s->lasts_ns * booster_permille / 1000 + ATTENTION_BURST_NS +
+	                           domains * ATTENTION_PART_BURST_MIN_NS);
+}
+
+static void judge_booster(struct scale *s, const struct scale_options *options)
+{
+	const struct host *host = s->large.host;
+
+	for (uint32_t i = 0; i < host->n_domains; i++)
+		s->caused_ns += host->caused_ns[i];
+	fail_if(s, s->caused_ns > attention_limit_ns(s, options->booster_permille),
+	        "domains took more of the booster's time than their share");
+}
+
+/* That boosts happen where they are wanted, and nowhere else. */
+static void judge_gain(struct scale *s)
+{
+	const struct delays *waits = &s->large.waits;
+
+	s->granted_ns = meters_boosted_ns(s->large.meters);
+	if (!s->variant->boosts) {
+		fail_if(s, s->granted_ns > 0 || s->large.host->calls > 0,
+		        "a vCPU was boosted that is only observed");
+		return;
+	}
+	fail_if(s, waits->n == 0 || s->granted_ns == 0, "no vCPU was boosted");
+	fail_if(s,
+	        s->variant->fits && s->size->vcpus <= FITTING_PER_CPU * s->size->cpus &&
+	                delays_quantile_ns(waits, SERVED_PERMILLE) > LARGE_DELAY_NS,
+	        "vCPUs within their budgets waited");
+}
+
+static void judge_waits(struct scale *s)
+{
+	s->longest_wait_ns = meters_longest_wait_ns(s->large.meters);
+	fail_if(s,
+	        s->base_wait_ns &&
+	                s->longest_wait_ns > WAIT_MARGIN * s->base_wait_ns + s->variant->cpu_ns,
+	        "a thread waited too long");
+}
+
+static void judge_scale(struct scale *s, const struct scale_options *options)
 {
 	const struct variant *v = s->variant;
 
@@ -134,7 +208,9 @@ static void judge_scale(struct scale *s)
 		if (s->large.world.threads[i].observed)
 			s->host_ns += s->large.world.threads[i].ran_ns;
 	}
-	s->granted_ns = meters_boosted_ns(s->large.meters);
+	judge_booster(s, options);
+	judge_gain(s);
+	judge_waits(s);
 }
 
 static void run(struct scale *s, const struct scale_options *options)
@@ -147,7 +223,7 @@ static void run(struct scale *s, const struct scale_options *options)
 	start(s, options);
 	large_play(&s->large, s->lasts_ns - SIM_SETTLE_NS);
 	large_end(&s->large);
-	judge_scale(s);
+	judge_scale(s, options);
 	s->wall_ns = clock_now_ns() - begin_ns;
 }
 
@@ -223,32 +299,97 @@ static void write_row(FILE *file, const struct scale *s, bool first)
 	        (double)s->wall_ns / NSEC_PER_SEC, s->failed ? "false" : "true");
 }
 
-static bool measure(const struct scale_options *options, const struct size *size,
-                    const struct variant *variant, FILE *json, bool first)
+static struct scale *measure(const struct scale_options *options, const struct size *size,
+                             const struct variant *variant, enum mutation mutation,
+                             uint64_t base_wait_ns)
 {
 	struct scale *s = calloc(1, sizeof(*s));
-	bool kept;
 
 	if (!s)
 		abort();
 	s->size = size;
 	s->variant = variant;
+	s->mutation = mutation;
+	s->base_wait_ns = base_wait_ns;
 	run(s, options);
-	print_row(s);
-	if (json)
-		write_row(json, s, first);
-	kept = !s->failed;
+	return s;
+}
+
+static void scale_free(struct scale *s)
+{
 	large_fini(&s->large);
 	free(s);
-	return kept;
+}
+
+/* What each fault must be caught at: that the judge can fail here, too, and for the right cause. */
+static const struct fault {
+	enum mutation mutation;
+	int variant;
+	const char *name, *cause;
+} faults[] = {
+        {MUTATION_NEVER_CHARGE, TIGHT, "never charges", "a vCPU was boosted beyond its cap"},
+        {MUTATION_NO_DOMAIN, TIGHT, "no domain bucket", "a domain was boosted beyond its cap"},
+        {MUTATION_NO_CPU, LATENCY, "no CPU bucket", "a CPU ran real-time threads beyond its cap"},
+        {MUTATION_NO_DEADLINE, TIGHT, "no deadline", "a vCPU was boosted beyond its cap"},
+        {MUTATION_NO_UNBOOST, TIGHT, "never unboosts",
+         "an exhausted vCPU stayed boosted: the guardian would be told"},
+        {MUTATION_UNCHARGED, TIGHT, "no domain pays for the booster's time",
+         "domains took more of the booster's time than their share"},
+        {MUTATION_NONE, STARVED, "a budget that is too small", "vCPUs within their budgets waited"},
+};
+
+struct tally {
+	unsigned int passed, failed;
+};
+
+/* On the largest host, where enough happens within a second. */
+static void test_faults(struct scale_options options, struct tally *tally)
+{
+	const struct size *size = &sizes[ARRAY_SIZE(sizes) - 1];
+
+	options.lasts_ns = FAULT_NS;
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		const struct fault *fault = &faults[i];
+		struct scale *s;
+		bool ok;
+
+		s = measure(&options, size, &variants[fault->variant], fault->mutation, 0);
+		ok = s->failed && strcmp(s->failed, fault->cause) == 0;
+		tally->passed += ok;
+		tally->failed += !ok;
+		printf("%s fault \"%s\" with %u vCPUs on %u CPUs is found: %s\n",
+		       ok ? "ok" : "not ok", fault->name, size->vcpus, size->cpus,
+		       s->failed ? s->failed : "no");
+		scale_free(s);
+	}
+}
+
+static void run_size(const struct scale_options *options, const struct size *size, FILE *json,
+                     bool first, struct tally *tally)
+{
+	uint64_t base_wait_ns = 0;
+
+	for (size_t v = 0; v < N_VARIANTS; v++) {
+		struct scale *s = measure(options, size, &variants[v], MUTATION_NONE, base_wait_ns);
+
+		print_row(s);
+		if (json)
+			write_row(json, s, first && v == 0);
+		if (!variants[v].boosts)
+			base_wait_ns = s->longest_wait_ns;
+		tally->passed += !s->failed;
+		tally->failed += !!s->failed;
+		scale_free(s);
+	}
 }
 
 int scale_run(const struct scale_options *options)
 {
 	CLEANUP(cleanup_file) FILE *json = NULL;
 	struct size one = {options->vcpus ? options->vcpus : 64, options->cpus ? options->cpus : 8};
-	bool alone = options->vcpus || options->cpus, kept = true;
+	bool alone = options->vcpus || options->cpus;
 	size_t n = alone ? 1 : ARRAY_SIZE(sizes);
+	struct tally tally = {0};
 
 	if (options->json_path && !(json = fopen(options->json_path, "we"))) {
 		fprintf(stderr, "sim: %s cannot be written: %m\n", options->json_path);
@@ -260,10 +401,11 @@ int scale_run(const struct scale_options *options)
 		        (double)options->lasts_ns / NSEC_PER_SEC, options->seed);
 	print_head();
 	for (size_t i = 0; i < n; i++)
-		for (size_t v = 0; v < ARRAY_SIZE(variants); v++)
-			kept &= measure(options, alone ? &one : &sizes[i], &variants[v], json,
-			                i == 0 && v == 0);
+		run_size(options, alone ? &one : &sizes[i], json, i == 0, &tally);
 	if (json)
 		fputs("\n\t]}\n", json);
-	return kept ? 0 : 1;
+	if (options->faults)
+		test_faults(*options, &tally);
+	printf("%u passed, %u failed, 0 skipped\n", tally.passed, tally.failed);
+	return tally.failed ? 1 : 0;
 }

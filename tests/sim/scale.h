@@ -12,10 +12,14 @@ struct scale_options {
 	uint64_t seed, lasts_ns;
 	uint32_t vcpus, cpus; /* 0: the series of sizes */
 	uint32_t booster_permille;
+	bool faults;           /* then the largest with faults, which the judge must find */
 	const char *json_path; /* NULL: none */
 };
 
-/** Prints a table. Returns 0, or 1 if a promise was broken or the file could not be written. */
+/**
+ * Prints a table, and how many promises were kept ("N passed, N failed, 0 skipped"). Returns 0, or
+ * 1 if one was broken, a fault was not found, or the file could not be written.
+ */
 int scale_run(const struct scale_options *options);
 
 /**
