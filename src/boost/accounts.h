@@ -21,6 +21,7 @@ struct accounts {
 	struct pvs_bucket_rule *cpu_rule;   /* the same for every CPU */
 	struct pvs_helper_account *helpers; /* PVS_HELPERS_MAX; NULL where no domain has any */
 	struct pvs_moved *moved;            /* NULL: no tracer says which vCPUs have moved */
+	const uint64_t *events_lost;        /* for which the ring had no room; NULL: none is */
 };
 
 /** The daemon's part of a vCPU's account, set when its thread is taken on and with a new profile.

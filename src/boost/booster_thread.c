@@ -175,6 +175,27 @@ static void check_deadlines(struct booster *b)
 	b->totals.deadlines_missed += !actuator_is_boosted(b->actuator, (unsigned int)slot);
 }
 
+/*
+ * What was lost may have told that a thread is gone. Missed deadlines are found without that, and
+ * the next halt is told. A ring that is full all the time is noted once a second.
+ */
+static void check_losses(struct booster *b)
+{
+	uint64_t lost, now_ns;
+
+	if (!b->accounts->events_lost)
+		return;
+	lost = __atomic_load_n(b->accounts->events_lost, __ATOMIC_RELAXED);
+	if (lost == b->events_lost)
+		return;
+	now_ns = clock_now_ns();
+	if (b->lost_noted_ns && now_ns - b->lost_noted_ns < NSEC_PER_SEC)
+		return;
+	b->events_lost = lost;
+	b->lost_noted_ns = now_ns;
+	notes_add(&b->notes, BOOSTER_NOTE_LOST, 0, 0);
+}
+
 /* No domain is charged with what the main thread asks for. */
 static void serve_calls(struct booster *b)
 {
@@ -204,6 +225,7 @@ void *booster_main(void *userdata)
 			take_page_news(b);
 		run_due(b);
 		check_deadlines(b);
+		check_losses(b);
 		affinity_return(&b->affinity);
 		if (ready & UINT32_C(1) << BOOSTER_WAITS_FOR_CALL)
 			serve_calls(b);

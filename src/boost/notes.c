@@ -23,6 +23,7 @@ static uint32_t limit(enum booster_note_type type)
 	switch (type) {
 	case BOOSTER_NOTE_GUARDIAN:
 	case BOOSTER_NOTE_DEADLINE:
+	case BOOSTER_NOTE_LOST:
 		return NOTES_MAX;
 	case BOOSTER_NOTE_FORK:
 		return NOTES_FORKS_MAX;

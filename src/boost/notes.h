@@ -19,6 +19,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_FAILED,    /* a scheduler call failed: -errno */
 	BOOSTER_NOTE_GUARDIAN,  /* the guardian gave everything back, and the booster goes on */
 	BOOSTER_NOTE_DEADLINE,  /* many deadlines could not be started: see policy/refusals.h */
+	BOOSTER_NOTE_LOST,      /* the ring had no room for events: look at all threads again */
 	BOOSTER_NOTE_QUOTA,     /* 1: a CFS quota holds for a vCPU; 0: it holds no longer */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page cannot be read any more; 1: the reader hangs in it

@@ -20,6 +20,7 @@ struct hints {
 	sd_event_source *io;
 	sd_event_source *rest; /* reads again, after a storm of hints */
 	struct duty duty;
+	uint64_t lost_before; /* with sockets that failed; the failure counts, too */
 	char why[128];
 };
 
@@ -49,6 +50,18 @@ static void rest(struct hints *hints)
 	hints->news.lost(hints->news.userdata);
 }
 
+/* What it would have told is looked for once; after that, what looks now and then must do. */
+static void fail(struct hints *hints, int error)
+{
+	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
+	            strerror(-error));
+	snprintf(hints->why, sizeof(hints->why), "lost: %s", strerror(-error));
+	hints->lost_before += procconn_lost_total(hints->procconn) + 1;
+	hints->io = sd_event_source_disable_unref(hints->io);
+	hints->procconn = procconn_free(hints->procconn);
+	hints->news.lost(hints->news.userdata);
+}
+
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct hints *hints = userdata;
@@ -65,11 +78,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 		rest(hints);
 		return 0;
 	}
-	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
-	            strerror(-r));
-	snprintf(hints->why, sizeof(hints->why), "lost: %s", strerror(-r));
-	hints->io = sd_event_source_disable_unref(hints->io);
-	hints->procconn = procconn_free(hints->procconn);
+	fail(hints, r);
 	return 0;
 }
 
@@ -134,5 +143,5 @@ const char *hints_why(const struct hints *hints)
 
 uint64_t hints_lost_total(const struct hints *hints)
 {
-	return hints->procconn ? procconn_lost_total(hints->procconn) : 0;
+	return hints->lost_before + (hints->procconn ? procconn_lost_total(hints->procconn) : 0);
 }

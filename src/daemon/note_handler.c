@@ -14,6 +14,7 @@
 struct note_handler {
 	struct note_handler_parts parts;
 	sd_event_source *io;
+	bool lost_said;
 	struct thread_id refused[PVS_VCPUS_MAX]; /* by slot: the thread whose refusal was logged */
 };
 
@@ -95,6 +96,20 @@ static void deadlines_refused(struct note_handler *notes)
 	                 : "each of these boosts ended at once");
 }
 
+/* An exit of a thread may be among them, of which nothing else tells for a minute. */
+static void events_lost(struct note_handler *notes)
+{
+	struct tracer_totals totals;
+
+	tracer_totals(notes->parts.tracer, &totals);
+	if (!notes->lost_said)
+		log_warning("the ring of the tracer was full, and %" PRIu64
+		            " events were lost: all threads are looked at again; said once",
+		            totals.events_lost);
+	notes->lost_said = true;
+	discovery_hint_all(notes->parts.domains->discovery);
+}
+
 /* A note about one vCPU. */
 static void handle_vcpu(struct note_handler *notes, const struct booster_note *note,
                         struct inventory_domain *d, struct inventory_vcpu *v)
@@ -134,6 +149,7 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		                                    note->arg) == 0;
 		break;
 	case BOOSTER_NOTE_DEADLINE:
+	case BOOSTER_NOTE_LOST:
 	case BOOSTER_NOTE_GUARDIAN:
 		break;
 	}
@@ -146,6 +162,10 @@ static void handle_note(struct note_handler *notes, const struct booster_note *n
 
 	if (note->type == BOOSTER_NOTE_GUARDIAN) {
 		guardian_acted(notes);
+		return;
+	}
+	if (note->type == BOOSTER_NOTE_LOST) {
+		events_lost(notes);
 		return;
 	}
 	if (note->type == BOOSTER_NOTE_DEADLINE)

@@ -161,6 +161,7 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 		        .cpu_rule = tracer_cpu_rule(*ret),
 		        .helpers = tracer_helpers(*ret),
 		        .moved = tracer_moved(*ret),
+		        .events_lost = tracer_events_lost(*ret),
 		};
 		report_tracer_start(*ret);
 		return 0;

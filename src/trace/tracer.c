@@ -286,6 +286,11 @@ struct pvs_moved *tracer_moved(struct tracer *tracer)
 	return &tracer->bpf->bss->moved;
 }
 
+const uint64_t *tracer_events_lost(const struct tracer *tracer)
+{
+	return (const uint64_t *)&tracer->bpf->bss->events_lost;
+}
+
 int tracer_events_fd(const struct tracer *tracer)
 {
 	return bpf_map__fd(tracer->bpf->maps.events);

@@ -46,6 +46,9 @@ struct pvs_helper_account *tracer_helpers(struct tracer *tracer);
 struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer);
 struct pvs_moved *tracer_moved(struct tracer *tracer);
 
+/** Counts the events that found the ring full; shared with the programs. */
+const uint64_t *tracer_events_lost(const struct tracer *tracer);
+
 /** Starts to trace thread @tid in @slot, whose account must be set up. Returns 0, or -errno. */
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
 

@@ -30,6 +30,7 @@ static struct pvs_domain_account domains[PVS_DOMAINS_MAX];
 static struct pvs_cpu_account cpus[PVS_CPUS_MAX];
 static struct pvs_helper_account helpers[PVS_HELPERS_MAX];
 static struct pvs_moved moved;
+static uint64_t events_lost;
 static struct pvs_bucket_rule cpu_rule = {.burst_ns = 3 * NSEC_PER_MSEC, .share_permille = 300};
 static const struct accounts accounts = {
         .vcpus = vcpus,
@@ -38,6 +39,7 @@ static const struct accounts accounts = {
         .cpu_rule = &cpu_rule,
         .helpers = helpers,
         .moved = &moved,
+        .events_lost = &events_lost,
 };
 
 struct scene {
@@ -251,4 +253,35 @@ static void test_debtor_that_has_moved(void)
 	end(&scene);
 }
 
-TEST_MAIN(TEST(test_one_event_makes_room), TEST(test_late_event), TEST(test_debtor_that_has_moved))
+static unsigned int notes_of_losses(struct scene *scene)
+{
+	struct booster_note note;
+	unsigned int n = 0;
+
+	CHECK_INT(booster_ping(scene->booster), 0);
+	CHECK_INT(booster_ping(scene->booster), 0); /* the turn of the first one is over */
+	while (booster_next_note(scene->booster, &note))
+		n += note.type == BOOSTER_NOTE_LOST;
+	return n;
+}
+
+/* The main thread is told once a second, however much is lost. */
+static void test_lost_events(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	CHECK_U64(notes_of_losses(&scene), 0);
+	__atomic_store_n(&events_lost, 5, __ATOMIC_RELAXED);
+	CHECK_U64(notes_of_losses(&scene), 1);
+	__atomic_store_n(&events_lost, 6, __ATOMIC_RELAXED);
+	CHECK_U64(notes_of_losses(&scene), 0);
+	while (notes_of_losses(&scene) == 0) /* within a second */
+		usleep(100000);
+	CHECK_U64(notes_of_losses(&scene), 0);
+	end(&scene);
+}
+
+TEST_MAIN(TEST(test_one_event_makes_room), TEST(test_late_event), TEST(test_debtor_that_has_moved),
+          TEST(test_lost_events))

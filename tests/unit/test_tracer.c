@@ -26,7 +26,9 @@ struct scene {
 	struct pvs_vcpu_account *vcpu;
 	struct pvs_domain_account *domain;
 	pid_t pid, tid;
-	int main_fd, thread_fd; /* to them: x: it ends; e: exec; f: it makes a thread; w: nothing */
+	/* to them: x: it ends; e: exec; f: it makes a thread; s: it sleeps many times; w: nothing
+	 */
+	int main_fd, thread_fd;
 	struct pvs_event wanted; /* type: which event is waited for; the rest: as it came */
 	bool came;
 };
@@ -38,14 +40,27 @@ static void *sleep_on(void *userdata)
 	return userdata;
 }
 
+#define SLEEPS 20000 /* more than the ring has room for */
+
+static void sleep_often(void)
+{
+	struct timespec shortest = {.tv_nsec = 1000};
+
+	for (int i = 0; i < SLEEPS; i++)
+		nanosleep(&shortest, NULL);
+}
+
 static void obey(int fd)
 {
 	char command = 0;
 	pthread_t thread;
 
-	while (read(fd, &command, 1) == 1 && (command == 'f' || command == 'w'))
+	while (read(fd, &command, 1) == 1 && strchr("fsw", command)) {
 		if (command == 'f')
 			pthread_create(&thread, NULL, sleep_on, NULL);
+		if (command == 's')
+			sleep_often();
+	}
 	if (command == 'e')
 		execl("/bin/sleep", "sleep", "600", NULL);
 	syscall(SYS_exit, 0); /* this thread alone */
@@ -401,8 +416,66 @@ static void test_moves(void)
 	end(&scene);
 }
 
+/* Its state is S before it is switched out. */
+static void wait_asleep(const struct scene *scene)
+{
+	struct procfs_stat stat = {0};
+
+	while (stat.state != 'S')
+		CHECK_INT(procfs_stat(scene->pid, scene->tid, &stat), 0);
+	usleep(10000);
+}
+
+static void count_halted(void *userdata, const struct pvs_event *event)
+{
+	*(uint64_t *)userdata += event->slot == 0 && event->type == PVS_EVENT_HALTED;
+}
+
+static uint64_t drain_halted(struct scene *scene)
+{
+	uint64_t n = 0;
+
+	while (tracer_drain(scene->tracer, count_halted, &n) == TRACER_MORE)
+		;
+	return n;
+}
+
+/* The daemon stands still: of what the vCPU did, each event was kept or is counted as lost. */
+static void test_ring_is_full(void)
+{
+	uint64_t before, halts, seen, lost;
+	struct scene scene;
+	pid_t newest;
+
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	wait_asleep(&scene);
+	drain_halted(&scene);
+	before = scene.vcpu->halts;
+	__atomic_store_n(&scene.vcpu->flags, PVS_FLAG_REPORT_HALTED, __ATOMIC_RELEASE);
+	CHECK(write(scene.thread_fd, "sf", 2) == 2);
+	while (count_threads(scene.pid, &newest) < 3)
+		usleep(1000);
+	wait_asleep(&scene);
+	halts = scene.vcpu->halts - before;
+	lost = *tracer_events_lost(scene.tracer);
+	seen = drain_halted(&scene);
+	printf("# %" PRIu64 " halts, %" PRIu64 " events, %" PRIu64 " lost\n", halts, seen, lost);
+	CHECK_GE(lost, 1);
+	CHECK_U64(seen + lost, halts);
+	CHECK_U64(scene.vcpu->events_lost, lost);
+	/* there is room again */
+	CHECK(write(scene.thread_fd, "w", 1) == 1);
+	while (scene.vcpu->halts == before + halts)
+		usleep(1000);
+	wait_asleep(&scene);
+	CHECK_U64(drain_halted(&scene), 1);
+	CHECK_U64(*tracer_events_lost(scene.tracer), lost);
+	end(&scene);
+}
+
 TEST_MAIN({"the_leader_comes_first", test_the_leader_comes_first},
           {"tracked_anew", test_tracked_anew}, {"exit", test_exit},
           {"exit_of_the_leader", test_exit_of_the_leader},
           {"exit_was_before", test_exit_was_before}, {"exec", test_exec}, TEST(test_levers),
-          TEST(test_fork), TEST(test_moves))
+          TEST(test_fork), TEST(test_moves), TEST(test_ring_is_full))
