@@ -344,6 +344,45 @@ static void test_same_class_by_others(void)
 	end(&scene);
 }
 
+static int set_deadline(pid_t pid)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attributes = {.size = sizeof(attributes),
+	                .policy = 6,
+	                .runtime = 1000000,
+	                .deadline = 100000000,
+	                .period = 100000000};
+
+	return (int)syscall(SYS_sched_setattr, pid, &attributes, 0);
+}
+
+/* A thread that is SCHED_DEADLINE, or becomes so while it is boosted, stays so. */
+static void test_deadline_is_left_alone(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	take_on(&scene);
+	if (set_deadline(scene.pid) < 0) {
+		end(&scene);
+		TEST_SKIP("no SCHED_DEADLINE here");
+	}
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), ACTUATOR_ALREADY_RT);
+	CHECK_INT(sched_getscheduler(scene.pid), 6);
+	set_policy(scene.pid, SCHED_OTHER, 0);
+	CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
+	CHECK_INT(set_deadline(scene.pid), 0);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_FOREIGN);
+	CHECK_INT(sched_getscheduler(scene.pid), 6);
+	end(&scene);
+}
+
 static void test_gone(void)
 {
 	struct scene scene;
@@ -454,7 +493,8 @@ TEST_MAIN({"restores_exactly", test_restores_exactly}, {"custom_slice", test_cus
           {"slack_is_not_forgotten", test_slack_is_not_forgotten},
           {"foreign_after_part", test_foreign_after_part},
           {"same_class_by_others", test_same_class_by_others},
-          {"record_was_lost", test_record_was_lost}, {"gone", test_gone},
+          {"record_was_lost", test_record_was_lost},
+          {"deadline_is_left_alone", test_deadline_is_left_alone}, {"gone", test_gone},
           {"no_descriptor_is_not_gone", test_no_descriptor_is_not_gone},
           {"confined_to_all_or_nothing", test_confined_to_all_or_nothing},
           {"visits_a_cpu", test_visits_a_cpu})

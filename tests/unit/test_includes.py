@@ -27,6 +27,8 @@ CALLS = {
         ("src/boost/sched.c",),
     r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
 }
+# A clock that may be set, or that goes at another rate than the tracer's.
+SET_CLOCK = r"\bCLOCK_(REALTIME|TAI)\w*|\bgettimeofday\(|(?<![\w>.])time\((NULL|&)"
 PURE = "src/policy/"
 LINES_MAX = 500  # of a file: one that is longer does more than one thing
 
@@ -82,6 +84,8 @@ def check_include(path, number, line, rooms, errors):
 
 
 def check_calls(path, number, line, errors):
+    if re.search(SET_CLOCK, line) and path.startswith(("src/", "bpf/")):
+        errors.append(f"{path}:{number}: a clock that may be set: use CLOCK_MONOTONIC")
     for pattern, owners in CALLS.items():
         if not re.search(pattern, line) or line.lstrip().startswith(("*", "/*", "//")):
             continue
@@ -149,7 +153,9 @@ def check_self(rooms):
     check_calls("src/daemon/x.c", 1, "syscall(SYS_sched_getaffinity, 0);", errors)
     check_calls("src/daemon/x.c", 1, "syscall(SYS_sched_setscheduler, 0);", errors)
     check_calls("src/util/x.c", 1, "pthread_setschedparam(thread, SCHED_FIFO, &param);", errors)
-    return len(errors) == 7 and check_self_circles(rooms)
+    check_calls("src/daemon/x.c", 1, "clock_gettime(CLOCK_REALTIME, &ts);", errors)
+    check_calls("src/daemon/x.c", 1, "now = time(NULL);", errors)
+    return len(errors) == 9 and check_self_circles(rooms)
 
 
 def check_lengths(root, errors):
