@@ -48,6 +48,15 @@ const char *ledger_strerror(int error)
 	                        : strerror(-error);
 }
 
+void ledger_set_mount(struct ledger *ledger, const char *mount)
+{
+	size_t size = mount ? strlen(mount) : 0;
+
+	ledger->mount[0] = '\0';
+	if (size < sizeof(ledger->mount))
+		memcpy(ledger->mount, mount ? mount : "", size + 1);
+}
+
 struct ledger *ledger_close(struct ledger *ledger)
 {
 	if (!ledger)

@@ -43,6 +43,13 @@ enum {
 /** What an error of ledger_open() means, and what to do about it: strerror(), but for -EPROTO. */
 const char *ledger_strerror(int error);
 
+/**
+ * Says where the hierarchy of the cpu controller is mounted for this process. A record that was
+ * written where it was mounted elsewhere, as in a container, is given back there. @mount NULL or
+ * too long: not known.
+ */
+void ledger_set_mount(struct ledger *ledger, const char *mount);
+
 /** Unmaps it; the file stays. Takes NULL; returns NULL. */
 struct ledger *ledger_close(struct ledger *ledger);
 
@@ -89,7 +96,8 @@ unsigned int ledger_count(const struct ledger *ledger);
 /**
  * Gives everything back: first the classes of threads, then their slices, which only a fair thread
  * shows, and clamps; then the groups in the reverse order of their records, since a group's budget
- * cannot be withdrawn while a thread in it is real-time, or before those of its children.
+ * cannot be withdrawn while a thread in it is real-time, or before those of its children. A group
+ * is gone only if its hierarchy is there and the group is not.
  */
 void ledger_restore(struct ledger *ledger, struct ledger_result *ret);
 
@@ -120,7 +128,9 @@ int ledger_take_standing(pid_t tid, const struct ledger_standing *record,
  */
 int ledger_restore_standing(struct ledger *ledger, unsigned int slot);
 
-/** Gives one group back. Returns 0 (given back, foreign or gone: the record is dropped), or -errno.
+/**
+ * Gives one group back. Returns 0 (given back, foreign or gone: the record is dropped); -ENODEV
+ * when no hierarchy is mounted where it could be; -errno.
  */
 int ledger_restore_group(struct ledger *ledger, const char *path);
 

@@ -196,6 +196,7 @@ int ledger_file_put_group(struct ledger_file *file, const struct ledger_group *g
 	ledger_mark_drop(&s->mark);
 	memset(&s->group, 0, sizeof(s->group));
 	memcpy(s->group.path, group->path, strnlen(group->path, LEDGER_PATH_MAX - 1));
+	s->group.mount_size = group->mount_size;
 	s->group.inode = group->inode;
 	s->group.before = before;
 	s->group.written = group->written;

@@ -11,7 +11,7 @@
 #include "boost/ledger_record.h"
 
 #define LEDGER_MAGIC   "pvsledg"
-#define LEDGER_VERSION 3
+#define LEDGER_VERSION 4
 
 #define LEDGER_FREE 0
 

@@ -8,4 +8,5 @@
 struct ledger {
 	struct ledger_file *file;
 	char path[LEDGER_PATH_MAX];
+	char mount[LEDGER_MOUNT_MAX]; /* see ledger_set_mount(); "": not known */
 };

@@ -11,6 +11,7 @@
 #define LEDGER_THREADS_MAX 4096 /* of each kind, one for each vCPU slot */
 #define LEDGER_GROUPS_MAX  512
 #define LEDGER_PATH_MAX    1280
+#define LEDGER_MOUNT_MAX   256
 
 /** A boosted thread. */
 struct ledger_thread {
@@ -34,9 +35,13 @@ struct ledger_standing {
 	uint32_t reset_on_fork; /* before */
 };
 
-/** A cgroup attribute that holds one integer: an RT budget. */
+/** The name of the attribute that records are of: the RT budget of a group, an integer. */
+#define LEDGER_ATTRIBUTE "cpu.rt_runtime_us"
+
+/** That attribute of one group. */
 struct ledger_group {
-	char path[LEDGER_PATH_MAX]; /* of the attribute's file */
+	char path[LEDGER_PATH_MAX]; /* of its file: mount point, group, LEDGER_ATTRIBUTE */
+	uint64_t mount_size;        /* bytes of it that are the mount point of the hierarchy */
 	uint64_t inode;             /* of its directory: a new group of that name is another one */
 	int64_t before;
 	int64_t written;

@@ -2,12 +2,14 @@
 /* Giving back what the ledger's records name. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "boost/identity.h"
@@ -158,22 +160,51 @@ static int read_number(int fd, int64_t *ret)
 	return 0;
 }
 
-static int restore_group(const struct ledger_group *group)
+/**
+ * Opens the attribute of a record in the hierarchy that is mounted at @mount.
+ * Returns 0 and *ret; LEDGER_GONE: the hierarchy is there, and the group is not; -ENODEV: no
+ * hierarchy is there; -errno.
+ */
+static int open_group(const char *mount, size_t mount_size, const struct ledger_group *group,
+                      int *ret)
 {
-	CLEANUP(cleanup_fd) int fd = open(group->path, O_RDWR | O_CLOEXEC);
-	char directory[LEDGER_PATH_MAX], text[32];
+	CLEANUP(cleanup_fd) int fd = -1;
+	char path[LEDGER_PATH_MAX];
+	struct statfs fs;
 	struct stat st;
-	int64_t value = 0;
-	int n, r;
+	int n = snprintf(path, sizeof(path), "%.*s%s", (int)mount_size, mount,
+	                 group->path + group->mount_size);
 
+	if (n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	path[mount_size] = '\0';
+	/* only cgroup v1 has RT budgets */
+	if (statfs(path, &fs) < 0 || fs.f_type != CGROUP_SUPER_MAGIC)
+		return -ENODEV;
+	path[mount_size] = '/';
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? LEDGER_GONE : -errno;
-	memcpy(directory, group->path, sizeof(directory));
-	*strrchr(directory, '/') = '\0'; /* validated: begins with '/' */
-	if (stat(directory, &st) < 0 || st.st_ino != group->inode)
+	*strrchr(path, '/') = '\0';
+	if (stat(path, &st) < 0 || st.st_ino != group->inode)
 		return LEDGER_GONE;
-	r = read_number(fd, &value);
-	if (r < 0)
+	*ret = STEAL(fd, -1);
+	return 0;
+}
+
+static int restore_group(const struct ledger *ledger, const struct ledger_group *group)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	int64_t value = 0;
+	char text[32];
+	int n, r;
+
+	r = open_group(group->path, group->mount_size, group, &fd);
+	if (r == -ENODEV && ledger->mount[0])
+		r = open_group(ledger->mount, strlen(ledger->mount), group, &fd);
+	if (r == 0)
+		r = read_number(fd, &value);
+	if (r != 0)
 		return r;
 	if (value != group->written && value != group->was)
 		return LEDGER_FOREIGN;
@@ -199,8 +230,12 @@ static bool standing_valid(const struct ledger_standing *standing)
 
 static bool group_valid(const struct ledger_group *group)
 {
-	return memchr(group->path, '\0', sizeof(group->path)) &&
-	       strncmp(group->path, "/sys/fs/cgroup/", 15) == 0 && !strstr(group->path, "/../");
+	static const char name[] = "/" LEDGER_ATTRIBUTE;
+	size_t size = strnlen(group->path, sizeof(group->path)), suffix = strlen(name);
+
+	return size < sizeof(group->path) && group->path[0] == '/' && group->mount_size > 0 &&
+	       group->mount_size + suffix < size && group->path[group->mount_size] == '/' &&
+	       strcmp(group->path + size - suffix, name) == 0 && !strstr(group->path, "/../");
 }
 
 static void count(struct ledger_result *result, struct ledger_mark *mark, uint32_t number,
@@ -305,7 +340,7 @@ static unsigned int restore_groups(struct ledger *ledger, struct ledger_result *
 		    !group_valid(&copy))
 			drop_invalid(ret, &s->mark, number);
 		else
-			count(ret, &s->mark, number, restore_group(&copy));
+			count(ret, &s->mark, number, restore_group(ledger, &copy));
 	}
 	return ret->failed;
 }
@@ -331,7 +366,7 @@ int ledger_restore_group(struct ledger *ledger, const char *path)
 
 	if (!s)
 		return 0;
-	r = restore_group(&s->group);
+	r = restore_group(ledger, &s->group);
 	if (r < 0)
 		return r;
 	ledger_mark_drop(&s->mark);

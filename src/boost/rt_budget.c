@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RUNTIME "cpu.rt_runtime_us"
+#define RUNTIME LEDGER_ATTRIBUTE
 #define PERIOD  "cpu.rt_period_us"
 
 static int record_path(const struct cgroup_cpu *cpu, const char *group, char *path)
@@ -33,7 +33,8 @@ static int group_inode(const struct cgroup_cpu *cpu, const char *group, uint64_t
 static int change(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
                   int64_t now, int64_t value)
 {
-	struct ledger_group record = {.before = now, .written = value, .was = now};
+	struct ledger_group record = {
+	        .mount_size = strlen(cpu->mount), .before = now, .written = value, .was = now};
 	int r = record_path(cpu, group, record.path);
 
 	if (r == 0)

@@ -9,11 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "util/cgroup.h"
 #include "util/cleanup.h"
 #include "util/kernel_net.h"
 #include "util/preempt_rt.h"
-
-#define CPU_V1 "/sys/fs/cgroup/cpu"
 
 static void say(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
 static void mend(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
@@ -139,17 +138,23 @@ static void check_lockdown(const struct doctor_env *env, struct doctor_report *r
 		mend(check, "boot with lockdown=integrity, or without lockdown=");
 }
 
+/** Where groups have RT budgets. */
+struct rt_groups {
+	const struct doctor_env *env;
+	struct cgroup_cpu cpu;
+};
+
 /** Returns -1 if the group or its budget does not exist. */
-static long long rt_budget(const struct doctor_env *env, const char *group)
+static long long rt_budget(const struct rt_groups *groups, const char *group)
 {
 	char path[1024], line[64];
 
-	make_path(env, path, CPU_V1 "%s/cpu.rt_runtime_us", group);
+	make_path(groups->env, path, "%s%s/cpu.rt_runtime_us", groups->cpu.mount, group);
 	return read_line(path, line, sizeof(line)) < 0 ? -1 : atoll(line);
 }
 
 /** Counts the groups below @group that have no budget. @first gets the first one's path. */
-static size_t count_unbudgeted(const struct doctor_env *env, const char *group, int depth,
+static size_t count_unbudgeted(const struct rt_groups *groups, const char *group, int depth,
                                char *first, size_t size)
 {
 	CLEANUP(cleanup_dir) DIR *dir = NULL;
@@ -157,7 +162,7 @@ static size_t count_unbudgeted(const struct doctor_env *env, const char *group, 
 	struct dirent *entry;
 	size_t count = 0;
 
-	make_path(env, path, CPU_V1 "%s", group);
+	make_path(groups->env, path, "%s%s", groups->cpu.mount, group);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
@@ -165,12 +170,12 @@ static size_t count_unbudgeted(const struct doctor_env *env, const char *group, 
 		if (snprintf(child, sizeof(child), "%s/%s", group, entry->d_name) >=
 		    (int)sizeof(child))
 			continue;
-		if (rt_budget(env, child) < 0)
+		if (rt_budget(groups, child) < 0)
 			continue;
-		if (rt_budget(env, child) == 0 && count++ == 0 && first[0] == '\0')
+		if (rt_budget(groups, child) == 0 && count++ == 0 && first[0] == '\0')
 			snprintf(first, size, "%s", child);
 		if (depth > 0)
-			count += count_unbudgeted(env, child, depth - 1, first, size);
+			count += count_unbudgeted(groups, child, depth - 1, first, size);
 	}
 	return count;
 }
@@ -181,22 +186,24 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 {
 	static const char *const tops[] = {"/machine", "/machine.slice"};
 	struct check *check = doctor_add(report, "rt_group_sched", CHECK_OK);
-	char first[512] = "";
+	struct rt_groups groups = {.env = env};
+	char first[512] = "", path[1024];
 	size_t count = 0;
 	bool any = false;
 
 	if (!check)
 		return;
-	if (rt_budget(env, "") < 0) {
+	make_path(env, path, "/proc/self/mountinfo");
+	if (cgroup_cpu_find_in(path, &groups.cpu) < 0 || rt_budget(&groups, "") < 0) {
 		say(check, "cgroups need no RT budget here (cgroup v2, or no "
 		           "CONFIG_RT_GROUP_SCHED)");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
-		any = any || rt_budget(env, tops[i]) >= 0;
-		if (rt_budget(env, tops[i]) == 0 && count++ == 0)
+		any = any || rt_budget(&groups, tops[i]) >= 0;
+		if (rt_budget(&groups, tops[i]) == 0 && count++ == 0)
 			snprintf(first, sizeof(first), "%s", tops[i]);
-		count += count_unbudgeted(env, tops[i], 1, first, sizeof(first));
+		count += count_unbudgeted(&groups, tops[i], 1, first, sizeof(first));
 	}
 	if (any && count == 0) {
 		say(check, "every cgroup of libvirt has an RT budget (CONFIG_RT_GROUP_SCHED)");
@@ -206,18 +213,18 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 	if (any)
 		say(check,
 		    "CONFIG_RT_GROUP_SCHED: %zu groups of libvirt have no RT budget, the first "
-		    "is " CPU_V1
-		    "%s; the kernel refuses SCHED_FIFO there, so those domains are only observed",
-		    count, first);
+		    "is %s%s; the kernel refuses SCHED_FIFO there, so those domains are only "
+		    "observed",
+		    count, groups.cpu.mount, first);
 	else
 		say(check,
 		    "CONFIG_RT_GROUP_SCHED: cgroups of new domains will have no RT budget, so "
 		    "the kernel will refuse SCHED_FIFO there");
 	mend(check,
 	     "set \"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, then: "
-	     "pvschedctl reload. Or set budgets by hand, from the top down: echo 300000 > " CPU_V1
-	     "%s/cpu.rt_runtime_us",
-	     first[0] ? first : "/machine");
+	     "pvschedctl reload. Or set budgets by hand, from the top down: echo 300000 > "
+	     "%s%s/cpu.rt_runtime_us",
+	     groups.cpu.mount, first[0] ? first : "/machine");
 }
 
 /** Only looks for sockets: a connection could start a libvirtd that was stopped on purpose. */

@@ -186,10 +186,13 @@ static int begin_files(struct daemon *d)
 	bool unclean = false;
 	int r = startup_directories(&d->options, d->why);
 
+	d->views.cgroup_error = startup_cgroup(&d->cgroup_cpu);
+	if (d->views.cgroup_error == 0)
+		d->cgroup = &d->cgroup_cpu;
 	if (r == 0)
 		r = startup_config(&d->options, &d->config, d->why);
 	if (r == 0)
-		r = startup_ledger(&d->options, &d->ledger, &d->views.recovered, d->why);
+		r = startup_ledger(&d->options, d->cgroup, &d->ledger, &d->views.recovered, d->why);
 	if (r == 0)
 		r = startup_state(&d->options, &d->state, &unclean, d->why);
 	if (r < 0)
@@ -250,8 +253,6 @@ static int begin_tracer(struct daemon *d)
 	struct kernel_net net;
 	int r;
 
-	if (cgroup_cpu_find(&d->cgroup_cpu) == 0)
-		d->cgroup = &d->cgroup_cpu;
 	if (startup_is_preempt_rt())
 		switches_set_preempt_rt(d->switches);
 	r = startup_tracer(&rule, &d->tracer, &d->accounts, d->tracer_why);
@@ -342,6 +343,7 @@ static void begin_views(struct daemon *d)
 	        .tracer_why = d->tracer_why,
 	        .sheet_permille = d->sheet_permille,
 	        .cgroup = d->cgroup,
+	        .cgroup_error = d->views.cgroup_error,
 	        .started_ns = clock_now_ns(),
 	        .recovered = d->views.recovered,
 	};

@@ -109,7 +109,19 @@ static const struct inventory_vcpu *find_thread(const struct inventory_domain *d
 	return NULL;
 }
 
-static int vcpus_update(struct inventory_domain *d)
+/* Names the group of a vCPU as the hierarchy is mounted for us. */
+static void locate_group(const struct inventory *inventory, struct vcpu_thread *thread)
+{
+	char group[CGROUP_GROUP_MAX];
+
+	if (!inventory->cgroup || !thread->cgroup[0])
+		return;
+	if (cgroup_locate(inventory->cgroup, thread->cgroup_kind, thread->cgroup, group) < 0)
+		group[0] = '\0';
+	memcpy(thread->cgroup, group, sizeof(thread->cgroup));
+}
+
+static int vcpus_update(const struct inventory *inventory, struct inventory_domain *d)
 {
 	size_t n = d->seen->n_vcpus;
 	struct inventory_vcpu *now = calloc(MAX(n, (size_t)1), sizeof(*now));
@@ -121,6 +133,7 @@ static int vcpus_update(struct inventory_domain *d)
 
 		now[i] = known ? *known : (struct inventory_vcpu){.slot = SLOT_NONE};
 		now[i].thread = d->seen->vcpus[i];
+		locate_group(inventory, &now[i].thread);
 	}
 	free(d->vcpus);
 	d->vcpus = now;
@@ -153,7 +166,7 @@ int inventory_seen(struct inventory *inventory, struct domain *seen, struct inve
 			return outcome;
 		}
 	}
-	r = vcpus_update(d);
+	r = vcpus_update(inventory, d);
 	if (r < 0) {
 		if (outcome == INVENTORY_NEW)
 			inventory_drop(inventory, d);
@@ -163,19 +176,27 @@ int inventory_seen(struct inventory *inventory, struct domain *seen, struct inve
 	return outcome;
 }
 
+/* Looks for a quota in the group of a vCPU and above it. */
+static void look_at_group(const struct inventory *inventory, struct inventory_vcpu *v)
+{
+	char found[CGROUP_GROUP_MAX];
+	int r = -ENOENT;
+
+	if (inventory->cgroup && v->thread.cgroup[0])
+		r = cgroup_find_quota(inventory->cgroup, v->thread.cgroup, found, sizeof(found));
+	v->quota = r == 0;
+	v->group_unseen = r < 0;
+}
+
 void inventory_look(struct inventory *inventory, struct inventory_domain *domain)
 {
-	char group[CGROUP_GROUP_MAX];
-
 	for (size_t i = 0; i < domain->n_vcpus; i++) {
 		struct inventory_vcpu *v = &domain->vcpus[i];
 
 		/* of a thread that is gone the set is empty: nothing is admitted for it */
 		if (sched_get_cpus(v->thread.id.tid, &v->affinity) < 0)
 			v->affinity = CPU_SET_BITS_NULL;
-		v->quota = inventory->cgroup && v->thread.cgroup[0] &&
-		           cgroup_find_quota(inventory->cgroup, v->thread.cgroup, group,
-		                             sizeof(group)) == 0;
+		look_at_group(inventory, v);
 	}
 }
 
@@ -227,6 +248,16 @@ struct inventory_vcpu *inventory_by_slot(const struct inventory *inventory, unsi
 		}
 	}
 	return NULL;
+}
+
+size_t inventory_count_unseen(const struct inventory *inventory)
+{
+	size_t n = 0;
+
+	for (const struct inventory_domain *d = inventory->domains; d; d = d->next)
+		for (size_t i = 0; i < d->n_vcpus; i++)
+			n += d->vcpus[i].group_unseen;
+	return n;
 }
 
 size_t inventory_count(const struct inventory *inventory, size_t *ret_domains)

@@ -15,9 +15,10 @@
 #include "util/slots.h"
 
 struct inventory_vcpu {
-	struct vcpu_thread thread;
+	struct vcpu_thread thread;    /* its cgroup as cgroup_locate() has it; "": not known */
 	struct cpu_set_bits affinity; /* empty: not known */
 	bool quota;                   /* a CFS quota holds in its cgroup or above it */
+	bool group_unseen;            /* that cannot be told: its cgroup cannot be looked at */
 	/* written by apply.c alone */
 	unsigned int slot;           /* of its account; SLOT_NONE: not traced */
 	enum policy_reason untraced; /* why it is not traced, if so */
@@ -79,7 +80,7 @@ enum {
  */
 int inventory_seen(struct inventory *inventory, struct domain *seen, struct inventory_domain **ret);
 
-/** Reads where its threads may run, and whether a CFS quota holds for them. */
+/** Reads where its threads may run, and whether a CFS quota holds for them, if that can be told. */
 void inventory_look(struct inventory *inventory, struct inventory_domain *domain);
 
 /** The same, and what was believed foreign or refused of its vCPUs is to be tried again. */
@@ -100,6 +101,9 @@ struct inventory_domain *inventory_by_pid(const struct inventory *inventory, pid
 /** The vCPU that has a slot, with its domain. NULL: there is none. */
 struct inventory_vcpu *inventory_by_slot(const struct inventory *inventory, unsigned int slot,
                                          struct inventory_domain **ret_domain);
+
+/** Of how many vCPUs the cgroup cannot be looked at. */
+size_t inventory_count_unseen(const struct inventory *inventory);
 
 /** How many vCPUs all domains have, and how many domains there are. */
 size_t inventory_count(const struct inventory *inventory, size_t *ret_domains);

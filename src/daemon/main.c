@@ -11,6 +11,7 @@
 #include "daemon/runtime_lock.h"
 #include "daemon/usable_config.h"
 #include "reader/reader.h"
+#include "util/cgroup.h"
 #include "util/log.h"
 
 /* Exit statuses: 0, 1 failed, 2 usage; see pvschedd(8). */
@@ -35,6 +36,7 @@ static int check_config(const struct options *options)
 static int restore(const struct options *options)
 {
 	struct ledger_result result;
+	struct cgroup_cpu cgroup;
 	struct ledger *ledger;
 	char path[4096];
 	int r = runtime_lock(options->runtime_dir);
@@ -58,6 +60,8 @@ static int restore(const struct options *options)
 	}
 	if (r == LEDGER_REPLACED)
 		fprintf(stderr, "pvschedd: %s was not valid; put aside as %s.bad\n", path, path);
+	if (cgroup_cpu_find(&cgroup) == 0)
+		ledger_set_mount(ledger, cgroup.mount);
 	ledger_restore(ledger, &result);
 	printf("%u given back, %u changed by others since, %u gone, %u failed, %u not valid\n",
 	       result.restored, result.foreign, result.gone, result.failed, result.invalid);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/run.h"
+#include "daemon/report_cgroups.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
@@ -72,10 +73,19 @@ static void check_breaker(const struct breaker *breaker, cJSON *array)
 		check(array, "breaker", "ok", "", "closed");
 }
 
+static void check_cgroups(const struct views *views, cJSON *array)
+{
+	char text[512];
+	const char *fix;
+	bool ok = report_cgroups(views, &fix, text, sizeof(text));
+
+	check(array, "cgroups", ok ? "ok" : "warn", fix, "%s", text);
+}
+
 static void check_sources(const struct views *views, cJSON *array)
 {
 	bool hinted = hints_ok(views->hints), ok = false;
-	char text[256] = "";
+	char text[512] = "";
 
 	if (discovery_describe(views->discovery, DOMAIN_SOURCE_LIBVIRT, &ok, text, sizeof(text)))
 		check(array, "libvirt", ok ? "ok" : "warn", ok ? "" : "systemctl start libvirtd",
@@ -335,6 +345,7 @@ struct cJSON *report_doctor(const struct views *views)
 	check_breaker(switches_breaker(views->switches), array);
 	check_parts(views, array);
 	check_sources(views, array);
+	check_cgroups(views, array);
 	check_may_look(views, array);
 	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
 		check_domain(views, d, array);

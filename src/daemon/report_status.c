@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/run.h"
+#include "daemon/report_cgroups.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
@@ -73,10 +74,13 @@ static void add_guardian(cJSON *sources, const struct views *views)
 static void add_sources(const struct views *views, const struct booster_totals *totals, cJSON *root)
 {
 	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
+	const char *fix;
 	char text[512];
 	bool ok;
 
 	add_discovery(sources, views);
+	ok = report_cgroups(views, &fix, text, sizeof(text));
+	add_source(sources, "cgroups", ok, text);
 	if (views->tracer)
 		report_tracer_sources(views->tracer, text, sizeof(text));
 	add_source(sources, "bpf", views->tracer != NULL, views->tracer ? text : views->tracer_why);

@@ -73,8 +73,22 @@ int startup_config(const struct options *options, struct config **ret, char *why
 	return *ret ? 0 : -ENOMEM;
 }
 
-int startup_ledger(const struct options *options, struct ledger **ret, unsigned int *recovered,
-                   char *why)
+int startup_cgroup(struct cgroup_cpu *ret)
+{
+	int r = cgroup_cpu_find(ret);
+
+	if (r < 0)
+		log_warning("no hierarchy of the cpu controller is found (%s): CFS quotas are not "
+		            "seen, and RT budgets not granted",
+		            r == -ENOENT ? "none is mounted whole" : strerror(-r));
+	else
+		log_info("the hierarchy of the cpu controller (cgroup v%d) is at %s",
+		         ret->kind == PROCFS_CGROUP_V1 ? 1 : 2, ret->mount);
+	return r;
+}
+
+int startup_ledger(const struct options *options, const struct cgroup_cpu *cgroup,
+                   struct ledger **ret, unsigned int *recovered, char *why)
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_RECOVERED_AT_START};
 	struct ledger_result result;
@@ -91,6 +105,7 @@ int startup_ledger(const struct options *options, struct ledger **ret, unsigned 
 	if (r == LEDGER_REPLACED)
 		log_warning("%s was not valid and was put aside as %s.bad", path, path);
 	ledger_take_over(*ret);
+	ledger_set_mount(*ret, cgroup ? cgroup->mount : NULL);
 	ledger_restore(*ret, &result);
 	*recovered = result.restored;
 	if (result.restored + result.foreign + result.gone + result.failed + result.invalid)

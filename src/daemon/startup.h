@@ -16,6 +16,7 @@
 #include "daemon/state.h"
 #include "trace/tracer.h"
 #include "util/base.h"
+#include "util/cgroup.h"
 
 #define STARTUP_WHY_MAX 768
 
@@ -25,9 +26,18 @@ int startup_directories(const struct options *options, char *why);
 /** Reads the configuration; where that may be, goes on with the default one. */
 int startup_config(const struct options *options, struct config **ret, char *why);
 
-/** Opens the ledger, and gives back what an earlier run left: *recovered records. */
-int startup_ledger(const struct options *options, struct ledger **ret, unsigned int *recovered,
-                   char *why);
+/**
+ * Finds the hierarchy of the cpu controller, and says where it is, or that quotas and RT budgets
+ * cannot be looked at. Returns 0 and *ret, or -errno; then the daemon goes on without.
+ */
+int startup_cgroup(struct cgroup_cpu *ret);
+
+/**
+ * Opens the ledger, and gives back what an earlier run left: *recovered records.
+ * @cgroup  where it may give budgets back; NULL: nowhere
+ */
+int startup_ledger(const struct options *options, const struct cgroup_cpu *cgroup,
+                   struct ledger **ret, unsigned int *recovered, char *why);
 
 /** Opens what persists. *unclean: the last daemon did not end by itself. */
 int startup_state(const struct options *options, struct state **ret, bool *unclean, char *why);

@@ -43,7 +43,8 @@ struct views {
 	const struct tracer *tracer; /* NULL: tracer_why */
 	const char *tracer_why;
 	uint32_t sheet_permille;         /* what a CPU's sheet holds: cpu_caps.h */
-	const struct cgroup_cpu *cgroup; /* NULL: there is none */
+	const struct cgroup_cpu *cgroup; /* NULL: cgroup_error */
+	int cgroup_error;                /* why there is none: of cgroup_cpu_find() */
 	uint64_t started_ns;
 	unsigned int recovered; /* what an earlier run had left, given back at the start */
 };

@@ -10,6 +10,7 @@
 
 #include "model/topology.h"
 #include "util/base.h"
+#include "util/procfs_parse.h"
 #include "util/thread_id.h"
 
 /** Limits on outside data. A domain that exceeds one is refused, with a message. */
@@ -53,7 +54,8 @@ struct vcpu_thread {
 	unsigned int index; /* as in `virsh vcpuinfo`: N of "CPU N/KVM" */
 	struct thread_id id;
 	enum vcpu_proof proof;
-	bool kvm;                     /* KVM runs it, not TCG */
+	bool kvm; /* KVM runs it, not TCG */
+	enum procfs_cgroup_kind cgroup_kind;
 	char cgroup[CGROUP_PATH_MAX]; /* path in v1's cpu hierarchy or in v2; "": not known */
 };
 

@@ -8,35 +8,106 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
-/** Hosts with many mounts (containers) have mountinfo files of some 100 KiB. */
-#define MOUNTINFO_MAX (1024 * 1024)
+/**
+ * What is read at once. A line has two paths of 4 KiB each, of which every byte may be escaped by
+ * four. Hosts of containers have files of many MiB.
+ */
+#define MOUNTINFO_CHUNK (128 * 1024)
 
 #define ATTRIBUTE_MAX 64
 #define FILE_PATH_MAX (CGROUP_MOUNT_MAX + CGROUP_GROUP_MAX + ATTRIBUTE_MAX)
 
-int cgroup_cpu_find(struct cgroup_cpu *ret)
+/** The best mount of each kind so far; the outcome is -ENOENT while there is none. */
+struct found {
+	struct procfs_cgroup_mount mount[2];
+	int outcome[2];
+};
+
+static void look_at_lines(struct found *found, const char *text, size_t size)
 {
-	CLEANUP(cleanup_free) char *text = malloc(MOUNTINFO_MAX);
-	ssize_t size;
+	for (int kind = PROCFS_CGROUP_V1; kind <= PROCFS_CGROUP_V2; kind++) {
+		struct procfs_cgroup_mount *best = &found->mount[kind], mount;
+		int r = procfs_parse_cgroup_mount(text, size, (enum procfs_cgroup_kind)kind,
+		                                  &mount);
+
+		if (r == 0 && (found->outcome[kind] != 0 || mount.levels_up > best->levels_up)) {
+			*best = mount;
+			found->outcome[kind] = 0;
+		} else if (r == -ENAMETOOLONG && found->outcome[kind] != 0) {
+			found->outcome[kind] = r;
+		}
+	}
+}
+
+/** Calls look_at_lines() for whole lines. Returns 0, or -errno. */
+static int look_at_file(struct found *found, int fd, char *text)
+{
+	size_t held = 0, whole;
+	const char *end;
+	ssize_t n;
+
+	while ((n = read(fd, text + held, MOUNTINFO_CHUNK - held)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		held += (size_t)n;
+		end = memrchr(text, '\n', held);
+		whole = end ? (size_t)(end - text) + 1 : 0;
+		look_at_lines(found, text, whole);
+		if (whole == 0 && held == MOUNTINFO_CHUNK)
+			whole = held; /* no line of the kernel's */
+		held -= whole;
+		memmove(text, text + whole, held);
+	}
+	look_at_lines(found, text, held);
+	return 0;
+}
+
+int cgroup_cpu_find_in(const char *mountinfo, struct cgroup_cpu *ret)
+{
+	CLEANUP(cleanup_fd) int fd = open(mountinfo, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	CLEANUP(cleanup_free) char *text = malloc(MOUNTINFO_CHUNK);
+	struct found found = {.outcome = {-ENOENT, -ENOENT}};
+	enum procfs_cgroup_kind kind;
 	int r;
 
 	if (!text)
 		return -ENOMEM;
-	size = procfs_read_file("/proc/self/mountinfo", text, MOUNTINFO_MAX);
-	if (size < 0)
-		return (int)size;
-	ret->kind = PROCFS_CGROUP_V1;
-	r = procfs_parse_cgroup_mount(text, (size_t)size, ret->kind, ret->mount,
-	                              sizeof(ret->mount));
-	if (r != -ENOENT)
+	if (fd < 0)
+		return -errno;
+	r = look_at_file(&found, fd, text);
+	if (r < 0)
 		return r;
-	ret->kind = PROCFS_CGROUP_V2;
-	return procfs_parse_cgroup_mount(text, (size_t)size, ret->kind, ret->mount,
-	                                 sizeof(ret->mount));
+	kind = found.outcome[PROCFS_CGROUP_V1] == -ENOENT ? PROCFS_CGROUP_V2 : PROCFS_CGROUP_V1;
+	if (found.outcome[kind] < 0)
+		return found.outcome[kind];
+	*ret = (struct cgroup_cpu){.kind = kind, .levels_up = found.mount[kind].levels_up};
+	memcpy(ret->mount, found.mount[kind].point, sizeof(ret->mount));
+	return 0;
+}
+
+int cgroup_cpu_find(struct cgroup_cpu *ret)
+{
+	return cgroup_cpu_find_in("/proc/self/mountinfo", ret);
+}
+
+int cgroup_locate(const struct cgroup_cpu *cpu, enum procfs_cgroup_kind kind, const char *group,
+                  char *ret)
+{
+	const char *rest;
+
+	if (kind != cpu->kind || procfs_levels_up(group, &rest) != cpu->levels_up)
+		return -EXDEV;
+	if (strlen(rest) >= CGROUP_GROUP_MAX)
+		return -ENAMETOOLONG;
+	strcpy(ret, *rest ? rest : "/");
+	return 0;
 }
 
 /** True for an absolute path that stays below its root. */

@@ -3,20 +3,21 @@
 
 /*
  * The hierarchy of the cpu controller: where it is mounted, small attributes of its groups, and the
- * limits that a group and its ancestors set. Groups are named as in /proc/PID/cgroup: absolute
- * paths within the hierarchy. Paths with ".." (a group outside our cgroup namespace) are refused
- * with -EINVAL.
+ * limits that a group and its ancestors set. A group is named by its path below the mount point.
+ * That is the one in /proc/PID/cgroup, but for a process in a cgroup namespace of its own: see
+ * cgroup_locate(). Paths with ".." are refused with -EINVAL.
  */
 
 #include "util/base.h"
 #include "util/procfs_parse.h"
 
-#define CGROUP_MOUNT_MAX 256
+#define CGROUP_MOUNT_MAX PROCFS_MOUNT_MAX
 #define CGROUP_GROUP_MAX 1024
 
 /** The one hierarchy that has the cpu controller. */
 struct cgroup_cpu {
 	enum procfs_cgroup_kind kind;
+	unsigned int levels_up; /* see struct procfs_cgroup_mount */
 	char mount[CGROUP_MOUNT_MAX];
 };
 
@@ -27,9 +28,22 @@ enum {
 
 /**
  * Finds the hierarchy from /proc/self/mountinfo: v1 where the cpu controller is mounted as v1, else
- * v2. Returns 0; -ENOENT when there is neither; -errno.
+ * v2. However many mounts there are, all are looked at.
+ * Returns 0; -ENOENT when there is neither; -ENAMETOOLONG for a mount point; -errno.
  */
 int cgroup_cpu_find(struct cgroup_cpu *ret);
+
+/** The same from another file, for tests. */
+int cgroup_cpu_find_in(const char *mountinfo, struct cgroup_cpu *ret);
+
+/**
+ * Translates a group's name in /proc/PID/cgroup into its path below the mount point.
+ * @ret  CGROUP_GROUP_MAX bytes
+ * Returns 0; -EXDEV when the mount does not show it: it is in another hierarchy, or outside what
+ * our cgroup namespace lets be named.
+ */
+int cgroup_locate(const struct cgroup_cpu *cpu, enum procfs_cgroup_kind kind, const char *group,
+                  char *ret);
 
 /**
  * Reads an attribute that holds one line, without its newline.

@@ -220,32 +220,67 @@ static bool split_mount_line(struct span line, struct mount_line *ret)
 	       span_take(&line, ' ', &ret->super_options);
 }
 
+unsigned int procfs_levels_up(const char *group, const char **rest)
+{
+	unsigned int n = 0;
+
+	while (strncmp(group, "/..", 3) == 0 && (group[3] == '/' || group[3] == '\0')) {
+		group += 3;
+		n++;
+	}
+	*rest = group;
+	return n;
+}
+
+/** The levels of a mount that shows the whole hierarchy, or all above our namespace; -1: neither.
+ */
+static int root_levels(const struct span *root)
+{
+	char path[PROCFS_MOUNT_MAX];
+	const char *rest;
+	unsigned int n;
+
+	if (span_is(root, "/"))
+		return 0;
+	if (root->size >= sizeof(path))
+		return -1;
+	copy_cut(path, sizeof(path), root);
+	n = procfs_levels_up(path, &rest);
+	return n > 0 && *rest == '\0' ? (int)n : -1;
+}
+
 static bool mount_is(const struct mount_line *mount, enum procfs_cgroup_kind kind)
 {
-	if (!span_is(&mount->root, "/"))
-		return false;
 	if (kind == PROCFS_CGROUP_V2)
 		return span_is(&mount->type, "cgroup2");
 	return span_is(&mount->type, "cgroup") && span_lists(mount->super_options, "cpu");
 }
 
 int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
-                              char *path, size_t path_size)
+                              struct procfs_cgroup_mount *ret)
 {
 	struct span rest = {text, size}, line;
+	int levels, most = -1, r = -ENOENT;
 
 	while (span_take(&rest, '\n', &line)) {
 		struct mount_line mount;
 
 		if (!split_mount_line(line, &mount) || !mount_is(&mount, kind))
 			continue;
-		if (mount.point.size >= path_size)
-			return -ENAMETOOLONG;
-		copy_cut(path, path_size, &mount.point);
-		unescape_octal(path);
-		return 0;
+		levels = root_levels(&mount.root);
+		if (levels <= most)
+			continue;
+		if (mount.point.size >= sizeof(ret->point)) {
+			r = r == 0 ? 0 : -ENAMETOOLONG;
+			continue;
+		}
+		ret->levels_up = (unsigned int)levels;
+		copy_cut(ret->point, sizeof(ret->point), &mount.point);
+		unescape_octal(ret->point);
+		most = levels;
+		r = 0;
 	}
-	return -ENOENT;
+	return r;
 }
 
 const char *procfs_next_argument(const char **at, const char *end)

@@ -51,15 +51,33 @@ int procfs_parse_stat(const char *text, size_t size, struct procfs_stat *ret);
 int procfs_parse_cgroup(const char *text, size_t size, enum procfs_cgroup_kind *kind, char *path,
                         size_t path_size);
 
+#define PROCFS_MOUNT_MAX 256
+
+/** Where a cgroup hierarchy is mounted. */
+struct procfs_cgroup_mount {
+	/*
+	 * How many levels its root is above that of our cgroup namespace, from whose root the
+	 * kernel names all groups: 0 in the host's own namespace.
+	 */
+	unsigned int levels_up;
+	char point[PROCFS_MOUNT_MAX]; /* with the kernel's octal escapes undone */
+};
+
 /**
- * Finds where a cgroup hierarchy is mounted, from the contents of a mountinfo file.
+ * Finds where a cgroup hierarchy is mounted, from whole lines of a mountinfo file. Of several
+ * mounts the one that shows most counts, then the first.
  * @kind  which hierarchy
- * @path  gets the mount point, with the kernel's octal escapes undone
  * Returns 0; -ENOENT when it is not mounted whole (a mount of a subtree does not count);
  * -ENAMETOOLONG.
  */
 int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_kind kind,
-                              char *path, size_t path_size);
+                              struct procfs_cgroup_mount *ret);
+
+/**
+ * Counts the components ".." at the beginning of a group's path, which has them where a cgroup
+ * namespace is left. *rest gets what follows: "" or a path that begins with '/'.
+ */
+unsigned int procfs_levels_up(const char *group, const char **rest);
 
 /** User ids of a process: real, effective, saved, file system. */
 #define PROCFS_UIDS 4

@@ -191,6 +191,7 @@ static void accept_vcpu(struct domain *domain, const struct candidate *candidate
 	vcpu->id = candidate->sample->id;
 	vcpu->proof = candidate->proof;
 	vcpu->kvm = candidate->kvm;
+	vcpu->cgroup_kind = candidate->sample->cgroup_kind;
 	memcpy(vcpu->cgroup, candidate->sample->cgroup, sizeof(vcpu->cgroup));
 }
 

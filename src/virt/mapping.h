@@ -32,6 +32,7 @@ enum mapping_note {
 struct thread_sample {
 	struct thread_id id;
 	char comm[PROCFS_COMM_MAX];
+	enum procfs_cgroup_kind cgroup_kind;
 	char cgroup[CGROUP_PATH_MAX]; /* "" if not known */
 };
 

@@ -13,7 +13,6 @@
 /** Reads one thread. An unchanged start time shows that the TID was not reused meanwhile. */
 static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 {
-	enum procfs_cgroup_kind kind;
 	struct procfs_stat stat;
 	int r = procfs_stat(pid, tid, &stat);
 
@@ -21,7 +20,7 @@ static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 		return r;
 	ret->id = (struct thread_id){tid, stat.start_ticks};
 	memcpy(ret->comm, stat.comm, sizeof(ret->comm));
-	if (procfs_cgroup(pid, tid, &kind, ret->cgroup, sizeof(ret->cgroup)) < 0)
+	if (procfs_cgroup(pid, tid, &ret->cgroup_kind, ret->cgroup, sizeof(ret->cgroup)) < 0)
 		ret->cgroup[0] = '\0';
 	return thread_id_is_current(&ret->id) ? 0 : -ESRCH;
 }

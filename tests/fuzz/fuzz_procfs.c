@@ -9,12 +9,14 @@
 static void fuzz_paths(const char *text, size_t size)
 {
 	enum procfs_cgroup_kind kind;
+	struct procfs_cgroup_mount mount;
 	char path[128];
 
 	if (procfs_parse_cgroup(text, size, &kind, path, sizeof(path)) == 0)
 		FUZZ_CHECK(path[0] == '/' && strlen(path) < sizeof(path));
-	procfs_parse_cgroup_mount(text, size, PROCFS_CGROUP_V1, path, sizeof(path));
-	procfs_parse_cgroup_mount(text, size, PROCFS_CGROUP_V2, path, sizeof(path));
+	if (procfs_parse_cgroup_mount(text, size, PROCFS_CGROUP_V1, &mount) == 0)
+		FUZZ_CHECK(strlen(mount.point) < sizeof(mount.point));
+	procfs_parse_cgroup_mount(text, size, PROCFS_CGROUP_V2, &mount);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -69,7 +69,9 @@ static void test_doctor_finds(void)
 	write_file(root, "/proc/77/comm", "stalld\n");
 	write_file(root, "/run/libvirt/virtqemud-sock-ro", "");
 	write_file(root, "/var/lib/pvschedd/disabled", "");
-	write_file(root, "/sys/fs/cgroup/cpu/cpu.rt_runtime_us", "950000\n");
+	/* wherever the hierarchy is mounted */
+	write_file(root, "/proc/self/mountinfo", "33 31 0:29 / /cgroup/cpu rw - cgroup c rw,cpu\n");
+	write_file(root, "/cgroup/cpu/cpu.rt_runtime_us", "950000\n");
 	run_doctor(root);
 	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_WARN);
 	CHECK_INT(find(&report, "enabled")->status, CHECK_FAIL);
@@ -80,13 +82,14 @@ static void test_doctor_finds(void)
 	CHECK_CONTAINS(find(&report, "sched_ext")->detail, "lavd");
 	CHECK_CONTAINS(find(&report, "other_daemons")->detail, "stalld (pid 77)");
 	CHECK_INT(find(&report, "kernel_net")->status, CHECK_WARN);
-	write_file(root, "/sys/fs/cgroup/cpu/machine/cpu.rt_runtime_us", "300000\n");
-	write_file(root, "/sys/fs/cgroup/cpu/machine/web/cpu.rt_runtime_us", "0\n");
-	write_file(root, "/sys/fs/cgroup/cpu/machine/web/vcpu0/cpu.rt_runtime_us", "0\n");
+	write_file(root, "/cgroup/cpu/machine/cpu.rt_runtime_us", "300000\n");
+	write_file(root, "/cgroup/cpu/machine/web/cpu.rt_runtime_us", "0\n");
+	write_file(root, "/cgroup/cpu/machine/web/vcpu0/cpu.rt_runtime_us", "0\n");
 	run_doctor(root);
 	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_FAIL);
 	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "2 groups");
-	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "/machine/web;");
+	CHECK_CONTAINS(find(&report, "rt_group_sched")->detail, "/cgroup/cpu/machine/web;");
+	CHECK_CONTAINS(find(&report, "rt_group_sched")->fix, "> /cgroup/cpu/machine/web/cpu.rt");
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	CHECK_INT(system(command), 0);
 }

@@ -5,6 +5,8 @@
  */
 #include "daemon/inventory.h"
 
+#include <errno.h>
+
 #include "boost/sched.h"
 
 #include "inventory_fixture.h"
@@ -19,6 +21,15 @@ static char gone[DOMAIN_NAME_MAX];
 /* ---- what the inventory reads of the system ---- */
 
 static bool quota_holds, thread_is_gone;
+static int group_error; /* of looking at any group */
+
+int cgroup_locate(const struct cgroup_cpu *cpu, enum procfs_cgroup_kind kind, const char *group,
+                  char *ret)
+{
+	(void)cpu;
+	snprintf(ret, CGROUP_GROUP_MAX, "%s", group + (strncmp(group, "/..", 3) == 0 ? 3 : 0));
+	return kind == PROCFS_CGROUP_V1 ? 0 : -EXDEV;
+}
 
 int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *found, size_t size)
 {
@@ -26,7 +37,7 @@ int cgroup_find_quota(const struct cgroup_cpu *cpu, const char *group, char *fou
 	(void)group;
 	(void)found;
 	(void)size;
-	return quota_holds ? 0 : CGROUP_NOT_FOUND;
+	return group_error ? group_error : quota_holds ? 0 : CGROUP_NOT_FOUND;
 }
 
 int sched_get_cpus(pid_t tid, struct cpu_set_bits *ret)
@@ -53,6 +64,7 @@ static void begin(void)
 	inventory_set_rank(&inventory, DOMAIN_SOURCE_PROCFS, 1);
 	n_gone = 0;
 	quota_holds = thread_is_gone = false;
+	group_error = 0;
 }
 
 static struct inventory_domain *see(struct domain *domain, int outcome)
@@ -245,6 +257,33 @@ static void test_finding(void)
 	CHECK_INT(n, 2);
 }
 
+/* A group that cannot be looked at has no quota that is known of, and counts. */
+static void test_groups_unseen(void)
+{
+	struct domain *domain = domain_make(WEB, "web", 100, 3);
+	struct inventory_domain *d;
+
+	begin();
+	strcpy(domain->vcpus[0].cgroup, "/../outside");
+	domain->vcpus[1].cgroup_kind = PROCFS_CGROUP_V2;
+	domain->vcpus[2].cgroup[0] = '\0';
+	d = see(domain, INVENTORY_NEW);
+	CHECK_STR(d->vcpus[0].thread.cgroup, "/outside");
+	CHECK_STR(d->vcpus[1].thread.cgroup, "");
+	inventory_look(&inventory, d);
+	CHECK(!d->vcpus[0].group_unseen && d->vcpus[1].group_unseen && d->vcpus[2].group_unseen);
+	CHECK_U64(inventory_count_unseen(&inventory), 2);
+	group_error = -EACCES;
+	inventory_look(&inventory, d);
+	CHECK(!d->vcpus[0].quota);
+	CHECK_U64(inventory_count_unseen(&inventory), 3);
+	group_error = 0;
+	quota_holds = true;
+	inventory_look(&inventory, d);
+	CHECK(d->vcpus[0].quota && !d->vcpus[1].quota);
+	CHECK_U64(inventory_count_unseen(&inventory), 2);
+}
+
 TEST_MAIN(TEST(test_known), TEST(test_threads_come_and_go), TEST(test_identity), TEST(test_moved),
           TEST(test_restarted), TEST(test_ranks), TEST(test_uuid_is_libvirts), TEST(test_full),
-          TEST(test_look), TEST(test_finding))
+          TEST(test_look), TEST(test_groups_unseen), TEST(test_finding))

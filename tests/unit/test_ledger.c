@@ -326,67 +326,6 @@ static void test_symlink_is_not_followed(void)
 	end();
 }
 
-static void test_groups_keep_the_first_value(void)
-{
-	struct ledger_group group = {
-	        .path = "/sys/fs/cgroup/x/cpu.rt_runtime_us",
-	        .before = 0,
-	        .written = 100,
-	};
-	struct ledger_group out;
-	struct ledger *ledger;
-
-	begin();
-	CHECK_INT(ledger_open(path, &ledger), 0);
-	CHECK_INT(ledger_put_group(ledger, &group), 0);
-	group.before = 100;
-	group.written = 200;
-	CHECK_INT(ledger_put_group(ledger, &group), 0);
-	CHECK_INT(ledger_get_group(ledger, group.path, 0, &out), 0);
-	CHECK_INT(out.before, 0);
-	CHECK_INT(out.written, 200);
-	CHECK_INT(ledger_count(ledger), 1);
-	CHECK_INT(ledger_restore_group(ledger, group.path),
-	          0); /* the group does not exist: dropped */
-	CHECK_INT(ledger_count(ledger), 0);
-	ledger_close(ledger);
-	end();
-}
-
-static void test_group_outside_cgroups_is_invalid(void)
-{
-	struct ledger_group group = {.path = "/etc/passwd", .before = 1, .written = 2};
-	struct ledger_result result;
-	struct ledger *ledger;
-
-	begin();
-	CHECK_INT(ledger_open(path, &ledger), 0);
-	CHECK_INT(ledger_put_group(ledger, &group), 0);
-	ledger_restore(ledger, &result);
-	CHECK_INT(result.invalid, 1);
-	ledger_close(ledger);
-	end();
-}
-
-static void test_groups_are_bounded(void)
-{
-	struct ledger_group group = {.before = 1, .written = 2};
-	struct ledger *ledger;
-
-	begin();
-	CHECK_INT(ledger_open(path, &ledger), 0);
-	for (int i = 0; i < LEDGER_GROUPS_MAX; i++) {
-		snprintf(group.path, sizeof(group.path), "/sys/fs/cgroup/%d/x", i);
-		CHECK_INT(ledger_put_group(ledger, &group), 0);
-	}
-	snprintf(group.path, sizeof(group.path), "/sys/fs/cgroup/more/x");
-	CHECK_INT(ledger_put_group(ledger, &group), -ENOSPC);
-	ledger_drop_group(ledger, "/sys/fs/cgroup/7/x");
-	CHECK_INT(ledger_put_group(ledger, &group), 0);
-	ledger_close(ledger);
-	end();
-}
-
 TEST_MAIN({"put_get_drop", test_put_get_drop}, {"survives_reopening", test_survives_reopening},
           {"foreign_is_left_alone", test_foreign_is_left_alone},
           {"interrupted_between_record_and_change", test_interrupted_between_record_and_change},
@@ -396,7 +335,4 @@ TEST_MAIN({"put_get_drop", test_put_get_drop}, {"survives_reopening", test_survi
           {"other_versions_are_refused", test_other_versions_are_refused},
           {"other_errors_are_the_systems", test_other_errors_are_the_systems},
           {"finish_removes_an_empty_ledger", test_finish_removes_an_empty_ledger},
-          {"symlink_is_not_followed", test_symlink_is_not_followed},
-          {"groups_keep_the_first_value", test_groups_keep_the_first_value},
-          {"group_outside_cgroups_is_invalid", test_group_outside_cgroups_is_invalid},
-          {"groups_are_bounded", test_groups_are_bounded})
+          {"symlink_is_not_followed", test_symlink_is_not_followed})

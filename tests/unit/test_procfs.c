@@ -92,9 +92,10 @@ static void test_cgroup_lines(void)
 	CHECK_INT(parse_cgroup("", &kind, path, 64), -ENOENT);
 }
 
-static int parse_mount(const char *text, enum procfs_cgroup_kind kind, char *path)
+static int parse_mount(const char *text, enum procfs_cgroup_kind kind,
+                       struct procfs_cgroup_mount *ret)
 {
-	return procfs_parse_cgroup_mount(text, strlen(text), kind, path, 64);
+	return procfs_parse_cgroup_mount(text, strlen(text), kind, ret);
 }
 
 static void test_mounts(void)
@@ -104,13 +105,38 @@ static void test_mounts(void)
 	                           "33 31 0:29 / /sys/fs/cgroup/cpu\\040x rw shared:1 master:2 - "
 	                           "cgroup c rw,cpu,cpuacct\n"
 	                           "34 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
-	char path[64];
+	struct procfs_cgroup_mount mount;
 
-	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V1, path), 0);
-	CHECK_STR(path, "/sys/fs/cgroup/cpu x");
-	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V2, path), 0);
-	CHECK_STR(path, "/sys/fs/cgroup/unified");
-	CHECK_INT(parse_mount("1 2 3\n- - - - -\n", PROCFS_CGROUP_V2, path), -ENOENT);
+	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V1, &mount), 0);
+	CHECK_STR(mount.point, "/sys/fs/cgroup/cpu x");
+	CHECK_U64(mount.levels_up, 0);
+	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V2, &mount), 0);
+	CHECK_STR(mount.point, "/sys/fs/cgroup/unified");
+	CHECK_INT(parse_mount("1 2 3\n- - - - -\n", PROCFS_CGROUP_V2, &mount), -ENOENT);
+}
+
+#define CPU_LINE(root, point) "33 31 0:29 " root " " point " rw - cgroup c rw,cpu\n"
+
+/* In a cgroup namespace: the mount that shows all groups above it, not that of its own alone. */
+static void test_mounts_in_a_namespace(void)
+{
+	struct procfs_cgroup_mount mount;
+	char text[1024];
+
+	CHECK_INT(parse_mount(CPU_LINE("/", "/own") CPU_LINE("/../..", "/host/cpu")
+	                              CPU_LINE("/..", "/less") CPU_LINE("/../../x", "/part"),
+	                      PROCFS_CGROUP_V1, &mount),
+	          0);
+	CHECK_STR(mount.point, "/host/cpu");
+	CHECK_U64(mount.levels_up, 2);
+	CHECK_INT(parse_mount(CPU_LINE("/..x", "/a") CPU_LINE("/../x", "/b"), PROCFS_CGROUP_V1,
+	                      &mount),
+	          -ENOENT);
+	snprintf(text, sizeof(text), "33 31 0:29 / /%0300d rw - cgroup c rw,cpu\n", 0);
+	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V1, &mount), -ENAMETOOLONG);
+	strcat(text, CPU_LINE("/", "/short"));
+	CHECK_INT(parse_mount(text, PROCFS_CGROUP_V1, &mount), 0);
+	CHECK_STR(mount.point, "/short");
 }
 
 static void test_self(void)
@@ -182,6 +208,63 @@ static void test_cgroup_searches(void)
 	CHECK_INT(system(command), 0);
 }
 
+/* However many mounts there are, and wherever among them the hierarchy is. */
+static void test_cgroup_found_among_many_mounts(void)
+{
+	char root[] = "/tmp/pvsched-test-XXXXXX", path[64];
+	struct cgroup_cpu cpu;
+	FILE *file;
+
+	CHECK(mkdtemp(root) != NULL);
+	snprintf(path, sizeof(path), "%s/mountinfo", root);
+	CHECK_INT(cgroup_cpu_find_in(path, &cpu), -ENOENT);
+	file = fopen(path, "w");
+	CHECK(file != NULL);
+	for (int i = 0; i < 40000; i++)
+		fprintf(file, "%d 31 0:29 / /var/lib/pods/%0200d rw - ext4 /dev/x rw\n", i, i);
+	fputs("7 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n", file);
+	CHECK_INT(fflush(file), 0);
+	CHECK_INT(cgroup_cpu_find_in(path, &cpu), 0);
+	CHECK_INT(cpu.kind, PROCFS_CGROUP_V2);
+	for (int i = 0; i < 200000; i++) /* no line of the kernel's is as long */
+		fputc('x', file);
+	fputs("\n" CPU_LINE("/", "/dev/cgroup"), file);
+	for (int i = 0; i < 1000; i++)
+		fprintf(file, "%d 31 0:29 / /var/lib/pods/%0200d rw - ext4 /dev/x rw\n", i, i);
+	CHECK_INT(fclose(file), 0);
+	CHECK_INT(cgroup_cpu_find_in(path, &cpu), 0);
+	CHECK_INT(cpu.kind, PROCFS_CGROUP_V1);
+	CHECK_STR(cpu.mount, "/dev/cgroup");
+	unlink(path);
+	rmdir(root);
+}
+
+/* The kernel names groups from the root of our cgroup namespace, which may be below the mount's. */
+static void test_cgroup_locate(void)
+{
+	struct cgroup_cpu cpu = {.kind = PROCFS_CGROUP_V1};
+	char group[CGROUP_GROUP_MAX];
+
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/machine/a", group), 0);
+	CHECK_STR(group, "/machine/a");
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/", group), 0);
+	CHECK_STR(group, "/");
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/../a", group), -EXDEV);
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V2, "/machine/a", group), -EXDEV);
+	cpu.levels_up = 2;
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/../../machine/..a", group), 0);
+	CHECK_STR(group, "/machine/..a");
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/../..", group), 0);
+	CHECK_STR(group, "/");
+	/* whose path below the mount begins with names that the kernel does not tell */
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/own", group), -EXDEV);
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/../sibling", group), -EXDEV);
+	CHECK_INT(cgroup_locate(&cpu, PROCFS_CGROUP_V1, "/../../../a", group), -EXDEV);
+}
+
 TEST_MAIN({"stat", test_stat}, {"stat-hostile-names", test_stat_hostile_names},
           {"stat-broken", test_stat_broken}, {"cgroup-lines", test_cgroup_lines},
-          {"mounts", test_mounts}, {"self", test_self}, {"cgroup-searches", test_cgroup_searches})
+          {"mounts", test_mounts}, {"mounts-in-a-namespace", test_mounts_in_a_namespace},
+          {"self", test_self}, {"cgroup-searches", test_cgroup_searches},
+          {"cgroup-found-among-many-mounts", test_cgroup_found_among_many_mounts},
+          {"cgroup-locate", test_cgroup_locate})
