@@ -17,12 +17,29 @@ struct topology {
 #define TOPOLOGY_FLAT ((struct topology){1, 1, 1})
 
 /**
- * Parses the -smp option in the NUL-separated command line of a QEMU process. It has a long form,
- * "cpus=8,maxcpus=8,sockets=1,dies=1,cores=4,threads=2", and a short form, "8,sockets=1,cores=4".
- * Missing parts are computed as QEMU does since version 6.2 (cores before sockets). Returns
- * TOPOLOGY_FLAT if there is no such option, or if it is invalid.
+ * Parses what the NUL-separated command line of a QEMU process says of its vCPUs: "-smp" in its
+ * long form, "cpus=8,maxcpus=8,sockets=1,dies=1,cores=4,threads=2", or its short form,
+ * "8,sockets=1,cores=4", and "-machine q35,smp.cpus=8". Of several options the later one overrides
+ * what it names, and the rest stays, as in QEMU. Numbers may be hexadecimal. Missing parts are
+ * computed as QEMU does: cores before sockets since machine types of version 6.2, sockets before
+ * cores up to 6.1.
+ * Returns TOPOLOGY_FLAT if there is no such option, if it is invalid, or if it is elsewhere
+ * ("-readconfig") or the machine type tells no version and the two ways differ.
  */
 struct topology topology_of_cmdline(const char *cmdline, size_t size);
+
+/**
+ * The most vCPUs that any figure of these options allows: command lines give different figures.
+ * @max  what is returned at most, and where the figures are elsewhere
+ * Returns 1 to @max.
+ */
+uint32_t topology_max_vcpus(const char *cmdline, size_t size, uint32_t max);
+
+/**
+ * The machine type in the text of a "-machine" option, which stays *ret_length bytes of it. NULL:
+ * it has none.
+ */
+const char *topology_machine_type(const char *text, size_t *ret_length);
 
 bool topology_equal(const struct topology *a, const struct topology *b);
 

@@ -39,6 +39,11 @@ void cmdline_parse(const char *cmdline, size_t size, struct cmdline_facts *ret)
 	find_uuid_option(cmdline, size, ret->uuid_option);
 	qemu_args_parse(cmdline, size, &ret->args);
 	ret->topology = topology_of_cmdline(cmdline, size);
+	if (size < PROCFS_CMDLINE_MAX)
+		return;
+	/* what was cut may say something else of the vCPUs */
+	ret->topology = TOPOLOGY_FLAT;
+	ret->args.max_vcpus = DOMAIN_VCPUS_MAX;
 }
 
 int cmdline_read(const struct thread_id *qemu, struct cmdline_facts *ret)

@@ -65,14 +65,26 @@ static bool is_usable_name(const struct pair *pair)
 	return !pair->cut && pair->value[0];
 }
 
-static void read_name(const char *text, char name[static DOMAIN_NAME_MAX])
+static void read_name(const char *text, struct qemu_args *args)
 {
 	const char *implied = "guest";
 	struct pair pair;
 
-	for (; next_pair(&text, implied, &pair); implied = "")
-		if (strcmp(pair.key, "guest") == 0 && is_usable_name(&pair))
-			memcpy(name, pair.value, DOMAIN_NAME_MAX);
+	for (; next_pair(&text, implied, &pair); implied = "") {
+		if (strcmp(pair.key, "guest") == 0 && is_usable_name(&pair) && !args->is_vmid)
+			memcpy(args->name, pair.value, DOMAIN_NAME_MAX);
+		else if (strcmp(pair.key, "debug-threads") == 0)
+			args->debug_threads = strcmp(pair.value, "on") == 0;
+	}
+}
+
+static void read_machine(const char *text, struct qemu_args *args)
+{
+	size_t length;
+	const char *type = topology_machine_type(text, &length);
+
+	if (type)
+		args->no_machine = length == strlen("none") && memcmp(type, "none", length) == 0;
 }
 
 /** Copies a uuid in canonical form with small letters; leaves @uuid alone if @text is none. */
@@ -117,35 +129,6 @@ static bool is_vmid(const char *text)
 	return *text >= '1' && *text <= '9' && digits <= VMID_DIGITS_MAX && text[digits] == '\0';
 }
 
-/** A count in "-smp": 1 if invalid, at most DOMAIN_VCPUS_MAX. */
-static unsigned int read_count(const char *text)
-{
-	unsigned long count = *text >= '1' && *text <= '9' ? strtoul(text, NULL, 10) : 1;
-
-	return (unsigned int)MIN(count, (unsigned long)DOMAIN_VCPUS_MAX);
-}
-
-/** The most vCPUs that any figure of "-smp" allows: command lines give different figures. */
-static unsigned int read_smp(const char *text)
-{
-	static const char *const levels[] = {"drawers", "books",    "sockets", "dies",
-	                                     "modules", "clusters", "cores",   "threads"};
-	unsigned int most = 1, product = 1;
-	const char *implied = "cpus";
-	struct pair pair;
-	size_t i;
-
-	for (; next_pair(&text, implied, &pair); implied = "") {
-		if (strcmp(pair.key, "cpus") == 0 || strcmp(pair.key, "maxcpus") == 0)
-			most = MAX(most, read_count(pair.value));
-		for (i = 0; i < ARRAY_SIZE(levels); i++)
-			if (strcmp(pair.key, levels[i]) == 0)
-				product = MIN(product * read_count(pair.value),
-				              (unsigned int)DOMAIN_VCPUS_MAX);
-	}
-	return MAX(most, product);
-}
-
 /** "-name" and "--name" are the same to QEMU. */
 static bool is_option(const char *argument, const char *name)
 {
@@ -160,11 +143,11 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 	const char *at = cmdline, *end = cmdline + size, *option, *value;
 	char smbios[DOMAIN_UUID_LEN] = "";
 
-	*ret = (struct qemu_args){.max_vcpus = 1};
+	*ret = (struct qemu_args){.max_vcpus = topology_max_vcpus(cmdline, size, DOMAIN_VCPUS_MAX)};
 	value = procfs_next_argument(&at, end); /* the program */
 	while (value && (option = value, value = procfs_next_argument(&at, end))) {
-		if (is_option(option, "name") && !ret->is_vmid) {
-			read_name(value, ret->name);
+		if (is_option(option, "name")) {
+			read_name(value, ret);
 		} else if (is_option(option, "id") && is_vmid(value)) {
 			ret->is_vmid = true;
 			snprintf(ret->name, sizeof(ret->name), "%s", value);
@@ -172,12 +155,8 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 			read_uuid(value, ret->uuid);
 		} else if (is_option(option, "smbios")) {
 			read_smbios(value, smbios);
-		} else if (is_option(option, "smp")) {
-			ret->max_vcpus = read_smp(value);
-		} else if (is_option(option, "readconfig") ||
-		           ((is_option(option, "machine") || is_option(option, "M")) &&
-		            strstr(value, "smp."))) {
-			ret->max_vcpus = DOMAIN_VCPUS_MAX; /* the number is elsewhere */
+		} else if (is_option(option, "machine") || is_option(option, "M")) {
+			read_machine(value, ret);
 		}
 	}
 	if (!ret->uuid[0])

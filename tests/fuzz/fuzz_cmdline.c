@@ -19,11 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	struct topology topology = topology_of_cmdline(text, size);
+	uint32_t max_vcpus = topology_max_vcpus(text, size, 512);
 	uint64_t bytes = 0;
 	int r = objects_find_memfd(text, size, &bytes);
 
 	FUZZ_CHECK(r == 0 || r == OBJECTS_ABSENT || r == OBJECTS_AMBIGUOUS);
 	FUZZ_CHECK(r == 0 || r == OBJECTS_AMBIGUOUS || bytes == 0);
+	FUZZ_CHECK(max_vcpus >= 1 && max_vcpus <= 512);
 	check_topology(&topology);
 	return 0;
 }

@@ -84,8 +84,50 @@ static void test_counts(void)
 	PARSE("-smp\000-3", &args);
 	CHECK_U64(args.max_vcpus, 1);
 	PARSE("-M\0q35,smp.cpus=2", &args);
+	CHECK_U64(args.max_vcpus, 2);
+	PARSE("-readconfig\0vm.conf\0-smp\0001", &args);
 	CHECK_U64(args.max_vcpus, DOMAIN_VCPUS_MAX);
 }
 
+/* Of several options the later one overrides what it names, and no more. */
+static void test_counts_merged(void)
+{
+	struct qemu_args args;
+
+	PARSE("-smp\0001,maxcpus=2\0-smp\0cpus=1", &args);
+	CHECK_U64(args.max_vcpus, 2);
+	PARSE("-smp\0002\0-smp\0sockets=1,cores=2,threads=1", &args);
+	CHECK_U64(args.max_vcpus, 2);
+	PARSE("-smp\0004\0-smp\0cpus=2", &args);
+	CHECK_U64(args.max_vcpus, 2);
+	PARSE("-smp\0cores=3\0-smp\0threads=2\0-machine\0q35,smp.sockets=2", &args);
+	CHECK_U64(args.max_vcpus, 12);
+	PARSE("-smp\0000x10", &args);
+	CHECK_U64(args.max_vcpus, 16);
+	PARSE("-smp\0000x2,maxcpus=0x0a", &args);
+	CHECK_U64(args.max_vcpus, 10);
+}
+
+/* What is no VM, and whether threads are named. */
+static void test_kinds(void)
+{
+	struct qemu_args args;
+
+	PARSE("-machine\0none,accel=kvm:tcg\0-S", &args);
+	CHECK(args.no_machine);
+	PARSE("-M\0accel=kvm,type=none", &args);
+	CHECK(args.no_machine);
+	PARSE("-machine\0none\0-machine\0accel=kvm", &args);
+	CHECK(args.no_machine);
+	PARSE("-machine\0none\0-machine\0pc,accel=none", &args);
+	CHECK(!args.no_machine);
+	CHECK(!args.debug_threads);
+	PARSE("-name\0web,debug-threads=on\0-id\0007", &args);
+	CHECK(args.debug_threads);
+	PARSE("-id\0007\0-name\0web,debug-threads=on", &args);
+	CHECK(args.debug_threads);
+	CHECK_STR(args.name, "7");
+}
+
 TEST_MAIN({"names", test_names}, {"long-names", test_long_names}, {"uuids", test_uuids},
-          {"counts", test_counts})
+          {"counts", test_counts}, {"counts-merged", test_counts_merged}, {"kinds", test_kinds})

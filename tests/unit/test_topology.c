@@ -121,6 +121,84 @@ static void test_command_lines(void)
 	check_levels(topology_of_cmdline("", 0), 1, 1, 1);
 }
 
+#define LINE(text) "qemu\0" text, sizeof("qemu\0" text)
+
+/* The options of which QEMU makes one, in their order; the apic-ids of QEMU 7.2. */
+static void test_merged(void)
+{
+	check_levels(topology_of_cmdline(LINE("-smp\0"
+	                                      "6,cores=3\0-smp\0threads=2")),
+	             1, 3, 2);
+	check_levels(topology_of_cmdline(LINE("-smp\0"
+	                                      "1,maxcpus=2\0-smp\0cpus=1")),
+	             1, 2, 1);
+	check_levels(
+	        topology_of_cmdline(LINE("-machine\0q35,smp.cpus=6,smp.cores=3,smp.threads=2")), 1,
+	        3, 2);
+	check_levels(topology_of_cmdline(LINE("-M\0q35,smp.threads=2\0-smp\0"
+	                                      "12,cores=3")),
+	             1, 3, 2);
+	check_levels(topology_of_cmdline(LINE("-smp\0"
+	                                      "6,cores=3\0-readconfig\0x")),
+	             1, 1, 1);
+	check_levels(topology_of_cmdline(LINE("-smp\0"
+	                                      "6,cores=3\0-M\0q35,smp.nonsense=2")),
+	             1, 1, 1);
+}
+
+/* Machine types up to 6.1 fill sockets first; of a distribution's the version is not known. */
+static void test_machine_types(void)
+{
+	check_levels(topology_of_cmdline(LINE("-M\0pc-q35-6.1\0-smp\0"
+	                                      "12,dies=3")),
+	             3, 1, 1);
+	check_levels(topology_of_cmdline(LINE("-M\0pc-q35-6.2\0-smp\0"
+	                                      "12,dies=3")),
+	             3, 4, 1);
+	check_levels(topology_of_cmdline(LINE("-M\0pc-i440fx-2.11\0-smp\0"
+	                                      "12,threads=3")),
+	             1, 1, 3);
+	check_levels(topology_of_cmdline(LINE("-M\0pc-i440fx-10.0\0-smp\0"
+	                                      "12,threads=3")),
+	             1, 4, 3);
+	check_levels(topology_of_cmdline(LINE("-smp\0"
+	                                      "12,threads=3\0-M\0"
+	                                      "accel=tcg,type=q35")),
+	             1, 4, 3);
+	check_levels(topology_of_cmdline(LINE("-M\0pc-q35-rhel8.6.0\0-smp\0"
+	                                      "12,threads=3")),
+	             1, 1, 1);
+	/* both ways lead to the same */
+	check_levels(topology_of_cmdline(LINE("-M\0pc-q35-jammy\0-smp\0"
+	                                      "12,sockets=2,cores=3,threads=2")),
+	             1, 3, 2);
+}
+
+static void test_max_vcpus(void)
+{
+	CHECK_U64(topology_max_vcpus(LINE("-smp\0"
+	                                  "1,maxcpus=8\0-smp\0cpus=1"),
+	                             512),
+	          8);
+	CHECK_U64(topology_max_vcpus(LINE("-smp\0"
+	                                  "0x3"),
+	                             512),
+	          3);
+	CHECK_U64(topology_max_vcpus(LINE("-smp\0"
+	                                  "9000"),
+	                             512),
+	          512);
+	CHECK_U64(topology_max_vcpus(LINE("-smp\0"
+	                                  "sockets=4000,cores=4000,threads=4000"),
+	                             512),
+	          512);
+	CHECK_U64(topology_max_vcpus(LINE("-m\0"
+	                                  "9000"),
+	                             512),
+	          1);
+	CHECK_U64(topology_max_vcpus(LINE("-readconfig\0x"), 512), 512);
+}
+
 static void test_flat_ids(void)
 {
 	struct topology flat = TOPOLOGY_FLAT;
@@ -130,4 +208,6 @@ static void test_flat_ids(void)
 }
 
 TEST_MAIN({"qemu", test_qemu}, {"levels", test_levels}, {"flat", test_flat},
-          {"command-lines", test_command_lines}, {"flat-ids", test_flat_ids})
+          {"command-lines", test_command_lines}, {"merged", test_merged},
+          {"machine-types", test_machine_types}, {"max-vcpus", test_max_vcpus},
+          {"flat-ids", test_flat_ids})
