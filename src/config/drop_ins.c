@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "config/complaint.h"
 #include "config/config.h"
 #include "util/cleanup.h"
+#include "util/procfs.h"
 
 #define DIRECTORY "pvschedd.d"
 #define SUFFIX    ".json"
@@ -39,6 +41,53 @@ static bool is_showable(const char *name)
 	return true;
 }
 
+/* What is looked for among all mounts. */
+struct mount_search {
+	uint64_t id;
+	bool read_only;
+};
+
+static void look_for_mount(const char *text, size_t size, void *userdata)
+{
+	struct mount_search *search = userdata;
+
+	if (procfs_parse_read_only(text, size, search->id) > 0)
+		search->read_only = true;
+}
+
+/*
+ * True if the file system is read-only as a whole: then nobody can write it, whatever the mode
+ * says. One that is only mounted read-only here may be written elsewhere.
+ */
+static bool is_read_only(int fd)
+{
+	struct mount_search search = {0};
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return false;
+	search.id = st.stx_mnt_id;
+	procfs_each_lines("/proc/self/mountinfo", look_for_mount, &search);
+	return search.read_only;
+}
+
+/* chmod would be refused where the directory is mounted read-only. */
+static int refuse_writable(int fd, const struct complaint *c)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY))
+		return config_complain(
+		        c, -EPERM,
+		        "every user may write this directory where it is not mounted "
+		        "read-only as here, so it is not trusted; copy its files to a "
+		        "directory that only root may write, and give --config");
+	return config_complain(c, -EPERM,
+	                       "every user may write this directory, so it is not trusted; check "
+	                       "it, then: chmod o-w '%s'",
+	                       c->path);
+}
+
 /* A user that can add a file here can have any domain boosted. */
 static int check_directory(int fd, const struct complaint *c)
 {
@@ -46,11 +95,9 @@ static int check_directory(int fd, const struct complaint *c)
 
 	if (fstat(fd, &st) < 0)
 		return config_complain(c, -errno, "cannot be examined: %s", strerror(errno));
-	if (st.st_mode & S_IWOTH)
-		return config_complain(c, -EPERM,
-		                       "every user may write this directory, so it is not trusted; "
-		                       "check it, then: chmod o-w '%s'",
-		                       c->path);
+	/* as of a volume with a Kubernetes ConfigMap or Secret, whose mode is 1777 */
+	if ((st.st_mode & S_IWOTH) && !is_read_only(fd))
+		return refuse_writable(fd, c);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return config_complain(c, -EPERM,
 		                       "belongs to user %u, so it is not trusted; check it, then: "

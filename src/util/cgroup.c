@@ -8,16 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/procfs.h"
-
-/**
- * What is read at once. A line has two paths of 4 KiB each, of which every byte may be escaped by
- * four. Hosts of containers have files of many MiB.
- */
-#define MOUNTINFO_CHUNK (128 * 1024)
 
 #define ATTRIBUTE_MAX 64
 #define FILE_PATH_MAX (CGROUP_MOUNT_MAX + CGROUP_GROUP_MAX + ATTRIBUTE_MAX)
@@ -28,8 +21,10 @@ struct found {
 	int outcome[2];
 };
 
-static void look_at_lines(struct found *found, const char *text, size_t size)
+static void look_at_lines(const char *text, size_t size, void *userdata)
 {
+	struct found *found = userdata;
+
 	for (int kind = PROCFS_CGROUP_V1; kind <= PROCFS_CGROUP_V2; kind++) {
 		struct procfs_cgroup_mount *best = &found->mount[kind], mount;
 		int r = procfs_parse_cgroup_mount(text, size, (enum procfs_cgroup_kind)kind,
@@ -44,44 +39,12 @@ static void look_at_lines(struct found *found, const char *text, size_t size)
 	}
 }
 
-/** Calls look_at_lines() for whole lines. Returns 0, or -errno. */
-static int look_at_file(struct found *found, int fd, char *text)
-{
-	size_t held = 0, whole;
-	const char *end;
-	ssize_t n;
-
-	while ((n = read(fd, text + held, MOUNTINFO_CHUNK - held)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		held += (size_t)n;
-		end = memrchr(text, '\n', held);
-		whole = end ? (size_t)(end - text) + 1 : 0;
-		look_at_lines(found, text, whole);
-		if (whole == 0 && held == MOUNTINFO_CHUNK)
-			whole = held; /* no line of the kernel's */
-		held -= whole;
-		memmove(text, text + whole, held);
-	}
-	look_at_lines(found, text, held);
-	return 0;
-}
-
 int cgroup_cpu_find_in(const char *mountinfo, struct cgroup_cpu *ret)
 {
-	CLEANUP(cleanup_fd) int fd = open(mountinfo, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	CLEANUP(cleanup_free) char *text = malloc(MOUNTINFO_CHUNK);
 	struct found found = {.outcome = {-ENOENT, -ENOENT}};
 	enum procfs_cgroup_kind kind;
-	int r;
+	int r = procfs_each_lines(mountinfo, look_at_lines, &found);
 
-	if (!text)
-		return -ENOMEM;
-	if (fd < 0)
-		return -errno;
-	r = look_at_file(&found, fd, text);
 	if (r < 0)
 		return r;
 	kind = found.outcome[PROCFS_CGROUP_V1] == -ENOENT ? PROCFS_CGROUP_V2 : PROCFS_CGROUP_V1;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/cleanup.h"
@@ -47,6 +48,36 @@ ssize_t procfs_read_file(const char *path, char *buffer, size_t size)
 	ssize_t n = read_up_to(path, buffer, size);
 
 	return n == (ssize_t)size ? -EFBIG : n;
+}
+
+int procfs_each_lines(const char *path, procfs_lines_fn *fn, void *userdata)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	CLEANUP(cleanup_free) char *text = malloc(PROCFS_LINES_MAX);
+	size_t held = 0, whole;
+	const char *end;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (!text)
+		return -ENOMEM;
+	while ((n = read(fd, text + held, PROCFS_LINES_MAX - held)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		held += (size_t)n;
+		end = memrchr(text, '\n', held);
+		whole = end ? (size_t)(end - text) + 1 : held == PROCFS_LINES_MAX ? held : 0;
+		if (whole > 0)
+			fn(text, whole, userdata);
+		held -= whole;
+		memmove(text, text + whole, held);
+	}
+	if (held > 0)
+		fn(text, held, userdata);
+	return 0;
 }
 
 /** The path of a file of a thread; see procfs_stat() for @pid. */
@@ -198,6 +229,33 @@ int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS])
 	/* the user ids are in the first lines; the masks of CPUs and nodes come last */
 	size = read_up_to(path, text, sizeof(text));
 	return size < 0 ? (int)size : procfs_parse_uids(text, (size_t)size, ret);
+}
+
+int procfs_count_threads(size_t *ret)
+{
+	char text[128];
+	ssize_t size = procfs_read_file("/proc/loadavg", text, sizeof(text));
+
+	if (size < 0)
+		return (int)size;
+	text[size] = '\0';
+	return sscanf(text, "%*s %*s %*s %*u/%zu", ret) == 1 ? 0 : -EBADMSG;
+}
+
+static void look_for_hidepid(const char *text, size_t size, void *userdata)
+{
+	int *hidepid = userdata, r = procfs_parse_hidepid(text, size);
+
+	if (r >= 0)
+		*hidepid = r;
+}
+
+int procfs_hidepid(void)
+{
+	int hidepid = -ENOENT;
+	int r = procfs_each_lines("/proc/self/mountinfo", look_for_hidepid, &hidepid);
+
+	return r < 0 ? r : hidepid;
 }
 
 int procfs_last_pid(pid_t *ret)

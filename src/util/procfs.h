@@ -22,6 +22,19 @@
  */
 ssize_t procfs_read_file(const char *path, char *buffer, size_t size);
 
+/** Called with whole lines of a file. */
+typedef void procfs_lines_fn(const char *text, size_t size, void *userdata);
+
+/**
+ * Reads a file of any size in pieces of whole lines, each at most PROCFS_LINES_MAX bytes; a longer
+ * line is cut. For files of which the kernel has no limit, as mountinfo.
+ * Returns 0, or -errno.
+ */
+int procfs_each_lines(const char *path, procfs_lines_fn *fn, void *userdata);
+
+/** A line of mountinfo has two paths of 4 KiB each, of which every byte may be escaped by four. */
+#define PROCFS_LINES_MAX (128 * 1024)
+
 /**
  * Reads the stat file of thread @tid of process @pid. With @pid 0, of the thread of any process
  * that has this TID: /proc lists processes only, but has an entry for every thread.
@@ -76,6 +89,9 @@ int procfs_process(pid_t tid, pid_t *ret);
 /** Gets the user ids of a process: real, effective, saved, file system. Returns 0, or -errno. */
 int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS]);
 
+/** Gets how many threads there are on this host, whoever may see them. Returns 0, or -errno. */
+int procfs_count_threads(size_t *ret);
+
 /** Gets the TID that was given last on this host; TIDs wrap around. Returns 0, or -errno. */
 int procfs_last_pid(pid_t *ret);
 
@@ -88,6 +104,9 @@ typedef int procfs_fd_fn(int dir_fd, const char *name, int fd, void *userdata);
  * Returns 0; what @fn returned if not 0; -E2BIG when there were more than @max; -errno.
  */
 int procfs_each_fd(pid_t pid, size_t max, procfs_fd_fn *fn, void *userdata);
+
+/** The option hidepid of the mount at /proc: see procfs_parse_hidepid(). Returns it, or -errno. */
+int procfs_hidepid(void);
 
 /** The id of this boot in text form. Returns 0, or -errno. */
 int procfs_boot_id(char ret[static PROCFS_BOOT_ID_LEN]);

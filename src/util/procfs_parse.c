@@ -196,6 +196,7 @@ static void unescape_octal(char *text)
 
 /** One line of a mountinfo file, see proc(5). */
 struct mount_line {
+	struct span id;
 	struct span root;
 	struct span point;
 	struct span type;
@@ -207,7 +208,9 @@ static bool split_mount_line(struct span line, struct mount_line *ret)
 	struct span field;
 	int i;
 
-	for (i = 0; i < 3; i++) /* mount ID, parent ID, major:minor */
+	if (!span_take(&line, ' ', &ret->id))
+		return false;
+	for (i = 0; i < 2; i++) /* parent ID, major:minor */
 		if (!span_take(&line, ' ', &field))
 			return false;
 	if (!span_take(&line, ' ', &ret->root) || !span_take(&line, ' ', &ret->point))
@@ -279,6 +282,53 @@ int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_
 		unescape_octal(ret->point);
 		most = levels;
 		r = 0;
+	}
+	return r;
+}
+
+int procfs_parse_read_only(const char *text, size_t size, uint64_t mount)
+{
+	struct span rest = {text, size}, line;
+
+	while (span_take(&rest, '\n', &line)) {
+		struct mount_line found;
+		uint64_t id;
+
+		if (split_mount_line(line, &found) && span_number(&found.id, UINT64_MAX, &id) &&
+		    id == mount)
+			return span_lists(found.super_options, "ro");
+	}
+	return -ENOENT;
+}
+
+/** The value of hidepid in mount options. */
+static int parse_hidepid(struct span options)
+{
+	static const struct {
+		const char *option;
+		int value;
+	} values[] = {
+	        {"hidepid=1", 1},         {"hidepid=noaccess", 1},   {"hidepid=2", 2},
+	        {"hidepid=invisible", 2}, {"hidepid=ptraceable", 4}, {"hidepid=4", 4},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		if (span_lists(options, values[i].option))
+			return values[i].value;
+	return 0;
+}
+
+int procfs_parse_hidepid(const char *text, size_t size)
+{
+	struct span rest = {text, size}, line;
+	int r = -ENOENT;
+
+	while (span_take(&rest, '\n', &line)) {
+		struct mount_line mount;
+
+		if (split_mount_line(line, &mount) && span_is(&mount.point, "/proc") &&
+		    span_is(&mount.type, "proc"))
+			r = parse_hidepid(mount.super_options);
 	}
 	return r;
 }

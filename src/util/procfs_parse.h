@@ -79,6 +79,21 @@ int procfs_parse_cgroup_mount(const char *text, size_t size, enum procfs_cgroup_
  */
 unsigned int procfs_levels_up(const char *group, const char **rest);
 
+/**
+ * Tells from whole lines of a mountinfo file whether the file system of the mount with the id
+ * @mount, see statx(2), is read-only as a whole, and not only mounted so.
+ * Returns 1 or 0; -ENOENT: no line is of that mount.
+ */
+int procfs_parse_read_only(const char *text, size_t size, uint64_t mount);
+
+/**
+ * Reads how the mount at /proc hides processes of other users, from whole lines of a mountinfo or
+ * mounts file. The last such mount counts.
+ * Returns 0: not at all; 1: their files; 2: the processes themselves; 4: all that may not be
+ * traced; -ENOENT: no line is of /proc.
+ */
+int procfs_parse_hidepid(const char *text, size_t size);
+
 /** User ids of a process: real, effective, saved, file system. */
 #define PROCFS_UIDS 4
 

@@ -33,6 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(index < DOMAIN_VCPUS_MAX);
 	fuzz_paths(text, size);
 	procfs_parse_uids(text, size, uids);
+	procfs_parse_hidepid(text, size);
+	FUZZ_CHECK(procfs_parse_read_only(text, size, 33) <= 1);
 	if (procfs_parse_process(text, size, &process) == 0)
 		FUZZ_CHECK(process >= 0);
 	return 0;

@@ -2,7 +2,10 @@
 /* Drop-ins: what is merged, what is replaced, who is named, and which files count. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -301,6 +304,45 @@ static void test_bad_files(void)
 	check_load(4, 5);
 }
 
+/* In mounts of its own: a volume as of a ConfigMap, of mode 1777, with one drop-in. */
+static void in_own_mounts(void)
+{
+	char at[512];
+
+	snprintf(at, sizeof(at), "%s", path_of(""));
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", at, "tmpfs", 0, "mode=1777") < 0)
+		_exit(77);
+	write_file(path_of("10.json"), "{\"version\":1,\"host\":{\"rt_priority\":7}}", 0644);
+	load(-EPERM, "then: chmod o-w");
+	/* mounted read-only here, and written elsewhere: advice that can be followed */
+	CHECK_INT(mount("none", at, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
+	load(-EPERM, "copy its files");
+	CHECK_INT(mount("none", at, NULL, MS_REMOUNT | MS_RDONLY, "mode=1777"), 0);
+	check_load(2, 7);
+	_exit(0);
+}
+
+/* A directory that every user might write, if anything could be written there. */
+static void test_read_only_volume(void)
+{
+	pid_t pid;
+	int status;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) < 0)
+			_exit(77);
+		in_own_mounts();
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		TEST_SKIP("nothing can be mounted here");
+	CHECK_INT(WEXITSTATUS(status), 0);
+}
+
 static void test_too_many(void)
 {
 	char name[32];
@@ -325,4 +367,5 @@ static void test_tidy(void)
 TEST_MAIN({"json", test_json}, {"per key", test_per_key}, {"sources", test_sources},
           {"references", test_references}, {"refused", test_refused},
           {"which files", test_which_files}, {"bad files", test_bad_files},
-          {"too many", test_too_many}, {"tidy", test_tidy})
+          {"read-only volume", test_read_only_volume}, {"too many", test_too_many},
+          {"tidy", test_tidy})

@@ -139,6 +139,40 @@ static void test_mounts_in_a_namespace(void)
 	CHECK_STR(mount.point, "/short");
 }
 
+static void test_hidepid(void)
+{
+#define PROC_LINE(options) "22 27 0:21 / /proc rw,relatime - proc proc rw" options "\n"
+	static const struct {
+		const char *text;
+		int value;
+	} cases[] = {
+	        {PROC_LINE(""), 0},
+	        {PROC_LINE(",gid=7,hidepid=invisible"), 2},
+	        {PROC_LINE(",hidepid=2,gid=7"), 2},
+	        {PROC_LINE(",hidepid=noaccess"), 1},
+	        {PROC_LINE(",hidepid=ptraceable"), 4},
+	        {PROC_LINE(",hidepid=2") PROC_LINE(""), 0}, /* another proc on top of it */
+	        {"23 27 0:22 / /other/proc rw - proc proc rw,hidepid=2\n", -ENOENT},
+	        {"23 27 0:22 / /proc rw - tmpfs none rw,hidepid=2\n", -ENOENT},
+	        {"", -ENOENT},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		CHECK_INT(procfs_parse_hidepid(cases[i].text, strlen(cases[i].text)),
+		          cases[i].value);
+}
+
+static void test_read_only(void)
+{
+	static const char text[] = "33 1 0:9 / /a ro,relatime - tmpfs none rw,mode=1777\n"
+	                           "34 1 0:9 / /b rw,relatime shared:2 - tmpfs none ro,mode=1777\n"
+	                           "x 1 0:9 / /b rw - tmpfs none ro\n";
+
+	CHECK_INT(procfs_parse_read_only(text, strlen(text), 33), 0); /* here alone */
+	CHECK_INT(procfs_parse_read_only(text, strlen(text), 34), 1);
+	CHECK_INT(procfs_parse_read_only(text, strlen(text), 35), -ENOENT);
+}
+
 static void test_self(void)
 {
 	pid_t self = getpid(), tids[4], tid = (pid_t)syscall(SYS_gettid);
@@ -154,6 +188,8 @@ static void test_self(void)
 	CHECK_INT(tids[0], tid);
 	CHECK_INT(procfs_list_threads(self, tids, 0, &n, &overflow), 0);
 	CHECK_U64(overflow, 1);
+	CHECK_INT(procfs_count_threads(&n), 0);
+	CHECK(n > 1);
 	CHECK_INT(procfs_boot_id(id), 0);
 	CHECK_U64(strlen(id), 36);
 	CHECK(procfs_start_ticks(self, 1, &by_thread) < 0 || self == 1);
@@ -265,6 +301,7 @@ static void test_cgroup_locate(void)
 TEST_MAIN({"stat", test_stat}, {"stat-hostile-names", test_stat_hostile_names},
           {"stat-broken", test_stat_broken}, {"cgroup-lines", test_cgroup_lines},
           {"mounts", test_mounts}, {"mounts-in-a-namespace", test_mounts_in_a_namespace},
-          {"self", test_self}, {"cgroup-searches", test_cgroup_searches},
+          {"hidepid", test_hidepid}, {"read-only", test_read_only}, {"self", test_self},
+          {"cgroup-searches", test_cgroup_searches},
           {"cgroup-found-among-many-mounts", test_cgroup_found_among_many_mounts},
           {"cgroup-locate", test_cgroup_locate})
