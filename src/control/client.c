@@ -134,7 +134,8 @@ static int client_answer(struct control_client *client, cJSON *result)
 	if (strlen(text) >= CONTROL_RESPONSE_MAX) {
 		free(text);
 		return client_answer_error(client, -EMSGSIZE,
-		                           "the answer is too large; query a single domain");
+		                           "the answer is larger than 8 MiB; pvschedctl list "
+		                           "and show have it in parts");
 	}
 	return client_queue(client, text);
 }

@@ -27,7 +27,7 @@ struct control_server;
 #define CONTROL_REQUEST_MAX 4096
 #define CONTROL_CLIENTS_MAX 64
 /* JSON_SIZE_MAX, since clients parse by the same rules */
-#define CONTROL_RESPONSE_MAX (4 * 1024 * 1024)
+#define CONTROL_RESPONSE_MAX (8 * 1024 * 1024)
 #define CONTROL_QUEUED_MAX   (32 * 1024 * 1024) /* unread answers of all clients together */
 #define CONTROL_IDLE_NS      (60 * NSEC_PER_SEC)
 #define CONTROL_DRAIN_NS     (10 * NSEC_PER_SEC)
