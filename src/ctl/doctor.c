@@ -20,7 +20,7 @@ struct check *doctor_add(struct doctor_report *report, const char *name, enum ch
 {
 	struct check *check;
 
-	if (report->n == DOCTOR_CHECKS_MAX)
+	if (report->n >= DOCTOR_CHECKS_MAX - 1) /* the last one is leave_out()'s */
 		return NULL;
 	check = &report->checks[report->n++];
 	*check = (struct check){.status = status};
@@ -71,6 +71,28 @@ static struct check *find_or_add(struct doctor_report *report, size_t n_local, b
 	return doctor_add(report, name, CHECK_WARN);
 }
 
+static enum check_status status_of(const char *name)
+{
+	for (size_t i = 0; i < _CHECK_STATUS_MAX; i++)
+		if (strcmp(name, status_names[i]) == 0)
+			return (enum check_status)i;
+	return CHECK_WARN;
+}
+
+/* The last check counts those that do not fit. */
+static void leave_out(struct doctor_report *report, enum check_status status)
+{
+	struct check *last = &report->checks[DOCTOR_CHECKS_MAX - 1];
+
+	if (report->n_left_out++ == 0) {
+		*last = (struct check){.name = "more"};
+		report->n = DOCTOR_CHECKS_MAX;
+	}
+	last->status = MAX(last->status, status);
+	snprintf(last->detail, sizeof(last->detail), "%zu more checks are not shown",
+	         report->n_left_out);
+}
+
 void doctor_merge(struct doctor_report *report, const struct json_value *result)
 {
 	const struct json_value *checks = result ? json_member(result, "checks") : NULL;
@@ -83,14 +105,13 @@ void doctor_merge(struct doctor_report *report, const struct json_value *result)
 	{
 		struct check *check =
 		        find_or_add(report, n_local, replaced, value_text(theirs, "name", "?"));
-		const char *status = value_text(theirs, "status", "");
+		enum check_status status = status_of(value_text(theirs, "status", ""));
 
-		if (!check)
-			return;
-		check->status = CHECK_WARN;
-		for (size_t i = 0; i < _CHECK_STATUS_MAX; i++)
-			if (strcmp(status, status_names[i]) == 0)
-				check->status = (enum check_status)i;
+		if (!check) {
+			leave_out(report, status);
+			continue;
+		}
+		check->status = status;
 		snprintf(check->detail, sizeof(check->detail), "%s",
 		         value_text(theirs, "detail", ""));
 		snprintf(check->fix, sizeof(check->fix), "%s", value_text(theirs, "fix", ""));

@@ -19,16 +19,18 @@ enum check_status {
 };
 
 struct check {
-	char name[32];
+	char name[288]; /* "domain" and its name, which others share the beginning of */
 	enum check_status status;
 	char detail[512]; /* what was found and what it means */
 	char fix[512];    /* a command or a setting; "" if there is nothing to do */
 };
 
-#define DOCTOR_CHECKS_MAX 64
+/** Hosts have up to 1024 domains. */
+#define DOCTOR_CHECKS_MAX 2048
 
 struct doctor_report {
 	size_t n;
+	size_t n_left_out; /* checks for which there is no room; the last one counts them */
 	struct check checks[DOCTOR_CHECKS_MAX];
 };
 
@@ -39,7 +41,7 @@ struct doctor_env {
 	const char *state_dir;
 };
 
-/** Adds a check without texts. Returns NULL if there are already DOCTOR_CHECKS_MAX. */
+/** Adds a check without texts. Returns NULL if there is no room: one is kept for "more". */
 struct check *doctor_add(struct doctor_report *report, const char *name, enum check_status status);
 
 /** Runs the local checks. They do not start, stop, connect to or change anything. */
@@ -53,7 +55,7 @@ void doctor_add_daemon(const struct doctor_env *env, struct doctor_report *repor
 
 /**
  * Adds the checks of the daemon's answer, {"checks":[...]}. A check of the daemon replaces a local
- * check of the same name.
+ * check of the same name. What does not fit is counted in a check "more", as bad as the worst.
  */
 void doctor_merge(struct doctor_report *report, const struct json_value *result);
 

@@ -221,8 +221,9 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 		    "CONFIG_RT_GROUP_SCHED: cgroups of new domains will have no RT budget, so "
 		    "the kernel will refuse SCHED_FIFO there");
 	mend(check,
-	     "set \"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, then: "
-	     "pvschedctl reload. Or set budgets by hand, from the top down: echo 300000 > "
+	     "set \"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, under "
+	     "systemd also a drop-in with ProtectControlGroups=no, then: systemctl restart "
+	     "pvschedd. Or set budgets by hand, from the top down: echo 300000 > "
 	     "%s%s/cpu.rt_runtime_us",
 	     groups.cpu.mount, first[0] ? first : "/machine");
 }
@@ -242,11 +243,13 @@ static void check_libvirt(const struct doctor_env *env, struct doctor_report *re
 	}
 	if (!check)
 		return;
-	check->status = CHECK_FAIL;
-	say(check, "libvirt has no socket (of libvirtd or virtqemud), so no domain is found");
+	/* whether it is asked is for the daemon to say, by its configuration */
+	check->status = CHECK_WARN;
+	say(check, "libvirt has no socket (of libvirtd or virtqemud), so none of its domains is "
+	           "found");
 	mend(check,
 	     "systemctl enable --now virtqemud.socket virtqemud-ro.socket, or libvirtd.socket "
-	     "libvirtd-ro.socket");
+	     "libvirtd-ro.socket; on a host without libvirt: \"discovery\": [\"procfs\"]");
 }
 
 static void check_kvm(const struct doctor_env *env, struct doctor_report *report)

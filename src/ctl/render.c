@@ -95,6 +95,11 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	print_escaped(out, value_text(domain, "name", "-"));
 	fputs("\nUUID:    ", out);
 	print_escaped(out, value_text(domain, "uuid", "-"));
+	if (strcmp(value_text(domain, "uuid_kind", "own"), "own") != 0) {
+		fputs(", ", out);
+		print_escaped(out, value_text(domain, "uuid_kind", "-"));
+		fputs(": no identity after a restart", out);
+	}
 	fputs("\nState:   ", out);
 	print_escaped(out, value_text(domain, "state", "-"));
 	fputs(", found by ", out);

@@ -116,6 +116,33 @@ static void render_slots(const struct json_value *slots, FILE *out)
 		        value_number(slots, "total"), without);
 }
 
+/* "Left out: 3 domains, 12 vCPUs: see pvschedctl doctor". */
+static void render_left_out(const struct json_value *left_out, FILE *out)
+{
+	static const struct {
+		const char *key, *name;
+	} parts[] = {
+	        {"domains", "domains"},
+	        {"vcpus", "vCPUs"},
+	        {"unproven_vcpus", "unproven vCPUs"},
+	        {"threads", "threads of QEMU"},
+	        {"helpers", "helpers"},
+	        {"domains_with_descriptors", "domains' further descriptors"},
+	};
+	const char *separator = "Left out: ";
+
+	for (size_t i = 0; left_out && i < ARRAY_SIZE(parts); i++) {
+		int64_t n = value_number(left_out, parts[i].key);
+
+		if (n <= 0)
+			continue;
+		fprintf(out, "%s%" PRId64 " %s", separator, n, parts[i].name);
+		separator = ", ";
+	}
+	if (*separator == ',')
+		fputs(": see pvschedctl doctor\n", out);
+}
+
 static void render_events(const struct json_value *events, FILE *out)
 {
 	int64_t missed = value_number(events, "deadlines_missed");
@@ -173,6 +200,7 @@ void render_status(const struct json_value *result, FILE *out)
 	render_levers(json_member(result, "levers"), out);
 	render_caps(json_member(result, "caps"), out);
 	render_slots(json_member(result, "slots"), out);
+	render_left_out(json_member(result, "left_out"), out);
 	if (events)
 		render_events(events, out);
 	if (events)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "daemon/left_out.h"
 #include "util/log.h"
 #include "util/log_ids.h"
 #include "virt/libvirt.h"
@@ -77,6 +78,7 @@ static void source_news(struct discovery *discovery, bool up, const char *why)
 static void say_notes(const struct domain *domain, unsigned int notes)
 {
 	struct log_context ctx = {.domain = domain->name, .vcpu = -1};
+	char text[LEFT_OUT_TEXT];
 
 	if (notes & MAPPING_SINGLE_TCG)
 		log_write(LOG_NOTICE, &ctx,
@@ -88,9 +90,9 @@ static void say_notes(const struct domain *domain, unsigned int notes)
 		        "domain \"%s\": threads claim to be vCPUs that they are not proven to be; "
 		        "they are left alone",
 		        domain->name);
-	if (notes & MAPPING_TRUNCATED)
-		log_write(LOG_WARNING, &ctx, "domain \"%s\" has more threads than are looked at",
-		          domain->name);
+	if ((notes & (MAPPING_TRUNCATED | MAPPING_TOO_MANY | MAPPING_UNLISTED)) &&
+	    left_out_text(&domain->left_out, text, sizeof(text)))
+		log_write(LOG_WARNING, &ctx, "domain \"%s\": %s", domain->name, text);
 }
 
 static void handle_event(struct discovery *discovery, enum domain_source source,

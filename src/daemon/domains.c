@@ -9,11 +9,12 @@
 
 /* ---- what the sources report ---- */
 
-static void say_full(const struct inventory *inventory)
+static void say_full(struct domains *domains)
 {
-	if (inventory->refused_total == 1)
+	if (!domains->full_said)
 		log_warning("more than %d domains run: the others are not managed",
 		            PVS_DOMAINS_MAX);
+	domains->full_said = true;
 }
 
 static void on_seen(void *userdata, struct domain *seen, unsigned int causes)
@@ -26,7 +27,7 @@ static void on_seen(void *userdata, struct domain *seen, unsigned int causes)
 	/* also where it was not taken: what it replaces may have gone */
 	pass_changed(domains->pass);
 	if (r == INVENTORY_FULL)
-		say_full(&domains->inventory);
+		say_full(domains);
 	if (r != 0 && !is_new)
 		return;
 	if (is_new)
@@ -49,6 +50,7 @@ static void on_gone(void *userdata, enum domain_source source, const char *uuid)
 	struct domains *domains = userdata;
 	struct inventory_domain *d = inventory_find_uuid(&domains->inventory, uuid);
 
+	inventory_forget_refused(&domains->inventory, uuid);
 	if (!d || d->seen->source != source)
 		return;
 	inventory_drop(&domains->inventory, d);

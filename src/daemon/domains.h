@@ -28,6 +28,7 @@ struct domains {
 	struct discovery *discovery;
 	struct hints *hints;
 	struct pass *pass;
+	bool full_said; /* the log says that there are too many domains */
 };
 
 struct domains_options {

@@ -140,6 +140,20 @@ void helper_threads_made_room(struct helper_threads *helpers, const struct inven
 	          domain->seen->name, vcpu->thread.index, watched->places[place].tid);
 }
 
+size_t helper_threads_left_out(const struct helper_threads *helpers,
+                               const struct inventory_domain *domain)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
+		if (!helpers->of[domain->slot].places[i].tid)
+			return 0;
+	for (size_t i = 0; i < domain->seen->n_helpers; i++)
+		n += is_watched_role(domain->seen, &domain->seen->helpers[i]) &&
+		     !helper_threads_account(helpers, domain, &domain->seen->helpers[i].id);
+	return n;
+}
+
 uint64_t helper_threads_sheds(const struct helper_threads *helpers,
                               const struct inventory_domain *domain)
 {

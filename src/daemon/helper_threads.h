@@ -35,6 +35,11 @@ void helper_threads_end(struct helper_threads *helpers, unsigned int domain_slot
 void helper_threads_made_room(struct helper_threads *helpers, const struct inventory_domain *domain,
                               const struct inventory_vcpu *vcpu, int place);
 
+/** How many iothreads and vhost threads of a domain are not watched, since all its places are
+ * taken. */
+size_t helper_threads_left_out(const struct helper_threads *helpers,
+                               const struct inventory_domain *domain);
+
 /** How often vCPUs made room for those that are watched now. */
 uint64_t helper_threads_sheds(const struct helper_threads *helpers,
                               const struct inventory_domain *domain);

@@ -22,6 +22,7 @@ struct hints {
 	struct duty duty;
 	uint64_t lost_before; /* with sockets that failed; the failure counts, too */
 	char why[128];
+	const char *fix; /* what helps against that */
 };
 
 /*
@@ -56,6 +57,7 @@ static void fail(struct hints *hints, int error)
 	log_warning("the proc connector is lost (%s): new vCPUs are found within a minute",
 	            strerror(-error));
 	snprintf(hints->why, sizeof(hints->why), "lost: %s", strerror(-error));
+	hints->fix = "systemctl restart pvschedd";
 	hints->lost_before += procconn_lost_total(hints->procconn) + 1;
 	hints->io = sd_event_source_disable_unref(hints->io);
 	hints->procconn = procconn_free(hints->procconn);
@@ -89,6 +91,9 @@ static int connect_to(struct hints *hints, sd_event *event)
 	if (r < 0) {
 		snprintf(hints->why, sizeof(hints->why), "%s%s", strerror(-r),
 		         r == -EPERM ? "; it needs CAP_NET_ADMIN" : "");
+		hints->fix = r == -EPERM ? "give pvschedd CAP_NET_ADMIN"
+		                         : "a kernel with CONFIG_PROC_EVENTS, and for pvschedd the "
+		                           "network, PID and user namespaces of the host";
 		log_notice("no proc connector (%s): threads are looked at every second instead",
 		           hints->why);
 		return 0;
@@ -139,6 +144,11 @@ bool hints_ok(const struct hints *hints)
 const char *hints_why(const struct hints *hints)
 {
 	return hints->why;
+}
+
+const char *hints_fix(const struct hints *hints)
+{
+	return hints->fix ? hints->fix : "";
 }
 
 uint64_t hints_lost_total(const struct hints *hints)

@@ -31,5 +31,8 @@ bool hints_ok(const struct hints *hints);
 /** Why none come; "": they do. */
 const char *hints_why(const struct hints *hints);
 
+/** What helps against that; "": nothing is known to. */
+const char *hints_fix(const struct hints *hints);
+
 /** How often hints were lost: the kernel had to drop some, or the socket failed. */
 uint64_t hints_lost_total(const struct hints *hints);

@@ -2,6 +2,7 @@
 #include "daemon/inventory.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,6 +19,9 @@ void inventory_clear(struct inventory *inventory)
 {
 	while (inventory->domains)
 		inventory_drop(inventory, inventory->domains);
+	free(inventory->refused);
+	inventory->refused = NULL;
+	inventory->n_refused = 0;
 }
 
 void inventory_set_rank(struct inventory *inventory, enum domain_source source, unsigned int rank)
@@ -41,6 +45,30 @@ void inventory_drop(struct inventory *inventory, struct inventory_domain *domain
 	free(domain);
 }
 
+void inventory_forget_refused(struct inventory *inventory, const char *uuid)
+{
+	for (size_t i = 0; i < inventory->n_refused; i++) {
+		if (strcasecmp(inventory->refused[i], uuid) != 0)
+			continue;
+		memcpy(inventory->refused[i], inventory->refused[--inventory->n_refused],
+		       sizeof(inventory->refused[i]));
+		return;
+	}
+}
+
+/* Without memory the count is one too low. */
+static void refuse(struct inventory *inventory, const char *uuid)
+{
+	char(*more)[DOMAIN_UUID_LEN];
+
+	inventory_forget_refused(inventory, uuid);
+	more = reallocarray(inventory->refused, inventory->n_refused + 1, sizeof(*more));
+	if (!more)
+		return;
+	inventory->refused = more;
+	snprintf(more[inventory->n_refused++], sizeof(*more), "%s", uuid);
+}
+
 /* Takes @seen over if it succeeds. */
 static int domain_take(struct inventory *inventory, struct domain *seen,
                        struct inventory_domain **ret)
@@ -49,7 +77,7 @@ static int domain_take(struct inventory *inventory, struct domain *seen,
 	struct inventory_domain *d;
 
 	if (slot == SLOT_NONE) {
-		inventory->refused_total++;
+		refuse(inventory, seen->uuid);
 		return INVENTORY_FULL;
 	}
 	d = calloc(1, sizeof(*d));
@@ -57,6 +85,7 @@ static int domain_take(struct inventory *inventory, struct domain *seen,
 		slot_give(inventory->slots, slot);
 		return -ENOMEM;
 	}
+	inventory_forget_refused(inventory, seen->uuid);
 	d->seen = seen;
 	d->slot = slot;
 	d->serial = ++inventory->last_serial;
@@ -216,16 +245,20 @@ struct inventory_domain *inventory_find_uuid(const struct inventory *inventory, 
 	return NULL;
 }
 
-struct inventory_domain *inventory_find(const struct inventory *inventory, const char *name_or_uuid)
+int inventory_find(const struct inventory *inventory, const char *name_or_uuid,
+                   struct inventory_domain **ret)
 {
-	struct inventory_domain *d = inventory_find_uuid(inventory, name_or_uuid);
+	struct inventory_domain *found = inventory_find_uuid(inventory, name_or_uuid);
 
-	if (d)
-		return d;
-	for (d = inventory->domains; d; d = d->next)
-		if (strcmp(d->seen->name, name_or_uuid) == 0)
-			return d;
-	return NULL;
+	for (struct inventory_domain *d = found ? NULL : inventory->domains; d; d = d->next) {
+		if (strcmp(d->seen->name, name_or_uuid) != 0)
+			continue;
+		if (found)
+			return -ENOTUNIQ;
+		found = d;
+	}
+	*ret = found;
+	return found ? 0 : -ENOENT;
 }
 
 struct inventory_domain *inventory_by_pid(const struct inventory *inventory, pid_t pid)

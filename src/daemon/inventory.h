@@ -40,8 +40,9 @@ struct inventory_domain {
 
 struct inventory {
 	struct inventory_domain *domains; /* the newest first */
-	uint64_t refused_total;           /* domains for which there was no slot */
+	size_t n_refused;                 /* domains that run and for which there is no slot */
 	/* private */
+	char (*refused)[DOMAIN_UUID_LEN]; /* of these */
 	const struct cgroup_cpu *cgroup;
 	unsigned int ranks[_DOMAIN_SOURCE_MAX];
 	uint64_t slots[PVS_DOMAINS_MAX / 64];
@@ -68,7 +69,7 @@ void inventory_set_rank(struct inventory *inventory, enum domain_source source, 
 enum {
 	INVENTORY_NEW = 1,       /* it was not known, or its QEMU is another process now */
 	INVENTORY_OUTRANKED = 2, /* it is another source's: nothing changed */
-	INVENTORY_FULL = 3,      /* no slot is left: it is not taken */
+	INVENTORY_FULL = 3,      /* no slot is left: it is not taken, and counts as refused */
 };
 
 /**
@@ -88,9 +89,15 @@ void inventory_rescan(struct inventory *inventory, struct inventory_domain *doma
 
 void inventory_drop(struct inventory *inventory, struct inventory_domain *domain);
 
-/** By uuid, in any case of letters, else by name. NULL: there is none. */
-struct inventory_domain *inventory_find(const struct inventory *inventory,
-                                        const char *name_or_uuid);
+/**
+ * By uuid, in any case of letters, else by name. Without libvirt a name is no identity.
+ * Returns 0 and *ret; -ENOENT; -ENOTUNIQ when several domains have that name.
+ */
+int inventory_find(const struct inventory *inventory, const char *name_or_uuid,
+                   struct inventory_domain **ret);
+
+/** A domain that was not taken for want of a slot has ended. */
+void inventory_forget_refused(struct inventory *inventory, const char *uuid);
 
 /** By its uuid alone. NULL: there is none. */
 struct inventory_domain *inventory_find_uuid(const struct inventory *inventory, const char *uuid);

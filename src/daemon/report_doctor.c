@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/run.h"
+#include "daemon/left_out.h"
 #include "daemon/report_cgroups.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
@@ -80,6 +81,13 @@ static void check_cgroups(const struct views *views, cJSON *array)
 	bool ok = report_cgroups(views, &fix, text, sizeof(text));
 
 	check(array, "cgroups", ok ? "ok" : "warn", fix, "%s", text);
+	/* pvschedctl, which does not know the configuration, would miss budgets that come when
+	   they are needed; one that cannot be granted has a line of its domain */
+	if (views->cgroup && views->cgroup->kind == PROCFS_CGROUP_V1 &&
+	    config_host(views->config)->grant_rt_budget)
+		check(array, "rt_group_sched", "ok", "",
+		      "cgroups get RT budgets as they need them, where this kernel has any: "
+		      "host.grant_rt_budget");
 }
 
 static void check_sources(const struct views *views, cJSON *array)
@@ -87,8 +95,14 @@ static void check_sources(const struct views *views, cJSON *array)
 	bool hinted = hints_ok(views->hints), ok = false;
 	char text[512] = "";
 
-	if (discovery_describe(views->discovery, DOMAIN_SOURCE_LIBVIRT, &ok, text, sizeof(text)))
-		check(array, "libvirt", ok ? "ok" : "warn", ok ? "" : "systemctl start libvirtd",
+	/* said in any case: pvschedctl, which cannot know, believes that libvirt is needed */
+	if (!discovery_describe(views->discovery, DOMAIN_SOURCE_LIBVIRT, &ok, text, sizeof(text)))
+		check(array, "libvirt", "ok", "", "not asked: host.discovery does not name it");
+	else
+		check(array, "libvirt", ok ? "ok" : "warn",
+		      ok ? ""
+		         : "where none runs: systemctl start libvirtd, or virtqemud; on a host "
+		           "without libvirt: host.discovery [\"procfs\"] and pvschedctl reload",
 		      "%s", text);
 	if (discovery_describe(views->discovery, DOMAIN_SOURCE_PROCFS, &ok, text, sizeof(text)))
 		check(array, "procfs", ok ? "ok" : "warn",
@@ -99,7 +113,7 @@ static void check_sources(const struct views *views, cJSON *array)
 		           "daemon-reload; systemctl restart pvschedd",
 		      "%s", text);
 	check(array, "proc_connector", hinted ? "ok" : "warn",
-	      hinted ? "" : "give pvschedd CAP_NET_ADMIN", "%s",
+	      hinted ? "" : hints_fix(views->hints), "%s",
 	      hinted ? "new vCPUs are seen at once" : hints_why(views->hints));
 	ok = reader_process_describe(views->reader, text, sizeof(text));
 	check(array, "reader", ok ? "ok" : "warn",
@@ -253,16 +267,88 @@ static void check_parts(const struct views *views, cJSON *array)
 	      guarded ? "it answers" : "there is none: nothing is boosted");
 }
 
+/* True if @group ends with @suffix, after which it may have digits. */
+static bool ends_with(const char *group, const char *suffix)
+{
+	size_t size = strlen(group), n = strlen(suffix);
+
+	while (size > 0 && group[size - 1] >= '0' && group[size - 1] <= '9')
+		size--;
+	return size >= n && memcmp(group + size - n, suffix, n) == 0;
+}
+
+/* Who set a quota is told by the group that has it. */
+static const char *quota_fix(const struct inventory_domain *d, const char *thread_group,
+                             const char *group)
+{
+	bool libvirts =
+	        d->seen->source == DOMAIN_SOURCE_LIBVIRT && ends_with(thread_group, "/vcpu");
+
+	if (libvirts && strcmp(group, thread_group) == 0)
+		return "virsh schedinfo DOMAIN --set vcpu_quota=-1";
+	if (libvirts && strlen(group) == (size_t)(strrchr(thread_group, '/') - thread_group))
+		return "virsh schedinfo DOMAIN --set global_quota=-1";
+	return "take the limit of that group away (systemd: CPUQuota=; Proxmox: qm set VMID "
+	       "--delete cpulimit; by hand: -1 into its cpu.cfs_quota_us, or max into its cpu.max)";
+}
+
+/* Where budgets are granted already, what keeps this one back is not the configuration. */
+static const char *budget_fix(bool granted)
+{
+	return granted ? "journalctl -u pvschedd says why it is not granted: a read-only file "
+	                 "system "
+	                 "needs a drop-in with ProtectControlGroups=no, a full parent a larger "
+	                 "budget"
+	               : "set host.grant_rt_budget: true; under systemd also a drop-in with "
+	                 "ProtectControlGroups=no; then: systemctl restart pvschedd";
+}
+
+/* A domain in which no vCPU is found. */
+static void check_no_vcpu(const struct inventory_domain *d, const char *title, cJSON *array)
+{
+	if (d->seen->left_out.threads || d->seen->left_out.vcpus)
+		return; /* they may be among these, which have a line of their own */
+	if (d->seen->names_threads)
+		check(array, title, "warn", "",
+		      "no thread of process %d is named as a vCPU's, though it was started with "
+		      "debug-threads=on: it has none, or one thread emulates all",
+		      d->seen->qemu.tid);
+	else
+		check(array, title, "warn", "start QEMU with -name NAME,debug-threads=on",
+		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
+}
+
+static void check_vcpu_group(const struct views *views, const struct inventory_domain *d,
+                             const struct vcpu_thread *thread, const char *title, cJSON *array)
+{
+	bool granted = config_host(views->config)->grant_rt_budget;
+	char group[CGROUP_GROUP_MAX];
+
+	if (!views->cgroup || !thread->cgroup[0])
+		return;
+	if (cgroup_find_quota(views->cgroup, thread->cgroup, group, sizeof(group)) == 0)
+		check(array, title, "warn", quota_fix(d, thread->cgroup, group),
+		      "vCPU %u: a CFS quota holds in group %s; real-time time would escape it, so "
+		      "it is not boosted",
+		      thread->index, group);
+	if (cgroup_rt_refusal(views->cgroup, thread->cgroup, group, sizeof(group)) == 0)
+		check(array, title, granted ? "warn" : "fail", budget_fix(granted),
+		      "vCPU %u: group %s has no RT budget (RT_GROUP_SCHED)", thread->index, group);
+}
+
 /* What keeps single domains from being boosted though their profile wants it. */
 static void check_domain(const struct views *views, const struct inventory_domain *d, cJSON *array)
 {
-	char name[REPORT_NAME_MAX], group[CGROUP_GROUP_MAX], title[sizeof(name) + 16];
+	char name[REPORT_NAME_MAX], title[sizeof(name) + 16], text[LEFT_OUT_TEXT];
+	struct domain_left_out left_out = d->seen->left_out;
 
+	left_out.helpers += helper_threads_left_out(views->helpers, d);
 	report_name(d, name);
 	snprintf(title, sizeof(title), "domain %s", name);
 	if (d->seen->source == DOMAIN_SOURCE_PROCFS && d->n_vcpus == 0)
-		check(array, title, "warn", "start QEMU with -name NAME,debug-threads=on",
-		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
+		check_no_vcpu(d, title, array);
+	if (left_out_text(&left_out, text, sizeof(text)))
+		check(array, title, "warn", "", "%s", text);
 	if (d->n_without_slot)
 		check(array, title, "warn", "give domains that need no boost the profile \"off\"",
 		      "%u of its vCPUs are neither measured nor boosted: the %u slots are taken",
@@ -275,23 +361,7 @@ static void check_domain(const struct views *views, const struct inventory_domai
 			      "vCPU %u is neither measured nor boosted: the kernel or the booster "
 			      "did not take its thread on",
 			      v->thread.index);
-		if (!views->cgroup || !v->thread.cgroup[0])
-			continue;
-		if (cgroup_find_quota(views->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
-			check(array, title, "warn",
-			      d->seen->source == DOMAIN_SOURCE_LIBVIRT
-			              ? "virsh schedinfo DOMAIN --set vcpu_quota=-1"
-			              : "take the limit away (Proxmox: qm set VMID --delete "
-			                "cpulimit)",
-			      "vCPU %u: a CFS quota holds in group %s; real-time time would escape "
-			      "it, so it is not boosted",
-			      v->thread.index, group);
-		if (cgroup_rt_refusal(views->cgroup, v->thread.cgroup, group, sizeof(group)) == 0)
-			check(array, title,
-			      config_host(views->config)->grant_rt_budget ? "warn" : "fail",
-			      "set host.grant_rt_budget: true and pvschedctl reload",
-			      "vCPU %u: group %s has no RT budget (RT_GROUP_SCHED)",
-			      v->thread.index, group);
+		check_vcpu_group(views, d, &v->thread, title, array);
 	}
 }
 
@@ -301,7 +371,11 @@ static void check_carrier(const struct views *views, const struct inventory_doma
 	struct carrier_view carrier;
 	const struct carrier_view *c = &carrier;
 	char name[REPORT_NAME_MAX], title[sizeof(name) + 16];
-	const char *why = NULL, *fix = "see the detail; pvschedctl attach DOM makes a safe one";
+	const char *why = NULL;
+	const char *fix = d->seen->source == DOMAIN_SOURCE_LIBVIRT
+	                          ? "see the detail; pvschedctl attach DOM makes a safe one"
+	                          : "see the detail; a safe one is a sealed memfd, see "
+	                            "pvsched-protocol(7)";
 
 	carriers_read(views->carriers, d, &carrier);
 	if (c->carrier && c->shared)
@@ -336,6 +410,15 @@ static void check_may_look(const struct views *views, cJSON *array)
 	      "not looked for: pvschedd has no CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 }
 
+/* Domains that run and are not managed. */
+static void check_room(const struct inventory *inventory, cJSON *array)
+{
+	if (inventory->n_refused)
+		check(array, "domains", "warn", "",
+		      "%zu domains are left out: %d are managed at most", inventory->n_refused,
+		      PVS_DOMAINS_MAX);
+}
+
 struct cJSON *report_doctor(const struct views *views)
 {
 	cJSON *root = cJSON_CreateObject();
@@ -347,6 +430,7 @@ struct cJSON *report_doctor(const struct views *views)
 	check_sources(views, array);
 	check_cgroups(views, array);
 	check_may_look(views, array);
+	check_room(views->inventory, array);
 	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
 		check_domain(views, d, array);
 		check_carrier(views, d, array);

@@ -131,6 +131,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	planning_choice(views->planning, d, &choice);
 	report_add_name(object, "name", d);
 	cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
+	cJSON_AddStringToObject(object, "uuid_kind", domain_uuid_kind_name(d->seen->uuid_kind));
 	cJSON_AddStringToObject(object, "discovered_by", domain_source_name(d->seen->source));
 	cJSON_AddStringToObject(object, "state", domain_state_name(views, d));
 	report_integer(object, "pid", d->seen->qemu.tid);

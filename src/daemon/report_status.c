@@ -121,6 +121,30 @@ static void add_slots(const struct views *views, cJSON *root)
 	report_integer(object, "without", without);
 }
 
+/* What tables do not hold, summed over all domains. */
+static void add_left_out(const struct views *views, cJSON *root)
+{
+	cJSON *member = cJSON_AddObjectToObject(root, "left_out");
+	struct domain_left_out sum = {0};
+	size_t descriptors = 0;
+
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
+		const struct domain_left_out *one = &d->seen->left_out;
+
+		sum.vcpus += one->vcpus;
+		sum.unproven += one->unproven;
+		sum.threads += one->threads;
+		sum.helpers += one->helpers + helper_threads_left_out(views->helpers, d);
+		descriptors += one->descriptors;
+	}
+	report_integer(member, "domains", (int64_t)views->inventory->n_refused);
+	report_integer(member, "vcpus", (int64_t)sum.vcpus);
+	report_integer(member, "unproven_vcpus", (int64_t)sum.unproven);
+	report_integer(member, "threads", (int64_t)sum.threads);
+	report_integer(member, "helpers", (int64_t)sum.helpers);
+	report_integer(member, "domains_with_descriptors", (int64_t)descriptors);
+}
+
 /*
  * Use of the CPUs' RT share: of the burst, how much is taken now; real time of the last second, as
  * the sheet counts it, and of all time since the start.
@@ -192,6 +216,7 @@ struct cJSON *report_status(const struct views *views)
 	report_levers(views, root);
 	add_caps(views, root);
 	add_slots(views, root);
+	add_left_out(views, root);
 	add_cpus(views, root);
 	add_events(views, &totals, root);
 	vcpus = cJSON_AddArrayToObject(root, "vcpus");

@@ -67,6 +67,14 @@ static int policy_set(struct requests *requests, struct inventory_domain *d,
 {
 	int r, pass;
 
+	if (request->persist && d->seen->uuid_kind != DOMAIN_UUID_OWN)
+		return refuse(answer->error, answer->size, -EINVAL,
+		              "--persist keeps a policy by "
+		              "the uuid, %s. Start QEMU with a -uuid of its own, or give its name "
+		              "an entry in the configuration",
+		              d->seen->uuid_kind == DOMAIN_UUID_MADE_UP
+		                      ? "which pvschedd made up for this process alone"
+		                      : "with which another QEMU was started, too");
 	if (!config_profile(requests->views->config, request->profile))
 		return refuse(answer->error, answer->size, -EINVAL,
 		              "there is no profile \"%s\"; there are off, observe, interactive, "
@@ -254,6 +262,38 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 	return refuse(answer->error, answer->size, -EINVAL, "unknown verb");
 }
 
+/* Names the uuids of the domains that have one name, as far as there is room. */
+static int refuse_name(const struct inventory *inventory, const char *name, struct answer *answer)
+{
+	char uuids[4 * (DOMAIN_UUID_LEN + 1)] = "";
+	unsigned int n = 0;
+	size_t used = 0;
+
+	for (const struct inventory_domain *d = inventory->domains; d; d = d->next) {
+		if (strcmp(d->seen->name, name) != 0)
+			continue;
+		n++;
+		if (used + DOMAIN_UUID_LEN < sizeof(uuids))
+			used += (size_t)snprintf(uuids + used, sizeof(uuids) - used, " %s",
+			                         d->seen->uuid);
+	}
+	return refuse(answer->error, answer->size, -ENOTUNIQ,
+	              "%u domains have the name \"%s\"; say which by its uuid:%s%s", n, name, uuids,
+	              n > 4 ? " ..." : "");
+}
+
+static int find(const struct inventory *inventory, const char *name_or_uuid,
+                struct inventory_domain **ret, struct answer *answer)
+{
+	int r = inventory_find(inventory, name_or_uuid, ret);
+
+	if (r == -ENOTUNIQ)
+		return refuse_name(inventory, name_or_uuid, answer);
+	return r < 0 ? refuse(answer->error, answer->size, r,
+	                      "no running domain has the name or uuid \"%s\"", name_or_uuid)
+	             : 0;
+}
+
 int requests_handle(void *userdata, const struct control_request *request, struct cJSON **result,
                     char *error, size_t error_size)
 {
@@ -263,11 +303,10 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 
 	pass_settle(requests->pass);
 	if (request->domain[0]) {
-		d = inventory_find(&requests->domains->inventory, request->domain);
-		if (!d)
-			return refuse(error, error_size, -ENOENT,
-			              "no running domain has the name or uuid \"%s\"",
-			              request->domain);
+		int r = find(&requests->domains->inventory, request->domain, &d, &answer);
+
+		if (r < 0)
+			return r;
 	} else if (wants_domain(request->verb)) {
 		return refuse(error, error_size, -EINVAL, "which domain?");
 	}

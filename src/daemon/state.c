@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -257,7 +258,7 @@ int state_end_cleanly(struct state *state)
 const char *state_override(const struct state *state, const char *uuid)
 {
 	for (size_t i = 0; i < state->n_overrides; i++)
-		if (strcmp(state->overrides[i].uuid, uuid) == 0)
+		if (strcasecmp(state->overrides[i].uuid, uuid) == 0)
 			return state->overrides[i].profile;
 	return NULL;
 }
@@ -265,7 +266,7 @@ const char *state_override(const struct state *state, const char *uuid)
 int state_set_override(struct state *state, const char *uuid, const char *profile)
 {
 	for (size_t i = 0; i < state->n_overrides; i++) {
-		if (strcmp(state->overrides[i].uuid, uuid) != 0)
+		if (strcasecmp(state->overrides[i].uuid, uuid) != 0)
 			continue;
 		state->overrides[i] = state->overrides[--state->n_overrides];
 		break;

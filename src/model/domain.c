@@ -18,6 +18,19 @@ const char *domain_source_name(enum domain_source source)
 	return "";
 }
 
+const char *domain_uuid_kind_name(enum domain_uuid_kind kind)
+{
+	switch (kind) {
+	case DOMAIN_UUID_OWN:
+		return "own";
+	case DOMAIN_UUID_SHARED:
+		return "shared";
+	case DOMAIN_UUID_MADE_UP:
+		return "made-up";
+	}
+	return "";
+}
+
 struct domain *domain_share(struct domain *domain)
 {
 	__atomic_fetch_add(&domain->holders, 1, __ATOMIC_RELAXED);
@@ -64,10 +77,26 @@ bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_
 	       strcmp(a->error, b->error) == 0;
 }
 
+static bool left_out_equal(const struct domain_left_out *a, const struct domain_left_out *b)
+{
+	return a->vcpus == b->vcpus && a->unproven == b->unproven && a->threads == b->threads &&
+	       a->helpers == b->helpers && a->descriptors == b->descriptors;
+}
+
+bool domain_leaves_out(const struct domain *domain)
+{
+	static const struct domain_left_out nothing;
+
+	return !left_out_equal(&domain->left_out, &nothing);
+}
+
 bool domain_equal(const struct domain *a, const struct domain *b)
 {
 	size_t i;
 
+	if (a->uuid_kind != b->uuid_kind || a->names_threads != b->names_threads ||
+	    !left_out_equal(&a->left_out, &b->left_out))
+		return false;
 	if (a->source != b->source || a->state != b->state || a->n_vcpus != b->n_vcpus ||
 	    a->n_helpers != b->n_helpers)
 		return false;

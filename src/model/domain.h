@@ -13,7 +13,7 @@
 #include "util/procfs_parse.h"
 #include "util/thread_id.h"
 
-/** Limits on outside data. A domain that exceeds one is refused, with a message. */
+/** Limits on outside data. Beyond one, a part is left out: see struct domain_left_out. */
 #define DOMAIN_NAME_MAX  256 /* bytes with the NUL; libvirt's own limit is the file name's, 255 */
 #define DOMAIN_VCPUS_MAX 512
 /* Threads that have the name of a vCPU and no proof. They are listed, to show why none is boosted.
@@ -98,11 +98,29 @@ struct domain_metadata {
 
 #define DOMAIN_METADATA_NULL ((struct domain_metadata){0})
 
+/** What the uuid of a domain is worth. */
+enum domain_uuid_kind {
+	DOMAIN_UUID_OWN = 0, /* libvirt's, or the one that its QEMU was started with */
+	DOMAIN_UUID_SHARED,  /* another QEMU was started with it, too: which has it is chance */
+	DOMAIN_UUID_MADE_UP, /* by us, for as long as this process lives */
+};
+
+/** What of a domain is not looked at, since there is more than a limit. */
+struct domain_left_out {
+	size_t vcpus;     /* threads named as vCPU DOMAIN_VCPUS_MAX or above */
+	size_t unproven;  /* threads with the name of a vCPU beyond DOMAIN_UNPROVEN_MAX */
+	size_t threads;   /* beyond those that a source looks at */
+	size_t helpers;   /* iothreads and vhost threads beyond DOMAIN_HELPERS_MAX */
+	bool descriptors; /* there are more than are searched for vCPUs of KVM */
+};
+
 /** One running domain. Immutable once shared: a change is a new struct that replaces the old. */
 struct domain {
 	unsigned int holders; /* besides the first */
 	char uuid[DOMAIN_UUID_LEN];
+	enum domain_uuid_kind uuid_kind;
 	char name[DOMAIN_NAME_MAX];
+	bool names_threads; /* DOMAIN_SOURCE_PROCFS: its QEMU was asked to name its threads */
 	enum domain_source source;
 	enum domain_state state; /* DOMAIN_SOURCE_PROCFS cannot tell: always DOMAIN_RUNNING */
 	struct domain_metadata metadata;
@@ -111,8 +129,12 @@ struct domain {
 	size_t n_vcpus;
 	struct vcpu_thread *vcpus; /* sorted by index */
 	size_t n_helpers;
-	struct helper_thread *helpers; /* at most the first DOMAIN_HELPERS_MAX */
+	struct helper_thread *helpers; /* at most DOMAIN_HELPERS_MAX; emulators have to make room */
+	struct domain_left_out left_out;
 };
+
+/** "own", "shared" or "made-up". */
+const char *domain_uuid_kind_name(enum domain_uuid_kind kind);
 
 /** "libvirt" or "procfs". */
 const char *domain_source_name(enum domain_source source);
@@ -131,6 +153,9 @@ struct domain *domain_new(const char *uuid, const char *name);
 
 /** True if all members are equal, except the number of holders. */
 bool domain_equal(const struct domain *a, const struct domain *b);
+
+/** True if something of a domain is left out. */
+bool domain_leaves_out(const struct domain *domain);
 
 /** True if both have the same policy, or the same error. */
 bool domain_metadata_equal(const struct domain_metadata *a, const struct domain_metadata *b);

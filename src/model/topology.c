@@ -257,7 +257,8 @@ static struct topology topology_of_smp(struct smp smp)
 	 * Modules, between dies and cores, take bits of their own. They can be counted as cores
 	 * only if the cores of a module fill their bits.
 	 */
-	if (!is_sensible(&smp) || (n[SMP_MODULES] > 1 && !is_power_of_two(n[SMP_CORES])))
+	if (!is_sensible(&smp) || n[SMP_MODULES] * n[SMP_CORES] > COUNT_MAX ||
+	    (n[SMP_MODULES] > 1 && !is_power_of_two(n[SMP_CORES])))
 		return TOPOLOGY_FLAT;
 	return (struct topology){.dies = (uint32_t)n[SMP_DIES],
 	                         .cores = (uint32_t)(n[SMP_MODULES] * n[SMP_CORES]),

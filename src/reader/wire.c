@@ -62,12 +62,19 @@ static bool is_carrier(const struct reader_carrier *c)
 }
 
 /* A bool that is neither 0 nor 1 must not be read as one. */
+static bool is_bool(const bool *value)
+{
+	unsigned char byte;
+
+	memcpy(&byte, value, sizeof(byte));
+	return byte <= 1;
+}
+
 static bool is_facts(const struct cmdline_facts *facts)
 {
-	unsigned char vmid;
-
-	memcpy(&vmid, &facts->args.is_vmid, sizeof(vmid));
-	return vmid <= 1 && has_end(facts->uuid_option, sizeof(facts->uuid_option)) &&
+	return is_bool(&facts->args.is_vmid) && is_bool(&facts->args.debug_threads) &&
+	       is_bool(&facts->args.no_machine) &&
+	       has_end(facts->uuid_option, sizeof(facts->uuid_option)) &&
 	       is_name(facts->args.name) && is_uuid(facts->args.uuid) &&
 	       facts->args.max_vcpus >= 1 && facts->args.max_vcpus <= DOMAIN_VCPUS_MAX &&
 	       is_topology(&facts->topology);

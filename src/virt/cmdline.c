@@ -147,6 +147,14 @@ void cmdline_keep(struct cmdline_cache *cache, const struct thread_id *qemu,
 		entry->facts = *facts;
 }
 
+void cmdline_forget(struct cmdline_cache *cache, const struct thread_id *qemu)
+{
+	struct cmdline_entry *entry = find(cache, qemu);
+
+	if (entry && !entry->stuck)
+		*entry = cache->entries[--cache->n];
+}
+
 size_t cmdline_stuck(const struct cmdline_cache *cache)
 {
 	size_t n = 0;

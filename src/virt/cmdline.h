@@ -57,6 +57,9 @@ int cmdline_get(struct cmdline_cache *cache, const struct thread_id *qemu,
 void cmdline_keep(struct cmdline_cache *cache, const struct thread_id *qemu,
                   const struct cmdline_facts *facts);
 
+/** Drops what is kept of a process: it may have executed another QEMU. */
+void cmdline_forget(struct cmdline_cache *cache, const struct thread_id *qemu);
+
 /** How many living processes hung. */
 size_t cmdline_stuck(const struct cmdline_cache *cache);
 

@@ -38,6 +38,6 @@ struct virt_event {
 	char uuid[DOMAIN_UUID_LEN]; /* "" for source events */
 	struct domain *domain;      /* VIRT_DOMAIN_SEEN: the receiver's to free; else NULL */
 	unsigned int causes;        /* VIRT_DOMAIN_SEEN: bits of enum virt_cause, never 0 */
-	unsigned int notes;         /* VIRT_DOMAIN_SEEN: bits of enum mapping_note */
+	unsigned int notes;         /* VIRT_DOMAIN_SEEN: bits of enum mapping_note that are new */
 	char reason[256];           /* VIRT_SOURCE_DOWN: what happened and what is waited for */
 };

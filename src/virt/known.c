@@ -103,6 +103,7 @@ int known_report_gone(struct known_domain *domain, struct event_queue *queue)
 		return r;
 	domain->last = domain_free(domain->last);
 	domain->mark = 0;
+	domain->notes = 0;
 	return 0;
 }
 
@@ -110,11 +111,12 @@ int known_report_gone(struct known_domain *domain, struct event_queue *queue)
 static int report_seen(struct known_domain *domain, struct domain *now, unsigned int causes,
                        unsigned int notes, struct event_queue *queue)
 {
-	struct virt_event event = {.type = VIRT_DOMAIN_SEEN, .causes = causes, .notes = notes};
+	struct virt_event event = {.type = VIRT_DOMAIN_SEEN, .causes = causes};
 	int r;
 
 	memcpy(event.uuid, domain->uuid, sizeof(event.uuid));
 	event.domain = domain_share(now);
+	event.notes = notes & ~domain->notes;
 	r = event_queue_push(queue, &event);
 	if (r < 0) {
 		domain_free(now);
@@ -123,6 +125,7 @@ static int report_seen(struct known_domain *domain, struct domain *now, unsigned
 	domain_free(domain->last);
 	domain->last = now;
 	domain->notes = notes;
+	domain->had_vcpus |= now->n_vcpus > 0;
 	domain->causes = 0;
 	return 0;
 }
@@ -178,6 +181,8 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 
 	if (!now)
 		return -ENOMEM;
+	now->uuid_kind = domain->uuid_kind;
+	now->names_threads = domain->names_threads;
 	now->source = domain->source;
 	now->state = domain->state;
 	now->metadata = domain->metadata;
@@ -195,6 +200,25 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 	return 0;
 }
 
+static bool share_vcpu(const struct domain *a, const struct domain *b)
+{
+	for (size_t i = 0; i < a->n_vcpus; i++)
+		for (size_t j = 0; j < b->n_vcpus; j++)
+			if (thread_id_equal(&a->vcpus[i].id, &b->vcpus[j].id))
+				return true;
+	return false;
+}
+
+/**
+ * A process keeps its start time when it executes another QEMU, of another uuid and name. Then all
+ * its threads are new; vCPU 0 of a VM that lives is never plugged out.
+ */
+static bool is_renewed(const struct known_domain *domain, const struct domain *now)
+{
+	return domain->source == DOMAIN_SOURCE_PROCFS && !domain->of_libvirt && domain->last &&
+	       domain->had_vcpus && now->n_vcpus > 0 && !share_vcpu(domain->last, now);
+}
+
 static void look_closely(struct known_domain *domain, const struct known_scan *scan,
                          uint64_t now_ns)
 {
@@ -208,7 +232,15 @@ static void look_closely(struct known_domain *domain, const struct known_scan *s
 		   looked at, and what is known of it stays. */
 		if (r == -ESRCH)
 			known_report_gone(domain, scan->queue);
+		if (r == -ESRCH && domain->unfound_ns == 0)
+			domain->unfound_ns = now_ns;
 		plan_next(domain, scan, false, true, 0, now_ns);
+		return;
+	}
+	domain->unfound_ns = 0;
+	domain->renewed = is_renewed(domain, now);
+	if (domain->renewed) {
+		domain_free(now);
 		return;
 	}
 	changed = !domain->last || !domain_equal(domain->last, now) || domain->notes != notes;

@@ -17,12 +17,17 @@
 
 struct known_domain {
 	char uuid[DOMAIN_UUID_LEN];
+	enum domain_uuid_kind uuid_kind;
 	char name[DOMAIN_NAME_MAX];
 	enum domain_source source;
 	struct thread_id qemu;    /* DOMAIN_SOURCE_PROCFS: the process of the domain */
 	size_t max_vcpus;         /* of that source: vCPUs that the command line allowed at first */
 	struct topology topology; /* of that source: from the command line */
+	bool names_threads;       /* of that source: it was asked to */
 	bool of_libvirt; /* of that source: libvirt started it, and its files prove the threads */
+	bool had_vcpus;  /* in a report */
+	bool renewed;    /* of that source: all its vCPUs are new threads; it is not reported until
+	                    its owner has looked whether another QEMU was executed */
 	enum domain_state state;
 	struct domain_metadata metadata;
 	bool ask;            /* libvirt must be asked about it */
@@ -31,6 +36,7 @@ struct known_domain {
 	bool listed;         /* seen by the enumeration in progress */
 	unsigned int causes; /* to report even if nothing changed */
 	struct domain *last; /* as last reported; NULL: never, or gone */
+	uint64_t unfound_ns; /* since when its QEMU is not found; 0: it is, or was not looked for */
 	unsigned int notes;
 	uint64_t mark;      /* of threads_changed() */
 	uint64_t look_ns;   /* the next look at its threads */

@@ -8,22 +8,30 @@
 
 #include "util/cleanup.h"
 
+/** A name holds 15 characters: beyond this it is none of QEMU's. */
+#define INDEX_DIGITS_MAX 6
+
 /**
  * Reads a vCPU number without sign, blanks or leading zeros; sets *end to the character after it.
  */
+static bool parse_number(const char *text, const char **end, unsigned int *ret)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > INDEX_DIGITS_MAX || (*text == '0' && digits > 1))
+		return false;
+	*ret = (unsigned int)strtoul(text, NULL, 10);
+	*end = text + digits;
+	return true;
+}
+
 static bool parse_index(const char *text, const char **end, unsigned int *ret)
 {
-	unsigned int value = 0;
+	unsigned int number;
 
-	if (*text < '0' || *text > '9' || (text[0] == '0' && text[1] >= '0' && text[1] <= '9'))
+	if (!parse_number(text, end, &number) || number >= DOMAIN_VCPUS_MAX)
 		return false;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		value = value * 10 + (unsigned int)(*text - '0');
-		if (value >= DOMAIN_VCPUS_MAX)
-			return false;
-	}
-	*end = text;
-	*ret = value;
+	*ret = number;
 	return true;
 }
 
@@ -34,12 +42,16 @@ static bool has_prefix(const char *text, const char *prefix)
 
 enum thread_claim mapping_parse_name(const char *comm, unsigned int *index, bool *kvm)
 {
+	unsigned int number;
 	const char *end;
 
-	if (has_prefix(comm, "CPU ") && parse_index(comm + strlen("CPU "), &end, index)) {
+	if (has_prefix(comm, "CPU ") && parse_number(comm + strlen("CPU "), &end, &number)) {
 		*kvm = strcmp(end, "/KVM") == 0;
-		if (*kvm || strcmp(end, "/TCG") == 0)
-			return THREAD_CLAIM_VCPU;
+		if (*kvm || strcmp(end, "/TCG") == 0) {
+			*index = number;
+			return number < DOMAIN_VCPUS_MAX ? THREAD_CLAIM_VCPU
+			                                 : THREAD_CLAIM_VCPU_BEYOND;
+		}
 	}
 	if (strcmp(comm, "ALL CPUs/TCG") == 0)
 		return THREAD_CLAIM_ALL_VCPUS;
@@ -170,13 +182,14 @@ static size_t accept_of(const struct candidate *same, size_t n, unsigned int *no
 }
 
 /* A process may give any number of threads such a name; only a few of these need to be seen. */
-static bool may_list(const struct candidate *candidate, unsigned int *n_unproven,
-                     unsigned int *notes)
+static bool may_list(struct domain *domain, const struct candidate *candidate,
+                     unsigned int *n_unproven, unsigned int *notes)
 {
 	if (candidate->proof != VCPU_PROOF_NONE)
 		return true;
 	if (*n_unproven == DOMAIN_UNPROVEN_MAX) {
 		*notes |= MAPPING_UNLISTED;
+		domain->left_out.unproven++;
 		return false;
 	}
 	(*n_unproven)++;
@@ -208,7 +221,7 @@ static int accept_vcpus(struct domain *domain, const struct candidate *candidate
 			if (candidates[i + same].index != candidates[i].index)
 				break;
 		accepted = accept_of(&candidates[i], same, notes);
-		if (accepted && !may_list(&candidates[i], &n_unproven, notes))
+		if (accepted && !may_list(domain, &candidates[i], &n_unproven, notes))
 			accepted = 0;
 		if (accepted)
 			accept_vcpu(domain, &candidates[i]);
@@ -222,6 +235,21 @@ static int accept_vcpus(struct domain *domain, const struct candidate *candidate
 	return 0;
 }
 
+/** QEMU's main thread keeps its place. */
+static void replace_emulator(struct domain *domain, const struct thread_id *id,
+                             enum helper_role role)
+{
+	for (size_t i = domain->n_helpers; i-- > 0;) {
+		struct helper_thread *helper = &domain->helpers[i];
+
+		if (helper->role == HELPER_EMULATOR && helper->id.tid != domain->qemu.tid) {
+			*helper = (struct helper_thread){*id, role};
+			return;
+		}
+	}
+	domain->left_out.helpers++;
+}
+
 int mapping_add_helper(struct domain *domain, const struct thread_id *id, enum helper_role role,
                        unsigned int *notes)
 {
@@ -232,6 +260,8 @@ int mapping_add_helper(struct domain *domain, const struct thread_id *id, enum h
 	}
 	if (domain->n_helpers == DOMAIN_HELPERS_MAX) {
 		*notes |= MAPPING_TRUNCATED;
+		if (role != HELPER_EMULATOR)
+			replace_emulator(domain, id, role);
 		return 0;
 	}
 	domain->helpers[domain->n_helpers++] = (struct helper_thread){*id, role};
@@ -248,6 +278,10 @@ static int sort_in(struct domain *domain, const struct thread_sample *sample,
 	switch (mapping_parse_name(sample->comm, &candidate.index, &candidate.kvm)) {
 	case THREAD_CLAIM_VCPU:
 		candidates[(*n_candidates)++] = candidate;
+		return 0;
+	case THREAD_CLAIM_VCPU_BEYOND: /* no helper either: nothing waits for it */
+		*notes |= MAPPING_TOO_MANY;
+		domain->left_out.vcpus++;
 		return 0;
 	case THREAD_CLAIM_ALL_VCPUS:
 		*notes |= MAPPING_SINGLE_TCG;
@@ -327,6 +361,7 @@ int mapping_build_process(struct domain *domain, const struct thread_sample *sam
 	r = sort_all(domain, samples, n, &candidates, &n_candidates, notes);
 	if (r < 0)
 		return r;
+	domain->left_out.descriptors = process->cut;
 	for (i = 0; i < n_candidates; i++) {
 		size_t *left = candidates[i].kvm ? &kvm_left : &other_left;
 

@@ -26,6 +26,7 @@ enum mapping_note {
 	MAPPING_CONFLICT = 1 << 3,    /* the sources contradict each other about a vCPU */
 	MAPPING_DUPLICATE = 1 << 4,   /* several threads claim to be the same vCPU */
 	MAPPING_UNLISTED = 1 << 5,    /* more than DOMAIN_UNPROVEN_MAX are not confirmed (yet) */
+	MAPPING_TOO_MANY = 1 << 6,    /* vCPUs: numbers from DOMAIN_VCPUS_MAX on */
 };
 
 /** One thread at one moment. */
@@ -43,12 +44,14 @@ struct process_evidence {
 	bool executable;    /* it runs an executable that counts as QEMU */
 	size_t n_kvm_vcpus; /* different KVM vCPUs among its descriptors */
 	size_t max_vcpus;   /* vCPUs that its command line allowed when first seen */
+	bool cut;           /* it has more descriptors than were searched for KVM vCPUs */
 };
 
 /** The claim of a thread's name. */
 enum thread_claim {
 	THREAD_CLAIM_VCPU,
-	THREAD_CLAIM_ALL_VCPUS, /* "ALL CPUs/TCG" */
+	THREAD_CLAIM_VCPU_BEYOND, /* a vCPU with a number from DOMAIN_VCPUS_MAX on */
+	THREAD_CLAIM_ALL_VCPUS,   /* "ALL CPUs/TCG" */
 	THREAD_CLAIM_IOTHREAD,
 	THREAD_CLAIM_VHOST,
 	THREAD_CLAIM_OTHER,
@@ -65,7 +68,7 @@ bool mapping_parse_group(const char *path, const char *parent, size_t parent_siz
                          unsigned int *index);
 
 /**
- * Fills vcpus and helpers of @domain, which must be empty, from samples of all threads of
+ * Fills vcpus, helpers and left_out of @domain, which must be empty, from samples of all threads of
  * domain->qemu. Threads that are refused as vCPUs become helpers.
  * @status  NULL if not known
  * @notes   bits of enum mapping_note are added
@@ -83,6 +86,10 @@ int mapping_build(struct domain *domain, const struct thread_sample *samples, si
 int mapping_build_process(struct domain *domain, const struct thread_sample *samples, size_t n,
                           const struct process_evidence *process, unsigned int *notes);
 
-/** Adds a helper. Returns 0, also when there is no room (MAPPING_TRUNCATED), or -ENOMEM. */
+/**
+ * Adds a helper. Where there is no room (MAPPING_TRUNCATED), an iothread or vhost thread takes the
+ * place of one that has no such role: QEMU may make any number of those first.
+ * Returns 0, also when it was left out, or -ENOMEM.
+ */
 int mapping_add_helper(struct domain *domain, const struct thread_id *id, enum helper_role role,
                        unsigned int *notes);

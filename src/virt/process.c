@@ -10,13 +10,10 @@
 
 #include "util/cleanup.h"
 #include "util/procfs.h"
+#include "virt/threads.h"
 
 /** The kernel appends this to the path of an executable that an upgrade has replaced. */
 #define DELETED " (deleted)"
-
-/** Limits: threads whose names are read, and descriptors. */
-#define NAMES_MAX       1024
-#define DESCRIPTORS_MAX 16384
 
 /** On x86, KVM numbers vCPUs by APIC id: with gaps, and not as in the names of threads. */
 #define KVM_IDS_MAX 8192
@@ -67,13 +64,13 @@ static int count_descriptor(int dir_fd, const char *name, int fd, void *userdata
 	return 0;
 }
 
-/** Returns how many KVM vCPUs a process holds; 0 also if we may not look. */
-static size_t count_kvm_vcpus(pid_t pid)
+/** Counts the KVM vCPUs that a process holds; 0 also if we may not look. */
+static void count_kvm_vcpus(pid_t pid, struct process_evidence *ret)
 {
 	struct kvm_ids ids = {0};
 
-	procfs_each_fd(pid, DESCRIPTORS_MAX, count_descriptor, &ids);
-	return ids.n;
+	ret->cut = procfs_each_fd(pid, PROCESS_DESCRIPTORS_MAX, count_descriptor, &ids) == -E2BIG;
+	ret->n_kvm_vcpus = ids.n;
 }
 
 /** The claims of a process's threads. */
@@ -82,13 +79,14 @@ struct claims {
 	bool kvm; /* a vCPU of KVM */
 };
 
+/** Looks at the names of as many threads as a scan does: vCPUs may be made after many others. */
 static struct claims read_claims(pid_t pid)
 {
-	CLEANUP(cleanup_free) pid_t *tids = calloc(NAMES_MAX, sizeof(*tids));
+	CLEANUP(cleanup_free) pid_t *tids = calloc(THREADS_MAX, sizeof(*tids));
 	struct claims claims = {0};
 	size_t i, n = 0, overflow;
 
-	if (!tids || procfs_list_threads(pid, tids, NAMES_MAX, &n, &overflow) < 0 || n == 1)
+	if (!tids || procfs_list_threads(pid, tids, THREADS_MAX, &n, &overflow) < 0 || n == 1)
 		return claims;
 	for (i = 0; i < n && !claims.kvm; i++) {
 		enum thread_claim claim;
@@ -99,7 +97,8 @@ static struct claims read_claims(pid_t pid)
 		if (procfs_stat(pid, tids[i], &stat) < 0)
 			continue;
 		claim = mapping_parse_name(stat.comm, &index, &kvm);
-		claims.any |= claim == THREAD_CLAIM_VCPU || claim == THREAD_CLAIM_ALL_VCPUS;
+		claims.any |= claim == THREAD_CLAIM_VCPU || claim == THREAD_CLAIM_VCPU_BEYOND ||
+		              claim == THREAD_CLAIM_ALL_VCPUS;
 		claims.kvm |= claim == THREAD_CLAIM_VCPU && kvm;
 	}
 	return claims;
@@ -157,7 +156,7 @@ static int examine_files(pid_t pid, const char *comm, const struct process_crite
 	ret->claims = claims.any;
 	/* descriptors may be many: read them only if a thread is named like a KVM vCPU */
 	if (claims.kvm)
-		ret->n_kvm_vcpus = count_kvm_vcpus(pid);
+		count_kvm_vcpus(pid, ret);
 	return ret->executable || ret->n_kvm_vcpus > 0 ? 0 : PROCESS_OTHER;
 }
 

@@ -19,6 +19,9 @@
 #define PROCESS_EXECUTABLE_MAX  256 /* bytes with the NUL */
 #define PROCESS_USERS_MAX       16
 
+/** Descriptors of one process that are searched for KVM vCPUs. */
+#define PROCESS_DESCRIPTORS_MAX 16384
+
 /** The processes that count as QEMU. */
 struct process_criteria {
 	size_t n_executables;
@@ -37,7 +40,7 @@ enum process_verdict {
 
 /**
  * Examines a process.
- * @ret  gets id, claims, executable and n_kvm_vcpus; max_vcpus is DOMAIN_VCPUS_MAX
+ * @ret  gets id, claims, executable, n_kvm_vcpus and cut; max_vcpus is DOMAIN_VCPUS_MAX
  * Returns 0 when it is QEMU; one of enum process_verdict; -ESRCH when it is gone; -ENOMEM.
  */
 int process_examine(pid_t pid, const struct process_criteria *criteria,

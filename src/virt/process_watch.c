@@ -3,6 +3,7 @@
 #include "virt/process_watch.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/procfs.h"
+#include "virt/hidden.h"
 #include "virt/qemu.h"
 #include "virt/qemu_args.h"
 
@@ -89,9 +91,9 @@ static bool is_young(const struct thread_id *qemu)
 
 /**
  * True if another living process has the uuid. A claim does not take it away from that process,
- * unless it has no vCPU.
+ * unless it has no vCPU; but then the uuid identifies neither.
  */
-static bool is_taken(struct process_watch *watch, const char *uuid)
+static bool is_taken(struct process_watch *watch, const char *uuid, uint64_t now_ns)
 {
 	struct known_domain *other = known_find(&watch->known, uuid);
 
@@ -100,23 +102,31 @@ static bool is_taken(struct process_watch *watch, const char *uuid)
 		forget(watch, other);
 		other = known_find(&watch->known, uuid);
 	}
+	if (other && other->uuid_kind == DOMAIN_UUID_OWN) {
+		other->uuid_kind = DOMAIN_UUID_SHARED;
+		known_glance(other, now_ns);
+	}
 	return other != NULL;
 }
 
 /** Adds the domain of a new process, by its own uuid or a derived one. NULL: no room. */
 static struct known_domain *make_domain(struct process_watch *watch, const struct qemu_args *args,
-                                        const struct thread_id *qemu)
+                                        const struct thread_id *qemu, uint64_t now_ns)
 {
+	struct known_domain *domain;
 	char uuid[DOMAIN_UUID_LEN];
 	unsigned int salt = 0;
 
 	memcpy(uuid, args->uuid, sizeof(uuid));
-	while (uuid[0] == '\0' || is_taken(watch, uuid)) {
+	while (uuid[0] == '\0' || is_taken(watch, uuid, now_ns)) {
 		if (salt == UUID_TRIES)
 			return NULL;
 		derive_uuid(qemu, salt++, uuid);
 	}
-	return known_get(&watch->known, uuid);
+	domain = known_get(&watch->known, uuid);
+	if (domain && salt > 0)
+		domain->uuid_kind = DOMAIN_UUID_MADE_UP;
+	return domain;
 }
 
 /** True if libvirt's own files say that the process runs one of its domains. */
@@ -156,13 +166,15 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 		return VERDICT_STUCK;
 	if (r < 0 || !thread_id_is_alive(&process->id))
 		return 0;
+	if (facts.args.no_machine)
+		return PROCESS_OTHER;
 	if (!process->claims && is_young(&process->id))
 		return VERDICT_YOUNG;
 	cmdline_keep(&watch->cmdlines, &process->id, &facts);
 	of_libvirt = is_libvirts(watch, &facts.args, &process->id);
 	if (of_libvirt && watch->leave_libvirts)
 		return VERDICT_LEFT;
-	domain = make_domain(watch, &facts.args, &process->id);
+	domain = make_domain(watch, &facts.args, &process->id, now_ns);
 	if (!domain) {
 		if (!watch->too_many)
 			log_warning("process %d is ignored: no room for more than %d domains",
@@ -174,6 +186,7 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	domain->qemu = process->id;
 	domain->max_vcpus = facts.args.max_vcpus;
 	domain->topology = facts.topology;
+	domain->names_threads = facts.args.debug_threads;
 	domain->of_libvirt = of_libvirt;
 	domain->state = DOMAIN_RUNNING;
 	domain->causes |= VIRT_CAUSE_ENUMERATED;
@@ -206,33 +219,61 @@ static void look_at(struct process_watch *watch, struct process_entry *entry, ui
 		entry->looks++;
 }
 
-/** Describes to people what was found. */
+/** Adds to a sentence, as far as there is room. */
+static void append(char *text, size_t size, const char *format, ...) PRINTF_FORMAT(3, 4);
+
+static void append(char *text, size_t size, const char *format, ...)
+{
+	size_t n = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + n, size - n, format, args);
+	va_end(args);
+}
+
+static size_t count_verdicts(const struct process_list *list, int verdict)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		n += list->entries[i].verdict == verdict;
+	return n;
+}
+
+/** Describes to people what was found, and what could not be. */
 static void describe(struct process_watch *watch)
 {
-	size_t i, left = 0, others = 0, forbidden = 0, stuck = 0, n;
-	char text[256];
+	size_t left = count_verdicts(&watch->list, VERDICT_LEFT);
+	size_t others = count_verdicts(&watch->list, PROCESS_OF_OTHER_USER);
+	size_t forbidden = count_verdicts(&watch->list, PROCESS_FORBIDDEN);
+	size_t stuck = count_verdicts(&watch->list, VERDICT_STUCK);
+	char text[SOURCE_STATUS_TEXT];
 
-	for (i = 0; i < watch->list.n; i++) {
-		left += watch->list.entries[i].verdict == VERDICT_LEFT;
-		others += watch->list.entries[i].verdict == PROCESS_OF_OTHER_USER;
-		forbidden += watch->list.entries[i].verdict == PROCESS_FORBIDDEN;
-		stuck += watch->list.entries[i].verdict == VERDICT_STUCK;
-	}
-	n = (size_t)snprintf(text, sizeof(text), "QEMU processes: %zu", watch->known.n);
+	snprintf(text, sizeof(text), "QEMU processes: %zu", watch->known.n);
 	if (left)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, ", %zu left to libvirt", left);
+		append(text, sizeof(text), ", %zu left to libvirt", left);
 	if (others)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		                      ", %zu ignored: not of host.qemu_users", others);
+		append(text, sizeof(text), ", %zu ignored: not of host.qemu_users", others);
 	if (forbidden)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		                      ", %zu not examined: that needs CAP_SYS_PTRACE", forbidden);
+		append(text, sizeof(text), ", %zu not examined: that needs CAP_SYS_PTRACE",
+		       forbidden);
+	if (watch->hidden)
+		append(text, sizeof(text),
+		       "; %zu threads of this host are hidden, since /proc is mounted with "
+		       "hidepid: to see them needs CAP_SYS_PTRACE",
+		       watch->hidden);
 	if (stuck)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		                      ", %zu left out: their command lines cannot be read", stuck);
+		append(text, sizeof(text), ", %zu left out: their command lines cannot be read",
+		       stuck);
 	if (watch->too_many)
-		snprintf(text + n, sizeof(text) - n, "; there are too many to examine them all");
-	source_status_set(watch->status, forbidden == 0 && stuck == 0 && !watch->too_many, text);
+		append(text, sizeof(text),
+		       "; there are more processes than %d or more QEMUs than %d: the others are "
+		       "left out",
+		       PROCESS_LIST_MAX, VIRT_DOMAINS_MAX);
+	source_status_set(watch->status,
+	                  forbidden == 0 && stuck == 0 && watch->hidden == 0 && !watch->too_many,
+	                  text);
 }
 
 /** True if no thread was started since the last look, so there is no new QEMU. */
@@ -258,6 +299,7 @@ static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 	if (full) {
 		watch->full_next_ns = now_ns + PROCESS_WATCH_FULL_NS;
 		watch->too_many = false;
+		watch->hidden = hidden_threads(&watch->hidden_before);
 	}
 	if (process_list_read(&watch->list, full) < 0)
 		watch->too_many = true;
@@ -274,6 +316,18 @@ static void look_for_new(struct process_watch *watch, uint64_t now_ns)
 	if (young)
 		watch->list_next_ns = now_ns + NSEC_PER_SEC;
 	describe(watch);
+}
+
+/** A process that may have executed another QEMU is judged as a new one. */
+static void renew(struct process_watch *watch, struct known_domain *domain, uint64_t now_ns)
+{
+	const struct thread_id qemu = domain->qemu;
+
+	domain->renewed = false;
+	forget(watch, domain);
+	cmdline_forget(&watch->cmdlines, &qemu);
+	judge(watch, qemu.tid, now_ns);
+	watch->list_next_ns = now_ns;
 }
 
 static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
@@ -294,7 +348,10 @@ static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 		}
 		if (thread_id_is_alive(&domain->qemu)) {
 			known_look(domain, &scan, now_ns);
-			next_ns = MIN(next_ns, domain->look_ns);
+			if (domain->renewed)
+				renew(watch, domain, now_ns);
+			else
+				next_ns = MIN(next_ns, domain->look_ns);
 		} else {
 			forget(watch, domain);
 			lost = true;

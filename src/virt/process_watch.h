@@ -33,6 +33,8 @@ struct process_watch {
 	uint64_t full_next_ns; /* when all are examined again */
 	pid_t last_pid;        /* of the kernel, when they were last listed */
 	bool too_many;         /* processes, or domains */
+	size_t hidden;         /* threads: see hidden_threads() */
+	size_t hidden_before;  /* of that */
 };
 
 /** All processes are examined again this often: an old one may have executed QEMU. */

@@ -13,12 +13,14 @@
 /** A call that takes longer is reported as hanging. */
 #define SOURCE_STATUS_HANG_NS (3 * NSEC_PER_SEC)
 
+#define SOURCE_STATUS_TEXT 512
+
 struct source_status {
 	pthread_mutex_t lock; /* guards the rest */
 	bool up;
 	uint64_t busy_ns;  /* since when a call has been running; 0: none */
 	const char *asked; /* what is called, for messages */
-	char text[256];
+	char text[SOURCE_STATUS_TEXT];
 };
 
 #define SOURCE_STATUS_INIT(what)                                                                   \

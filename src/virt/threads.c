@@ -25,11 +25,13 @@ static int sample_thread(pid_t pid, pid_t tid, struct thread_sample *ret)
 	return thread_id_is_current(&ret->id) ? 0 : -ESRCH;
 }
 
-/** Samples all threads of a process, except those that end meanwhile. */
-static int sample_all(pid_t pid, struct thread_sample **ret, size_t *n, unsigned int *notes)
+/** Samples all threads of a domain's QEMU, except those that end meanwhile. */
+static int sample_all(struct domain *domain, struct thread_sample **ret, size_t *n,
+                      unsigned int *notes)
 {
 	CLEANUP(cleanup_free) pid_t *tids = calloc(THREADS_MAX, sizeof(*tids));
 	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
+	pid_t pid = domain->qemu.tid;
 	size_t i, n_tids, overflow;
 	int r;
 
@@ -38,6 +40,7 @@ static int sample_all(pid_t pid, struct thread_sample **ret, size_t *n, unsigned
 	r = procfs_list_threads(pid, tids, THREADS_MAX, &n_tids, &overflow);
 	if (r < 0)
 		return -ESRCH;
+	domain->left_out.threads = overflow;
 	if (overflow > 0)
 		*notes |= MAPPING_TRUNCATED;
 	samples = calloc(n_tids + 1, sizeof(*samples));
@@ -100,7 +103,7 @@ int threads_scan_process(struct domain *domain, const struct process_evidence *p
 
 	*notes = 0;
 	domain->qemu = process->id;
-	r = sample_all(domain->qemu.tid, &samples, &n, notes);
+	r = sample_all(domain, &samples, &n, notes);
 	if (r < 0)
 		return r;
 	r = mapping_build_process(domain, samples, n, process, notes);
@@ -120,7 +123,7 @@ int threads_scan(struct domain *domain, const char *run_dir, struct cmdline_cach
 	r = qemu_find(&query, &domain->qemu, &domain->topology, &status);
 	if (r < 0)
 		return r;
-	r = sample_all(domain->qemu.tid, &samples, &n, notes);
+	r = sample_all(domain, &samples, &n, notes);
 	if (r < 0)
 		return r;
 	r = mapping_build(domain, samples, n, status, notes);

@@ -28,7 +28,8 @@ static pid_t parse_owner(const char *comm)
 	return errno || *end || owner > INT32_MAX ? 0 : (pid_t)owner;
 }
 
-/** Stores a process if it is a vhost kernel thread. A user process can copy the name alone. */
+/** Stores a process if it is a vhost kernel thread, however many there are. A user process can copy
+ * the name alone. */
 static int look_at(pid_t pid, void *userdata)
 {
 	struct vhost_table *table = userdata;
@@ -41,12 +42,15 @@ static int look_at(pid_t pid, void *userdata)
 	owner = parse_owner(stat.comm);
 	if (owner == 0)
 		return 0;
-	if (!table->threads)
-		table->threads = calloc(VHOST_THREADS_MAX, sizeof(*table->threads));
-	if (!table->threads)
-		return -ENOMEM;
-	if (table->n == VHOST_THREADS_MAX)
-		return -E2BIG;
+	if (table->n == table->room) {
+		size_t room = MAX(2 * table->room, (size_t)64);
+		struct vhost_thread *threads = reallocarray(table->threads, room, sizeof(*threads));
+
+		if (!threads)
+			return -ENOMEM;
+		table->threads = threads;
+		table->room = room;
+	}
 	table->threads[table->n++] = (struct vhost_thread){owner, {pid, stat.start_ticks}};
 	return 0;
 }

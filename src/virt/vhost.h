@@ -17,12 +17,9 @@ struct vhost_thread {
 
 struct vhost_table {
 	uint64_t read_ns; /* when it was read; 0: never */
-	size_t n;
+	size_t n, room;
 	struct vhost_thread *threads;
 };
-
-/** More kernel threads than this are not recorded. */
-#define VHOST_THREADS_MAX 4096
 
 /**
  * Reads the table again unless it is younger than @max_age_ns. Threads that cannot be read are left

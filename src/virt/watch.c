@@ -31,6 +31,9 @@
 /** Interval of looks at a daemon that SIGSTOP stopped. */
 #define STOPPED_INTERVAL_NS (500 * NSEC_PER_MSEC)
 
+/** A QEMU that has just started, or ends, is not missed yet. */
+#define UNFOUND_NS (5 * NSEC_PER_SEC)
+
 /** The wait after a query about a domain that failed. */
 #define ASK_AGAIN_NS NSEC_PER_SEC
 
@@ -248,6 +251,8 @@ static void connect_to(struct watch *watch, const struct libvirt_daemon *daemon,
 		return;
 	}
 	presence_stop(watch);
+	watch->unfound = 0;
+	watch->full_said = false;
 	watch->failing_ns = 0;
 	watch->backoff_ns = BACKOFF_MIN_NS;
 	snprintf(text, sizeof(text), "ok: %s (pid %d)", daemon->name, daemon->pid);
@@ -357,6 +362,39 @@ static uint64_t look_at_threads(struct watch *watch, uint64_t now_ns)
 	return next_ns;
 }
 
+/**
+ * Says how many domains libvirt runs whose QEMU is not found: in a PID namespace, hidden by /proc,
+ * or without libvirt's files.
+ */
+static void describe(struct watch *watch, uint64_t now_ns)
+{
+	char text[SOURCE_STATUS_TEXT];
+	size_t unfound = 0;
+	bool full;
+
+	for (size_t i = 0; i < watch->known.n; i++) {
+		uint64_t since_ns = watch->known.domains[i]->unfound_ns;
+
+		unfound += since_ns > 0 && now_ns > since_ns + UNFOUND_NS;
+	}
+	full = watch->full_warned && watch->known.n == VIRT_DOMAINS_MAX;
+	if (unfound == watch->unfound && full == watch->full_said)
+		return;
+	watch->unfound = unfound;
+	watch->full_said = full;
+	snprintf(text, sizeof(text), "ok: %s (pid %d)", watch->daemon, watch->daemon_pid);
+	if (unfound > 0)
+		snprintf(text, sizeof(text),
+		         "%s (pid %d) runs domains, and of %zu of them no QEMU process is found: "
+		         "/proc or libvirt's files do not show it",
+		         watch->daemon, watch->daemon_pid, unfound);
+	else if (full)
+		snprintf(text, sizeof(text),
+		         "%s (pid %d) runs more than %d domains: the others are left out",
+		         watch->daemon, watch->daemon_pid, VIRT_DOMAINS_MAX);
+	source_status_set(watch->status, unfound == 0 && !full, text);
+}
+
 uint64_t watch_pass(struct watch *watch, uint64_t now_ns)
 {
 	uint64_t next_ns;
@@ -365,6 +403,8 @@ uint64_t watch_pass(struct watch *watch, uint64_t now_ns)
 	talk_to_libvirt(watch, now_ns);
 	source_status_busy(watch->status, 0);
 	next_ns = look_at_threads(watch, clock_now_ns());
+	if (watch->connection && !watch->lost)
+		describe(watch, clock_now_ns());
 	if (watch->lost)
 		return 0;
 	return watch->connection ? next_ns : MIN(next_ns, watch->try_ns);

@@ -40,6 +40,8 @@ struct watch {
 	int presence_fd;     /* -1: the pid files are polled */
 	int presence_handle;
 	bool full_warned; /* the log says that there are too many domains */
+	bool full_said;   /* so does the status */
+	size_t unfound;   /* domains without a QEMU process, in the status */
 	struct known_table known;
 	struct vhost_table vhosts;
 };

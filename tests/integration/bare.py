@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import time
 import uuid as uuids
 
 from firmware import FLOPPY_BYTES, boot_sector
@@ -29,12 +30,14 @@ class Bare:
     accel      "tcg" or "kvm"; with the latter it stays stopped, since the guest needs no KVM to run
     binary     what is executed
     prefix     a command that executes it, such as setpriv
+    machine    its type; with "none" it has no devices and no vCPUs
+    more       arguments behind all others
     """
 
     def __init__(self, name, vcpus=1, max_vcpus=None, busy=0, idle=1, hz=100, arguments=None, accel="tcg",
-                 binary=QEMU, prefix=(), deadman=None):
+                 binary=QEMU, prefix=(), machine="pc", more=(), deadman=None):
         self.name, self.uuid = name, str(uuids.uuid4())
-        self.pid = self._process = None
+        self.pid = self._process = self.started = None
         self._deadman, self._keys = deadman, []
         os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
         self.directory = tempfile.mkdtemp(prefix="bare-", dir=RUN_DIR)
@@ -48,11 +51,13 @@ class Bare:
         if arguments is None:
             arguments = ["-name", f"guest={name},debug-threads=on", "-uuid", self.uuid]
         self.qmp = f"{self.directory}/qmp"
-        self._argv = [*prefix, binary, *arguments, "-machine", "pc", "-accel", accel, "-m", "64",
-                      "-smp", f"{vcpus},maxcpus={max_vcpus or vcpus}", "-cpu", "qemu64", "-display", "none", "-nodefaults",
-                      "-qmp", f"unix:{self.qmp},server=on,wait=off", "-boot", "a",
-                      "-L", "/usr/share/qemu", "-L", "/usr/share/seabios",
-                      "-drive", f"file={image},if=floppy,format=raw,readonly=on"]
+        self._argv = [*prefix, binary, *arguments, "-machine", machine, "-accel", accel,
+                      "-display", "none", "-nodefaults", "-qmp", f"unix:{self.qmp},server=on,wait=off",
+                      "-L", "/usr/share/qemu", "-L", "/usr/share/seabios"]
+        if machine != "none":
+            self._argv += ["-m", "64", "-smp", f"{vcpus},maxcpus={max_vcpus or vcpus}", "-cpu", "qemu64", "-boot", "a",
+                           "-drive", f"file={image},if=floppy,format=raw,readonly=on"]
+        self._argv += more
         if accel == "kvm":
             self._argv.append("-S")
         # "machine-NAME.": where the scene looks for RT budgets that are left
@@ -70,7 +75,7 @@ class Bare:
         with open(f"{self.directory}/log", "wb") as log:
             self._process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                              preexec_fn=enter, cwd=self.directory, env={**os.environ, **_modules()})
-        self.pid = self._process.pid
+        self.pid, self.started = self._process.pid, time.monotonic()
         self._keys.append(self._deadman.add(pid=self.pid))
         if wait:
             proc.wait_for(self._greets, 20, f"QEMU {self.pid} to be up")

@@ -103,9 +103,9 @@ class Pvschedd(Daemon):
         self.kill()
         self.reap()
 
-    def restore(self):
-        """`pvschedd --restore` on its ledger."""
-        return subprocess.run([program(self.build_dir, "pvschedd"), "--restore", "--runtime-dir", self.runtime_dir],
+    def restore(self, prefix=()):
+        """`pvschedd --restore` on its ledger, by a command that executes it."""
+        return subprocess.run([*prefix, program(self.build_dir, "pvschedd"), "--restore", "--runtime-dir", self.runtime_dir],
                               capture_output=True, text=True, timeout=30, check=False)
 
     def check_config(self, path=None):

@@ -123,6 +123,43 @@ def test_names(scene):
     assert wait_listed(daemon, nameless.pid)["uuid"] == derived
 
 
+def test_one_name_for_two(scene):
+    """A name that two QEMUs have is refused, with both uuids; a uuid that was made up is not kept."""
+    arguments = ["-name", "guest=pvsched-bare-twin,debug-threads=on"]
+    twins = [scene.bare(f"pvsched-bare-twin-{i}", arguments=arguments) for i in range(2)]
+    daemon = scene.daemon(config=PROCFS)
+    uuids = [wait_listed(daemon, twin.pid)["uuid"] for twin in twins]
+    done = daemon.call("policy", "set", "pvsched-bare-twin", "observe")
+    assert done.returncode == 1 and all(uuid in done.stderr for uuid in uuids), done.stderr
+    assert [listed(daemon, twin.pid)[0]["profile"] for twin in twins] == ["latency", "latency"]
+    assert daemon.call("policy", "set", uuids[0], "observe").returncode == 0
+    assert [listed(daemon, twin.pid)[0]["profile"] for twin in twins] == ["observe", "latency"]
+    done = daemon.call("policy", "set", uuids[0], "observe", "--persist")
+    assert done.returncode == 1 and "made up for this process alone" in done.stderr
+    assert not os.path.exists(f"{daemon.state_dir}/policies.json")
+
+
+def test_no_machine(scene):
+    """libvirt asks such a QEMU what it can do. It is no VM, and doctor gives no advice about it."""
+    asked = scene.bare("pvsched-bare-asked", arguments=["-name", "debug-threads=on", "-S"], machine="none")
+    qemu = scene.bare()
+    proc.wait_for(lambda: time.monotonic() > asked.started + 4, 10, "it to be as old as those that are shown")
+    daemon = scene.daemon(config=PROCFS)
+    daemon.wait_boosted(qemu)
+    assert listed(daemon, asked.pid) == []
+    assert not [check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]
+                if str(asked.pid) in check["detail"]]
+
+
+def test_more_vcpus_than_the_last_smp_names(scene):
+    """A later -smp overrides what it names: the vCPU that is plugged in is one that was allowed."""
+    qemu = scene.bare(max_vcpus=2, more=["-smp", "cpus=0x1"])
+    daemon = scene.daemon(config=PROCFS)
+    daemon.wait_boosted(qemu)
+    hotplug(qemu)
+    daemon.wait_vcpu(qemu, lambda vcpu: vcpu["reason"] != "unproven", "the second vCPU to be proven", index=1)
+
+
 def test_real_kvm(scene):
     """With KVM the executable may be any: its descriptors prove what it is."""
     try:

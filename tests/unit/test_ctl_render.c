@@ -149,6 +149,22 @@ static void test_other_verbs(void)
 	               " 12  vhost         -       -          -         -\n");
 }
 
+/* What is left out is one line, and none where nothing is. */
+static void test_left_out(void)
+{
+	CHECK_CONTAINS(rendered(CTL_STATUS, "{\"left_out\":{\"domains\":0,\"vcpus\":12,"
+	                                    "\"unproven_vcpus\":0,\"threads\":104}}"),
+	               "\nLeft out: 12 vCPUs, 104 threads of QEMU: see pvschedctl doctor\n");
+	CHECK(!strstr(rendered(CTL_STATUS, "{\"left_out\":{\"domains\":0,\"vcpus\":0}}"),
+	              "Left out"));
+	/* a uuid that is none of its own is said to be no identity */
+	CHECK_CONTAINS(
+	        rendered(CTL_SHOW, "{\"domain\":{\"uuid\":\"u\",\"uuid_kind\":\"made-up\"}}"),
+	        "UUID:    u, made-up: no identity after a restart\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"uuid\":\"u\",\"uuid_kind\":\"own\"}}"),
+	               "UUID:    u\n");
+}
+
 static void test_show_sources(void)
 {
 	CHECK_CONTAINS(rendered(CTL_SHOW,
@@ -340,6 +356,6 @@ static void test_flag(void)
 	CHECK(rmdir(state) == 0 && rmdir(parent) == 0);
 }
 
-TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status},
+TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
           {"what_is_missing", test_what_is_missing}, {"other_verbs", test_other_verbs},
           {"durations", test_durations}, {"requests", test_requests}, {"flag", test_flag})

@@ -227,6 +227,25 @@ static void test_gone(void)
 	CHECK_INT(n_hints, 1);
 }
 
+/* What is left out of a domain is said with its number, if the note of it is new. */
+static void test_left_out(void)
+{
+	struct domain domain = {.name = "big", .left_out = {.threads = 104}};
+
+	begin(&both);
+	next_event = (struct virt_event){
+	        .type = VIRT_DOMAIN_SEEN, .domain = &domain, .notes = MAPPING_TRUNCATED};
+	has_event = true;
+	CHECK_INT(write(pipe_fds[1], "x", 1), 1);
+	CHECK(sd_event_run(event, 1000000) > 0);
+	CHECK_INT(n_logged, 1);
+	next_event.notes = 0;
+	has_event = true;
+	CHECK_INT(write(pipe_fds[1], "x", 1), 1);
+	CHECK(sd_event_run(event, 1000000) > 0);
+	CHECK_INT(n_logged, 1);
+}
+
 /* libvirt comes and goes: each is said once. */
 static void test_source_news(void)
 {
@@ -262,4 +281,4 @@ static void test_differs(void)
 }
 
 TEST_MAIN(TEST(test_ranks), TEST(test_what_runs), TEST(test_hints), TEST(test_gone),
-          TEST(test_source_news), TEST(test_differs))
+          TEST(test_left_out), TEST(test_source_news), TEST(test_differs))

@@ -103,6 +103,9 @@ static void test_room(void)
 	for (size_t i = 0; i < d->seen->n_helpers; i++)
 		n += helper_threads_account(helpers, d, &d->seen->helpers[i].id) != NULL;
 	CHECK_INT(n, PVS_HELPERS_OF_DOMAIN);
+	CHECK_INT(helper_threads_left_out(helpers, d), 2);
+	helper_threads_apply(helpers, d, false);
+	CHECK_INT(helper_threads_left_out(helpers, d), 0); /* none is to be watched */
 	n_calls = 0;
 }
 

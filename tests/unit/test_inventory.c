@@ -211,9 +211,17 @@ static void test_full(void)
 		d = see(domain_make(uuid, "many", (pid_t)(1000 + i * 10), 0), INVENTORY_NEW);
 	}
 	see(domain_make(WEB, "web", 100, 1), INVENTORY_FULL);
-	CHECK_U64(inventory.refused_total, 1);
+	CHECK_U64(inventory.n_refused, 1);
+	/* each domain once, however often it is seen, and until it ends or is taken */
+	see(domain_make(WEB, "web", 100, 1), INVENTORY_FULL);
+	see(domain_make(DB, "db", 200, 1), INVENTORY_FULL);
+	CHECK_U64(inventory.n_refused, 2);
+	inventory_forget_refused(&inventory, DB);
+	inventory_forget_refused(&inventory, DB);
+	CHECK_U64(inventory.n_refused, 1);
 	inventory_drop(&inventory, d);
 	see(domain_make(WEB, "web", 100, 1), INVENTORY_NEW);
+	CHECK_U64(inventory.n_refused, 0);
 }
 
 /* What is looked at: the affinity, empty for a thread that is gone, and quotas. */
@@ -245,9 +253,16 @@ static void test_finding(void)
 	web = see(domain_make(WEB, "web", 100, 2), INVENTORY_NEW);
 	db = see(domain_make(DB, "db", 200, 3), INVENTORY_NEW);
 	db->vcpus[2].slot = 9;
-	CHECK(inventory_find(&inventory, "web") == web);
-	CHECK(inventory_find(&inventory, "11234567-89AB-cdef-0123-456789abcdef") == db);
-	CHECK(!inventory_find(&inventory, "none"));
+	CHECK_INT(inventory_find(&inventory, "web", &found), 0);
+	CHECK(found == web);
+	CHECK_INT(inventory_find(&inventory, "11234567-89AB-cdef-0123-456789abcdef", &found), 0);
+	CHECK(found == db);
+	CHECK_INT(inventory_find(&inventory, "none", &found), -ENOENT);
+	/* a name that two domains have is that of neither; a uuid always is of one */
+	strcpy(db->seen->name, "web");
+	CHECK_INT(inventory_find(&inventory, "web", &found), -ENOTUNIQ);
+	CHECK_INT(inventory_find(&inventory, WEB, &found), 0);
+	CHECK(found == web);
 	CHECK(!inventory_find_uuid(&inventory, "web"));
 	CHECK(inventory_by_pid(&inventory, 200) == db);
 	CHECK(inventory_by_slot(&inventory, 9, &found) == &db->vcpus[2]);

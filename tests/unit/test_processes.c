@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Discovery without libvirt: what proves a vCPU, which process is a QEMU, and the source as a
- * whole. The processes are real: this program, executed with a QEMU's arguments, whose threads take
- * a QEMU's names and which holds KVM vCPUs where there is KVM.
+ * Discovery without libvirt: which process is a QEMU, and the source as a whole. The processes are
+ * real: this program, executed with a QEMU's arguments, whose threads take a QEMU's names and which
+ * holds KVM vCPUs where there is KVM.
  */
 
 #include <errno.h>
@@ -24,7 +24,8 @@
 #include "util/clock.h"
 #include "virt/processes.h"
 
-#define UUID "6c34795f-f1f3-4451-b711-d6beefbb3011"
+#define UUID  "6c34795f-f1f3-4451-b711-d6beefbb3011"
+#define OTHER "8d9f0e53-32f6-4f57-9b04-19dd2bd5f1f7"
 
 #define FAKE "fake-qemu"
 
@@ -75,6 +76,21 @@ static bool open_vcpus(int n)
 	return dup(vcpu) >= 0;
 }
 
+/** Executes itself with the arguments in FAKE_EXEC, "-uuid,X,...", in the same process. */
+static void exec_again(int signal)
+{
+	static char *argv[16] = {FAKE};
+	char *arguments = getenv("FAKE_EXEC");
+	size_t n = 1;
+
+	(void)signal;
+	for (char *at = strtok(arguments, ","); at; at = strtok(NULL, ","))
+		argv[n++] = at;
+	dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); /* the pipe is closed by now */
+	execv("/proc/self/exe", argv);
+	_exit(8);
+}
+
 /** "NAME,NAME,..." in FAKE_THREADS, a number in FAKE_VCPUS; says 'r', or 'n' without KVM. */
 static int fake_main(void)
 {
@@ -82,6 +98,7 @@ static int fake_main(void)
 	pthread_t thread;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGUSR1, exec_again);
 	for (char *at = strtok(threads, ","); at; at = strtok(NULL, ","))
 		if (pthread_create(&thread, NULL, play_thread, NULL) != 0 ||
 		    pthread_setname_np(thread, at) != 0)
@@ -135,92 +152,6 @@ static struct process_criteria own_criteria(void)
 
 	strcpy(criteria.executables[0], program);
 	return criteria;
-}
-
-/* ---- proofs ---- */
-
-struct world {
-	struct domain *domain;
-	struct thread_sample samples[8];
-	size_t n;
-	unsigned int notes;
-};
-
-static void add_thread(struct world *world, pid_t tid, const char *comm)
-{
-	struct thread_sample *sample = &world->samples[world->n++];
-
-	*sample = (struct thread_sample){.id = {tid, 1000}};
-	strcpy(sample->comm, comm);
-}
-
-static void build(struct world *world, struct process_evidence evidence)
-{
-	domain_free(world->domain);
-	world->domain = domain_new(UUID, "web");
-	world->domain->qemu = world->samples[0].id;
-	world->notes = 0;
-	CHECK_INT(mapping_build_process(world->domain, world->samples, world->n, &evidence,
-	                                &world->notes),
-	          0);
-}
-
-static unsigned int count_proof(const struct world *world, enum vcpu_proof proof)
-{
-	unsigned int n = 0;
-
-	for (size_t i = 0; i < world->domain->n_vcpus; i++)
-		n += world->domain->vcpus[i].proof == proof;
-	return n;
-}
-
-static void test_kvm_proof(void)
-{
-	struct world world = {0};
-
-	add_thread(&world, 10, "qemu-system-x86");
-	add_thread(&world, 11, "CPU 0/KVM");
-	add_thread(&world, 12, "CPU 1/KVM");
-	build(&world, (struct process_evidence){.n_kvm_vcpus = 2, .max_vcpus = 2});
-	CHECK_U64(count_proof(&world, VCPU_PROOF_KVM), 2);
-	CHECK_U64(world.notes, 0);
-	/* one is born, and has not opened its vCPU yet: the others stay what they are */
-	add_thread(&world, 13, "CPU 2/KVM");
-	build(&world, (struct process_evidence){.n_kvm_vcpus = 2, .max_vcpus = 4});
-	CHECK_U64(world.domain->n_vcpus, 3);
-	CHECK_U64(count_proof(&world, VCPU_PROOF_KVM), 2);
-	CHECK_INT(world.domain->vcpus[2].proof, VCPU_PROOF_NONE);
-	CHECK_U64(world.notes, MAPPING_UNCONFIRMED);
-	/* a name that speaks of KVM in a process that has none */
-	build(&world, (struct process_evidence){.executable = true, .max_vcpus = 4});
-	CHECK_U64(count_proof(&world, VCPU_PROOF_NONE), 3);
-	domain_free(world.domain);
-}
-
-static void test_liar(void)
-{
-	struct world world = {0};
-
-	add_thread(&world, 10, "qemu-system-x86");
-	add_thread(&world, 11, "CPU 0/TCG");
-	add_thread(&world, 12, "CPU 1/TCG");
-	add_thread(&world, 13, "CPU 2/TCG");
-	build(&world, (struct process_evidence){.executable = true, .max_vcpus = 2});
-	CHECK_U64(count_proof(&world, VCPU_PROOF_EXECUTABLE), 2);
-	CHECK_INT(world.domain->vcpus[2].proof, VCPU_PROOF_NONE);
-	/* with KVM no thread is believed to emulate; without the executable none at all */
-	build(&world,
-	      (struct process_evidence){.executable = true, .n_kvm_vcpus = 1, .max_vcpus = 2});
-	CHECK_U64(count_proof(&world, VCPU_PROOF_NONE), 3);
-	build(&world, (struct process_evidence){.max_vcpus = 2});
-	CHECK_U64(count_proof(&world, VCPU_PROOF_NONE), 3);
-	/* two proven threads with one number contradict each other */
-	strcpy(world.samples[2].comm, "CPU 0/TCG");
-	build(&world, (struct process_evidence){.executable = true, .max_vcpus = 3});
-	CHECK_U64(world.notes, MAPPING_DUPLICATE);
-	CHECK_U64(world.domain->n_vcpus, 1);
-	CHECK_U64(world.domain->vcpus[0].index, 2);
-	domain_free(world.domain);
 }
 
 /* ---- which process is a QEMU ---- */
@@ -280,6 +211,24 @@ static void test_examine_kvm(void)
 	fake_stop(pid);
 }
 
+/** vCPUs that were made after a thousand other threads are claims all the same. */
+static void test_examine_many_threads(void)
+{
+	static const char *const args[] = {NULL};
+	struct process_criteria criteria = own_criteria();
+	struct process_evidence evidence;
+	char threads[16 * 1024] = "";
+	pid_t pid;
+
+	for (int i = 0; i < 1100; i++)
+		strcat(threads, "msgr,");
+	strcat(threads, "CPU 0/TCG");
+	pid = fake_start(args, threads, "0");
+	CHECK_INT(process_examine(pid, &criteria, &evidence), 0);
+	CHECK(evidence.claims);
+	fake_stop(pid);
+}
+
 /* ---- the source ---- */
 
 static void source_cleanup(struct process_source **source)
@@ -327,7 +276,7 @@ static void test_found(void)
 	struct process_source *source = source_start(false, "/nonexistent", true);
 	struct virt_event seen, event;
 	char text[256];
-	pid_t pid = fake_start(args, "CPU 0/TCG,CPU 1/TCG,IO mon", "0");
+	pid_t pid = fake_start(args, "CPU 0/TCG,CPU 1/TCG,CPU 600/TCG,IO mon", "0");
 
 	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 2, &seen));
 	CHECK_STR(seen.domain->name, "100");
@@ -336,12 +285,15 @@ static void test_found(void)
 	CHECK_INT(seen.domain->source, DOMAIN_SOURCE_PROCFS);
 	CHECK_U64(seen.domain->topology.cores, 2);
 	CHECK_INT(seen.domain->vcpus[1].proof, VCPU_PROOF_EXECUTABLE);
+	CHECK_U64(seen.domain->left_out.vcpus, 1);
+	CHECK_U64(seen.notes, MAPPING_TOO_MANY);
 	CHECK(process_source_describe(source, text, sizeof(text)));
 	CHECK_CONTAINS(text, "QEMU processes: 1");
 	/* the same again has the same uuid, though it was given none */
 	process_source_hint(source, 0);
 	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 2, &event));
 	CHECK_STR(event.uuid, seen.uuid);
+	CHECK_U64(event.notes, 0); /* what was said once is not said again */
 	domain_free(event.domain);
 	domain_free(seen.domain);
 	fake_stop(pid);
@@ -371,11 +323,18 @@ static void test_hinted(void)
 	CHECK_LE(clock_now_ns() - begin_ns, 5 * NSEC_PER_SEC);
 	CHECK_STR(event.uuid, UUID);
 	CHECK_STR(event.domain->name, "a b:1");
+	CHECK_INT(event.domain->uuid_kind, DOMAIN_UUID_OWN);
 	domain_free(event.domain);
 	second = fake_start(args, "CPU 0/TCG", "0");
 	process_source_hint(source, second);
 	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, second, 1, &event));
 	CHECK(strcmp(event.uuid, UUID) != 0);
+	CHECK_INT(event.domain->uuid_kind, DOMAIN_UUID_MADE_UP);
+	domain_free(event.domain);
+	/* which of two has it is chance, so that it is no identity of the first one either */
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, first, 1, &event));
+	CHECK_STR(event.uuid, UUID);
+	CHECK_INT(event.domain->uuid_kind, DOMAIN_UUID_SHARED);
 	domain_free(event.domain);
 	/* the first one's end frees it for the next that claims it */
 	fake_stop(first);
@@ -443,15 +402,68 @@ static void test_without_vcpus(void)
 	fake_stop(child);
 }
 
+/** A process that executes another QEMU keeps its PID and start time, and not its domain. */
+static void test_executes_another(void)
+{
+	static const char *const args[] = {"-uuid", UUID, "-name", "web", NULL};
+	CLEANUP(source_cleanup) struct process_source *source = NULL;
+	struct virt_event event;
+	pid_t pid;
+
+	setenv("FAKE_EXEC", "-uuid," OTHER ",-name,db", 1);
+	pid = fake_start(args, "CPU 0/TCG", "0");
+	unsetenv("FAKE_EXEC");
+	source = source_start(false, "/nonexistent", true);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 1, &event));
+	CHECK_STR(event.uuid, UUID);
+	domain_free(event.domain);
+	kill(pid, SIGUSR1);
+	CHECK(wait_for(source, VIRT_DOMAIN_GONE, 0, 0, &event));
+	CHECK_STR(event.uuid, UUID);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 1, &event));
+	CHECK_STR(event.uuid, OTHER);
+	CHECK_STR(event.domain->name, "db");
+	domain_free(event.domain);
+	fake_stop(pid);
+}
+
+/** libvirt starts such a QEMU to ask what it can do: it is no VM, however long it stays. */
+static void test_machine_none(void)
+{
+	static const char *const none[] = {"-S", "-machine", "none,accel=tcg", NULL};
+	static const char *const args[] = {"-name", "web", NULL};
+	CLEANUP(source_cleanup)
+	struct process_source *source = source_start(false, "/nonexistent", true);
+	pid_t asked = fake_start(none, "call_rcu,CPU 0/TCG", "0");
+	pid_t pid = fake_start(args, "CPU 0/TCG", "0");
+	struct virt_event event;
+	char text[512];
+
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 1, &event));
+	domain_free(event.domain);
+	do /* until both were looked at */
+		process_source_describe(source, text, sizeof(text));
+	while (!strstr(text, "QEMU processes: 1"));
+	process_source_hint(source, asked);
+	process_source_hint(source, 0);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 1, &event));
+	domain_free(event.domain);
+	process_source_describe(source, text, sizeof(text));
+	CHECK_CONTAINS(text, "QEMU processes: 1");
+	fake_stop(asked);
+	fake_stop(pid);
+}
+
 static const struct test tests[] = {
-        {"kvm-proof", test_kvm_proof},
-        {"liar", test_liar},
         {"executables", test_executables},
         {"examine", test_examine},
         {"examine-kvm", test_examine_kvm},
+        {"examine-many-threads", test_examine_many_threads},
         {"found", test_found},
         {"hinted", test_hinted},
         {"without-vcpus", test_without_vcpus},
+        {"executes-another", test_executes_another},
+        {"machine-none", test_machine_none},
         {"left-to-libvirt", test_left_to_libvirt},
 };
 

@@ -137,6 +137,8 @@ static void test_command_lines(void)
 	REFUSED_REPLY(READER_CMDLINE, r.facts.args.max_vcpus = 0);
 	REFUSED_REPLY(READER_CMDLINE, r.facts.args.max_vcpus = DOMAIN_VCPUS_MAX + 1);
 	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.is_vmid, 2, 1));
+	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.debug_threads, 2, 1));
+	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.no_machine, 2, 1));
 	REFUSED_REPLY(READER_CMDLINE, strcpy(r.facts.args.name, "a\nb"));
 	REFUSED_REPLY(READER_CMDLINE, memset(r.facts.args.name, 'x', sizeof(r.facts.args.name)));
 	REFUSED_REPLY(READER_CMDLINE, memset(r.facts.args.uuid, 'a', sizeof(r.facts.args.uuid)));

@@ -19,7 +19,8 @@
 #include "inventory_fixture.h"
 #include "log_fake.h"
 
-#define WEB "01234567-89ab-cdef-0123-456789abcdef"
+#define WEB   "01234567-89ab-cdef-0123-456789abcdef"
+#define OTHER "11234567-89ab-cdef-0123-456789abcdef"
 
 static sd_event *event;
 static struct domains domains;
@@ -288,6 +289,47 @@ static void test_refused(void)
 	CHECK_CALLS("");
 }
 
+/* A name that two domains have: neither is meant, and the answer has both uuids. */
+static void test_name_of_two(void)
+{
+	struct inventory_domain *web = begin(), *other;
+
+	CHECK_INT(inventory_seen(&domains.inventory, domain_make(OTHER, "web", 200, 1), &other),
+	          INVENTORY_NEW);
+	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), -ENOTUNIQ);
+	CHECK_CONTAINS(error, "2 domains have the name \"web\"");
+	CHECK_CONTAINS(error, WEB);
+	CHECK_CONTAINS(error, OTHER);
+	CHECK_INT(ask(CONTROL_RELEASE, "web"), -ENOTUNIQ);
+	CHECK(!overrides_released(domains.overrides, web));
+	CHECK(!overrides_released(domains.overrides, other));
+	CHECK_CALLS("");
+	CHECK_INT(ask(CONTROL_POLICY_SET, OTHER), 0);
+	CHECK_STR(overrides_profile(domains.overrides, other), "latency");
+	CHECK_STR(overrides_profile(domains.overrides, web), "");
+	CHECK_CALLS("rescan pass");
+}
+
+/* What is kept by a uuid that is made up, or another QEMU's, too, would be lost or mistaken. */
+static void test_uuid_that_is_none(void)
+{
+	struct control_request request = {
+	        .verb = CONTROL_POLICY_SET, .domain = "web", .profile = "latency", .persist = true};
+	struct inventory_domain *d = begin();
+	cJSON *result = NULL;
+
+	d->seen->uuid_kind = DOMAIN_UUID_MADE_UP;
+	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), -EINVAL);
+	CHECK_CONTAINS(error, "made up for this process alone");
+	d->seen->uuid_kind = DOMAIN_UUID_SHARED;
+	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), -EINVAL);
+	CHECK_CONTAINS(error, "another QEMU was started");
+	CHECK_CALLS("");
+	CHECK_STR(overrides_profile(domains.overrides, d), "");
+	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), 0); /* for as long as pvschedd runs */
+	CHECK_CALLS("rescan pass");
+}
+
 /* Released: one domain or all, and applied before it is answered. */
 static void test_release(void)
 {
@@ -358,5 +400,5 @@ static void test_reload(void)
 }
 
 TEST_MAIN(TEST(test_settled_before_reports), TEST(test_policy_set), TEST(test_refused),
-          TEST(test_release), TEST(test_enable), TEST(test_boost), TEST(test_not_carried_out),
-          TEST(test_reload))
+          TEST(test_name_of_two), TEST(test_uuid_that_is_none), TEST(test_release),
+          TEST(test_enable), TEST(test_boost), TEST(test_not_carried_out), TEST(test_reload))

@@ -26,7 +26,9 @@ static void test_names(void)
 	CHECK_INT(mapping_parse_name("CPU 511/TCG", &index, &kvm), THREAD_CLAIM_VCPU);
 	CHECK_U64(index, 511);
 	CHECK(!kvm);
-	CHECK_INT(mapping_parse_name("CPU 512/KVM", &index, &kvm), THREAD_CLAIM_OTHER);
+	CHECK_INT(mapping_parse_name("CPU 512/KVM", &index, &kvm), THREAD_CLAIM_VCPU_BEYOND);
+	CHECK_INT(mapping_parse_name("CPU 4095/TCG", &index, &kvm), THREAD_CLAIM_VCPU_BEYOND);
+	CHECK_INT(mapping_parse_name("CPU 512/", &index, &kvm), THREAD_CLAIM_OTHER);
 	CHECK_INT(mapping_parse_name("CPU 01/KVM", &index, &kvm), THREAD_CLAIM_OTHER);
 	CHECK_INT(mapping_parse_name("CPU -1/KVM", &index, &kvm), THREAD_CLAIM_OTHER);
 	CHECK_INT(mapping_parse_name("CPU /KVM", &index, &kvm), THREAD_CLAIM_OTHER);
@@ -282,6 +284,8 @@ static void test_cmdline(void)
 	CHECK_STR(facts.args.uuid, UUID);
 	cmdline_parse(line, 30, &facts);
 	CHECK(strcmp(facts.uuid_option, UUID) != 0);
+	cmdline_parse(line, sizeof(line), &facts);
+	CHECK_U64(facts.args.max_vcpus, 1);
 	cmdline_parse("", 0, &facts);
 	CHECK_STR(facts.uuid_option, "");
 	cmdline_parse("-uuid", 6, &facts);
@@ -339,6 +343,14 @@ static void test_cmdline_cache(void)
 	CHECK_INT(cmdline_get(&cache, &other, &facts), -ETIMEDOUT);
 	CHECK_U64(n_asked, 4);
 	CHECK_U64(cmdline_stuck(&cache), 0); /* that process is gone */
+	/* a process that executed another QEMU is asked anew, one that hung is not */
+	cmdline_forget(&cache, &one);
+	cmdline_forget(&cache, &other);
+	CHECK_INT(cmdline_get(&cache, &other, &facts), -ETIMEDOUT);
+	CHECK_INT(cmdline_get(&cache, &one, &facts), 0);
+	CHECK_U64(n_asked, 5);
+	facts.args.max_vcpus = 3;
+	cmdline_keep(&cache, &one, &facts);
 	/* it does not grow with processes that are gone */
 	for (int i = 0; i < 10000; i++) {
 		struct thread_id gone = {one.tid, one.start_ticks + 2 + (uint64_t)i};

@@ -127,6 +127,30 @@ static void test_comes_late(void)
 	stop_daemon(pid);
 }
 
+/** The test driver runs a domain that has no QEMU: that is said after a while, and counted. */
+static void test_unfound(void)
+{
+	struct virt_options options = {
+	        .run_dir = run_dir, .uri = "test:///default", .rescan_ns = NSEC_PER_SEC};
+	uint64_t end_ns = clock_now_ns() + 20 * NSEC_PER_SEC;
+	struct virt_source *source;
+	struct virt_event event;
+	char text[512];
+	pid_t pid;
+
+	make_run_dir();
+	pid = start_daemon("libvirtd.pid");
+	CHECK_INT(virt_source_new(&source, &options), 0);
+	CHECK(wait_event(source, &event, 3000));
+	CHECK_INT(event.type, VIRT_SOURCE_UP);
+	CHECK(virt_source_describe(source, text, sizeof(text))); /* it may just start */
+	while (virt_source_describe(source, text, sizeof(text)) && clock_now_ns() < end_ns)
+		usleep(50000);
+	CHECK_CONTAINS(text, "of 1 of them no QEMU process is found");
+	virt_source_free(source);
+	stop_daemon(pid);
+}
+
 /** A daemon that takes the connection and says nothing holds up nobody but the virt thread. */
 static void test_hangs(void)
 {
@@ -216,4 +240,5 @@ static void test_tidy(void)
 }
 
 TEST_MAIN({"queue", test_queue}, {"never-connects", test_never_connects},
-          {"comes-late", test_comes_late}, {"hangs", test_hangs}, {"tidy", test_tidy})
+          {"comes-late", test_comes_late}, {"unfound", test_unfound}, {"hangs", test_hangs},
+          {"tidy", test_tidy})
