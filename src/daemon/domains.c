@@ -45,15 +45,25 @@ static void on_seen(void *userdata, struct domain *seen, unsigned int causes)
 	log_debug("domain \"%s\": %zu vCPUs", d->seen->name, d->n_vcpus);
 }
 
+/* Domains that had no slot get those that are free now. */
+static void admit_refused(struct domains *domains)
+{
+	struct domain *seen;
+
+	while ((seen = inventory_take_refused(&domains->inventory)))
+		on_seen(domains, seen, VIRT_CAUSE_ENUMERATED);
+}
+
 static void on_gone(void *userdata, enum domain_source source, const char *uuid)
 {
 	struct domains *domains = userdata;
 	struct inventory_domain *d = inventory_find_uuid(&domains->inventory, uuid);
 
-	inventory_forget_refused(&domains->inventory, uuid);
+	inventory_forget_refused(&domains->inventory, source, uuid);
 	if (!d || d->seen->source != source)
 		return;
 	inventory_drop(&domains->inventory, d);
+	admit_refused(domains);
 	pass_changed(domains->pass);
 }
 
@@ -78,6 +88,7 @@ static void on_died(void *userdata, struct inventory_domain *domain)
 	if (domain->seen->source == DOMAIN_SOURCE_PROCFS)
 		discovery_rescan(domains->discovery, domain);
 	inventory_drop(&domains->inventory, domain);
+	admit_refused(domains);
 	pass_changed(domains->pass);
 }
 
@@ -108,11 +119,13 @@ static void drop_of(struct domains *domains, enum domain_source source)
 {
 	struct inventory_domain *d, *next;
 
+	inventory_forget_refused(&domains->inventory, source, NULL);
 	for (d = domains->inventory.domains; d; d = next) {
 		next = d->next;
 		if (d->seen->source == source)
 			inventory_drop(&domains->inventory, d);
 	}
+	admit_refused(domains);
 	pass_changed(domains->pass);
 }
 

@@ -19,9 +19,10 @@ void inventory_clear(struct inventory *inventory)
 {
 	while (inventory->domains)
 		inventory_drop(inventory, inventory->domains);
+	while (inventory->n_refused > 0)
+		domain_free(inventory->refused[--inventory->n_refused]);
 	free(inventory->refused);
 	inventory->refused = NULL;
-	inventory->n_refused = 0;
 }
 
 void inventory_set_rank(struct inventory *inventory, enum domain_source source, unsigned int rank)
@@ -45,31 +46,46 @@ void inventory_drop(struct inventory *inventory, struct inventory_domain *domain
 	free(domain);
 }
 
-void inventory_forget_refused(struct inventory *inventory, const char *uuid)
+void inventory_forget_refused(struct inventory *inventory, enum domain_source source,
+                              const char *uuid)
 {
-	for (size_t i = 0; i < inventory->n_refused; i++) {
-		if (strcasecmp(inventory->refused[i], uuid) != 0)
+	for (size_t i = inventory->n_refused; i-- > 0;) {
+		struct domain *refused = inventory->refused[i];
+
+		if (refused->source != source || (uuid && strcasecmp(refused->uuid, uuid) != 0))
 			continue;
-		memcpy(inventory->refused[i], inventory->refused[--inventory->n_refused],
-		       sizeof(inventory->refused[i]));
-		return;
+		domain_free(refused);
+		inventory->refused[i] = inventory->refused[--inventory->n_refused];
 	}
 }
 
-/* Without memory the count is one too low. */
-static void refuse(struct inventory *inventory, const char *uuid)
+/* Takes @seen over. Without memory the count is one too low. */
+static void refuse(struct inventory *inventory, struct domain *seen)
 {
-	char(*more)[DOMAIN_UUID_LEN];
+	struct domain **more;
 
-	inventory_forget_refused(inventory, uuid);
+	inventory_forget_refused(inventory, seen->source, seen->uuid);
 	more = reallocarray(inventory->refused, inventory->n_refused + 1, sizeof(*more));
-	if (!more)
+	if (!more) {
+		domain_free(seen);
 		return;
+	}
 	inventory->refused = more;
-	snprintf(more[inventory->n_refused++], sizeof(*more), "%s", uuid);
+	more[inventory->n_refused++] = seen;
 }
 
-/* Takes @seen over if it succeeds. */
+struct domain *inventory_take_refused(struct inventory *inventory)
+{
+	unsigned int slot =
+	        inventory->n_refused ? slot_take(inventory->slots, PVS_DOMAINS_MAX) : SLOT_NONE;
+
+	if (slot == SLOT_NONE)
+		return NULL;
+	slot_give(inventory->slots, slot);
+	return inventory->refused[--inventory->n_refused];
+}
+
+/* Takes @seen over if it succeeds, or there is no slot. */
 static int domain_take(struct inventory *inventory, struct domain *seen,
                        struct inventory_domain **ret)
 {
@@ -77,7 +93,7 @@ static int domain_take(struct inventory *inventory, struct domain *seen,
 	struct inventory_domain *d;
 
 	if (slot == SLOT_NONE) {
-		refuse(inventory, seen->uuid);
+		refuse(inventory, seen);
 		return INVENTORY_FULL;
 	}
 	d = calloc(1, sizeof(*d));
@@ -85,7 +101,7 @@ static int domain_take(struct inventory *inventory, struct domain *seen,
 		slot_give(inventory->slots, slot);
 		return -ENOMEM;
 	}
-	inventory_forget_refused(inventory, seen->uuid);
+	inventory_forget_refused(inventory, seen->source, seen->uuid);
 	d->seen = seen;
 	d->slot = slot;
 	d->serial = ++inventory->last_serial;
@@ -190,10 +206,10 @@ int inventory_seen(struct inventory *inventory, struct domain *seen, struct inve
 		d->seen = seen;
 	} else {
 		outcome = domain_take(inventory, seen, &d);
-		if (outcome != INVENTORY_NEW) {
+		if (outcome < 0)
 			domain_free(seen);
+		if (outcome != INVENTORY_NEW)
 			return outcome;
-		}
 	}
 	r = vcpus_update(inventory, d);
 	if (r < 0) {

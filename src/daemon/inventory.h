@@ -42,7 +42,7 @@ struct inventory {
 	struct inventory_domain *domains; /* the newest first */
 	size_t n_refused;                 /* domains that run and for which there is no slot */
 	/* private */
-	char (*refused)[DOMAIN_UUID_LEN]; /* of these */
+	struct domain **refused; /* these, as they were last seen */
 	const struct cgroup_cpu *cgroup;
 	unsigned int ranks[_DOMAIN_SOURCE_MAX];
 	uint64_t slots[PVS_DOMAINS_MAX / 64];
@@ -96,8 +96,15 @@ void inventory_drop(struct inventory *inventory, struct inventory_domain *domain
 int inventory_find(const struct inventory *inventory, const char *name_or_uuid,
                    struct inventory_domain **ret);
 
-/** A domain that was not taken for want of a slot has ended. */
-void inventory_forget_refused(struct inventory *inventory, const char *uuid);
+/**
+ * A domain that was not taken for want of a slot has ended. @uuid NULL: all of that source are not
+ * looked for any more.
+ */
+void inventory_forget_refused(struct inventory *inventory, enum domain_source source,
+                              const char *uuid);
+
+/** Hands out such a domain, as it was last seen, if there is a slot by now; else NULL. */
+struct domain *inventory_take_refused(struct inventory *inventory);
 
 /** By its uuid alone. NULL: there is none. */
 struct inventory_domain *inventory_find_uuid(const struct inventory *inventory, const char *uuid);

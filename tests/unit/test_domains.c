@@ -315,6 +315,29 @@ static void test_causes(void)
 	}
 }
 
+/* More than there are slots: said once, and taken in when there is room. */
+static void test_room(void)
+{
+	char uuid[DOMAIN_UUID_LEN];
+
+	begin();
+	for (int i = 0; i < PVS_DOMAINS_MAX; i++) {
+		snprintf(uuid, sizeof(uuid), "%08x-89ab-cdef-0123-456789abcdef", i);
+		finds.seen(finds.userdata, domain_make(uuid, "many", (pid_t)(1000 + i * 10), 0),
+		           VIRT_CAUSE_ENUMERATED);
+	}
+	n_logged = 0;
+	seen(VIRT_CAUSE_ENUMERATED);
+	seen(VIRT_CAUSE_THREADS);
+	CHECK_U64(domains->inventory.n_refused, 1);
+	CHECK_INT(n_logged, 1);
+	finds.gone(finds.userdata, DOMAIN_SOURCE_LIBVIRT, uuid);
+	CHECK(inventory_find_uuid(&domains->inventory, WEB));
+	CHECK_U64(domains->inventory.n_refused, 0);
+	domains_clear(domains);
+	*calls = '\0';
+}
+
 /* Gone by its own source: every file forgets it. By another one: nothing happens. */
 static void test_gone(void)
 {
@@ -422,5 +445,5 @@ static void test_one_pass_for_all(void)
 	sd_event_source_unref(source);
 }
 
-TEST_MAIN(TEST(test_new), TEST(test_causes), TEST(test_gone), TEST(test_died), TEST(test_migrated),
-          TEST(test_hints), TEST(test_rediscover), TEST(test_one_pass_for_all))
+TEST_MAIN(TEST(test_new), TEST(test_causes), TEST(test_room), TEST(test_gone), TEST(test_died),
+          TEST(test_migrated), TEST(test_hints), TEST(test_rediscover), TEST(test_one_pass_for_all))

@@ -216,11 +216,19 @@ static void test_full(void)
 	see(domain_make(WEB, "web", 100, 1), INVENTORY_FULL);
 	see(domain_make(DB, "db", 200, 1), INVENTORY_FULL);
 	CHECK_U64(inventory.n_refused, 2);
-	inventory_forget_refused(&inventory, DB);
-	inventory_forget_refused(&inventory, DB);
+	inventory_forget_refused(&inventory, DOMAIN_SOURCE_PROCFS, DB);
+	CHECK_U64(inventory.n_refused, 2); /* another source's */
+	inventory_forget_refused(&inventory, DOMAIN_SOURCE_LIBVIRT, DB);
+	inventory_forget_refused(&inventory, DOMAIN_SOURCE_LIBVIRT, DB);
 	CHECK_U64(inventory.n_refused, 1);
+	CHECK(!inventory_take_refused(&inventory));
 	inventory_drop(&inventory, d);
-	see(domain_make(WEB, "web", 100, 1), INVENTORY_NEW);
+	see(inventory_take_refused(&inventory), INVENTORY_NEW);
+	CHECK(inventory_find_uuid(&inventory, WEB));
+	CHECK_U64(inventory.n_refused, 0);
+	CHECK(!inventory_take_refused(&inventory));
+	see(domain_make(DB, "db", 200, 1), INVENTORY_FULL);
+	inventory_forget_refused(&inventory, DOMAIN_SOURCE_LIBVIRT, NULL);
 	CHECK_U64(inventory.n_refused, 0);
 }
 
