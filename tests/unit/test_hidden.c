@@ -52,12 +52,12 @@ static void test_hidden(void)
 {
 	size_t before = 0;
 
-	hidden_threads(&before);
-	CHECK_U64(hidden_threads(&before), 0); /* nothing is hidden from this test */
 	if (count_hidden("hidepid=ptraceable") == 2)
 		TEST_SKIP("/proc cannot be mounted here");
 	CHECK_INT(count_hidden("hidepid=ptraceable"), 0);
 	CHECK_INT(count_hidden("hidepid=off"), 1);
+	hidden_threads(&before);
+	CHECK_U64(hidden_threads(&before), 0); /* nothing is hidden from this test */
 }
 
 TEST_MAIN({"hidden", test_hidden})
