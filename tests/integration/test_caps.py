@@ -7,6 +7,7 @@ import time
 import pytest
 
 import attributes
+from bounds import check_bound
 from rig import proc
 
 SECONDS = 4
@@ -107,9 +108,16 @@ def test_own_emulator_on_the_only_cpu(scene):
     assert shed["boosts_total"] > 3
     emulator = emulator_of(daemon, domain)
     assert emulator["watched"] and emulator["waits_total"] > 10 and emulator["sheds_total"] > 3
-    scene.figures.setdefault("longest wait of an emulator behind its vCPU, us (1000 are allowed)", []).append(
-        emulator["behind_max_us"])
     assert "helper" in daemon.call("explain", domain.name).stdout
+
+    def longest():
+        daemon.stop()
+        daemon.start()
+        daemon.wait_vcpu(domain, lambda v: v["denied_total"].get("helper", 0) > 10, "to make room again and again", seconds=20)
+        return emulator_of(daemon, domain)["behind_max_us"]
+
+    # after that the booster must run and end the boost: as ever 100 us, or more where the host's own CPUs stand still
+    check_bound(scene.figures, "longest wait of an emulator behind its vCPU, us", 1000, 2, longest)
     # not traced any more once it is not boosted
     daemon.call("policy", "set", domain.name, "observe")
     assert not emulator_of(daemon, domain)["watched"]

@@ -154,6 +154,53 @@ def test_kill_9_of_both_then_start(scene):
     assert "left by an earlier run" in daemon.log()
 
 
+def dies(scene, number, after):
+    """The environment in which pvschedd is killed at that change of a thread: dies.c."""
+    env = {"LD_PRELOAD": f"{scene.build_dir}/tests/integration/dies.so", "DIES_AT": str(number)}
+    return {**env, "DIES_AFTER": "1"} if after else env
+
+
+CHANGES = 6  # a slice, a first boost, its end, and so on
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_kill_9_at_each_change(scene, after):
+    """Between the record and the change, and between the change and what notes it."""
+    domain = scene.domain(hz=1000, busy=2, idle=2)
+    before = {tid: attributes.read(tid) for tid in domain.tids()}
+    for number in range(1, CHANGES + 1):
+        daemon = scene.daemon(start=False, env=dies(scene, number, after))
+        try:
+            daemon.start()
+        except proc.RigError:
+            pass  # it dies before it is ready, or right after
+        assert daemon.reap(20) == -signal.SIGKILL, f"change {number}: {daemon.log()[-2000:]}"
+        poll_until(list(before), before)
+        done = daemon.restore()
+        assert done.returncode == 0, done.stderr
+        assert not scene.left(), f"change {number}: {scene.left()}"
+
+
+def test_kill_9_of_restore_at_each_change(scene):
+    """The next one gives back the rest, and nothing twice."""
+    domains = [scene.domain(f"pvsched-it-{n}") for n in range(3)]
+    daemon = scene.daemon(config={"profiles": {"latency": {"share_permille": 60}}})
+    for domain in domains:
+        daemon.wait_boosted(domain)
+    daemon.kill_both()
+    assert any(attributes.boosted(domain.tid) for domain in domains)
+    killed = 0
+    for number in (1, 1, 2):
+        for after in (False, True):
+            prefix = ["env", *(f"{name}={value}" for name, value in dies(scene, number, after).items())]
+            killed += daemon.restore(prefix).returncode == -signal.SIGKILL
+    assert killed >= 3, "it made no changes"
+    done = daemon.restore()
+    assert done.returncode == 0, done.stderr
+    scene.assert_pristine()
+    assert daemon.restore().stdout.startswith("0 given back")
+
+
 def test_restore_refuses_beside_a_daemon(scene):
     domain, daemon = scene.boosted()
     done = daemon.restore()

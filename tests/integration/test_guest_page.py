@@ -9,6 +9,7 @@ import time
 import pytest
 
 import attributes
+from bounds import check_bound
 from rig import proc
 from rig.libvirtd import virsh
 from rig.pages import PAGE, Region
@@ -155,6 +156,7 @@ def test_an_urgent_guest_that_never_sleeps_is_boosted(scene, region, spinners, p
     assert seen["throttles_total"] > 0, "it never stops: its bucket must end it"
     assert seen["page"]["read_by"] == ("tracer")
     assert mine.host_line()["throttles"] > 0
+    assert seen["request_to_applied_us"]["count"] >= 3 and seen["request_to_applied_us"]["max"] > 0, seen
     # it does not renew: the request dies
     wait_detail(daemon, domain, lambda v: v["page"]["request"] == "none", "the request to lapse")
     proc.wait_for(lambda: not attributes.boosted(domain.tid), 5, "the boost to end")
@@ -247,6 +249,27 @@ def _scribble(path, seed, until):
     os._exit(0)
 
 
+def start_writers(path, seconds):
+    until = time.monotonic() + seconds
+    writers = [multiprocessing.Process(target=_scribble, args=(path, seed, until)) for seed in range(4)]
+    for writer in writers:
+        writer.start()
+    return writers
+
+
+def scribble(path, seconds):
+    for writer in start_writers(path, seconds):
+        writer.join()
+
+
+def permille_of(daemon, act):
+    """Of one CPU, that all threads of the daemon and of its reader took meanwhile; those that have ended do not count."""
+    pids = [daemon.process.pid, *proc.children(daemon.process.pid)]
+    begin, used = time.monotonic(), sum(proc.process_ns(pid) for pid in pids)
+    act()
+    return (sum(proc.process_ns(pid) for pid in pids) - used) / (time.monotonic() - begin) / 1e6
+
+
 def test_noise_from_four_writers(scene, region, page):
     """Every byte of header and pages, at full speed: it causes a status, counters, a journal line, and nothing else."""
     domain = scene.domain(vcpus=2, page=page)
@@ -254,10 +277,8 @@ def test_noise_from_four_writers(scene, region, page):
     daemon.wait_boosted(domain)
     memory = region(domain)
     memory.wait_host()
-    path, until = f"/proc/self/fd/{memory.fd}", time.monotonic() + 3
-    writers = [multiprocessing.Process(target=_scribble, args=(path, seed, until)) for seed in range(4)]
-    for writer in writers:
-        writer.start()
+    path = f"/proc/self/fd/{memory.fd}"
+    writers = start_writers(path, 3)
     answered = 0
     while any(writer.is_alive() for writer in writers):
         assert daemon.status()["vcpus"]
@@ -265,6 +286,13 @@ def test_noise_from_four_writers(scene, region, page):
     for writer in writers:
         writer.join()
     assert answered > 3
+
+    def more_permille():
+        """Of one CPU, that daemon and reader take more than without noise."""
+        calm = permille_of(daemon, lambda: time.sleep(2))
+        return permille_of(daemon, lambda: scribble(path, 2)) - calm
+
+    check_bound(scene.figures, "daemon and reader under noise, more permille of a CPU", 5, 4, more_permille)
     lines = daemon.log().count("guest pages")
     assert lines <= 4, daemon.log()
     # and it can still say hello

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 
+from bounds import check_bound
 from rig import proc
 from rig.libvirtd import virsh
 
@@ -306,15 +307,21 @@ def test_slow_and_many_clients(scene):
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
             clients.append(client)
-        taken = []
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            def one(_):
+            codes = list(pool.map(lambda _: daemon.call("list").returncode, range(8)))
+        assert codes == [0] * 8
+
+        def slowest():
+            """Without the time that pvschedctl needs to start."""
+            taken = []
+            for _ in range(20):
                 begin = time.monotonic()
-                code = daemon.call("list").returncode
-                taken.append(time.monotonic() - begin)
-                return code
-            codes = list(pool.map(one, range(8)))
-        assert codes.count(0) + codes.count(NO_DAEMON) == 8
+                assert json.loads(ask(daemon, b'{"verb":"list"}\n'))["ok"]
+                taken.append(1000 * (time.monotonic() - begin))
+            return max(taken)
+
+        # one turn of the loop, in which each of the others may be served, too; here CPUs are busy with boosts
+        check_bound(scene.figures, "slowest answer beside clients that do not read, ms", 10, 5, slowest)
     finally:
         for client in clients:
             client.close()

@@ -89,6 +89,23 @@ def run_ns(tid):
     return int(read(f"/proc/{tid}/schedstat").split()[0])
 
 
+def process_ns(pid):
+    """CPU time of all threads of a process that live."""
+    return sum(run_ns(tid) for tid in threads(pid))
+
+
+def children(pid):
+    """Processes that it made, and that live."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if int(read(f"/proc/{entry}/stat").rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
 def waited_ns(tid):
     """For how long it could have run, and did not."""
     return int(read(f"/proc/{tid}/schedstat").split()[1])
@@ -123,15 +140,16 @@ def cpu_cgroup(tid):
     for line in read(f"/proc/{tid}/cgroup").splitlines():
         number, controllers, path = line.split(":", 2)
         if "cpu" in controllers.split(","):
-            return _cgroup_mount("cgroup", "cpu"), path, 1
+            return cgroup_mount("cgroup", "cpu"), path, 1
         if number == "0":
             unified = path
     if unified is None:
         raise RigError(f"thread {tid} has no cpu cgroup: mount cgroup v2 or the cpu controller of v1")
-    return _cgroup_mount("cgroup2", None), unified, 2
+    return cgroup_mount("cgroup2", None), unified, 2
 
 
-def _cgroup_mount(fstype, controller):
+def cgroup_mount(fstype, controller):
+    """Where "cgroup2" is mounted, or "cgroup" with that controller."""
     for line in read("/proc/self/mountinfo").splitlines():
         fields, _, rest = line.partition(" - ")
         kind, _, options = rest.split(" ", 2)
