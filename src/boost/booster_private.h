@@ -32,6 +32,8 @@ struct turn_cost {
 	uint64_t steps_ns; /* of it, in steps and calls */
 	bool caused;       /* by an event of @domain, the first one of the turn */
 	unsigned int domain;
+	unsigned int debtor; /* the domain that had the last steps, */
+	uint64_t owed_ns;    /* and the time of these, which is not charged yet */
 };
 
 struct booster {

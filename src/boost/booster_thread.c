@@ -118,7 +118,7 @@ static void look_at(struct booster *b, unsigned int slot)
 {
 	struct step_cost cost = step_begin(b, slot);
 
-	step_vcpu(b, slot, POLICY_EVENT_LOOK);
+	step_vcpu_at(b, slot, POLICY_EVENT_LOOK, cost.begin_ns);
 	if (policy_view(b->policy, slot)->reason == POLICY_REASON_HELPER)
 		events_make_room(b, slot);
 	step_end(b, &cost);

@@ -83,7 +83,7 @@ static void make_room(struct booster *b, unsigned int running, unsigned int help
 	events_make_room(b, running);
 }
 
-static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
+static void exhausted(struct booster *b, unsigned int slot, uint32_t which, uint64_t now_ns)
 {
 	static const enum policy_event events[] = {
 	        [PVS_BUCKET_NONE] = POLICY_EVENT_NO_DEADLINE,
@@ -92,27 +92,27 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which)
 	        [PVS_BUCKET_UNSEEN] = POLICY_EVENT_UNSEEN,
 	};
 
-	if (which == PVS_BUCKET_NONE && policy_refusals_add(&b->refusals, clock_now_ns()))
+	if (which == PVS_BUCKET_NONE && policy_refusals_add(&b->refusals, now_ns))
 		notes_add(&b->notes, BOOSTER_NOTE_DEADLINE, slot, 0);
 	if (which == PVS_BUCKET_CPU)
 		cpu_exhausted(b, slot);
 	else if (which == PVS_BUCKET_SHEET)
 		sheet_used_up(b, slot);
 	else if (which < ARRAY_SIZE(events))
-		step_vcpu(b, slot, events[which]);
+		step_vcpu_at(b, slot, events[which], now_ns);
 }
 
-static void handle(struct booster *b, const struct pvs_event *event)
+static void handle(struct booster *b, const struct pvs_event *event, uint64_t now_ns)
 {
 	unsigned int slot = event->slot;
 
 	if (event->type < ARRAY_SIZE(steps) && steps[event->type]) {
-		step_vcpu(b, slot, steps[event->type]);
+		step_vcpu_at(b, slot, steps[event->type], now_ns);
 		return;
 	}
 	switch (event->type) {
 	case PVS_EVENT_EXHAUSTED:
-		exhausted(b, slot, event->arg);
+		exhausted(b, slot, event->arg, now_ns);
 		break;
 	case PVS_EVENT_HELPER:
 		make_room(b, slot, event->arg);
@@ -128,9 +128,8 @@ static void handle(struct booster *b, const struct pvs_event *event)
 		break;
 	case PVS_EVENT_FORK:
 		notes_add(&b->notes, BOOSTER_NOTE_FORK, slot, (int)event->arg);
-		attention_charge(b->attention, b->slots[slot].domain, CHILDREN_MEND_NS,
-		                 clock_now_ns());
-		step_vcpu(b, slot, POLICY_EVENT_LOOK);
+		attention_charge(b->attention, b->slots[slot].domain, CHILDREN_MEND_NS, now_ns);
+		step_vcpu_at(b, slot, POLICY_EVENT_LOOK, now_ns);
 		break;
 	case PVS_EVENT_EXEC:
 		if (actuator_is_boosted(b->actuator, slot))
@@ -141,7 +140,7 @@ static void handle(struct booster *b, const struct pvs_event *event)
 		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
 		break;
 	case PVS_EVENT_RUN:
-		pages_switched_in(b->pages, slot, clock_now_ns());
+		pages_switched_in(b->pages, slot, now_ns);
 		break;
 	}
 }
@@ -165,7 +164,7 @@ void events_handle(void *userdata, const struct pvs_event *event)
 		return;
 	b->totals.events++;
 	cost = step_begin(b, event->slot);
-	handle(b, event);
+	handle(b, event, cost.begin_ns);
 	now_ns = is_of_others(event) ? step_end_of_others(b, &cost) : step_end(b, &cost);
 	if (cost.was_boosted != actuator_is_boosted(b->actuator, event->slot) &&
 	    now_ns > event->at_ns)

@@ -7,6 +7,9 @@
 /* What is longer was not the booster's own work. */
 #define STEP_COST_MAX_NS (200 * NSEC_PER_USEC)
 
+/* Steps of one domain in a row are charged together: a charge costs more than they may be off. */
+#define STEP_OWED_MAX_NS (20 * NSEC_PER_USEC)
+
 static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct policy_facts *ret)
 {
 	account_facts(b->accounts, slot, now_ns, ret);
@@ -20,6 +23,24 @@ struct step_cost step_begin(const struct booster *b, unsigned int slot)
 	return (struct step_cost){.slot = slot,
 	                          .was_boosted = actuator_is_boosted(b->actuator, slot),
 	                          .begin_ns = clock_now_ns()};
+}
+
+/* Charges the steps of the domain that had the last ones. */
+static void settle(struct booster *b, uint64_t now_ns)
+{
+	if (b->cost.owed_ns)
+		attention_charge(b->attention, b->cost.debtor, b->cost.owed_ns, now_ns);
+	b->cost.owed_ns = 0;
+}
+
+static void owe(struct booster *b, unsigned int domain, uint64_t used_ns, uint64_t now_ns)
+{
+	if (b->cost.debtor != domain)
+		settle(b, now_ns);
+	b->cost.debtor = domain;
+	b->cost.owed_ns += used_ns;
+	if (b->cost.owed_ns > STEP_OWED_MAX_NS)
+		settle(b, now_ns);
 }
 
 /*
@@ -39,7 +60,7 @@ uint64_t step_end(struct booster *b, const struct step_cost *cost)
 	if (!b->cost.caused)
 		b->cost.domain = b->slots[cost->slot].domain;
 	b->cost.caused = true;
-	attention_charge(b->attention, b->slots[cost->slot].domain, used_ns, now_ns);
+	owe(b, b->slots[cost->slot].domain, used_ns, now_ns);
 	return now_ns;
 }
 
@@ -54,28 +75,37 @@ uint64_t step_end_of_others(struct booster *b, const struct step_cost *cost)
 void step_turn_end(struct booster *b)
 {
 	uint64_t cpu_ns = clock_thread_ns(), used_ns = cpu_ns - b->cost.begin_ns;
+	uint64_t now_ns = clock_now_ns();
 
 	used_ns = used_ns > b->cost.steps_ns ? used_ns - b->cost.steps_ns : 0;
 	if (b->cost.caused)
-		attention_charge(b->attention, b->cost.domain, MIN(used_ns, STEP_COST_MAX_NS),
-		                 clock_now_ns());
+		owe(b, b->cost.domain, MIN(used_ns, STEP_COST_MAX_NS), now_ns);
+	settle(b, now_ns);
 	b->cost = (struct turn_cost){.begin_ns = cpu_ns};
 }
 
-void step_unboost(struct booster *b, unsigned int slot)
+/* Returns the time afterwards. */
+static uint64_t unboost(struct booster *b, unsigned int slot, uint64_t now_ns)
 {
-	int r = actuator_unboost(b->actuator, slot, clock_now_ns());
+	int r = actuator_unboost(b->actuator, slot, now_ns);
 
+	now_ns = clock_now_ns();
 	if (r < 0) {
 		/* still boosted, still charged: the tracer will call the guardian */
 		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
-		return;
+		return now_ns;
 	}
-	account_unboosted(b->accounts, slot, clock_now_ns());
+	account_unboosted(b->accounts, slot, now_ns);
 	if (r == ACTUATOR_FOREIGN)
 		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
 	else if (r == ACTUATOR_GONE)
 		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
+	return now_ns;
+}
+
+void step_unboost(struct booster *b, unsigned int slot)
+{
+	unboost(b, slot, clock_now_ns());
 }
 
 /* Which hold says why a boost failed. */
@@ -95,10 +125,12 @@ static uint32_t failure(struct booster *b, unsigned int slot, int r)
 	return POLICY_HOLD(POLICY_REASON_FAILED);
 }
 
-/* Returns 0, or the hold that says why it failed. */
-static uint32_t boost(struct booster *b, unsigned int slot)
+/*
+ * Charged from before the change, so that every boosted moment is charged. Returns 0, or the hold
+ * that says why it failed.
+ */
+static uint32_t boost(struct booster *b, unsigned int slot, uint64_t now_ns)
 {
-	uint64_t now_ns;
 	int r;
 
 	if (actuator_is_boosted(b->actuator, slot)) {
@@ -107,8 +139,6 @@ static uint32_t boost(struct booster *b, unsigned int slot)
 		if (actuator_is_boosted(b->actuator, slot))
 			return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
-	/* charged from before the change, so that every boosted moment is charged */
-	now_ns = clock_now_ns();
 	account_boosted(b->accounts, slot, now_ns);
 	r = actuator_boost(b->actuator, slot, now_ns);
 	if (r == 0)
@@ -117,50 +147,55 @@ static uint32_t boost(struct booster *b, unsigned int slot)
 	return failure(b, slot, r);
 }
 
-static void forget(struct booster *b, unsigned int slot)
+/* The thread is another program's now. Returns the time afterwards. */
+static uint64_t forget(struct booster *b, unsigned int slot, uint64_t now_ns)
 {
-	int r = actuator_unboost(b->actuator, slot, clock_now_ns());
+	int r = actuator_unboost(b->actuator, slot, now_ns);
 
+	now_ns = clock_now_ns();
 	if (r < 0) {
 		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
-		return;
+		return now_ns;
 	}
-	account_unboosted(b->accounts, slot, clock_now_ns());
+	account_unboosted(b->accounts, slot, now_ns);
 	if (r == ACTUATOR_GONE)
 		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
 	else
 		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, r == 0);
+	return now_ns;
 }
 
-static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+/* A decision was made at *now_ns, which becomes the time when it is carried out. */
+static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision,
+                      uint64_t *now_ns)
 {
 	struct policy_facts f;
-	uint64_t now_ns;
 	uint32_t hold;
 
 	switch (decision->action) {
 	case POLICY_NOTHING:
 		return;
 	case POLICY_BOOST:
-		hold = boost(b, slot);
-		now_ns = clock_now_ns();
-		facts(b, slot, now_ns, &f);
-		policy_boosted(b->policy, slot, hold, &f, now_ns);
+		hold = boost(b, slot, *now_ns);
+		*now_ns = clock_now_ns();
+		facts(b, slot, *now_ns, &f);
+		policy_boosted(b->policy, slot, hold, &f, *now_ns);
 		return;
 	case POLICY_UNBOOST:
-		step_unboost(b, slot);
+		*now_ns = unboost(b, slot, *now_ns);
 		return;
 	case POLICY_FORGET:
-		forget(b, slot);
+		*now_ns = forget(b, slot, *now_ns);
 		return;
 	case POLICY_PUSH:
-		push_vcpu(&b->push, slot, clock_now_ns());
+		push_vcpu(&b->push, slot, *now_ns);
 		return;
 	}
 }
 
 /* Carries a decision out, and tells tracer and guest what follows from it. */
-static void apply(struct booster *b, unsigned int slot, const struct policy_decision *decision)
+static void apply(struct booster *b, unsigned int slot, const struct policy_decision *decision,
+                  uint64_t now_ns)
 {
 	const struct policy_view *view = policy_view(b->policy, slot);
 
@@ -168,25 +203,26 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 	/* a boosted vCPU may run at once, and the tracer looks then which events are wanted of it
 	 */
 	account_report(b->accounts, slot, view);
-	carry_out(b, slot, decision);
+	carry_out(b, slot, decision, &now_ns);
 	account_report(b->accounts, slot, view);
 	if (decision->action != POLICY_NOTHING)
-		pages_publish(b->pages, slot, view, clock_now_ns());
+		pages_publish(b->pages, slot, view, now_ns);
 }
 
-enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_event event)
+enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum policy_event event,
+                                uint64_t now_ns)
 {
 	struct policy_facts f;
-	struct policy_input input = {.event = event, .facts = &f, .now_ns = clock_now_ns()};
+	struct policy_input input = {.event = event, .facts = &f, .now_ns = now_ns};
 	struct policy_decision decision;
 	enum policy_action first;
 
-	facts(b, slot, input.now_ns, &f);
+	facts(b, slot, now_ns, &f);
 	if (event == POLICY_EVENT_MAY_PUSH)
-		f.room_elsewhere = policy_may_push(b->policy, slot, input.now_ns) &&
-		                   push_has_room(&b->push, slot, input.now_ns);
+		f.room_elsewhere = policy_may_push(b->policy, slot, now_ns) &&
+		                   push_has_room(&b->push, slot, now_ns);
 	policy_step(b->policy, slot, &input, &decision);
-	apply(b, slot, &decision);
+	apply(b, slot, &decision, now_ns);
 	first = decision.action;
 	if (!decision.report_halt)
 		return first;
@@ -197,8 +233,13 @@ enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_e
 	if (f.whereabouts != POLICY_HALTED)
 		return first;
 	policy_step(b->policy, slot, &input, &decision);
-	apply(b, slot, &decision);
+	apply(b, slot, &decision, input.now_ns);
 	return first;
+}
+
+enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_event event)
+{
+	return step_vcpu_at(b, slot, event, clock_now_ns());
 }
 
 void step_all(struct booster *b, enum policy_event event)

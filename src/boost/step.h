@@ -14,6 +14,10 @@ struct booster;
 /** One vCPU. Returns what was done first: a step may be followed by a second one at once. */
 enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_event event);
 
+/** The same for callers that have just read the clock. */
+enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum policy_event event,
+                                uint64_t now_ns);
+
 /** All vCPUs. */
 void step_all(struct booster *b, enum policy_event event);
 

@@ -101,9 +101,9 @@ class Host:
 
     # ---- the service ----
 
-    def show(self, *properties):
+    def show(self, *properties, unit="pvschedd"):
         """{property: value} of the unit."""
-        text = self.run("systemctl show pvschedd " + " ".join(f"-p {name}" for name in properties))
+        text = self.run(f"systemctl show {unit} " + " ".join(f"-p {name}" for name in properties))
         return dict(line.split("=", 1) for line in text.splitlines())
 
     def main_pid(self):
