@@ -72,6 +72,7 @@ _pvschedctl()
 		explain:*) options+=" --vcpu" ;;
 		boost:*) options+=" --vcpu --for" ;;
 		attach:*|detach:*) options+=" --live --persist --dry-run" ;;
+		doctor:*) options+=" --probe" ;;
 		policy:set) options+=" --for --persist" ;;
 		esac
 		_pvschedctl_offer < <(printf '%s\n' $options)

@@ -55,6 +55,7 @@ _pvschedctl()
 		'(--for)--persist[over restarts of the daemon (policy set), or in the definition (attach)]' \
 		'--live[in the running domain (attach, detach)]' \
 		'--dry-run[only print what would be done (attach, detach)]' \
+		"--probe[also try the kernel's fair class (doctor)]" \
 		'1:command:->verb' \
 		'*::argument:->rest'
 	case $state in

@@ -53,6 +53,7 @@ enum option_id {
 	OPTION_PERSIST,
 	OPTION_LIVE,
 	OPTION_DRY_RUN,
+	OPTION_PROBE,
 	_OPTION_MAX,
 };
 
@@ -76,6 +77,7 @@ static const struct option_entry {
         [OPTION_PERSIST] = {"--persist", NULL, false, OF(CTL_POLICY_SET) | OF_ATTACH},
         [OPTION_LIVE] = {"--live", NULL, false, OF_ATTACH},
         [OPTION_DRY_RUN] = {"--dry-run", NULL, false, OF_ATTACH},
+        [OPTION_PROBE] = {"--probe", NULL, false, OF(CTL_DOCTOR)},
 };
 
 /** The arguments, split into options and other words, before the verb is known. */
@@ -282,6 +284,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->persist = scan->given[OPTION_PERSIST];
 	args->live = scan->given[OPTION_LIVE];
 	args->dry_run = scan->given[OPTION_DRY_RUN];
+	args->probe = scan->given[OPTION_PROBE];
 	if (args->persist && args->for_s > 0)
 		return fail(error, size,
 		            "--for and --persist exclude each other: a policy that ends by itself "
@@ -343,7 +346,9 @@ const char *ctl_help(void)
 	       "  release [DOM]             end all boosts, until \"policy set\" or \"enable\"\n"
 	       "  enable, disable           allow or forbid boosts, also after a restart\n"
 	       "  reload                    read the configuration again\n"
-	       "  doctor                    find what prevents boosts here, and how to fix it\n"
+	       "  doctor [--probe]          find what prevents boosts here, and how to fix it;\n"
+	       "                            --probe also tries the kernel's fair class, for half\n"
+	       "                            a second on two CPUs\n"
 	       "  attach DOM [--live] [--persist] [--dry-run]\n"
 	       "                            add shared memory through which the guest can\n"
 	       "                            request boosts: at its next start (--persist, the\n"

@@ -42,6 +42,7 @@ struct ctl_args {
 	bool persist;        /* attach, detach: the definition; !live implies it */
 	bool live;           /* attach, detach: the running domain */
 	bool dry_run;
+	bool probe; /* doctor: try the kernel's fair class, too */
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */

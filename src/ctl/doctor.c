@@ -58,6 +58,46 @@ void doctor_add_daemon(const struct doctor_env *env, struct doctor_report *repor
 	}
 }
 
+static void say_why_not(struct check *check, int error)
+{
+	snprintf(check->detail, sizeof(check->detail), "the kernel's fair class was not tried: %s",
+	         error == -EOPNOTSUPP
+	                 ? "there is one CPU only, or no cpu controller for groups below the root"
+	         : error == -EBUSY ? "another probe is under way"
+	                           : strerror(-error));
+	if (error == -EACCES || error == -EPERM)
+		snprintf(check->fix, sizeof(check->fix), "sudo pvschedctl doctor --probe");
+}
+
+void doctor_add_fair_order(struct doctor_report *report, int error, const struct fair_order *order)
+{
+	bool ok = error == 0 && order->kept;
+	struct check *check = doctor_add(report, "fair-class", ok ? CHECK_OK : CHECK_WARN);
+
+	if (!check)
+		return;
+	if (error < 0) {
+		say_why_not(check, error);
+		return;
+	}
+	if (ok) {
+		snprintf(check->detail, sizeof(check->detail),
+		         "two threads of one group that wake each other got %u permille of a CPU, "
+		         "where %u are fair",
+		         order->permille, 1000 / FAIR_ORDER_GROUPS);
+		return;
+	}
+	snprintf(check->detail, sizeof(check->detail),
+	         "two threads of one group that wake each other keep %u permille of a CPU, where "
+	         "%u are fair: this kernel lets a guest whose vCPU and QEMU wake each other take "
+	         "the time of other guests; boosts restore the order, so such a guest gets less "
+	         "than before",
+	         order->permille, 1000 / FAIR_ORDER_GROUPS);
+	snprintf(check->fix, sizeof(check->fix),
+	         "use a kernel without this fault (Linux 6.13 to 6.18.44 have it); until then "
+	         "compare guests with their fair share");
+}
+
 /** Finds the first of the @n_local local checks of that name not replaced yet, or adds a check. */
 static struct check *find_or_add(struct doctor_report *report, size_t n_local, bool replaced[],
                                  const char *name)

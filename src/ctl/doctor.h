@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "ctl/fair_order.h"
 #include "util/base.h"
 #include "util/json.h"
 
@@ -52,6 +53,12 @@ void doctor_run_local(const struct doctor_env *env, struct doctor_report *report
  * @error  0 if the daemon answered, else the error of ctl_ask()
  */
 void doctor_add_daemon(const struct doctor_env *env, struct doctor_report *report, int error);
+
+/**
+ * Adds what became of fair_order_try().
+ * @error  0, or as it returned; *order counts if it is 0
+ */
+void doctor_add_fair_order(struct doctor_report *report, int error, const struct fair_order *order);
 
 /**
  * Adds the checks of the daemon's answer, {"checks":[...]}. A check of the daemon replaces a local

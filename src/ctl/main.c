@@ -105,6 +105,17 @@ static enum exit_status change_flag(const struct ctl_args *args, int error)
 	return EXIT_NO_DAEMON;
 }
 
+static void probe(struct doctor_report *report)
+{
+	struct fair_order order = {0};
+	struct cgroup_cpu cpu;
+	int r = cgroup_cpu_find(&cpu);
+
+	if (r == 0)
+		r = fair_order_try(&cpu, &order);
+	doctor_add_fair_order(report, r, &order);
+}
+
 static enum exit_status run_doctor(const struct ctl_args *args)
 {
 	const struct doctor_env env = {
@@ -117,6 +128,8 @@ static enum exit_status run_doctor(const struct ctl_args *args)
 	doctor_run_local(&env, &report);
 	if (r == 0 && reply.ok)
 		doctor_merge(&report, reply.result);
+	if (args->probe)
+		probe(&report);
 	if (!args->json)
 		doctor_render(&report, stdout);
 	else if (doctor_render_json(&report, stdout) < 0)

@@ -4,9 +4,12 @@
 import concurrent.futures
 import json
 import os
+import re
 import socket
 import subprocess
 import time
+
+import pytest
 
 from bounds import check_bound
 from rig import proc
@@ -175,6 +178,22 @@ def test_doctor(scene):
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert checks["daemon"]["status"] == "ok" and checks["guardian"]["status"] == "ok"
     assert done.returncode == (1 if any(check["status"] == "fail" for check in checks.values()) else 0)
+
+
+def test_probe_of_the_fair_class(scene):
+    """Half a second on two CPUs, with a verdict that follows from what it says; nothing is left of it."""
+    daemon = scene.daemon(profile="observe")
+    checks = {check["name"]: check for check in json.loads(daemon.call("doctor", "--probe", "--json").stdout)["checks"]}
+    found = checks["fair-class"]
+    permille = re.search(r"(\d+) permille of a CPU, where 250 are fair", found["detail"])
+    if not permille:
+        pytest.skip(found["detail"])
+    scene.figures.setdefault("fair class: two threads that wake each other, permille of a CPU (250 are fair)", []).append(
+        int(permille[1]))
+    assert 0 < int(permille[1]) <= 1000
+    assert found["status"] == ("ok" if int(permille[1]) <= 500 else "warn"), found
+    assert not os.path.exists(f"{proc.cpu_cgroup('self')[0]}/pvschedd-probe")
+    assert "fair-class" not in daemon.call("doctor", "--json").stdout
 
 
 def test_exit_statuses(scene):

@@ -132,6 +132,16 @@ static void test_attach(void)
 	CHECK_INT(PARSE("policy", "set", "web", "off", "--dry-run"), -EINVAL);
 }
 
+static void test_probe(void)
+{
+	CHECK_INT(PARSE("doctor"), 0);
+	CHECK(args.verb == CTL_DOCTOR && !args.probe);
+	CHECK_INT(PARSE("doctor", "--probe", "--json"), 0);
+	CHECK(args.probe && args.json);
+	CHECK_INT(PARSE("status", "--probe"), -EINVAL);
+	CHECK_CONTAINS(error, "--probe is no option of \"status\"");
+}
+
 static void test_odd_names(void)
 {
 	char longest[257];
@@ -200,6 +210,6 @@ static void test_durations(void)
 }
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
-          {"boost", test_boost}, {"attach", test_attach}, {"odd_names", test_odd_names},
-          {"wrong_usage", test_wrong_usage}, {"help_and_version", test_help_and_version},
-          {"durations", test_durations})
+          {"boost", test_boost}, {"attach", test_attach}, {"probe", test_probe},
+          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
+          {"help_and_version", test_help_and_version}, {"durations", test_durations})

@@ -2,6 +2,7 @@
 
 /* The checks of `pvschedctl doctor`, on a fake root. */
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "ctl/doctor.h"
@@ -222,7 +223,39 @@ static void test_doctor_merges(void)
 	CHECK_INT(report.n, DOCTOR_CHECKS_MAX - 1);
 }
 
+static const struct check *fair_class(int error, unsigned int permille)
+{
+	const struct fair_order order = {permille, permille <= 500};
+
+	report.n = 0;
+	doctor_add_fair_order(&report, error, &order);
+	CHECK_INT(report.n, 1);
+	CHECK_STR(report.checks[0].name, "fair-class");
+	return &report.checks[0];
+}
+
+static void test_doctor_tells_the_fair_class(void)
+{
+	const struct check *check = fair_class(0, 253);
+
+	CHECK_INT(check->status, CHECK_OK);
+	CHECK_CONTAINS(check->detail, "got 253 permille of a CPU, where 250 are fair");
+	check = fair_class(0, 978);
+	CHECK_INT(check->status, CHECK_WARN);
+	CHECK_CONTAINS(check->detail, "keep 978 permille of a CPU, where 250 are fair");
+	CHECK_CONTAINS(check->fix, "6.18.44");
+	check = fair_class(-EACCES, 0);
+	CHECK_INT(check->status, CHECK_WARN);
+	CHECK_CONTAINS(check->detail, "was not tried: Permission denied");
+	CHECK_CONTAINS(check->fix, "sudo pvschedctl doctor --probe");
+	check = fair_class(-EOPNOTSUPP, 0);
+	CHECK_CONTAINS(check->detail, "one CPU only");
+	CHECK_STR(check->fix, "");
+	CHECK_CONTAINS(fair_class(-EBUSY, 0)->detail, "another probe is under way");
+}
+
 TEST_MAIN({"finds", test_doctor_finds},
           {"knows_the_kernels_net", test_doctor_knows_the_kernels_net},
           {"knows_preempt_rt", test_doctor_knows_preempt_rt}, {"merges", test_doctor_merges},
-          {"is_bounded", test_doctor_is_bounded})
+          {"is_bounded", test_doctor_is_bounded},
+          {"tells_the_fair_class", test_doctor_tells_the_fair_class})

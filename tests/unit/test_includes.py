@@ -24,7 +24,8 @@ LIBRARIES = {  # header prefix -> the only places that may include it
 CALLS = {
     r"\bSYS_(sched_(set|get)|setpriority|ioprio_set)|\bsched_(set|get)(affinity|attr|scheduler|param)\("
     r"|\bsetpriority\(|\bnice\(|\bpthread_(attr_)?(set|get)(sched|affinity)":
-        ("src/boost/sched.c",),
+        # of other threads, and of processes that only a probe has
+        ("src/boost/sched.c", "src/ctl/fair_order.c"),
     r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
 }
 # A clock that may be set, or that goes at another rate than the tracer's.
