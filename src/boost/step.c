@@ -84,8 +84,11 @@ void step_turn_end(struct booster *b)
 	b->cost = (struct turn_cost){.begin_ns = cpu_ns};
 }
 
-/* Returns the time afterwards. */
-static uint64_t unboost(struct booster *b, unsigned int slot, uint64_t now_ns)
+/*
+ * @forgets: another program changed the thread, as far as is known, and only what it left is given
+ * back. Returns the time afterwards.
+ */
+static uint64_t unboost(struct booster *b, unsigned int slot, bool forgets, uint64_t now_ns)
 {
 	int r = actuator_unboost(b->actuator, slot, now_ns);
 
@@ -96,16 +99,16 @@ static uint64_t unboost(struct booster *b, unsigned int slot, uint64_t now_ns)
 		return now_ns;
 	}
 	account_unboosted(b->accounts, slot, now_ns);
-	if (r == ACTUATOR_FOREIGN)
-		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, 0);
-	else if (r == ACTUATOR_GONE)
+	if (r == ACTUATOR_GONE)
 		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
+	else if (forgets || r == ACTUATOR_FOREIGN)
+		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, r == 0);
 	return now_ns;
 }
 
 void step_unboost(struct booster *b, unsigned int slot)
 {
-	unboost(b, slot, clock_now_ns());
+	unboost(b, slot, false, clock_now_ns());
 }
 
 /* Which hold says why a boost failed. */
@@ -147,24 +150,6 @@ static uint32_t boost(struct booster *b, unsigned int slot, uint64_t now_ns)
 	return failure(b, slot, r);
 }
 
-/* The thread is another program's now. Returns the time afterwards. */
-static uint64_t forget(struct booster *b, unsigned int slot, uint64_t now_ns)
-{
-	int r = actuator_unboost(b->actuator, slot, now_ns);
-
-	now_ns = clock_now_ns();
-	if (r < 0) {
-		notes_add(&b->notes, BOOSTER_NOTE_FAILED, slot, r);
-		return now_ns;
-	}
-	account_unboosted(b->accounts, slot, now_ns);
-	if (r == ACTUATOR_GONE)
-		notes_add(&b->notes, BOOSTER_NOTE_GONE, slot, 0);
-	else
-		notes_add(&b->notes, BOOSTER_NOTE_FOREIGN, slot, r == 0);
-	return now_ns;
-}
-
 /* A decision was made at *now_ns, which becomes the time when it is carried out. */
 static void carry_out(struct booster *b, unsigned int slot, const struct policy_decision *decision,
                       uint64_t *now_ns)
@@ -182,10 +167,8 @@ static void carry_out(struct booster *b, unsigned int slot, const struct policy_
 		policy_boosted(b->policy, slot, hold, &f, *now_ns);
 		return;
 	case POLICY_UNBOOST:
-		*now_ns = unboost(b, slot, *now_ns);
-		return;
 	case POLICY_FORGET:
-		*now_ns = forget(b, slot, *now_ns);
+		*now_ns = unboost(b, slot, decision->action == POLICY_FORGET, *now_ns);
 		return;
 	case POLICY_PUSH:
 		push_vcpu(&b->push, slot, *now_ns);
