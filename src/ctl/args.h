@@ -5,28 +5,10 @@
  * The command line of pvschedctl, as data. All of it is parsed before anything is done. Pure.
  */
 
-#include "util/base.h"
+#include "ctl/verbs.h"
 
 #define CTL_SOCKET_DEFAULT    "/run/pvschedd/control.sock"
 #define CTL_STATE_DIR_DEFAULT "/var/lib/pvschedd"
-
-enum ctl_verb {
-	CTL_STATUS,
-	CTL_LIST,
-	CTL_SHOW,
-	CTL_EXPLAIN,
-	CTL_POLICY_GET,
-	CTL_POLICY_SET,
-	CTL_BOOST,
-	CTL_RELEASE,
-	CTL_ENABLE,
-	CTL_DISABLE,
-	CTL_RELOAD,
-	CTL_DOCTOR,
-	CTL_ATTACH,
-	CTL_DETACH,
-	_CTL_VERB_MAX,
-};
 
 /** The parsed command line; the strings belong to argv. */
 struct ctl_args {
@@ -47,26 +29,20 @@ struct ctl_args {
 
 /** Outcomes of ctl_args_parse() besides 0. */
 enum {
-	CTL_ARGS_HELP = 1,
+	CTL_ARGS_HELP = 1, /* verb is that of which help is wanted; _CTL_VERB_MAX: of all */
 	CTL_ARGS_VERSION,
 };
 
 /**
- * Parses argv[1..argc-1]. Options may stand anywhere, but not after "--".
- * Returns 0 and *ret; CTL_ARGS_HELP or CTL_ARGS_VERSION if that option was given; -EINVAL with a
- * message in @error.
+ * Parses argv[1..argc-1], whose order it changes. Options may stand anywhere, but not after "--";
+ * their names may be shortened as long as they are not those of two.
+ * Returns 0 and *ret; CTL_ARGS_HELP or CTL_ARGS_VERSION if that was asked for; -EINVAL with a
+ * message in @error, which names what was probably meant.
  */
-int ctl_args_parse(int argc, char *const argv[], struct ctl_args *ret, char *error,
-                   size_t error_size);
+int ctl_args_parse(int argc, char *argv[], struct ctl_args *ret, char *error, size_t error_size);
 
 /**
  * Parses a duration: a whole number and a unit, which is us, ms, s, m or h ("500ms", "10m"). It
  * must be above 0 and at most 31 days. Returns 0 and *ret in ns, or -EINVAL.
  */
 int ctl_duration_parse(const char *text, uint64_t *ret);
-
-/** The verb's name in the protocol of the control socket. */
-const char *ctl_verb_request(enum ctl_verb verb);
-
-/** The text of --help. */
-const char *ctl_help(void);

@@ -29,7 +29,7 @@ void ctl_reply_cleanup(struct ctl_reply *reply)
 static char *request_build(const struct ctl_args *args)
 {
 	CLEANUP(cleanup_cjson) cJSON *request = cJSON_CreateObject();
-	bool ok = cJSON_AddStringToObject(request, "verb", ctl_verb_request(args->verb));
+	bool ok = cJSON_AddStringToObject(request, "verb", ctl_verbs[args->verb].request);
 	char *text, *line = NULL;
 
 	if (args->domain)

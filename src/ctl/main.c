@@ -15,6 +15,7 @@
 #include "ctl/doctor.h"
 #include "ctl/exit_status.h"
 #include "ctl/flag.h"
+#include "ctl/help.h"
 #include "ctl/print.h"
 #include "ctl/render.h"
 #include "ctl/value.h"
@@ -190,13 +191,14 @@ int main(int argc, char *argv[])
 
 	r = ctl_args_parse(argc, argv, &args, error, sizeof(error));
 	if (r == CTL_ARGS_HELP) {
-		fputs(ctl_help(), stdout);
+		help_print(stdout, args.verb);
 	} else if (r == CTL_ARGS_VERSION) {
 		puts("pvschedctl " PVSCHEDD_VERSION);
 	} else if (r < 0) {
 		fputs("pvschedctl: ", stderr);
 		print_escaped(stderr, error);
-		fputs(". See: pvschedctl --help\n", stderr);
+		fprintf(stderr, "%s See: pvschedctl help\n",
+		        error[strlen(error) - 1] == '?' ? "" : ".");
 		return EXIT_USAGE;
 	} else {
 		status = run(&args);

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Completion of pvschedctl offers what src/ctl/args.c knows, and domain names, also odd ones.
+"""Completion of pvschedctl offers what src/ctl/verbs.c has, and domain names, also odd ones; its manual page has the same
+synopses.
 
-usage: test_completion.py SOURCE_DIRECTORY
+usage: test_completion.py SOURCE_DIRECTORY GENERATE
 """
 import os
 import pathlib
@@ -26,9 +27,8 @@ _pvschedctl
 class Completion:
     """Bash, asked as the shell asks it, with programs of ours in its PATH."""
 
-    def __init__(self, source, directory):
-        self._file = source / "scripts/completion/pvschedctl.bash"
-        self._directory = directory
+    def __init__(self, file, directory):
+        self._file, self._directory = file, directory
 
     def program(self, name, script):
         path = self._directory / name
@@ -39,50 +39,70 @@ class Completion:
         environment = {"PATH": f"{self._directory}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(["bash", "--norc", "-c", SCRIPT, "bash", self._file, "pvschedctl", *words], check=True,
                               capture_output=True, text=True, env=environment, timeout=20)
+        if done.stderr:
+            raise AssertionError(f"{words}: {done.stderr}")
         return set(done.stdout.splitlines())
 
 
 def known(source):
-    """(verbs, {verb: options}) of the tables in args.c; options of every verb are those of None."""
-    text = (source / "src/ctl/args.c").read_text()
-    verbs = re.findall(r'^\s*\[CTL_\w+\] = \{"(\w+)", (?:NULL|"(\w+)")', text, re.M)
-    options = re.findall(r'^\s*\[OPTION_\w+\] = \{"(--[\w-]+)", [^,]+, (?:true|false),\s+([^}]+)\}', text, re.M)
-    by_verb = {}
-    for option, mask in options:
-        for verb in re.findall(r"CTL_(\w+)", mask.replace("OF_ATTACH", "CTL_ATTACH | CTL_DETACH")):
-            by_verb.setdefault(verb.lower(), set()).add(option)
-        if mask == "EVERY_VERB":
-            by_verb.setdefault(None, set()).add(option)
-    return verbs, by_verb
+    """([verb], {verb: its own options}, options of every verb), out of the table in verbs.c."""
+    text = (source / "src/ctl/verbs.c").read_text()
+    names = dict(re.findall(r'\[CTL_OPTION_(\w+)\] = \{\s*"([\w-]+)"', text))
+    memory = re.search(r"#define CHANGES_MEMORY(.*?)\n\n", text, re.S)[1]
+    verbs, own = [], {}
+    for entry in re.split(r"\[CTL_(?!OPTION)\w+\] =", text[:text.index("ctl_options[_CTL_OPTION_MAX]")])[1:]:
+        name = re.search(r'\.name = "([\w ]+)"', entry)[1]
+        options = re.search(r"\.options = ([^,]*),", entry)
+        said = (options[1] if options else "").replace("CHANGES_MEMORY", memory)
+        verbs.append(name)
+        own[name] = {f"--{names[option]}" for option in re.findall(r"CTL_OPTION_(\w+)", said)}
+    return verbs, own, {f"--{name}" for name in names.values()} - set().union(*own.values())
 
 
-def checks(source, directory):
-    shell = Completion(source, directory)
+def checks(source, generate, directory):
+    generated = {shell: subprocess.run([generate, shell, source / f"scripts/completion/pvschedctl.{shell}.in"], check=True,
+                                       capture_output=True, text=True).stdout for shell in ("bash", "zsh")}
+    (directory / "completion").write_text(generated["bash"])
+    shell = Completion(directory / "completion", directory)
     shell.program("pvschedctl", f"cat <<'END'\n{LIST}\nEND")
-    verbs, options = known(source)
-    yield "verbs", shell.ask(""), {first for first, _ in verbs}
-    yield "second words", shell.ask("policy", ""), {second for first, second in verbs if first == "policy"}
-    everywhere = options.pop(None)
-    yield "options", shell.ask("list", "-"), everywhere
-    for verb, own in options.items():
-        yield f"options of {verb}", shell.ask(*verb.split("_"), "-"), everywhere | own
+    verbs, own, everywhere = known(source)
+    first = {verb.split()[0] for verb in verbs} | {"help"}
+    yield "verbs", shell.ask(""), first
+    yield "verbs that begin so", shell.ask("d"), {verb for verb in first if verb.startswith("d")}
+    yield "second words", shell.ask("policy", ""), {"get", "set"}
+    for verb, options in own.items():
+        yield f"options of {verb}", shell.ask(*verb.split(), "-"), everywhere | options
+    yield "options before a verb", shell.ask("-"), everywhere
+    yield "verbs to help with", shell.ask("help", ""), first
+    yield "no domain to help with", shell.ask("help", "show", ""), set()
+    yield "values of an option", shell.ask("boost", "web", "--for", "5"), {"5ms", "500ms"}
     yield "domains", shell.ask("show", ""), OFFERED
     yield "domains that begin so", shell.ask("--json", "explain", "a\\ b"), {r"a\ b:1"}
+    yield "domains after an option with a value", shell.ask("explain", "--vcpu", "1", ""), OFFERED
     yield "domains for a policy", shell.ask("policy", "set", ""), OFFERED
+    yield "profiles", shell.ask("policy", "set", "web", "l"), {"latency"}
+    yield "no profile to get", shell.ask("policy", "get", "web", ""), set()
     yield "nothing where nothing comes", shell.ask("show", "web", ""), set()
+    yield "nothing after an unknown verb", shell.ask("nonsense", ""), set()
     shell.program("pvschedctl", "exit 3")
     shell.program("virsh", 'echo "of libvirt"; echo')
     yield "defined domains to attach", shell.ask("attach", ""), {r"of\ libvirt"}
     yield "libvirt's domains without a daemon", shell.ask("show", ""), {r"of\ libvirt"}
-    zsh = (source / "scripts/completion/pvschedctl.zsh").read_text()
-    yield "verbs in zsh", set(re.findall(r"^\t\t'([a-z]+):", zsh, re.M)), {first for first, _ in verbs}
-    yield "options in zsh", set(re.findall(r"--[a-z-]+(?=\[|\})", zsh)), everywhere.union(*options.values())
+    yield "verbs in zsh", set(re.findall(r"^\t'([a-z]+):", generated["zsh"], re.M)), first
+    yield "options in zsh", set(re.findall(r"^\t'(--[a-z-]+)\[", generated["zsh"], re.M)), everywhere.union(*own.values())
+    page = source / "man/pvschedctl.8"
+    yield "synopses in the page as in the table", set(subprocess.run(
+        [generate, "man", page], check=True, capture_output=True, text=True).stdout.splitlines()), set(page.read_text().splitlines())
+    lost = directory / "lost"
+    lost.write_text("nothing\n")
+    yield "a template without a place for the tables is refused", {
+        subprocess.run([generate, kind, lost], capture_output=True, check=False).returncode for kind in ("bash", "zsh", "man")}, {1}
 
 
 def main() -> int:
     failed = passed = 0
     with tempfile.TemporaryDirectory() as directory:
-        for name, got, expected in checks(pathlib.Path(sys.argv[1]), pathlib.Path(directory)):
+        for name, got, expected in checks(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(directory)):
             if got == expected:
                 passed += 1
             else:

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "ctl/args.h"
+#include "ctl/help.h"
 #include "test.h"
 
 static struct ctl_args args;
@@ -45,8 +46,6 @@ static void test_verbs(void)
 	CHECK_INT(PARSE("doctor"), 0);
 	CHECK_INT(PARSE("reload"), 0);
 	CHECK_INT(PARSE("enable"), 0);
-	for (int verb = 0; verb < _CTL_VERB_MAX; verb++)
-		CHECK(ctl_verb_request((enum ctl_verb)verb));
 }
 
 static void test_explain(void)
@@ -167,27 +166,116 @@ static void test_wrong_usage(void)
 {
 	CHECK_INT(parse((char *const[]){NULL}), -EINVAL);
 	CHECK_CONTAINS(error, "no command is given");
-	CHECK_INT(PARSE("bost"), -EINVAL);
-	CHECK_CONTAINS(error, "no command \"bost\"");
+	CHECK_INT(PARSE("frobnicate"), -EINVAL);
+	CHECK_STR(error, "there is no command \"frobnicate\"");
 	CHECK_INT(PARSE("show"), -EINVAL);
 	CHECK_INT(PARSE("show", "a", "b"), -EINVAL);
 	CHECK_CONTAINS(error, "unexpected argument \"b\"");
 	CHECK_INT(PARSE("a", "b", "c", "d", "e"), -EINVAL);
 	CHECK_INT(PARSE("status", "--colour"), -EINVAL);
-	CHECK_CONTAINS(error, "no option --colour");
+	CHECK_STR(error, "there is no option \"--colour\"");
 	CHECK_INT(PARSE("status", "--json", "--json"), -EINVAL);
+	CHECK_STR(error, "--json is given twice");
 	CHECK_INT(PARSE("status", "--json=yes"), -EINVAL);
+	CHECK_STR(error, "--json takes no value");
+	CHECK_INT(PARSE("policy", "set", "web", "off", "--pe"), 0);
+	CHECK(args.persist);
+	CHECK_INT(PARSE("policy", "set", "web", "off", "--p"), -EINVAL);
+	CHECK_STR(error, "\"--p\" may be --persist or --probe");
 	CHECK_INT(PARSE("status", "-x"), -EINVAL);
+	CHECK_STR(error, "there is no option \"-x\"");
 	CHECK_INT(PARSE("--socket"), -EINVAL);
+	CHECK_STR(error, "--socket needs a value");
+}
+
+static void check_meant(const char *given, const char *meant)
+{
+	char expected[128];
+
+	CHECK_INT(PARSE((char *)given, "web"), -EINVAL);
+	snprintf(expected, sizeof(expected), "did you mean \"%s\"?", meant);
+	CHECK_CONTAINS(error, expected);
+}
+
+static void test_did_you_mean(void)
+{
+	check_meant("bost", "boost");
+	check_meant("stauts", "status");
+	check_meant("polciy", "policy");
+	check_meant("dsiable", "disable");
+	check_meant("hepl", "help");
+	check_meant("--presist", "--persist");
+	check_meant("--josn", "--json");
+	/* too far away, or far too long */
+	CHECK_INT(PARSE("x"), -EINVAL);
+	CHECK(!strstr(error, "mean"));
+	CHECK_INT(PARSE("a-word-that-is-longer-than-any-verb-could-be-called"), -EINVAL);
+	CHECK(!strstr(error, "mean"));
 }
 
 static void test_help_and_version(void)
 {
 	CHECK_INT(PARSE("--help"), CTL_ARGS_HELP);
-	CHECK_INT(PARSE("-h", "nonsense"), CTL_ARGS_HELP);
+	CHECK_INT(args.verb, _CTL_VERB_MAX);
+	CHECK_INT(PARSE("help"), CTL_ARGS_HELP);
+	CHECK_INT(args.verb, _CTL_VERB_MAX);
+	CHECK_INT(PARSE("help", "policy", "set"), CTL_ARGS_HELP);
+	CHECK_INT(args.verb, CTL_POLICY_SET);
+	CHECK_INT(PARSE("boost", "--help"), CTL_ARGS_HELP);
+	CHECK_INT(args.verb, CTL_BOOST);
+	CHECK_INT(PARSE("boost", "web", "-h"), CTL_ARGS_HELP);
+	CHECK_INT(args.verb, CTL_BOOST);
+	CHECK_INT(PARSE("-h", "nonsense"), -EINVAL);
+	CHECK_INT(PARSE("help", "policy"), -EINVAL);
 	CHECK_INT(PARSE("--version"), CTL_ARGS_VERSION);
 	CHECK_INT(PARSE("-V"), CTL_ARGS_VERSION);
-	CHECK_CONTAINS(ctl_help(), "policy set DOM PROFILE");
+}
+
+static char *help(enum ctl_verb verb)
+{
+	static char text[8192];
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	memset(text, 0, sizeof(text));
+	help_print(out, verb);
+	fclose(out);
+	return text;
+}
+
+/* Within 80 columns, and each verb with what it takes and two examples that can be parsed. */
+static void test_help_texts(void)
+{
+	CHECK_CONTAINS(help(_CTL_VERB_MAX), "policy set DOM PROFILE [--for TIME | --persist]\n");
+	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  boost DOM [--vcpu N] --for TIME\n");
+	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  release [DOM]             end all boosts");
+	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  -h, --help  ");
+	CHECK_CONTAINS(help(CTL_DOCTOR), "Usage: pvschedctl doctor [--probe]\n");
+	for (int verb = 0; verb <= _CTL_VERB_MAX; verb++) {
+		const char *text = help((enum ctl_verb)verb);
+
+		for (size_t n; *text; text += n + (text[n] == '\n')) {
+			n = strcspn(text, "\n");
+			CHECK_LE(n, 80);
+		}
+	}
+	for (int verb = 0; verb < _CTL_VERB_MAX; verb++) {
+		const struct ctl_verb_info *info = &ctl_verbs[verb];
+
+		CHECK(info->request && info->brief);
+		for (int i = 0; i < CTL_EXAMPLES_MAX; i++) {
+			char line[128], *words[8] = {NULL}, *save = NULL;
+			size_t n = 0;
+
+			snprintf(line, sizeof(line), "%s %s", info->name, info->examples[i][0]);
+			line[strcspn(line, "|")] = '\0';
+			for (char *w = strtok_r(line, " ", &save); w;
+			     w = strtok_r(NULL, " ", &save))
+				words[n++] = w;
+			CHECK_INT(parse(words), 0);
+			CHECK_INT(args.verb, verb);
+			CHECK(info->examples[i][1]);
+		}
+	}
 }
 
 static void test_durations(void)
@@ -212,4 +300,5 @@ static void test_durations(void)
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
           {"boost", test_boost}, {"attach", test_attach}, {"probe", test_probe},
           {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
-          {"help_and_version", test_help_and_version}, {"durations", test_durations})
+          {"help_and_version", test_help_and_version}, TEST(test_help_texts),
+          TEST(test_did_you_mean), {"durations", test_durations})

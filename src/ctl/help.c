@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/help.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define BRIEF_COLUMN 28
+
+/** "--vcpu N" */
+static size_t option_text(enum ctl_option id, char *text, size_t size)
+{
+	const struct ctl_option_info *option = &ctl_options[id];
+
+	return (size_t)snprintf(text, size, "--%s%s%s", option->name, option->value ? " " : "",
+	                        option->value ? option->value : "");
+}
+
+static bool has(uint32_t options, size_t id)
+{
+	return options & CTL_HAS(id);
+}
+
+static void print_words(FILE *out, const struct ctl_verb_info *verb)
+{
+	for (size_t i = 0; i < CTL_WORDS_MAX && verb->words[i] != CTL_WORD_NONE; i++)
+		fprintf(out, verb->words_optional ? " [%s]" : " %s", ctl_word_name(verb->words[i]));
+}
+
+/** Those that exclude each other share one pair of brackets. */
+static void print_options(FILE *out, const struct ctl_verb_info *verb)
+{
+	const char *before = " [";
+	char text[64];
+
+	for (size_t id = 0; id < _CTL_OPTION_MAX; id++) {
+		if (!has(verb->options, id))
+			continue;
+		option_text((enum ctl_option)id, text, sizeof(text));
+		if (has(verb->one_of, id)) {
+			fprintf(out, "%s%s", before, text);
+			before = " | ";
+		} else {
+			fprintf(out, has(verb->needs, id) ? " %s" : " [%s]", text);
+		}
+	}
+	if (verb->one_of)
+		fputs("]", out);
+}
+
+static void print_synopsis(FILE *out, const struct ctl_verb_info *verb)
+{
+	fputs(verb->name, out);
+	print_words(out, verb);
+	print_options(out, verb);
+}
+
+/** @text in the first column, and @brief in the second, or below if @text is long. */
+static void print_row(FILE *out, const char *text, const char *brief)
+{
+	if (strlen(text) + 2 < BRIEF_COLUMN)
+		fprintf(out, "  %-*s%s\n", BRIEF_COLUMN - 2, text, brief);
+	else
+		fprintf(out, "  %s\n%*s%s\n", text, BRIEF_COLUMN, "", brief);
+}
+
+static void print_option(FILE *out, enum ctl_option id)
+{
+	char text[64];
+	size_t n = 0;
+
+	if (ctl_options[id].letter)
+		n = (size_t)snprintf(text, sizeof(text), "-%c, ", ctl_options[id].letter);
+	option_text(id, text + n, sizeof(text) - n);
+	print_row(out, text, ctl_options[id].brief);
+}
+
+static void print_verb_row(FILE *out, const struct ctl_verb_info *verb)
+{
+	char text[128] = "";
+	FILE *synopsis = fmemopen(text, sizeof(text), "w");
+
+	if (!synopsis)
+		return;
+	print_synopsis(synopsis, verb);
+	fclose(synopsis);
+	print_row(out, text, verb->brief);
+}
+
+static void print_all(FILE *out)
+{
+	fputs("Usage: pvschedctl [OPTION...] COMMAND [ARGUMENT...]\n"
+	      "Query and control pvschedd, which boosts the vCPUs of virtual machines.\n"
+	      "\n"
+	      "Commands (DOM is a domain's name or uuid):\n",
+	      out);
+	for (size_t i = 0; i < _CTL_VERB_MAX; i++)
+		print_verb_row(out, &ctl_verbs[i]);
+	print_row(out, "help [COMMAND]", "print this text, or that of a command, with examples");
+	fputs("\nOptions:\n", out);
+	for (size_t id = 0; id < _CTL_OPTION_MAX; id++)
+		if (has(CTL_COMMON, id))
+			print_option(out, (enum ctl_option)id);
+	fputs("\n"
+	      "Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers\n"
+	      "(for attach and detach: no libvirt); 4 not permitted; 5 no such domain.\n"
+	      "See pvschedctl(8).\n",
+	      out);
+}
+
+static void print_one(FILE *out, const struct ctl_verb_info *verb)
+{
+	fputs("Usage: pvschedctl ", out);
+	print_synopsis(out, verb);
+	fprintf(out, "\n%c%s.\n", toupper((unsigned char)verb->brief[0]), verb->brief + 1);
+	if (verb->more)
+		fprintf(out, "%s\n", verb->more);
+	if (verb->options)
+		fputs("\nOptions:\n", out);
+	for (size_t id = 0; id < _CTL_OPTION_MAX; id++)
+		if (has(verb->options, id))
+			print_option(out, (enum ctl_option)id);
+	fputs("\nExamples:\n", out);
+	for (size_t i = 0; i < CTL_EXAMPLES_MAX; i++)
+		fprintf(out, "  pvschedctl %s%s%s\n      %s\n", verb->name,
+		        verb->examples[i][0][0] ? " " : "", verb->examples[i][0],
+		        verb->examples[i][1]);
+	fputs("\n--json, --socket and --state-dir go with every command. See pvschedctl(8).\n",
+	      out);
+}
+
+void help_print(FILE *out, enum ctl_verb verb)
+{
+	if (verb == _CTL_VERB_MAX)
+		print_all(out);
+	else
+		print_one(out, &ctl_verbs[verb]);
+}
