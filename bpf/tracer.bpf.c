@@ -15,6 +15,8 @@
 #include "spin.h"
 #include "tables.h"
 
+#include "core/work.h"
+
 char LICENSE[] SEC("license") = "GPL";
 
 #define EEXIST          17
@@ -60,16 +62,16 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	vcpu->in_ns = now;
 	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
 		event_send(slot, PVS_EVENT_RUN, 0);
+	if (vcpu->out != PVS_OUT_PREEMPTED)
+		pvs_rhythm_learn(&vcpu->rhythm, now);
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return;
 
 	/* not for an unboosted one: when it is boosted, the booster reads where it is */
 	if (moves)
 		pvs_moved_set(&moved, slot);
-	if (vcpu->out != PVS_OUT_PREEMPTED) {
+	if (vcpu->out != PVS_OUT_PREEMPTED)
 		vcpu->wakeups_boosted++;
-		pvs_rhythm_learn(&vcpu->rhythm, now);
-	}
 	if (is_foreign(vcpu, p) && now - vcpu->boosted_at_ns > PVS_OVERDUE_NS)
 		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns) {
@@ -161,6 +163,8 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
 	if (vcpu->page_address)
 		request_read(slot, now, asleep);
+	if (vcpu->in_ns)
+		pvs_work_add(&vcpu->work, now - vcpu->in_ns);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
@@ -179,10 +183,13 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
+	pvs_work_done(&vcpu->work);
 	if (vcpu->flags & PVS_FLAG_REPORT_HALTED) {
 		slack_note(vcpu, p, now);
 		event_send(slot, PVS_EVENT_HALTED, 0);
 	}
+	if ((vcpu->flags & PVS_FLAG_BOOSTED) && pvs_work_is_short(vcpu, now))
+		event_send(slot, PVS_EVENT_SHORT, 0);
 }
 
 SEC("tp_btf/sched_switch")

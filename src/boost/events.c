@@ -15,6 +15,7 @@ static const enum policy_event steps[] = {
         [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,
         [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
         [PVS_EVENT_SPIN] = POLICY_EVENT_SPIN,
+        [PVS_EVENT_SHORT] = POLICY_EVENT_SHORT,
 };
 
 _Static_assert(POLICY_EVENT_LOOK == 0, "the event of those that are not in the table");

@@ -125,6 +125,13 @@ enum pvs_out {
 	PVS_OUT_HALTED = 3,    /* asleep because the guest had nothing to do */
 };
 
+/** The work of a wake-up: see core/work.h. Zeroed: nothing is known. */
+struct pvs_work {
+	__u64 so_far_ns; /* since it was woken */
+	__u64 most_ns;   /* until it halts: nine of ten wake-ups have no more; 0: unknown */
+	__u64 least_ns;  /* nine of ten have no less */
+};
+
 /** One vCPU thread. */
 struct pvs_vcpu_account {
 	/* written by the daemon; a new profile changes the rule while the vCPU is traced */
@@ -172,7 +179,8 @@ struct pvs_vcpu_account {
 	__u64 preempted_after_ns; /* length of its last run if that was preempted; else 0 */
 	__u64 watched_ns;         /* in_ns of the last run for which a deadline was started; the
 	                             daemon clears it when that has fired and the boost goes on */
-	struct pvs_rhythm rhythm; /* of its wake-ups while boosted */
+	struct pvs_rhythm rhythm; /* of its wake-ups */
+	struct pvs_work work;     /* of a wake-up */
 
 	/*
 	 * written by the daemon: the run that began at earlier_in_ns was boosted for earlier_ns
@@ -312,21 +320,22 @@ struct pvs_interrupt_counts {
 };
 
 enum pvs_event_type {
-	PVS_EVENT_HALTED = 1,    /* a halt, if PVS_FLAG_REPORT_HALTED is set */
-	PVS_EVENT_EXHAUSTED = 2, /* a bucket ran empty under a running, boosted vCPU */
-	PVS_EVENT_FOREIGN = 3,   /* a boosted vCPU has a priority that pvschedd did not give it */
-	PVS_EVENT_QUOTA = 4,     /* a CFS quota above a vCPU appeared or went: @arg is 1 or 0 */
-	PVS_EVENT_FORK = 5,      /* a vCPU thread made a thread, @arg, which may lack something */
-	PVS_EVENT_EXIT = 6,      /* a registered vCPU thread exited */
-	PVS_EVENT_SOFTIRQD = 7,  /* ksoftirqd waits behind a running, boosted vCPU */
-	PVS_EVENT_URGENT = 8,    /* an unboosted vCPU was preempted while its guest is urgent */
-	PVS_EVENT_ORDINARY = 9,  /* a vCPU runs boosted, and its guest does ordinary work */
-	PVS_EVENT_RUN = 10,      /* switched in, if PVS_FLAG_REPORT_RUN is set */
-	PVS_EVENT_HELPER = 11, /* a helper of its domain waits too long behind it: @arg is which;
-	                        * one event per wait */
+	PVS_EVENT_HALTED = 1,     /* a halt, if PVS_FLAG_REPORT_HALTED is set */
+	PVS_EVENT_EXHAUSTED = 2,  /* a bucket ran empty under a running, boosted vCPU */
+	PVS_EVENT_FOREIGN = 3,    /* a boosted vCPU has a priority that pvschedd did not give it */
+	PVS_EVENT_QUOTA = 4,      /* a CFS quota above a vCPU appeared or went: @arg is 1 or 0 */
+	PVS_EVENT_FORK = 5,       /* a vCPU thread made a thread, @arg, which may lack something */
+	PVS_EVENT_EXIT = 6,       /* a registered vCPU thread exited */
+	PVS_EVENT_SOFTIRQD = 7,   /* ksoftirqd waits behind a running, boosted vCPU */
+	PVS_EVENT_URGENT = 8,     /* an unboosted vCPU was preempted while its guest is urgent */
+	PVS_EVENT_ORDINARY = 9,   /* a vCPU runs boosted, and its guest does ordinary work */
+	PVS_EVENT_RUN = 10,       /* switched in, if PVS_FLAG_REPORT_RUN is set */
+	PVS_EVENT_HELPER = 11,    /* a helper of its domain waits too long behind it: @arg is which;
+	                           * one event per wait */
 	PVS_EVENT_INTERRUPT = 12, /* for an unboosted vCPU that waits to run; @arg: the vector */
 	PVS_EVENT_SPIN = 13,      /* a vCPU runs boosted, and its guest spins */
 	PVS_EVENT_EXEC = 14,      /* a vCPU thread has another TID, @arg, by execve() */
+	PVS_EVENT_SHORT = 15,     /* a boosted vCPU halted: see pvs_work_is_short() */
 };
 
 /** What was empty: argument of PVS_EVENT_EXHAUSTED. */

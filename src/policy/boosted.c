@@ -80,6 +80,29 @@ static void exhausted_by_demand(struct turn *t, enum policy_reason reason)
 	exhausted(t, reason);
 }
 
+/* A guest that makes requests yields what it does not need, and keeps its tokens. */
+static bool may_fall_short(const struct turn *t)
+{
+	return t->facts.whereabouts == POLICY_HALTED && !vcpu_is_commanded(t) &&
+	       t->facts.urgency == PVSCHED_URGENCY_NONE;
+}
+
+/*
+ * It sleeps, and what it has left would end in the middle of its next piece of work. The boost ends
+ * here, where no thread has to wait for that: a sign of restraint, so its strikes are forgotten.
+ * Boosts that end so are as far apart as those that empty the bucket.
+ */
+static void falls_short(struct turn *t)
+{
+	struct policy_vcpu *v = t->v;
+
+	v->strikes = 0;
+	v->backoff_until_ns = v->burst_from_ns + vcpu_refill_ns(v, v->profile.burst_ns);
+	v->backoff_why = POLICY_REASON_BUDGET;
+	v->view.shorts_total++;
+	exhausted(t, POLICY_REASON_BUDGET);
+}
+
 /* Unboosted with tokens left: boosted again at its next halt, or when it is wanted. */
 static void give_back(struct turn *t, enum policy_reason reason)
 {
@@ -347,6 +370,12 @@ void boosted_step(struct turn *t)
 		return;
 	case POLICY_EVENT_SPIN:
 		spins(t);
+		return;
+	case POLICY_EVENT_SHORT:
+		if (may_fall_short(t))
+			falls_short(t);
+		else
+			reconsider(t);
 		return;
 	case POLICY_EVENT_FOREIGN:
 		forget(t);

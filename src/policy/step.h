@@ -67,6 +67,7 @@ enum policy_event {
 	POLICY_EVENT_HELPER,      /* a helper of its domain waits too long on its CPU */
 	POLICY_EVENT_INTERRUPT,   /* an interrupt came while it waits to run, not boosted */
 	POLICY_EVENT_SPIN,        /* it runs boosted, and its guest spins */
+	POLICY_EVENT_SHORT,       /* it halted boosted, with too few tokens for its usual work */
 	/*
 	 * Its CPU's bucket is empty, or its sheet is used up: may it be pushed to another CPU? If
 	 * not, the caller unboosts it and the largest debtor by CPU_EXHAUSTED and SHED, or it by
@@ -109,6 +110,7 @@ struct policy_view {
 	uint64_t since_ns; /* in this state */
 	uint64_t boosts_total;
 	uint64_t throttles_total;  /* boosts that their limits ended */
+	uint64_t shorts_total;     /* of these, those that ended asleep: see POLICY_EVENT_SHORT */
 	uint64_t yields_total;     /* boosts that ended since the guest did ordinary work */
 	uint64_t interrupts_total; /* of boosts_total, those for an interrupt that waited */
 	uint64_t spins_total;      /* boosts that ended since the guest spun */

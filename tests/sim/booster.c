@@ -71,6 +71,7 @@ static enum policy_event event_of(unsigned int type)
 	        [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,
 	        [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
 	        [PVS_EVENT_SPIN] = POLICY_EVENT_SPIN,
+	        [PVS_EVENT_SHORT] = POLICY_EVENT_SHORT,
 	};
 
 	if (type >= ARRAY_SIZE(events) || events[type] == POLICY_EVENT_LOOK) {

@@ -7,6 +7,7 @@
 #include "core/moved.h"
 #include "core/run.h"
 #include "core/signs.h"
+#include "core/work.h"
 
 #include "guest.h"
 #include "host.h"
@@ -255,14 +256,14 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	vcpu->in_ns = now;
 	if (vcpu->flags & PVS_FLAG_REPORT_RUN)
 		tracer_send(host, slot, PVS_EVENT_RUN, 0);
+	if (vcpu->out != PVS_OUT_PREEMPTED)
+		pvs_rhythm_learn(&vcpu->rhythm, now);
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
 		return;
 	if (moves)
 		pvs_moved_set(&host->moved, slot);
-	if (vcpu->out != PVS_OUT_PREEMPTED) {
+	if (vcpu->out != PVS_OUT_PREEMPTED)
 		vcpu->wakeups_boosted++;
-		pvs_rhythm_learn(&vcpu->rhythm, now);
-	}
 	if (host->mutation == MUTATION_NO_DEADLINE)
 		return;
 	if (vcpu->exhausted_at_ns) {
@@ -303,6 +304,8 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	request_read(host, slot, now, asleep);
+	if (in)
+		pvs_work_add(&vcpu->work, now - in);
 	vcpu->in_ns = 0;
 	vcpu->out_ns = now;
 	if (!asleep) {
@@ -319,8 +322,11 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
+	pvs_work_done(&vcpu->work);
 	if (vcpu->flags & PVS_FLAG_REPORT_HALTED)
 		tracer_send(host, slot, PVS_EVENT_HALTED, 0);
+	if ((vcpu->flags & PVS_FLAG_BOOSTED) && pvs_work_is_short(vcpu, now))
+		tracer_send(host, slot, PVS_EVENT_SHORT, 0);
 }
 
 static bool is_vcpu(const struct host *host, int thread)

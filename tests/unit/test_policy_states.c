@@ -212,6 +212,7 @@ static void test_states(void)
 	        [POLICY_EVENT_HELPER] = {B, A, B, F},
 	        [POLICY_EVENT_INTERRUPT] = {B, A, B, F},
 	        [POLICY_EVENT_SPIN] = {B, B, B, F},
+	        [POLICY_EVENT_SHORT] = {B, A, B, F},
 	        [POLICY_EVENT_MAY_PUSH] = {B, A, B, F},
 	};
 
