@@ -108,6 +108,8 @@ struct cJSON *report_vcpu_detail(const struct views *views, const struct invento
 	                        snapshot.tracer_knows_identity ? "tracer" : "proc");
 	report_integer(object, "unseen_total", account->unseen);
 	report_integer(object, "throttles_total", (int64_t)view->throttles_total);
+	report_integer(object, "shorts_total", (int64_t)view->shorts_total);
+	report_integer(object, "work_us", (int64_t)(account->work.most_ns / NSEC_PER_USEC));
 	report_integer(object, "yields_total", (int64_t)view->yields_total);
 	report_page(&snapshot.booster.page, object);
 	return object;
