@@ -74,6 +74,26 @@ def test_cap_of_the_domain(scene):
     assert max(inside, outside.boosted) <= 100 + MARGIN_PERMILLE, (inside, outside)
 
 
+def test_whole_pieces(scene):
+    """Much the same work at each wake-up, and more of it than its share: its boosts end asleep, between two pieces."""
+    domain = scene.domain(hz=200, work=60000)
+    daemon = scene.daemon(profile="small", config={
+        "profiles": {"small": {"mode": "boost", "share_permille": 10, "burst_us": 1000}}})
+
+    def fell_short():
+        vcpus = daemon.names() and daemon.ctl_json("show", domain.name)["domain"]["vcpus"]
+        return vcpus and vcpus[0]["shorts_total"] > 3 and vcpus[0]
+
+    seen = proc.wait_for(fell_short, 20, "boosts that fall short of a piece")
+    scene.figures.setdefault("work of a wake-up, us", []).append(seen["work_us"])
+    scene.figures.setdefault("of boosts that their limits ended, those that ended asleep, permille", []).append(
+        1000 * seen["shorts_total"] / seen["throttles_total"])
+    assert 0 < seen["work_us"] <= 1000
+    assert seen["shorts_total"] >= seen["throttles_total"] / 2, seen
+    inside, outside = by_status(daemon, domain, SECONDS)
+    assert max(inside, outside.boosted) <= 10 + MARGIN_PERMILLE, (inside, outside)
+
+
 ROGUES = {"240-5": (240, 245), "490-10": (490, 500), "5-20": (5, 25), "100-1900": (100, 2000)}
 
 
