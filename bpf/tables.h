@@ -16,6 +16,7 @@
 
 #include "core/account.h"
 #include "core/moved.h"
+#include "core/window.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -48,6 +49,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pvs_helper_account);
 } helpers SEC(".maps");
+
+/* Of vCPUs alone that are registered: the daemon makes them, the tracer finds them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PVS_VCPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_windows);
+} windows SEC(".maps");
 
 /* TID -> slot of a vCPU, or PVS_VCPUS_MAX + slot of a helper, so that one look-up finds either */
 struct {

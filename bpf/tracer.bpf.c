@@ -38,6 +38,22 @@ static __always_inline void wait_record(struct pvs_vcpu_account *vcpu, __u64 wai
 		vcpu->wait_max_ns = wait;
 }
 
+/* Every few seconds a vCPU's counters are copied, so that what it did lately can be told. */
+__noinline int windows_mark(__u32 slot, __u64 now)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct pvs_windows *of = bpf_map_lookup_elem(&windows, &slot);
+
+	if (!vcpu)
+		return 0;
+	vcpu->mark_due_ns = now + pvs_window_part_ns(0);
+	if (!of)
+		return 0;
+	for (__u32 i = 0; i < PVS_WINDOWS; i++)
+		pvs_window_update(&of->windows[i], i, vcpu, now);
+	return 0;
+}
+
 /* An owner may lower its thread's real-time priority, which changes nothing: sched_has_boost(). */
 static __always_inline bool is_foreign(const struct pvs_vcpu_account *vcpu,
                                        const struct task_struct *p)
@@ -51,6 +67,8 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
 	bool moves = vcpu->cpu != cpu;
 
+	if (now >= vcpu->mark_due_ns)
+		windows_mark(slot, now);
 	if (ready && ready < vcpu->out_ns)
 		ready = vcpu->out_ns; /* the thread was woken while it was still going to sleep */
 	if (ready && now > ready)

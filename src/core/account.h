@@ -181,6 +181,7 @@ struct pvs_vcpu_account {
 	                             daemon clears it when that has fired and the boost goes on */
 	struct pvs_rhythm rhythm; /* of its wake-ups */
 	struct pvs_work work;     /* of a wake-up */
+	__u64 mark_due_ns;        /* when its windows want another mark: see core/window.h */
 
 	/*
 	 * written by the daemon: the run that began at earlier_in_ns was boosted for earlier_ns

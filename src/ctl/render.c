@@ -9,6 +9,7 @@
 #include "ctl/print.h"
 #include "ctl/render_interrupts.h"
 #include "ctl/render_page.h"
+#include "ctl/render_windows.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
 #include "util/escape.h"
@@ -221,6 +222,7 @@ void render_show(const struct json_value *result, FILE *out)
 	if (vcpus && json_first(vcpus)) {
 		render_show_vcpus(vcpus, out);
 		render_show_latency(vcpus, out);
+		render_windows(vcpus, out);
 		render_interrupts(vcpus, out);
 		render_pages(vcpus, out);
 	}

@@ -9,6 +9,7 @@
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
 #include "daemon/report_page.h"
+#include "daemon/report_windows.h"
 
 static void add_delays(cJSON *object, const char *key, const uint32_t *counts, uint64_t max_ns)
 {
@@ -111,6 +112,7 @@ struct cJSON *report_vcpu_detail(const struct views *views, const struct invento
 	report_integer(object, "shorts_total", (int64_t)view->shorts_total);
 	report_integer(object, "work_us", (int64_t)(account->work.most_ns / NSEC_PER_USEC));
 	report_integer(object, "yields_total", (int64_t)view->yields_total);
+	report_windows(views, vcpu, &snapshot, object);
 	report_page(&snapshot.booster.page, object);
 	return object;
 }

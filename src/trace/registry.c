@@ -108,13 +108,42 @@ int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, 
 	return 0;
 }
 
+/* Without memory for them the vCPU is traced all the same. */
+static void windows_begin(const struct tracer *tracer, uint32_t slot)
+{
+	static const struct pvs_windows none;
+
+	bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.windows), &slot, &none, BPF_ANY);
+}
+
+static void windows_end(struct tracer *tracer, uint32_t slot)
+{
+	bpf_map_delete_elem(bpf_map__fd(tracer->bpf->maps.windows), &slot);
+}
+
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
 	int r;
 
 	tracer->bpf->bss->deadline_slot = slot;
 	r = timer_make(tracer->bpf->progs.make_deadline);
-	return r < 0 ? r : thread_register(tracer, slot, tid);
+	if (r < 0)
+		return r;
+	windows_begin(tracer, slot);
+	return thread_register(tracer, slot, tid);
+}
+
+int tracer_read_windows(const struct tracer *tracer, unsigned int slot, struct pvs_windows *ret)
+{
+	uint32_t key = slot;
+	int r = bpf_map_lookup_elem(bpf_map__fd(tracer->bpf->maps.windows), &key, ret);
+
+	if (r == 0)
+		return 0;
+	r = -errno;
+	if (r == -ENOENT)
+		windows_begin(tracer, slot); /* there was no memory for it then */
+	return r;
 }
 
 int tracer_register_helper(struct tracer *tracer, unsigned int helper, pid_t tid)
@@ -201,6 +230,7 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 	epoch_end(&tracer->vcpus[slot].epoch);
 	address_end(tracer, slot);
 	thread_unregister(tracer, slot, tid);
+	windows_end(tracer, slot);
 }
 
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)

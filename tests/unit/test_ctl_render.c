@@ -107,6 +107,24 @@ static void test_what_is_missing(void)
 		rendered((enum ctl_verb)verb, "\"x\"");
 }
 
+static void test_windows(void)
+{
+	const char *text = rendered(
+	        CTL_SHOW,
+	        "{\"domain\":{\"vcpus\":[{\"vcpu\":3,\"windows\":{\"now\":{\"seconds\":12,"
+	        "\"wait_us\":{\"p50\":4,\"p99\":20,\"p999\":32,\"max\":40},"
+	        "\"run_permille\":105,\"ready_permille\":7,\"boosted_permille\":98,"
+	        "\"wakeups\":12000,\"boosted_wakeups\":11990},\"10min\":{\"seconds\":80}}},"
+	        "{\"vcpu\":4,\"windows\":{}},{\"vcpu\":5,\"windows\":7}]}}");
+
+	CHECK_CONTAINS(text, "VCPU  LAST  WAIT us p50  p99  p99.9  max     RUN  READY  BOOSTED  "
+	                     "WAKEUPS   FAST\n");
+	CHECK_CONTAINS(text, "   3  12 s            4   20     32   40  10.5 %  0.7 %    9.8 %    "
+	                     "12000  11990\n");
+	CHECK_CONTAINS(text, "   3  80 s            -");
+	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}]}}"), "LAST"));
+}
+
 static void test_other_verbs(void)
 {
 	CHECK_STR(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"Gr\xc3\xb6\xc3\x9f"
@@ -357,5 +375,6 @@ static void test_flag(void)
 }
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
-          {"what_is_missing", test_what_is_missing}, {"other_verbs", test_other_verbs},
-          {"durations", test_durations}, {"requests", test_requests}, {"flag", test_flag})
+          {"what_is_missing", test_what_is_missing}, TEST(test_windows),
+          {"other_verbs", test_other_verbs}, {"durations", test_durations},
+          {"requests", test_requests}, {"flag", test_flag})

@@ -377,6 +377,41 @@ static void wake_on(struct scene *scene, unsigned int cpu)
 		sched_yield();
 }
 
+/* The tracer marks the counters when a vCPU is switched in, and again when that is due. */
+static void test_marks(void)
+{
+	struct pvs_windows windows;
+	const struct pvs_window *now = &windows.windows[0];
+	struct scene scene;
+	__u64 first_ns;
+
+	if (!begin(&scene))
+		TEST_SKIP("no tracer can be had here");
+	CHECK_INT(tracer_read_windows(scene.tracer, 1, &windows), -ENOENT);
+	do {
+		CHECK(write(scene.thread_fd, "w", 1) == 1);
+		CHECK_INT(tracer_read_windows(scene.tracer, 0, &windows), 0);
+	} while (!now->marks[0].until_ns);
+	first_ns = now->marks[0].until_ns;
+	CHECK_INT(now->latest, 0);
+	CHECK_U64(windows.windows[PVS_WINDOWS - 1].marks[0].until_ns, first_ns);
+	CHECK_LE(now->marks[0].from_ns, first_ns);
+	CHECK_LE(now->marks[0].run_ns, __atomic_load_n(&scene.vcpu->run_ns, __ATOMIC_RELAXED));
+	CHECK_U64(scene.vcpu->mark_due_ns, first_ns + pvs_window_part_ns(0));
+	/* as if that time had passed for the account, not for the mark: nothing is made too soon */
+	__atomic_store_n(&scene.vcpu->mark_due_ns, 0, __ATOMIC_RELEASE);
+	do
+		CHECK(write(scene.thread_fd, "w", 1) == 1);
+	while (!__atomic_load_n(&scene.vcpu->mark_due_ns, __ATOMIC_ACQUIRE));
+	CHECK_INT(tracer_read_windows(scene.tracer, 0, &windows), 0);
+	CHECK_U64(now->marks[0].until_ns, first_ns);
+	CHECK_U64(now->marks[1].until_ns, 0);
+	tracer_unregister(scene.tracer, 0, scene.tid);
+	CHECK_INT(tracer_read_windows(scene.tracer, 0, &windows), -ENOENT);
+	CHECK_INT(tracer_register(scene.tracer, 0, scene.tid), 0);
+	end(&scene);
+}
+
 /* Waits until the bit of slot 0 is set, and clears it. */
 static void take_move(struct scene *scene)
 {
@@ -478,4 +513,4 @@ TEST_MAIN({"the_leader_comes_first", test_the_leader_comes_first},
           {"tracked_anew", test_tracked_anew}, {"exit", test_exit},
           {"exit_of_the_leader", test_exit_of_the_leader},
           {"exit_was_before", test_exit_was_before}, {"exec", test_exec}, TEST(test_levers),
-          TEST(test_fork), TEST(test_moves), TEST(test_ring_is_full))
+          TEST(test_fork), TEST(test_marks), TEST(test_moves), TEST(test_ring_is_full))
