@@ -180,6 +180,28 @@ def test_doctor(scene):
     assert done.returncode == (1 if any(check["status"] == "fail" for check in checks.values()) else 0)
 
 
+def test_windows(scene):
+    """What show says of the last ten seconds is no more than all, and agrees with the kernel."""
+    domain, daemon = scene.boosted()
+
+    def windows():
+        return daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["windows"]
+
+    now = proc.wait_for(lambda: windows().get("now", {}).get("wakeups", 0) > 20 and windows()["now"], 20, "a window")
+    assert set(windows()) == {"now", "1min", "10min"}
+    assert 0 <= now["seconds"] <= 16 and 0 < now["wait_us"]["count"]
+    assert now["boosted_wakeups"] <= now["wakeups"] and now["boosted_permille"] <= now["run_permille"] <= 1000
+    assert now["wait_us"]["p50"] <= now["wait_us"]["p99"] <= now["wait_us"]["max"]
+    whole = daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]
+    assert now["wait_us"]["count"] <= whole["wait_us"]["count"] and now["wakeups"] <= whole["wakeups"]
+    assert "LAST" in daemon.ctl("show", domain.name)
+    # asleep, it says so: nothing of what was before is in the last ten seconds
+    virsh("suspend", domain.name)
+    proc.wait_for(lambda: windows()["now"]["wakeups"] == 0 and windows()["now"]["run_permille"] == 0, 30, "it to be forgotten")
+    assert windows()["10min"]["wakeups"] > 0
+    virsh("resume", domain.name)
+
+
 def test_probe_of_the_fair_class(scene):
     """Half a second on two CPUs, with a verdict that follows from what it says; nothing is left of it."""
     daemon = scene.daemon(profile="observe")
