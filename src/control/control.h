@@ -9,12 +9,14 @@
  * JSON object per line back, {"ok":true,"result":...} or
  * {"ok":false,"error":"...","code":"EPERM"}.
  *   {"verb":"status"} {"verb":"list"} {"verb":"doctor"}
+ *   {"verb":"top","domain":D}
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
  *   {"verb":"policy-get","domain":D}
  *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
- * D is a name or a uuid. "vcpu", "for_s" and "persist" are optional, and so is release's "domain".
+ * D is a name or a uuid. "vcpu", "for_s" and "persist" are optional, and so is "domain" of
+ * release and top.
  */
 
 #include <systemd/sd-event.h>
@@ -35,6 +37,7 @@ struct control_server;
 enum control_verb {
 	CONTROL_STATUS,
 	CONTROL_LIST,
+	CONTROL_TOP,
 	CONTROL_SHOW,
 	CONTROL_EXPLAIN,
 	CONTROL_DOCTOR,

@@ -32,6 +32,7 @@ static const struct verb {
 } verbs[_CONTROL_VERB_MAX] = {
         [CONTROL_STATUS] = {.name = "status"},
         [CONTROL_LIST] = {.name = "list"},
+        [CONTROL_TOP] = {.name = "top", .domain = MEMBER_OPTIONAL},
         [CONTROL_SHOW] = {.name = "show", .domain = MEMBER_REQUIRED},
         [CONTROL_EXPLAIN] = {.name = "explain", .domain = MEMBER_REQUIRED, .vcpu = MEMBER_OPTIONAL},
         [CONTROL_DOCTOR] = {.name = "doctor"},

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/guess.h"
 #include "util/escape.h"
 
 #define DOMAIN_BYTES_MAX  255
@@ -16,8 +17,7 @@
 #define BOOST_NS_MAX      (10 * NSEC_PER_SEC)
 #define DURATION_NS_MAX   (31 * 24 * 3600 * NSEC_PER_SEC)
 
-#define NAME_MAX_DIFF 2  /* edits that turn a mistake into what was meant */
-#define NAME_BYTES    32 /* longer words are no mistakes */
+#define NAME_BYTES 32 /* of the first word of a verb */
 
 /** The arguments, split into options and other words, before the verb is known. */
 struct scan {
@@ -65,51 +65,6 @@ int ctl_duration_parse(const char *text, uint64_t *ret)
 	}
 	return -EINVAL;
 }
-
-/* ---- what was probably meant ---- */
-
-/** How many letters must be inserted, removed or replaced to make @b of @a. */
-static unsigned int edits(const char *a, const char *b)
-{
-	unsigned int row[NAME_BYTES + 1], n = (unsigned int)strlen(b);
-
-	if (strlen(a) > NAME_BYTES || n > NAME_BYTES)
-		return NAME_BYTES;
-	for (unsigned int j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned int i = 1; *a; a++, i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned int j = 1; j <= n; j++) {
-			unsigned int above = row[j];
-
-			row[j] = MIN(MIN(above, row[j - 1]) + 1, diagonal + (*a != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[n];
-}
-
-/** The nearest so far. */
-struct guess {
-	const char *name;
-	unsigned int edits;
-};
-
-static void guess_try(struct guess *guess, const char *given, const char *name)
-{
-	unsigned int n = edits(given, name);
-
-	if (n < guess->edits && n < strlen(name))
-		*guess = (struct guess){name, n};
-}
-
-#define GUESS_INIT                                                                                 \
-	(struct guess)                                                                             \
-	{                                                                                          \
-		NULL, NAME_MAX_DIFF + 1                                                            \
-	}
 
 static int fail_unknown(const char *what, const char *given, const struct guess *guess,
                         const char *hyphens, char *error, size_t size)
@@ -171,6 +126,20 @@ static void make_getopt(struct option longs[static _CTL_OPTION_MAX + 1])
 	longs[_CTL_OPTION_MAX] = (struct option){0};
 }
 
+/** A colon first: a value that lacks is told from an option that is unknown. */
+static void make_letters(char letters[static 2 * _CTL_OPTION_MAX + 2])
+{
+	*letters++ = ':';
+	for (size_t i = 0; i < _CTL_OPTION_MAX; i++) {
+		if (!ctl_options[i].letter)
+			continue;
+		*letters++ = ctl_options[i].letter;
+		if (ctl_options[i].value)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+}
+
 static int option_of_letter(int letter)
 {
 	for (int i = 0; i < _CTL_OPTION_MAX; i++)
@@ -184,6 +153,8 @@ static int refuse_option(int outcome, const char *argument, char *error, size_t 
 {
 	int id = optopt - OPTION_VALUE(0);
 
+	if (outcome == ':' && optopt < OPTION_VALUE(0))
+		id = option_of_letter(optopt);
 	if (id >= 0 && id < _CTL_OPTION_MAX)
 		return fail(error, size,
 		            outcome == ':' ? "--%s needs a value" : "--%s takes no value",
@@ -194,12 +165,14 @@ static int refuse_option(int outcome, const char *argument, char *error, size_t 
 static int scan_arguments(struct scan *scan, int argc, char *argv[], char *error, size_t size)
 {
 	struct option longs[_CTL_OPTION_MAX + 1];
+	char letters[2 * _CTL_OPTION_MAX + 2];
 	int outcome, id;
 
 	make_getopt(longs);
 	opterr = 0;
 	optind = 0; /* glibc: begin anew */
-	while ((outcome = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+	make_letters(letters);
+	while ((outcome = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (outcome == '?' || outcome == ':')
 			return refuse_option(outcome, argv[optind - 1], error, size);
 		id = outcome < OPTION_VALUE(0) ? option_of_letter(outcome)
@@ -323,6 +296,75 @@ static int take_for(const char *text, struct ctl_args *args, char *error, size_t
 	return 0;
 }
 
+/** Seconds, with at most three decimals. */
+static int take_delay(const char *text, struct ctl_args *args, char *error, size_t size)
+{
+	uint64_t ms = 0, unit_ms = 1000;
+	size_t n = strspn(text, "0123456789"), decimals = 0;
+
+	if (n > 0 && n <= 4) {
+		ms = 1000 * strtoull(text, NULL, 10);
+		if (text[n] == '.')
+			decimals = strspn(text + n + 1, "0123456789");
+		for (size_t i = 0; i < decimals && unit_ms > 1; i++) {
+			unit_ms /= 10;
+			ms += unit_ms * (uint64_t)(text[n + 1 + i] - '0');
+		}
+		n += decimals ? decimals + 1 : 0;
+	}
+	if (text[n] || decimals > 3 || ms < 100 || ms > 3600 * 1000)
+		return fail(error, size, "--delay must be seconds from 0.1 to 3600");
+	args->delay_ms = ms;
+	return 0;
+}
+
+static int take_number(const char *name, const char *text, unsigned int *ret, char *error,
+                       size_t size)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 6 || text[digits] || atoi(text) == 0)
+		return fail(error, size, "--%s must be a number from 1 to 999999", name);
+	*ret = (unsigned int)atoi(text);
+	return 0;
+}
+
+/** The place of a word among those that an option offers. */
+static int take_offered(enum ctl_option id, const char *text, unsigned int *ret, char *error,
+                        size_t size)
+{
+	const char *offers = ctl_options[id].offers;
+	size_t length = strlen(text);
+	unsigned int n = 0;
+
+	for (const char *word = offers; *word; word += *word == ' ', n++) {
+		size_t end = strcspn(word, " ");
+
+		if (end == length && strncmp(word, text, end) == 0) {
+			*ret = n;
+			return 0;
+		}
+		word += end;
+	}
+	return fail(error, size, "--%s must be one of: %s", ctl_options[id].name, offers);
+}
+
+static int take_looks(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
+{
+	int r = 0;
+
+	if (scan->given[CTL_OPTION_DELAY])
+		r = take_delay(scan->value[CTL_OPTION_DELAY], args, error, size);
+	if (r == 0 && scan->given[CTL_OPTION_COUNT])
+		r = take_number("count", scan->value[CTL_OPTION_COUNT], &args->count, error, size);
+	if (r == 0 && scan->given[CTL_OPTION_LIMIT])
+		r = take_number("limit", scan->value[CTL_OPTION_LIMIT], &args->limit, error, size);
+	if (r == 0 && scan->given[CTL_OPTION_SORT])
+		r = take_offered(CTL_OPTION_SORT, scan->value[CTL_OPTION_SORT], &args->sort, error,
+		                 size);
+	return r;
+}
+
 /** Each option is one of the verb, those that it needs are there, and no two exclude each other. */
 static int check_options(const struct scan *scan, enum ctl_verb id, char *error, size_t size)
 {
@@ -352,6 +394,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 		r = take_vcpu(scan->value[CTL_OPTION_VCPU], args, error, size);
 	if (r == 0 && scan->given[CTL_OPTION_FOR])
 		r = take_for(scan->value[CTL_OPTION_FOR], args, error, size);
+	if (r == 0)
+		r = take_looks(scan, args, error, size);
 	if (scan->given[CTL_OPTION_SOCKET])
 		args->socket = scan->value[CTL_OPTION_SOCKET];
 	if (scan->given[CTL_OPTION_STATE_DIR])
@@ -361,6 +405,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->live = scan->given[CTL_OPTION_LIVE];
 	args->dry_run = scan->given[CTL_OPTION_DRY_RUN];
 	args->probe = scan->given[CTL_OPTION_PROBE];
+	args->batch = scan->given[CTL_OPTION_BATCH];
 	return r;
 }
 
@@ -384,6 +429,7 @@ int ctl_args_parse(int argc, char *argv[], struct ctl_args *ret, char *error, si
 	        .socket = CTL_SOCKET_DEFAULT,
 	        .state_dir = CTL_STATE_DIR_DEFAULT,
 	        .vcpu = -1,
+	        .delay_ms = 2000,
 	};
 	struct scan scan = {0};
 	size_t used = 0;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define BRIEF_COLUMN 28
+#define ROW_MAX      54 /* longer synopses stand in the help of the verb */
+#define LINE_CHARS   80
 
 /** "--vcpu N" */
 static size_t option_text(enum ctl_option id, char *text, size_t size)
@@ -74,15 +76,31 @@ static void print_option(FILE *out, enum ctl_option id)
 	print_row(out, text, ctl_options[id].brief);
 }
 
+/** The synopsis as a text; @options false: with a word in place of them. */
+static void synopsis(const struct ctl_verb_info *verb, bool options, char text[static 256])
+{
+	FILE *out = fmemopen(text, 256, "w");
+
+	text[0] = '\0';
+	if (!out)
+		return;
+	if (options) {
+		print_synopsis(out, verb);
+	} else {
+		fputs(verb->name, out);
+		print_words(out, verb);
+		fputs(" [OPTION...]", out);
+	}
+	fclose(out);
+}
+
 static void print_verb_row(FILE *out, const struct ctl_verb_info *verb)
 {
-	char text[128] = "";
-	FILE *synopsis = fmemopen(text, sizeof(text), "w");
+	char text[256];
 
-	if (!synopsis)
-		return;
-	print_synopsis(synopsis, verb);
-	fclose(synopsis);
+	synopsis(verb, true, text);
+	if (strlen(text) > ROW_MAX)
+		synopsis(verb, false, text);
 	print_row(out, text, verb->brief);
 }
 
@@ -107,10 +125,22 @@ static void print_all(FILE *out)
 	      out);
 }
 
+static void print_usage(FILE *out, const struct ctl_verb_info *verb)
+{
+	static const char before[] = "Usage: pvschedctl ";
+	char text[256];
+
+	synopsis(verb, true, text);
+	fprintf(out, "%s%s", before, verb->name);
+	print_words(out, verb);
+	if (strlen(before) + strlen(text) > LINE_CHARS)
+		fputs("\n       ", out);
+	print_options(out, verb);
+}
+
 static void print_one(FILE *out, const struct ctl_verb_info *verb)
 {
-	fputs("Usage: pvschedctl ", out);
-	print_synopsis(out, verb);
+	print_usage(out, verb);
 	fprintf(out, "\n%c%s.\n", toupper((unsigned char)verb->brief[0]), verb->brief + 1);
 	if (verb->more)
 		fprintf(out, "%s\n", verb->more);

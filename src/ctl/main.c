@@ -17,66 +17,10 @@
 #include "ctl/flag.h"
 #include "ctl/help.h"
 #include "ctl/print.h"
+#include "ctl/report_no_answer.h"
 #include "ctl/render.h"
+#include "ctl/top.h"
 #include "ctl/value.h"
-
-static bool is_dead(int error)
-{
-	return error == -ENOENT || error == -ECONNREFUSED;
-}
-
-/** True for errors that mean that a daemon exists, but hangs or was just leaving. */
-static bool is_hung(int error)
-{
-	return error == -ETIMEDOUT || error == -ECONNRESET || error == -EPIPE;
-}
-
-static enum exit_status report_no_answer(const struct ctl_args *args, int error)
-{
-	fprintf(stderr, "pvschedctl: ");
-	if (is_dead(error)) {
-		fprintf(stderr,
-		        "no daemon answers on %s. Start it: systemctl start pvschedd. To find out "
-		        "what is wrong: pvschedctl doctor\n",
-		        args->socket);
-		return EXIT_NO_DAEMON;
-	}
-	if (is_hung(error)) {
-		fprintf(stderr,
-		        "the daemon on %s accepted the request but did not answer: %s. See: "
-		        "journalctl -u pvschedd -b\n",
-		        args->socket, strerror(-error));
-		return EXIT_NO_DAEMON;
-	}
-	if (error == -EACCES || error == -EPERM) {
-		fprintf(stderr,
-		        "this user may not query the daemon on %s. Only root and the group pvsched "
-		        "may: try again with sudo\n",
-		        args->socket);
-		return EXIT_NOT_PERMITTED;
-	}
-	if (error == -EBADMSG)
-		fprintf(stderr,
-		        "the answer on %s is not that of a pvschedd of this version. Restart it: "
-		        "systemctl restart pvschedd\n",
-		        args->socket);
-	else
-		fprintf(stderr, "cannot query the daemon on %s: %s\n", args->socket,
-		        strerror(-error));
-	return EXIT_FAILED;
-}
-
-static enum exit_status report_refusal(const struct ctl_args *args, const struct ctl_reply *reply)
-{
-	fputs("pvschedctl: ", stderr);
-	print_escaped(stderr, reply->error[0] ? reply->error : "the daemon refused the request");
-	fputs("\n", stderr);
-	if (strcmp(reply->code, "EPERM") == 0 || strcmp(reply->code, "EACCES") == 0)
-		return EXIT_NOT_PERMITTED;
-	if (strcmp(reply->code, "ENOENT") == 0 && args->domain)
-		return EXIT_NO_DOMAIN;
-	return EXIT_FAILED;
-}
 
 /** Does enable and disable if no daemon answers: the next daemon reads the flag. */
 static enum exit_status change_flag(const struct ctl_args *args, int error)
@@ -97,7 +41,7 @@ static enum exit_status change_flag(const struct ctl_args *args, int error)
 	else
 		printf("No daemon answers. When one starts, %s: %s/disabled %s.\n", now,
 		       args->state_dir, disable ? "exists" : "does not exist");
-	if (is_dead(error))
+	if (ctl_is_dead(error))
 		return EXIT_DONE;
 	fprintf(stderr,
 	        "pvschedctl: the daemon on %s hangs and did not get the command. Kill it, which "
@@ -135,7 +79,7 @@ static enum exit_status run_doctor(const struct ctl_args *args)
 		doctor_render(&report, stdout);
 	else if (doctor_render_json(&report, stdout) < 0)
 		return EXIT_FAILED;
-	if (is_dead(r) || is_hung(r))
+	if (ctl_is_dead(r) || ctl_is_hung(r))
 		return EXIT_NO_DAEMON;
 	return doctor_worst(&report) == CHECK_FAIL ? EXIT_FAILED : EXIT_DONE;
 }
@@ -163,11 +107,13 @@ static enum exit_status run(const struct ctl_args *args)
 
 	if (args->verb == CTL_DOCTOR)
 		return run_doctor(args);
+	if (args->verb == CTL_TOP || args->verb == CTL_WATCH)
+		return top_run(args);
 	if (args->verb == CTL_ATTACH || args->verb == CTL_DETACH)
 		return run_attach(args);
 	r = ctl_ask(args, &reply);
 	if (r < 0 && (args->verb == CTL_ENABLE || args->verb == CTL_DISABLE) &&
-	    (is_dead(r) || is_hung(r)))
+	    (ctl_is_dead(r) || ctl_is_hung(r)))
 		return change_flag(args, r);
 	if (r < 0)
 		return report_no_answer(args, r);

@@ -321,6 +321,8 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_RELOAD:
 		render_message(result, out);
 		break;
+	case CTL_TOP: /* printed by top.c */
+	case CTL_WATCH:
 	case CTL_ATTACH: /* printed by attach.c */
 	case CTL_DETACH:
 	case CTL_DOCTOR: /* printed by doctor.c, with local checks */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/verbs.h"
 
+#define LOOKS                                                                                      \
+	CTL_HAS(CTL_OPTION_DELAY) | CTL_HAS(CTL_OPTION_COUNT) | CTL_HAS(CTL_OPTION_SORT) |         \
+	        CTL_HAS(CTL_OPTION_LIMIT)
 #define CHANGES_MEMORY                                                                             \
 	CTL_HAS(CTL_OPTION_LIVE) | CTL_HAS(CTL_OPTION_PERSIST) | CTL_HAS(CTL_OPTION_DRY_RUN)
 
@@ -29,6 +32,23 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                          .brief = "explain why a vCPU is boosted or not",
                          .examples = {{"web", "each vCPU: state, reason, what happens next"},
                                       {"web --vcpu 1", "one of them"}}},
+        [CTL_TOP] = {.name = "top",
+                     .request = "top",
+                     .words = {CTL_WORD_DOMAIN},
+                     .words_optional = true,
+                     .options = LOOKS | CTL_HAS(CTL_OPTION_BATCH),
+                     .brief = "show rates and waits, again and again",
+                     .more = "A row per domain; with a domain, a row per vCPU. \"?\" lists keys.",
+                     .examples = {{"", "on the terminal, until q"},
+                                  {"web -b -n 3", "its vCPUs, three times, as a text"}}},
+        [CTL_WATCH] = {.name = "watch",
+                       .request = "top",
+                       .words = {CTL_WORD_DOMAIN},
+                       .words_optional = true,
+                       .options = LOOKS,
+                       .brief = "the same as lines of JSON",
+                       .examples = {{"-d 10", "a line each ten seconds"},
+                                    {"web -n 1 | jq .rows[0].wait_p99_us", "one figure"}}},
         [CTL_DOCTOR] = {.name = "doctor",
                         .request = "doctor",
                         .options = CTL_HAS(CTL_OPTION_PROBE),
@@ -117,6 +137,13 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
         [CTL_OPTION_LIVE] = {"live", 0, NULL, NULL, "in the running domain"},
         [CTL_OPTION_DRY_RUN] = {"dry-run", 0, NULL, NULL, "print what would be done, do nothing"},
         [CTL_OPTION_PROBE] = {"probe", 0, NULL, NULL, "also try the kernel's fair class"},
+        [CTL_OPTION_DELAY] = {"delay", 'd', "SECONDS", "1 2 5 10 60",
+                              "between two looks: 0.1 to 3600 (2)"},
+        [CTL_OPTION_COUNT] = {"count", 'n', "N", "1 5 10", "end after so many"},
+        [CTL_OPTION_BATCH] = {"batch", 'b', NULL, NULL, "no keys, one table after the other"},
+        [CTL_OPTION_SORT] = {"sort", 0, "KEY", "wait boost denied",
+                             "by wait (default), boost or denied, largest first"},
+        [CTL_OPTION_LIMIT] = {"limit", 0, "N", "5 10 20", "so many rows"},
 };
 
 const char *ctl_word_name(enum ctl_word word)

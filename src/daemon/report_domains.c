@@ -9,7 +9,7 @@
 #include "daemon/report_vcpu.h"
 #include "util/clock.h"
 
-static const char *domain_state_name(const struct views *views, const struct inventory_domain *d)
+const char *report_domain_state(const struct views *views, const struct inventory_domain *d)
 {
 	if (lifecycle_migrating(views->lifecycle, d))
 		return "migrating";
@@ -63,7 +63,7 @@ struct cJSON *report_list(const struct views *views)
 		cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
 		cJSON_AddStringToObject(object, "discovered_by",
 		                        domain_source_name(d->seen->source));
-		cJSON_AddStringToObject(object, "state", domain_state_name(views, d));
+		cJSON_AddStringToObject(object, "state", report_domain_state(views, d));
 		cJSON_AddStringToObject(object, "profile",
 		                        planning_domain(views->planning, d)->profile.name);
 		report_integer(object, "vcpus", (int64_t)d->n_vcpus);
@@ -133,7 +133,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
 	cJSON_AddStringToObject(object, "uuid_kind", domain_uuid_kind_name(d->seen->uuid_kind));
 	cJSON_AddStringToObject(object, "discovered_by", domain_source_name(d->seen->source));
-	cJSON_AddStringToObject(object, "state", domain_state_name(views, d));
+	cJSON_AddStringToObject(object, "state", report_domain_state(views, d));
 	report_integer(object, "pid", d->seen->qemu.tid);
 	cJSON_AddStringToObject(object, "profile",
 	                        planning_domain(views->planning, d)->profile.name);

@@ -7,6 +7,9 @@
 
 struct cJSON;
 
+/** "running", "paused", "migrating". */
+const char *report_domain_state(const struct views *views, const struct inventory_domain *domain);
+
 struct cJSON *report_list(const struct views *views);
 struct cJSON *report_show(const struct views *views, const struct inventory_domain *domain);
 

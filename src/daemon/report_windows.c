@@ -12,24 +12,48 @@ static void add_permille(cJSON *object, const char *key, uint64_t part_ns, uint6
 	report_integer(object, key, all_ns ? (int64_t)(part_ns * 1000 / all_ns) : 0);
 }
 
-static void add_window(cJSON *windows, const char *name, const struct window_view *view,
-                       uint64_t now_ns)
+void report_waits(cJSON *object, const struct window_view *view, uint64_t now_ns)
 {
-	cJSON *object = cJSON_AddObjectToObject(windows, name), *waits;
-	uint64_t length_ns = now_ns - view->since_ns;
+	cJSON *waits;
 
-	report_integer(object, "seconds", (int64_t)(length_ns / NSEC_PER_SEC));
+	report_integer(object, "seconds", (int64_t)((now_ns - view->since_ns) / NSEC_PER_SEC));
 	waits = cJSON_AddObjectToObject(object, "wait_us");
 	report_integer(waits, "p50", (int64_t)delays_percentile_us(view->wait_counts, 500));
 	report_integer(waits, "p99", (int64_t)delays_percentile_us(view->wait_counts, 990));
 	report_integer(waits, "p999", (int64_t)delays_percentile_us(view->wait_counts, 999));
 	report_integer(waits, "max", (int64_t)delays_percentile_us(view->wait_counts, 1000));
 	report_integer(waits, "count", (int64_t)delays_count(view->wait_counts));
+}
+
+static void add_window(cJSON *windows, const char *name, const struct window_view *view,
+                       uint64_t now_ns)
+{
+	cJSON *object = cJSON_AddObjectToObject(windows, name);
+	uint64_t length_ns = now_ns - view->since_ns;
+
+	report_waits(object, view, now_ns);
 	add_permille(object, "run_permille", view->run_ns, length_ns);
 	add_permille(object, "ready_permille", view->wait_ns, length_ns);
 	add_permille(object, "boosted_permille", view->boosted_ns, length_ns);
 	report_integer(object, "wakeups", (int64_t)view->wakeups);
 	report_integer(object, "boosted_wakeups", (int64_t)view->wakeups_boosted);
+}
+
+/* Returns false if there are none. */
+static bool read_marks(const struct views *views, const struct inventory_vcpu *vcpu,
+                       const struct vcpu_snapshot *snapshot, struct pvs_windows *ret)
+{
+	return snapshot->traced && views->tracer &&
+	       tracer_read_windows(views->tracer, vcpu->slot, ret) == 0;
+}
+
+bool report_window_now(const struct views *views, const struct inventory_vcpu *vcpu,
+                       const struct vcpu_snapshot *snapshot, struct window_view *ret)
+{
+	struct pvs_windows marks;
+
+	return read_marks(views, vcpu, snapshot, &marks) &&
+	       window_read(&marks, 0, &snapshot->account, snapshot->taken_ns, ret);
 }
 
 void report_windows(const struct views *views, const struct inventory_vcpu *vcpu,
@@ -39,8 +63,7 @@ void report_windows(const struct views *views, const struct inventory_vcpu *vcpu
 	struct pvs_windows marks;
 	struct window_view view;
 
-	if (!snapshot->traced || !views->tracer ||
-	    tracer_read_windows(views->tracer, vcpu->slot, &marks) < 0)
+	if (!read_marks(views, vcpu, snapshot, &marks))
 		return;
 	for (unsigned int i = 0; i < PVS_WINDOWS; i++)
 		if (window_read(&marks, i, &snapshot->account, snapshot->taken_ns, &view))

@@ -11,6 +11,7 @@
 #include "daemon/report_domains.h"
 #include "daemon/report_json.h"
 #include "daemon/report_status.h"
+#include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -232,6 +233,9 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return 0;
 	case CONTROL_LIST:
 		*answer->result = report_list(views);
+		return 0;
+	case CONTROL_TOP:
+		*answer->result = report_top(views, d);
 		return 0;
 	case CONTROL_SHOW:
 		*answer->result = report_show(views, d);

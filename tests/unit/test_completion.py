@@ -48,12 +48,12 @@ def known(source):
     """([verb], {verb: its own options}, options of every verb), out of the table in verbs.c."""
     text = (source / "src/ctl/verbs.c").read_text()
     names = dict(re.findall(r'\[CTL_OPTION_(\w+)\] = \{\s*"([\w-]+)"', text))
-    memory = re.search(r"#define CHANGES_MEMORY(.*?)\n\n", text, re.S)[1]
+    sets = dict(re.findall(r"#define (\w+)\s+\\\n(.*?)\n(?=#|\n)", text, re.S))
     verbs, own = [], {}
     for entry in re.split(r"\[CTL_(?!OPTION)\w+\] =", text[:text.index("ctl_options[_CTL_OPTION_MAX]")])[1:]:
         name = re.search(r'\.name = "([\w ]+)"', entry)[1]
         options = re.search(r"\.options = ([^,]*),", entry)
-        said = (options[1] if options else "").replace("CHANGES_MEMORY", memory)
+        said = re.sub(r"\b[A-Z]+(_[A-Z]+)*\b", lambda word: sets.get(word[0], word[0]), options[1] if options else "")
         verbs.append(name)
         own[name] = {f"--{names[option]}" for option in re.findall(r"CTL_OPTION_(\w+)", said)}
     return verbs, own, {f"--{name}" for name in names.values()} - set().union(*own.values())

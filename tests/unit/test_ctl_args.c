@@ -141,6 +141,45 @@ static void test_probe(void)
 	CHECK_CONTAINS(error, "--probe is no option of \"status\"");
 }
 
+static void test_looks(void)
+{
+	CHECK_INT(PARSE("top"), 0);
+	CHECK(args.verb == CTL_TOP && !args.batch && !args.domain && !args.count && !args.limit);
+	CHECK_U64(args.delay_ms, 2000);
+	CHECK_INT(PARSE("top", "web", "-b", "-n", "3", "-d", "0.25", "--sort", "denied"), 0);
+	CHECK(args.batch && args.count == 3 && args.sort == 2);
+	CHECK_U64(args.delay_ms, 250);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("watch", "--sort=boost", "--limit=5", "--delay=10"), 0);
+	CHECK(args.verb == CTL_WATCH && args.sort == 1 && args.limit == 5);
+	CHECK_U64(args.delay_ms, 10000);
+	CHECK_INT(PARSE("watch", "-b"), -EINVAL);
+	CHECK_CONTAINS(error, "--batch is no option of \"watch\"");
+	CHECK_INT(PARSE("top", "-d"), -EINVAL);
+	CHECK_CONTAINS(error, "--delay needs a value");
+	CHECK_INT(PARSE("top", "--sort", "cpu"), -EINVAL);
+	CHECK_CONTAINS(error, "--sort must be one of: wait boost denied");
+	CHECK_INT(PARSE("top", "--sort", "wait boost"), -EINVAL);
+	CHECK_INT(PARSE("top", "--sort", ""), -EINVAL);
+}
+
+static void test_numbers(void)
+{
+	static const char *const delays[] = {"",   "0",      "0.05", "3601", "1s",
+	                                     "-1", "1.2345", ".5",   "1.",   "99999"};
+	static const char *const counts[] = {"", "0", "-1", "1000000", "1x", "1.5"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(delays); i++) {
+		CHECK_INT(PARSE("top", "-d", (char *)delays[i]), -EINVAL);
+		CHECK_CONTAINS(error, "seconds from 0.1 to 3600");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		CHECK_INT(PARSE("top", "-n", (char *)counts[i]), -EINVAL);
+	CHECK_INT(PARSE("top", "-d", "3600", "-n", "999999"), 0);
+	CHECK_INT(PARSE("top", "-d", "0.1"), 0);
+	CHECK_U64(args.delay_ms, 100);
+}
+
 static void test_odd_names(void)
 {
 	char longest[257];
@@ -298,7 +337,7 @@ static void test_durations(void)
 }
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
-          {"boost", test_boost}, {"attach", test_attach}, {"probe", test_probe},
-          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
+          {"boost", test_boost}, {"attach", test_attach}, {"probe", test_probe}, TEST(test_looks),
+          TEST(test_numbers), {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
           {"help_and_version", test_help_and_version}, TEST(test_help_texts),
           TEST(test_did_you_mean), {"durations", test_durations})
