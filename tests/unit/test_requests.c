@@ -12,6 +12,7 @@
 #include "daemon/report_doctor.h"
 #include "daemon/report_domains.h"
 #include "daemon/report_status.h"
+#include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
 #include "util/log.h"
 
@@ -58,6 +59,12 @@ struct cJSON *report_status(const struct views *v)
 {
 	(void)v;
 	return report("status");
+}
+
+struct cJSON *report_top(const struct views *v, const struct inventory_domain *d)
+{
+	(void)v;
+	return report(d ? "top of vCPUs" : "top");
 }
 
 struct cJSON *report_doctor(const struct views *v)
@@ -254,6 +261,12 @@ static void test_settled_before_reports(void)
 	CHECK_CALLS("pass show");
 	CHECK_INT(ask(CONTROL_LIST, ""), 0);
 	CHECK_CALLS("list");
+	/* of all domains, or of one's vCPUs */
+	CHECK_INT(ask(CONTROL_TOP, ""), 0);
+	CHECK_CALLS("top");
+	CHECK_INT(ask(CONTROL_TOP, "web"), 0);
+	CHECK_CALLS("top of vCPUs");
+	CHECK_INT(ask(CONTROL_TOP, "nobody"), -ENOENT);
 }
 
 /* A policy is in force before it is answered, and kept where that was asked for. */
