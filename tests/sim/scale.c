@@ -330,7 +330,7 @@ static const struct fault {
         {MUTATION_NEVER_CHARGE, TIGHT, "never charges", "a vCPU was boosted beyond its cap"},
         {MUTATION_NO_DOMAIN, TIGHT, "no domain bucket", "a domain was boosted beyond its cap"},
         {MUTATION_NO_CPU, LATENCY, "no CPU bucket", "a CPU ran real-time threads beyond its cap"},
-        {MUTATION_NO_DEADLINE, TIGHT, "no deadline", "a vCPU was boosted beyond its cap"},
+        {MUTATION_NO_DEADLINE, TIGHT, "no deadline", "a domain was boosted beyond its cap"},
         {MUTATION_NO_UNBOOST, TIGHT, "never unboosts",
          "an exhausted vCPU stayed boosted: the guardian would be told"},
         {MUTATION_UNCHARGED, TIGHT, "no domain pays for the booster's time",
