@@ -393,9 +393,6 @@ static void test_marks(void)
 	} while (!mark->until_ns);
 	CHECK_LE(mark->from_ns, mark->until_ns);
 	CHECK_U64(scene.vcpu->mark_due_ns, mark->until_ns + pvs_window_part_ns(0));
-	tracer_unregister(scene.tracer, 0, scene.tid);
-	CHECK_INT(tracer_read_windows(scene.tracer, 0, &windows), -ENOENT);
-	CHECK_INT(tracer_register(scene.tracer, 0, scene.tid), 0);
 	end(&scene);
 }
 
