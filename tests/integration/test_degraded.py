@@ -4,12 +4,14 @@
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
 
 import pytest
 
+import attributes
 from rig import proc
 from rig.libvirtd import virsh
 
@@ -124,12 +126,24 @@ def test_ready_and_watchdog(scene, notify_socket):
 
 
 def test_few_descriptors(scene):
-    """EMFILE: no crash, nothing left behind."""
-    domain = scene.domain()
-    daemon = scene.daemon(prefix=["prlimit", "--nofile=72"])
-    assert daemon.wait_known(domain)["state"] != ""
-    assert daemon.call("release").returncode in (0, 3)
-    scene.assert_given_back()
+    """EMFILE: the daemon goes on and boosts none that is new. When there are descriptors again, all are boosted."""
+    first, daemon = scene.boosted(name="pvsched-it-first")
+    pid, unlimited = daemon.process.pid, resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")), unlimited[1]))
+    others = [scene.domain(f"pvsched-it-{n}") for n in range(3)]
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(f"{daemon.runtime_dir}/control.sock")
+        client.sendall(b'{"verb":"list"}\n')
+        daemon.wait_log("cannot accept a connection: Too many open files")
+        assert not any(attributes.boosted(domain.tid) for domain in others)
+        assert daemon.process.poll() is None
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, unlimited)
+        assert client.recv(65536).startswith(b'{"ok":true')
+    daemon.ctl("reload")
+    for domain in (first, *others):
+        daemon.wait_boosted(domain)
+    assert daemon.status()["guardian_acts"] == 0
 
 
 def test_state_directory_is_made(scene):

@@ -100,3 +100,20 @@ def test_hotplug_in_a_real_guest(scene):
     proc.wait_for(lambda: guest.command("cpus")["cpus"] == 2, 10, "the guest to bring the new CPU online")
     guest.command("background busy 100 10000 20 1")
     daemon.wait_boosted(guest, 1)
+
+
+def test_unplugged_from_a_real_guest(scene):
+    """Nothing of its thread stays."""
+    guest = scene.linux(vcpus=1, max_vcpus=2)
+    daemon = scene.daemon()
+    daemon.wait_boosted(guest)
+    virsh("setvcpus", guest.name, "2", "--live")
+    proc.wait_for(lambda: guest.command("cpus")["cpus"] == 2, 10, "the guest to bring the new CPU online")
+    tid = daemon.wait_boosted(guest, 1)["tid"]
+    virsh("setvcpus", guest.name, "1", "--live", check=False)  # libvirt waits for some seconds only
+    proc.wait_for(lambda: tid not in guest.vcpu_tids().values(), 20, "the guest to let its CPU go")
+    begin = time.monotonic()
+    proc.wait_for(lambda: daemon.vcpu(guest, 1) is None, 5, "the vCPU that was unplugged to be forgotten")
+    scene.figures.setdefault("vCPU unplugged to forgotten, ms", []).append(1000 * (time.monotonic() - begin))
+    daemon.wait_boosted(guest)
+    assert [vcpu["vcpu"] for vcpu in daemon.status()["vcpus"]] == [0]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What stands against a boost: no RT budget, a CFS quota. And budgets granted go back."""
 
+import errno
 import json
 import os
 
@@ -94,6 +95,41 @@ def test_foreign_budget_wins(scene, knob):
     for level in (f"{mount}{path}", os.path.dirname(f"{mount}{path}"), f"{mount}/machine"):
         with open(f"{level}/cpu.rt_runtime_us", "w", encoding="ascii") as stream:
             stream.write("0")
+
+
+def move(tid, group):
+    with open(f"{group}/tasks", "w", encoding="ascii") as file:
+        file.write(str(tid))
+
+
+def test_moved_to_a_group_without_budget(scene, knob):
+    """The kernel moves no real-time thread there. One that was moved while it was not boosted is refused, and that is
+    its reason, until it is back and is tried again."""
+    domain, daemon = scene.boosted()
+    mount, path, _ = proc.cpu_cgroup(domain.tid)
+    group = f"{mount}/machine-{domain.name}-moved.scope"
+    os.mkdir(group)
+    key = scene.deadman.add(argv=["rmdir", group])
+    try:
+        while daemon.wait_boosted(domain):
+            try:
+                move(domain.tid, group)
+            except OSError as error:
+                assert error.errno == errno.EINVAL
+                break
+            move(domain.tid, f"{mount}{path}")  # it was unboosted just then
+        assert daemon.call("release", domain.name).returncode == 0
+        move(domain.tid, group)
+        assert daemon.call("policy", "set", domain.name, "latency").returncode == 0
+        daemon.wait_reason(domain, "rt-refused")
+        assert not attributes.boosted(domain.tid)
+        daemon.wait_log("the kernel refuses")
+    finally:
+        move(domain.tid, f"{mount}{path}")
+        os.rmdir(group)
+        scene.deadman.remove(key)
+    assert daemon.call("policy", "set", domain.name, "latency").returncode == 0
+    daemon.wait_boosted(domain)
 
 
 def test_quota_of_the_domain(scene):
