@@ -48,6 +48,7 @@ def pytest_configure(config):
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "any_kernel: no kernel changes it: runs on Debian 12 with 6.1 alone")
     config.deaths, config.notes, config.figures, config.about = [], [], [], None
+    config.enabled = {}
 
 
 def _is_default(config):
@@ -105,6 +106,9 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"measured on the emulated host: {text}")
     for text in config.deaths:
         terminalreporter.write_line(f"an emulated host died: {text}")
+    for name, counts in config.enabled.items():
+        terminalreporter.write_line(f"boosting was switched on again on {name}: " + (
+            ", ".join(f"{why}: {count}" for why, count in counts.items()) or "the host was gone before that was counted"))
     for text in config.notes:
         terminalreporter.write_line(f"done again: {text}")
     left_out = getattr(config, "left_out", [])
@@ -125,6 +129,7 @@ def _host(request):
     host = Host(option.host, option.kernel, option.name or _name(request.config))
     yield host
     request.config.notes += host.notes
+    request.config.enabled[host.name] = host.enabled()
     if not request.config.getoption("--keep-host"):
         host.clean()
 
@@ -133,6 +138,8 @@ def _host(request):
 def host(request, _host):
     """The host, up, with pvschedd installed and running as shipped."""
     _host.ensure()
+    if request.node.path.name == "test_rig.py":
+        _host.enabled()  # while it lives
     request.config.about = request.config.about or _host.about()
     return _host
 
@@ -150,6 +157,7 @@ def guest(host):
 def _pair(request, _host):
     pair = Pair(_host)
     yield pair
+    request.config.enabled[pair.there.name] = pair.there.enabled()
     if not request.config.getoption("--keep-host"):
         pair.there.clean()
 

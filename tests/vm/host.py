@@ -16,6 +16,10 @@ GUEST = "vm guest:1"
 _Q = shlex.quote(GUEST)
 _SAVED = "/var/tmp/vm-guest"
 PACKAGES = "/opt/pvschedd-rig/packages"
+# Tests may have to switch boosting on again. That is never silent: each time leaves a line here, and Host.enabled() counts.
+_ENABLED = "/var/tmp/vm-enabled"
+_ENABLE = (f"{{ pvschedctl --json status | grep -q '\"breaker\":\"closed\"' || echo 'an open breaker' >>{_ENABLED}; "
+           "pvschedctl enable >/dev/null; }")
 # Of src/util/log_ids.h.
 MESSAGE_IDS = {
     "ready": "42bae50755f74f1e96265bc272434fff",
@@ -37,6 +41,7 @@ class Host:
     def __init__(self, debian, kernel, name):
         self.debian, self.kernel, self.name = debian, kernel, name
         self.notes = []  # what went wrong and was done again
+        self._enabled = {}
         self._machine = Machine(self.name)
 
     def machine(self):
@@ -48,7 +53,7 @@ class Host:
     def ensure(self):
         """Up, pvschedd installed, running, and without a past: no failures counted, breaker closed."""
         # The second host of a pair boots beside the first, on the same CPUs: it may take minutes to answer.
-        if self.code("systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && pvschedctl enable",
+        if self.code(f"systemctl is-active --quiet pvschedd && systemctl reset-failed pvschedd && {_ENABLE}",
                      timeout=300) == 0:
             return
         self.run(f"[ \"$(dpkg-query -W -f '${{db:Status-Status}}' pvschedd)\" = installed ] || dpkg -i {PACKAGES}/pvschedd_*.deb",
@@ -115,7 +120,22 @@ class Host:
     def restart(self):
         """A service without a past: no failures counted, breaker closed."""
         self.run("systemctl reset-failed pvschedd; systemctl restart pvschedd")
-        self.run("pvschedctl enable")
+        self.run(_ENABLE)
+
+    def enabled(self):
+        """{why: how often} boosting was switched on again, and how often a guardian acted; of a host that is gone, when it
+        was counted last."""
+        with contextlib.suppress(RigError):
+            if self._machine.running():
+                self._enabled = self._count_enabled()
+        return self._enabled
+
+    def _count_enabled(self):
+        counts = {}
+        for line in self.run(f"cat {_ENABLED} 2>/dev/null; true").splitlines():
+            counts[line] = counts.get(line, 0) + 1
+        acts = self.run(f"journalctl -q -o cat --no-pager MESSAGE_ID={MESSAGE_IDS['guardian-restored']} | grep -c .; true")
+        return {**counts, "acts of a guardian, those that tests cause with them": int(acts.split()[-1])}
 
     def ctl(self, arguments):
         """The answer of pvschedctl, as JSON."""
@@ -205,9 +225,10 @@ class Host:
 
     def wait_boosted(self, tid, seconds=90):
         """Emulated CPUs stand still while this machine does other things. When a boost is then overdue by 10 ms, the
-        guardian must take the daemon for dead. Each further guardian comes later; `enable` starts one at once."""
+        guardian must take the daemon for dead. Each further guardian comes later; `enable` starts one at once, and is
+        counted."""
         self.wait_for(f"chrt -p {tid} | grep -q SCHED_FIFO || {{ pvschedctl --json status | grep -q "
-                      f"'\"guardian\":{{\"ok\":false' && pvschedctl enable >/dev/null; false; }}",
+                      f"'\"guardian\":{{\"ok\":false' && echo 'a guardian that was awaited' >>{_ENABLED} && {_ENABLE}; false; }}",
                       f"thread {tid} to be boosted", seconds)
 
     def boosted(self, tids):
