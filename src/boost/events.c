@@ -62,7 +62,7 @@ void events_make_room(struct booster *b, unsigned int slot)
 	for (i = boosted_first(lists, here->domain); i >= 0; i = i == last ? -1 : next) {
 		next = boosted_next(lists, (unsigned int)i);
 		mate = &b->accounts->vcpus[i];
-		if (mate->cpu == here->cpu && (unsigned int)i != slot)
+		if (PVS_READ(mate->cpu) == PVS_READ(here->cpu) && (unsigned int)i != slot)
 			step_vcpu(b, (unsigned int)i, POLICY_EVENT_HELPER);
 	}
 }

@@ -14,11 +14,15 @@
 #include "util/clock.h"
 
 struct reader_line {
+	struct reader_line *next; /* of all lines */
 	const struct board *board;
 	pthread_mutex_t lock; /* of asking; never the main thread's */
 	uint64_t last_id;
 	int socket; /* one number for all readers: dup3() replaces what is behind it */
 };
+
+/** They are never freed, and so are not lost either. The main thread's. */
+static struct reader_line *lines;
 
 /* A socket without another end: whatever is sent or awaited there fails at once. */
 static int open_dead_end(void)
@@ -46,6 +50,8 @@ int reader_line_new(struct reader_line **ret, const struct board *board)
 		free(line);
 		return r;
 	}
+	line->next = lines;
+	lines = line;
 	*ret = line;
 	return 0;
 }

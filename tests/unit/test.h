@@ -119,6 +119,18 @@ static inline void __attribute__((noreturn)) test_fail(void)
 		return;                                                                            \
 	} while (0)
 
+/** Built with a sanitizer: mlock() does nothing, and each function has more code and stack. */
+#ifdef __SANITIZE_THREAD__
+#define TEST_THREAD_SANITIZER true
+#else
+#define TEST_THREAD_SANITIZER false
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define TEST_SANITIZED true
+#else
+#define TEST_SANITIZED TEST_THREAD_SANITIZER
+#endif
+
 static inline void test_run(const struct test *test)
 {
 	test_state.name = test->name;

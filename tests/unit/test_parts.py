@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 import parts  # noqa: E402
+import targets  # noqa: E402
 from rig.checks import run_checks  # noqa: E402
 
 HEAD, BEFORE, LONG_BEFORE = "a" * 40, "b" * 40, "c" * 40
@@ -334,10 +335,32 @@ def test_table_ends_within_its_limits():
 
 def test_runner_takes_what_the_table_says():
     for part in parts.PARTS:
-        command = part.command[part.command.index("--") + 1:] if "--" in part.command else part.command
-        assert command[0] == "scripts/test"
-        done = subprocess.run((*command, "--list"), cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0 and "integration" in done.stdout.split(), (part, done)
+        command = part.command
+        if command[0] == "scripts/debian-root":
+            command = command[command.index("--") + 1:]
+        known = {"scripts/test": "integration", "scripts/fuzz": "metadata"}[command[0]]
+        done = subprocess.run((command[0], "--list", *command[1:]), cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode == 0 and known in done.stdout.split(), (part, done)
+
+
+def test_every_fuzz_target_has_its_time():
+    """Ten minutes each, of the one list; two at a time, so that each part ends before its limit."""
+    seconds = {}
+    for part in parts.PARTS:
+        if part.command[0] != "scripts/fuzz":
+            continue
+        each = int(part.command[part.command.index("--seconds") + 1])
+        jobs = int(part.command[part.command.index("--jobs") + 1])
+        names = [word for word in part.command[1:] if not word.startswith("-") and not word.isdecimal()]
+        assert jobs == 2 and each * -(-len(names) // jobs) <= part.limit_s - 600, part
+        for name in names:
+            seconds.setdefault(name, []).append(each)
+    corpora = set(os.listdir(os.path.join(REPOSITORY, "tests/fuzz/corpus")))
+    assert set(seconds) == corpora == set(targets.names())
+    assert all(600 in each for each in seconds.values())
+    for name in ("metadata", "statusfile", "domain_xml"):
+        assert sum(seconds[name]) >= 3600, name
 
 
 def test_runner_refuses_a_kernel_of_another_host():
@@ -370,9 +393,13 @@ def test_whole_command_in_a_checkout_of_git():
         for name in ("scripts", "tests"):
             os.makedirs(f"{checkout}/{name}")
         shutil.copy(f"{REPOSITORY}/tests/parts.py", f"{checkout}/tests/")
-        with open(f"{checkout}/scripts/test", "w", encoding="utf-8") as file:
-            file.write("#!/bin/sh\necho run >>\"$PVSCHED_TEST_RESULTS/runs\"; echo '2 passed, 0 failed, 0 skipped'\n")
-        os.chmod(f"{checkout}/scripts/test", 0o755)
+        os.makedirs(f"{checkout}/tests/fuzz")
+        for name in ("targets.py", "meson.build"):
+            shutil.copy(f"{REPOSITORY}/tests/fuzz/{name}", f"{checkout}/tests/fuzz/")
+        for name in ("test", "fuzz"):
+            with open(f"{checkout}/scripts/{name}", "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\necho run >>\"$PVSCHED_TEST_RESULTS/runs\"; echo '2 passed, 0 failed, 0 skipped'\n")
+            os.chmod(f"{checkout}/scripts/{name}", 0o755)
 
         def call(*arguments):
             done = subprocess.run([sys.executable, "-B", f"{checkout}/tests/parts.py", "--all", *arguments], text=True,

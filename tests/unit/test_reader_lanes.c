@@ -205,8 +205,8 @@ static void test_pages_are_served(void)
 static void test_one_hangs(void)
 {
 	struct scene scene = scene_make();
-	uint64_t hung = begin(&scene, READER_FIND, HANGS);
 	uint64_t t_ns = clock_now_ns();
+	uint64_t hung = begin(&scene, READER_FIND, HANGS);
 
 	for (int i = 0; i < 100; i++)
 		CHECK_INT(result(&scene, READER_CMDLINE, 1 + i), 0);

@@ -164,7 +164,7 @@ static void test_a_guest_page(void)
 }
 
 /* What hangs is given up; others are served, and the end of the reader waits for none of it. */
-static void test_a_qemu_that_hangs(void)
+static void look_at_one_that_hangs(void)
 {
 	int fd = memfd_sealed(MIB);
 	struct fake_qemu honest = qemu_with(-1, false), hostile = qemu_with(fd, true);
@@ -202,6 +202,13 @@ static void test_a_qemu_that_hangs(void)
 	fake_qemu_stop(&hostile);
 	fake_qemu_stop(&honest);
 	close(fd);
+}
+
+static void test_a_qemu_that_hangs(void)
+{
+	if (TEST_THREAD_SANITIZER)
+		TEST_SKIP("with ThreadSanitizer the read of the QEMU's memory does not hang");
+	look_at_one_that_hangs();
 }
 
 static void test_it_is_killed(void)
