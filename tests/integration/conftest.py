@@ -6,6 +6,7 @@
 
 import fcntl
 import os
+import random
 import statistics
 import sys
 
@@ -29,6 +30,13 @@ def pytest_addoption(parser):
                      help="where pvschedd, pvschedctl and sched-snapshot were built")
     parser.addoption("--shared-machine", action="store_true",
                      help="other programs change threads here: compare only those of the tests' own domains")
+    parser.addoption("--times", type=int, default=10, help="how often tests that are marked `often` try the same again")
+    parser.addoption("--seed", type=int, help="of their random moments (default: another one each time)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "often: tries the same again, --times")
+    config.addinivalue_line("markers", "sanitized: also runs in a build with sanitizers (scripts/test --sanitize address)")
 
 
 def pytest_collection_modifyitems(items):
@@ -40,6 +48,20 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def build_dir(request):
     return os.path.abspath(request.config.getoption("--build-dir"))
+
+
+@pytest.fixture(scope="session")
+def times(request):
+    return request.config.getoption("--times")
+
+
+@pytest.fixture
+def chance(request):
+    """Random moments; their seed is printed with a failure."""
+    seed = request.config.getoption("--seed")
+    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    print(f"--seed {seed}")
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

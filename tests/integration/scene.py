@@ -81,6 +81,16 @@ class Scene:
         self._daemons.append(daemon)
         return daemon.start() if start else daemon
 
+    def forget(self, daemon):
+        """The test is done with a daemon that has ended."""
+        daemon.close()
+        self._daemons.remove(daemon)
+
+    def forget_domain(self, domain):
+        """The test is done with a domain."""
+        domain.destroy()
+        self._domains.remove(domain)
+
     def boosted(self, **kwargs):
         """A domain and a daemon that boosts it."""
         domain = self.domain(**kwargs)

@@ -9,6 +9,8 @@ import pytest
 import attributes
 from rig import proc
 
+pytestmark = pytest.mark.sanitized
+
 PIN = "<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>"
 
 

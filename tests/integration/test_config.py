@@ -11,6 +11,8 @@ import pytest
 from rig import proc
 from rig.daemon import program
 
+pytestmark = pytest.mark.sanitized
+
 BAD = {
     "unknown-key": ('{\n"version": 1,\n"host": {"cpu_share": 1}\n}', r":3: \.host\.cpu_share: unknown key"),
     "duplicate-key": ('{\n"version": 1,\n"enabled": true,\n"enabled": false\n}', r":4: .*enabled"),

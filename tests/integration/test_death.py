@@ -13,7 +13,6 @@ import attributes
 from rig import proc
 from rig.load import Load
 
-REPETITIONS = 10  # in each of two tests
 LIMIT_S = 0.1
 
 
@@ -43,17 +42,19 @@ def kill_in_mid_boost(scene, domain, before, name):
     return taken
 
 
+@pytest.mark.often
+@pytest.mark.sanitized
 @pytest.mark.parametrize("loaded", [False, True], ids=["idle-host", "busy-host"])
-def test_kill_9_of_the_daemon(scene, loaded):
+def test_kill_9_of_the_daemon(scene, times, loaded):
     domain = scene.domain(vcpus=1, hz=1000)
     before = {tid: attributes.read(tid) for tid in domain.tids()}
     name = f"kill -9 of the daemon to all given back, {'busy' if loaded else 'idle'} host, ms"
     if loaded:
         with Load(domain.tid, deadman=scene.deadman):
-            times = [kill_in_mid_boost(scene, domain, before, name) for _ in range(REPETITIONS)]
+            taken = [kill_in_mid_boost(scene, domain, before, name) for _ in range(times)]
     else:
-        times = [kill_in_mid_boost(scene, domain, before, name) for _ in range(REPETITIONS)]
-    assert max(times) < LIMIT_S, times
+        taken = [kill_in_mid_boost(scene, domain, before, name) for _ in range(times)]
+    assert max(taken) < LIMIT_S, taken
     scene.assert_pristine()
 
 
@@ -86,6 +87,7 @@ def test_stopped_daemon_is_taken_for_dead(scene):
     daemon.wait_boosted(domain)
 
 
+@pytest.mark.sanitized
 def test_kill_9_of_the_guardian(scene):
     domain, daemon = scene.boosted()
     guardian = daemon.guardian()
@@ -128,6 +130,7 @@ def test_stopped_guardian_releases(scene):
     daemon.wait_boosted(domain)
 
 
+@pytest.mark.sanitized
 def test_kill_9_of_both_then_restore(scene):
     domain = scene.domain()
     attributes.set_slack(domain.tid, 7777)
@@ -269,6 +272,7 @@ def test_second_daemon_is_refused(scene):
         second.start()
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_clean_end(scene, sig):
     _, daemon = scene.boosted()

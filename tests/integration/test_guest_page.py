@@ -88,6 +88,7 @@ def spinners():
         os.waitpid(pid, 0)
 
 
+@pytest.mark.sanitized
 def test_found_and_negotiated(scene, region, page):
     domain = scene.domain(vcpus=2, page=page)
     daemon = scene.daemon()
@@ -125,6 +126,7 @@ def test_found_and_negotiated(scene, region, page):
     ({"mode": 3}, "mode-mismatch"),
     ({}, "enabled"),
 ], ids=lambda value: value if isinstance(value, str) else "-".join(value))
+@pytest.mark.sanitized
 def test_statuses(scene, region, hello, status):
     domain = scene.domain(page="memfd")
     daemon = scene.daemon()
@@ -270,6 +272,7 @@ def permille_of(daemon, act):
     return (sum(proc.process_ns(pid) for pid in pids) - used) / (time.monotonic() - begin) / 1e6
 
 
+@pytest.mark.sanitized
 def test_noise_from_four_writers(scene, region, page):
     """Every byte of header and pages, at full speed: it causes a status, counters, a journal line, and nothing else."""
     domain = scene.domain(vcpus=2, page=page)
@@ -303,6 +306,7 @@ def test_noise_from_four_writers(scene, region, page):
     mine.negotiate()
 
 
+@pytest.mark.sanitized
 def test_words_with_valid_hello_and_noise_behind_it(scene, region):
     """The tracer reads noise in place of requests: it is counted, and the share holds."""
     domain = scene.domain(busy=1, idle=1, hz=1000, page="memfd")

@@ -109,6 +109,7 @@ def test_holes_are_punched(scene, hangings):
     assert status["breaker"] == "closed" and status["guardian_acts"] == 0, status
 
 
+@pytest.mark.sanitized
 def test_a_look_that_hangs(scene, hangings):
     """It has no guest pages and is boosted as others are; these are found, heard and boosted meanwhile."""
     culprit, neighbour = hangings.begin("look"), hangings.begin("no")
@@ -184,6 +185,7 @@ def test_a_close_that_never_ends(scene, hangings):
     proc.wait_for(lambda: not os.path.isdir(f"/proc/{pid}"), 10, "the first reader to be gone")
 
 
+@pytest.mark.sanitized
 def test_the_reader_is_killed(scene, hangings):
     """Another one is started, and guests are heard again; boosts go on."""
     domain = hangings.begin("no")

@@ -174,11 +174,12 @@ def test_foreign_change_wins(scene, slices):
     scene.except_tids.add(domain.tid)
 
 
-def test_slices_of_many_kills(scene, slices):
+@pytest.mark.often
+def test_slices_of_many_kills(scene, slices, times):
     """Killed at any moment of taking on and letting go: the ledger knows of each slice."""
     domain = scene.domain()
     before = {tid: attributes.read(tid) for tid in domain.tids()}
-    for number in range(10):
+    for number in range(times):
         daemon = scene.daemon(profile="by-slice", config={"profiles": BY_SLICE})
         daemon.wait_known(domain)
         if number % 2:

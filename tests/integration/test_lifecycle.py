@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The domain does not notice: XML, taint, save and restore, suspend and resume, reset."""
 
+import pytest
+
 from rig import proc
 from rig.libvirtd import virsh
 
@@ -68,6 +70,7 @@ def test_reset(scene):
     assert daemon.vcpu(domain)["tid"] == domain.tid
 
 
+@pytest.mark.sanitized
 def test_same_name_again(scene):
     """Destroyed and made anew at once: nothing of the old one carries over."""
     domain, daemon = scene.boosted()

@@ -10,6 +10,8 @@ import pytest
 from rig import proc
 from rig.libvirtd import URI as LIBVIRT_URI, virsh
 
+pytestmark = pytest.mark.sanitized
+
 URI = "https://pvsched.org/domain/1"
 
 

@@ -55,6 +55,7 @@ def wait_listed(daemon, pid, accept=lambda domain: domain["vcpus"]):
         raise proc.RigError(f"{error}; listed {listed(daemon, pid)}; {daemon.log()[-2000:]}") from None
 
 
+@pytest.mark.sanitized
 def test_found_boosted_given_back(scene):
     """Before the daemon or after it, with a name and a uuid of its own; killed while boosted."""
     old = scene.bare("pvsched-bare-old", vcpus=2)

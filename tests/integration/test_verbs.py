@@ -59,6 +59,7 @@ VERBS = [("status",), ("list",), ("show", "pvsched-it"), ("explain", "pvsched-it
          ("disable",), ("enable",), ("reload",)]
 
 
+@pytest.mark.sanitized
 def test_every_verb_as_text_and_json(scene):
     domain, daemon = scene.boosted()
     for words in VERBS:
@@ -242,6 +243,7 @@ def test_unknown_profile(scene):
     assert done.returncode == 1 and 'no profile "fast"' in done.stderr
 
 
+@pytest.mark.sanitized
 def test_unprivileged_user(scene):
     domain, daemon = scene.boosted()
     for words in (("status",), ("disable",), ("policy", "set", domain.name, "off"), ("release",)):
@@ -282,6 +284,7 @@ HOSTILE = [
     b'{"verb":"policy-set","domain":"pvsched-it","profile":"off","for_s":-1}\n', b"[" * 4000 + b"\n", b"x" * 100_000]
 
 
+@pytest.mark.sanitized
 def test_hostile_requests(scene):
     domain, daemon = scene.boosted()
     for data in HOSTILE:
@@ -334,6 +337,7 @@ def test_a_user_asks_too_often(scene):
     assert slowest < 1
 
 
+@pytest.mark.sanitized
 def test_slow_and_many_clients(scene):
     """Half a request each, and readers that do not read: others are served all the same."""
     domain, daemon = scene.boosted()

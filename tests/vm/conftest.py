@@ -36,7 +36,7 @@ def pytest_addoption(parser):
     parser.addoption("--every", action="store_true", help="runs the tests that no kernel changes, too, on any host")
     parser.addoption("--name", help="its name, so that two runs can go on at once (default: such as vm-6-1 with "
                      "kernel 6.1, vm-trixie-6-12)")
-    parser.addoption("--kills", type=int, default=6, help="how often the test of levers kills the daemon in each profile")
+    parser.addoption("--times", type=int, default=6, help="how often the test of levers kills the daemon in each profile")
     parser.addoption("--keep-host", action="store_true", help="leaves the host running, for use with "
                      "scripts/rig --name vm-6-1")
 

@@ -155,7 +155,7 @@ def test_levers_after_kills(request, guest, host, profiles, profile):
     if not levers(host)["slice" if profile == "latency" else "uclamp"]:
         pytest.skip("this kernel does not have the lever")
     assert guest
-    kills = request.config.getoption("--kills")
+    kills = request.config.getoption("--times")
     with host.unchanged():
         host.policy(profile)
         host.run(_KILLS.format(kills=kills, guest=GUEST, profile=profile, given=given(profile)), timeout=120 + kills * 90)
