@@ -21,6 +21,10 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "fuzz"))
+
+import targets  # pylint: disable=wrong-import-position  # noqa: E402
+
 RESULTS = "/var/cache/pvschedd/results"
 KEEP_S = 30 * 86400
 # A part is asked to end so long before its limit, since it has to clean up. scripts/test must end a suite even earlier,
@@ -30,10 +34,28 @@ LIMIT_S = 45 * 60
 
 Part = collections.namedtuple("Part", "name command limit_s", defaults=(LIMIT_S,))
 
+LIMITED = ("--limit", str(LIMIT_S - COUNT_S))
+
+# Each fuzz target has ten minutes, and a parser of what others write as XML has an hour. Two processes run at a time.
+FUZZ_S, FUZZ_JOBS = 600, 2
+FUZZ_GROUP = 6  # targets in a part, at most: half an hour, besides the build
+XML_TARGETS = ("metadata", "statusfile", "domain_xml")
+
 
 def _vm(host, kernel):
-    return Part(f"vm-{host}-{kernel}", ("scripts/test", "--suite", "vm", "--host", host, "--kernel", kernel,
-                                        "--limit", str(LIMIT_S - COUNT_S)))
+    return Part(f"vm-{host}-{kernel}", ("scripts/test", "--suite", "vm", "--host", host, "--kernel", kernel, *LIMITED))
+
+
+def _fuzz(name, seconds, names):
+    return Part(f"fuzz-{name}", ("scripts/fuzz", "--seconds", str(seconds), "--jobs", str(FUZZ_JOBS), *names))
+
+
+def _fuzz_parts():
+    names = targets.names()
+    n = -(-len(names) // FUZZ_GROUP)
+    yield from (_fuzz(str(first + 1), FUZZ_S, names[first::n]) for first in range(n))
+    yield from (_fuzz(name.replace("_", "-"), 3600 // FUZZ_JOBS, (name,) * FUZZ_JOBS) for name in XML_TARGETS)
+
 
 
 # Commands run in the checkout. The last line "N passed, N failed, N skipped" counts, and the exit status. The default
@@ -46,6 +68,11 @@ PARTS = (
     _vm("trixie", "newest"),
     Part("trixie-build", ("scripts/debian-root", "--suite", "trixie", "--same-pids", "--packages", "build", "test", "--",
                           "scripts/test", "--suite", "unit", "--no-install", "--build-dir", "/tmp/pvschedd-build")),
+    Part("sanitized", ("scripts/test", "--sanitize", "address", *LIMITED)),
+    Part("sanitized-threads", ("scripts/test", "--sanitize", "thread", *LIMITED)),
+    Part("often", ("scripts/test", "--suite", "integration", *LIMITED, "--", "-m", "often", "--times", "100")),
+    Part("scale", ("scripts/test", "--suite", "scale", *LIMITED)),
+    *_fuzz_parts(),
 )
 
 HEADER = ("part", "result", "passed", "failed", "skipped", "time", "commit", "date (UTC)")
