@@ -315,6 +315,8 @@ struct reader_process *reader_process_free(struct reader_process *reader)
 		return NULL;
 	if (reader->pid)
 		kill(reader->pid, SIGKILL);
+	/* it is reaped when this process has ended; sd-event loses memory if its source is left */
+	reader->child = sd_event_source_disable_unref(reader->child);
 	let_go(reader);
 	sd_event_source_disable_unref(reader->retry);
 	/* board and line stay: a source that was left behind may be asking */

@@ -98,7 +98,7 @@ WAYS = {"daemon": kill_daemon, "both": kill_both, "stopped": stop_then_kill, "gu
 
 @pytest.mark.parametrize("way", WAYS)
 def test_kills(scene, times, chance, way):
-    domain = scene.domain(vcpus=2, busy=1, idle=1, hz=1000)
+    domain = scene.domain(vcpus=2, hz=1000)
     before = originals(domain)
     for _ in range(times):
         daemon = scene.daemon()
@@ -132,7 +132,7 @@ def test_race_with_an_exec(scene, times, chance, tmp_path):
 def test_race_with_the_end_of_a_domain(scene, times, chance):
     daemon = scene.daemon()
     for number in range(times):
-        domain = scene.domain(f"pvsched-ends-{number}", busy=1, idle=1, hz=1000)
+        domain = scene.domain(f"pvsched-ends-{number}", hz=1000)
         daemon.wait_known(domain)
         with Flips(daemon, domain, chance):
             time.sleep(chance.uniform(0, MOMENT_S))
@@ -146,7 +146,7 @@ def test_race_with_the_end_of_a_domain(scene, times, chance):
 
 def test_race_with_another_program(scene, times, chance):
     """chrt, while the class changes: boosted or not, the thread is no real-time thread in the end."""
-    domain = scene.domain(busy=1, idle=1, hz=1000)
+    domain = scene.domain(hz=1000)
     scene.except_tids.add(domain.tid)
     daemon = scene.daemon()
     daemon.wait_boosted(domain)
@@ -163,7 +163,7 @@ def test_race_with_another_program(scene, times, chance):
 
 def test_flips(scene, times, chance):
     """Ten commands each time, while it boosts; then it boosts as before, and has not come to harm."""
-    domain = scene.domain(vcpus=2, busy=1, idle=1, hz=1000)
+    domain = scene.domain(vcpus=2, hz=1000)
     before = originals(domain)
     daemon = scene.daemon()
     for _ in range(times):
