@@ -166,6 +166,7 @@ def test_flips(scene, times, chance):
     domain = scene.domain(vcpus=2, hz=1000)
     before = originals(domain)
     daemon = scene.daemon()
+    daemon.wait_boosted(domain)
     for _ in range(times):
         with Flips(daemon, domain, chance) as flips:
             proc.wait_for(lambda flips=flips: len(flips.outcomes) >= 10, 30, "ten commands")
