@@ -85,7 +85,7 @@ static void follow_page(struct booster *b, unsigned int slot, int found, uint64_
 	if (found & PAGES_STATUS)
 		notes_add(&b->notes, BOOSTER_NOTE_HELLO, slot, page.status);
 	if (found & PAGES_LOST)
-		notes_add(&b->notes, BOOSTER_NOTE_PAGE_LOST, slot, page.stuck);
+		notes_add(&b->notes, BOOSTER_NOTE_PAGE_LOST, slot, (int)page.loss);
 	step_vcpu(b, slot,
 	          page.urgency == PVSCHED_URGENCY_URGENT ? POLICY_EVENT_URGENT
 	                                                 : POLICY_EVENT_ORDINARY);

@@ -22,8 +22,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_LOST,      /* the ring had no room for events: look at all threads again */
 	BOOSTER_NOTE_QUOTA,     /* 1: a CFS quota holds for a vCPU; 0: it holds no longer */
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: enum pvsched_status */
-	BOOSTER_NOTE_PAGE_LOST, /* a guest page cannot be read any more; 1: the reader hangs in it
-	                         */
+	BOOSTER_NOTE_PAGE_LOST, /* a guest page cannot be read any more: enum pages_loss */
 	BOOSTER_NOTE_FORK,      /* a vCPU made a thread while it was boosted: its TID */
 	BOOSTER_NOTE_HELPER, /* unboosted for a helper of its domain, for the first time: its place
 	                      */

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "boost/pages.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "policy/timers.h"
 
 struct page_slot {
 	struct guest_page page; /* generation 0: none */
-	bool lost, stuck, polled;
+	bool lost, polled;
+	enum pages_loss loss;
 	bool counted; /* in pages::n_polled */
 	enum pvsched_status status;
 	struct guest_hello hello; /* as last judged */
@@ -163,20 +165,19 @@ void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *
 	timers_set(pages->timers, slot, is_present(p) ? now_ns : NSEC_NEVER);
 }
 
-/* The memory is gone, as by a truncation of its file, or a look at it hangs. */
-static int lose(struct pages *pages, unsigned int slot, int why)
+static int lose(struct pages *pages, unsigned int slot, enum pages_loss loss)
 {
 	struct page_slot *p = &pages->slots[slot];
 
 	p->page = GUEST_PAGE_NULL;
 	p->status = PVSCHED_STATUS_DISABLED;
 	p->lost = true;
-	p->stuck = why & PAGES_STUCK;
+	p->loss = loss;
 	count_polled(pages, p);
 	p->request = (struct pvs_request){0};
 	stop_reading(pages, slot);
 	timers_set(pages->timers, slot, NSEC_NEVER);
-	return PAGES_LOST | why;
+	return PAGES_LOST;
 }
 
 /* ---- facts and answers ---- */
@@ -368,7 +369,8 @@ static int take_copy(struct pages *pages, unsigned int slot, const struct policy
 	if (copy.generation != p->page.generation || copy.index != p->page.index)
 		return 0;
 	if (copy.result < 0)
-		return lose(pages, slot, 0);
+		return lose(pages, slot,
+		            copy.result == -ESTALE ? PAGES_OVERWRITTEN : PAGES_CUT_OFF);
 	return take_words(pages, slot, &copy, view, now_ns);
 }
 
@@ -455,7 +457,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	*ret = (struct pages_view){
 	        .present = is_present(p),
 	        .lost = p->lost,
-	        .stuck = p->stuck,
+	        .loss = p->loss,
 	        .polled = p->polled,
 	        .status = p->status,
 	        .hello = p->hello,

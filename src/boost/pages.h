@@ -27,11 +27,18 @@ struct pages;
  */
 #define PAGES_POLL_ALL_NS (50 * NSEC_PER_USEC)
 
+/** Why a page is lost. */
+enum pages_loss {
+	PAGES_CUT_OFF = 0, /* the memory is gone, as by a truncation of its file */
+	PAGES_STUCK,       /* the reader hangs in it */
+	PAGES_OVERWRITTEN, /* the region has another generation: a migration brought its memory */
+};
+
 /** What is known of a slot's page; a copy. */
 struct pages_view {
 	bool present;
-	bool lost;   /* it cannot be read any more */
-	bool stuck;  /* lost, since the reader hangs in it */
+	bool lost; /* it cannot be read any more */
+	enum pages_loss loss;
 	bool polled; /* not read by the tracer */
 	enum pvsched_status status;
 	struct guest_hello hello;
@@ -69,10 +76,9 @@ void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 
 /* bits that pages_look() and pages_news() return */
 #define PAGES_STATUS (1 << 0) /* the status has changed */
-#define PAGES_LOST   (1 << 1) /* the memory is gone */
+#define PAGES_LOST   (1 << 1) /* enum pages_loss says why */
 #define PAGES_REQUESTED                                                                            \
 	(1 << 2) /* by polling: a new request, or one that the policy wants to hear of */
-#define PAGES_STUCK (1 << 3) /* with PAGES_LOST: the reader hangs in it */
 
 /**
  * Does what is due for the page of a slot: has it looked at, and tells its guest news. What is

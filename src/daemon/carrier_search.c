@@ -269,15 +269,19 @@ static struct job *waiting_look(struct carrier_search *search, const struct thre
 }
 
 int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
-                         uint32_t n_pages, const struct carrier_object *known)
+                         uint32_t n_pages, const struct carrier_object *known, bool refused)
 {
-	struct reader_request request = {.qemu = *qemu, .job = READER_FIND, .n_pages = n_pages};
+	struct reader_request request = {
+	        .qemu = *qemu, .job = READER_FIND, .n_pages = n_pages, .refused = refused};
 	struct job *job = waiting_look(search, qemu);
 
 	if (job) {
 		job->request.n_pages = n_pages;
+		job->request.refused = refused;
 		if (!known)
 			job->request.known = (struct carrier_object){0};
+		else if (refused)
+			job->request.known = *known;
 		return 0;
 	}
 	if (known)

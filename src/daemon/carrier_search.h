@@ -46,10 +46,12 @@ int carrier_search_new(struct carrier_search **ret, sd_event *event, struct read
 
 /**
  * Begins to look for the carrier of @qemu with room for @n_pages, and to begin its region; not if
- * it is @known (NULL: any is new). What waits for its turn is done once. Returns 0, or -ENOMEM.
+ * it is @known (NULL: any is new) and its region is still ours. @refused: @known is another
+ * domain's, and not begun whatever its region says. What waits for its turn is done once.
+ * Returns 0, or -ENOMEM.
  */
 int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
-                         uint32_t n_pages, const struct carrier_object *known);
+                         uint32_t n_pages, const struct carrier_object *known, bool refused);
 
 /**
  * Lets go of the carrier of @qemu whose region was begun as @generation, unless it has been begun

@@ -17,18 +17,24 @@
 #define LOOKS_AGAIN   20
 #define LOOK_AGAIN_US (300 * NSEC_PER_MSEC / NSEC_PER_USEC)
 
+/* A guest can overwrite its region as often as it likes: it is begun anew once in this time. */
+#define OVERWRITTEN_INTERVAL_NS NSEC_PER_SEC
+
 /* What one domain has. */
 struct entry {
 	struct carriers *carriers;             /* for the timer, as is... */
 	const struct inventory_domain *domain; /* ...this; NULL: none has this slot */
 	bool held;                             /* the reader has its carrier: */
 	struct reader_carrier carrier;         /* this */
+	bool claims;                           /* a reader that is gone had it */
+	struct carrier_object refused;         /* CARRIER_SHARED: this */
 	struct carrier_view view;
 	uint32_t wanted_pages;    /* that a search was begun for */
 	bool stale;               /* its guest was reset, and it is to be begun anew */
 	struct thread_id stuck;   /* a job of this QEMU hung: none is begun any more; 0: none */
 	unsigned int looks_left;  /* whether it is there still, after a device came or went */
 	sd_event_source *again;   /* the next of them */
+	uint64_t overwritten_ns;  /* when its region last was found to be */
 	uint64_t log_ns;          /* of the last line about it */
 	unsigned int log_skipped; /* since then */
 };
@@ -75,50 +81,32 @@ static struct entry *entry_of(struct carriers *carriers, const struct inventory_
 	return e;
 }
 
-static bool same_object(const struct reader_carrier *a, const struct reader_carrier *b)
+static void find(struct carriers *carriers, struct entry *e, bool again);
+
+static bool same_object(const struct carrier_object *a, const struct carrier_object *b)
 {
-	return a->object.device == b->object.device && a->object.inode == b->object.inode;
+	return a->device == b->device && a->inode == b->inode;
 }
 
-/* The next entry after @after, NULL at first, that has the same memory as @e. */
-static struct entry *next_twin(struct carriers *carriers, const struct entry *e,
-                               struct entry *after)
+/* The other domain that this memory belongs to, since it had it first; NULL: there is none. */
+static struct entry *owner_of(struct carriers *carriers, const struct entry *e,
+                              const struct carrier_object *object)
 {
-	struct entry *i = after ? after + 1 : carriers->of;
-
-	for (; e->held && i < carriers->of + PVS_DOMAINS_MAX; i++)
-		if (i != e && i->held && same_object(&i->carrier, &e->carrier))
+	for (struct entry *i = carriers->of; i < carriers->of + PVS_DOMAINS_MAX; i++)
+		if (i != e && (i->held || i->claims) && same_object(&i->carrier.object, object))
 			return i;
 	return NULL;
 }
 
-/* Two domains that share memory could speak for each other: neither is heard. */
-static void check_shared(struct carriers *carriers, struct entry *e)
+/* Domains that were refused have another try, since one has let go of what it had. */
+static void try_refused(struct carriers *carriers)
 {
-	e->view.shared = false;
-	for (struct entry *i = next_twin(carriers, e, NULL); i; i = next_twin(carriers, e, i)) {
-		e->view.shared = true;
-		i->view.shared = true;
-		say(i, -1, LOG_WARNING, "another domain has the same memory: not used");
-	}
-	if (e->view.shared)
-		say(e, -1, LOG_WARNING, "another domain has the same memory: not used");
-}
-
-/* A domain that is alone with its memory now may use it. */
-static void unshare(struct carriers *carriers)
-{
-	for (size_t i = 0; i < PVS_DOMAINS_MAX; i++) {
-		struct entry *e = &carriers->of[i];
-
-		if (e->held && e->view.shared && !next_twin(carriers, e, NULL))
-			carriers_reset(carriers, e->domain);
-	}
+	for (struct entry *e = carriers->of; e < carriers->of + PVS_DOMAINS_MAX; e++)
+		if (e->domain && e->view.problem == CARRIER_SHARED)
+			find(carriers, e, true);
 }
 
 /* ---- letting go ---- */
-
-static void find(struct carriers *carriers, struct entry *e, bool again);
 
 /*
  * The reader may let go of it before the booster does: it does nothing for a page of a region that
@@ -126,14 +114,16 @@ static void find(struct carriers *carriers, struct entry *e, bool again);
  */
 static void drop(struct carriers *carriers, struct entry *e)
 {
-	if (!e->held)
+	bool had = e->held || e->claims;
+
+	if (e->held)
+		carrier_search_end(carriers->search, &e->domain->seen->qemu, e->carrier.generation,
+		                   true);
+	e->held = e->claims = false;
+	if (!had)
 		return;
-	carrier_search_end(carriers->search, &e->domain->seen->qemu, e->carrier.generation,
-	                   !e->view.shared);
-	e->held = false;
-	e->view.shared = false;
 	carriers->changed(carriers->userdata);
-	unshare(carriers);
+	try_refused(carriers);
 }
 
 void carriers_end(struct carriers *carriers, const struct inventory_domain *domain)
@@ -153,15 +143,34 @@ static void note_stuck(struct entry *e)
 	say(e, -1, LOG_WARNING, carrier_problem_text(CARRIER_STUCK));
 }
 
-void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain, bool stuck)
+static void look_again_in(struct carriers *carriers, struct entry *e, uint64_t delay_ns);
+
+/* As by a migration without news from libvirt: the guest knows another host's generation. */
+static void begin_anew(struct carriers *carriers, struct entry *e)
+{
+	uint64_t now_ns = clock_now_ns(), next_ns = e->overwritten_ns + OVERWRITTEN_INTERVAL_NS;
+
+	e->stale = true;
+	carriers->changed(carriers->userdata);
+	say(e, -1, LOG_NOTICE, "the region was overwritten, as by a migration: begun anew");
+	look_again_in(carriers, e, e->overwritten_ns && next_ns > now_ns ? next_ns - now_ns : 0);
+	e->overwritten_ns = now_ns;
+}
+
+void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain,
+                   enum pages_loss loss)
 {
 	struct entry *e = entry_of(carriers, domain);
 
-	if (!e->held)
+	if (!e->held || (e->stale && loss == PAGES_OVERWRITTEN))
 		return; /* another vCPU of it said so */
 	e->view.losses_total++;
+	if (loss == PAGES_OVERWRITTEN) {
+		begin_anew(carriers, e);
+		return;
+	}
 	drop(carriers, e);
-	if (stuck) {
+	if (loss == PAGES_STUCK) {
 		note_stuck(e);
 		return;
 	}
@@ -171,12 +180,35 @@ void carriers_lost(struct carriers *carriers, const struct inventory_domain *dom
 
 /* ---- looking ---- */
 
+/*
+ * A guest that does not run may be one whose memory a migration is bringing. What is written there
+ * meanwhile is overwritten, or makes a post-copy migration fail, which can't go back.
+ */
+static bool memory_may_arrive(const struct entry *e)
+{
+	return !e->held && e->domain->seen->state != DOMAIN_RUNNING;
+}
+
+/* What a search is not to begin; NULL: it begins whatever it finds. */
+static const struct carrier_object *known_to(const struct entry *e, uint32_t n_pages)
+{
+	if (e->view.problem == CARRIER_SHARED)
+		return &e->refused;
+	return e->held && !e->stale && e->wanted_pages >= n_pages ? &e->carrier.object : NULL;
+}
+
+/* Is what it was refused still another domain's? */
+static bool is_refused(struct carriers *carriers, const struct entry *e)
+{
+	return e->view.problem == CARRIER_SHARED && owner_of(carriers, e, &e->refused);
+}
+
 static void find(struct carriers *carriers, struct entry *e, bool again)
 {
 	const struct domain *seen = e->domain->seen;
 	size_t n = seen->n_vcpus;
 	uint32_t n_pages = n ? seen->vcpus[n - 1].index + 1 : 0;
-	bool keeps;
+	bool refused = is_refused(carriers, e);
 	int r;
 
 	if (thread_id_equal(&e->stuck, &seen->qemu))
@@ -188,12 +220,15 @@ static void find(struct carriers *carriers, struct entry *e, bool again)
 	n_pages = MIN(n_pages, (uint32_t)PVSCHED_REGION_PAGES_MAX);
 	if (n_pages == 0)
 		return; /* its threads are not known yet */
+	if (memory_may_arrive(e))
+		return;
 	if (e->wanted_pages >= n_pages && !again)
 		return;
 	/* else a vCPU was plugged in: the region needs a page more; or the guest was reset */
-	keeps = e->held && !e->stale && e->wanted_pages >= n_pages;
-	r = carrier_search_begin(carriers->search, &seen->qemu, n_pages,
-	                         keeps ? &e->carrier.object : NULL);
+	if (!refused && e->view.problem == CARRIER_SHARED)
+		e->view.problem = 0;
+	r = carrier_search_begin(carriers->search, &seen->qemu, n_pages, known_to(e, n_pages),
+	                         refused);
 	if (r < 0)
 		e->view.error = r;
 	else
@@ -236,22 +271,46 @@ static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static void look_again_in(struct carriers *carriers, struct entry *e, uint64_t delay_ns)
+{
+	e->again = sd_event_source_disable_unref(e->again);
+	sd_event_add_time_relative(carriers->event, &e->again, CLOCK_MONOTONIC,
+	                           delay_ns / NSEC_PER_USEC, 0, on_look_again, e);
+}
+
 /* QEMU keeps the memory of a device that was unplugged for a moment. */
 static void look_again_later(struct carriers *carriers, struct entry *e)
 {
 	if (e->looks_left == 0)
 		return;
 	e->looks_left--;
-	e->again = sd_event_source_disable_unref(e->again);
-	sd_event_add_time_relative(carriers->event, &e->again, CLOCK_MONOTONIC, LOOK_AGAIN_US, 0,
-	                           on_look_again, e);
+	look_again_in(carriers, e, LOOK_AGAIN_US * NSEC_PER_USEC);
+}
+
+/*
+ * Two domains that share memory could speak for each other. The one that had it first keeps it. The
+ * search has begun the region for the other one, so it is begun anew for its owner.
+ */
+static void refuse(struct carriers *carriers, struct entry *e, struct entry *owner,
+                   const struct carrier_found *found)
+{
+	bool said = e->view.problem == CARRIER_SHARED;
+
+	drop(carriers, e);
+	carrier_search_end(carriers->search, &found->qemu, found->carrier.generation, false);
+	e->view.error = 0;
+	e->view.problem = CARRIER_SHARED;
+	e->refused = found->carrier.object;
+	if (!said)
+		say(e, -1, LOG_WARNING, carrier_problem_text(CARRIER_SHARED));
+	carriers_reset(carriers, owner->domain);
 }
 
 /* Takes the place of what the domain had. */
 static void take(struct carriers *carriers, struct entry *e, const struct carrier_found *found)
 {
 	/* the same memory, begun anew: its region does not end */
-	if (!e->held || found->result != 0 || !same_object(&e->carrier, &found->carrier))
+	if (found->result != 0 || !same_object(&e->carrier.object, &found->carrier.object))
 		drop(carriers, e);
 	e->view.error = MIN(found->result, 0);
 	e->view.problem = MAX(found->result, 0);
@@ -265,8 +324,8 @@ static void take(struct carriers *carriers, struct entry *e, const struct carrie
 	e->carrier = found->carrier;
 	e->view.n_pages = found->n_pages;
 	e->view.generation = found->carrier.generation;
+	e->claims = false;
 	e->stale = false;
-	check_shared(carriers, e);
 	carriers->changed(carriers->userdata);
 }
 
@@ -284,7 +343,7 @@ static void on_found(void *userdata, const struct carrier_found *found)
 {
 	struct carriers *carriers = userdata;
 	const struct inventory_domain *domain = find_domain(carriers, &found->qemu);
-	struct entry *e;
+	struct entry *e, *owner;
 
 	if (!domain || carriers->host->guest_pages == CONFIG_GUEST_PAGES_OFF) {
 		if (found->result == 0 && !found->same)
@@ -300,7 +359,11 @@ static void on_found(void *userdata, const struct carrier_found *found)
 	/* it could not be looked at: that says nothing of what is there */
 	if (found->known.inode && found->result < 0 && e->held)
 		return;
-	take(carriers, e, found);
+	owner = found->result == 0 ? owner_of(carriers, e, &found->carrier.object) : NULL;
+	if (owner)
+		refuse(carriers, e, owner, found);
+	else
+		take(carriers, e, found);
 }
 
 /* A job that hung is over: the domains that were not looked at for it have their turn. */
@@ -321,11 +384,12 @@ static void on_lost(void *userdata)
 	for (const struct inventory_domain *d = carriers->inventory->domains; d; d = d->next) {
 		struct entry *e = entry_of(carriers, d);
 
+		e->claims = e->held || e->claims;
 		e->held = false;
-		e->view.shared = false;
 		e->wanted_pages = 0;
-		carriers_find(carriers, d, true);
 	}
+	for (const struct inventory_domain *d = carriers->inventory->domains; d; d = d->next)
+		carriers_find(carriers, d, true);
 	carriers->changed(carriers->userdata);
 }
 
@@ -389,7 +453,7 @@ uint64_t carriers_usable(const struct carriers *carriers, const struct inventory
 	const struct entry *e = &carriers->of[domain->slot];
 
 	*ret_n_pages = e->view.n_pages;
-	return e->held && !e->view.shared && !e->stale ? e->view.generation : 0;
+	return e->held && !e->stale ? e->view.generation : 0;
 }
 
 struct guest_page carriers_page(const struct carriers *carriers,

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "config/config.h"
+#include "boost/pages.h"
 #include "daemon/inventory.h"
 #include "daemon/reader_process.h"
 #include "guest/page.h"
@@ -22,7 +23,6 @@ struct carrier_view {
 	const struct reader_carrier *carrier; /* NULL: @problem, or @error */
 	int problem;                          /* enum carrier_problem; 0: none, or not looked for */
 	int error;                            /* -errno of the look */
-	bool shared;                          /* another domain has the same: neither may use it */
 	uint32_t n_pages;
 	uint64_t generation;   /* that its region was begun as */
 	uint64_t losses_total; /* how often it was cut off while it was used */
@@ -62,7 +62,8 @@ void carriers_hello(struct carriers *carriers, const struct inventory_domain *do
                     const struct inventory_vcpu *vcpu, int status);
 
 /** A page cannot be read any more; @stuck: since the reader hangs in it. */
-void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain, bool stuck);
+void carriers_lost(struct carriers *carriers, const struct inventory_domain *domain,
+                   enum pages_loss loss);
 
 /** Generation of the pages that a domain's vCPUs may use, and how many; 0: none. */
 uint64_t carriers_usable(const struct carriers *carriers, const struct inventory_domain *domain,

@@ -139,7 +139,7 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		carriers_hello(domains->carriers, d, v, note->arg);
 		break;
 	case BOOSTER_NOTE_PAGE_LOST:
-		carriers_lost(domains->carriers, d, note->arg);
+		carriers_lost(domains->carriers, d, (enum pages_loss)note->arg);
 		break;
 	case BOOSTER_NOTE_HELPER:
 		helper_threads_made_room(notes->parts.helpers, d, v, note->arg);

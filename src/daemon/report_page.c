@@ -10,7 +10,7 @@
 static const char *carrier_state(const struct carrier_view *c)
 {
 	if (c->carrier)
-		return c->shared ? "shared" : "open";
+		return "open";
 	if (c->error)
 		return c->error == -EPERM ? "not-looked-for" : "error";
 	if (c->problem > CARRIER_ABSENT)
@@ -21,7 +21,7 @@ static const char *carrier_state(const struct carrier_view *c)
 static const char *carrier_detail(const struct carrier_view *c)
 {
 	if (c->carrier)
-		return c->shared ? "another domain has the same memory: neither may use it" : "";
+		return "";
 	if (c->error)
 		return c->error == -EPERM ? "pvschedd may not look into QEMU; see pvschedctl doctor"
 		                          : strerror(-c->error);

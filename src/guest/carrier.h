@@ -42,6 +42,7 @@ enum carrier_problem {
 	CARRIER_CHANGED,     /* QEMU's descriptors changed while they were looked at */
 	CARRIER_STUCK,       /* a look at this QEMU, or a write to its memory, did not end */
 	CARRIER_NOT_TRIED,   /* too many looks at other QEMUs have not ended */
+	CARRIER_SHARED,      /* another domain had this memory first, and keeps it */
 	_CARRIER_PROBLEM_MAX,
 };
 

@@ -36,6 +36,8 @@ const char *carrier_problem_name(enum carrier_problem problem)
 		return "stuck";
 	case CARRIER_NOT_TRIED:
 		return "not-tried";
+	case CARRIER_SHARED:
+		return "shared";
 	case _CARRIER_PROBLEM_MAX:
 		break;
 	}
@@ -82,6 +84,10 @@ const char *carrier_problem_text(enum carrier_problem problem)
 		return "looks at 4 other QEMUs have not ended, so no further carrier is looked "
 		       "for; "
 		       "stop those domains, which `pvschedctl doctor` names as stuck";
+	case CARRIER_SHARED:
+		return "another domain had this memory first, and keeps it: this one is not heard; "
+		       "give it memory of its own, and if none of its configuration names the "
+		       "other's, its QEMU may be compromised";
 	case _CARRIER_PROBLEM_MAX:
 		break;
 	}

@@ -72,13 +72,18 @@ int guest_region_begin(const struct carrier *carrier, const struct topology *top
 	return r < 0 ? r : write_generation(carrier, *generation);
 }
 
-void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t generation)
+bool guest_region_has(const struct carrier *carrier, uint64_t generation)
 {
 	uint64_t now = 0;
 
-	if (carrier_read(carrier, &now, sizeof(now), offsetof(struct pvsched_region, generation)) <
-	            0 ||
-	    now != generation)
+	return carrier_read(carrier, &now, sizeof(now),
+	                    offsetof(struct pvsched_region, generation)) == 0 &&
+	       now == generation;
+}
+
+void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t generation)
+{
+	if (!guest_region_has(carrier, generation))
 		return;
 	write_generation(carrier, 0);
 	for (uint32_t i = 0; i < n_vcpus; i++) {

@@ -15,6 +15,9 @@
 int guest_region_begin(const struct carrier *carrier, const struct topology *topology,
                        uint32_t n_vcpus, uint64_t *generation);
 
+/** Does the header still have @generation? Another host, a migration or the guest may write it. */
+bool guest_region_has(const struct carrier *carrier, uint64_t generation);
+
 /**
  * Tells guests that the host has left, if the region still has @generation. With another one it
  * belongs to another host, or was begun again in the same memory.

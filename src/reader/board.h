@@ -48,7 +48,8 @@ struct board_copy {
 	uint64_t generation;
 	uint64_t read_ns; /* when it was read */
 	uint32_t index;
-	int32_t result;  /* 0; -errno: the memory is gone, and @words mean nothing */
+	int32_t result;  /* 0; -ESTALE: the region has another generation; -errno: the memory is
+	                    gone; and @words mean nothing */
 	uint32_t writes; /* as in the ask; what was to be written then is written */
 	uint32_t reserved;
 	struct guest_words words;

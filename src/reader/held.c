@@ -93,8 +93,13 @@ static int find(struct held *held, const struct reader_request *request, struct 
 	r = carrier_find(request->qemu.tid, request->n_pages, &carrier);
 	if (r != 0)
 		return r;
-	/* known to the daemon, and held here still: after a restart of the reader it is not */
-	if (is_object(carrier, &request->known) && is_object(held->carrier, &request->known)) {
+	/*
+	 * Known to the daemon, and held here still: after a restart of the reader it is not. Memory
+	 * that a migration or a snapshot has brought has the generation of another host.
+	 */
+	if (is_object(carrier, &request->known) &&
+	    (request->refused || (is_object(held->carrier, &request->known) &&
+	                          guest_region_has(held->carrier, held->generation)))) {
 		reply->same = 1;
 		carrier_free(carrier);
 		return 0;
@@ -141,6 +146,10 @@ void held_serve(const struct held *held, const struct board_ask *ask, bool write
 
 	*ret = (struct board_copy){
 	        .generation = ask->generation, .index = ask->index, .writes = ask->writes};
+	if (!guest_region_has(held->carrier, held->generation)) {
+		ret->result = -ESTALE;
+		return;
+	}
 	/* the status last: a guest that sees it finds the rest up to date. A loss is found below */
 	if (writes && guest_page_publish(&file, &ask->snapshot) == 0)
 		guest_page_answer(&file, (enum pvsched_status)ask->status);

@@ -106,7 +106,7 @@ static bool is_reply(const struct reader_reply *reply)
 
 static bool is_request(const struct reader_request *request)
 {
-	if (!is_process(&request->qemu) || request->ends > 1)
+	if (!is_process(&request->qemu) || request->ends > 1 || request->refused > 1)
 		return false;
 	switch ((enum reader_job)request->job) {
 	case READER_FIND:

@@ -34,6 +34,7 @@ struct reader_request {
 	uint32_t job;                /* enum reader_job */
 	uint32_t n_pages;            /* FIND */
 	uint32_t ends;               /* DROP: the region, too; else it is only closed */
+	uint32_t refused;            /* FIND: @known is another domain's, and never begun */
 	struct carrier_object known; /* FIND: if it is this one, nothing is begun */
 	uint64_t generation;         /* DROP: nothing happens if the lane has another one */
 };

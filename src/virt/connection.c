@@ -257,12 +257,24 @@ static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 	return 0;
 }
 
+enum domain_state connection_state(int state, int reason)
+{
+	if (state == VIR_DOMAIN_RUNNING &&
+	    (reason == VIR_DOMAIN_RUNNING_POSTCOPY || reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED))
+		return DOMAIN_PAUSED;
+	/* VIR_DOMAIN_SHUTDOWN is a guest that is shutting down: its vCPUs still run. */
+	return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ||
+	                       state == VIR_DOMAIN_SHUTDOWN
+	               ? DOMAIN_RUNNING
+	               : DOMAIN_PAUSED;
+}
+
 /** Returns 0; CONNECTION_NOT_RUNNING; -EIO. */
 static int look(virDomainPtr domain, struct connection_domain *ret)
 {
-	int state, r;
+	int state, reason, r;
 
-	r = virDomainGetState(domain, &state, NULL, 0);
+	r = virDomainGetState(domain, &state, &reason, 0);
 	if (r < 0) {
 		const virError *error = virGetLastError();
 
@@ -270,11 +282,7 @@ static int look(virDomainPtr domain, struct connection_domain *ret)
 	}
 	if (state == VIR_DOMAIN_SHUTOFF || virDomainGetUUIDString(domain, ret->uuid) < 0)
 		return CONNECTION_NOT_RUNNING;
-	/* VIR_DOMAIN_SHUTDOWN is a guest that is shutting down: its vCPUs still run. */
-	ret->state = state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ||
-	                             state == VIR_DOMAIN_SHUTDOWN
-	                     ? DOMAIN_RUNNING
-	                     : DOMAIN_PAUSED;
+	ret->state = connection_state(state, reason);
 	ret->name = virDomainGetName(domain);
 	return ret->name ? look_at_metadata(domain, &ret->metadata) : CONNECTION_NOT_RUNNING;
 }

@@ -60,6 +60,13 @@ enum {
 };
 
 /**
+ * The state of a domain by what virDomainGetState() says. A guest whose memory a post-copy
+ * migration still brings counts as paused: it must not be boosted while it waits for memory, and
+ * nothing may be written there.
+ */
+enum domain_state connection_state(int state, int reason);
+
+/**
  * Calls @fn with the present state of the domain @uuid.
  * Returns 0; CONNECTION_NOT_RUNNING when it does not run; -EIO when libvirt does not answer.
  */

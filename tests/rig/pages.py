@@ -62,6 +62,10 @@ class Region:
     def generation(self):
         return struct.unpack_from("<Q", self.memory, 24)[0]
 
+    def write_generation(self, generation):
+        """As a migration does, which brings another host's."""
+        struct.pack_into("<Q", self.memory, 24, generation)
+
     @property
     def page_count(self):
         return struct.unpack_from("<I", self.memory, 12)[0]

@@ -120,7 +120,7 @@ static int begin(struct scene *scene, pid_t qemu, uint32_t n_pages,
 {
 	struct thread_id id = {.tid = qemu, .start_ticks = 7};
 
-	return carrier_search_begin(scene->search, &id, n_pages, known);
+	return carrier_search_begin(scene->search, &id, n_pages, known, false);
 }
 
 static struct reader_reply reply_to(const struct reader_request *request, int result)

@@ -21,7 +21,8 @@ static struct carriers *carriers;
 static struct config_host host;
 static struct carrier_search_news search_news;
 static unsigned int n_begun, n_ended, n_dropped, n_changed;
-static bool last_known;
+static bool last_known, last_refused;
+static sd_event *event;
 
 /* ---- stand-ins ---- */
 
@@ -55,13 +56,14 @@ int carrier_search_new(struct carrier_search **ret, sd_event *event, struct read
 }
 
 int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
-                         uint32_t n_pages, const struct carrier_object *known)
+                         uint32_t n_pages, const struct carrier_object *known, bool refused)
 {
 	(void)search;
 	(void)qemu;
 	(void)n_pages;
 	n_begun++;
 	last_known = known != NULL;
+	last_refused = refused;
 	return 0;
 }
 
@@ -108,8 +110,11 @@ static void begin(void)
 	if (carriers)
 		inventory_clear(&inventory);
 	carriers_free(carriers);
+	if (!event)
+		CHECK(sd_event_new(&event) >= 0);
 	inventory_init(&inventory, NULL, on_gone, NULL);
-	CHECK_INT(carriers_new(&carriers, &(struct carriers_options){.inventory = &inventory,
+	CHECK_INT(carriers_new(&carriers, &(struct carriers_options){.event = event,
+	                                                             .inventory = &inventory,
 	                                                             .changed = on_changed}),
 	          0);
 	host.guest_pages = CONFIG_GUEST_PAGES_AUTO;
@@ -208,8 +213,8 @@ static void test_lost(void)
 	d = see(WEB, "web", 100);
 	find(d, 50, 7);
 	n_changed = 0;
-	carriers_lost(carriers, d, false);
-	carriers_lost(carriers, d, false); /* another vCPU says so, too */
+	carriers_lost(carriers, d, PAGES_CUT_OFF);
+	carriers_lost(carriers, d, PAGES_CUT_OFF); /* another vCPU says so, too */
 	CHECK_U64(usable(d), 0);
 	CHECK_INT(problem_of(d), CARRIER_WRONG_SIZE);
 	CHECK(n_changed > 0);
@@ -231,7 +236,8 @@ static void test_stuck(void)
 	CHECK_INT(problem_of(web), CARRIER_STUCK);
 	CHECK_INT(n_logged, 1);
 	find(db, 50, 7);
-	carriers_lost(carriers, db, true); /* the booster found a page that does not answer */
+	carriers_lost(carriers, db,
+	              PAGES_STUCK); /* the booster found a page that does not answer */
 	CHECK_INT(problem_of(db), CARRIER_STUCK);
 	CHECK_INT(n_logged, 2);
 	n_begun = 0;
@@ -285,30 +291,129 @@ static void test_reader_lost(void)
 	CHECK_U64(usable(d), 8);
 }
 
-/* Two domains with the same memory: neither is heard, until one of them is alone with it. */
+/*
+ * Two domains with the same memory: the first keeps it, and begins its region anew, which the
+ * search in the other one has begun. The other one is refused, until the first lets go of it.
+ */
 static void test_shared(void)
 {
 	struct inventory_domain *web, *db;
-	struct carrier_view view;
+
+	begin();
+	web = see(WEB, "web", 100);
+	db = see(DB, "db", 200);
+	find(web, 50, 7);
+	n_begun = 0;
+	find(db, 50, 8);
+	CHECK_U64(usable(db), 0);
+	CHECK_INT(problem_of(db), CARRIER_SHARED);
+	CHECK_INT(n_logged, 1);
+	/* the region does not end under its owner */
+	CHECK_INT(n_ended, 0);
+	CHECK_INT(n_dropped, 1);
+	CHECK_INT(n_begun, 1);
+	CHECK(!last_known);
+	find(web, 50, 9);
+	CHECK_U64(usable(web), 9);
+	/* whatever happens to the other one: that memory is not begun for it */
+	carriers_find(carriers, db, true);
+	CHECK(last_known && last_refused);
+	carriers_reset(carriers, db);
+	CHECK(last_known && last_refused);
+	CHECK_U64(usable(web), 9);
+	n_begun = 0;
+	inventory_drop(&inventory, web);
+	CHECK_INT(n_begun, 1);
+	CHECK(!last_known && !last_refused);
+	find(db, 50, 10);
+	CHECK_U64(usable(db), 10);
+}
+
+/* A refused domain that gets memory of its own is heard. */
+static void test_shared_no_longer(void)
+{
+	struct inventory_domain *web, *db;
 
 	begin();
 	web = see(WEB, "web", 100);
 	db = see(DB, "db", 200);
 	find(web, 50, 7);
 	find(db, 50, 8);
-	CHECK_U64(usable(web), 0);
-	CHECK_U64(usable(db), 0);
-	carriers_read(carriers, web, &view);
-	CHECK(view.shared);
-	CHECK_INT(n_logged, 2);
-	n_begun = 0;
-	inventory_drop(&inventory, db);
-	/* the region is not ended under the other domain, which begins it anew */
-	CHECK_INT(n_ended, 0);
-	CHECK_INT(n_dropped, 1);
-	CHECK_INT(n_begun, 1);
 	find(web, 50, 9);
+	find(db, 51, 10);
+	CHECK_U64(usable(db), 10);
+	CHECK_INT(problem_of(db), 0);
 	CHECK_U64(usable(web), 9);
+}
+
+/* After the reader was lost the owner is the same one, whichever search ends first. */
+static void test_shared_and_reader_lost(void)
+{
+	struct inventory_domain *web, *db;
+
+	begin();
+	web = see(WEB, "web", 100);
+	db = see(DB, "db", 200);
+	find(web, 50, 7);
+	find(db, 50, 8);
+	find(web, 50, 9);
+	search_news.lost(search_news.userdata);
+	find(db, 50, 10);
+	CHECK_U64(usable(db), 0);
+	find(web, 50, 11);
+	CHECK_U64(usable(web), 11);
+	CHECK_INT(problem_of(db), CARRIER_SHARED);
+}
+
+/*
+ * A domain that does not run may be one whose memory a migration is bringing: nothing is written
+ * there before its guest runs with all of it.
+ */
+static void test_memory_that_arrives(void)
+{
+	struct inventory_domain *d;
+	struct domain *seen = domain_make(WEB, "web", 100, 2);
+
+	begin();
+	seen->state = DOMAIN_PAUSED;
+	CHECK(inventory_seen(&inventory, seen, &d) >= 0);
+	carriers_find(carriers, d, true);
+	carriers_reset(carriers, d);
+	carriers_device(carriers, d);
+	CHECK_INT(n_begun, 0);
+	d = see(WEB, "web", 100);
+	carriers_find(carriers, d, false);
+	CHECK_INT(n_begun, 1);
+	find(d, 50, 7);
+	CHECK_U64(usable(d), 7);
+	/* one that is suspended later keeps what it has */
+	seen = domain_make(WEB, "web", 100, 2);
+	seen->state = DOMAIN_PAUSED;
+	CHECK(inventory_seen(&inventory, seen, &d) >= 0);
+	carriers_find(carriers, d, true);
+	CHECK_U64(usable(d), 7);
+}
+
+/* A region with another host's generation is begun anew, once in a second at most. */
+static void test_overwritten(void)
+{
+	struct inventory_domain *d;
+
+	begin();
+	d = see(WEB, "web", 100);
+	find(d, 50, 7);
+	carriers_lost(carriers, d, PAGES_OVERWRITTEN);
+	carriers_lost(carriers, d, PAGES_OVERWRITTEN); /* another vCPU says so, too */
+	CHECK_U64(usable(d), 0);
+	CHECK(sd_event_run(event, 1000000) > 0);
+	CHECK_INT(n_begun, 1);
+	CHECK(!last_known);
+	find(d, 50, 8);
+	CHECK_U64(usable(d), 8);
+	CHECK_INT(n_ended + n_dropped, 0);
+	carriers_lost(carriers, d, PAGES_OVERWRITTEN);
+	CHECK_INT(sd_event_run(event, 10000), 0);
+	CHECK_INT(n_begun, 1);
 }
 
 /* Switched off: let go of, not looked for, and what a search finds yet is not taken. */
@@ -359,5 +464,7 @@ static void test_lines_are_few(void)
 }
 
 TEST_MAIN(TEST(test_found), TEST(test_reset), TEST(test_lost), TEST(test_stuck),
-          TEST(test_not_tried), TEST(test_reader_lost), TEST(test_shared), TEST(test_off),
+          TEST(test_not_tried), TEST(test_reader_lost), TEST(test_shared),
+          TEST(test_shared_no_longer), TEST(test_shared_and_reader_lost),
+          TEST(test_memory_that_arrives), TEST(test_overwritten), TEST(test_off),
           TEST(test_found_too_late), TEST(test_lines_are_few))

@@ -2,6 +2,7 @@
 /* The booster's dealings with guest pages, with accounts and a reader of the test's own. */
 #include "boost/pages.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -317,11 +318,27 @@ static void test_stuck(void)
 	board_lane_set_busy(board, page.lane, T0);
 	CHECK_INT(pages_look(pages, SLOT, &view, T0 + BOARD_STUCK_NS), 0);
 	CHECK(!read_view(T0).lost);
-	CHECK_INT(pages_look(pages, SLOT, &view, T0 + BOARD_STUCK_NS + 1),
-	          PAGES_LOST | PAGES_STUCK);
-	CHECK(read_view(T0).lost && read_view(T0).stuck && !read_view(T0).present);
+	CHECK_INT(pages_look(pages, SLOT, &view, T0 + BOARD_STUCK_NS + 1), PAGES_LOST);
+	CHECK(read_view(T0).lost && !read_view(T0).present);
+	CHECK_INT(read_view(T0).loss, PAGES_STUCK);
 	CHECK_U64(account->page_address, 0);
 	CHECK_U64(pages_next_ns(pages), NSEC_NEVER);
+	end();
+}
+
+/* The region has another generation, as after a migration: lost, and said so. */
+static void test_overwritten(void)
+{
+	struct board_copy copy = {.result = -ESTALE};
+
+	begin();
+	enable(false);
+	copy.generation = page.generation;
+	copy.index = page.index;
+	board_put(board, SLOT, &copy);
+	CHECK_INT(pages_news(pages, SLOT, &view, T0), PAGES_LOST);
+	CHECK(read_view(T0).lost && !read_view(T0).present);
+	CHECK_INT(read_view(T0).loss, PAGES_OVERWRITTEN);
 	end();
 }
 
@@ -367,5 +384,5 @@ static void test_lost(void)
 TEST_MAIN({"hello_and_tracer", test_hello_and_tracer},
           {"nothing_while_it_sleeps", test_nothing_while_it_sleeps},
           {"polling_adapts", test_polling_adapts}, {"faults", test_faults}, {"facts", test_facts},
-          {"another_page", test_another_page}, {"stuck", test_stuck}, {"publish", test_publish},
-          {"lost", test_lost})
+          {"another_page", test_another_page}, {"stuck", test_stuck},
+          {"overwritten", test_overwritten}, {"publish", test_publish}, {"lost", test_lost})

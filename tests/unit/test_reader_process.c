@@ -163,6 +163,78 @@ static void test_a_guest_page(void)
 	close(fd);
 }
 
+static struct reader_reply find_known(struct scene *scene, pid_t pid,
+                                      const struct carrier_object *known, bool refused)
+{
+	struct reader_request request = {.id = ++scene->last_id,
+	                                 .qemu = id_of(pid),
+	                                 .job = READER_FIND,
+	                                 .n_pages = 2,
+	                                 .known = *known,
+	                                 .refused = refused};
+
+	CHECK_INT(reader_process_send(scene->reader, &request), 0);
+	wait_for(scene, &scene->n_replies, scene->n_replies + 1);
+	CHECK_U64(scene->last.id, request.id);
+	CHECK_INT(scene->last.result, 0);
+	return scene->last;
+}
+
+static struct board_copy copy_of(struct scene *scene, const struct board_ask *ask, uint32_t *seen)
+{
+	uint64_t until_ns = clock_now_ns() + PATIENCE_NS;
+	struct board_copy copy;
+
+	board_post(scene->board, SLOT, ask);
+	while (!board_take(scene->board, SLOT, seen, &copy)) {
+		CHECK(clock_now_ns() < until_ns);
+		sched_yield();
+	}
+	return copy;
+}
+
+/*
+ * A migration has brought the memory, with the generation of the host that it came from: nothing is
+ * written to it any more, and the region is begun anew at the next look. What is another domain's
+ * is not begun.
+ */
+static void test_memory_of_another_host(void)
+{
+	int fd = memfd_sealed(MIB);
+	struct fake_qemu qemu = qemu_with(fd, false);
+	struct pvsched_region *header =
+	        mmap(NULL, 2 * PVSCHED_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct pvsched_page *page = (struct pvsched_page *)(header + 1);
+	struct board_ask ask = {.index = 0, .writes = 1, .status = PVSCHED_STATUS_ENABLED};
+	struct reader_reply found, again;
+	struct board_copy copy;
+	struct scene scene;
+	uint32_t seen = 0;
+
+	CHECK(header != MAP_FAILED);
+	open_scene(&scene);
+	found = job(&scene, READER_FIND, qemu.pid, 0);
+	CHECK_INT(found.result, 0);
+	again = find_known(&scene, qemu.pid, &found.carrier.object, false);
+	CHECK(again.same);
+	CHECK_U64(header->generation, found.carrier.generation);
+	header->generation = 5;
+	ask.lane = found.carrier.lane;
+	ask.generation = found.carrier.generation;
+	copy = copy_of(&scene, &ask, &seen);
+	CHECK_INT(copy.result, -ESTALE);
+	CHECK(page->status == PVSCHED_STATUS_DISABLED);
+	again = find_known(&scene, qemu.pid, &found.carrier.object, true);
+	CHECK(again.same && header->generation == 5);
+	again = find_known(&scene, qemu.pid, &found.carrier.object, false);
+	CHECK(!again.same && again.carrier.generation != found.carrier.generation);
+	CHECK_U64(header->generation, again.carrier.generation);
+	close_scene(&scene);
+	fake_qemu_stop(&qemu);
+	munmap(header, 2 * PVSCHED_PAGE_SIZE);
+	close(fd);
+}
+
 /* What hangs is given up; others are served, and the end of the reader waits for none of it. */
 static void look_at_one_that_hangs(void)
 {
@@ -280,6 +352,7 @@ static void test_its_descriptors(void)
 static const struct test tests[] = {
         {"a_guest_page", test_a_guest_page},
         {"a_qemu_that_hangs", test_a_qemu_that_hangs},
+        {"memory_of_another_host", test_memory_of_another_host},
         {"it_is_killed", test_it_is_killed},
         {"its_descriptors", test_its_descriptors},
 };

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libvirt/libvirt.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "test.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "virt/connection.h"
 #include "virt/event_queue.h"
 #include "virt/libvirt.h"
 
@@ -239,6 +241,19 @@ static void test_tidy(void)
 	CHECK_INT(system(command), 0);
 }
 
-TEST_MAIN({"queue", test_queue}, {"never-connects", test_never_connects},
+/* A guest that runs while a post-copy migration brings its memory counts as paused. */
+static void test_states(void)
+{
+	CHECK_INT(connection_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED), DOMAIN_RUNNING);
+	CHECK_INT(connection_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED),
+	          DOMAIN_RUNNING);
+	CHECK_INT(connection_state(VIR_DOMAIN_SHUTDOWN, 0), DOMAIN_RUNNING);
+	CHECK_INT(connection_state(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION), DOMAIN_PAUSED);
+	CHECK_INT(connection_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY), DOMAIN_PAUSED);
+	CHECK_INT(connection_state(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED),
+	          DOMAIN_PAUSED);
+}
+
+TEST_MAIN({"queue", test_queue}, {"states", test_states}, {"never-connects", test_never_connects},
           {"comes-late", test_comes_late}, {"unfound", test_unfound}, {"hangs", test_hangs},
           {"tidy", test_tidy})
