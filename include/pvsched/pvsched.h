@@ -61,6 +61,7 @@ enum pvsched_state {
 	PVSCHED_STATE_PROTOCOL,       /* another protocol, or it takes the page for another CPU's */
 	PVSCHED_STATE_MODE,
 	PVSCHED_STATE_UNKNOWN, /* a status that this library does not know */
+	PVSCHED_STATE_SILENT,  /* the host served requests, and has published nothing for 2 s */
 };
 
 /** Bits of @throttled. PVSCHED_BY_PAST is set only in an account; it does not tell the reason. */
@@ -72,6 +73,13 @@ enum pvsched_state {
  * What the host publishes about one CPU. The figures are a snapshot. It was taken when the applied
  * state last changed, or is at most about 100 ms old while the CPU runs. All are 0 unless the host
  * has answered the hello.
+ *
+ * A host that was killed can't take back what it has published. It is noticed by its silence: on
+ * a CPU that is awake a host publishes at least each 100 ms. If the same snapshot is seen on a CPU,
+ * by a thread that runs there, and still 2 s later, the state is PVSCHED_STATE_SILENT, and
+ * @boosted, @throttled and @preempted are 0. The host is dead, hangs, or is kept from running;
+ * requests are still written, and count again if it goes on. The library compares snapshots when it
+ * is called, and makes no call of its own, so silence is seen at the second look at the earliest.
  */
 struct pvsched_report {
 	enum pvsched_state state;

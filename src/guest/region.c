@@ -86,7 +86,8 @@ void guest_region_end(const struct carrier *carrier, uint32_t n_vcpus, uint64_t 
 	if (!guest_region_has(carrier, generation))
 		return;
 	write_generation(carrier, 0);
-	for (uint32_t i = 0; i < n_vcpus; i++) {
+	/* as long as the next host has not begun it */
+	for (uint32_t i = 0; i < n_vcpus && guest_region_has(carrier, 0); i++) {
 		struct guest_page_file file = guest_region_file(carrier, i);
 
 		guest_page_end(&file);

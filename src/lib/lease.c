@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <time.h>
 
+#include "lib/silence.h"
+
 /* No sane writer changes the word this often between two instructions. */
 #define EXCHANGE_TRIES 100
 
@@ -73,10 +75,12 @@ static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t
 }
 
 static int lease_write(struct pvsched *host, struct pvsched_lease *lease, uint64_t tuple,
-                       struct pvsched_place *place)
+                       struct pvsched_place *place, int *ret_cpu)
 {
 	int r, cpu = sched_getcpu();
 	uint64_t word;
+
+	*ret_cpu = cpu;
 
 	if (cpu < 0)
 		return -errno;
@@ -97,11 +101,13 @@ static int lease_write(struct pvsched *host, struct pvsched_lease *lease, uint64
 }
 
 /* Starts the account. Called after the request was written, which must not wait for the reads. */
-static void lease_begin(struct pvsched_lease *lease, const struct pvsched_place *place)
+static void lease_begin(struct pvsched *host, struct pvsched_lease *lease,
+                        const struct pvsched_place *place, int cpu)
 {
 	struct pvsched_report before = {.state = PVSCHED_STATE_WAITING};
 
 	pvsched_page_report(place, &before);
+	pvsched_silence_look(host, (uint32_t)cpu, 1, &before);
 	lease->counted = before.state != PVSCHED_STATE_WAITING;
 	lease->boosts = before.boosts;
 	lease->throttles = before.throttles;
@@ -115,7 +121,7 @@ int pvsched_lease_request(struct pvsched *host, struct pvsched_lease *lease, int
                           int rt_priority)
 {
 	struct pvsched_place place;
-	int r;
+	int r, cpu;
 
 	if ((policy != PVSCHED_POLICY_FIFO && policy != PVSCHED_POLICY_RR) || rt_priority < 1 ||
 	    rt_priority > 99)
@@ -123,10 +129,10 @@ int pvsched_lease_request(struct pvsched *host, struct pvsched_lease *lease, int
 	if (!host)
 		return PVSCHED_NO_DEVICE;
 	r = lease_write(host, lease, pvsched_tuple((uint32_t)policy, 0, (uint32_t)rt_priority),
-	                &place);
+	                &place, &cpu);
 	if (r)
 		return r;
-	lease_begin(lease, &place);
+	lease_begin(host, lease, &place, cpu);
 	return 0;
 }
 
@@ -135,15 +141,16 @@ int pvsched_lease_renew(struct pvsched *host, struct pvsched_lease *lease)
 	struct pvsched_place place;
 	uint32_t page = lease->page;
 	uint64_t generation = lease->generation;
-	int r;
+	int r, cpu;
 
 	if (!host)
 		return PVSCHED_NO_DEVICE;
 	if (!lease->held)
 		return PVSCHED_NOT_OURS;
-	r = lease_write(host, lease, lease->word & 0xffffff, &place);
+	r = lease_write(host, lease, lease->word & 0xffffff, &place, &cpu);
 	if (r == 0 && (lease->page != page || lease->generation != generation))
-		lease_begin(lease, &place); /* figures of two pages cannot be subtracted */
+		lease_begin(host, lease, &place,
+		            cpu); /* figures of two pages cannot be subtracted */
 	return r;
 }
 

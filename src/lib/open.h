@@ -17,6 +17,12 @@ struct pvsched_places {
 	const char *cpuinfo; /* "/proc/cpuinfo" */
 };
 
+/** The last snapshot of a CPU that was seen, and since when it is known on the CPU; atomics. */
+struct pvsched_heard {
+	uint64_t published_ns; /* host's time */
+	uint64_t since_ns;     /* ours; 0: not seen on that CPU */
+};
+
 struct pvsched {
 	struct pvsched_map maps[PVSCHED_MAPS_MAX];
 	uint32_t n_maps;
@@ -28,6 +34,7 @@ struct pvsched {
 	 */
 	uint64_t pages[CPUS_MAX];
 	struct pvsched_cpus cpus;
+	struct pvsched_heard heard[CPUS_MAX];
 };
 
 /** The page of a CPU, after hello. */

@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <string.h>
 
+#include "lib/silence.h"
+
 #define LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 
 /* How often a snapshot is read again if the host changed it during the read. */
@@ -28,17 +30,19 @@ static const struct {
         [PVSCHED_STATE_MODE] = {"mode-mismatch", "the host does not have the requested mode"},
         [PVSCHED_STATE_UNKNOWN] = {"unknown", "the host gave an answer that this library does "
                                               "not know; it may need an update"},
+        [PVSCHED_STATE_SILENT] = {"silent", "the host has published nothing for 2 s: it is dead, "
+                                            "hangs, or is kept from running"},
 };
 
 const char *pvsched_state_name(enum pvsched_state state)
 {
-	return states[(unsigned int)state <= PVSCHED_STATE_UNKNOWN ? state : PVSCHED_STATE_UNKNOWN]
+	return states[(unsigned int)state <= PVSCHED_STATE_SILENT ? state : PVSCHED_STATE_UNKNOWN]
 	        .name;
 }
 
 const char *pvsched_state_text(enum pvsched_state state)
 {
-	return states[(unsigned int)state <= PVSCHED_STATE_UNKNOWN ? state : PVSCHED_STATE_UNKNOWN]
+	return states[(unsigned int)state <= PVSCHED_STATE_SILENT ? state : PVSCHED_STATE_UNKNOWN]
 	        .text;
 }
 
@@ -107,7 +111,7 @@ int pvsched_query(struct pvsched *host, uint32_t cpu, struct pvsched_report *ret
 {
 	struct pvsched_place place = {0};
 	struct pvsched_map *map;
-	int r;
+	int r, here = cpu == PVSCHED_CPU_CURRENT;
 
 	*ret = (struct pvsched_report){.state = PVSCHED_STATE_NO_DEVICE, .apic_id = CPUS_UNKNOWN};
 	if (cpu == PVSCHED_CPU_CURRENT) {
@@ -122,10 +126,12 @@ int pvsched_query(struct pvsched *host, uint32_t cpu, struct pvsched_report *ret
 	if (pvsched_cpus_apic_id(&host->cpus, cpu) != CPUS_UNKNOWN)
 		ret->apic_id = pvsched_cpus_apic_id(&host->cpus, cpu);
 	ret->generation = pvsched_current(host, &map, &ret->page_count);
-	if (r == 0)
+	if (r == 0) {
 		pvsched_page_report(&place, ret);
-	else
+		pvsched_silence_look(host, cpu, here, ret);
+	} else {
 		ret->state = r == PVSCHED_NO_PAGE ? PVSCHED_STATE_NO_PAGE : PVSCHED_STATE_NO_HOST;
+	}
 	return r;
 }
 

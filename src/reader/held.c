@@ -13,6 +13,13 @@ void held_close(struct held *held)
 	*held = (struct held){.carrier = NULL};
 }
 
+void held_end(struct held *held)
+{
+	if (held->carrier)
+		guest_region_end(held->carrier, held->n_pages, held->generation);
+	held_close(held);
+}
+
 /*
  * The tracer can't wait for a page that QEMU has not touched yet, as it would be before its guest's
  * first word. What can't be made resident is polled.

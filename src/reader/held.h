@@ -28,5 +28,8 @@ bool held_has(const struct held *held, const struct board_ask *ask);
 void held_serve(const struct held *held, const struct board_ask *ask, bool writes,
                 struct board_copy *ret);
 
+/** Ends the region, so that guests learn that no host is there, and closes the carrier. */
+void held_end(struct held *held);
+
 /** Closes the carrier, and leaves the memory as it is. */
 void held_close(struct held *held);

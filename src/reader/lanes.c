@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "reader/held.h"
 #include "util/clock.h"
@@ -38,6 +39,8 @@ struct lanes {
 	struct board *board;
 	pthread_mutex_t
 	        lock; /* of lanes, and of the reader's half of the board; never held in a job */
+	pthread_cond_t ended; /* a lane has, after @ending was set */
+	bool ending;
 	struct lane of[BOARD_LANES];
 };
 
@@ -108,6 +111,25 @@ static void serve_page(struct lane *lane, unsigned int slot, const struct board_
 	pthread_mutex_unlock(&lanes->lock);
 }
 
+/* The daemon is gone: the region ends, and with it the lane. */
+static bool ends(struct lane *lane)
+{
+	struct lanes *lanes = lane->lanes;
+	bool ending;
+
+	pthread_mutex_lock(&lanes->lock);
+	ending = lanes->ending;
+	pthread_mutex_unlock(&lanes->lock);
+	if (!ending)
+		return false;
+	held_end(&lane->held);
+	pthread_mutex_lock(&lanes->lock);
+	lane->runs = false;
+	pthread_cond_signal(&lanes->ended);
+	pthread_mutex_unlock(&lanes->lock);
+	return true;
+}
+
 static bool is_over(struct lane *lane)
 {
 	bool over;
@@ -134,6 +156,8 @@ static void *lane_main(void *userdata)
 		struct board_ask ask;
 		struct job job;
 
+		if (ends(lane))
+			return NULL;
 		while (next_job(lane, &job))
 			run_job(lane, &job);
 		while (board_next_ask(board, lane->index, &from, &slot, &ask))
@@ -262,20 +286,52 @@ int lanes_new(struct lanes **ret, struct board *board)
 		return -ENOMEM;
 	lanes->board = board;
 	pthread_mutex_init(&lanes->lock, NULL);
+	pthread_cond_init(&lanes->ended, NULL);
 	*ret = lanes;
 	return 0;
 }
 
+/* Under the lock. */
+static bool any_runs(const struct lanes *lanes)
+{
+	for (unsigned int i = 0; i < BOARD_LANES; i++)
+		if (lanes->of[i].runs)
+			return true;
+	return false;
+}
+
+void lanes_end(struct lanes *lanes, uint64_t limit_ns)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (time_t)(limit_ns / NSEC_PER_SEC);
+	until.tv_nsec += (long)(limit_ns % NSEC_PER_SEC);
+	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
+		until.tv_sec++;
+		until.tv_nsec -= (long)NSEC_PER_SEC;
+	}
+	pthread_mutex_lock(&lanes->lock);
+	lanes->ending = true;
+	for (unsigned int i = 0; i < BOARD_LANES; i++)
+		if (lanes->of[i].runs)
+			board_lane_call(lanes->board, i);
+	while (r == 0 && any_runs(lanes))
+		r = pthread_cond_timedwait(&lanes->ended, &lanes->lock, &until);
+	pthread_mutex_unlock(&lanes->lock);
+}
+
 bool lanes_free(struct lanes *lanes)
 {
-	bool runs = false;
+	bool runs;
 
 	pthread_mutex_lock(&lanes->lock);
-	for (unsigned int i = 0; i < BOARD_LANES; i++)
-		runs = runs || lanes->of[i].runs;
+	runs = any_runs(lanes);
 	pthread_mutex_unlock(&lanes->lock);
 	if (runs)
 		return false;
+	pthread_cond_destroy(&lanes->ended);
 	pthread_mutex_destroy(&lanes->lock);
 	free(lanes);
 	return true;

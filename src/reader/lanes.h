@@ -23,5 +23,11 @@ int lanes_new(struct lanes **ret, struct board *board);
  */
 void lanes_serve(struct lanes *lanes, const struct reader_request *request, int socket);
 
+/**
+ * Ends all regions, so that guests learn that no host is there, and all lanes; waits for
+ * @limit_ns at most, since some may be held up. Nothing else may be called afterwards.
+ */
+void lanes_end(struct lanes *lanes, uint64_t limit_ns);
+
 /** Ends those that have nothing to do, and frees all, if none is left. For tests. */
 bool lanes_free(struct lanes *lanes);

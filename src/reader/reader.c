@@ -46,6 +46,9 @@ static bool serve(struct lanes *lanes, int socket)
 	return r == -EAGAIN;
 }
 
+/* A daemon that was killed has left its last words in the pages. */
+#define END_NS (500 * NSEC_PER_MSEC)
+
 static int run(struct lanes *lanes)
 {
 	struct pollfd fds[] = {
@@ -69,8 +72,9 @@ int reader_main(void)
 	int r;
 
 	prctl(PR_SET_NAME, "pvs-reader");
-	/* the end of its sockets tells the same, but not to a process that is stopped */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* the end of its sockets tells that the daemon is gone, but not to a process that is
+	 * stopped */
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	r = limit_privileges();
 	if (r == 0)
 		r = board_map(&board, READER_FD_BOARD, READER_FD_NEWS);
@@ -80,6 +84,8 @@ int reader_main(void)
 		fprintf(stderr, "<3>" READER_NAME ": can't start: %s\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
+	r = run(lanes);
+	lanes_end(lanes, END_NS);
 	/* lanes may be held up, and must not be waited for: the end of the process ends them */
-	_exit(run(lanes));
+	_exit(r);
 }

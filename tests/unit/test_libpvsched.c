@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "lib/silence.h"
+
 #include "region_fixture.h"
 
 static void test_hello(void)
@@ -245,12 +247,59 @@ static void test_states(void)
 		CHECK_INT(pvsched_negotiated(scene.host, 0), cases[i].state);
 		CHECK_STR(pvsched_state_name(cases[i].state), cases[i].name);
 	}
-	for (int state = -1; state <= PVSCHED_STATE_UNKNOWN + 1; state++) {
+	for (int state = -1; state <= PVSCHED_STATE_SILENT + 1; state++) {
 		CHECK(pvsched_state_name((enum pvsched_state)state)[0]);
 		CHECK(pvsched_state_text((enum pvsched_state)state)[0]);
 	}
 	CHECK_STR(pvsched_state_name((enum pvsched_state) - 1), "unknown");
 	CHECK_INT(pvsched_negotiated(NULL, 0), PVSCHED_STATE_NO_DEVICE);
+	scene_end(&scene);
+}
+
+/*
+ * A host that was killed leaves its last words. It is silent when the same snapshot is seen on a
+ * CPU, and 2 s later; and it speaks again with the next one.
+ */
+static void test_silence(void)
+{
+	struct pvsched_lease lease = PVSCHED_LEASE_INIT;
+	struct pvsched_account account;
+	struct pvsched_report report;
+	struct pvsched_page *page;
+	struct scene scene;
+
+	scene_negotiated(&scene);
+	page = page_of(&scene, 0);
+	page->applied_state = pvsched_applied(PVSCHED_BOOST_TASK, 0);
+	page->boosts = 7;
+	page->published_ns = 1000;
+	/* from another CPU: this one may sleep, and says nothing then */
+	current_cpu = 1;
+	CHECK_INT(pvsched_negotiated(scene.host, 0), PVSCHED_STATE_ENABLED);
+	CHECK_U64(scene.host->heard[0].since_ns, 0);
+	CHECK_INT(pvsched_negotiated(scene.host, 0), PVSCHED_STATE_ENABLED);
+	CHECK_U64(scene.host->heard[0].since_ns, 0);
+	current_cpu = 0;
+	CHECK_INT(pvsched_query(scene.host, PVSCHED_CPU_CURRENT, &report), 0);
+	CHECK(report.state == PVSCHED_STATE_ENABLED && report.boosted);
+	CHECK(scene.host->heard[0].since_ns > 0);
+	scene.host->heard[0].since_ns -= PVSCHED_SILENT_NS - 500000000;
+	CHECK_INT(pvsched_negotiated(scene.host, PVSCHED_CPU_CURRENT), PVSCHED_STATE_ENABLED);
+	scene.host->heard[0].since_ns -= 500000001;
+	CHECK_INT(pvsched_query(scene.host, 0, &report), 0);
+	CHECK_INT(report.state, PVSCHED_STATE_SILENT);
+	CHECK(!report.boosted && report.boosts == 7);
+	CHECK_STR(pvsched_state_name(report.state), "silent");
+	/* a request is written all the same: the host may only hang */
+	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_FIFO, 80), 0);
+	CHECK_INT(pvsched_lease_account(scene.host, &lease, &account), 0);
+	page->published_ns = 2000;
+	CHECK_INT(pvsched_query(scene.host, 0, &report), 0);
+	CHECK(report.state == PVSCHED_STATE_ENABLED && report.boosted);
+	/* a request is a look from the CPU, too */
+	CHECK_U64(scene.host->heard[0].since_ns, 0);
+	CHECK_INT(pvsched_lease_request(scene.host, &lease, SCHED_FIFO, 80), 0);
+	CHECK(scene.host->heard[0].since_ns > 0);
 	scene_end(&scene);
 }
 
@@ -444,6 +493,6 @@ static void test_no_system_calls(void)
 TEST_MAIN({"hello", test_hello}, {"words", test_words}, {"arguments", test_arguments},
           {"sequence_wraps", test_sequence_wraps}, {"two_leases", test_two_leases},
           {"migration", test_migration}, {"generation_changes", test_generation_changes},
-          {"states", test_states}, {"account", test_account},
+          {"states", test_states}, {"silence", test_silence}, {"account", test_account},
           {"without_answer", test_without_answer}, {"threads", test_threads},
           {"no_system_calls", test_no_system_calls})

@@ -318,6 +318,49 @@ static void test_it_is_killed(void)
 	fake_qemu_stop(&qemu);
 }
 
+/*
+ * The daemon is killed: its reader tells the guests that no host is there, also if it was stopped
+ * itself. Another process plays the daemon.
+ */
+static void kill_the_daemon(bool stopped)
+{
+	int fd = memfd_sealed(MIB), status;
+	struct fake_qemu qemu = qemu_with(fd, false);
+	struct pvsched_region *header =
+	        mmap(NULL, 2 * PVSCHED_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct pvsched_page *page = (struct pvsched_page *)(header + 1);
+	uint64_t until_ns = clock_now_ns() + PATIENCE_NS;
+	struct reader_reply found;
+	struct scene scene;
+	pid_t pid;
+
+	CHECK(header != MAP_FAILED);
+	pid = fork();
+	if (pid == 0) {
+		open_scene(&scene);
+		found = job(&scene, READER_FIND, qemu.pid, 0);
+		page->status = PVSCHED_STATUS_ENABLED;
+		if (found.result == 0 && page->generation && stopped)
+			kill(reader_pid(&scene), SIGSTOP);
+		raise(found.result == 0 ? SIGKILL : SIGTERM);
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	while (header->generation || page->generation || page->status) {
+		CHECK(clock_now_ns() < until_ns);
+		sched_yield();
+	}
+	fake_qemu_stop(&qemu);
+	munmap(header, 2 * PVSCHED_PAGE_SIZE);
+	close(fd);
+}
+
+static void test_the_daemon_is_killed(void)
+{
+	kill_the_daemon(false);
+	kill_the_daemon(true);
+}
+
 static int count_fds(pid_t pid)
 {
 	char path[64];
@@ -354,6 +397,7 @@ static const struct test tests[] = {
         {"a_qemu_that_hangs", test_a_qemu_that_hangs},
         {"memory_of_another_host", test_memory_of_another_host},
         {"it_is_killed", test_it_is_killed},
+        {"the_daemon_is_killed", test_the_daemon_is_killed},
         {"its_descriptors", test_its_descriptors},
 };
 
