@@ -111,6 +111,28 @@ void ledger_put_standing(struct ledger *ledger, unsigned int slot,
 	ledger_file_put_standing(ledger->file, slot, standing);
 }
 
+void ledger_put_region(struct ledger *ledger, unsigned int slot, const struct ledger_region *region)
+{
+	ledger_file_put_region(ledger->file, slot, region);
+}
+
+void ledger_drop_region(struct ledger *ledger, unsigned int slot)
+{
+	ledger_mark_drop(&ledger->file->regions[slot].mark);
+}
+
+int ledger_get_region(const struct ledger *ledger, unsigned int slot, struct ledger_region *ret)
+{
+	const struct ledger_region_slot *s = &ledger->file->regions[slot];
+	struct ledger_region copy = s->region;
+
+	if (!ledger_mark_number(&s->mark, &copy, sizeof(copy)) || copy.pid <= 0 ||
+	    copy.generation == 0 || copy.n_pages == 0)
+		return -ENOENT;
+	*ret = copy;
+	return 0;
+}
+
 int ledger_put_group(struct ledger *ledger, const struct ledger_group *group)
 {
 	return ledger_file_put_group(ledger->file, group);

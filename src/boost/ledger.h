@@ -90,7 +90,21 @@ int ledger_get_group(const struct ledger *ledger, const char *path, unsigned int
 /** Drops the record with this path, if there is one. */
 void ledger_drop_group(struct ledger *ledger, const char *path);
 
-/** How many records there are. */
+/**
+ * Writes the record of a region of guest pages, by the slot of its domain. It names what a guest
+ * was told, not what was changed on the host: ledger_restore() leaves it to the caller, as does
+ * ledger_count(). See daemon/regions_left.h.
+ */
+void ledger_put_region(struct ledger *ledger, unsigned int slot,
+                       const struct ledger_region *region);
+
+/** Drops it, if there is one. */
+void ledger_drop_region(struct ledger *ledger, unsigned int slot);
+
+/** A valid record of a region. Returns 0 and *ret, or -ENOENT. */
+int ledger_get_region(const struct ledger *ledger, unsigned int slot, struct ledger_region *ret);
+
+/** How many records there are of threads and groups. */
 unsigned int ledger_count(const struct ledger *ledger);
 
 /**

@@ -95,6 +95,7 @@ static uint32_t checksum(const void *data, size_t size)
 
 _Static_assert(sizeof(struct ledger_thread) % sizeof(uint32_t) == 0, "records are whole words");
 _Static_assert(sizeof(struct ledger_standing) == 2 * sizeof(pid_t) + 24, "no padding");
+_Static_assert(sizeof(struct ledger_region) == sizeof(pid_t) + 20, "no padding");
 _Static_assert(sizeof(struct ledger_group) % sizeof(uint32_t) == 0, "records are whole words");
 
 uint32_t ledger_mark_number(const struct ledger_mark *mark, const void *record, size_t size)
@@ -150,6 +151,16 @@ void ledger_file_put_standing(struct ledger_file *file, unsigned int slot,
 	ledger_mark_drop(&s->mark);
 	s->standing = *standing; /* no padding */
 	set_live(file, &s->mark, &s->standing, sizeof(s->standing));
+}
+
+void ledger_file_put_region(struct ledger_file *file, unsigned int slot,
+                            const struct ledger_region *region)
+{
+	struct ledger_region_slot *s = &file->regions[slot];
+
+	ledger_mark_drop(&s->mark);
+	s->region = *region; /* no padding */
+	set_live(file, &s->mark, &s->region, sizeof(s->region));
 }
 
 struct ledger_group_slot *ledger_file_find_group(struct ledger_file *file, const char *path)

@@ -11,7 +11,7 @@
 #include "boost/ledger_record.h"
 
 #define LEDGER_MAGIC   "pvsledg"
-#define LEDGER_VERSION 4
+#define LEDGER_VERSION 5
 
 #define LEDGER_FREE 0
 
@@ -33,6 +33,11 @@ struct ledger_thread_slot {
 struct ledger_standing_slot {
 	struct ledger_mark mark;
 	struct ledger_standing standing;
+};
+
+struct ledger_region_slot {
+	struct ledger_mark mark;
+	struct ledger_region region;
 };
 
 struct ledger_group_slot {
@@ -58,6 +63,7 @@ struct ledger_file {
 	struct ledger_thread_slot threads[LEDGER_THREADS_MAX];
 	struct ledger_standing_slot standing[LEDGER_THREADS_MAX];
 	struct ledger_group_slot groups[LEDGER_GROUPS_MAX];
+	struct ledger_region_slot regions[LEDGER_REGIONS_MAX];
 };
 
 /**
@@ -85,6 +91,10 @@ void ledger_file_put_thread(struct ledger_file *file, unsigned int slot,
 /** As ledger_put_standing(). */
 void ledger_file_put_standing(struct ledger_file *file, unsigned int slot,
                               const struct ledger_standing *standing);
+
+/** As ledger_put_region(). */
+void ledger_file_put_region(struct ledger_file *file, unsigned int slot,
+                            const struct ledger_region *region);
 
 /** As ledger_put_group(). */
 int ledger_file_put_group(struct ledger_file *file, const struct ledger_group *group);

@@ -10,6 +10,7 @@
 
 #define LEDGER_THREADS_MAX 4096 /* of each kind, one for each vCPU slot */
 #define LEDGER_GROUPS_MAX  512
+#define LEDGER_REGIONS_MAX 1024 /* one for each slot of a domain */
 #define LEDGER_PATH_MAX    1280
 #define LEDGER_MOUNT_MAX   256
 
@@ -33,6 +34,14 @@ struct ledger_standing {
 	uint64_t slice_ns;      /* given; 0: none */
 	uint32_t util_min;      /* given; 0: none */
 	uint32_t reset_on_fork; /* before */
+};
+
+/** A region of guest pages that was begun: its guest believes in a host. */
+struct ledger_region {
+	pid_t pid; /* of QEMU */
+	uint32_t n_pages;
+	uint64_t start_ticks; /* of QEMU */
+	uint64_t generation;
 };
 
 /** The name of the attribute that records are of: the RT budget of a group, an integer. */

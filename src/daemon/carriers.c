@@ -44,6 +44,7 @@ struct carriers {
 	const struct inventory *inventory;
 	const struct config_host *host;
 	struct carrier_search *search;
+	struct ledger *ledger;
 	void (*changed)(void *userdata);
 	void *userdata;
 	struct entry of[PVS_DOMAINS_MAX]; /* by the domain's slot */
@@ -106,6 +107,20 @@ static void try_refused(struct carriers *carriers)
 			find(carriers, e, true);
 }
 
+/* ---- in the ledger, should the daemon be killed ---- */
+
+static void record(struct carriers *carriers, const struct entry *e)
+{
+	struct ledger_region region = {
+	        .pid = e->domain->seen->qemu.tid,
+	        .n_pages = e->view.n_pages,
+	        .start_ticks = e->domain->seen->qemu.start_ticks,
+	        .generation = e->view.generation,
+	};
+
+	ledger_put_region(carriers->ledger, (unsigned int)(e - carriers->of), &region);
+}
+
 /* ---- letting go ---- */
 
 /*
@@ -122,6 +137,7 @@ static void drop(struct carriers *carriers, struct entry *e)
 	e->held = e->claims = false;
 	if (!had)
 		return;
+	ledger_drop_region(carriers->ledger, (unsigned int)(e - carriers->of));
 	carriers->changed(carriers->userdata);
 	try_refused(carriers);
 }
@@ -326,6 +342,7 @@ static void take(struct carriers *carriers, struct entry *e, const struct carrie
 	e->view.generation = found->carrier.generation;
 	e->claims = false;
 	e->stale = false;
+	record(carriers, e);
 	carriers->changed(carriers->userdata);
 }
 
@@ -406,6 +423,7 @@ int carriers_new(struct carriers **ret, const struct carriers_options *options)
 		return -ENOMEM;
 	carriers->event = options->event;
 	carriers->inventory = options->inventory;
+	carriers->ledger = options->ledger;
 	carriers->changed = options->changed;
 	carriers->userdata = options->userdata;
 	r = carrier_search_new(&carriers->search, options->event, options->reader, &news);

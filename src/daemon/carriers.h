@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "config/config.h"
+#include "boost/ledger.h"
 #include "boost/pages.h"
 #include "daemon/inventory.h"
 #include "daemon/reader_process.h"
@@ -32,6 +33,7 @@ struct carriers_options {
 	sd_event *event;
 	struct reader_process *reader;
 	const struct inventory *inventory;
+	struct ledger *ledger;           /* names the regions, should the daemon be killed */
 	void (*changed)(void *userdata); /* pages came or went */
 	void *userdata;
 };

@@ -293,6 +293,7 @@ static int begin_domains(struct daemon *d, uint32_t holds)
 	        .event = d->event,
 	        .pass = d->pass,
 	        .reader = d->reader,
+	        .ledger = d->ledger,
 	        .cgroup = d->cgroup,
 	        .libvirt_uri = d->options.libvirt_uri,
 	        .override_ended = on_override_ended,

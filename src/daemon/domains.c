@@ -192,6 +192,7 @@ static int construct(struct domains *domains, const struct domains_options *opti
 	        .event = options->event,
 	        .reader = options->reader,
 	        .inventory = &domains->inventory,
+	        .ledger = options->ledger,
 	        .changed = on_carriers_changed,
 	        .userdata = domains,
 	};

@@ -35,6 +35,7 @@ struct domains_options {
 	sd_event *event;
 	struct pass *pass;
 	struct reader_process *reader;
+	struct ledger *ledger;
 	const struct cgroup_cpu *cgroup; /* NULL: there is none */
 	const char *libvirt_uri;         /* NULL: the system's */
 	overrides_ended_fn *override_ended;

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
+#include "daemon/regions_left.h"
 #include "daemon/runtime_lock.h"
 #include "daemon/usable_config.h"
 #include "reader/reader.h"
@@ -37,6 +38,7 @@ static int restore(const struct options *options)
 {
 	struct ledger_result result;
 	struct cgroup_cpu cgroup;
+	struct regions_left regions;
 	struct ledger *ledger;
 	char path[4096];
 	int r = runtime_lock(options->runtime_dir);
@@ -65,6 +67,10 @@ static int restore(const struct options *options)
 	ledger_restore(ledger, &result);
 	printf("%u given back, %u changed by others since, %u gone, %u failed, %u not valid\n",
 	       result.restored, result.foreign, result.gone, result.failed, result.invalid);
+	regions_left_end(ledger, &regions);
+	if (regions.ended + regions.gone + regions.stuck)
+		printf("guest pages: %u regions ended, %u gone, %u not reached\n", regions.ended,
+		       regions.gone, regions.stuck);
 	ledger_finish(ledger);
 	return result.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -378,9 +378,7 @@ static void check_carrier(const struct views *views, const struct inventory_doma
 	                            "pvsched-protocol(7)";
 
 	carriers_read(views->carriers, d, &carrier);
-	if (c->carrier && c->shared)
-		why = "another domain has the same memory: neither guest is heard";
-	else if (!c->carrier && c->problem > CARRIER_ABSENT)
+	if (!c->carrier && c->problem > CARRIER_ABSENT)
 		why = carrier_problem_text((enum carrier_problem)c->problem);
 	else if (!c->carrier && c->error && c->error != -EPERM)
 		why = strerror(-c->error);

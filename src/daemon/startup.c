@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "daemon/regions_left.h"
 #include "daemon/report_tracer.h"
 #include "daemon/runtime_lock.h"
 #include "daemon/usable_config.h"
@@ -92,6 +93,7 @@ int startup_ledger(const struct options *options, const struct cgroup_cpu *cgrou
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_RECOVERED_AT_START};
 	struct ledger_result result;
+	struct regions_left regions;
 	char path[4096];
 	int r;
 
@@ -114,6 +116,11 @@ int startup_ledger(const struct options *options, const struct cgroup_cpu *cgrou
 		          "gone, %u failed, %u not valid",
 		          result.restored, result.foreign, result.gone, result.failed,
 		          result.invalid);
+	regions_left_end(*ret, &regions);
+	if (regions.ended + regions.stuck)
+		log_notice("left by an earlier run: %u regions of guest pages ended, %u not "
+		           "reached",
+		           regions.ended, regions.stuck);
 	return 0;
 }
 

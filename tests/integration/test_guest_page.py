@@ -325,47 +325,6 @@ def test_words_with_valid_hello_and_noise_behind_it(scene, region):
     assert permille <= 215, permille
 
 
-def test_the_same_memory_in_two_domains(scene, region):
-    """The first one keeps it. The other is refused, and speaks for neither, until the first is gone."""
-    name = f"pvsched-it-shared-{os.getpid()}"
-    one = scene.domain("pvsched-it-1", page=name)
-    daemon = scene.daemon()
-    wait_carrier(daemon, one, "open")
-    memory = region(one)
-    memory.page().negotiate()
-    generation = memory.generation
-    two = scene.domain("pvsched-it-2", page=name)
-    wait_carrier(daemon, two, "shared")
-    generation = renegotiate(daemon, one, memory, generation, scene, "another domain with its memory")
-    assert carrier(daemon, one)["state"] == "open"
-    assert "page" not in detail(daemon, two)
-    # nothing that happens to the other one disturbs it again
-    virsh("reset", two.name)
-    virsh("suspend", two.name)
-    virsh("resume", two.name)
-    daemon.wait_boosted(one)
-    daemon.wait_boosted(two)
-    assert memory.generation == generation and memory.page().status == "enabled"
-    assert carrier(daemon, two)["state"] == "shared"
-    virsh("destroy", one.name)
-    wait_carrier(daemon, two, "open")
-    memory.page().negotiate()
-
-
-def test_a_region_of_another_host(scene, region, page):
-    """Memory that came by a migration of which nothing was heard: the region is begun anew."""
-    domain = scene.domain(page=page)
-    daemon = scene.daemon()
-    memory = region(domain)
-    memory.page().negotiate()
-    generation = memory.generation
-    memory.write_generation(generation ^ 1)
-    memory.page().hello(generation=generation ^ 1)
-    proc.wait_for(lambda: memory.generation not in (0, generation, generation ^ 1), 10, "another generation")
-    memory.page().negotiate()
-    assert carrier(daemon, domain)["losses_total"] == 1
-
-
 def test_cut_off_under_us(scene, region):
     domain = scene.domain(page=f"pvsched-it-{os.getpid()}")
     daemon = scene.daemon()

@@ -83,6 +83,22 @@ struct carrier_search *carrier_search_free(struct carrier_search *search)
 	return NULL;
 }
 
+static struct ledger_region region; /* of the first domain */
+
+void ledger_put_region(struct ledger *ledger, unsigned int slot, const struct ledger_region *r)
+{
+	(void)ledger;
+	if (slot == 0)
+		region = *r;
+}
+
+void ledger_drop_region(struct ledger *ledger, unsigned int slot)
+{
+	(void)ledger;
+	if (slot == 0)
+		region = (struct ledger_region){0};
+}
+
 /* ---- fixture ---- */
 
 static void on_gone(void *userdata, struct inventory_domain *d)
@@ -113,9 +129,11 @@ static void begin(void)
 	if (!event)
 		CHECK(sd_event_new(&event) >= 0);
 	inventory_init(&inventory, NULL, on_gone, NULL);
-	CHECK_INT(carriers_new(&carriers, &(struct carriers_options){.event = event,
-	                                                             .inventory = &inventory,
-	                                                             .changed = on_changed}),
+	CHECK_INT(carriers_new(&carriers,
+	                       &(struct carriers_options){.event = event,
+	                                                  .inventory = &inventory,
+	                                                  .ledger = (struct ledger *)&inventory,
+	                                                  .changed = on_changed}),
 	          0);
 	host.guest_pages = CONFIG_GUEST_PAGES_AUTO;
 	carriers_configure(carriers, &host);
@@ -177,6 +195,9 @@ static void test_found(void)
 	carriers_read(carriers, d, &view);
 	CHECK(view.carrier);
 	CHECK_INT(view.n_pages, 2);
+	/* named in the ledger, as long as it is there */
+	CHECK(region.pid == 100 && region.start_ticks == 1000 && region.n_pages == 2);
+	CHECK_U64(region.generation, 7);
 	/* not looked for again, unless something happened or a vCPU came */
 	carriers_find(carriers, d, false);
 	CHECK_INT(n_begun, 1);
@@ -219,9 +240,12 @@ static void test_lost(void)
 	CHECK_INT(problem_of(d), CARRIER_WRONG_SIZE);
 	CHECK(n_changed > 0);
 	CHECK_INT(n_ended, 1);
+	CHECK_INT(region.pid, 0);
 	find(d, 51, 8);
+	CHECK_U64(region.generation, 8);
 	inventory_drop(&inventory, d);
 	CHECK_INT(n_ended, 2);
+	CHECK_INT(region.pid, 0);
 }
 
 /* A QEMU that hangs is said, and not looked at again while it lives. */
@@ -282,6 +306,7 @@ static void test_reader_lost(void)
 	find(d, 50, 7);
 	n_begun = n_changed = 0;
 	search_news.lost(search_news.userdata);
+	CHECK_U64(region.generation, 7); /* its guest believes it still */
 	CHECK_U64(usable(d), 0);
 	CHECK(n_changed > 0);
 	CHECK_INT(n_begun, 1);
