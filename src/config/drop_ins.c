@@ -12,6 +12,7 @@
 
 #include "config/complaint.h"
 #include "config/config.h"
+#include "config/trust.h"
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
@@ -88,7 +89,6 @@ static int refuse_writable(int fd, const struct complaint *c)
 	                       c->path);
 }
 
-/* A user that can add a file here can have any domain boosted. */
 static int check_directory(int fd, const struct complaint *c)
 {
 	struct stat st;
@@ -98,12 +98,8 @@ static int check_directory(int fd, const struct complaint *c)
 	/* as of a volume with a Kubernetes ConfigMap or Secret, whose mode is 1777 */
 	if ((st.st_mode & S_IWOTH) && !is_read_only(fd))
 		return refuse_writable(fd, c);
-	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return config_complain(c, -EPERM,
-		                       "belongs to user %u, so it is not trusted; check it, then: "
-		                       "chown root '%s'",
-		                       (unsigned int)st.st_uid, c->path);
-	return 0;
+	st.st_mode &= ~(mode_t)S_IWOTH;
+	return config_check_trust(&st, "directory", c);
 }
 
 static int open_directory(DIR **ret, const struct complaint *c)

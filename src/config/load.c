@@ -4,27 +4,31 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "config/complaint.h"
 #include "config/config.h"
 #include "config/drop_ins.h"
+#include "config/trust.h"
 #include "util/cleanup.h"
 
 static int check_file(int fd, struct stat *st, const struct complaint *c)
 {
+	int r;
+
 	if (fstat(fd, st) < 0)
 		return config_complain(c, -errno, "cannot be examined: %s", strerror(errno));
 	if (!S_ISREG(st->st_mode))
 		return config_complain(c, -EINVAL, "is not a regular file");
-	if (st->st_mode & S_IWOTH)
-		return config_complain(c, -EPERM,
-		                       "every user may write this file, so it is not trusted; "
-		                       "check it, then: chmod o-w '%s'",
-		                       c->path);
+	r = config_check_trust(st, "file", c);
+	if (r < 0)
+		return r;
 	if (st->st_size > CONFIG_FILE_MAX)
 		return config_complain(c, -EFBIG, "is larger than %d bytes, the limit for a file",
 		                       CONFIG_FILE_MAX);
@@ -56,6 +60,30 @@ static bool same_version(const struct stat *a, const struct stat *b, ssize_t len
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/*
+ * A link is followed within its directory, as a ConfigMap's volume has them: elsewhere, other
+ * directories would have to be trusted, too. Returns a descriptor, or -1 with errno.
+ */
+static int open_file(const char *path)
+{
+	/* O_NONBLOCK: if the file is a FIFO, this must not block the daemon */
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	const char *slash = strrchr(path, '/');
+	char *directory CLEANUP(cleanup_free) =
+	        slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	int dir_fd CLEANUP(cleanup_fd) = -1;
+
+	if (!directory) {
+		errno = ENOMEM;
+		return -1;
+	}
+	dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -1;
+	return (int)syscall(SYS_openat2, dir_fd, slash ? slash + 1 : path, &how, sizeof(how));
+}
+
 /* Reads the whole file, and checks that it did not change meanwhile. The caller frees *ret. */
 static int read_file(const char *path, char **ret, size_t *size, const struct complaint *c)
 {
@@ -65,8 +93,11 @@ static int read_file(const char *path, char **ret, size_t *size, const struct co
 	ssize_t n;
 	int r;
 
-	/* O_NONBLOCK: if the file is a FIFO, open() must not block the daemon. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = open_file(path);
+	if (fd < 0 && (errno == EXDEV || errno == ELOOP))
+		return config_complain(c, -ELOOP,
+		                       "is a symbolic link that leads out of its directory, which "
+		                       "is not followed; put the file itself there");
 	if (fd < 0)
 		return config_complain(c, -errno, "cannot be opened: %s", strerror(errno));
 	r = check_file(fd, &before, c);
@@ -133,8 +164,8 @@ static int add_drop_in(struct reading *reading, const char *path, char *error, s
 	const struct complaint c = {error, error_size, path};
 	int r = add_file(reading, path, &c);
 
-	/* The file was removed since it was listed, or is a dangling link. -ENOENT would mean
-	 * that there is no configuration at all. */
+	/* The file was removed since it was listed. -ENOENT would mean that there is no
+	 * configuration at all. */
 	return r == -ENOENT ? -EBUSY : r;
 }
 

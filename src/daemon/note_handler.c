@@ -127,12 +127,14 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		discovery_rescan(domains->discovery, d);
 		break;
 	case BOOSTER_NOTE_FAILED:
-		log_error("domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
-		          v->thread.index, v->thread.id.tid, strerror(-note->arg));
+		log_domain(LOG_ERR, d->seen->name,
+		           "domain \"%s\", vCPU %u: thread %d can't be changed: %s", d->seen->name,
+		           v->thread.index, v->thread.id.tid, strerror(-note->arg));
 		break;
 	case BOOSTER_NOTE_QUOTA:
-		log_info("domain \"%s\", vCPU %u: a CFS quota %s", d->seen->name, v->thread.index,
-		         note->arg ? "holds now: it is not boosted" : "holds no longer");
+		log_domain(LOG_INFO, d->seen->name, "domain \"%s\", vCPU %u: a CFS quota %s",
+		           d->seen->name, v->thread.index,
+		           note->arg ? "holds now: it is not boosted" : "holds no longer");
 		domains_rescan(domains, d);
 		break;
 	case BOOSTER_NOTE_HELLO:

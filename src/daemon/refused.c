@@ -60,11 +60,12 @@ void refused_standing(const struct inventory_domain *domain, struct inventory_vc
 
 	for (int i = 0; i < _STANDING_LEVER_MAX; i++) {
 		if (view->states[i] == STANDING_FAILED && is_first(vcpu, levers[i].failed))
-			log_warning("domain \"%s\", vCPU %u: thread %d gets no %s: %s", name, index,
-			            vcpu->thread.id.tid, levers[i].name,
-			            strerror(-view->errors[i]));
+			log_domain(LOG_WARNING, name,
+			           "domain \"%s\", vCPU %u: thread %d gets no %s: %s", name, index,
+			           vcpu->thread.id.tid, levers[i].name, strerror(-view->errors[i]));
 		if (view->states[i] == STANDING_OWN && is_first(vcpu, levers[i].own))
-			log_notice("domain \"%s\", vCPU %u: another program gave thread %d a %s; "
+			log_domain(LOG_NOTICE, name,
+			           "domain \"%s\", vCPU %u: another program gave thread %d a %s; "
 			           "it is left alone",
 			           name, index, vcpu->thread.id.tid, levers[i].name);
 	}
@@ -73,10 +74,11 @@ void refused_standing(const struct inventory_domain *domain, struct inventory_vc
 void refused_return(const struct inventory_domain *domain, struct inventory_vcpu *vcpu, int error)
 {
 	if (is_first(vcpu, SAID_NOT_RETURNED))
-		log_warning("domain \"%s\", vCPU %u: thread %d keeps its slice or clamp for now: "
-		            "%s; it is tried again",
-		            domain->seen->name, vcpu->thread.index, vcpu->thread.id.tid,
-		            strerror(-error));
+		log_domain(LOG_WARNING, domain->seen->name,
+		           "domain \"%s\", vCPU %u: thread %d keeps its slice or clamp for now: "
+		           "%s; it is tried again",
+		           domain->seen->name, vcpu->thread.index, vcpu->thread.id.tid,
+		           strerror(-error));
 }
 
 void refused_slots(struct inventory_domain *domain, uint32_t n)
@@ -95,20 +97,23 @@ void refused_slots(struct inventory_domain *domain, uint32_t n)
 		          "give domains that need no boost the profile \"off\"",
 		          domain->seen->name, n, PVS_VCPUS_MAX);
 	else if (!n && domain->n_without_slot)
-		log_info("domain \"%s\": all of its vCPUs have slots again", domain->seen->name);
+		log_domain(LOG_INFO, domain->seen->name,
+		           "domain \"%s\": all of its vCPUs have slots again", domain->seen->name);
 	domain->n_without_slot = n;
 }
 
 void refused_thread(const struct inventory_domain *domain, struct inventory_vcpu *vcpu, int error)
 {
 	if (is_first(vcpu, SAID_NOT_MANAGED))
-		log_warning("domain \"%s\", vCPU %u: not managed: %s", domain->seen->name,
-		            vcpu->thread.index, strerror(-error));
+		log_domain(LOG_WARNING, domain->seen->name,
+		           "domain \"%s\", vCPU %u: not managed: %s", domain->seen->name,
+		           vcpu->thread.index, strerror(-error));
 }
 
 void refused_tracing(const struct inventory_domain *domain, struct inventory_vcpu *vcpu, int error)
 {
 	if (is_first(vcpu, SAID_NOT_TRACED))
-		log_warning("domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
-		            domain->seen->name, vcpu->thread.index, strerror(-error));
+		log_domain(LOG_WARNING, domain->seen->name,
+		           "domain \"%s\", vCPU %u: can't be traced, so it is not boosted: %s",
+		           domain->seen->name, vcpu->thread.index, strerror(-error));
 }

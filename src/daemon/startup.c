@@ -13,6 +13,7 @@
 #include "daemon/report_tracer.h"
 #include "daemon/runtime_lock.h"
 #include "daemon/usable_config.h"
+#include "trace/host.h"
 #include "util/log.h"
 #include "util/log_ids.h"
 #include "util/memory.h"
@@ -175,7 +176,8 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 {
 	struct log_context ctx = {.vcpu = -1, .message_id = LOG_ID_TRACER_REFUSED};
 
-	if (tracer_new(ret, cpu_rule, tracer_why, 512) == 0) {
+	if (tracer_check_host("", tracer_why, 512) == 0 &&
+	    tracer_new(ret, cpu_rule, tracer_why, 512) == 0) {
 		*accounts = (struct accounts){
 		        .vcpus = tracer_vcpus(*ret),
 		        .domains = tracer_domains(*ret),

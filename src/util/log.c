@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define SD_JOURNAL_SUPPRESS_LOCATION /* an administrator does not need the place in the source */
-
 #include "util/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,28 +11,23 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "util/clock.h"
 #include "util/escape.h"
+#include "util/journal.h"
+#include "util/log_budget.h"
 
 /** Longer messages are cut: the longest of ours carry one file name and one JSON path. */
 #define LOG_MESSAGE_MAX 2048
 #define LOG_FIELD_MAX   1024
 
-/** At most so many lines in that time. Further ones are only counted, and the count is logged. */
-#define LOG_LINES_MAX 300
-#define LOG_WINDOW_NS (10 * NSEC_PER_SEC)
-
 static atomic_int log_max_level = LOG_INFO;
 
-/** A process that can make us write one line may try to make us write a million. */
-static struct {
-	atomic_uint_least64_t begin_ns;
-	atomic_uint lines;
-	atomic_uint suppressed;
-} log_window;
+/* Main thread and sources of domains log; none of them is real-time. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_budget budget;
+static struct journal_patience patience;
 
 void log_set_level(int level)
 {
@@ -60,7 +54,7 @@ static bool stderr_is_journal(void)
 
 /** The fields of one journal record, in memory of their own. */
 struct log_record {
-	struct iovec iov[8];
+	struct iovec iov[JOURNAL_FIELDS_MAX];
 	int n;
 	char message[sizeof("MESSAGE=") + ESCAPE_SIZE(LOG_MESSAGE_MAX)];
 	char text[6][LOG_FIELD_MAX];
@@ -109,28 +103,37 @@ static int write_journal(int level, const struct log_context *ctx, const char *e
 		record_add_number(&record, "PVSCHED_VCPU", ctx->vcpu);
 	if (ctx->reason)
 		record_add(&record, "PVSCHED_REASON", ctx->reason);
-	return sd_journal_sendv(record.iov, record.n);
+	return journal_send(record.iov, (size_t)record.n, &patience);
 }
 
-/**
- * True if a line may be written now. If a window ends with it, @suppressed gets the number of lines
- * that were suppressed in that window, else 0. Two threads that end a window at once may let a few
- * more lines through, which is harmless.
- */
-static bool log_admit(unsigned int *suppressed)
+/* Returns 0; -EAGAIN: the journal does not read, and the line is lost; -errno: there is none. */
+static int write_record(int level, const struct log_context *ctx, const char *escaped)
+{
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = write_journal(level, ctx, escaped);
+	if (r == -EAGAIN)
+		log_budget_lost(&budget);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static bool log_admit(const struct log_context *ctx, unsigned int *suppressed)
 {
 	uint64_t now_ns = clock_now_ns();
+	uint64_t begin_ns;
+	bool admitted;
 
-	*suppressed = 0;
-	if (now_ns - atomic_load(&log_window.begin_ns) >= LOG_WINDOW_NS) {
-		atomic_store(&log_window.begin_ns, now_ns);
-		atomic_store(&log_window.lines, 0);
-		*suppressed = atomic_exchange(&log_window.suppressed, 0);
-	}
-	if (atomic_fetch_add(&log_window.lines, 1) < LOG_LINES_MAX)
-		return true;
-	atomic_fetch_add(&log_window.suppressed, 1);
-	return false;
+	pthread_mutex_lock(&lock);
+	if (!budget.seed)
+		budget.seed = now_ns;
+	begin_ns = budget.begin_ns;
+	admitted = log_budget_take(&budget, ctx->domain, ctx->outside, now_ns, suppressed);
+	if (budget.begin_ns != begin_ns)
+		patience.left_ms = JOURNAL_WAIT_ALL_MS;
+	pthread_mutex_unlock(&lock);
+	return admitted;
 }
 
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
@@ -140,19 +143,26 @@ void log_write(int level, const struct log_context *ctx, const char *format, ...
 	int saved = errno; /* callers log first and return -errno after */
 	unsigned int suppressed;
 	va_list args;
+	int r = -ENOENT;
 
-	if (level > atomic_load(&log_max_level) || !log_admit(&suppressed))
+	if (!ctx)
+		ctx = &none;
+	if (level > atomic_load(&log_max_level) || !log_admit(ctx, &suppressed))
 		return;
 	if (suppressed)
 		log_write(LOG_WARNING, NULL,
-		          "%u messages were suppressed: more than 300 came within 10 s",
+		          "%u messages were lost within 10 s: too many came, or the journal did "
+		          "not read them",
 		          suppressed);
 	va_start(args, format);
 	if (vsnprintf(message, sizeof(message), format, args) < 0)
 		message[0] = '\0';
 	va_end(args);
 	escape_text(message, escaped, sizeof(escaped));
-	if (!stderr_is_journal() || write_journal(level, ctx ? ctx : &none, escaped) < 0)
+	if (stderr_is_journal())
+		r = write_record(level, ctx, escaped);
+	/* stderr is the journal's, too: one that does not read would be waited for */
+	if (r < 0 && r != -EAGAIN)
 		dprintf(STDERR_FILENO, "%s: %s\n", program_invocation_short_name, escaped);
 	errno = saved;
 }

@@ -17,6 +17,7 @@ struct log_context {
 	int vcpu;               /* PVSCHED_VCPU, or -1 */
 	const char *reason;     /* PVSCHED_REASON */
 	const char *message_id; /* MESSAGE_ID: 32 hex digits, see log_ids.h */
+	bool outside;           /* others can cause it at any rate, as all about a domain */
 };
 
 /** Chooses the least severe level that is written (LOG_INFO at start; LOG_DEBUG for -v). */
@@ -24,10 +25,19 @@ void log_set_level(int level);
 
 /**
  * Writes one message. Control characters in it are escaped, since names come from outside. @ctx may
- * be NULL. Lines beyond 300 in 10 s are only counted, and the count is written later.
+ * be NULL. What is beyond the budget (util/log_budget.h), or what a journal that hangs does not
+ * take, is only counted, and the count is written later. Waits for 200 ms in 10 s at most.
  */
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
         PRINTF_FORMAT(3, 4);
+
+/** About a domain: others can cause it, and it has a budget. */
+#define log_domain(level, name, ...)                                                               \
+	log_write(level, &(struct log_context){.domain = (name), .vcpu = -1}, __VA_ARGS__)
+
+/** For what is said of processes and domains that are not managed. */
+#define log_outside(level, ...)                                                                    \
+	log_write(level, &(struct log_context){.vcpu = -1, .outside = true}, __VA_ARGS__)
 
 #define log_error(...)   log_write(LOG_ERR, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, NULL, __VA_ARGS__)

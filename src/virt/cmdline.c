@@ -110,7 +110,8 @@ static void note_stuck(struct cmdline_cache *cache, const struct thread_id *qemu
 
 	if (entry)
 		entry->stuck = true;
-	log_warning("process %d: its command line could not be read within 2 s, so its domain is "
+	log_outside(LOG_WARNING,
+	            "process %d: its command line could not be read within 2 s, so its domain is "
 	            "left out while it lives; others are not affected. If it is not held up by a "
 	            "debugger or by storage that hangs, it may be compromised",
 	            qemu->tid);

@@ -177,7 +177,8 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	domain = make_domain(watch, &facts.args, &process->id, now_ns);
 	if (!domain) {
 		if (!watch->too_many)
-			log_warning("process %d is ignored: no room for more than %d domains",
+			log_outside(LOG_WARNING,
+			            "process %d is ignored: no room for more than %d domains",
 			            process->id.tid, VIRT_DOMAINS_MAX);
 		watch->too_many = true;
 		return PROCESS_OTHER;

@@ -49,8 +49,8 @@ static struct known_domain *get_domain(struct watch *watch, const char *uuid)
 	struct known_domain *domain = known_get(&watch->known, uuid);
 
 	if (!domain && !watch->full_warned) {
-		log_warning("domain %s is ignored: no room for more than %d domains", uuid,
-		            VIRT_DOMAINS_MAX);
+		log_outside(LOG_WARNING, "domain %s is ignored: no room for more than %d domains",
+		            uuid, VIRT_DOMAINS_MAX);
 		watch->full_warned = true;
 	}
 	return domain;
@@ -169,8 +169,8 @@ static void on_domain(void *userdata, const struct connection_domain *seen)
 	domain->listed = true;
 	domain->ask = false;
 	if (strlen(seen->name) >= sizeof(domain->name)) {
-		log_warning("domain %s is ignored: its name is longer than %d bytes", seen->uuid,
-		            DOMAIN_NAME_MAX - 1);
+		log_outside(LOG_WARNING, "domain %s is ignored: its name is longer than %d bytes",
+		            seen->uuid, DOMAIN_NAME_MAX - 1);
 		domain->look_ns = NSEC_NEVER;
 		return;
 	}

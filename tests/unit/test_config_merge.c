@@ -290,7 +290,7 @@ static void test_bad_files(void)
 	load(-EBADMSG, "pvschedd.d/c.json:2: .x: unknown key");
 	CHECK_INT(unlink(path_of("c.json")), 0);
 	CHECK_INT(symlink("nowhere", path_of("c.json")), 0);
-	load(-EBUSY, "pvschedd.d/c.json: cannot be opened");
+	load(-ELOOP, "pvschedd.d/c.json: is a symbolic link");
 	CHECK_INT(unlink(path_of("c.json")), 0);
 	CHECK_INT(mkdir(path_of("c.json"), 0755), 0);
 	load(-EINVAL, "pvschedd.d/c.json: is not a regular file");
@@ -300,6 +300,14 @@ static void test_bad_files(void)
 	CHECK_INT(unlink(path_of("\xff\n.json")), 0);
 	CHECK_INT(chmod(path_of(""), 01777), 0);
 	load(-EPERM, "pvschedd.d: every user may write this directory");
+	if (geteuid() == 0) {
+		CHECK_INT(chmod(path_of(""), 0775), 0);
+		CHECK_INT(chown(path_of(""), 0, 65534), 0);
+		load(-EPERM, "pvschedd.d: group 65534 may write this directory");
+		CHECK_INT(chown(path_of(""), 65534, 0), 0);
+		load(-EPERM, "pvschedd.d: this directory belongs to user 65534");
+		CHECK_INT(chown(path_of(""), 0, 0), 0);
+	}
 	CHECK_INT(chmod(path_of(""), 0755), 0);
 	check_load(4, 5);
 }
