@@ -111,7 +111,7 @@ unsigned int ledger_count(const struct ledger *ledger);
  * Gives everything back: first the classes of threads, then their slices, which only a fair thread
  * shows, and clamps; then the groups in the reverse order of their records, since a group's budget
  * cannot be withdrawn while a thread in it is real-time, or before those of its children. A group
- * is gone only if its hierarchy is there and the group is not.
+ * is gone only if its hierarchy is there and the group is not. Sleeps for 1 ms after each 10 ms.
  */
 void ledger_restore(struct ledger *ledger, struct ledger_result *ret);
 

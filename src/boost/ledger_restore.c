@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "boost/ledger.h"
 #include "boost/ledger_private.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* Other errors are no reason to believe that the thread is gone. */
 static int gone_or(int r)
@@ -260,8 +262,27 @@ static void drop_invalid(struct ledger_result *result, struct ledger_mark *mark,
 	result->invalid++;
 }
 
+/*
+ * The guardian does this at a real-time priority, and the kernel ends what computes there for 200
+ * ms without a sleep: RLIMIT_RTTIME. So it sleeps now and then, also to let others run.
+ */
+#define BREATH_AFTER_NS (10 * NSEC_PER_MSEC)
+#define BREATH_MS       1
+
+static void breathe(uint64_t *last_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns - *last_ns < BREATH_AFTER_NS)
+		return;
+	poll(NULL, 0, BREATH_MS);
+	*last_ns = clock_now_ns();
+}
+
 static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
 {
+	uint64_t breath_ns = clock_now_ns();
+
 	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++) {
 		struct ledger_thread_slot *s = &ledger->file->threads[i];
 		uint32_t number = atomic_load(&s->mark.state);
@@ -274,6 +295,7 @@ static void restore_threads(struct ledger *ledger, struct ledger_result *ret)
 			drop_invalid(ret, &s->mark, number);
 		else
 			count(ret, &s->mark, number, restore_thread(&copy));
+		breathe(&breath_ns);
 	}
 }
 
@@ -295,6 +317,8 @@ static int restore_standing_of(const struct ledger *ledger, unsigned int slot,
 
 static void restore_all_standing(struct ledger *ledger, struct ledger_result *ret)
 {
+	uint64_t breath_ns = clock_now_ns();
+
 	for (unsigned int i = 0; i < LEDGER_THREADS_MAX; i++) {
 		struct ledger_standing_slot *s = &ledger->file->standing[i];
 		uint32_t number = atomic_load(&s->mark.state);
@@ -307,6 +331,7 @@ static void restore_all_standing(struct ledger *ledger, struct ledger_result *re
 			drop_invalid(ret, &s->mark, number);
 		else
 			count(ret, &s->mark, number, restore_standing_of(ledger, i, &copy));
+		breathe(&breath_ns);
 	}
 }
 

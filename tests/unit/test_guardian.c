@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static pid_t sleeper(void)
 
 /* Boosts a thread with its record, as the actuator does. False: the kernel does not allow it here.
  */
-static bool boost(struct ledger *ledger, pid_t pid)
+static bool boost_in(struct ledger *ledger, pid_t pid, unsigned int slot)
 {
 	struct ledger_thread record = {.tid = pid, .given = {SCHED_FIFO, 1}};
 	CLEANUP(sched_close) struct sched_thread thread = SCHED_THREAD_NULL;
@@ -54,8 +55,13 @@ static bool boost(struct ledger *ledger, pid_t pid)
 		return false;
 	CHECK_INT(r, 0);
 	CHECK_INT(procfs_start_ticks(0, pid, &record.start_ticks), 0);
-	ledger_put_thread(ledger, 0, &record);
+	ledger_put_thread(ledger, slot, &record);
 	return sched_give_boost(pid, &record.given) == 0;
+}
+
+static bool boost(struct ledger *ledger, pid_t pid)
+{
+	return boost_in(ledger, pid, 0);
 }
 
 static void wait_until_given_back(const struct ledger *ledger, pid_t pid)
@@ -194,8 +200,61 @@ static void test_gives_back_when_a_boost_is_overdue(void)
 		TEST_SKIP("no real-time priority here");
 }
 
+#define RT_TIME_US 40000
+
+/* Returns 0: all was given back; 1; 2: the kernel allows no boost here. */
+static int give_thousands_back(void)
+{
+	struct rlimit limit = {RT_TIME_US, RT_TIME_US};
+	struct ledger *ledger = fresh_ledger();
+	struct ledger_thread thread = {.before.policy = SCHED_BATCH, .given = {SCHED_FIFO, 1}};
+	struct ledger_standing standing = {.slice_ns = 3 * NSEC_PER_MSEC};
+	pid_t other = sleeper(), last = sleeper();
+	struct guardian *guardian;
+	int r = 2;
+
+	thread.tid = standing.tid = other;
+	CHECK_INT(procfs_start_ticks(0, other, &thread.start_ticks), 0);
+	standing.start_ticks = thread.start_ticks;
+	for (unsigned int i = 0; i < LEDGER_THREADS_MAX - 1; i++) {
+		ledger_put_thread(ledger, i, &thread);
+		ledger_put_standing(ledger, i, &standing);
+	}
+	if (boost_in(ledger, last, LEDGER_THREADS_MAX - 1)) {
+		CHECK_INT(setrlimit(RLIMIT_RTTIME, &limit), 0);
+		CHECK_INT(guardian_start(&guardian, ledger, 3), 0);
+		CHECK(guardian_realtime(guardian));
+		guardian_stop(guardian);
+		r = sched_getscheduler(last) != SCHED_OTHER || ledger_count(ledger) > 0;
+	}
+	end(other);
+	end(last);
+	ledger_close(ledger);
+	unlink(path);
+	return r;
+}
+
+/*
+ * A full ledger takes longer than the kernel lets a real-time thread compute without a sleep: the
+ * limit is a fifth of the service's here.
+ */
+static void test_gives_thousands_back(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(give_thousands_back());
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2)
+		TEST_SKIP("no right to boost a thread");
+	CHECK_INT(WEXITSTATUS(status), 0);
+}
+
 TEST_MAIN({"answers_and_leaves", test_answers_and_leaves},
           {"stopped_one_does_not_answer", test_stopped_one_does_not_answer},
           {"ignores_signals", test_ignores_signals},
           {"gives_back_when_the_daemon_is_killed", test_gives_back_when_the_daemon_is_killed},
-          {"gives_back_when_a_boost_is_overdue", test_gives_back_when_a_boost_is_overdue})
+          {"gives_back_when_a_boost_is_overdue", test_gives_back_when_a_boost_is_overdue},
+          {"gives_thousands_back", test_gives_thousands_back})
