@@ -274,6 +274,16 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 	return 0;
 }
 
+/*
+ * A child has what its parent had when the kernel copied that. If the boost has ended since, only
+ * the child tells: it lacks what its parent has, which SCHED_RESET_ON_FORK has taken.
+ */
+static __always_inline bool lacks(struct task_struct *child, struct task_struct *parent)
+{
+	return child->static_prio != parent->static_prio || child->policy != parent->policy ||
+	       child->timer_slack_ns != parent->timer_slack_ns;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -281,8 +291,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 slot = 0;
 
 	vcpu = vcpu_find(parent->pid, &slot);
-	if (vcpu && ((vcpu->flags & PVS_FLAG_BOOSTED) ||
-	             ((vcpu->flags & PVS_FLAG_RESETS_FORKS) && parent->static_prio < DEFAULT_PRIO)))
+	if (vcpu &&
+	    ((vcpu->flags & PVS_FLAG_BOOSTED) ||
+	     ((vcpu->flags & PVS_FLAG_RESETS_FORKS) && parent->static_prio < DEFAULT_PRIO) ||
+	     lacks(child, parent)))
 		event_send(slot, PVS_EVENT_FORK, child->pid);
 	return 0;
 }

@@ -13,6 +13,22 @@ static int gone_or(int r)
 	return r == -ENOENT || r == -ESRCH ? CHILD_GONE : r;
 }
 
+static bool is_of(const struct thread_id *parent, pid_t tid, uint64_t start_ticks)
+{
+	return tid == parent->tid && start_ticks == parent->start_ticks;
+}
+
+/* Where SCHED_RESET_ON_FORK came with a slice it is ours, and the record says what was before. */
+static void forget_our_flag(const struct ledger *ledger, unsigned int slot,
+                            const struct thread_id *parent, struct sched_state *state)
+{
+	struct ledger_standing record;
+
+	if (ledger_get_standing(ledger, slot, &record) == 0 &&
+	    is_of(parent, record.tid, record.start_ticks))
+		state->reset_on_fork = record.reset_on_fork;
+}
+
 /*
  * What the parent has, less a boost. A boost may begin between the reads of its class and of its
  * slack, which is 0 then: so the class is read again.
@@ -28,8 +44,8 @@ static int parent_state(const struct ledger *ledger, unsigned int slot,
 	if (r != 0)
 		return r == IDENTITY_GONE ? CHILD_GONE : r;
 	for (int tries = 0; tries < PARENT_TRIES; tries++) {
-		if (ledger_get_thread(ledger, slot, &record) == 0 && record.tid == parent->tid &&
-		    record.start_ticks == parent->start_ticks) {
+		if (ledger_get_thread(ledger, slot, &record) == 0 &&
+		    is_of(parent, record.tid, record.start_ticks)) {
 			*ret = record.before;
 			return 0;
 		}
@@ -64,6 +80,8 @@ int children_mend(const struct ledger *ledger, unsigned int slot, const struct t
 	pid_t process;
 	int r = parent_state(ledger, slot, parent, &state);
 
+	if (r == 0)
+		forget_our_flag(ledger, slot, parent, &state);
 	if (r == 0)
 		r = procfs_process(parent->tid, &process);
 	/* held first: from here on a stranger that gets its TID is told from it */

@@ -111,6 +111,17 @@ void ledger_put_standing(struct ledger *ledger, unsigned int slot,
 	ledger_file_put_standing(ledger->file, slot, standing);
 }
 
+int ledger_get_standing(const struct ledger *ledger, unsigned int slot, struct ledger_standing *ret)
+{
+	const struct ledger_standing_slot *s = &ledger->file->standing[slot];
+	struct ledger_standing copy = s->standing;
+
+	if (!ledger_mark_number(&s->mark, &copy, sizeof(copy)))
+		return -ENOENT;
+	*ret = copy;
+	return 0;
+}
+
 void ledger_put_region(struct ledger *ledger, unsigned int slot, const struct ledger_region *region)
 {
 	ledger_file_put_region(ledger->file, slot, region);

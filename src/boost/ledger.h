@@ -77,6 +77,10 @@ bool ledger_has_thread(const struct ledger *ledger, unsigned int slot);
 void ledger_put_standing(struct ledger *ledger, unsigned int slot,
                          const struct ledger_standing *standing);
 
+/** That record. Returns 0 and *ret; -ENOENT when there is none. */
+int ledger_get_standing(const struct ledger *ledger, unsigned int slot,
+                        struct ledger_standing *ret);
+
 /**
  * Writes the record of a group's attribute. To be called before the change. A record that is
  * already there keeps its `before`. Returns 0; -ENOSPC when all records are in use.

@@ -260,14 +260,16 @@ int sched_mend_child(struct sched_thread *child, const struct sched_state *paren
 {
 	struct sched_state state;
 	int r = sched_get(child, &state);
+	/* a flag of its own takes a negative nice value from its children, boosted or not */
+	int nice = parent->reset_on_fork && parent->nice < 0 ? 0 : parent->nice;
 
 	if (r < 0)
 		return r;
 	if (parent->policy == SCHED_IDLE && state.policy == SCHED_OTHER)
 		r = class_set(child->tid, SCHED_IDLE, 0, state.reset_on_fork);
-	if (r == 0 && parent->nice && state.nice == 0 &&
+	if (r == 0 && nice && state.nice == 0 &&
 	    (state.policy == SCHED_OTHER || state.policy == SCHED_BATCH) &&
-	    setpriority(PRIO_PROCESS, (id_t)child->tid, parent->nice) < 0)
+	    setpriority(PRIO_PROCESS, (id_t)child->tid, nice) < 0)
 		r = -errno;
 	if (r == 0 && state.slack_ns == 0 && parent->slack_ns)
 		r = slack_set(child->slack_fd, parent->slack_ns);

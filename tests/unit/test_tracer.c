@@ -344,6 +344,7 @@ static unsigned int count_threads(pid_t pid, pid_t *newest)
  */
 static void test_fork(void)
 {
+	const struct sched_param none = {0};
 	pid_t first = 0, newest = 0;
 	struct scene scene;
 
@@ -361,6 +362,14 @@ static void test_fork(void)
 	wait_event(&scene, PVS_EVENT_FORK);
 	CHECK((pid_t)scene.wanted.arg != first);
 	CHECK_INT(count_threads(scene.pid, &newest), 4);
+	/* no flag any more, as when a boost ends while the thread is made: what it lacks tells */
+	__atomic_store_n(&scene.vcpu->flags, 0, __ATOMIC_RELEASE);
+	CHECK_INT(sched_setscheduler(scene.tid, SCHED_OTHER | SCHED_RESET_ON_FORK, &none), 0);
+	scene.came = false;
+	CHECK(write(scene.thread_fd, "f", 1) == 1);
+	wait_event(&scene, PVS_EVENT_FORK);
+	CHECK_INT(count_threads(scene.pid, &newest), 5);
+	CHECK_INT((pid_t)scene.wanted.arg, newest);
 	end(&scene);
 }
 
