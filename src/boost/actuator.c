@@ -9,7 +9,8 @@
 
 struct actuator_slot {
 	struct identity identity;
-	pid_t leader;              /* TID of its process's leader; 0: see identity_restore_exec() */
+	pid_t leader;          /* TID of its process's leader */
+	pid_t leader_of_boost; /* the same, for identity_restore_exec(); 0: not to be looked at */
 	enum identity_proof proof; /* that it was this thread which was boosted */
 	bool unboosted_in_part;    /* its class may be back already, and its slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
@@ -68,9 +69,6 @@ int actuator_open(struct actuator *actuator, unsigned int slot, const struct thr
 		r = identity_leader(&identity, &leader);
 	if (r != 0)
 		return r == IDENTITY_GONE ? ACTUATOR_GONE : r;
-	/* a boost that others gave the leader must not be taken for ours after an execve() */
-	if (sched_has_boost(leader, &actuator->boost) == 1)
-		leader = 0;
 	actuator->slots[slot] = (struct actuator_slot){
 	        .identity = STEAL(identity, IDENTITY_NULL),
 	        .leader = leader,
@@ -127,13 +125,16 @@ static int state_get(struct actuator *actuator, unsigned int slot, uint64_t now_
 	return r == 0 && !prove(actuator, slot, now_ns) ? -ESRCH : r;
 }
 
-/* The TID may have passed to another thread before we changed it: puts that thread back. */
+/*
+ * The TID may have passed to another thread before we changed it: puts that thread back. Its class
+ * was read by the TID just before; the slack may be what the account knows of ours.
+ */
 static void undo_if_reused(const struct actuator_slot *s, const struct sched_boost *boost)
 {
 	CLEANUP(sched_close) struct sched_thread other = SCHED_THREAD_NULL;
 
 	if (sched_open(s->identity.id.tid, &other) == 0 && sched_has_boost(other.tid, boost) == 1)
-		sched_restore(&other, &s->before);
+		sched_restore_class(other.tid, &s->before);
 }
 
 /* Returns as identity_restore_exec(). */
@@ -141,7 +142,8 @@ static int undo_after_exec(struct actuator *actuator, unsigned int slot)
 {
 	const struct actuator_slot *s = &actuator->slots[slot];
 
-	return identity_restore_exec(&s->identity.id, s->leader, &actuator->boost, &s->before);
+	return identity_restore_exec(&s->identity.id, s->leader_of_boost, &actuator->boost,
+	                             &s->before);
 }
 
 /* Boosts the thread, whose record is written, and no other. Returns 0, or -errno: it is not. */
@@ -178,7 +180,8 @@ int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
 	        .tid = s->identity.id.tid,
-	        .leader = s->leader,
+	        /* a boost that others gave the leader must not be taken for ours after an exec */
+	        .leader = sched_has_boost(s->leader, &actuator->boost) == 1 ? 0 : s->leader,
 	        .start_ticks = s->identity.id.start_ticks,
 	        .given = actuator->boost,
 	};
@@ -189,6 +192,7 @@ int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns
 	if (sched_is_realtime(&record.before))
 		return ACTUATOR_ALREADY_RT;
 	s->before = record.before;
+	s->leader_of_boost = record.leader;
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = boost_recorded(actuator, slot, &record, now_ns);
 	if (r == 0) {

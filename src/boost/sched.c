@@ -233,9 +233,14 @@ static int slack_restore(struct sched_thread *thread, uint64_t slack_ns)
 	return now_ns == slack_ns ? 0 : slack_set(thread->slack_fd, slack_ns);
 }
 
+int sched_restore_class(pid_t tid, const struct sched_state *state)
+{
+	return class_set(tid, state->policy, state->priority, state->reset_on_fork);
+}
+
 int sched_restore(struct sched_thread *thread, const struct sched_state *state)
 {
-	int r = class_set(thread->tid, state->policy, state->priority, state->reset_on_fork);
+	int r = sched_restore_class(thread->tid, state);
 
 	return r < 0 ? r : slack_restore(thread, state->slack_ns);
 }

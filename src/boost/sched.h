@@ -95,6 +95,10 @@ int sched_is_ours(pid_t tid, const struct sched_boost *boost, const struct sched
  */
 int sched_restore(struct sched_thread *thread, const struct sched_state *state);
 
+/** Puts a class back, with the timer slack that the kernel gives the thread then. Returns 0, or
+ * -errno. */
+int sched_restore_class(pid_t tid, const struct sched_state *state);
+
 /**
  * For a thread that does not have what sched_give_boost() gave, although there is a record of it:
  * the daemon may have died before it boosted the thread, or within sched_restore(), when the class

@@ -21,8 +21,11 @@ static inline void *executes(void *userdata)
 
 	(void)userdata;
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it is each thread's own */
-	if (write(told[1], &tid, sizeof(tid)) == sizeof(tid) && read(go[0], &byte, 1) == 1)
-		execl("/bin/sleep", "sleep", "20", NULL);
+	if (write(told[1], &tid, sizeof(tid)) != sizeof(tid) || read(go[0], &byte, 1) != 1)
+		_exit(1);
+	if (byte == 'q')
+		return NULL;
+	execl("/bin/sleep", "sleep", "20", NULL);
 	_exit(1);
 }
 
@@ -55,6 +58,16 @@ static inline void exec_now(pid_t pid)
 		CHECK_INT(procfs_stat(0, pid, &stat), 0);
 		usleep(1000);
 	}
+}
+
+/** The thread ends, and its process does not. Returns when it has. */
+static inline void exit_now(pid_t pid, pid_t tid)
+{
+	struct procfs_stat stat;
+
+	CHECK(write(go[1], "q", 1) == 1);
+	while (procfs_stat(pid, tid, &stat) == 0)
+		usleep(1000);
 }
 
 static inline void close_pipes(void)

@@ -125,6 +125,29 @@ static void test_account_is_believed_for_a_while(void)
 	end(&scene);
 }
 
+/*
+ * An account that is believed, and wrong, has another thread boosted. That is found out when the
+ * boost ends: the other thread gets its class back, and not the slack that the account knew of
+ * ours.
+ */
+static void test_stranger_gets_nothing_of_ours(void)
+{
+	struct scene scene;
+
+	if (!begin_reused(&scene))
+		TEST_SKIP("no real-time priority here, or no TID can be chosen");
+	set_policy(scene.pid, SCHED_BATCH, 0);
+	vcpus[2].slack_ns = 4321;
+	vcpus[2].slack_at_ns = vcpus[2].out_ns = IDENTITY_BELIEF_NS - 1;
+	CHECK_INT(actuator_boost(scene.actuator, 2, IDENTITY_BELIEF_NS - 1), 0);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
+	CHECK_INT(actuator_unboost(scene.actuator, 2, IDENTITY_BELIEF_NS), ACTUATOR_GONE);
+	CHECK_INT(sched_getscheduler(scene.pid), SCHED_BATCH);
+	CHECK(state_of(scene.pid).slack_ns != 4321);
+	vcpus[2].slack_at_ns = vcpus[2].out_ns = vcpus[2].slack_ns = 0;
+	end(&scene);
+}
+
 /* The slack that the tracer saw as the thread left its CPU is given back, while it is recent. */
 static void test_slack_by_account(void)
 {
@@ -156,7 +179,8 @@ static void test_slack_by_account(void)
 	end(&scene);
 }
 
-TEST_MAIN({"reused_tid_is_left_alone", test_reused_tid_is_left_alone},
+TEST_MAIN({"stranger_gets_nothing_of_ours", test_stranger_gets_nothing_of_ours},
+          {"reused_tid_is_left_alone", test_reused_tid_is_left_alone},
           {"reused_tid_is_not_unboosted", test_reused_tid_is_not_unboosted},
           {"account_is_believed_for_a_while", test_account_is_believed_for_a_while},
           {"slack_by_account", test_slack_by_account})

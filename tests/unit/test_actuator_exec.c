@@ -121,6 +121,31 @@ static void test_a_thread_that_is_there_has_not_executed(void)
 	end_thread(&scene);
 }
 
+/*
+ * The thread ends, and its process's first thread has the very class that we give, from another
+ * program, which gave it after the thread was taken on: no exec.
+ */
+static void test_a_thread_that_ended_has_not_executed(void)
+{
+	struct ledger_result result;
+	struct scene scene;
+	pid_t tid;
+
+	for (int by_ledger = 0; by_ledger < 2; by_ledger++) {
+		if (!begin(&scene))
+			TEST_SKIP("no real-time priority here");
+		tid = begin_thread(&scene);
+		set_policy(scene.pid, SCHED_FIFO | SCHED_RESET_ON_FORK, 1);
+		CHECK_INT(actuator_boost(scene.actuator, 2, 0), 0);
+		exit_now(scene.pid, tid);
+		if (by_ledger)
+			ledger_restore(scene.ledger, &result);
+		CHECK_INT(actuator_unboost(scene.actuator, 2, 0), ACTUATOR_GONE);
+		CHECK_INT(sched_getscheduler(scene.pid), SCHED_FIFO | SCHED_RESET_ON_FORK);
+		end_thread(&scene);
+	}
+}
+
 /* A younger one has the process's number: a record outlives its process where no guardian acts. */
 static void test_reused_number_is_left_alone(void)
 {
@@ -143,4 +168,5 @@ TEST_MAIN({"unboosted", test_unboosted},
           {"restored_from_the_ledger", test_restored_from_the_ledger},
           {"others_are_left_alone", test_others_are_left_alone},
           {"a_thread_that_is_there_has_not_executed", test_a_thread_that_is_there_has_not_executed},
+          {"a_thread_that_ended_has_not_executed", test_a_thread_that_ended_has_not_executed},
           {"reused_number_is_left_alone", test_reused_number_is_left_alone})
