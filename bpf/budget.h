@@ -157,7 +157,7 @@ static int deadline_fired(void *map, int *key, struct deadline *deadline)
 	__sync_lock_test_and_set(&deadline->due_ns, 0);
 	if (!vcpu)
 		return 0;
-	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
+	if (!(PVS_READ_ACQUIRE(vcpu->flags) & PVS_FLAG_BOOSTED)) {
 		vcpu->watched_ns = 0; /* no timer watches this run, even if boosted again */
 		return 0;
 	}

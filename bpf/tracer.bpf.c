@@ -82,7 +82,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		event_send(slot, PVS_EVENT_RUN, 0);
 	if (vcpu->out != PVS_OUT_PREEMPTED)
 		pvs_rhythm_learn(&vcpu->rhythm, now);
-	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
+	if (!(PVS_READ_ACQUIRE(vcpu->flags) & PVS_FLAG_BOOSTED))
 		return;
 
 	/* not for an unboosted one: when it is boosted, the booster reads where it is */
@@ -255,7 +255,8 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	}
 	vcpu->wake_ns = bpf_ktime_get_ns();
 	vcpu->wakeups++;
-	if (unseen_any && (vcpu->flags & PVS_FLAG_BOOSTED) && !vcpu->exhausted_at_ns)
+	if (unseen_any && (PVS_READ_ACQUIRE(vcpu->flags) & PVS_FLAG_BOOSTED) &&
+	    !vcpu->exhausted_at_ns)
 		waking_watch(slot, vcpu->wake_ns);
 	return 0;
 }

@@ -26,6 +26,19 @@
 #define PVS_READ(word) (*(const volatile __typeof__(word) *)&(word))
 #endif
 
+/*
+ * The same, and what is read after it is at least as new as it: for flags, whose times are written
+ * before them. BPF has no such load. On x86 each load is one; elsewhere an atomic operation is,
+ * which in BPF is a full barrier if its result is used.
+ */
+#if !defined(__bpf__)
+#define PVS_READ_ACQUIRE(word) __atomic_load_n(&(word), __ATOMIC_ACQUIRE)
+#elif defined(__TARGET_ARCH_x86)
+#define PVS_READ_ACQUIRE(word) PVS_READ(word)
+#else
+#define PVS_READ_ACQUIRE(word) __sync_fetch_and_add((__u32 *)&(word), 0)
+#endif
+
 /** What a bucket allows. */
 struct pvs_bucket_rule {
 	__u64 burst_ns;       /* capacity */

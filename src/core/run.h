@@ -38,7 +38,7 @@ pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 		return run;
 	run.earlier_ns = pvs_run_earlier(vcpu, in_ns);
 	run.earlier_until_ns = PVS_READ(vcpu->earlier_until_ns);
-	if (!(PVS_READ(vcpu->flags) & PVS_FLAG_BOOSTED)) {
+	if (!(PVS_READ_ACQUIRE(vcpu->flags) & PVS_FLAG_BOOSTED)) {
 		unboosted_at_ns = PVS_READ(vcpu->unboosted_at_ns);
 		if (unboosted_at_ns < now_ns)
 			run.last_until_ns = unboosted_at_ns;
@@ -144,19 +144,32 @@ static inline void pvs_vcpu_charge(struct pvs_vcpu_account *vcpu, __u64 until_ns
 	        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until_ns, charge_ns);
 }
 
-/** Charges a domain's bucket. Several CPUs may do so at once. */
+/**
+ * Charges a domain's bucket that many others charge at this moment: it is in use, so a charge moves
+ * its time by what it costs. Nothing bounds it here; the next charge does.
+ */
+static inline __attribute__((always_inline)) void
+pvs_domain_charge_in_a_crowd(struct pvs_domain_account *domain, __u64 until_ns, __u64 charge_ns)
+{
+	__sync_fetch_and_add(&domain->repaid_at_ns,
+	                     pvs_bucket_charge(&domain->rule, until_ns, until_ns, charge_ns) -
+	                             until_ns);
+}
+
+/** Charges a domain's bucket. Several CPUs may do so at once; no charge is lost. */
 static inline __attribute__((always_inline)) void
 pvs_domain_charge(struct pvs_domain_account *domain, __u64 until_ns, __u64 charge_ns)
 {
 	__sync_fetch_and_add(&domain->used_ns, charge_ns);
-	/* Sixteen failures in a row would take sixteen CPUs that charge within nanoseconds. */
 	for (int i = 0; i < 16; i++) {
 		__u64 before = domain->repaid_at_ns;
 		__u64 after = pvs_bucket_charge(&domain->rule, before, until_ns, charge_ns);
 
 		if (__sync_val_compare_and_swap(&domain->repaid_at_ns, before, after) == before)
-			break;
+			return;
 	}
+	/* sixteen failures in a row: as many others have charged within nanoseconds */
+	pvs_domain_charge_in_a_crowd(domain, until_ns, charge_ns);
 }
 
 /** Charges a CPU's bucket, on that CPU. @foreign: the run was not that of a boosted vCPU. */

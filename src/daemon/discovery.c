@@ -118,6 +118,12 @@ static void handle_event(struct discovery *discovery, enum domain_source source,
 	}
 }
 
+/*
+ * One domain may take a millisecond, and thousands may be found at once. What is left has the next
+ * turn of the loop: the watchdog is fed in between, and commands are answered.
+ */
+#define EVENTS_OF_A_TURN 256
+
 static int on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct discovery *discovery = userdata;
@@ -126,7 +132,7 @@ static int on_virt(sd_event_source *source, int fd, uint32_t revents, void *user
 	(void)source;
 	(void)fd;
 	(void)revents;
-	while (virt_source_next(discovery->virt, &event))
+	for (int i = 0; i < EVENTS_OF_A_TURN && virt_source_next(discovery->virt, &event); i++)
 		handle_event(discovery, DOMAIN_SOURCE_LIBVIRT, &event);
 	return 0;
 }
@@ -139,7 +145,8 @@ static int on_processes(sd_event_source *source, int fd, uint32_t revents, void 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	while (process_source_next(discovery->processes, &event))
+	for (int i = 0; i < EVENTS_OF_A_TURN && process_source_next(discovery->processes, &event);
+	     i++)
 		handle_event(discovery, DOMAIN_SOURCE_PROCFS, &event);
 	return 0;
 }

@@ -2,6 +2,8 @@
 /* What a run of a vCPU costs, and how long it may go on. Needs only src/core/. */
 #include "core/run.h"
 
+#include <pthread.h>
+
 #include "test.h"
 
 #define US 1000ULL
@@ -144,6 +146,39 @@ static void test_the_price_shortens_its_own_bucket_alone(void)
 	CHECK_U64(cpu.repaid_at_ns, T0 + 200 * US);
 }
 
+/* A charge that never gets its turn, since others charge at the same time, is not lost. */
+static void test_no_charge_is_lost(void)
+{
+	start();
+	domain.repaid_at_ns = T0 + 10 * US; /* another has charged a moment ago */
+	pvs_domain_charge_in_a_crowd(&domain, T0, 50 * US);
+	CHECK_U64(domain.repaid_at_ns, T0 + 110 * US);
+}
+
+#define CHARGES 100000
+
+static void *charge_often(void *userdata)
+{
+	for (int i = 0; i < CHARGES; i++)
+		pvs_domain_charge(&domain, T0, 5);
+	return userdata;
+}
+
+/* Several CPUs at once. */
+static void test_charges_at_once(void)
+{
+	pthread_t threads[4];
+
+	start();
+	domain.repaid_at_ns = T0;
+	for (size_t i = 0; i < 4; i++)
+		CHECK_INT(pthread_create(&threads[i], NULL, charge_often, NULL), 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	CHECK_U64(domain.used_ns, 4 * CHARGES * 5);
+	CHECK_U64(domain.repaid_at_ns, T0 + 4 * CHARGES * 10);
+}
+
 /* Whatever the buckets hold: what the sheet of the CPU has left bounds, too. */
 static void test_the_sheet_bounds(void)
 {
@@ -208,4 +243,5 @@ TEST_MAIN(TEST(test_one_stretch), TEST(test_stretches_before_belong_to_their_run
           TEST(test_the_least_charge), TEST(test_the_emptiest_bucket_bounds),
           TEST(test_what_is_owed_counts_in_each_bucket),
           TEST(test_the_price_shortens_its_own_bucket_alone), TEST(test_the_sheet_bounds),
-          TEST(test_imagined), TEST(test_next_look))
+          TEST(test_no_charge_is_lost), TEST(test_charges_at_once), TEST(test_imagined),
+          TEST(test_next_look))
