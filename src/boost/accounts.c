@@ -50,6 +50,15 @@ void account_reset_domain(const struct accounts *accounts, unsigned int domain)
 	accounts->domains[domain] = (struct pvs_domain_account){0};
 }
 
+bool account_domain_is_boosted(const struct accounts *accounts, unsigned int domain)
+{
+	for (unsigned int i = 0; i < PVS_VCPUS_MAX; i++)
+		if (READ(accounts->vcpus[i].domain) == domain &&
+		    (READ(accounts->vcpus[i].flags) & PVS_FLAG_BOOSTED))
+			return true;
+	return false;
+}
+
 void account_set_domain_rule(const struct accounts *accounts, unsigned int domain,
                              const struct pvs_bucket_rule *rule)
 {

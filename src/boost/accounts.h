@@ -38,6 +38,9 @@ struct account_terms {
 /** Clears the account of a slot that is not traced. */
 void account_reset(const struct accounts *accounts, unsigned int slot);
 
+/** Is a vCPU boosted that is charged to the domain in this slot? */
+bool account_domain_is_boosted(const struct accounts *accounts, unsigned int domain);
+
 /** Applies terms; keeps the bucket, so that a change of profile forgives no debt. */
 void account_set_terms(const struct accounts *accounts, unsigned int slot,
                        const struct account_terms *terms);

@@ -73,6 +73,13 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	return apply_new(&engine->apply, &applies);
 }
 
+static bool domain_is_boosted(void *userdata, unsigned int slot)
+{
+	const struct engine *engine = userdata;
+
+	return account_domain_is_boosted(engine->accounts, slot);
+}
+
 int engine_new(struct engine **ret, const struct engine_parts *parts)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
@@ -81,6 +88,8 @@ int engine_new(struct engine **ret, const struct engine_parts *parts)
 	if (!engine)
 		return -ENOMEM;
 	engine->domains = parts->domains;
+	engine->accounts = parts->accounts;
+	inventory_ask_busy(&engine->domains->inventory, domain_is_boosted, engine);
 	r = construct(engine, parts);
 	if (r < 0) {
 		engine_free(engine);

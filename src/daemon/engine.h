@@ -20,6 +20,7 @@ struct engine {
 	struct apply *apply;
 	/* private */
 	struct domains *domains;
+	const struct accounts *accounts;
 	const struct config *config;
 };
 

@@ -46,6 +46,27 @@ void inventory_drop(struct inventory *inventory, struct inventory_domain *domain
 	free(domain);
 }
 
+void inventory_ask_busy(struct inventory *inventory,
+                        bool (*is_busy)(void *userdata, unsigned int slot), void *userdata)
+{
+	inventory->is_busy = is_busy;
+	inventory->busy_userdata = userdata;
+}
+
+/* The lowest slot that is free and not busy; SLOT_NONE. */
+static unsigned int take_slot(struct inventory *inventory)
+{
+	uint64_t busy[ARRAY_SIZE(inventory->slots)] = {0};
+	unsigned int slot;
+
+	while ((slot = slot_take(inventory->slots, PVS_DOMAINS_MAX)) != SLOT_NONE &&
+	       inventory->is_busy && inventory->is_busy(inventory->busy_userdata, slot))
+		busy[slot / 64] |= UINT64_C(1) << (slot % 64);
+	for (size_t i = 0; i < ARRAY_SIZE(busy); i++)
+		inventory->slots[i] &= ~busy[i];
+	return slot;
+}
+
 void inventory_forget_refused(struct inventory *inventory, enum domain_source source,
                               const char *uuid)
 {
@@ -76,8 +97,7 @@ static void refuse(struct inventory *inventory, struct domain *seen)
 
 struct domain *inventory_take_refused(struct inventory *inventory)
 {
-	unsigned int slot =
-	        inventory->n_refused ? slot_take(inventory->slots, PVS_DOMAINS_MAX) : SLOT_NONE;
+	unsigned int slot = inventory->n_refused ? take_slot(inventory) : SLOT_NONE;
 
 	if (slot == SLOT_NONE)
 		return NULL;
@@ -89,7 +109,7 @@ struct domain *inventory_take_refused(struct inventory *inventory)
 static int domain_take(struct inventory *inventory, struct domain *seen,
                        struct inventory_domain **ret)
 {
-	unsigned int slot = slot_take(inventory->slots, PVS_DOMAINS_MAX);
+	unsigned int slot = take_slot(inventory);
 	struct inventory_domain *d;
 
 	if (slot == SLOT_NONE) {

@@ -49,6 +49,8 @@ struct inventory {
 	uint64_t last_serial;
 	void (*gone)(void *userdata, struct inventory_domain *domain);
 	void *userdata;
+	bool (*is_busy)(void *userdata, unsigned int slot);
+	void *busy_userdata;
 };
 
 /**
@@ -58,6 +60,13 @@ struct inventory {
  */
 void inventory_init(struct inventory *inventory, const struct cgroup_cpu *cgroup,
                     void (*gone)(void *userdata, struct inventory_domain *domain), void *userdata);
+
+/**
+ * @is_busy says of a free slot whether a thread is still charged to its last domain, as one whose
+ * boost could not be ended. No domain gets such a slot.
+ */
+void inventory_ask_busy(struct inventory *inventory,
+                        bool (*is_busy)(void *userdata, unsigned int slot), void *userdata);
 
 /** Drops all domains. */
 void inventory_clear(struct inventory *inventory);

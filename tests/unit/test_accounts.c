@@ -56,6 +56,21 @@ static void test_boosted_once(void)
 }
 
 /* Given back and boosted again in one run: all of it is charged, and what was between is not. */
+/* A thread that is still boosted is charged to its domain, whatever else knows of that. */
+static void test_domain_is_boosted(void)
+{
+	static struct pvs_vcpu_account all[PVS_VCPUS_MAX];
+	const struct accounts many = {.vcpus = all};
+
+	all[PVS_VCPUS_MAX - 1].domain = 7;
+	CHECK(!account_domain_is_boosted(&many, 7));
+	account_boosted(&many, PVS_VCPUS_MAX - 1, 5);
+	CHECK(account_domain_is_boosted(&many, 7));
+	CHECK(!account_domain_is_boosted(&many, 0));
+	account_unboosted(&many, PVS_VCPUS_MAX - 1, 6);
+	CHECK(!account_domain_is_boosted(&many, 7));
+}
+
 static void test_each_stretch_of_a_run_is_owed(void)
 {
 	start();
@@ -332,7 +347,8 @@ static void test_sheet(void)
 	CHECK_U64(cpus[0].sheet.limit_ns, NSEC_PER_SEC);
 }
 
-TEST_MAIN({"sheet", test_sheet}, {"overdrawn", test_overdrawn}, {"boosted_once", test_boosted_once},
+TEST_MAIN({"domain_is_boosted", test_domain_is_boosted}, {"sheet", test_sheet},
+          {"overdrawn", test_overdrawn}, {"boosted_once", test_boosted_once},
           {"helpers_behind", test_helpers_behind},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},

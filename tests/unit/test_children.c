@@ -51,6 +51,8 @@ static void begin(void)
 
 static void end(void)
 {
+	/* it may not have come to its own end with its parent yet */
+	kill(child, SIGKILL);
 	kill(parent.tid, SIGKILL);
 	waitpid(parent.tid, NULL, 0);
 	ledger_close(ledger);

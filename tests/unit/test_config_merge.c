@@ -290,7 +290,7 @@ static void test_bad_files(void)
 	load(-EBADMSG, "pvschedd.d/c.json:2: .x: unknown key");
 	CHECK_INT(unlink(path_of("c.json")), 0);
 	CHECK_INT(symlink("nowhere", path_of("c.json")), 0);
-	load(-ELOOP, "pvschedd.d/c.json: is a symbolic link");
+	load(-EBUSY, "pvschedd.d/c.json: cannot be opened");
 	CHECK_INT(unlink(path_of("c.json")), 0);
 	CHECK_INT(mkdir(path_of("c.json"), 0755), 0);
 	load(-EINVAL, "pvschedd.d/c.json: is not a regular file");
@@ -351,6 +351,33 @@ static void test_read_only_volume(void)
 	CHECK_INT(WEXITSTATUS(status), 0);
 }
 
+/* Files that another user or group may change, or that are not there themselves. */
+static void test_trust(void)
+{
+	char link[600];
+
+	CHECK_INT(chmod(main_path, 0660), 0);
+	check_load(4, 5);
+	snprintf(link, sizeof(link), "%s.link", main_path);
+	CHECK_INT(rename(main_path, link), 0);
+	CHECK_INT(symlink(link, main_path), 0);
+	load(-ELOOP, "is a symbolic link that leads out of its directory");
+	/* within its directory, as in a ConfigMap's volume */
+	CHECK_INT(unlink(main_path), 0);
+	CHECK_INT(symlink("pvschedd.json.link", main_path), 0);
+	check_load(4, 5);
+	CHECK_INT(rename(link, main_path), 0);
+	if (geteuid() != 0)
+		return;
+	CHECK_INT(chown(main_path, 0, 65534), 0);
+	load(-EPERM, "group 65534 may write this file");
+	CHECK_INT(chmod(main_path, 0640), 0);
+	check_load(4, 5);
+	CHECK_INT(chown(main_path, 65534, 0), 0);
+	load(-EPERM, "this file belongs to user 65534");
+	CHECK_INT(chown(main_path, 0, 0), 0);
+}
+
 static void test_too_many(void)
 {
 	char name[32];
@@ -374,6 +401,6 @@ static void test_tidy(void)
 
 TEST_MAIN({"json", test_json}, {"per key", test_per_key}, {"sources", test_sources},
           {"references", test_references}, {"refused", test_refused},
-          {"which files", test_which_files}, {"bad files", test_bad_files},
+          {"which files", test_which_files}, {"bad files", test_bad_files}, {"trust", test_trust},
           {"read-only volume", test_read_only_volume}, {"too many", test_too_many},
           {"tidy", test_tidy})

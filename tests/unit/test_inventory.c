@@ -232,6 +232,31 @@ static void test_full(void)
 	CHECK_U64(inventory.n_refused, 0);
 }
 
+static bool is_busy(void *userdata, unsigned int slot)
+{
+	return slot == *(const unsigned int *)userdata;
+}
+
+/* A slot to which a thread is still charged is no other domain's, until it no longer is. */
+static void test_busy_slot(void)
+{
+	struct inventory_domain *d;
+	unsigned int busy;
+
+	begin();
+	d = see(domain_make(WEB, "web", 100, 1), INVENTORY_NEW);
+	busy = d->slot;
+	inventory_ask_busy(&inventory, is_busy, &busy);
+	inventory_drop(&inventory, d);
+	d = see(domain_make(DB, "db", 200, 1), INVENTORY_NEW);
+	CHECK(d->slot != busy);
+	inventory_drop(&inventory, d);
+	d = see(domain_make(DB, "db", 300, 1), INVENTORY_NEW);
+	CHECK(d->slot != busy);
+	inventory_ask_busy(&inventory, NULL, NULL);
+	CHECK_INT(see(domain_make(WEB, "web", 100, 1), INVENTORY_NEW)->slot, busy);
+}
+
 /* What is looked at: the affinity, empty for a thread that is gone, and quotas. */
 static void test_look(void)
 {
@@ -309,4 +334,4 @@ static void test_groups_unseen(void)
 
 TEST_MAIN(TEST(test_known), TEST(test_threads_come_and_go), TEST(test_identity), TEST(test_moved),
           TEST(test_restarted), TEST(test_ranks), TEST(test_uuid_is_libvirts), TEST(test_full),
-          TEST(test_look), TEST(test_groups_unseen), TEST(test_finding))
+          TEST(test_busy_slot), TEST(test_look), TEST(test_groups_unseen), TEST(test_finding))
