@@ -11,7 +11,7 @@ import sys
 
 FAULTS = 58
 WITHOUT_TEST = {43}  # these must say why; all others must have a test
-NOT_YET = {58}
+NOT_YET = set()
 
 ITEM = re.compile(r"^(\d+)\. +(.*?)(?=^\d+\. |^#|\Z)", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"`((?:unit|integration|vm|fuzz)/[^`]*|sim::[^`]*)`")
