@@ -305,7 +305,7 @@ void lanes_end(struct lanes *lanes, uint64_t limit_ns)
 	struct timespec until;
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += (time_t)(limit_ns / NSEC_PER_SEC);
 	until.tv_nsec += (long)(limit_ns % NSEC_PER_SEC);
 	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
@@ -318,7 +318,7 @@ void lanes_end(struct lanes *lanes, uint64_t limit_ns)
 		if (lanes->of[i].runs)
 			board_lane_call(lanes->board, i);
 	while (r == 0 && any_runs(lanes))
-		r = pthread_cond_timedwait(&lanes->ended, &lanes->lock, &until);
+		r = pthread_cond_clockwait(&lanes->ended, &lanes->lock, CLOCK_MONOTONIC, &until);
 	pthread_mutex_unlock(&lanes->lock);
 }
 
