@@ -5,7 +5,7 @@
 
 #include "util/base.h"
 
-#define JSON_SIZE_MAX  (8 * 1024 * 1024) /* bytes of a text: a status of 4096 vCPUs has five */
+#define JSON_SIZE_MAX  (8 * 1024 * 1024) /* of a text; a status of 4096 vCPUs has 2 to 6 MiB */
 #define JSON_DEPTH_MAX 16                /* objects and arrays in each other */
 #define JSON_PATH_MAX  256
 

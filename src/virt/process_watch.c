@@ -391,6 +391,8 @@ void process_watch_hint(struct process_watch *watch, pid_t pid, uint64_t now_ns)
 	entry = verdict > PROCESS_OTHER ? process_list_get(&watch->list, pid) : NULL;
 	if (entry)
 		entry->verdict = (uint8_t)verdict;
+	if (verdict == VERDICT_YOUNG) /* the next list may be a minute away */
+		process_watch_list(watch, now_ns + NSEC_PER_SEC);
 	if (entry || watch->known.n != before)
 		describe(watch);
 }

@@ -402,6 +402,27 @@ static void test_without_vcpus(void)
 	fake_stop(child);
 }
 
+/** One that is too young to be shown without vCPUs is looked at again, hint or not. */
+static void test_young_one_is_not_forgotten(void)
+{
+	static const char *const args[] = {"-uuid", UUID, "-name", "web", NULL};
+	CLEANUP(source_cleanup)
+	struct process_source *source = source_start(true, "/nonexistent", true);
+	struct virt_event event;
+	char text[512];
+	pid_t pid;
+
+	do
+		process_source_describe(source, text, sizeof(text));
+	while (!strstr(text, "QEMU processes: 0")); /* the first listing is over */
+	pid = fake_start(args, "call_rcu", "0");
+	process_source_hint(source, pid);
+	CHECK(wait_for(source, VIRT_DOMAIN_SEEN, pid, 0, &event));
+	CHECK_STR(event.uuid, UUID);
+	domain_free(event.domain);
+	fake_stop(pid);
+}
+
 /** A process that executes another QEMU keeps its PID and start time, and not its domain. */
 static void test_executes_another(void)
 {
@@ -462,6 +483,7 @@ static const struct test tests[] = {
         {"found", test_found},
         {"hinted", test_hinted},
         {"without-vcpus", test_without_vcpus},
+        {"young-one-is-not-forgotten", test_young_one_is_not_forgotten},
         {"executes-another", test_executes_another},
         {"machine-none", test_machine_none},
         {"left-to-libvirt", test_left_to_libvirt},
