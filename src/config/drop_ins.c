@@ -57,7 +57,7 @@ static void look_for_mount(const char *text, size_t size, void *userdata)
 }
 
 /*
- * True if the file system is read-only as a whole: then nobody can write it, whatever the mode
+ * True if the file system is read-only as a whole: then it cannot be written, whatever the mode
  * says. One that is only mounted read-only here may be written elsewhere.
  */
 static bool is_read_only(int fd)

@@ -89,7 +89,8 @@ int procfs_process(pid_t tid, pid_t *ret);
 /** Gets the user ids of a process: real, effective, saved, file system. Returns 0, or -errno. */
 int procfs_uids(pid_t pid, uid_t ret[static PROCFS_UIDS]);
 
-/** Gets how many threads there are on this host, whoever may see them. Returns 0, or -errno. */
+/** Gets how many threads there are on this host, also those that this process may not see. Returns
+ * 0, or -errno. */
 int procfs_count_threads(size_t *ret);
 
 /** Gets the TID that was given last on this host; TIDs wrap around. Returns 0, or -errno. */
