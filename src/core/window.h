@@ -25,8 +25,8 @@ struct pvs_mark {
 };
 
 struct pvs_window {
-	__u32 latest; /* index of the mark that was made last */
-	__u32 reserved0;
+	__u64 latest;  /* index of the mark that was made last */
+	__u64 made_ns; /* when; 0: none is made yet */
 	struct pvs_mark marks[PVS_WINDOW_MARKS];
 };
 
@@ -61,20 +61,22 @@ static inline __attribute__((always_inline)) void
 pvs_window_update(struct pvs_window *window, __u32 number, const struct pvs_vcpu_account *vcpu,
                   __u64 now_ns)
 {
-	__u32 latest = window->latest;
+	__u64 next = window->latest + 1;
 
-	if (latest >= PVS_WINDOW_MARKS)
+	if (window->made_ns && now_ns - window->made_ns < pvs_window_part_ns(number))
 		return;
-	if (window->marks[latest].until_ns) {
-		if (now_ns - window->marks[latest].until_ns < pvs_window_part_ns(number))
-			return;
-		latest = latest + 1 < PVS_WINDOW_MARKS ? latest + 1 : 0;
-	}
-	pvs_mark_make(&window->marks[latest], vcpu, now_ns);
-	window->latest = latest;
+	if (next >= PVS_WINDOW_MARKS)
+		next = 0;
+	/* keeps the compiler from bounding a copy and indexing with the original */
+	asm volatile("" : "+r"(next));
+	if (next >= PVS_WINDOW_MARKS)
+		return;
+	pvs_mark_make(&window->marks[next], vcpu, now_ns);
+	window->latest = next;
+	window->made_ns = now_ns;
 }
 
 _Static_assert(sizeof(struct pvs_mark) == 384, "mark");
-_Static_assert(sizeof(struct pvs_windows) == 3 * (8 + 3 * 384), "windows");
+_Static_assert(sizeof(struct pvs_windows) == 3 * (16 + 3 * 384), "windows");
 _Static_assert(__builtin_offsetof(struct pvs_vcpu_account, wait_counts) % 8 == 0,
                "copied by words");

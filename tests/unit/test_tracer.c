@@ -381,7 +381,7 @@ static void wake_on(struct scene *scene, unsigned int cpu)
 static void test_marks(void)
 {
 	struct pvs_windows windows;
-	const struct pvs_mark *mark = &windows.windows[0].marks[0];
+	const struct pvs_mark *mark = &windows.windows[0].marks[1];
 	struct scene scene;
 
 	if (!begin(&scene))
