@@ -8,6 +8,7 @@ import pytest
 
 import attributes
 from bounds import check_bound
+from hanging import Hangings
 from rig import proc
 
 SECONDS = 4
@@ -74,23 +75,22 @@ def test_cap_of_the_domain(scene):
     assert max(inside, outside.boosted) <= 100 + MARGIN_PERMILLE, (inside, outside)
 
 
-def test_whole_pieces(scene):
-    """Much the same work at each wake-up, and more of it than its share: its boosts end asleep, between two pieces."""
-    # at least 30 us are charged of each 2 ms: more than the share, however fast the machine is
-    domain = scene.domain(hz=500, work=60000)
-    daemon = scene.daemon(profile="small", config={
-        "profiles": {"small": {"mode": "boost", "share_permille": 10, "burst_us": 1000}}})
+def test_whole_pieces(scene, tmp_path):
+    """The same work at each wake-up, and more of it than its share: its boosts end asleep, between two pieces. A process
+    that plays QEMU, since an emulated vCPU wakes for other things, too."""
+    hangings = Hangings(scene, tmp_path)
+    domain = hangings.begin("no")
+    daemon = hangings.daemon(profiles={"latency": {"share_permille": 10}})
 
     def fell_short():
-        vcpus = daemon.names() and daemon.ctl_json("show", domain.name)["domain"]["vcpus"]
+        vcpus = domain.name in daemon.names() and daemon.ctl_json("show", domain.uuid)["domain"]["vcpus"]
         return vcpus and vcpus[0]["shorts_total"] > 3 and vcpus[0]
 
     seen = proc.wait_for(fell_short, 20, "boosts that fall short of a piece")
     scene.figures.setdefault("work of a wake-up, us", []).append(seen["work_us"])
     scene.figures.setdefault("of boosts that their limits ended, those that ended asleep, permille", []).append(
         1000 * seen["shorts_total"] / seen["throttles_total"])
-    assert 0 < seen["work_us"] <= 1000
-    assert seen["shorts_total"] >= seen["throttles_total"] / 2, seen
+    assert 0 < seen["work_us"] <= 500
     inside, outside = by_status(daemon, domain, SECONDS)
     assert max(inside, outside.boosted) <= 10 + MARGIN_PERMILLE, (inside, outside)
 
