@@ -4,12 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "config/complaint.h"
@@ -60,28 +59,54 @@ static bool same_version(const struct stat *a, const struct stat *b, ssize_t len
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* The place of an open file, without links. Returns false if it cannot be told. */
+static bool place_of(int fd, char place[static PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, place, PATH_MAX);
+	if (n <= 0 || n == PATH_MAX)
+		return false;
+	place[n] = '\0';
+	return true;
+}
+
+/* Is the open file in the directory of @path, or below it? */
+static bool is_in_its_directory(int fd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory CLEANUP(cleanup_free) =
+	        slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	char *real CLEANUP(cleanup_free) = directory ? realpath(directory, NULL) : NULL;
+	char place[PATH_MAX];
+	size_t length;
+
+	if (!real || !place_of(fd, place))
+		return false;
+	length = strlen(real);
+	length -= real[length - 1] == '/'; /* the root */
+	return strncmp(place, real, length) == 0 && place[length] == '/';
+}
+
 /*
  * A link is followed within its directory, as a ConfigMap's volume has them: elsewhere, other
- * directories would have to be trusted, too. Returns a descriptor, or -1 with errno.
+ * directories would have to be trusted, too. Not by openat2(): systemd's RestrictSUIDSGID= forbids
+ * that. Returns a descriptor, or -1 with errno.
  */
 static int open_file(const char *path)
 {
 	/* O_NONBLOCK: if the file is a FIFO, this must not block the daemon */
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-	                       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-	const char *slash = strrchr(path, '/');
-	char *directory CLEANUP(cleanup_free) =
-	        slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
-	int dir_fd CLEANUP(cleanup_fd) = -1;
+	int fd CLEANUP(cleanup_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-	if (!directory) {
-		errno = ENOMEM;
+	if (fd < 0)
+		return -1;
+	if (!is_in_its_directory(fd, path)) {
+		errno = EXDEV;
 		return -1;
 	}
-	dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return -1;
-	return (int)syscall(SYS_openat2, dir_fd, slash ? slash + 1 : path, &how, sizeof(how));
+	return STEAL(fd, -1);
 }
 
 /* Reads the whole file, and checks that it did not change meanwhile. The caller frees *ret. */

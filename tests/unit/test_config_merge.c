@@ -360,8 +360,14 @@ static void test_trust(void)
 	check_load(4, 5);
 	snprintf(link, sizeof(link), "%s.link", main_path);
 	CHECK_INT(rename(main_path, link), 0);
-	CHECK_INT(symlink(link, main_path), 0);
+	CHECK_INT(symlink("/etc/passwd", main_path), 0);
 	load(-ELOOP, "is a symbolic link that leads out of its directory");
+	CHECK_INT(unlink(main_path), 0);
+	CHECK_INT(symlink("pvschedd.d/../../../etc/passwd", main_path), 0);
+	load(-ELOOP, "is a symbolic link that leads out of its directory");
+	CHECK_INT(unlink(main_path), 0);
+	CHECK_INT(symlink(link, main_path), 0);
+	check_load(4, 5);
 	/* within its directory, as in a ConfigMap's volume */
 	CHECK_INT(unlink(main_path), 0);
 	CHECK_INT(symlink("pvschedd.json.link", main_path), 0);
