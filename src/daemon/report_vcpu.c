@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/delays.h"
 #include "daemon/report_vcpu.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "daemon/report_delays.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
 #include "daemon/report_page.h"
 #include "daemon/report_windows.h"
-
-static void add_delays(cJSON *object, const char *key, const uint32_t *counts, uint64_t max_ns)
-{
-	cJSON *delays = cJSON_AddObjectToObject(object, key);
-
-	report_integer(delays, "p50", (int64_t)delays_percentile_us(counts, 500));
-	report_integer(delays, "p99", (int64_t)delays_percentile_us(counts, 990));
-	report_integer(delays, "p999", (int64_t)delays_percentile_us(counts, 999));
-	report_integer(delays, "max", (int64_t)(max_ns / NSEC_PER_USEC));
-	report_integer(delays, "count", (int64_t)delays_count(counts));
-}
 
 static void add_denied(cJSON *object, const struct policy_view *view)
 {
@@ -60,9 +49,10 @@ static cJSON *report(const struct views *views, const struct inventory_domain *d
 	report_integer(object, "would_boosted_ns", (int64_t)account->imagined_ns);
 	report_integer(object, "run_ns", (int64_t)account->run_ns);
 	report_integer(object, "wait_ns", (int64_t)account->wait_ns);
-	add_delays(object, "wait_us", account->wait_counts, account->wait_max_ns);
-	add_delays(object, "request_to_applied_us", snapshot->booster.request_to_applied.counts,
-	           snapshot->booster.request_to_applied.max_ns);
+	report_delays(object, "wait_us", account->wait_counts,
+	              account->wait_max_ns / NSEC_PER_USEC);
+	report_delays(object, "request_to_applied_us", snapshot->booster.request_to_applied.counts,
+	              snapshot->booster.request_to_applied.max_ns / NSEC_PER_USEC);
 	return object;
 }
 

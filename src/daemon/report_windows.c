@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 
 #include "daemon/delays.h"
+#include "daemon/report_delays.h"
 #include "daemon/report_json.h"
 #include "daemon/windows.h"
 
@@ -14,15 +15,9 @@ static void add_permille(cJSON *object, const char *key, uint64_t part_ns, uint6
 
 void report_waits(cJSON *object, const struct window_view *view, uint64_t now_ns)
 {
-	cJSON *waits;
-
 	report_integer(object, "seconds", (int64_t)((now_ns - view->since_ns) / NSEC_PER_SEC));
-	waits = cJSON_AddObjectToObject(object, "wait_us");
-	report_integer(waits, "p50", (int64_t)delays_percentile_us(view->wait_counts, 500));
-	report_integer(waits, "p99", (int64_t)delays_percentile_us(view->wait_counts, 990));
-	report_integer(waits, "p999", (int64_t)delays_percentile_us(view->wait_counts, 999));
-	report_integer(waits, "max", (int64_t)delays_percentile_us(view->wait_counts, 1000));
-	report_integer(waits, "count", (int64_t)delays_count(view->wait_counts));
+	report_delays(object, "wait_us", view->wait_counts,
+	              delays_percentile_us(view->wait_counts, 1000));
 }
 
 static void add_window(cJSON *windows, const char *name, const struct window_view *view,
