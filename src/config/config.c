@@ -84,6 +84,9 @@ struct config *config_free(struct config *config)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(config->by_match); i++)
 		entries_free(&config->by_match[i]);
+	for (size_t i = 0; i < config->n_origins; i++)
+		free(config->origins[i].path);
+	free(config->origins);
 	for (size_t i = 0; i < config->n_files; i++)
 		free(config->files[i]);
 	free(config->files);
@@ -171,6 +174,11 @@ size_t config_n_files(const struct config *config)
 	return config->n_files;
 }
 
+const char *config_file(const struct config *config, size_t i)
+{
+	return config->files[i];
+}
+
 /* --- Sources of values --- */
 
 /* "FILE:LINE: PATH.KEY"; @key NULL for the path alone. */
@@ -235,12 +243,9 @@ static void choose_entry(const struct config *config, const struct config_entry 
 
 /* --- The choice --- */
 
-void config_choose(const struct config *config, const char *uuid, const char *name,
-                   struct config_choice *ret)
+void config_choice_of(const struct config *config, enum config_match match,
+                      const struct config_entry *entry, struct config_choice *ret)
 {
-	enum config_match match;
-	const struct config_entry *entry = find_entry(config, uuid, name, &match);
-
 	*ret = (struct config_choice){.match = entry ? match : CONFIG_MATCH_DEFAULT};
 	if (entry) {
 		choose_entry(config, entry, ret);
@@ -250,6 +255,15 @@ void config_choose(const struct config *config, const char *uuid, const char *na
 	say_default(config, ret->source);
 	say_default(config, ret->profile_source);
 	say_figures(config, config->default_profile, ret);
+}
+
+void config_choose(const struct config *config, const char *uuid, const char *name,
+                   struct config_choice *ret)
+{
+	enum config_match match;
+	const struct config_entry *entry = find_entry(config, uuid, name, &match);
+
+	config_choice_of(config, match, entry, ret);
 }
 
 bool config_choose_profile(const struct config *config, const char *name, const char *source,

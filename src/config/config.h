@@ -81,6 +81,9 @@ bool config_choose_profile(const struct config *config, const char *name, const 
 /** Number of files that the configuration was read from. */
 size_t config_n_files(const struct config *config);
 
+/** The name of the file @i, in the order in which later files override earlier ones. */
+const char *config_file(const struct config *config, size_t i);
+
 #define CONFIG_FILE_MAX     (1024 * 1024)
 #define CONFIG_TOTAL_MAX    (4 * 1024 * 1024)
 #define CONFIG_DROP_INS_MAX 256

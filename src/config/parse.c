@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/origins.h"
 #include "config/parse_domains.h"
 #include "config/parse_host.h"
 #include "config/parse_profiles.h"
@@ -189,6 +190,8 @@ static int parse_whole(const struct input *input, struct config **ret, struct js
 	if (!config)
 		return config_out_of_memory(error);
 	r = parse_root(whole_root(input), config, error);
+	if (r == 0)
+		r = config_note_origins(whole_root(input), config, error);
 	if (r < 0)
 		return r;
 	*ret = STEAL(config, NULL);

@@ -23,6 +23,12 @@ struct config_figures {
 	struct config_where burst;
 };
 
+/** Where a value that is no domain's is set. */
+struct config_origin {
+	char *path; /* JSON path */
+	struct config_where where;
+};
+
 /** One entry of domains.uuid, .name or .glob. */
 struct config_entry {
 	char *key;  /* canonical uuid, name, or glob */
@@ -48,6 +54,8 @@ struct config {
 	struct profile *profiles;       /* the built-in ones first */
 	struct config_figures *figures; /* of the profiles, by the same index */
 	size_t n_profiles;
+	struct config_origin *origins; /* sorted by path */
+	size_t n_origins;
 	size_t default_profile;                               /* index in profiles */
 	struct config_where default_where;                    /* of "default_profile" */
 	struct config_entries by_match[CONFIG_MATCH_DEFAULT]; /* indexed by enum config_match */
@@ -61,6 +69,12 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 
 /** Index of the profile of that name, or -1. */
 long config_find_profile(const struct config *config, const char *name);
+
+struct config_choice;
+
+/** What one entry gives, with the source of each figure; NULL: the default. */
+void config_choice_of(const struct config *config, enum config_match match,
+                      const struct config_entry *entry, struct config_choice *ret);
 
 /** Order of the entries of a kind, for qsort() and bsearch(). */
 int config_compare_keys(const void *a, const void *b);

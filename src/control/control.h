@@ -12,11 +12,14 @@
  *   {"verb":"top","domain":D}
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
  *   {"verb":"policy-get","domain":D}
- *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true}
+ *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true,"dry_run":true,
+ *    "absent":true,"name":"N"}
+ *   {"verb":"policy-unset","domain":D} {"verb":"policy-list"} {"verb":"config"}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
- * D is a name or a uuid. "vcpu", "for_s" and "persist" are optional, and so is "domain" of
- * release and top.
+ * D is a name or a uuid. "vcpu" and all of policy-set but domain and profile are optional, and so
+ * is "domain" of release and top. "absent": D is the uuid of a domain that may not run, and "name"
+ * what it is called.
  */
 
 #include <systemd/sd-event.h>
@@ -43,11 +46,14 @@ enum control_verb {
 	CONTROL_DOCTOR,
 	CONTROL_POLICY_GET,
 	CONTROL_POLICY_SET,
+	CONTROL_POLICY_UNSET,
+	CONTROL_POLICY_LIST,
 	CONTROL_BOOST,
 	CONTROL_RELEASE,
 	CONTROL_ENABLE,
 	CONTROL_DISABLE,
 	CONTROL_RELOAD,
+	CONTROL_CONFIG,
 	_CONTROL_VERB_MAX,
 };
 
@@ -59,6 +65,9 @@ struct control_request {
 	int vcpu;         /* -1: all */
 	uint64_t for_ns;  /* from "for_s" or "for_us"; 0: until changed */
 	bool persist;
+	bool dry_run;
+	bool absent;    /* @domain may be a uuid that no running domain has */
+	char name[256]; /* of a domain that does not run; "" if none was given */
 };
 
 /**

@@ -27,7 +27,7 @@ static const struct verb {
 	bool changes;
 	enum member_rule domain;
 	enum member_rule vcpu;
-	enum member_rule profile; /* with it, "for_s" and "persist" are optional */
+	enum member_rule profile; /* with it, all of @policy_keys are optional */
 	enum member_rule for_us;
 } verbs[_CONTROL_VERB_MAX] = {
         [CONTROL_STATUS] = {.name = "status"},
@@ -41,6 +41,10 @@ static const struct verb {
                                 .changes = true,
                                 .domain = MEMBER_REQUIRED,
                                 .profile = MEMBER_REQUIRED},
+        [CONTROL_POLICY_UNSET] = {.name = "policy-unset",
+                                  .changes = true,
+                                  .domain = MEMBER_REQUIRED},
+        [CONTROL_POLICY_LIST] = {.name = "policy-list"},
         [CONTROL_BOOST] = {.name = "boost",
                            .changes = true,
                            .domain = MEMBER_REQUIRED,
@@ -50,6 +54,7 @@ static const struct verb {
         [CONTROL_ENABLE] = {.name = "enable", .changes = true},
         [CONTROL_DISABLE] = {.name = "disable", .changes = true},
         [CONTROL_RELOAD] = {.name = "reload", .changes = true},
+        [CONTROL_CONFIG] = {.name = "config"},
 };
 
 bool control_verb_changes(enum control_verb verb)
@@ -61,7 +66,8 @@ bool control_verb_changes(enum control_verb verb)
 static int check_members(const struct json_value *root, const struct verb *verb,
                          struct json_error *error)
 {
-	const char *keys[6] = {"verb"};
+	static const char *const policy_keys[] = {"for_s", "persist", "dry_run", "absent", "name"};
+	const char *keys[5 + ARRAY_SIZE(policy_keys)] = {"verb"};
 	size_t n = 1;
 	int r;
 
@@ -71,8 +77,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		keys[n++] = "vcpu";
 	if (verb->profile != MEMBER_REFUSED) {
 		keys[n++] = "profile";
-		keys[n++] = "for_s";
-		keys[n++] = "persist";
+		for (size_t i = 0; i < ARRAY_SIZE(policy_keys); i++)
+			keys[n++] = policy_keys[i];
 	}
 	if (verb->for_us != MEMBER_REFUSED)
 		keys[n++] = "for_us";
@@ -101,6 +107,18 @@ static int get_text(const struct json_value *root, const char *key, char *buffer
 	return 0;
 }
 
+static int get_flags(const struct json_value *root, struct control_request *request,
+                     struct json_error *error)
+{
+	int r = json_get_bool(root, "persist", &request->persist, error);
+
+	if (r == 0)
+		r = json_get_bool(root, "dry_run", &request->dry_run, error);
+	if (r == 0)
+		r = json_get_bool(root, "absent", &request->absent, error);
+	return r;
+}
+
 static int get_members(const struct json_value *root, struct control_request *request,
                        struct json_error *error)
 {
@@ -113,6 +131,12 @@ static int get_members(const struct json_value *root, struct control_request *re
 	r = get_text(root, "profile", request->profile, sizeof(request->profile), error);
 	if (r < 0)
 		return r;
+	r = get_text(root, "name", request->name, sizeof(request->name), error);
+	if (r < 0)
+		return r;
+	r = get_flags(root, request, error);
+	if (r < 0)
+		return r;
 	r = json_get_integer(root, "vcpu", 0, VCPU_INDEX_MAX, &vcpu, error);
 	if (r < 0)
 		return r;
@@ -120,9 +144,6 @@ static int get_members(const struct json_value *root, struct control_request *re
 	if (r < 0)
 		return r;
 	r = json_get_integer(root, "for_us", 1, BOOST_US_MAX, &for_us, error);
-	if (r < 0)
-		return r;
-	r = json_get_bool(root, "persist", &request->persist, error);
 	if (r < 0)
 		return r;
 	if (request->persist && for_s > 0)

@@ -213,7 +213,8 @@ static int find_verb(char *const words[], size_t n_words, enum ctl_verb *ret, si
 		return 0;
 	}
 	if (strcmp(words[0], "policy") == 0)
-		return fail(error, size, "\"policy\" needs \"get\" or \"set\" after it");
+		return fail(error, size,
+		            "\"policy\" needs \"get\", \"set\", \"unset\" or \"list\" after it");
 	return no_such_verb(words[0], error, size);
 }
 
@@ -405,6 +406,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->live = scan->given[CTL_OPTION_LIVE];
 	args->dry_run = scan->given[CTL_OPTION_DRY_RUN];
 	args->probe = scan->given[CTL_OPTION_PROBE];
+	args->report = scan->value[CTL_OPTION_REPORT];
 	args->batch = scan->given[CTL_OPTION_BATCH];
 	return r;
 }

@@ -23,13 +23,16 @@ struct ctl_args {
 	uint64_t for_us;     /* boost */
 	bool persist;        /* attach, detach: the definition; !live implies it */
 	bool live;           /* attach, detach: the running domain */
-	bool dry_run;
-	bool probe;         /* doctor: try the kernel's fair class, too */
-	uint64_t delay_ms;  /* top, watch: between two looks */
-	unsigned int count; /* top, watch: so many looks; 0: until it is ended */
-	unsigned int limit; /* top, watch: so many rows; 0: all */
-	unsigned int sort;  /* top, watch: enum top_sort, as --sort offers them */
-	bool batch;         /* top */
+	bool dry_run;        /* attach, detach, policy set */
+	bool absent;         /* see control.h; not of the command line, nor is... */
+	const char *name;    /* ...this */
+	bool probe;          /* doctor: try the kernel's fair class, too */
+	const char *report;  /* doctor: the file to write; NULL: none */
+	uint64_t delay_ms;   /* top, watch: between two looks */
+	unsigned int count;  /* top, watch: so many looks; 0: until it is ended */
+	unsigned int limit;  /* top, watch: so many rows; 0: all */
+	unsigned int sort;   /* top, watch: enum top_sort, as --sort offers them */
+	bool batch;          /* top */
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */

@@ -44,6 +44,12 @@ static char *request_build(const struct ctl_args *args)
 		ok = ok && cJSON_AddNumberToObject(request, "for_s", (double)args->for_s);
 	if (args->persist)
 		ok = ok && cJSON_AddTrueToObject(request, "persist");
+	if (args->dry_run)
+		ok = ok && cJSON_AddTrueToObject(request, "dry_run");
+	if (args->absent)
+		ok = ok && cJSON_AddTrueToObject(request, "absent");
+	if (args->name)
+		ok = ok && cJSON_AddStringToObject(request, "name", args->name);
 	text = ok ? cJSON_PrintUnformatted(request) : NULL;
 	if (text && asprintf(&line, "%s\n", text) < 0)
 		line = NULL;

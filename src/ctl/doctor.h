@@ -40,6 +40,9 @@ struct doctor_env {
 	const char *root;
 	const char *socket;
 	const char *state_dir;
+	unsigned int rt_priority; /* of boosts, by the daemon; 0: not known */
+	const char *booster_wait; /* by the daemon; NULL: not known */
+	const char *user;         /* who asks, for a command; NULL: not known */
 };
 
 /** Adds a check without texts. Returns NULL if there is no room: one is kept for "more". */

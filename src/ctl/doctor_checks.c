@@ -9,35 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ctl/doctor_host.h"
+#include "ctl/doctor_read.h"
 #include "util/cgroup.h"
 #include "util/cleanup.h"
 #include "util/kernel_net.h"
 #include "util/preempt_rt.h"
-
-static void say(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
-static void mend(struct check *check, const char *format, ...) PRINTF_FORMAT(2, 3);
-
-static void say(struct check *check, const char *format, ...)
-{
-	va_list args;
-
-	if (!check)
-		return;
-	va_start(args, format);
-	vsnprintf(check->detail, sizeof(check->detail), format, args);
-	va_end(args);
-}
-
-static void mend(struct check *check, const char *format, ...)
-{
-	va_list args;
-
-	if (!check)
-		return;
-	va_start(args, format);
-	vsnprintf(check->fix, sizeof(check->fix), format, args);
-	va_end(args);
-}
 
 static void make_path(const struct doctor_env *env, char path[static 1024], const char *format, ...)
         PRINTF_FORMAT(3, 4);
@@ -94,15 +71,15 @@ static void check_disabled(const struct doctor_env *env, struct doctor_report *r
 	r = access(path, F_OK) == 0 ? 0 : -errno;
 	check = doctor_add(report, "enabled", r == 0 ? CHECK_FAIL : CHECK_OK);
 	if (r == 0) {
-		say(check, "an administrator switched boosting off: %s exists", path);
-		mend(check, "pvschedctl enable");
+		doctor_say(check, "an administrator switched boosting off: %s exists", path);
+		doctor_fix(check, "pvschedctl enable");
 	} else if (r == -EACCES) {
 		if (check)
 			check->status = CHECK_WARN;
-		say(check, "this user has no permission to check whether %s exists", path);
-		mend(check, "sudo pvschedctl doctor");
+		doctor_say(check, "this user has no permission to check whether %s exists", path);
+		doctor_fix(check, "sudo pvschedctl doctor");
 	} else {
-		say(check, "boosting is not switched off");
+		doctor_say(check, "boosting is not switched off");
 	}
 }
 
@@ -112,12 +89,13 @@ static void check_btf(const struct doctor_env *env, struct doctor_report *report
 	struct check *check = doctor_add(report, "btf", ok ? CHECK_OK : CHECK_FAIL);
 
 	if (ok) {
-		say(check, "the kernel has BTF type information, which the tracer needs");
+		doctor_say(check, "the kernel has BTF type information, which the tracer needs");
 		return;
 	}
-	say(check, "/sys/kernel/btf/vmlinux does not exist: the tracer cannot be loaded without "
+	doctor_say(check,
+	           "/sys/kernel/btf/vmlinux does not exist: the tracer cannot be loaded without "
 	           "it, and nothing is boosted");
-	mend(check, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's kernels have it)");
+	doctor_fix(check, "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian's kernels have it)");
 }
 
 static void check_lockdown(const struct doctor_env *env, struct doctor_report *report)
@@ -131,11 +109,12 @@ static void check_lockdown(const struct doctor_env *env, struct doctor_report *r
 		         */
 	locked = strstr(line, "[confidentiality]");
 	check = doctor_add(report, "lockdown", locked ? CHECK_FAIL : CHECK_OK);
-	say(check, locked ? "kernel lockdown is at level confidentiality: BPF may not read kernel "
+	doctor_say(check,
+	           locked ? "kernel lockdown is at level confidentiality: BPF may not read kernel "
 	                    "memory, so the tracer cannot be loaded"
 	                  : "kernel lockdown does not prevent the tracer");
 	if (locked)
-		mend(check, "boot with lockdown=integrity, or without lockdown=");
+		doctor_fix(check, "boot with lockdown=integrity, or without lockdown=");
 }
 
 /** Where groups have RT budgets. */
@@ -185,20 +164,20 @@ static size_t count_unbudgeted(const struct rt_groups *groups, const char *group
 static void check_rt_groups(const struct doctor_env *env, struct doctor_report *report)
 {
 	static const char *const tops[] = {"/machine", "/machine.slice"};
-	struct check *check = doctor_add(report, "rt_group_sched", CHECK_OK);
 	struct rt_groups groups = {.env = env};
 	char first[512] = "", path[1024];
+	struct check *check;
 	size_t count = 0;
 	bool any = false;
 
-	if (!check)
-		return;
 	make_path(env, path, "/proc/self/mountinfo");
 	if (cgroup_cpu_find_in(path, &groups.cpu) < 0 || rt_budget(&groups, "") < 0) {
-		say(check, "cgroups need no RT budget here (cgroup v2, or no "
-		           "CONFIG_RT_GROUP_SCHED)");
+		doctor_read_rt_group(env, report);
 		return;
 	}
+	check = doctor_add(report, "rt_group_sched", CHECK_OK);
+	if (!check)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
 		any = any || rt_budget(&groups, tops[i]) >= 0;
 		if (rt_budget(&groups, tops[i]) == 0 && count++ == 0)
@@ -206,26 +185,29 @@ static void check_rt_groups(const struct doctor_env *env, struct doctor_report *
 		count += count_unbudgeted(&groups, tops[i], 1, first, sizeof(first));
 	}
 	if (any && count == 0) {
-		say(check, "every cgroup of libvirt has an RT budget (CONFIG_RT_GROUP_SCHED)");
+		doctor_say(check,
+		           "every cgroup of libvirt has an RT budget (CONFIG_RT_GROUP_SCHED)");
 		return;
 	}
 	check->status = any ? CHECK_FAIL : CHECK_WARN;
 	if (any)
-		say(check,
-		    "CONFIG_RT_GROUP_SCHED: %zu groups of libvirt have no RT budget, the first "
-		    "is %s%s; the kernel refuses SCHED_FIFO there, so those domains are only "
-		    "observed",
-		    count, groups.cpu.mount, first);
+		doctor_say(
+		        check,
+		        "CONFIG_RT_GROUP_SCHED: %zu groups of libvirt have no RT budget, the first "
+		        "is %s%s; the kernel refuses SCHED_FIFO there, so those domains are only "
+		        "observed",
+		        count, groups.cpu.mount, first);
 	else
-		say(check,
-		    "CONFIG_RT_GROUP_SCHED: cgroups of new domains will have no RT budget, so "
-		    "the kernel will refuse SCHED_FIFO there");
-	mend(check,
-	     "set \"grant_rt_budget\": true under \"host\" in /etc/pvschedd/pvschedd.json, under "
-	     "systemd also a drop-in with ProtectControlGroups=no, then: systemctl restart "
-	     "pvschedd. Or set budgets by hand, from the top down: echo 300000 > "
-	     "%s%s/cpu.rt_runtime_us",
-	     groups.cpu.mount, first[0] ? first : "/machine");
+		doctor_say(
+		        check,
+		        "CONFIG_RT_GROUP_SCHED: cgroups of new domains will have no RT budget, so "
+		        "the kernel will refuse SCHED_FIFO there");
+	doctor_fix(check,
+	           "set \"grant_rt_budget\": true under \"host\" in " PVSCHEDD_CONFIG ", under "
+	           "systemd also a drop-in with ProtectControlGroups=no, then: systemctl restart "
+	           "pvschedd. Or set budgets by hand, from the top down: echo 300000 > "
+	           "%s%s/cpu.rt_runtime_us",
+	           groups.cpu.mount, first[0] ? first : "/machine");
 }
 
 /** Only looks for sockets: a connection could start a libvirtd that was stopped on purpose. */
@@ -238,18 +220,20 @@ static void check_libvirt(const struct doctor_env *env, struct doctor_report *re
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
 		if (!exists(env, sockets[i]))
 			continue;
-		say(check, "libvirt's socket %s exists", sockets[i]);
+		doctor_say(check, "libvirt's socket %s exists", sockets[i]);
 		return;
 	}
 	if (!check)
 		return;
 	/* whether it is asked is for the daemon to say, by its configuration */
 	check->status = CHECK_WARN;
-	say(check, "libvirt has no socket (of libvirtd or virtqemud), so none of its domains is "
+	doctor_say(check,
+	           "libvirt has no socket (of libvirtd or virtqemud), so none of its domains is "
 	           "found");
-	mend(check,
-	     "systemctl enable --now virtqemud.socket virtqemud-ro.socket, or libvirtd.socket "
-	     "libvirtd-ro.socket; on a host without libvirt: \"discovery\": [\"procfs\"]");
+	doctor_fix(
+	        check,
+	        "systemctl enable --now virtqemud.socket virtqemud-ro.socket, or libvirtd.socket "
+	        "libvirtd-ro.socket; on a host without libvirt: \"discovery\": [\"procfs\"]");
 }
 
 static void check_kvm(const struct doctor_env *env, struct doctor_report *report)
@@ -257,12 +241,13 @@ static void check_kvm(const struct doctor_env *env, struct doctor_report *report
 	bool ok = exists(env, "/dev/kvm");
 	struct check *check = doctor_add(report, "kvm", ok ? CHECK_OK : CHECK_WARN);
 
-	say(check, ok ? "/dev/kvm exists"
+	doctor_say(check,
+	           ok ? "/dev/kvm exists"
 	              : "/dev/kvm does not exist: guests are emulated, and their interrupts cannot "
 	                "be seen");
 	if (!ok)
-		mend(check, "modprobe kvm_intel (or kvm_amd); enable virtualisation in the "
-		            "firmware");
+		doctor_fix(check, "modprobe kvm_intel (or kvm_amd); enable virtualisation in the "
+		                  "firmware");
 }
 
 /** The first CPU whose fair server was switched off; -1: none, or its files are unreadable. */
@@ -284,17 +269,20 @@ static void check_fair_server(const struct doctor_env *env, struct check *check)
 	long cpu = fair_server_off(env);
 
 	if (cpu < 0) {
-		say(check,
-		    "the kernel's fair server backs up the caps of pvschedd: it gives ordinary "
-		    "threads a share of each CPU (5 %% by default), whatever real-time threads do");
+		doctor_say(
+		        check,
+		        "the kernel's fair server backs up the caps of pvschedd: it gives ordinary "
+		        "threads a share of each CPU (5 %% by default), whatever real-time threads "
+		        "do");
 		return;
 	}
 	check->status = CHECK_WARN;
-	say(check,
-	    "the kernel's fair server was switched off on CPU %ld: only the caps of pvschedd stop "
-	    "a runaway real-time thread there",
-	    cpu);
-	mend(check, "echo 50000000 > " KERNEL_NET_FAIR_SERVER_DIR "/cpu%ld/runtime", cpu);
+	doctor_say(check,
+	           "the kernel's fair server was switched off on CPU %ld: only the caps of "
+	           "pvschedd stop "
+	           "a runaway real-time thread there",
+	           cpu);
+	doctor_fix(check, "echo 50000000 > " KERNEL_NET_FAIR_SERVER_DIR "/cpu%ld/runtime", cpu);
 }
 
 /** Checks sched_rt_runtime_us against sched_rt_period_us, on kernels without a fair server. */
@@ -304,29 +292,30 @@ static void check_rt_throttling(const struct kernel_net *net, struct check *chec
 
 	if (!net->known) {
 		check->status = CHECK_WARN;
-		say(check, "kernel.sched_rt_runtime_us cannot be read, so it is not known whether "
+		doctor_say(check,
+		           "kernel.sched_rt_runtime_us cannot be read, so it is not known whether "
 		           "the kernel stops a runaway real-time thread");
 		return;
 	}
 	if (kernel_net_never_throttles(net)) {
 		check->status = CHECK_WARN;
-		say(check,
-		    "kernel.sched_rt_runtime_us is %lld of %lld, and the kernel has no fair "
-		    "server: only the caps of pvschedd stop a runaway real-time thread",
-		    runtime, period);
-		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
+		doctor_say(check,
+		           "kernel.sched_rt_runtime_us is %lld of %lld, and the kernel has no fair "
+		           "server: only the caps of pvschedd stop a runaway real-time thread",
+		           runtime, period);
+		doctor_fix(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else if (runtime < period / 2) {
 		check->status = runtime == 0 ? CHECK_FAIL : CHECK_WARN;
-		say(check,
-		    "kernel.sched_rt_runtime_us is %lld of %lld: the kernel stops real-time "
-		    "threads early, including the booster and the guardian",
-		    runtime, period);
-		mend(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
+		doctor_say(check,
+		           "kernel.sched_rt_runtime_us is %lld of %lld: the kernel stops real-time "
+		           "threads early, including the booster and the guardian",
+		           runtime, period);
+		doctor_fix(check, "sysctl kernel.sched_rt_runtime_us=%lld", period / 20 * 19);
 	} else {
-		say(check,
-		    "real-time throttling backs up the caps of pvschedd: "
-		    "kernel.sched_rt_runtime_us is %lld of %lld",
-		    runtime, period);
+		doctor_say(check,
+		           "real-time throttling backs up the caps of pvschedd: "
+		           "kernel.sched_rt_runtime_us is %lld of %lld",
+		           runtime, period);
 	}
 }
 
@@ -358,15 +347,17 @@ static void check_preempt_rt(const struct doctor_env *env, struct doctor_report 
 		return;
 	check = doctor_add(report, "preempt_rt", CHECK_FAIL);
 	if (found == PREEMPT_RT_UNKNOWN) {
-		say(check, "/proc/sys/kernel/version cannot be read. It says whether this is a "
+		doctor_say(check,
+		           "/proc/sys/kernel/version cannot be read. It says whether this is a "
 		           "PREEMPT_RT kernel, so pvschedd only observes");
-		mend(check, "let pvschedd read /proc/sys");
+		doctor_fix(check, "let pvschedd read /proc/sys");
 		return;
 	}
-	say(check,
-	    "this is a PREEMPT_RT kernel, which handles ring-buffer wake-ups and soft "
-	    "timers in threads; a boosted vCPU would starve them, so pvschedd only observes");
-	mend(check, "boot an ordinary kernel, or pin vCPUs and use libvirt's <vcpusched>");
+	doctor_say(
+	        check,
+	        "this is a PREEMPT_RT kernel, which handles ring-buffer wake-ups and soft "
+	        "timers in threads; a boosted vCPU would starve them, so pvschedd only observes");
+	doctor_fix(check, "boot an ordinary kernel, or pin vCPUs and use libvirt's <vcpusched>");
 }
 
 static void check_sched_ext(const struct doctor_env *env, struct doctor_report *report)
@@ -379,15 +370,16 @@ static void check_sched_ext(const struct doctor_env *env, struct doctor_report *
 	(void)read_at(env, "/sys/kernel/sched_ext/root/ops", ops, sizeof(ops));
 	check = doctor_add(report, "sched_ext", CHECK_OK);
 	if (!check || strcmp(state, "disabled") == 0) {
-		say(check, "no sched_ext scheduler is loaded");
+		doctor_say(check, "no sched_ext scheduler is loaded");
 		return;
 	}
 	check->status = CHECK_WARN;
-	say(check,
-	    "a sched_ext scheduler is %s (%s): it schedules ordinary threads, so their waits may "
-	    "differ from the documented ones; SCHED_FIFO still goes before it",
-	    state, ops);
-	mend(check, "stop its service (for example: systemctl stop scx)");
+	doctor_say(check,
+	           "a sched_ext scheduler is %s (%s): it schedules ordinary threads, so their "
+	           "waits may "
+	           "differ from the documented ones; SCHED_FIFO still goes before it",
+	           state, ops);
+	doctor_fix(check, "stop its service (for example: systemctl stop scx)");
 }
 
 /** Daemons that set priorities of threads of other processes. */
@@ -422,8 +414,8 @@ static void report_rival(const struct doctor_env *env, struct doctor_report *rep
 			continue;
 		check = doctor_add(report, "other_daemons",
 		                   rivals[i].fix[0] ? CHECK_WARN : CHECK_OK);
-		say(check, "%s (pid %zu) runs: %s", comm, pid, rivals[i].meaning);
-		mend(check, "%s", rivals[i].fix);
+		doctor_say(check, "%s (pid %zu) runs: %s", comm, pid, rivals[i].meaning);
+		doctor_fix(check, "%s", rivals[i].fix);
 	}
 }
 
@@ -440,9 +432,9 @@ static void check_rivals(const struct doctor_env *env, struct doctor_report *rep
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
 			report_rival(env, report, strtoul(entry->d_name, NULL, 10));
 	if (dir && report->n == before)
-		say(doctor_add(report, "other_daemons", CHECK_OK),
-		    "no other daemon that sets priorities runs (rtkit, stalld, tuned, "
-		    "ananicy)");
+		doctor_say(doctor_add(report, "other_daemons", CHECK_OK),
+		           "no other daemon that sets priorities runs (rtkit, stalld, tuned, "
+		           "ananicy)");
 }
 
 static void check_privileges(const struct doctor_env *env, struct doctor_report *report)
@@ -453,13 +445,14 @@ static void check_privileges(const struct doctor_env *env, struct doctor_report 
 
 	make_path(env, path, "%s", env->socket);
 	if (root) {
-		say(check, "pvschedctl runs as root, so it can check everything");
+		doctor_say(check, "pvschedctl runs as root, so it can check everything");
 		return;
 	}
-	say(check, "pvschedctl does not run as root, so it cannot read some files%s",
-	    access(path, W_OK) == 0 ? "; it may query the daemon, but not change anything"
-	                            : ", and may not query the daemon");
-	mend(check, "sudo pvschedctl doctor; to query without root: adduser USER pvsched");
+	doctor_say(check, "pvschedctl does not run as root, so it cannot read some files%s",
+	           access(path, W_OK) == 0 ? "; it may query the daemon, but not change anything"
+	                                   : ", and may not query the daemon");
+	doctor_fix(check, "sudo pvschedctl doctor; to query without root: adduser %s pvsched",
+	           env->user ?: "USER");
 }
 
 void doctor_run_local(const struct doctor_env *env, struct doctor_report *report)
@@ -472,4 +465,5 @@ void doctor_run_local(const struct doctor_env *env, struct doctor_report *report
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		checks[i](env, report);
+	doctor_read_host(env, report);
 }

@@ -53,6 +53,7 @@ static const char *word_kind(enum ctl_word word)
 	static const char *const kinds[] = {
 	        [CTL_WORD_DOMAIN] = "domains",
 	        [CTL_WORD_DEFINED] = "defined",
+	        [CTL_WORD_SET] = "set",
 	        [CTL_WORD_PROFILE] = "profiles",
 	};
 
@@ -147,8 +148,7 @@ static void print_zsh_verbs(void)
 			continue;
 		snprintf(entry, sizeof(entry), "%.*s:%s", (int)first_word(ctl_verbs[i].name),
 		         ctl_verbs[i].name,
-		         two ? "show the profile in force, or use another one"
-		             : ctl_verbs[i].brief);
+		         two ? "show, set, unset and list profiles" : ctl_verbs[i].brief);
 		printf("\t");
 		print_quoted(entry);
 		printf("\n");
@@ -212,20 +212,21 @@ static void print_mdoc_options(const struct ctl_verb_info *verb)
 	const char *before = " Oo";
 
 	for (size_t id = 0; id < _CTL_OPTION_MAX; id++) {
-		if (!has(verb->options, id))
+		if (!has(verb->one_of, id))
 			continue;
-		if (has(verb->one_of, id)) {
-			printf("%s", before);
-			before = " |";
-			print_mdoc_option((enum ctl_option)id);
+		printf("%s", before);
+		before = " |";
+		print_mdoc_option((enum ctl_option)id);
+	}
+	if (verb->one_of)
+		printf(" Oc");
+	for (size_t id = 0; id < _CTL_OPTION_MAX; id++) {
+		if (!has(verb->options & ~verb->one_of, id))
 			continue;
-		}
 		printf("%s", has(verb->needs, id) ? "" : " Oo");
 		print_mdoc_option((enum ctl_option)id);
 		printf("%s", has(verb->needs, id) ? "" : " Oc");
 	}
-	if (verb->one_of)
-		printf(" Oc");
 }
 
 static void print_mdoc(const struct ctl_verb_info *verb)

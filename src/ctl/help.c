@@ -35,18 +35,20 @@ static void print_options(FILE *out, const struct ctl_verb_info *verb)
 	char text[64];
 
 	for (size_t id = 0; id < _CTL_OPTION_MAX; id++) {
-		if (!has(verb->options, id))
+		if (!has(verb->one_of, id))
 			continue;
 		option_text((enum ctl_option)id, text, sizeof(text));
-		if (has(verb->one_of, id)) {
-			fprintf(out, "%s%s", before, text);
-			before = " | ";
-		} else {
-			fprintf(out, has(verb->needs, id) ? " %s" : " [%s]", text);
-		}
+		fprintf(out, "%s%s", before, text);
+		before = " | ";
 	}
 	if (verb->one_of)
 		fputs("]", out);
+	for (size_t id = 0; id < _CTL_OPTION_MAX; id++) {
+		if (!has(verb->options & ~verb->one_of, id))
+			continue;
+		option_text((enum ctl_option)id, text, sizeof(text));
+		fprintf(out, has(verb->needs, id) ? " %s" : " [%s]", text);
+	}
 }
 
 static void print_synopsis(FILE *out, const struct ctl_verb_info *verb)

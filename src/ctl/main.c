@@ -6,8 +6,10 @@
  */
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/args.h"
 #include "ctl/attach.h"
@@ -16,7 +18,9 @@
 #include "ctl/exit_status.h"
 #include "ctl/flag.h"
 #include "ctl/help.h"
+#include "ctl/policy.h"
 #include "ctl/print.h"
+#include "ctl/report_file.h"
 #include "ctl/report_no_answer.h"
 #include "ctl/render.h"
 #include "ctl/top.h"
@@ -61,20 +65,37 @@ static void probe(struct doctor_report *report)
 	doctor_add_fair_order(report, r, &order);
 }
 
+static const char *user_name(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+
+	return user ? user->pw_name : NULL;
+}
+
 static enum exit_status run_doctor(const struct ctl_args *args)
 {
-	const struct doctor_env env = {
-	        .root = "", .socket = args->socket, .state_dir = args->state_dir};
+	struct doctor_env env = {
+	        .root = "",
+	        .socket = args->socket,
+	        .state_dir = args->state_dir,
+	        .user = user_name(),
+	};
 	CLEANUP(ctl_reply_cleanup) struct ctl_reply reply = CTL_REPLY_NULL;
 	static struct doctor_report report;
 	int r = ctl_ask(args, &reply);
 
+	if (r == 0 && reply.ok) {
+		env.rt_priority = (unsigned int)MAX(value_number(reply.result, "rt_priority"), 0);
+		env.booster_wait = value_text(reply.result, "booster_wait", "");
+	}
 	doctor_add_daemon(&env, &report, r);
 	doctor_run_local(&env, &report);
 	if (r == 0 && reply.ok)
 		doctor_merge(&report, reply.result);
 	if (args->probe)
 		probe(&report);
+	if (args->report && report_file_write(args, &report) != EXIT_DONE)
+		return EXIT_FAILED;
 	if (!args->json)
 		doctor_render(&report, stdout);
 	else if (doctor_render_json(&report, stdout) < 0)
@@ -84,12 +105,34 @@ static enum exit_status run_doctor(const struct ctl_args *args)
 	return doctor_worst(&report) == CHECK_FAIL ? EXIT_FAILED : EXIT_DONE;
 }
 
+/** `boost` fails if it boosted nothing; why not stands in the answer, and here. */
+static enum exit_status boosted_any(const struct json_value *result)
+{
+	const struct json_value *vcpus = json_member(result, "vcpus");
+	const char *text = "the domain has none that is known";
+
+	if (!vcpus)
+		return EXIT_DONE;
+	JSON_FOREACH(vcpu, vcpus)
+	{
+		if (value_bool(vcpu, "boosted"))
+			return EXIT_DONE;
+		text = value_text(vcpu, "text", text);
+	}
+	fputs("pvschedctl: no vCPU was boosted: ", stderr);
+	print_escaped(stderr, text);
+	fputs("\n", stderr);
+	return EXIT_FAILED;
+}
+
 /** `status` fails if the daemon has no tracer, because such a daemon does nothing. */
 static enum exit_status status_of(const struct ctl_args *args, const struct json_value *result)
 {
 	const struct json_value *sources = json_member(result, "sources");
 	const struct json_value *bpf = sources ? json_member(sources, "bpf") : NULL;
 
+	if (args->verb == CTL_BOOST)
+		return boosted_any(result);
 	if (args->verb != CTL_STATUS || !bpf || value_bool(bpf, "ok"))
 		return EXIT_DONE;
 	fputs("pvschedctl: the kernel refused the tracer, so nothing is measured or boosted. See: "
@@ -112,6 +155,8 @@ static enum exit_status run(const struct ctl_args *args)
 	if (args->verb == CTL_ATTACH || args->verb == CTL_DETACH)
 		return run_attach(args);
 	r = ctl_ask(args, &reply);
+	if (r == 0)
+		r = policy_ask_absent(args, &reply);
 	if (r < 0 && (args->verb == CTL_ENABLE || args->verb == CTL_DISABLE) &&
 	    (ctl_is_dead(r) || ctl_is_hung(r)))
 		return change_flag(args, r);

@@ -9,6 +9,7 @@
 #include "ctl/print.h"
 #include "ctl/render_interrupts.h"
 #include "ctl/render_page.h"
+#include "ctl/render_policies.h"
 #include "ctl/render_windows.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
@@ -314,7 +315,19 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_BOOST:
 		render_boost(result, out);
 		break;
+	case CTL_POLICY_LIST:
+		render_policies(result, out);
+		break;
+	case CTL_CONFIG:
+		render_config(result, out);
+		break;
 	case CTL_POLICY_SET:
+		if (args->dry_run)
+			render_dry_run(result, out);
+		else
+			render_message(result, out);
+		break;
+	case CTL_POLICY_UNSET:
 	case CTL_RELEASE:
 	case CTL_ENABLE:
 	case CTL_DISABLE:

@@ -18,6 +18,9 @@ enum ctl_verb {
 	CTL_DOCTOR,
 	CTL_POLICY_GET,
 	CTL_POLICY_SET,
+	CTL_POLICY_UNSET,
+	CTL_POLICY_LIST,
+	CTL_CONFIG,
 	CTL_BOOST,
 	CTL_RELEASE,
 	CTL_ENABLE,
@@ -40,6 +43,7 @@ enum ctl_option {
 	CTL_OPTION_LIVE,
 	CTL_OPTION_DRY_RUN,
 	CTL_OPTION_PROBE,
+	CTL_OPTION_REPORT,
 	CTL_OPTION_DELAY,
 	CTL_OPTION_COUNT,
 	CTL_OPTION_BATCH,
@@ -60,6 +64,7 @@ enum ctl_word {
 	CTL_WORD_NONE,
 	CTL_WORD_DOMAIN,  /* one that runs */
 	CTL_WORD_DEFINED, /* a domain of libvirt, running or not */
+	CTL_WORD_SET,     /* a domain for which a policy is set, running or not */
 	CTL_WORD_PROFILE,
 };
 

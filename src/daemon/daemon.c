@@ -88,13 +88,13 @@ static void on_guard_renewed(void *userdata)
 	domains_rescan_all(d->domains);
 }
 
-static void on_override_ended(void *userdata, const struct inventory_domain *domain)
+static void on_override_ended(void *userdata, const struct policy_entry *policy)
 {
 	struct daemon *d = userdata;
 
 	pass_now(d->pass);
-	log_info("domain \"%s\": the policy set for a time has ended; profile %s again",
-	         domain->seen->name, planning_domain(d->engine->planning, domain)->profile.name);
+	log_info("domain \"%s\": the policy set for a time, profile %s, has ended",
+	         policy->name[0] ? policy->name : policy->uuid, policy->profile);
 }
 
 /* ---- configuration ---- */
@@ -328,6 +328,7 @@ static void begin_views(struct daemon *d)
 	        .planning = d->engine->planning,
 	        .apply = d->engine->apply,
 	        .overrides = d->domains->overrides,
+	        .state = d->state,
 	        .lifecycle = d->domains->lifecycle,
 	        .carriers = d->domains->carriers,
 	        .helpers = d->engine->helpers,

@@ -89,6 +89,7 @@ int engine_new(struct engine **ret, const struct engine_parts *parts)
 		return -ENOMEM;
 	engine->domains = parts->domains;
 	engine->accounts = parts->accounts;
+	engine->state = parts->state;
 	inventory_ask_busy(&engine->domains->inventory, domain_is_boosted, engine);
 	r = construct(engine, parts);
 	if (r < 0) {
@@ -164,6 +165,15 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 	return r;
 }
 
+/* Policies of domains that run are not stale. */
+static void note_runs(const struct engine *engine)
+{
+	for (const struct inventory_domain *d = engine->domains->inventory.domains; d; d = d->next)
+		if (d->seen->uuid_kind == DOMAIN_UUID_OWN)
+			state_domain_runs(engine->state, d->seen->uuid, d->seen->name);
+	state_save_runs(engine->state);
+}
+
 int engine_run(struct engine *engine, const struct plan_switches *switches)
 {
 	int r;
@@ -178,5 +188,6 @@ int engine_run(struct engine *engine, const struct plan_switches *switches)
 		log_error("out of memory: policies are as they were; tried again in a second");
 		return r;
 	}
+	note_runs(engine);
 	return 0;
 }

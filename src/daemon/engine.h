@@ -20,6 +20,7 @@ struct engine {
 	struct apply *apply;
 	/* private */
 	struct domains *domains;
+	struct state *state;
 	const struct accounts *accounts;
 	const struct config *config;
 };
@@ -29,7 +30,7 @@ struct engine_parts {
 	sd_event *event;
 	struct pass *pass;
 	struct domains *domains;
-	const struct state *state;
+	struct state *state;
 	struct booster *booster;
 	struct ledger *ledger;
 	struct tracer *tracer; /* NULL: there is none */

@@ -41,7 +41,8 @@ static int restore(const struct options *options)
 	struct regions_left regions;
 	struct ledger *ledger;
 	char path[4096];
-	int r = runtime_lock(options->runtime_dir);
+	pid_t holder;
+	int r = runtime_lock(options->runtime_dir, &holder);
 
 	if (r == -ENOENT) {
 		printf("nothing to give back: %s does not exist\n", options->runtime_dir);

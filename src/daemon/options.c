@@ -33,7 +33,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	int c;
 
 	*ret = (struct options){
-	        .config_path = "/etc/pvschedd/pvschedd.json",
+	        .config_path = PVSCHEDD_CONFIG,
 	        .runtime_dir = "/run/pvschedd",
 	        .state_dir = "/var/lib/pvschedd",
 	};
@@ -73,7 +73,7 @@ const char *options_help(void)
 	return "Usage: pvschedd [OPTION...]\n"
 	       "Gives the vCPUs of running VMs their latency, within a budget, and gives it back.\n"
 	       "\n"
-	       "  --config FILE       configuration (/etc/pvschedd/pvschedd.json)\n"
+	       "  --config FILE       configuration (" PVSCHEDD_CONFIG ")\n"
 	       "  --runtime-dir DIR   ledger and control socket (/run/pvschedd)\n"
 	       "  --state-dir DIR     what persists (/var/lib/pvschedd)\n"
 	       "  --libvirt-uri URI   the libvirt to watch (the system's)\n"

@@ -3,19 +3,21 @@
 
 /*
  * What commands say of single domains, until the daemon ends: a policy set, maybe for a time, and
- * `release`. Policies that outlive the daemon are state.h's.
+ * `release`. Policies that outlive the daemon are state.h's. A policy stays while its domain is
+ * shut off, since the uuid tells that it is the same one; a release ends with the domain.
  */
 
 #include <systemd/sd-event.h>
 
 #include "daemon/inventory.h"
+#include "daemon/policies.h"
 #include "util/base.h"
 
 struct overrides;
 
-typedef void overrides_ended_fn(void *userdata, const struct inventory_domain *domain);
+typedef void overrides_ended_fn(void *userdata, const struct policy_entry *policy);
 
-/** @ended is told of each policy whose time is over. Returns 0 and *ret, or -ENOMEM. */
+/** @ended is told of each policy whose time is over. Returns 0 and *ret, or -errno. */
 int overrides_new(struct overrides **ret, sd_event *event, overrides_ended_fn *ended,
                   void *userdata);
 
@@ -23,24 +25,33 @@ int overrides_new(struct overrides **ret, sd_event *event, overrides_ended_fn *e
 struct overrides *overrides_free(struct overrides *overrides);
 
 /**
- * Sets a policy and ends a release. @for_ns 0: until the daemon ends.
- * Returns 0; -errno: its end could not be planned, and no policy is set.
+ * Sets a policy. @for_ns 0: until the daemon ends.
+ * @name  of its domain; "": not known
+ * Returns 0; -ENOSPC: there are too many; -errno: its end could not be planned. Then the last one
+ * stays.
  */
-int overrides_set(struct overrides *overrides, const struct inventory_domain *domain,
+int overrides_set(struct overrides *overrides, const char *uuid, const char *name,
                   const char *profile, uint64_t for_ns);
+
+/** Returns whether there was one. */
+bool overrides_unset(struct overrides *overrides, const char *uuid);
 
 void overrides_set_released(struct overrides *overrides, const struct inventory_domain *domain,
                             bool released);
 
-/** It is gone: nothing holds for the next domain of its slot. */
+/** It is gone: nothing holds for the next domain of its slot, nor by a uuid that was not its own.
+ */
 void overrides_forget(struct overrides *overrides, const struct inventory_domain *domain);
 
 /** The profile set by command; "": none. */
 const char *overrides_profile(const struct overrides *overrides,
                               const struct inventory_domain *domain);
 
-/** When that ends; 0: with the daemon, or none is set. */
-uint64_t overrides_until_ns(const struct overrides *overrides,
-                            const struct inventory_domain *domain);
-
 bool overrides_released(const struct overrides *overrides, const struct inventory_domain *domain);
+
+/** All policies that are set. */
+const struct policies *overrides_all(const struct overrides *overrides);
+
+/** For how long a policy has been set, and will be; *left_s 0: until the daemon ends. */
+void overrides_times(const struct overrides *overrides, const struct policy_entry *policy,
+                     uint64_t *age_s, uint64_t *left_s);

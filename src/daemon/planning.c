@@ -123,7 +123,7 @@ static void domain_input(const struct planning *planning, const struct inventory
 	config_choose(planning->config, d->seen->uuid, d->seen->name, &choice);
 	*ret = (struct plan_domain_input){
 	        .command = named(planning, overrides_profile(inputs->overrides, d)),
-	        .persistent = named(planning, state_override(inputs->state, d->seen->uuid)),
+	        .persistent = named(planning, state_policy(inputs->state, d->seen->uuid)),
 	        .configured = choice.profile,
 	        .has_entry = choice.match != CONFIG_MATCH_DEFAULT,
 	        .metadata = metadata_input(planning, &d->seen->metadata),
@@ -164,7 +164,8 @@ static int draft_new(const struct planning *planning, struct draft *ret, size_t 
 	return ret->domains && ret->vcpus && ret->plan.domains && ret->plan.vcpus ? 0 : -ENOMEM;
 }
 
-static void draft_fill(const struct planning *planning, struct draft *draft)
+static void draft_fill(const struct planning *planning, const struct planning_wish *wish,
+                       struct draft *draft)
 {
 	unsigned int domain = 0;
 	size_t vcpu = 0;
@@ -172,6 +173,10 @@ static void draft_fill(const struct planning *planning, struct draft *draft)
 	for (const struct inventory_domain *d = planning->inputs.inventory->domains; d;
 	     d = d->next) {
 		domain_input(planning, d, &draft->domains[domain]);
+		if (d == wish->domain) {
+			draft->domains[domain].command = wish->profile;
+			draft->domains[domain].released = false;
+		}
 		for (size_t i = 0; i < d->n_vcpus; i++)
 			draft->vcpus[vcpu++] = vcpu_input(planning, &d->vcpus[i], domain);
 		domain++;
@@ -213,11 +218,10 @@ static void keep(struct planned *planned, const struct inventory_domain *d,
 	snprintf(planned->metadata_error, sizeof(planned->metadata_error), "%s", error);
 }
 
-int planning_make(struct planning *planning, const struct plan_switches *switches,
-                  const struct plan **ret)
+static int draft_make(const struct planning *planning, const struct plan_switches *switches,
+                      const struct planning_wish *wish, struct draft *draft)
 {
 	const struct config_host *host = config_host(planning->config);
-	CLEANUP(draft_free) struct draft draft = {0};
 	struct plan_input input = {
 	        .host =
 	                {
@@ -233,15 +237,24 @@ int planning_make(struct planning *planning, const struct plan_switches *switche
 	                        .housekeeping = host->housekeeping.words,
 	                },
 	};
-	const struct plan_domain *plan;
-	int r = draft_new(planning, &draft, &input.n_domains, &input.n_vcpus);
+	int r = draft_new(planning, draft, &input.n_domains, &input.n_vcpus);
 
 	if (r < 0)
 		return r;
-	draft_fill(planning, &draft);
-	input.domains = draft.domains;
-	input.vcpus = draft.vcpus;
-	r = plan_make(&input, &draft.plan);
+	draft_fill(planning, wish, draft);
+	input.domains = draft->domains;
+	input.vcpus = draft->vcpus;
+	return plan_make(&input, &draft->plan);
+}
+
+int planning_make(struct planning *planning, const struct plan_switches *switches,
+                  const struct plan **ret)
+{
+	static const struct planning_wish none;
+	CLEANUP(draft_free) struct draft draft = {0};
+	const struct plan_domain *plan;
+	int r = draft_make(planning, switches, &none, &draft);
+
 	if (r < 0)
 		return r;
 	draft_free(&planning->last);
@@ -251,6 +264,23 @@ int planning_make(struct planning *planning, const struct plan_switches *switche
 		keep(&planning->of[d->slot], d, plan++);
 	*ret = &planning->last.plan;
 	return 0;
+}
+
+int planning_try(const struct planning *planning, const struct plan_switches *switches,
+                 const struct planning_wish *wish, struct plan *ret)
+{
+	CLEANUP(draft_free) struct draft draft = {0};
+	int r = draft_make(planning, switches, wish, &draft);
+
+	if (r == 0)
+		*ret = STEAL(draft.plan, (struct plan){0});
+	return r;
+}
+
+void planning_try_cleanup(struct plan *plan)
+{
+	free(plan->domains);
+	free(plan->vcpus);
 }
 
 /* ---- for reports ---- */

@@ -47,6 +47,22 @@ void planning_configure(struct planning *planning, const struct config *config);
 int planning_make(struct planning *planning, const struct plan_switches *switches,
                   const struct plan **ret);
 
+/** A profile that a command would set for a domain; both NULL: none. */
+struct planning_wish {
+	const struct inventory_domain *domain;
+	const struct profile *profile;
+};
+
+/**
+ * What the plan would be with a wish. Nothing is kept. *ret, whose arrays have the inventory's
+ * order, is planning_try_cleanup()'s. Returns 0, or -ENOMEM.
+ */
+int planning_try(const struct planning *planning, const struct plan_switches *switches,
+                 const struct planning_wish *wish, struct plan *ret);
+
+/** For CLEANUP(). */
+void planning_try_cleanup(struct plan *plan);
+
 /** What the last plan says of a domain; of one that it does not know yet: nothing is done. */
 const struct plan_domain *planning_domain(const struct planning *planning,
                                           const struct inventory_domain *domain);

@@ -15,6 +15,9 @@
 #include "daemon/report_levers.h"
 #include "util/clock.h"
 
+/* Room for a command with the name of a domain. */
+#define FIX_MAX 512
+
 static void check(cJSON *array, const char *name, const char *status, const char *fix,
                   const char *format, ...) PRINTF_FORMAT(5, 6);
 
@@ -278,18 +281,24 @@ static bool ends_with(const char *group, const char *suffix)
 }
 
 /* Who set a quota is told by the group that has it. */
-static const char *quota_fix(const struct inventory_domain *d, const char *thread_group,
-                             const char *group)
+static void quota_fix(const struct inventory_domain *d, const char *thread_group, const char *group,
+                      char fix[static FIX_MAX])
 {
 	bool libvirts =
 	        d->seen->source == DOMAIN_SOURCE_LIBVIRT && ends_with(thread_group, "/vcpu");
+	const char *proxmox = strstr(group, "/qemu.slice/");
+	int vmid;
 
 	if (libvirts && strcmp(group, thread_group) == 0)
-		return "virsh schedinfo DOMAIN --set vcpu_quota=-1";
-	if (libvirts && strlen(group) == (size_t)(strrchr(thread_group, '/') - thread_group))
-		return "virsh schedinfo DOMAIN --set global_quota=-1";
-	return "take the limit of that group away (systemd: CPUQuota=; Proxmox: qm set VMID "
-	       "--delete cpulimit; by hand: -1 into its cpu.cfs_quota_us, or max into its cpu.max)";
+		snprintf(fix, FIX_MAX, "virsh schedinfo %s --set vcpu_quota=-1", report_word(d));
+	else if (libvirts && strlen(group) == (size_t)(strrchr(thread_group, '/') - thread_group))
+		snprintf(fix, FIX_MAX, "virsh schedinfo %s --set global_quota=-1", report_word(d));
+	else if (proxmox && sscanf(proxmox, "/qemu.slice/%d.scope", &vmid) == 1)
+		snprintf(fix, FIX_MAX, "qm set %d --delete cpulimit", vmid);
+	else
+		snprintf(fix, FIX_MAX,
+		         "take the limit of that group away (systemd: CPUQuota=; by hand: -1 into "
+		         "its cpu.cfs_quota_us, or max into its cpu.max)");
 }
 
 /* Where budgets are granted already, what keeps this one back is not the configuration. */
@@ -306,6 +315,8 @@ static const char *budget_fix(bool granted)
 /* A domain in which no vCPU is found. */
 static void check_no_vcpu(const struct inventory_domain *d, const char *title, cJSON *array)
 {
+	char fix[FIX_MAX];
+
 	if (d->seen->left_out.threads || d->seen->left_out.vcpus)
 		return; /* they may be among these, which have a line of their own */
 	if (d->seen->names_threads)
@@ -313,24 +324,28 @@ static void check_no_vcpu(const struct inventory_domain *d, const char *title, c
 		      "no thread of process %d is named as a vCPU's, though it was started with "
 		      "debug-threads=on: it has none, or one thread emulates all",
 		      d->seen->qemu.tid);
-	else
-		check(array, title, "warn", "start QEMU with -name NAME,debug-threads=on",
-		      "no thread of process %d is named as a vCPU's", d->seen->qemu.tid);
+	if (d->seen->names_threads)
+		return;
+	snprintf(fix, sizeof(fix), "start QEMU with -name %s,debug-threads=on", report_word(d));
+	check(array, title, "warn", fix, "no thread of process %d is named as a vCPU's",
+	      d->seen->qemu.tid);
 }
 
 static void check_vcpu_group(const struct views *views, const struct inventory_domain *d,
                              const struct vcpu_thread *thread, const char *title, cJSON *array)
 {
 	bool granted = config_host(views->config)->grant_rt_budget;
-	char group[CGROUP_GROUP_MAX];
+	char group[CGROUP_GROUP_MAX], fix[FIX_MAX];
 
 	if (!views->cgroup || !thread->cgroup[0])
 		return;
-	if (cgroup_find_quota(views->cgroup, thread->cgroup, group, sizeof(group)) == 0)
-		check(array, title, "warn", quota_fix(d, thread->cgroup, group),
+	if (cgroup_find_quota(views->cgroup, thread->cgroup, group, sizeof(group)) == 0) {
+		quota_fix(d, thread->cgroup, group, fix);
+		check(array, title, "warn", fix,
 		      "vCPU %u: a CFS quota holds in group %s; real-time time would escape it, so "
 		      "it is not boosted",
 		      thread->index, group);
+	}
 	if (cgroup_rt_refusal(views->cgroup, thread->cgroup, group, sizeof(group)) == 0)
 		check(array, title, granted ? "warn" : "fail", budget_fix(granted),
 		      "vCPU %u: group %s has no RT budget (RT_GROUP_SCHED)", thread->index, group);
@@ -372,10 +387,7 @@ static void check_carrier(const struct views *views, const struct inventory_doma
 	const struct carrier_view *c = &carrier;
 	char name[REPORT_NAME_MAX], title[sizeof(name) + 16];
 	const char *why = NULL;
-	const char *fix = d->seen->source == DOMAIN_SOURCE_LIBVIRT
-	                          ? "see the detail; pvschedctl attach DOM makes a safe one"
-	                          : "see the detail; a safe one is a sealed memfd, see "
-	                            "pvsched-protocol(7)";
+	char fix[FIX_MAX];
 
 	carriers_read(views->carriers, d, &carrier);
 	if (!c->carrier && c->problem > CARRIER_ABSENT)
@@ -384,6 +396,13 @@ static void check_carrier(const struct views *views, const struct inventory_doma
 		why = strerror(-c->error);
 	if (!why)
 		return;
+	if (d->seen->source == DOMAIN_SOURCE_LIBVIRT)
+		snprintf(fix, sizeof(fix), "see the detail; pvschedctl attach %s makes a safe one",
+		         report_word(d));
+	else
+		snprintf(fix, sizeof(fix),
+		         "see the detail; a safe one is a sealed memfd, see "
+		         "pvsched-protocol(7)");
 	report_name(d, name);
 	snprintf(title, sizeof(title), "domain %s", name);
 	check(array, title, "warn", fix, "guest pages: %s", why);
@@ -417,11 +436,26 @@ static void check_room(const struct inventory *inventory, cJSON *array)
 		      PVS_DOMAINS_MAX);
 }
 
+static const char *wait_name(const struct config_host *host)
+{
+	switch (host->booster_wait) {
+	case CONFIG_BOOSTER_WAIT_AUTO:
+		return "auto";
+	case CONFIG_BOOSTER_WAIT_EPOLL:
+		return "epoll";
+	case CONFIG_BOOSTER_WAIT_IO_URING:
+		return "io_uring";
+	}
+	return "?";
+}
+
 struct cJSON *report_doctor(const struct views *views)
 {
 	cJSON *root = cJSON_CreateObject();
 	cJSON *array = cJSON_AddArrayToObject(root, "checks");
 
+	report_integer(root, "rt_priority", config_host(views->config)->rt_priority);
+	cJSON_AddStringToObject(root, "booster_wait", wait_name(config_host(views->config)));
 	check_switches(switches_now(views->switches), array);
 	check_breaker(switches_breaker(views->switches), array);
 	check_parts(views, array);

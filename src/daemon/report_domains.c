@@ -7,7 +7,6 @@
 #include "daemon/report_json.h"
 #include "daemon/report_page.h"
 #include "daemon/report_vcpu.h"
-#include "util/clock.h"
 
 const char *report_domain_state(const struct views *views, const struct inventory_domain *d)
 {
@@ -168,7 +167,9 @@ struct cJSON *report_explain(const struct views *views, const struct inventory_d
 
 struct cJSON *report_policy(const struct views *views, const struct inventory_domain *d)
 {
-	uint64_t now_ns = clock_now_ns(), until_ns = overrides_until_ns(views->overrides, d);
+	const struct policy_entry *policy =
+	        policies_find(overrides_all(views->overrides), d->seen->uuid);
+	uint64_t age_s, left_s = 0;
 	cJSON *root = cJSON_CreateObject();
 	struct config_choice choice;
 
@@ -176,7 +177,9 @@ struct cJSON *report_policy(const struct views *views, const struct inventory_do
 	report_add_name(root, "domain", d);
 	cJSON_AddStringToObject(root, "profile", choice.profile.name);
 	cJSON_AddStringToObject(root, "source", choice.source);
-	if (until_ns > now_ns)
-		report_integer(root, "expires_s", (int64_t)((until_ns - now_ns) / NSEC_PER_SEC));
+	if (policy)
+		overrides_times(views->overrides, policy, &age_s, &left_s);
+	if (left_s)
+		report_integer(root, "expires_s", (int64_t)left_s);
 	return root;
 }

@@ -32,6 +32,17 @@ void report_name(const struct inventory_domain *domain, char *buffer)
 		escape_text(name, buffer, REPORT_NAME_MAX);
 }
 
+const char *report_word(const struct inventory_domain *domain)
+{
+	static const char plain[] =
+	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:-";
+	const char *name = domain->seen->name;
+
+	return name[0] && name[0] != '-' && strspn(name, plain) == strlen(name)
+	               ? name
+	               : domain->seen->uuid;
+}
+
 void report_add_name(cJSON *object, const char *key, const struct inventory_domain *domain)
 {
 	char name[REPORT_NAME_MAX];

@@ -21,4 +21,10 @@ void report_hex(struct cJSON *object, const char *key, uint64_t value);
 /** The name of a domain in a report: valid UTF-8, whatever it is. REPORT_NAME_MAX bytes. */
 void report_name(const struct inventory_domain *domain, char *buffer);
 
+/**
+ * What stands for a domain in a command that people paste into a shell: its name, or its uuid if
+ * the name has characters that a shell or an option parser would take for something else.
+ */
+const char *report_word(const struct inventory_domain *domain);
+
 void report_add_name(struct cJSON *object, const char *key, const struct inventory_domain *domain);

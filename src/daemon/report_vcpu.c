@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/report_delays.h"
 #include "daemon/report_interrupts.h"
@@ -121,13 +122,28 @@ static void next_sentence(const struct vcpu_snapshot *snapshot, char *text, size
 		snprintf(text, size, "Nothing happens until the cause is gone.");
 }
 
+/* The reason as a sentence; a command in it has the domain's name. */
+static void explain_reason(enum policy_reason reason, const struct inventory_domain *domain,
+                           char *text, size_t size)
+{
+	static const char place[] = " DOM ";
+	const char *sentence = policy_reason_text(reason);
+	const char *at = strstr(sentence, place);
+
+	if (at)
+		snprintf(text, size, "%.*s %s %s", (int)(at - sentence), sentence,
+		         report_word(domain), at + strlen(place));
+	else
+		snprintf(text, size, "%s", sentence);
+}
+
 struct cJSON *report_vcpu_explain(const struct views *views, const struct inventory_domain *domain,
                                   const struct inventory_vcpu *vcpu)
 {
 	cJSON *object = cJSON_CreateObject();
 	struct vcpu_snapshot snapshot;
+	char next[128], text[768];
 	uint64_t since_ns;
-	char next[128];
 
 	vcpu_snapshot_take(views, vcpu, &snapshot);
 	since_ns = snapshot.booster.view.since_ns;
@@ -135,8 +151,8 @@ struct cJSON *report_vcpu_explain(const struct views *views, const struct invent
 	report_add_name(object, "domain", domain);
 	report_integer(object, "vcpu", vcpu->thread.index);
 	add_state(object, &snapshot);
-	cJSON_AddStringToObject(object, "explanation",
-	                        policy_reason_text(vcpu_snapshot_reason(&snapshot)));
+	explain_reason(vcpu_snapshot_reason(&snapshot), domain, text, sizeof(text));
+	cJSON_AddStringToObject(object, "explanation", text);
 	report_lever_of(views, vcpu, &snapshot, object);
 	report_lever_explain(views, vcpu, &snapshot, object);
 	report_integer(object, "since_ms",

@@ -3,102 +3,20 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/policy_requests.h"
+#include "daemon/report_config.h"
 #include "daemon/report_doctor.h"
 #include "daemon/report_domains.h"
+#include "daemon/report_policies.h"
 #include "daemon/report_json.h"
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
 #include "util/clock.h"
 #include "util/log.h"
-
-static int refuse(char *error, size_t size, int code, const char *format, ...) PRINTF_FORMAT(4, 5);
-
-static int refuse(char *error, size_t size, int code, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, size, format, args);
-	va_end(args);
-	return code;
-}
-
-static struct cJSON *sentence(const char *format, ...) PRINTF_FORMAT(1, 2);
-
-static struct cJSON *sentence(const char *format, ...)
-{
-	cJSON *result = cJSON_CreateObject();
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	cJSON_AddStringToObject(result, "message", text);
-	return result;
-}
-
-/* Where the answer to a request goes. */
-struct answer {
-	struct cJSON **result;
-	char *error;
-	size_t size;
-};
-
-static void say_set(const struct control_request *request, struct inventory_domain *d,
-                    struct answer *answer)
-{
-	char name[REPORT_NAME_MAX];
-
-	report_name(d, name);
-	log_info("domain \"%s\": profile %s set by command", d->seen->name, request->profile);
-	*answer->result = sentence("%s: profile %s%s", name, request->profile,
-	                           request->persist  ? ", also after a restart"
-	                           : request->for_ns ? " for the time given"
-	                                             : " until pvschedd is started again");
-}
-
-static int policy_set(struct requests *requests, struct inventory_domain *d,
-                      const struct control_request *request, struct answer *answer)
-{
-	int r, pass;
-
-	if (request->persist && d->seen->uuid_kind != DOMAIN_UUID_OWN)
-		return refuse(answer->error, answer->size, -EINVAL,
-		              "--persist keeps a policy by "
-		              "the uuid, %s. Start QEMU with a -uuid of its own, or give its name "
-		              "an entry in the configuration",
-		              d->seen->uuid_kind == DOMAIN_UUID_MADE_UP
-		                      ? "which pvschedd made up for this process alone"
-		                      : "with which another QEMU was started, too");
-	if (!config_profile(requests->views->config, request->profile))
-		return refuse(answer->error, answer->size, -EINVAL,
-		              "there is no profile \"%s\"; there are off, observe, interactive, "
-		              "latency and those of the configuration",
-		              request->profile);
-	r = overrides_set(requests->domains->overrides, d, request->profile, request->for_ns);
-	if (r == 0)
-		domains_rescan(requests->domains, d);
-	pass = pass_now(requests->pass);
-	if (r == 0)
-		r = pass;
-	if (r < 0)
-		return refuse(answer->error, answer->size, r, "the policy could not be set: %s",
-		              strerror(-r));
-	if (request->persist) {
-		r = state_set_override(requests->state, d->seen->uuid, request->profile);
-		if (r < 0)
-			return refuse(answer->error, answer->size, r, "set, but not for ever: %s",
-			              strerror(-r));
-	}
-	say_set(request, d, answer);
-	return 0;
-}
 
 /* Boosts the vCPUs asked for, and says of each what came of it. */
 static int boost(struct requests *requests, struct inventory_domain *d,
@@ -109,10 +27,10 @@ static int boost(struct requests *requests, struct inventory_domain *d,
 	cJSON *root, *vcpus;
 
 	if (profile->mode != PROFILE_BOOST)
-		return refuse(
-		        answer->error, answer->size, -EINVAL,
-		        "the profile %s does not boost; first: pvschedctl policy set DOM latency",
-		        profile->name);
+		return answer_no(
+		        answer, -EINVAL,
+		        "the profile %s does not boost; first: pvschedctl policy set %s latency",
+		        profile->name, report_word(d));
 	root = cJSON_CreateObject();
 	vcpus = cJSON_AddArrayToObject(root, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++) {
@@ -126,8 +44,7 @@ static int boost(struct requests *requests, struct inventory_domain *d,
 	}
 	if (cJSON_GetArraySize(vcpus) == 0) {
 		cJSON_Delete(root);
-		return refuse(answer->error, answer->size, -EINVAL, "the domain has no vCPU %d",
-		              request->vcpu);
+		return answer_no(answer, -EINVAL, "the domain has no vCPU %d", request->vcpu);
 	}
 	*answer->result = root;
 	return 0;
@@ -136,8 +53,8 @@ static int boost(struct requests *requests, struct inventory_domain *d,
 /* The holds of the whole host are on; those of single domains wait for the next pass. */
 static int refuse_pass(struct answer *answer, int r)
 {
-	return refuse(answer->error, answer->size, r,
-	              "not carried out yet: %s; pvschedd tries it again each second", strerror(-r));
+	return answer_no(answer, r, "not carried out yet: %s; pvschedd tries it again each second",
+	                 strerror(-r));
 }
 
 static void set_released(struct requests *requests, struct inventory_domain *only, bool released)
@@ -162,10 +79,10 @@ static int release(struct requests *requests, struct inventory_domain *d, struct
 		return refuse_pass(answer, r);
 	log_info("%s%s%s released by command", d ? "domain \"" : "all domains",
 	         d ? d->seen->name : "", d ? "\"" : "");
-	*answer->result =
-	        sentence("everything was given back%s; `pvschedctl policy set` boosts it again",
-	                 d ? " to the domain" : "");
-	return 0;
+	return answer_sentence(answer,
+	                       "everything was given back%s; `pvschedctl policy set` boosts it "
+	                       "again",
+	                       d ? " to the domain" : "");
 }
 
 static int enable(struct requests *requests, bool on, struct answer *answer)
@@ -173,8 +90,7 @@ static int enable(struct requests *requests, bool on, struct answer *answer)
 	int r = switches_command(requests->switches, on);
 
 	if (r < 0)
-		return refuse(answer->error, answer->size, r, "the switch could not be saved: %s",
-		              strerror(-r));
+		return answer_no(answer, r, "the switch could not be saved: %s", strerror(-r));
 	if (on) {
 		guard_try_now(requests->guard);
 		switches_set_guarded(requests->switches, guard_answers(requests->guard));
@@ -187,14 +103,11 @@ static int enable(struct requests *requests, bool on, struct answer *answer)
 		return refuse_pass(answer, r);
 	log_notice("boosting is switched %s by command", on ? "on" : "off");
 	if (on && !switches_now(requests->switches)->enabled)
-		*answer->result =
-		        sentence("switched on, but \"enabled\" is false in the configuration");
-	else
-		*answer->result =
-		        sentence(on ? "boosting is on, also after a restart"
-		                    : "boosting is off, also after a restart; everything was given "
-		                      "back");
-	return 0;
+		return answer_sentence(
+		        answer, "switched on, but \"enabled\" is false in the configuration");
+	return answer_sentence(answer, on ? "boosting is on, also after a restart"
+	                                  : "boosting is off, also after a restart; everything "
+	                                    "was given back");
 }
 
 static int reload(struct requests *requests, struct answer *answer)
@@ -202,7 +115,7 @@ static int reload(struct requests *requests, struct answer *answer)
 	int r = requests->reload(requests->userdata, answer->error, answer->size);
 
 	if (r == 0)
-		*answer->result = sentence("the configuration was loaded");
+		answer_sentence(answer, "the configuration was loaded");
 	/* of a file, not of the client that asks, and not of a domain */
 	return r == -EPERM || r == -EACCES || r == -ENOENT ? -EBADMSG : r;
 }
@@ -210,16 +123,16 @@ static int reload(struct requests *requests, struct answer *answer)
 static bool wants_domain(enum control_verb verb)
 {
 	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_POLICY_GET ||
-	       verb == CONTROL_POLICY_SET || verb == CONTROL_BOOST;
+	       verb == CONTROL_POLICY_SET || verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST;
 }
 
 static int explain(const struct views *views, const struct inventory_domain *d,
                    const struct control_request *request, struct answer *answer)
 {
 	*answer->result = report_explain(views, d, request->vcpu);
-	return *answer->result ? 0
-	                       : refuse(answer->error, answer->size, -EINVAL,
-	                                "the domain has no vCPU %d", request->vcpu);
+	return *answer->result
+	               ? 0
+	               : answer_no(answer, -EINVAL, "the domain has no vCPU %d", request->vcpu);
 }
 
 static int handle(struct requests *requests, struct inventory_domain *d,
@@ -250,6 +163,11 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return 0;
 	case CONTROL_POLICY_SET:
 		return policy_set(requests, d, request, answer);
+	case CONTROL_POLICY_UNSET:
+		return policy_unset(requests, d, request, answer);
+	case CONTROL_POLICY_LIST:
+		*answer->result = report_policies(views);
+		return 0;
 	case CONTROL_BOOST:
 		return boost(requests, d, request, answer);
 	case CONTROL_RELEASE:
@@ -260,10 +178,13 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return enable(requests, false, answer);
 	case CONTROL_RELOAD:
 		return reload(requests, answer);
+	case CONTROL_CONFIG:
+		*answer->result = report_config(views);
+		return *answer->result ? 0 : answer_no(answer, -ENOMEM, "out of memory");
 	case _CONTROL_VERB_MAX:
 		break;
 	}
-	return refuse(answer->error, answer->size, -EINVAL, "unknown verb");
+	return answer_no(answer, -EINVAL, "unknown verb");
 }
 
 /* Names the uuids of the domains that have one name, as far as there is room. */
@@ -281,9 +202,9 @@ static int refuse_name(const struct inventory *inventory, const char *name, stru
 			used += (size_t)snprintf(uuids + used, sizeof(uuids) - used, " %s",
 			                         d->seen->uuid);
 	}
-	return refuse(answer->error, answer->size, -ENOTUNIQ,
-	              "%u domains have the name \"%s\"; say which by its uuid:%s%s", n, name, uuids,
-	              n > 4 ? " ..." : "");
+	return answer_no(answer, -ENOTUNIQ,
+	                 "%u domains have the name \"%s\"; say which by its uuid:%s%s", n, name,
+	                 uuids, n > 4 ? " ..." : "");
 }
 
 static int find(const struct inventory *inventory, const char *name_or_uuid,
@@ -293,8 +214,8 @@ static int find(const struct inventory *inventory, const char *name_or_uuid,
 
 	if (r == -ENOTUNIQ)
 		return refuse_name(inventory, name_or_uuid, answer);
-	return r < 0 ? refuse(answer->error, answer->size, r,
-	                      "no running domain has the name or uuid \"%s\"", name_or_uuid)
+	return r < 0 ? answer_no(answer, r, "no running domain has the name or uuid \"%s\"",
+	                         name_or_uuid)
 	             : 0;
 }
 
@@ -309,10 +230,14 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 	if (request->domain[0]) {
 		int r = find(&requests->domains->inventory, request->domain, &d, &answer);
 
+		if (r == -ENOENT && request->verb == CONTROL_POLICY_SET)
+			return policy_set_absent(requests, request, &answer);
+		if (r == -ENOENT && request->verb == CONTROL_POLICY_UNSET)
+			return policy_unset_absent(requests, request, &answer);
 		if (r < 0)
 			return r;
 	} else if (wants_domain(request->verb)) {
-		return refuse(error, error_size, -EINVAL, "which domain?");
+		return answer_no(&answer, -EINVAL, "which domain?");
 	}
 	return handle(requests, d, request, &answer);
 }

@@ -3,8 +3,10 @@
 
 /* One daemon per runtime directory. */
 
+#include <sys/types.h>
+
 /**
- * Takes the lock RUNTIME_DIR/lock, for as long as the process lives.
- * Returns 0; -EWOULDBLOCK when another pvschedd has it; -errno.
+ * Takes the lock RUNTIME_DIR/lock, for as long as the process lives. The file has its pid.
+ * Returns 0; -EWOULDBLOCK when another pvschedd has it: *holder, 0 if it is not known; -errno.
  */
-int runtime_lock(const char *runtime_dir);
+int runtime_lock(const char *runtime_dir, pid_t *holder);

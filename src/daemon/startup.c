@@ -41,13 +41,17 @@ static int make_directory(const char *path, char *why)
 int startup_directories(const struct options *options, char *why)
 {
 	int r = make_directory(options->runtime_dir, why);
+	pid_t holder;
 
 	if (r == 0)
 		r = make_directory(options->state_dir, why);
 	if (r < 0)
 		return r;
-	r = runtime_lock(options->runtime_dir);
-	if (r < 0)
+	r = runtime_lock(options->runtime_dir, &holder);
+	if (r == -EWOULDBLOCK && holder > 0)
+		snprintf(why, STARTUP_WHY_MAX, "%s/lock: another pvschedd runs, with pid %d",
+		         options->runtime_dir, holder);
+	else if (r < 0)
 		snprintf(why, STARTUP_WHY_MAX, "%s/lock: %s", options->runtime_dir,
 		         r == -EWOULDBLOCK ? "another pvschedd runs" : strerror(-r));
 	return r;

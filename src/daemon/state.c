@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/state.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,31 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "daemon/policies_file.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 #include "util/procfs.h"
 
-#define OVERRIDES_MAX 4096
-#define FILE_MAX      (512 * 1024)
-
-struct override {
-	char uuid[DOMAIN_UUID_LEN];
-	char profile[PROFILE_NAME_MAX];
-};
+/* That a domain runs is written down once a day. */
+#define DAY_S (24 * 3600)
 
 struct state {
 	char disabled_path[PATH_MAX];
-	char overrides_path[PATH_MAX];
+	char policies_path[PATH_MAX];
 	char running_path[PATH_MAX];
 	char breaker_path[PATH_MAX];
 	bool disabled;
 	struct breaker breaker;
-	size_t n_overrides;
-	struct override *overrides;
+	struct policies policies;
+	bool policies_changed; /* by state_domain_runs(), and not saved yet */
 };
 
 /* Writes a file whole or not at all. */
@@ -52,63 +47,9 @@ static int write_file(const char *path, const char *text)
 	return rename(draft, path) < 0 ? -errno : 0;
 }
 
-static int override_add(struct state *state, const char *uuid, const char *profile)
+static int policies_load(struct state *state, char *warning, size_t warning_size)
 {
-	struct override *more;
-
-	if (state->n_overrides >= OVERRIDES_MAX)
-		return -ENOSPC;
-	more = realloc(state->overrides, (state->n_overrides + 1) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	state->overrides = more;
-	snprintf(more[state->n_overrides].uuid, DOMAIN_UUID_LEN, "%s", uuid);
-	snprintf(more[state->n_overrides].profile, PROFILE_NAME_MAX, "%s", profile);
-	state->n_overrides++;
-	return 0;
-}
-
-static int overrides_parse(struct state *state, const char *text, size_t size,
-                           struct json_error *error)
-{
-	struct json_doc *doc CLEANUP(json_cleanup) = NULL;
-	static const char *const keys[] = {"version", "policies"};
-	const struct json_value *policies;
-	int64_t version = 1;
-	int r;
-
-	r = json_parse(text, size, &doc, error);
-	if (r == 0)
-		r = json_check_keys(json_root(doc), keys, ARRAY_SIZE(keys), error);
-	if (r == 0)
-		r = json_get_integer(json_root(doc), "version", 1, 1, &version, error);
-	if (r < 0)
-		return r;
-	policies = json_member(json_root(doc), "policies");
-	if (!policies)
-		return 0;
-	r = json_check_object(policies, error);
-	if (r < 0)
-		return r;
-	JSON_FOREACH(member, policies)
-	{
-		const char *profile;
-
-		r = json_as_string(member, &profile, error);
-		if (r == 0 && (strlen(json_key(member)) != DOMAIN_UUID_LEN - 1 ||
-		               strlen(profile) >= PROFILE_NAME_MAX))
-			r = json_fail(member, error, "not a uuid and a profile's name");
-		if (r == 0)
-			r = override_add(state, json_key(member), profile);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int overrides_load(struct state *state, char *warning, size_t warning_size)
-{
-	CLEANUP(cleanup_free) char *text = malloc(FILE_MAX);
+	CLEANUP(cleanup_free) char *text = malloc(POLICIES_FILE_MAX);
 	char aside[PATH_MAX + 8];
 	struct json_error error = JSON_ERROR_NULL;
 	ssize_t size;
@@ -116,31 +57,23 @@ static int overrides_load(struct state *state, char *warning, size_t warning_siz
 
 	if (!text)
 		return -ENOMEM;
-	size = procfs_read_file(state->overrides_path, text, FILE_MAX);
+	size = procfs_read_file(state->policies_path, text, POLICIES_FILE_MAX);
 	if (size < 0)
 		return size == -ENOENT ? 0 : (int)size;
-	r = overrides_parse(state, text, (size_t)size, &error);
+	r = policies_parse(text, (size_t)size, &state->policies, &error);
 	if (r != -EBADMSG)
 		return r;
-	json_error_format(&error, state->overrides_path, warning, warning_size);
-	snprintf(aside, sizeof(aside), "%s.bad", state->overrides_path);
-	state->n_overrides = 0;
-	return rename(state->overrides_path, aside) < 0 ? -errno : 0;
+	json_error_format(&error, state->policies_path, warning, warning_size);
+	snprintf(aside, sizeof(aside), "%s.bad", state->policies_path);
+	policies_finish(&state->policies);
+	return rename(state->policies_path, aside) < 0 ? -errno : 0;
 }
 
-static int overrides_save(const struct state *state)
+static int policies_save(const struct state *state)
 {
-	cJSON *root = cJSON_CreateObject(), *policies;
-	CLEANUP(cleanup_free) char *text = NULL;
+	CLEANUP(cleanup_free) char *text = policies_print(&state->policies);
 
-	cJSON_AddNumberToObject(root, "version", 1);
-	policies = cJSON_AddObjectToObject(root, "policies");
-	for (size_t i = 0; i < state->n_overrides; i++)
-		cJSON_AddStringToObject(policies, state->overrides[i].uuid,
-		                        state->overrides[i].profile);
-	text = cJSON_Print(root);
-	cJSON_Delete(root);
-	return text ? write_file(state->overrides_path, text) : -ENOMEM;
+	return text ? write_file(state->policies_path, text) : -ENOMEM;
 }
 
 /*
@@ -192,12 +125,12 @@ int state_open(struct state **ret, const char *runtime_dir, const char *state_di
 		return -ENOMEM;
 	*warning = '\0';
 	snprintf(state->disabled_path, PATH_MAX, "%s/disabled", state_dir);
-	snprintf(state->overrides_path, PATH_MAX, "%s/policies.json", state_dir);
+	snprintf(state->policies_path, PATH_MAX, "%s/policies.json", state_dir);
 	snprintf(state->running_path, PATH_MAX, "%s/running", runtime_dir);
 	snprintf(state->breaker_path, PATH_MAX, "%s/breaker", runtime_dir);
 	state->disabled = access(state->disabled_path, F_OK) == 0;
 	breaker_load(state);
-	r = overrides_load(state, warning, warning_size);
+	r = policies_load(state, warning, warning_size);
 	if (r < 0) {
 		state_free(state);
 		return r;
@@ -210,7 +143,7 @@ struct state *state_free(struct state *state)
 {
 	if (!state)
 		return NULL;
-	free(state->overrides);
+	policies_finish(&state->policies);
 	free(state);
 	return NULL;
 }
@@ -255,27 +188,88 @@ int state_end_cleanly(struct state *state)
 	return unlink(state->running_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-const char *state_override(const struct state *state, const char *uuid)
+/* ---- policies that persist ---- */
+
+/* The calendar, since these days outlive a boot. Nothing is decided by it but what is dropped. */
+static int64_t today_s(void)
 {
-	for (size_t i = 0; i < state->n_overrides; i++)
-		if (strcasecmp(state->overrides[i].uuid, uuid) == 0)
-			return state->overrides[i].profile;
-	return NULL;
+	return (int64_t)time(NULL);
 }
 
-int state_set_override(struct state *state, const char *uuid, const char *profile)
+const char *state_policy(const struct state *state, const char *uuid)
 {
-	for (size_t i = 0; i < state->n_overrides; i++) {
-		if (strcasecmp(state->overrides[i].uuid, uuid) != 0)
-			continue;
-		state->overrides[i] = state->overrides[--state->n_overrides];
-		break;
-	}
-	if (profile) {
-		int r = override_add(state, uuid, profile);
+	const struct policy_entry *policy = policies_find(&state->policies, uuid);
 
-		if (r < 0)
-			return r;
+	return policy ? policy->profile : NULL;
+}
+
+const struct policies *state_policies(const struct state *state)
+{
+	return &state->policies;
+}
+
+int64_t state_ago_s(int64_t day_s)
+{
+	int64_t now_s = today_s();
+
+	return day_s <= 0 ? -1 : now_s > day_s ? now_s - day_s : 0;
+}
+
+/* The one whose domain has not run, or that was not set, for the longest. */
+static const struct policy_entry *stalest(const struct policies *policies)
+{
+	const struct policy_entry *found = NULL;
+
+	for (size_t i = 0; i < policies->n; i++) {
+		const struct policy_entry *p = &policies->entries[i];
+
+		if (!found || MAX(p->set_s, p->ran_s) < MAX(found->set_s, found->ran_s))
+			found = p;
 	}
-	return overrides_save(state);
+	return found;
+}
+
+int state_keep_policy(struct state *state, const struct policy_entry *policy,
+                      struct policy_entry *dropped)
+{
+	struct policy_entry entry = *policy;
+	int r;
+
+	*dropped = (struct policy_entry){0};
+	entry.set_s = today_s();
+	if (state->policies.n >= POLICIES_MAX && !policies_find(&state->policies, entry.uuid)) {
+		*dropped = *stalest(&state->policies);
+		policies_remove(&state->policies, dropped->uuid);
+	}
+	r = policies_put(&state->policies, &entry);
+	return r < 0 ? r : policies_save(state);
+}
+
+int state_drop_policy(struct state *state, const char *uuid)
+{
+	if (!policies_remove(&state->policies, uuid))
+		return 0;
+	return policies_save(state) < 0 ? -EIO : 1;
+}
+
+void state_domain_runs(struct state *state, const char *uuid, const char *name)
+{
+	struct policy_entry *policy = policies_find(&state->policies, uuid);
+	int64_t now_s;
+
+	if (!policy)
+		return;
+	now_s = today_s();
+	if (strcmp(policy->name, name) == 0 && now_s - policy->ran_s < DAY_S)
+		return;
+	snprintf(policy->name, sizeof(policy->name), "%s", name);
+	policy->ran_s = now_s;
+	state->policies_changed = true;
+}
+
+void state_save_runs(struct state *state)
+{
+	if (state->policies_changed)
+		policies_save(state); /* if not, the day is lost and nothing else */
+	state->policies_changed = false;
 }

@@ -6,9 +6,8 @@
  * --persist`, and, until the next boot, how it ended the last times.
  */
 
-#include "model/domain.h"
+#include "daemon/policies.h"
 #include "policy/breaker.h"
-#include "policy/profile.h"
 #include "util/base.h"
 
 struct state;
@@ -44,7 +43,27 @@ int state_set_breaker(struct state *state, const struct breaker *breaker);
 int state_end_cleanly(struct state *state);
 
 /** The persistent profile of a domain, or NULL. */
-const char *state_override(const struct state *state, const char *uuid);
+const char *state_policy(const struct state *state, const char *uuid);
 
-/** Sets it; NULL forgets it. Returns 0, -ENOSPC when there are too many, or -errno. */
-int state_set_override(struct state *state, const char *uuid, const char *profile);
+/** All of them. */
+const struct policies *state_policies(const struct state *state);
+
+/** How long ago a moment of policy_entry::set_s or ran_s was, in s; -1: it is not known. */
+int64_t state_ago_s(int64_t day_s);
+
+/**
+ * Keeps a policy; of @policy uuid, name and profile count. Where POLICIES_MAX are kept, the one
+ * whose domain has not run for the longest makes room: *dropped, whose uuid is "" if none did.
+ * Returns 0; -errno: it holds until the daemon ends, and is not saved.
+ */
+int state_keep_policy(struct state *state, const struct policy_entry *policy,
+                      struct policy_entry *dropped);
+
+/** Returns 1; 0: there is none; -EIO: it is dropped, and not saved. */
+int state_drop_policy(struct state *state, const char *uuid);
+
+/** A domain runs now, under this name: its policy is not stale. */
+void state_domain_runs(struct state *state, const char *uuid, const char *name);
+
+/** Saves what state_domain_runs() changed, which is once a day or less. */
+void state_save_runs(struct state *state);

@@ -28,6 +28,7 @@ struct views {
 	const struct planning *planning;
 	const struct apply *apply;
 	const struct overrides *overrides;
+	const struct state *state;
 	const struct lifecycle *lifecycle;
 	const struct carriers *carriers;
 	const struct helper_threads *helpers;

@@ -14,8 +14,8 @@
 
 #define PATH_BYTES_MAX 1024
 
-/* True if the kernel's BTF has a type of this name, which it stores between two NULs. */
-static bool btf_has_name(const char *root, const char *name)
+/* Names stand between two NULs there. */
+bool kernel_net_btf_has(const char *root, const char *name)
 {
 	CLEANUP(cleanup_fd) int fd = -1;
 	CLEANUP(cleanup_free) char *text = NULL;
@@ -59,7 +59,7 @@ void kernel_net_look(const char *root, struct kernel_net *ret)
 
 	*ret = (struct kernel_net){.period_us = 1000000};
 	snprintf(path, sizeof(path), "%s" KERNEL_NET_FAIR_SERVER_DIR, root);
-	ret->fair_server = access(path, F_OK) == 0 || btf_has_name(root, "fair_server");
+	ret->fair_server = access(path, F_OK) == 0 || kernel_net_btf_has(root, "fair_server");
 	if (ret->fair_server)
 		return;
 	if (!read_number(root, "/proc/sys/kernel/sched_rt_period_us", &ret->period_us) ||

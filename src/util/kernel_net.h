@@ -20,6 +20,9 @@ struct kernel_net {
 	long long runtime_us, period_us; /* of throttling; a runtime below 0: switched off */
 };
 
+/** True if the kernel's BTF has a type or function of this name. @root as in kernel_net_look(). */
+bool kernel_net_btf_has(const char *root, const char *name);
+
 /** Is throttling switched off? Only where there is no fair server, and the values are known. */
 static inline bool kernel_net_never_throttles(const struct kernel_net *net)
 {

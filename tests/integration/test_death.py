@@ -266,7 +266,7 @@ def test_ledger_of_another_version_is_refused(scene):
 
 def test_second_daemon_is_refused(scene):
     _, daemon = scene.boosted()
-    with pytest.raises(proc.RigError, match="another pvschedd runs"):
+    with pytest.raises(proc.RigError, match=f"another pvschedd runs, with pid {daemon.process.pid}"):
         second = scene.daemon(start=False)
         second.runtime_dir = daemon.runtime_dir
         second.start()

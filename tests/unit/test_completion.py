@@ -16,6 +16,10 @@ import tempfile
 LIST = r'{"domains":[{"name":"web","uuid":"0"},{"name":"a b:1","uuid":"1"},{"name":"q\"uote","uuid":"2"}]}'
 OFFERED = {"web", r"a\ b:1", r"q\"uote"}
 
+# And `policy list --json`, `config --json`.
+POLICIES = r'{"policies":[{"domain":"gone","uuid":"0"},{"uuid":"1"},{"domain":"a b","uuid":"2"}],"released":[]}'
+CONFIG = r'{"settings":[{"key":".enabled"},{"key":".profiles.my-own.mode"},{"key":".profiles.my-own.burst_us"}]}'
+
 SCRIPT = """
 . "$1"
 COMP_WORDS=("${@:2}") COMP_CWORD=$(($# - 2))
@@ -69,7 +73,7 @@ def checks(source, generate, directory):
     first = {verb.split()[0] for verb in verbs} | {"help"}
     yield "verbs", shell.ask(""), first
     yield "verbs that begin so", shell.ask("d"), {verb for verb in first if verb.startswith("d")}
-    yield "second words", shell.ask("policy", ""), {"get", "set"}
+    yield "second words", shell.ask("policy", ""), {"get", "set", "unset", "list"}
     for verb, options in own.items():
         yield f"options of {verb}", shell.ask(*verb.split(), "-"), everywhere | options
     yield "options before a verb", shell.ask("-"), everywhere
@@ -84,6 +88,11 @@ def checks(source, generate, directory):
     yield "no profile to get", shell.ask("policy", "get", "web", ""), set()
     yield "nothing where nothing comes", shell.ask("show", "web", ""), set()
     yield "nothing after an unknown verb", shell.ask("nonsense", ""), set()
+    shell.program("pvschedctl", f"cat <<'END'\n{POLICIES}\nEND")
+    yield "domains whose policy is set", shell.ask("policy", "unset", ""), {"gone", r"a\ b"}
+    shell.program("pvschedctl", f"cat <<'END'\n{CONFIG}\nEND")
+    yield "profiles of the configuration", shell.ask("policy", "set", "web", ""), {
+        "off", "observe", "interactive", "latency", "my-own"}
     shell.program("pvschedctl", "exit 3")
     shell.program("virsh", 'echo "of libvirt"; echo')
     yield "defined domains to attach", shell.ask("attach", ""), {r"of\ libvirt"}

@@ -13,6 +13,10 @@ static void test_parses(void)
 	        "\"for_s\":600}";
 	static const char explain[] = "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":3}";
 
+	static const char absent[] =
+	        "{\"verb\":\"policy-set\",\"domain\":\"u\",\"profile\":\"latency\","
+	        "\"absent\":true,\"name\":\"web\",\"dry_run\":true}";
+	static const char unset[] = "{\"verb\":\"policy-unset\",\"domain\":\"web\"}";
 	static const char boost[] =
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"vcpu\":1,\"for_us\":5000}";
 
@@ -29,6 +33,14 @@ static void test_parses(void)
 	CHECK_INT(request.verb, CONTROL_BOOST);
 	CHECK_INT(request.vcpu, 1);
 	CHECK_U64(request.for_ns, 5 * NSEC_PER_MSEC);
+	CHECK_INT(control_parse(absent, strlen(absent), &request, error, sizeof(error)), 0);
+	CHECK(request.absent && request.dry_run && !request.persist);
+	CHECK_STR(request.name, "web");
+	CHECK_INT(control_parse(unset, strlen(unset), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_POLICY_UNSET);
+	CHECK(control_verb_changes(CONTROL_POLICY_UNSET));
+	CHECK(!control_verb_changes(CONTROL_POLICY_LIST));
+	CHECK(!control_verb_changes(CONTROL_CONFIG));
 	CHECK(control_verb_changes(CONTROL_BOOST));
 	CHECK(!control_verb_changes(CONTROL_EXPLAIN));
 	CHECK(control_verb_changes(CONTROL_RELOAD));
@@ -53,6 +65,11 @@ static void test_refuses(void)
 	        "{\"verb\":\"show\",\"domain\":7}",
 	        "{\"verb\":\"show\",\"domain\":\"a\\u0000b\"}",
 	        "{\"verb\":\"show\",\"domain\":\"\xff\"}",
+	        "{\"verb\":\"policy-unset\"}",
+	        "{\"verb\":\"policy-list\",\"domain\":\"web\"}",
+	        "{\"verb\":\"policy-unset\",\"domain\":\"web\",\"persist\":true}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"name\":\"\"}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"dry_run\":1}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":-1}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":1e400}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":512}",

@@ -83,7 +83,17 @@ static void test_policy(void)
 	CHECK_INT(PARSE("policy", "set"), -EINVAL);
 	CHECK_CONTAINS(error, "which domain");
 	CHECK_INT(PARSE("policy"), -EINVAL);
-	CHECK_CONTAINS(error, "\"get\" or \"set\"");
+	CHECK_CONTAINS(error, "\"unset\" or \"list\"");
+	CHECK_INT(PARSE("policy", "unset", "web"), 0);
+	CHECK(args.verb == CTL_POLICY_UNSET);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("policy", "unset"), -EINVAL);
+	CHECK_INT(PARSE("policy", "list", "--json"), 0);
+	CHECK(args.verb == CTL_POLICY_LIST && args.json && !args.domain);
+	CHECK_INT(PARSE("policy", "list", "web"), -EINVAL);
+	CHECK_INT(PARSE("config"), 0);
+	CHECK(args.verb == CTL_CONFIG);
+	CHECK_INT(PARSE("config", "x"), -EINVAL);
 	CHECK_INT(PARSE("policy", "put", "web"), -EINVAL);
 	CHECK_INT(PARSE("policy", "set", "web", "a-name-of-more-than-thirty-two-bytes"), -EINVAL);
 }
@@ -128,13 +138,17 @@ static void test_attach(void)
 	CHECK_CONTAINS(error, "--for is no option of \"attach\"");
 	CHECK_INT(PARSE("show", "web", "--live"), -EINVAL);
 	CHECK_CONTAINS(error, "--live is no option of \"show\"");
-	CHECK_INT(PARSE("policy", "set", "web", "off", "--dry-run"), -EINVAL);
+	CHECK_INT(PARSE("policy", "set", "web", "off", "--dry-run"), 0);
+	CHECK(args.dry_run && !args.absent && !args.name);
+	CHECK_INT(PARSE("policy", "get", "web", "--dry-run"), -EINVAL);
 }
 
 static void test_probe(void)
 {
 	CHECK_INT(PARSE("doctor"), 0);
-	CHECK(args.verb == CTL_DOCTOR && !args.probe);
+	CHECK(args.verb == CTL_DOCTOR && !args.probe && !args.report);
+	CHECK_INT(PARSE("doctor", "--report", "bug.txt"), 0);
+	CHECK_STR(args.report, "bug.txt");
 	CHECK_INT(PARSE("doctor", "--probe", "--json"), 0);
 	CHECK(args.probe && args.json);
 	CHECK_INT(PARSE("status", "--probe"), -EINVAL);
@@ -284,11 +298,14 @@ static char *help(enum ctl_verb verb)
 /* Within 80 columns, and each verb with what it takes and two examples that can be parsed. */
 static void test_help_texts(void)
 {
-	CHECK_CONTAINS(help(_CTL_VERB_MAX), "policy set DOM PROFILE [--for TIME | --persist]\n");
+	CHECK_CONTAINS(help(_CTL_VERB_MAX), "policy set DOM PROFILE [OPTION...]\n");
 	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  boost DOM [--vcpu N] --for TIME\n");
 	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  release [DOM]             end all boosts");
 	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  -h, --help  ");
-	CHECK_CONTAINS(help(CTL_DOCTOR), "Usage: pvschedctl doctor [--probe]\n");
+	CHECK_CONTAINS(
+	        help(CTL_POLICY_SET),
+	        "Usage: pvschedctl policy set DOM PROFILE [--for TIME | --persist] [--dry-run]");
+	CHECK_CONTAINS(help(CTL_DOCTOR), "Usage: pvschedctl doctor [--probe] [--report PATH]\n");
 	for (int verb = 0; verb <= _CTL_VERB_MAX; verb++) {
 		const char *text = help((enum ctl_verb)verb);
 

@@ -125,6 +125,70 @@ static void test_windows(void)
 	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}]}}"), "LAST"));
 }
 
+static void test_policies(void)
+{
+	const char *text = rendered(
+	        CTL_POLICY_LIST,
+	        "{\"policies\":[{\"domain\":\"web\",\"uuid\":\"u1\",\"runs\":true,\"profile\":"
+	        "\"latency\",\"persist\":false,\"in_force\":true,\"age_s\":61,\"expires_s\":539},"
+	        "{\"domain\":\"web\",\"uuid\":\"u1\",\"runs\":true,\"profile\":\"fast\","
+	        "\"persist\":true,\"in_force\":false,\"why_not\":\"no such\\u001bprofile\"},"
+	        "{\"uuid\":\"u2\",\"runs\":false,\"profile\":\"off\",\"persist\":true,"
+	        "\"in_force\":false,\"why_not\":\"the domain does not run\",\"age_s\":864000,"
+	        "\"ran_ago_s\":777600}],\"released\":[{\"domain\":\"a\"},{\"domain\":\"b\"}]}");
+
+	CHECK_CONTAINS(text, "DOMAIN  PROFILE  SET BY");
+	CHECK_CONTAINS(
+	        text,
+	        "web     latency  command     1 min 1 s  8 min 59 s  yes       runs      u1\n");
+	CHECK_CONTAINS(
+	        text,
+	        "web     fast     persistent          -       never  no        runs      u1\n");
+	CHECK_CONTAINS(
+	        text,
+	        "-       off      persistent    10 days       never  no        9 days    u2\n");
+	CHECK_CONTAINS(text, "web, profile fast: no such\\x1bprofile\n");
+	CHECK(!strstr(text, "does not run"));
+	CHECK_CONTAINS(text, "Released, so not boosted: a, b\n");
+	CHECK_STR(rendered(CTL_POLICY_LIST, "{\"policies\":[],\"released\":[]}"),
+	          "No policy is set by command.\n");
+	rendered(CTL_POLICY_LIST, "{}");
+}
+
+static void test_dry_run(void)
+{
+	static const char json[] =
+	        "{\"domain\":\"web\",\"profile\":\"latency\",\"share_permille\":200,\"host_"
+	        "reason\":"
+	        "\"disabled\",\"domains\":[{\"domain\":\"web\",\"vcpus\":2,\"share_now_permille\":"
+	        "0,"
+	        "\"share_then_permille\":150,\"domain_share_now_permille\":500,"
+	        "\"domain_share_then_permille\":500,\"reason\":\"within-budget\"}]}";
+	CLEANUP(json_cleanup) struct json_doc *doc = parse(json);
+	struct ctl_args args = {.verb = CTL_POLICY_SET, .dry_run = true};
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	ctl_render(&args, json_root(doc), out);
+	fclose(out);
+	CHECK_CONTAINS(text,
+	               "web: profile latency asks for 20.0 % of a CPU for each vCPU. Nothing was "
+	               "changed: --dry-run.\n");
+	CHECK_CONTAINS(text, "no vCPU of this host is boosted: disabled.");
+	CHECK_CONTAINS(text, "web         2  0.0 %  15.0 %    50.0 %  50.0 %  within-budget\n");
+	CHECK_CONTAINS(text, "No other domain gains or loses a share.\n");
+	free(text);
+}
+
+static void test_config(void)
+{
+	CHECK_STR(rendered(CTL_CONFIG,
+	                   "{\"files\":[],\"settings\":[{\"key\":\".enabled\",\"value\":true,"
+	                   "\"text\":\"true\",\"source\":\"a.json:2\"}],\"left_out\":3}"),
+	          "KEY       VALUE  SOURCE\n.enabled  true   a.json:2\n3 more are not shown.\n");
+}
+
 static void test_other_verbs(void)
 {
 	CHECK_STR(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"Gr\xc3\xb6\xc3\x9f"
@@ -375,6 +439,6 @@ static void test_flag(void)
 }
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
-          {"what_is_missing", test_what_is_missing}, TEST(test_windows),
-          {"other_verbs", test_other_verbs}, {"durations", test_durations},
-          {"requests", test_requests}, {"flag", test_flag})
+          {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_policies),
+          TEST(test_dry_run), TEST(test_config), {"other_verbs", test_other_verbs},
+          {"durations", test_durations}, {"requests", test_requests}, {"flag", test_flag})

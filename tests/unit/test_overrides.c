@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Policies by command: set, ended by time, ended with their domain, and releases. */
+/* Policies by command: set, ended by time, kept while their domain is shut off, and releases. */
 #include "daemon/overrides.h"
+
+#include <errno.h>
 
 #include "test.h"
 
+#define A "01234567-89ab-cdef-0123-456789abcdef"
+#define B "11234567-89ab-cdef-0123-456789abcdef"
+
 static sd_event *event;
 static struct overrides *overrides;
-static const struct inventory_domain *ended;
+static struct domain seen_a = {.uuid = A, .name = "a"}, seen_b = {.uuid = B, .name = "b"};
+static struct inventory_domain a = {.slot = 3, .seen = &seen_a}, b = {.slot = 1, .seen = &seen_b};
+static char ended[128];
 
-static void on_ended(void *userdata, const struct inventory_domain *domain)
+static void on_ended(void *userdata, const struct policy_entry *policy)
 {
 	(void)userdata;
-	ended = domain;
+	strcat(ended, policy->name);
 }
 
 static void begin(void)
@@ -20,77 +27,128 @@ static void begin(void)
 		CHECK(sd_event_new(&event) >= 0);
 	overrides_free(overrides);
 	CHECK_INT(overrides_new(&overrides, event, on_ended, NULL), 0);
-	ended = NULL;
+	seen_a.uuid_kind = DOMAIN_UUID_OWN;
+	*ended = '\0';
 }
 
-/* Set for one domain; no other one has it. */
+static uint64_t left_s(const char *uuid)
+{
+	const struct policy_entry *policy = policies_find(overrides_all(overrides), uuid);
+	uint64_t age, left;
+
+	CHECK(policy);
+	overrides_times(overrides, policy, &age, &left);
+	CHECK(age < 10);
+	return left;
+}
+
+/* Set for one domain; no other one has it. The uuid counts in any case of letters. */
 static void test_set(void)
 {
-	struct inventory_domain a = {.slot = 0}, b = {.slot = 1};
-
 	begin();
 	CHECK_STR(overrides_profile(overrides, &a), "");
-	CHECK_INT(overrides_set(overrides, &a, "latency", 0), 0);
+	CHECK_INT(
+	        overrides_set(overrides, "01234567-89AB-CDEF-0123-456789ABCDEF", "a", "latency", 0),
+	        0);
 	CHECK_STR(overrides_profile(overrides, &a), "latency");
 	CHECK_STR(overrides_profile(overrides, &b), "");
-	CHECK_U64(overrides_until_ns(overrides, &a), 0);
+	CHECK_U64(left_s(A), 0);
+	CHECK(overrides_unset(overrides, A));
+	CHECK(!overrides_unset(overrides, A));
+	CHECK_STR(overrides_profile(overrides, &a), "");
 }
 
-/* Set for a time: it ends by itself, and that is told. */
+/* Set for a time: each ends by itself, the first one first, and that is told. */
 static void test_for_a_time(void)
 {
-	struct inventory_domain a = {.slot = 3};
-
 	begin();
-	CHECK_INT(overrides_set(overrides, &a, "latency", NSEC_PER_MSEC), 0);
-	CHECK(overrides_until_ns(overrides, &a) > 0);
-	while (!ended)
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", 20 * NSEC_PER_MSEC), 0);
+	CHECK_INT(overrides_set(overrides, B, "b", "latency", NSEC_PER_MSEC), 0);
+	CHECK_U64(left_s(A), 1); /* what has an end is never said to have none */
+	while (strlen(ended) < 2)
 		CHECK(sd_event_run(event, UINT64_MAX) >= 0);
-	CHECK(ended == &a);
+	CHECK_STR(ended, "ba");
 	CHECK_STR(overrides_profile(overrides, &a), "");
-	CHECK_U64(overrides_until_ns(overrides, &a), 0);
+	CHECK_INT(overrides_all(overrides)->n, 0);
 }
 
 /* Set anew: the end of the last one does not end this one. */
 static void test_set_anew(void)
 {
-	struct inventory_domain a = {.slot = 3};
-
 	begin();
-	CHECK_INT(overrides_set(overrides, &a, "latency", NSEC_PER_MSEC), 0);
-	CHECK_INT(overrides_set(overrides, &a, "observe", 0), 0);
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", NSEC_PER_MSEC), 0);
+	CHECK_INT(overrides_set(overrides, A, "a", "observe", 0), 0);
 	CHECK(sd_event_run(event, 20000) >= 0);
-	CHECK(!ended);
+	CHECK_STR(ended, "");
 	CHECK_STR(overrides_profile(overrides, &a), "observe");
 }
 
-/* A policy ends a release. */
-static void test_release(void)
+/* Unset before its end: nothing is told. */
+static void test_unset_in_time(void)
 {
-	struct inventory_domain a = {.slot = 0};
-
 	begin();
-	overrides_set_released(overrides, &a, true);
-	CHECK(overrides_released(overrides, &a));
-	CHECK_INT(overrides_set(overrides, &a, "latency", 0), 0);
-	CHECK(!overrides_released(overrides, &a));
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", NSEC_PER_MSEC), 0);
+	CHECK(overrides_unset(overrides, A));
+	CHECK(sd_event_run(event, 20000) >= 0);
+	CHECK_STR(ended, "");
 }
 
-/* The next domain of a slot has nothing of the last one, its timer neither. */
-static void test_forgotten(void)
+/* A domain that is shut off and started again has its policy, and no release. */
+static void test_shut_off(void)
 {
-	struct inventory_domain a = {.slot = 0};
-
 	begin();
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", 0), 0);
 	overrides_set_released(overrides, &a, true);
+	CHECK(overrides_released(overrides, &a));
 	overrides_forget(overrides, &a);
 	CHECK(!overrides_released(overrides, &a));
-	CHECK_INT(overrides_set(overrides, &a, "latency", NSEC_PER_MSEC), 0);
+	CHECK_STR(overrides_profile(overrides, &a), "latency");
+}
+
+/* A uuid that identifies nothing once the process is gone. */
+static void test_uuid_made_up(void)
+{
+	begin();
+	seen_a.uuid_kind = DOMAIN_UUID_MADE_UP;
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", NSEC_PER_MSEC), 0);
 	overrides_forget(overrides, &a);
 	CHECK(sd_event_run(event, 20000) >= 0);
-	CHECK(!ended);
+	CHECK_STR(ended, "");
 	CHECK_STR(overrides_profile(overrides, &a), "");
 }
 
-TEST_MAIN(TEST(test_set), TEST(test_for_a_time), TEST(test_set_anew), TEST(test_release),
-          TEST(test_forgotten))
+/* There is a limit; what is set stays, and may be changed. */
+static void test_bounded(void)
+{
+	char uuid[DOMAIN_UUID_LEN];
+
+	begin();
+	for (int i = 0; i < POLICIES_MAX; i++) {
+		snprintf(uuid, sizeof(uuid), "%08x-0000-0000-0000-000000000000",
+		         (unsigned int)i * 2654435761U);
+		CHECK_INT(overrides_set(overrides, uuid, "", "latency", 0), 0);
+	}
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", 0), -ENOSPC);
+	CHECK_INT(overrides_set(overrides, uuid, "", "observe", 0), 0);
+	CHECK_STR(policies_find(overrides_all(overrides), uuid)->profile, "observe");
+	for (size_t i = 1; i < overrides_all(overrides)->n; i++)
+		CHECK(strcmp(overrides_all(overrides)->entries[i - 1].uuid,
+		             overrides_all(overrides)->entries[i].uuid) < 0);
+}
+
+/* By a name that one had, or two. */
+static void test_names(void)
+{
+	const struct policy_entry *found;
+
+	begin();
+	CHECK_INT(policies_find_name(overrides_all(overrides), "a", &found), -ENOENT);
+	CHECK_INT(overrides_set(overrides, A, "a", "latency", 0), 0);
+	CHECK_INT(policies_find_name(overrides_all(overrides), "a", &found), 0);
+	CHECK_STR(found->uuid, A);
+	CHECK_INT(overrides_set(overrides, B, "a", "latency", 0), 0);
+	CHECK_INT(policies_find_name(overrides_all(overrides), "a", &found), -ENOTUNIQ);
+}
+
+TEST_MAIN(TEST(test_set), TEST(test_for_a_time), TEST(test_set_anew), TEST(test_unset_in_time),
+          TEST(test_shut_off), TEST(test_uuid_made_up), TEST(test_bounded), TEST(test_names))

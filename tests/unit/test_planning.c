@@ -68,10 +68,10 @@ static void on_gone(void *userdata, struct inventory_domain *d)
 	overrides_forget(overrides, d);
 }
 
-static void on_ended(void *userdata, const struct inventory_domain *d)
+static void on_ended(void *userdata, const struct policy_entry *policy)
 {
 	(void)userdata;
-	(void)d;
+	(void)policy;
 }
 
 static void configure(const char *text)
@@ -84,6 +84,15 @@ static void configure(const char *text)
 	planning_configure(planning, next);
 	config_free(config);
 	config = next;
+}
+
+static void persist(const char *uuid, const char *profile)
+{
+	struct policy_entry policy = {0}, dropped;
+
+	strcpy(policy.uuid, uuid);
+	strcpy(policy.profile, profile);
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
 }
 
 static struct inventory_domain *see(struct domain *domain)
@@ -129,7 +138,8 @@ static void begin(const char *text)
 	}
 	inventory_clear(&inventory);
 	inventory_init(&inventory, NULL, on_gone, NULL);
-	state_set_override(state, WEB, NULL);
+	state_drop_policy(state, WEB);
+	overrides_unset(overrides, WEB);
 	inputs.overrides = overrides;
 	inputs.state = state;
 	planning_free(planning);
@@ -170,10 +180,10 @@ static void test_precedence(void)
 	make();
 	check_choice(d, "off", ".domains");
 	CHECK_INT(planning_domain(planning, d)->metadata_use, PLAN_METADATA_USE_OVERRULED);
-	CHECK_INT(state_set_override(state, WEB, "interactive"), 0);
+	persist(WEB, "interactive");
 	make();
 	check_choice(d, "interactive", "policy set --persist");
-	CHECK_INT(overrides_set(overrides, d, "latency", 0), 0);
+	CHECK_INT(overrides_set(overrides, WEB, "web", "latency", 0), 0);
 	make();
 	check_choice(d, "latency", "pvschedctl policy set");
 }
@@ -186,7 +196,7 @@ static void test_unknown_profile(void)
 	begin(HOST_HONOURS ", \"profiles\": {\"mine\": {\"mode\": \"observe\", "
 	                   "\"share_permille\": 100, \"burst_us\": 100}}}");
 	d = see(domain_make(WEB, "web", 100, 1));
-	CHECK_INT(overrides_set(overrides, d, "mine", 0), 0);
+	CHECK_INT(overrides_set(overrides, WEB, "web", "mine", 0), 0);
 	make();
 	check_choice(d, "mine", "pvschedctl policy set");
 	configure(HOST_HONOURS "}");
@@ -278,5 +288,41 @@ static void test_not_planned_yet(void)
 	CHECK_STR(planning_domain(planning, d)->profile.name, "latency");
 }
 
-TEST_MAIN(TEST(test_precedence), TEST(test_unknown_profile), TEST(test_metadata_is_said_once),
-          TEST(test_share_by_metadata), TEST(test_facts), TEST(test_not_planned_yet))
+/*
+ * What a command would leave: two domains on the same CPUs share what these may give, and the plan
+ * in force is untouched.
+ */
+static void test_try(void)
+{
+	static const struct plan_switches well = {
+	        .enabled = true, .guarded = true, .traced = true, .booster_realtime = true};
+	CLEANUP(planning_try_cleanup) struct plan tried = {0};
+	struct inventory_domain *web, *db;
+	struct planning_wish wish;
+
+	begin(HOST_HONOURS ", \"profiles\": {\"latency\": {\"share_permille\": 300}}, "
+	                   "\"domains\": {\"name\": {\"db\": {\"profile\": \"latency\"}}}}");
+	host_fake_cpus = 0x1;
+	web = see(domain_make(WEB, "web", 100, 1));
+	db = see(domain_make(DB, "db", 200, 1));
+	overrides_set_released(overrides, web, true);
+	make();
+	CHECK_INT(planning_domain(planning, web)->profile.mode, PROFILE_OBSERVE);
+	CHECK_INT(planning_domain(planning, db)->profile.mode, PROFILE_BOOST);
+	CHECK_INT(plan->vcpus[0].profile.share_permille, 300);
+	wish = (struct planning_wish){web, config_profile(config, "latency")};
+	CHECK_INT(planning_try(planning, &well, &wish, &tried), 0);
+	CHECK_STR(tried.domains[0].profile.name, "latency");
+	CHECK_STR(tried.domains[1].profile.name, "latency");
+	/* one CPU gives 300 permille to both */
+	CHECK_INT(tried.vcpus[0].profile.share_permille, 150);
+	CHECK_INT(tried.vcpus[1].profile.share_permille, 150);
+	CHECK_INT(tried.vcpus[0].holds, 0);
+	CHECK_INT(planning_domain(planning, web)->profile.mode, PROFILE_OBSERVE);
+	CHECK_INT(plan->vcpus[0].profile.share_permille, 300);
+	CHECK(overrides_released(overrides, web));
+}
+
+TEST_MAIN(TEST(test_try), TEST(test_precedence), TEST(test_unknown_profile),
+          TEST(test_metadata_is_said_once), TEST(test_share_by_metadata), TEST(test_facts),
+          TEST(test_not_planned_yet))

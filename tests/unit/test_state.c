@@ -59,22 +59,127 @@ static void test_switch_persists(void)
 	end();
 }
 
+static void keep(struct state *state, const char *uuid, const char *name, const char *profile)
+{
+	struct policy_entry policy = {0}, dropped;
+
+	strcpy(policy.uuid, uuid);
+	strcpy(policy.name, name);
+	strcpy(policy.profile, profile);
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
+	CHECK_STR(dropped.uuid, "");
+}
+
 static void test_policies_persist(void)
+{
+	const struct policy_entry *policy;
+	struct state *state;
+
+	begin();
+	state = open_it();
+	keep(state, UUID, "web \"1\"", "latency");
+	keep(state, UUID, "web \"1\"", "interactive");
+	state_free(state);
+	state = open_it();
+	CHECK_STR(state_policy(state, UUID), "interactive");
+	CHECK_INT(state_policies(state)->n, 1);
+	policy = &state_policies(state)->entries[0];
+	CHECK_STR(policy->name, "web \"1\"");
+	CHECK(state_ago_s(policy->set_s) >= 0 && state_ago_s(policy->set_s) < 60);
+	CHECK_INT(state_ago_s(policy->ran_s), -1);
+	CHECK_INT(state_drop_policy(state, UUID), 1);
+	CHECK_INT(state_drop_policy(state, UUID), 0);
+	CHECK(!state_policy(state, UUID));
+	state_free(state);
+	state = open_it();
+	CHECK(!state_policy(state, UUID));
+	state_free(state);
+	end();
+}
+
+/* That its domain runs is kept, with the name that it has by now. */
+static void test_domain_runs(void)
 {
 	struct state *state;
 
 	begin();
 	state = open_it();
-	CHECK_INT(state_set_override(state, UUID, "latency"), 0);
-	CHECK_INT(state_set_override(state, UUID, "interactive"), 0);
+	keep(state, UUID, "old", "latency");
+	state_domain_runs(state, UUID, "new");
+	state_domain_runs(state, "11234567-89ab-cdef-0123-456789abcdef", "other");
+	state_save_runs(state);
 	state_free(state);
 	state = open_it();
-	CHECK_STR(state_override(state, UUID), "interactive");
-	CHECK_INT(state_set_override(state, UUID, NULL), 0);
-	CHECK(!state_override(state, UUID));
+	CHECK_INT(state_policies(state)->n, 1);
+	CHECK_STR(state_policies(state)->entries[0].name, "new");
+	CHECK(state_ago_s(state_policies(state)->entries[0].ran_s) < 60);
+	/* one whose name is no UTF-8 must not spoil the file */
+	state_domain_runs(state, UUID, "\xff");
+	state_save_runs(state);
 	state_free(state);
 	state = open_it();
-	CHECK(!state_override(state, UUID));
+	CHECK_STR(state_policies(state)->entries[0].name, "");
+	CHECK_STR(state_policy(state, UUID), "latency");
+	state_free(state);
+	end();
+}
+
+/* Where there is no room, the policy of the domain that has not run for the longest goes. */
+static void test_stale_policies(void)
+{
+	struct policy_entry policy = {0}, dropped;
+	char path[128], uuid[DOMAIN_UUID_LEN];
+	struct state *state;
+	FILE *file;
+
+	begin();
+	snprintf(path, sizeof(path), "%s/policies.json", directory);
+	file = fopen(path, "w");
+	CHECK(file);
+	fputs("{\"version\":2,\"policies\":{", file);
+	for (int i = 0; i < POLICIES_MAX; i++)
+		fprintf(file,
+		        "%s\"%08x-0000-0000-0000-000000000000\":{\"profile\":\"latency\","
+		        "\"set_s\":%d,\"ran_s\":%d}",
+		        i ? "," : "", (unsigned int)i, i == 77 ? 500 : 900, i == 78 ? 0 : 1000);
+	fputs("}}", file);
+	fclose(file);
+	state = open_it();
+	CHECK_INT(state_policies(state)->n, POLICIES_MAX);
+	strcpy(policy.uuid, UUID);
+	strcpy(policy.profile, "observe");
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
+	snprintf(uuid, sizeof(uuid), "%08x-0000-0000-0000-000000000000", 78U);
+	CHECK_STR(dropped.uuid, uuid);
+	CHECK(!state_policy(state, uuid));
+	CHECK_STR(state_policy(state, UUID), "observe");
+	/* one that is there already needs no room */
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
+	CHECK_STR(dropped.uuid, "");
+	state_free(state);
+	state = open_it();
+	CHECK_INT(state_policies(state)->n, POLICIES_MAX);
+	CHECK_STR(state_policy(state, UUID), "observe");
+	state_free(state);
+	end();
+}
+
+/* The file of a version before. */
+static void test_first_version(void)
+{
+	struct state *state;
+	char path[128];
+	FILE *file;
+
+	begin();
+	snprintf(path, sizeof(path), "%s/policies.json", directory);
+	file = fopen(path, "w");
+	CHECK(file);
+	fputs("{\"version\":1,\"policies\":{\"" UUID "\":\"latency\"}}", file);
+	fclose(file);
+	state = open_it();
+	CHECK_STR(state_policy(state, UUID), "latency");
+	CHECK_INT(state_ago_s(state_policies(state)->entries[0].set_s), -1);
 	state_free(state);
 	end();
 }
@@ -85,7 +190,10 @@ static void test_damaged_policies_are_put_aside(void)
 	        "",
 	        "{",
 	        "[]",
-	        "{\"version\":2}",
+	        "{\"version\":3}",
+	        "{\"version\":2,\"policies\":{\"" UUID "\":{}}}",
+	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"y\":1}}}",
+	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"set_s\":-1}}}",
 	        "{\"version\":1,\"policies\":{\"x\":\"latency\"}}",
 	        "{\"version\":1,\"policies\":{\"" UUID "\":7}}",
 	};
@@ -102,7 +210,7 @@ static void test_damaged_policies_are_put_aside(void)
 		close(fd);
 		CHECK_INT(state_open(&state, directory, directory, warning, sizeof(warning)), 0);
 		CHECK(warning[0]);
-		CHECK(!state_override(state, UUID));
+		CHECK(!state_policy(state, UUID));
 		CHECK(access(path, F_OK) < 0);
 		state_free(state);
 		end();
@@ -199,6 +307,7 @@ static void test_writes_that_fail(void)
 }
 
 TEST_MAIN({"switch_persists", test_switch_persists}, {"policies_persist", test_policies_persist},
+          TEST(test_domain_runs), TEST(test_stale_policies), TEST(test_first_version),
           {"damaged_policies_are_put_aside", test_damaged_policies_are_put_aside},
           {"unclean_end", test_unclean_end}, {"breaker_persists", test_breaker_persists},
           {"damaged_breaker", test_damaged_breaker}, {"writes_that_fail", test_writes_that_fail})

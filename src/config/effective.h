@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The configuration in force, value by value: what the files say, and what is built in. */
+
+#include "config/config.h"
+
+/** The value is valid during the call. */
+struct config_setting {
+	const char *key; /* its JSON path */
+	const char
+	        *entry; /* the uuid, name or glob of the domain's entry that has it; NULL: none */
+	const char *value;              /* as JSON */
+	char source[CONFIG_SOURCE_MAX]; /* "FILE:LINE: JSON path", or what is built in */
+	bool built_in;
+};
+
+typedef void config_setting_fn(void *userdata, const struct config_setting *setting);
+
+/**
+ * Calls @fn for every setting: the host's, the profiles', then those of each domain entry.
+ * Returns 0, or -ENOMEM: not all were told.
+ */
+int config_each_setting(const struct config *config, config_setting_fn *fn, void *userdata);

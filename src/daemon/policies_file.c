@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/policies_file.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/report_json.h"
+#include "util/json.h"
+
+#define VERSION 2
+
+static int parse_details(const struct json_value *value, struct policy_entry *ret,
+                         struct json_error *error)
+{
+	static const char *const keys[] = {"profile", "name", "set_s", "ran_s"};
+	int r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
+
+	if (r == 0)
+		r = json_get_string(value, "profile", ret->profile, sizeof(ret->profile), error);
+	if (r == 0)
+		r = json_get_string(value, "name", ret->name, sizeof(ret->name), error);
+	if (r == 0)
+		r = json_get_integer(value, "set_s", 0, JSON_INTEGER_MAX, &ret->set_s, error);
+	if (r == 0)
+		r = json_get_integer(value, "ran_s", 0, JSON_INTEGER_MAX, &ret->ran_s, error);
+	return r;
+}
+
+static int parse_policy(const struct json_value *value, struct policy_entry *ret,
+                        struct json_error *error)
+{
+	const char *profile;
+	int r;
+
+	if (strlen(json_key(value)) != DOMAIN_UUID_LEN - 1)
+		return json_fail(value, error, "is not a uuid");
+	snprintf(ret->uuid, sizeof(ret->uuid), "%s", json_key(value));
+	if (json_type(value) != JSON_STRING) {
+		r = parse_details(value, ret, error);
+	} else {
+		r = json_as_string(value, &profile, error);
+		if (r == 0 && strlen(profile) < sizeof(ret->profile))
+			snprintf(ret->profile, sizeof(ret->profile), "%s", profile);
+	}
+	if (r == 0 && !ret->profile[0])
+		r = json_fail(value, error, "names no profile");
+	return r;
+}
+
+int policies_parse(const char *text, size_t size, struct policies *ret, struct json_error *error)
+{
+	struct json_doc *doc CLEANUP(json_cleanup) = NULL;
+	static const char *const keys[] = {"version", "policies"};
+	const struct json_value *policies;
+	int64_t version = 1;
+	int r;
+
+	r = json_parse(text, size, &doc, error);
+	if (r == 0)
+		r = json_check_keys(json_root(doc), keys, ARRAY_SIZE(keys), error);
+	if (r == 0)
+		r = json_get_integer(json_root(doc), "version", 1, VERSION, &version, error);
+	if (r < 0)
+		return r;
+	policies = json_member(json_root(doc), "policies");
+	if (!policies)
+		return 0;
+	r = json_check_object(policies, error);
+	if (r < 0)
+		return r;
+	JSON_FOREACH(member, policies)
+	{
+		struct policy_entry policy = {0};
+
+		r = parse_policy(member, &policy, error);
+		if (r == 0)
+			r = policies_put(ret, &policy);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+char *policies_print(const struct policies *policies)
+{
+	cJSON *root = cJSON_CreateObject(), *all;
+	char *text;
+
+	cJSON_AddNumberToObject(root, "version", VERSION);
+	all = cJSON_AddObjectToObject(root, "policies");
+	for (size_t i = 0; i < policies->n; i++) {
+		const struct policy_entry *policy = &policies->entries[i];
+		cJSON *object = cJSON_AddObjectToObject(all, policy->uuid);
+
+		cJSON_AddStringToObject(object, "profile", policy->profile);
+		/* one of other bytes would make the whole file no JSON */
+		if (policy->name[0] && utf8_valid(policy->name, strlen(policy->name)))
+			cJSON_AddStringToObject(object, "name", policy->name);
+		report_integer(object, "set_s", policy->set_s);
+		report_integer(object, "ran_s", policy->ran_s);
+	}
+	text = cJSON_Print(root);
+	cJSON_Delete(root);
+	return text;
+}
