@@ -123,6 +123,15 @@ const struct profile *config_profile(const struct config *config, const char *na
 	return i < 0 ? NULL : &config->profiles[i];
 }
 
+void config_list_profiles(const struct config *config, char *text, size_t size)
+{
+	size_t length = 0;
+
+	for (size_t p = 0; p < config->n_profiles && length < size; p++)
+		length += (size_t)snprintf(text + length, size - length, "%s%s", p ? ", " : "",
+		                           config->profiles[p].name);
+}
+
 int config_compare_keys(const void *a, const void *b)
 {
 	const struct config_entry *x = a, *y = b;

@@ -70,6 +70,9 @@ void config_choose(const struct config *config, const char *uuid, const char *na
 /** Finds a profile by its name. Returns NULL if there is none. */
 const struct profile *config_profile(const struct config *config, const char *name);
 
+/** Writes the names of all profiles, "off, observe, ...", cut at @size. */
+void config_list_profiles(const struct config *config, char *text, size_t size);
+
 /**
  * Replaces the profile of a choice by another one, with that profile's figures.
  * @source  what sets it, for `show` and messages

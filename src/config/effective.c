@@ -12,6 +12,9 @@
 #include "config/tables.h"
 #include "util/cleanup.h"
 
+/* profile, share_permille, burst_us */
+#define SETTINGS_OF_ENTRY 3
+
 /* A walk over all settings; the value is printed to @out, then told. */
 struct walk {
 	const struct config *config;
@@ -20,6 +23,7 @@ struct walk {
 	FILE *out;
 	char *value;
 	size_t size;
+	size_t max, n, left_out;
 	const char *built_in; /* what the values of this part come from where no file sets them */
 };
 
@@ -83,6 +87,7 @@ static void tell(struct walk *w, const char *format, ...)
 		snprintf(setting.source, sizeof(setting.source), "%s:%u",
 		         w->config->files[where.file], where.line);
 	w->fn(w->userdata, &setting);
+	w->n++;
 }
 
 static void tell_integer(struct walk *w, uint64_t value, const char *path)
@@ -224,12 +229,17 @@ static void tell_of_entry(struct walk *w, const struct config_entry *entry, cons
 	setting.built_in = strncmp(source, "built in", strlen("built in")) == 0;
 	snprintf(setting.source, sizeof(setting.source), "%s", source);
 	w->fn(w->userdata, &setting);
+	w->n++;
 }
 
 static void tell_entry(struct walk *w, enum config_match match, const struct config_entry *entry)
 {
 	struct config_choice choice;
 
+	if (w->n >= w->max) {
+		w->left_out += SETTINGS_OF_ENTRY;
+		return;
+	}
 	config_choice_of(w->config, match, entry, &choice);
 	put_string(w, choice.profile.name);
 	tell_of_entry(w, entry, "profile", choice.profile_source);
@@ -261,9 +271,10 @@ static void tell_all(struct walk *w)
 			           &config->by_match[match].entries[i]);
 }
 
-int config_each_setting(const struct config *config, config_setting_fn *fn, void *userdata)
+int config_each_setting(const struct config *config, size_t max, config_setting_fn *fn,
+                        void *userdata, size_t *left_out)
 {
-	struct walk w = {.config = config, .fn = fn, .userdata = userdata};
+	struct walk w = {.config = config, .fn = fn, .userdata = userdata, .max = max};
 	bool failed;
 
 	w.out = open_memstream(&w.value, &w.size);
@@ -273,5 +284,6 @@ int config_each_setting(const struct config *config, config_setting_fn *fn, void
 	failed = ferror(w.out);
 	fclose(w.out);
 	free(w.value);
+	*left_out = w.left_out;
 	return failed ? -ENOMEM : 0;
 }

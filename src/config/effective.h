@@ -18,7 +18,9 @@ struct config_setting {
 typedef void config_setting_fn(void *userdata, const struct config_setting *setting);
 
 /**
- * Calls @fn for every setting: the host's, the profiles', then those of each domain entry.
- * Returns 0, or -ENOMEM: not all were told.
+ * Calls @fn for every setting: the host's, the profiles', then those of each domain entry, of which
+ * no more are told once @max were.
+ * Returns 0 and *left_out, those that were not; -ENOMEM: some were told.
  */
-int config_each_setting(const struct config *config, config_setting_fn *fn, void *userdata);
+int config_each_setting(const struct config *config, size_t max, config_setting_fn *fn,
+                        void *userdata, size_t *left_out);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/parse_profiles.h"
+#include "config/config.h"
 #include "config/parse_value.h"
 #include "config/tables.h"
 
@@ -192,7 +193,6 @@ int config_get_profile(const struct json_value *value, const struct config *conf
 {
 	char known[256] = "", quoted[128];
 	const char *name;
-	size_t length = 0;
 	long i;
 	int r;
 
@@ -204,9 +204,7 @@ int config_get_profile(const struct json_value *value, const struct config *conf
 		*ret = (size_t)i;
 		return 0;
 	}
-	for (size_t p = 0; p < config->n_profiles && length < sizeof(known); p++)
-		length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
-		                           p ? ", " : "", config->profiles[p].name);
+	config_list_profiles(config, known, sizeof(known));
 	json_quote(name, quoted, sizeof(quoted));
 	return json_fail(value, error, "there is no profile %s; profiles: %s", quoted, known);
 }

@@ -32,12 +32,12 @@ static struct subject subject_of(const struct inventory_domain *d)
 
 static int check_profile(const struct requests *requests, const char *name, struct answer *answer)
 {
+	char known[256] = "";
+
 	if (config_profile(requests->views->config, name))
 		return 0;
-	return answer_no(answer, -EINVAL,
-	                 "there is no profile \"%s\"; there are off, observe, interactive, "
-	                 "latency and those of the configuration",
-	                 name);
+	config_list_profiles(requests->views->config, known, sizeof(known));
+	return answer_no(answer, -EINVAL, "there is no profile \"%s\"; profiles: %s", name, known);
 }
 
 static int refuse_uuid(const struct inventory_domain *d, struct answer *answer)

@@ -9,19 +9,10 @@
 /* A configuration may have more entries than an answer has room for. */
 #define SETTINGS_MAX 4096
 
-struct telling {
-	cJSON *settings;
-	size_t n;
-};
-
 static void add_setting(void *userdata, const struct config_setting *setting)
 {
-	struct telling *telling = userdata;
-	cJSON *object;
+	cJSON *object = cJSON_CreateObject();
 
-	if (telling->n++ >= SETTINGS_MAX)
-		return;
-	object = cJSON_CreateObject();
 	cJSON_AddStringToObject(object, "key", setting->key);
 	if (setting->entry)
 		cJSON_AddStringToObject(object, "entry", setting->entry);
@@ -29,22 +20,23 @@ static void add_setting(void *userdata, const struct config_setting *setting)
 	cJSON_AddStringToObject(object, "text", setting->value);
 	cJSON_AddStringToObject(object, "source", setting->source);
 	cJSON_AddBoolToObject(object, "built_in", setting->built_in);
-	cJSON_AddItemToArray(telling->settings, object);
+	cJSON_AddItemToArray(userdata, object);
 }
 
 struct cJSON *report_config(const struct views *views)
 {
 	cJSON *root = cJSON_CreateObject();
 	cJSON *files = cJSON_AddArrayToObject(root, "files");
-	struct telling telling = {.settings = cJSON_AddArrayToObject(root, "settings")};
+	cJSON *settings = cJSON_AddArrayToObject(root, "settings");
+	size_t left_out = 0;
 
 	for (size_t i = 0; i < config_n_files(views->config); i++)
 		cJSON_AddItemToArray(files, cJSON_CreateString(config_file(views->config, i)));
-	if (config_each_setting(views->config, add_setting, &telling) < 0) {
+	if (config_each_setting(views->config, SETTINGS_MAX, add_setting, settings, &left_out) <
+	    0) {
 		cJSON_Delete(root);
 		return NULL;
 	}
-	report_integer(root, "left_out",
-	               telling.n > SETTINGS_MAX ? (int64_t)(telling.n - SETTINGS_MAX) : 0);
+	report_integer(root, "left_out", (int64_t)left_out);
 	return root;
 }

@@ -2,9 +2,11 @@
 #include "daemon/report_policies.h"
 
 #include <cjson/cJSON.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/report_json.h"
+#include "util/cleanup.h"
 
 /* Who has a policy: a domain that runs, by its name now, or the last name that is known. */
 static void add_subject(cJSON *object, const struct inventory_domain *d,
@@ -27,10 +29,17 @@ static bool is_overruled(const struct views *views, const char *uuid)
 	return other && config_profile(views->config, other->profile);
 }
 
-static cJSON *add_policy(const struct views *views, const struct policy_entry *policy, bool persist,
+/* One of a table's policies, and its domain if that runs. */
+struct row {
+	const struct policy_entry *policy;
+	const struct inventory_domain *domain;
+};
+
+static cJSON *add_policy(const struct views *views, const struct row *row, bool persist,
                          cJSON *array)
 {
-	const struct inventory_domain *d = inventory_find_uuid(views->inventory, policy->uuid);
+	const struct policy_entry *policy = row->policy;
+	const struct inventory_domain *d = row->domain;
 	bool exists = config_profile(views->config, policy->profile) != NULL;
 	bool overruled = persist && is_overruled(views, policy->uuid);
 	cJSON *object = cJSON_CreateObject();
@@ -49,22 +58,21 @@ static cJSON *add_policy(const struct views *views, const struct policy_entry *p
 	return object;
 }
 
-static void add_override(const struct views *views, const struct policy_entry *policy, cJSON *array)
+static void add_override(const struct views *views, const struct row *row, cJSON *array)
 {
-	cJSON *object = add_policy(views, policy, false, array);
+	cJSON *object = add_policy(views, row, false, array);
 	uint64_t age_s, left_s;
 
-	overrides_times(views->overrides, policy, &age_s, &left_s);
+	overrides_times(views->overrides, row->policy, &age_s, &left_s);
 	report_integer(object, "age_s", (int64_t)age_s);
 	if (left_s)
 		report_integer(object, "expires_s", (int64_t)left_s);
 }
 
-static void add_persistent(const struct views *views, const struct policy_entry *policy,
-                           cJSON *array)
+static void add_persistent(const struct views *views, const struct row *row, cJSON *array)
 {
-	cJSON *object = add_policy(views, policy, true, array);
-	int64_t age_s = state_ago_s(policy->set_s), ran_s = state_ago_s(policy->ran_s);
+	cJSON *object = add_policy(views, row, true, array);
+	int64_t age_s = state_ago_s(row->policy->set_s), ran_s = state_ago_s(row->policy->ran_s);
 
 	if (age_s >= 0)
 		report_integer(object, "age_s", age_s);
@@ -86,17 +94,40 @@ static void add_released(const struct views *views, cJSON *array)
 	}
 }
 
+/*
+ * The domains are looked for in the table, not the other way round: it is sorted, and a user who
+ * asks all the time must not hold up the main thread. Returns false when out of memory.
+ */
+static bool add_table(const struct views *views, const struct policies *table,
+                      void (*add)(const struct views *, const struct row *, cJSON *), cJSON *array)
+{
+	CLEANUP(cleanup_free) struct row *rows = calloc(table->n + 1, sizeof(*rows));
+
+	if (!rows)
+		return false;
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
+		const struct policy_entry *policy = policies_find(table, d->seen->uuid);
+
+		if (policy)
+			rows[policy - table->entries].domain = d;
+	}
+	for (size_t i = 0; i < table->n; i++) {
+		rows[i].policy = &table->entries[i];
+		add(views, &rows[i], array);
+	}
+	return true;
+}
+
 struct cJSON *report_policies(const struct views *views)
 {
-	const struct policies *overrides = overrides_all(views->overrides);
-	const struct policies *persistent = state_policies(views->state);
 	cJSON *root = cJSON_CreateObject();
 	cJSON *array = cJSON_AddArrayToObject(root, "policies");
 
-	for (size_t i = 0; i < overrides->n; i++)
-		add_override(views, &overrides->entries[i], array);
-	for (size_t i = 0; i < persistent->n; i++)
-		add_persistent(views, &persistent->entries[i], array);
+	if (!add_table(views, overrides_all(views->overrides), add_override, array) ||
+	    !add_table(views, state_policies(views->state), add_persistent, array)) {
+		cJSON_Delete(root);
+		return NULL;
+	}
 	add_released(views, cJSON_AddArrayToObject(root, "released"));
 	return root;
 }

@@ -7,4 +7,5 @@
 
 struct cJSON;
 
+/** NULL: out of memory. */
 struct cJSON *report_policies(const struct views *views);

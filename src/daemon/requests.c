@@ -167,7 +167,7 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return policy_unset(requests, d, request, answer);
 	case CONTROL_POLICY_LIST:
 		*answer->result = report_policies(views);
-		return 0;
+		return *answer->result ? 0 : answer_no(answer, -ENOMEM, "out of memory");
 	case CONTROL_BOOST:
 		return boost(requests, d, request, answer);
 	case CONTROL_RELEASE:

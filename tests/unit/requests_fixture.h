@@ -143,6 +143,12 @@ const struct plan_domain *planning_domain(const struct planning *planning,
 	return &planned;
 }
 
+void config_list_profiles(const struct config *config, char *text, size_t size)
+{
+	(void)config;
+	snprintf(text, size, "off, latency");
+}
+
 const struct profile *config_profile(const struct config *config, const char *name)
 {
 	(void)config;

@@ -17,7 +17,7 @@ static struct {
 	char key[128], value[512], source[CONFIG_SOURCE_MAX], entry[64];
 	bool built_in;
 } told[SETTINGS_MAX];
-static size_t n_told;
+static size_t n_told, left_out;
 
 static void on_setting(void *userdata, const struct config_setting *setting)
 {
@@ -29,7 +29,7 @@ static void on_setting(void *userdata, const struct config_setting *setting)
 	told[n_told++].built_in = setting->built_in;
 }
 
-static void tell(const struct config_text *files, size_t n)
+static void tell_some(const struct config_text *files, size_t n, size_t max)
 {
 	CLEANUP(config_cleanup) struct config *config = NULL;
 	char error[512] = "";
@@ -40,7 +40,13 @@ static void tell(const struct config_text *files, size_t n)
 		fprintf(stderr, "%s\n", error);
 	CHECK(config);
 	n_told = 0;
-	CHECK_INT(config_each_setting(config, on_setting, told), 0);
+	CHECK_INT(config_each_setting(config, max, on_setting, told, &left_out), 0);
+}
+
+static void tell(const struct config_text *files, size_t n)
+{
+	tell_some(files, n, SETTINGS_MAX);
+	CHECK_INT(left_out, 0);
 }
 
 static size_t place(const char *key)
@@ -107,6 +113,25 @@ static void test_sources(void)
 	CHECK_STR(told[place(".enabled")].entry, "");
 }
 
+/* Entries beyond a limit are counted, whole ones. */
+static void test_bounded(void)
+{
+	static const char text[] =
+	        "{\"version\": 1, \"domains\": {\"name\": {\"a\": {}, \"b\": {}, "
+	        "\"c\": {}}}}";
+	const struct config_text file = {"a.json", text, sizeof(text) - 1};
+	size_t all;
+
+	tell(&file, 1);
+	all = n_told;
+	tell_some(&file, 1, all - 3);
+	CHECK_INT(n_told, all - 3);
+	CHECK_INT(left_out, 3);
+	tell_some(&file, 1, 0);
+	CHECK_INT(n_told, all - 9);
+	CHECK_INT(left_out, 9);
+}
+
 static const struct json_value *member(const struct json_value *object, const char *a,
                                        const char *b)
 {
@@ -157,4 +182,4 @@ static void test_complete(void)
 	CHECK(check_keys(profile, ".profiles.latency") >= 9);
 }
 
-TEST_MAIN(TEST(test_default), TEST(test_sources), TEST(test_complete))
+TEST_MAIN(TEST(test_default), TEST(test_sources), TEST(test_bounded), TEST(test_complete))

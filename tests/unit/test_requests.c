@@ -33,7 +33,7 @@ static void test_refused(void)
 	begin();
 	knows_profile = false;
 	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), -EINVAL);
-	CHECK_CONTAINS(error, "there is no profile \"latency\"");
+	CHECK_CONTAINS(error, "there is no profile \"latency\"; profiles: off, latency");
 	CHECK_INT(ask(CONTROL_SHOW, "none"), -ENOENT);
 	CHECK_INT(ask(CONTROL_SHOW, ""), -EINVAL);
 	CHECK_CALLS("");
