@@ -337,31 +337,33 @@ static void find_sched_core(const char *text, char *value, size_t size)
 	}
 }
 
-void doctor_core_scheduling(struct doctor_report *report, const char *smt, const char *qemu_conf)
+void doctor_core_scheduling(struct doctor_report *report, const char *smt, const char *qemu_conf,
+                            size_t n_cookies)
 {
 	bool shared = smt && atoi(smt) == 1, on;
 	struct check *check;
 	char value[32];
 
 	find_sched_core(qemu_conf, value, sizeof(value));
-	on = strcmp(value, "none") != 0;
+	on = strcmp(value, "none") != 0 || n_cookies;
 	check = doctor_add(report, "core_scheduling", shared && on ? CHECK_WARN : CHECK_OK);
 	if (!shared) {
 		doctor_say(check, "no two CPUs share a core here (SMT is off or there is none)");
 		return;
 	}
 	if (!on) {
-		doctor_say(check, "CPUs share cores (SMT), and libvirt uses no core scheduling");
+		doctor_say(check, "CPUs share cores (SMT), and no vCPU has core scheduling");
 		return;
 	}
 	doctor_say(
 	        check,
-	        "CPUs share cores (SMT), and libvirt uses core scheduling (sched_core = \"%s\"): "
-	        "while a boosted vCPU runs, the other CPU of its core runs threads of that guest "
-	        "or nothing, so a boost may cost twice the time that is counted",
-	        value);
+	        "CPUs share cores (SMT), and vCPUs have core scheduling (sched_core of qemu.conf: "
+	        "\"%s\"; %zu threads now): while a boosted vCPU runs, the other CPU of its core "
+	        "runs threads of that guest or nothing, so a boost may cost twice the time that "
+	        "is counted",
+	        value, n_cookies);
 	doctor_fix(check,
 	           "halve \"cpu_share_permille\" and \"domain_share_permille\" under \"host\" "
 	           "in " PVSCHEDD_CONFIG "; or sched_core = \"none\" in "
-	           "/etc/libvirt/qemu.conf");
+	           "/etc/libvirt/qemu.conf, or no coresched(1)");
 }

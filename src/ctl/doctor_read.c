@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 
 #include "util/cleanup.h"
@@ -100,6 +101,41 @@ static char *read_label(const struct doctor_env *env, const struct doctor_thread
 	return NULL;
 }
 
+/** Is it a vCPU's, with a cookie? QEMU's name for the thread is enough: nothing depends on it. */
+static bool has_cookie(pid_t pid, pid_t tid)
+{
+	unsigned long cookie = 0;
+	char path[64], comm[64] = "";
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, comm, sizeof(comm) - 1) <= 0 || strncmp(comm, "CPU ", 4) != 0)
+		return false;
+	return prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, tid, PR_SCHED_CORE_SCOPE_THREAD, &cookie) ==
+	               0 &&
+	       cookie;
+}
+
+static size_t count_cookies(const struct doctor_thread *threads, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(cleanup_dir) DIR *dir = NULL;
+		struct dirent *entry;
+		char path[64];
+
+		if (strncmp(threads[i].comm, "qemu", 4) != 0 && strcmp(threads[i].comm, "kvm") != 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task", threads[i].pid);
+		dir = opendir(path);
+		while (dir && (entry = readdir(dir)))
+			count += has_cookie(threads[i].pid, atoi(entry->d_name));
+	}
+	return count;
+}
+
 void doctor_read_host(const struct doctor_env *env, struct doctor_report *report)
 {
 	CLEANUP(cleanup_free) struct doctor_thread *threads = NULL;
@@ -118,5 +154,6 @@ void doctor_read_host(const struct doctor_env *env, struct doctor_report *report
 	doctor_io_uring(report, uring, env->booster_wait ?: "");
 	doctor_security(report, apparmor, selinux, label);
 	doctor_hidepid(report, mountinfo);
-	doctor_core_scheduling(report, smt, qemu_conf);
+	doctor_core_scheduling(report, smt, qemu_conf,
+	                       env->root[0] ? 0 : count_cookies(threads, n));
 }

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	doctor_security(&report, NULL, text, text);
 	doctor_security(&report, "Y", NULL, text);
 	doctor_hidepid(&report, text);
-	doctor_core_scheduling(&report, "1", text);
+	doctor_core_scheduling(&report, "1", text, size & 1);
 	for (size_t i = 0; i < report.n; i++) {
 		FUZZ_CHECK(report.checks[i].detail[0]);
 		FUZZ_CHECK((report.checks[i].fix[0] == '\0') ==

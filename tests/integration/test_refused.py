@@ -138,10 +138,12 @@ def test_quota_of_the_domain(scene):
     try:
         daemon.wait_reason(domain, "quota")
         proc.wait_for(lambda: not attributes.boosted(domain.tid), 1, "the vCPU to be given back")
-        assert any("quota" in check["detail"] for check in doctor(daemon)[1])
+        fix = next(check["fix"] for check in doctor(daemon)[1] if "quota" in check["detail"])
+        assert fix == f"virsh schedinfo {domain.name} --set vcpu_quota=-1"
+        virsh(*fix.split()[1:])  # as it is told
+        daemon.wait_boosted(domain)
     finally:
         virsh("schedinfo", domain.uuid, "--live", "--set", "vcpu_quota=-1")
-    daemon.wait_boosted(domain)
 
 
 def test_quota_of_an_ancestor(scene):

@@ -219,19 +219,24 @@ static void test_core_scheduling(void)
 	} cases[] = {
 	        {NULL, "sched_core = \"full\"\n", CHECK_OK, "no two CPUs"},
 	        {"0\n", "sched_core = \"full\"\n", CHECK_OK, "no two CPUs"},
-	        {"1\n", NULL, CHECK_OK, "no core scheduling"},
-	        {"1\n", "#sched_core = \"vcpus\"\n", CHECK_OK, "no core scheduling"},
-	        {"1\n", "sched_core_x = \"vcpus\"\n", CHECK_OK, "no core scheduling"},
-	        {"1\n", "sched_core = \"none\"\n", CHECK_OK, "no core scheduling"},
+	        {"1\n", NULL, CHECK_OK, "no vCPU has core"},
+	        {"1\n", "#sched_core = \"vcpus\"\n", CHECK_OK, "no vCPU has core"},
+	        {"1\n", "sched_core_x = \"vcpus\"\n", CHECK_OK, "no vCPU has core"},
+	        {"1\n", "sched_core = \"none\"\n", CHECK_OK, "no vCPU has core"},
 	        {"1\n", "a = 1\n  sched_core=\"vcpus\"\nb = 2\n", CHECK_WARN, "\"vcpus\""},
 	        {"1\n", "sched_core = \"vcpus\"\nsched_core = \"none\"", CHECK_OK,
-	         "no core scheduling"},
+	         "no vCPU has core"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		doctor_core_scheduling(&report, cases[i].smt, cases[i].qemu_conf);
+		doctor_core_scheduling(&report, cases[i].smt, cases[i].qemu_conf, 0);
 		check_one("core_scheduling", cases[i].status, cases[i].detail);
 	}
+	/* cookies that something else than libvirt gave */
+	doctor_core_scheduling(&report, "1\n", NULL, 3);
+	check_one("core_scheduling", CHECK_WARN, "3 threads now");
+	doctor_core_scheduling(&report, "0\n", NULL, 3);
+	check_one("core_scheduling", CHECK_OK, "no two CPUs");
 }
 
 TEST_MAIN(TEST(test_rt_group_sched), TEST(test_thread_parse), TEST(test_kernel_threads),
