@@ -346,6 +346,8 @@ void account_report(const struct accounts *accounts, unsigned int slot,
 
 	WRITE(accounts->vcpus[slot].request_grace_ns, view->grace_ns);
 	WRITE(accounts->vcpus[slot].interrupts_from_ns, view->interrupts_from_ns);
+	WRITE(accounts->vcpus[slot].boosts, view->boosts_total);
+	WRITE(accounts->vcpus[slot].denied, view->denied_sum);
 	flags_change(&accounts->vcpus[slot], set, all & ~set);
 }
 

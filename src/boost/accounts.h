@@ -116,7 +116,7 @@ uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu);
 /** Whether the thread runs, waits or sleeps now. */
 enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
 
-/** Asks the tracer to report the events that the policy wants as well. */
+/** Asks the tracer to report the events that the policy wants as well, and tells its counts. */
 void account_report(const struct accounts *accounts, unsigned int slot,
                     const struct policy_view *view);
 

@@ -192,6 +192,8 @@ struct pvs_vcpu_account {
 	__u64 earlier_until_ns;
 	__u64 request_grace_ns;   /* see struct pvs_request_run */
 	__u64 interrupts_from_ns; /* REPORT_INTERRUPT: earlier interrupts are not reported */
+	__u64 boosts;             /* so far, for marks: see core/window.h */
+	__u64 denied;             /* boosts that were denied or ended early */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));

@@ -20,7 +20,7 @@ struct pvs_mark {
 	__u64 until_ns; /* when it was made; 0: there is none, or it is being made */
 	__u64 run_ns, boosted_ns, wait_ns;
 	__u64 wakeups, wakeups_boosted;
-	__u64 reserved0;
+	__u64 boosts, denied;
 	__u32 wait_counts[PVS_WAIT_BUCKETS];
 };
 
@@ -52,6 +52,8 @@ pvs_mark_make(struct pvs_mark *mark, const struct pvs_vcpu_account *vcpu, __u64 
 	mark->wait_ns = vcpu->wait_ns;
 	mark->wakeups = vcpu->wakeups;
 	mark->wakeups_boosted = vcpu->wakeups_boosted;
+	mark->boosts = vcpu->boosts;
+	mark->denied = vcpu->denied;
 	__builtin_memcpy(mark->wait_counts, vcpu->wait_counts, sizeof(mark->wait_counts));
 	*(volatile __u64 *)&mark->until_ns = now_ns;
 }
@@ -76,7 +78,7 @@ pvs_window_update(struct pvs_window *window, __u32 number, const struct pvs_vcpu
 	window->made_ns = now_ns;
 }
 
-_Static_assert(sizeof(struct pvs_mark) == 384, "mark");
-_Static_assert(sizeof(struct pvs_windows) == 3 * (16 + 3 * 384), "windows");
+_Static_assert(sizeof(struct pvs_mark) == 392, "mark");
+_Static_assert(sizeof(struct pvs_windows) == 3 * (16 + 3 * 392), "windows");
 _Static_assert(__builtin_offsetof(struct pvs_vcpu_account, wait_counts) % 8 == 0,
                "copied by words");

@@ -7,15 +7,29 @@
 #include "ctl/value.h"
 #include "util/cleanup.h"
 
-static const char *const names[] = {"now", "1min", "10min"};
+static const char *const names[] = {"now", "1min", "10min", "before"};
 
-static void render_window(struct table *table, const struct json_value *vcpu,
+static void cell_seconds(struct table *table, int64_t seconds)
+{
+	char text[64] = "-";
+
+	if (seconds >= 0 && seconds < INT64_MAX / (int64_t)NSEC_PER_SEC)
+		format_duration(seconds * (int64_t)NSEC_PER_SEC, text, sizeof(text));
+	table_add(table, text);
+}
+
+static void render_window(struct table *table, const struct json_value *vcpu, const char *name,
                           const struct json_value *window)
 {
 	const struct json_value *wait = json_member(window, "wait_us");
+	const char *profile = value_text(window, "profile", NULL);
 
 	cell_number(table, vcpu, "vcpu");
-	table_addf(table, "%" PRId64 " s", value_number(window, "seconds"));
+	if (profile)
+		table_addf(table, "%s: %s", name, profile);
+	else
+		table_add(table, name);
+	cell_seconds(table, value_number(window, "seconds"));
 	cell_number(table, wait, "p50");
 	cell_number(table, wait, "p99");
 	cell_number(table, wait, "p999");
@@ -25,14 +39,17 @@ static void render_window(struct table *table, const struct json_value *vcpu,
 	cell_share(table, window, "boosted_permille");
 	cell_number(table, window, "wakeups");
 	cell_number(table, window, "boosted_wakeups");
+	cell_number(table, window, "boosts");
+	cell_number(table, window, "denied");
 }
 
 void render_windows(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"VCPU", true},    {"LAST", true},    {"WAIT us p50", true}, {"p99", true},
-	        {"p99.9", true},   {"max", true},     {"RUN", true},         {"READY", true},
-	        {"BOOSTED", true}, {"WAKEUPS", true}, {"FAST", true},
+	        {"VCPU", true},   {"WINDOW", false}, {"LENGTH", true},  {"WAIT us p50", true},
+	        {"p99", true},    {"p99.9", true},   {"max", true},     {"RUN", true},
+	        {"READY", true},  {"BOOSTED", true}, {"WAKEUPS", true}, {"FAST", true},
+	        {"BOOSTS", true}, {"DENIED", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	bool any = false;
@@ -47,7 +64,7 @@ void render_windows(const struct json_value *vcpus, FILE *out)
 			if (!window)
 				continue;
 			any = true;
-			render_window(table, vcpu, window);
+			render_window(table, vcpu, names[i], window);
 		}
 	}
 	if (!any)

@@ -29,6 +29,7 @@ static const char keys_text[] =
         "BOOST%  of one CPU, that it ran boosted since the last look\n"
         "READY%  of one CPU, that it was runnable and did not run\n"
         "p50, p99, max  how long it waited to run, in the last ten seconds, in us\n"
+        "BEFORE  the p99 before its current policy\n"
         "DENY/s  boosts that it was denied, or that ended early; WHY: the reason now\n";
 
 struct top {

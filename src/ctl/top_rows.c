@@ -56,11 +56,19 @@ static int64_t permille(const struct json_value *before, const struct json_value
 	return rate(before, now, key, took_us, 1);
 }
 
+/** A figure of the waits in a window; -1: not known, or there were none. */
+static int64_t wait_us(const struct json_value *row, const char *window, const char *key)
+{
+	const struct json_value *windows = json_member(row, "windows");
+	const struct json_value *of = windows ? json_member(windows, window) : NULL;
+	const struct json_value *wait = of ? json_member(of, "wait_us") : NULL;
+
+	return wait && value_number(wait, "count") != 0 ? value_number(wait, key) : -1;
+}
+
 static struct top_row make_row(const struct json_value *before, const struct json_value *now,
                                int64_t took_us)
 {
-	const struct json_value *wait = json_member(now, "wait_us");
-
 	return (struct top_row){
 	        .value = now,
 	        .boosts_per_10s = rate(before, now, "boosts_total", took_us, 10000000),
@@ -69,9 +77,10 @@ static struct top_row make_row(const struct json_value *before, const struct jso
 	        .run_permille = permille(before, now, "run_ns", took_us),
 	        .ready_permille = permille(before, now, "wait_ns", took_us),
 	        .boosted_permille = permille(before, now, "boosted_ns", took_us),
-	        .p50_us = wait ? value_number(wait, "p50") : -1,
-	        .p99_us = wait ? value_number(wait, "p99") : -1,
-	        .max_us = wait ? value_number(wait, "max") : -1,
+	        .p50_us = wait_us(now, "now", "p50"),
+	        .p99_us = wait_us(now, "now", "p99"),
+	        .max_us = wait_us(now, "now", "max"),
+	        .before_p99_us = wait_us(now, "before", "p99"),
 	};
 }
 
@@ -189,6 +198,7 @@ static void add_row(struct table *table, const struct top_row *row, bool of_vcpu
 	add_number(table, row->p50_us);
 	add_number(table, row->p99_us);
 	add_number(table, row->max_us);
+	add_number(table, row->before_p99_us);
 	add_tenths(table, row->denied_per_10s);
 	cell_text(table, row->value, "reason");
 }
@@ -200,8 +210,8 @@ void top_rows_print(const struct top_rows *rows, size_t limit, FILE *out)
 	        {"STATE", false},  {"BOOST/s", true},
 	        {"BOOST%", true},  {"READY%", true},
 	        {"p50 us", true},  {"p99", true},
-	        {"max", true},     {"DENY/s", true},
-	        {"WHY", false},
+	        {"max", true},     {"BEFORE", true},
+	        {"DENY/s", true},  {"WHY", false},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	size_t n = limit && limit < rows->n ? limit : rows->n;
@@ -240,6 +250,33 @@ static bool copy_texts(cJSON *object, const struct json_value *value)
 	return ok && add_known(object, "tid", value_number(value, "tid"), 1);
 }
 
+/** A window as `show` has it, but for what a row has by itself. */
+static bool add_json_window(cJSON *windows, const struct json_value *row, const char *name)
+{
+	const struct json_value *all = json_member(row, "windows");
+	const struct json_value *window = all ? json_member(all, name) : NULL;
+	const char *profile = value_text(window, "profile", NULL);
+	cJSON *object, *waits;
+
+	if (!window)
+		return true;
+	object = cJSON_AddObjectToObject(windows, name);
+	waits = cJSON_AddObjectToObject(object, "wait_us");
+	return waits && (!profile || cJSON_AddStringToObject(object, "profile", profile)) &&
+	       add_known(object, "seconds", value_number(window, "seconds"), 1) &&
+	       add_known(waits, "p50", wait_us(row, name, "p50"), 1) &&
+	       add_known(waits, "p99", wait_us(row, name, "p99"), 1) &&
+	       add_known(waits, "max", wait_us(row, name, "max"), 1);
+}
+
+static bool add_json_windows(cJSON *object, const struct json_value *row)
+{
+	cJSON *windows = cJSON_AddObjectToObject(object, "windows");
+
+	return windows && add_json_window(windows, row, "now") &&
+	       add_json_window(windows, row, "before");
+}
+
 static bool add_json_row(cJSON *array, const struct top_row *row)
 {
 	cJSON *object = cJSON_CreateObject();
@@ -250,9 +287,7 @@ static bool add_json_row(cJSON *array, const struct top_row *row)
 	       add_known(object, "run_permille", row->run_permille, 1) &&
 	       add_known(object, "ready_permille", row->ready_permille, 1) &&
 	       add_known(object, "denied_per_s", row->denied_per_10s, 10) &&
-	       add_known(object, "wait_p50_us", row->p50_us, 1) &&
-	       add_known(object, "wait_p99_us", row->p99_us, 1) &&
-	       add_known(object, "wait_max_us", row->max_us, 1);
+	       add_json_windows(object, row->value);
 }
 
 int top_rows_print_json(const struct top_rows *rows, size_t limit, FILE *out)

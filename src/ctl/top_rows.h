@@ -22,6 +22,7 @@ struct top_row {
 	int64_t boosts_per_10s, denied_per_10s;
 	int64_t run_permille, ready_permille, boosted_permille; /* of one CPU */
 	int64_t p50_us, p99_us, max_us;                         /* waits of the last ten seconds */
+	int64_t before_p99_us;                                  /* and before the current policy */
 };
 
 struct top_rows {

@@ -48,7 +48,7 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                        .options = LOOKS,
                        .brief = "the same as lines of JSON",
                        .examples = {{"-d 10", "a line each ten seconds"},
-                                    {"web -n 1 | jq .rows[0].wait_p99_us", "one figure"}}},
+                                    {"web -n 1 | jq .rows[0].windows", "waits of its first vCPU"}}},
         [CTL_DOCTOR] =
                 {.name = "doctor",
                  .request = "doctor",

@@ -327,6 +327,7 @@ static void begin_views(struct daemon *d)
 	        .inventory = &d->domains->inventory,
 	        .planning = d->engine->planning,
 	        .apply = d->engine->apply,
+	        .changes = d->engine->changes,
 	        .overrides = d->domains->overrides,
 	        .state = d->state,
 	        .lifecycle = d->domains->lifecycle,

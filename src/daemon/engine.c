@@ -68,7 +68,8 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	engine->grants = applies.grants = rt_grants_new(parts->ledger, parts->cgroup);
 	engine->helpers = applies.helpers = helper_threads_new(parts->tracer, parts->accounts);
 	engine->standing = applies.standing = standing_begin(parts);
-	if (!engine->grants || !engine->helpers || !engine->standing)
+	engine->changes = policy_changes_new(parts->accounts);
+	if (!engine->grants || !engine->helpers || !engine->standing || !engine->changes)
 		return -ENOMEM;
 	return apply_new(&engine->apply, &applies);
 }
@@ -105,6 +106,7 @@ struct engine *engine_free(struct engine *engine)
 	if (!engine)
 		return NULL;
 	apply_free(engine->apply);
+	policy_changes_free(engine->changes);
 	planning_free(engine->planning);
 	helper_threads_free(engine->helpers);
 	standing_free(engine->standing);
@@ -158,11 +160,17 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 	};
 	int r = planning_make(engine->planning, switches, &wanted.plan);
 
-	if (r == 0)
-		r = apply_run(engine->apply, &wanted);
-	if (r == 0)
-		clamps_follow(engine, wanted.plan->vcpus);
-	return r;
+	if (r < 0)
+		return r;
+	/* of a policy that ends, before its successor does anything; of a vCPU, once it has a slot
+	 */
+	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains);
+	r = apply_run(engine->apply, &wanted);
+	if (r < 0)
+		return r;
+	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains);
+	clamps_follow(engine, wanted.plan->vcpus);
+	return 0;
 }
 
 /* Policies of domains that run are not stale. */

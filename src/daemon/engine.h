@@ -9,6 +9,7 @@
 #include "daemon/domains.h"
 #include "daemon/pass.h"
 #include "daemon/planning.h"
+#include "daemon/policy_changes.h"
 #include "util/base.h"
 
 struct engine {
@@ -18,6 +19,7 @@ struct engine {
 	struct standing *standing;
 	struct clamp_budget *clamps;
 	struct apply *apply;
+	struct policy_changes *changes;
 	/* private */
 	struct domains *domains;
 	struct state *state;

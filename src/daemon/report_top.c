@@ -7,59 +7,37 @@
 #include "daemon/report_json.h"
 #include "daemon/report_windows.h"
 #include "daemon/vcpu_snapshot.h"
-#include "daemon/windows.h"
 #include "util/clock.h"
 
 /* Of one vCPU, or of all of a domain. */
 struct sums {
 	uint64_t boosts, denied, boosted_ns, run_ns, wait_ns, wakeups;
-	bool has_window;
-	struct window_view window;
+	int64_t boosted_vcpus; /* now */
+	struct window_sums windows;
 	enum policy_reason reason;
 	bool unboosted; /* @reason says why one is */
 };
-
-static uint64_t denied(const struct policy_view *view)
-{
-	uint64_t n = 0;
-
-	for (int r = 0; r < _POLICY_REASON_MAX; r++)
-		n += view->denied_total[r];
-	return n;
-}
-
-static void add_window(struct sums *sums, const struct window_view *window)
-{
-	struct window_view *all = &sums->window;
-
-	if (!sums->has_window || window->since_ns < all->since_ns)
-		all->since_ns = window->since_ns;
-	sums->has_window = true;
-	for (unsigned int i = 0; i < PVS_WAIT_BUCKETS; i++)
-		all->wait_counts[i] += window->wait_counts[i];
-}
 
 /* The reason is that of the first vCPU that is not boosted; else that of the first. */
 static void add_vcpu(const struct views *views, const struct inventory_vcpu *vcpu,
                      const struct vcpu_snapshot *snapshot, struct sums *sums)
 {
 	bool unboosted = snapshot->booster.view.state != POLICY_ARMED;
-	struct window_view window;
 
 	if (sums->wakeups == 0 || (unboosted && !sums->unboosted))
 		sums->reason = vcpu_snapshot_reason(snapshot);
 	sums->unboosted |= unboosted;
 	sums->boosts += snapshot->booster.view.boosts_total;
-	sums->denied += denied(&snapshot->booster.view);
+	sums->denied += snapshot->booster.view.denied_sum;
+	sums->boosted_vcpus += snapshot->traced && !unboosted;
 	sums->boosted_ns += snapshot->account.used_ns;
 	sums->run_ns += snapshot->account.run_ns;
 	sums->wait_ns += snapshot->account.wait_ns;
 	sums->wakeups += snapshot->account.wakeups;
-	if (report_window_now(views, vcpu, snapshot, &window))
-		add_window(sums, &window);
+	report_windows_sum(views, vcpu, snapshot, &sums->windows);
 }
 
-static void add_sums(cJSON *object, const struct sums *sums, uint64_t now_ns)
+static void add_sums(cJSON *object, const struct sums *sums)
 {
 	report_integer(object, "boosts_total", (int64_t)sums->boosts);
 	report_integer(object, "denied_sum", (int64_t)sums->denied);
@@ -68,12 +46,10 @@ static void add_sums(cJSON *object, const struct sums *sums, uint64_t now_ns)
 	report_integer(object, "wait_ns", (int64_t)sums->wait_ns);
 	report_integer(object, "wakeups", (int64_t)sums->wakeups);
 	cJSON_AddStringToObject(object, "reason", policy_reason_name(sums->reason));
-	if (sums->has_window)
-		report_waits(object, &sums->window, now_ns);
+	report_window_sums(&sums->windows, object);
 }
 
-static cJSON *of_domain(const struct views *views, const struct inventory_domain *d,
-                        uint64_t now_ns)
+struct cJSON *report_top_domain(const struct views *views, const struct inventory_domain *d)
 {
 	struct sums sums = {.reason = POLICY_REASON_PROFILE};
 	cJSON *object = cJSON_CreateObject();
@@ -89,12 +65,13 @@ static cJSON *of_domain(const struct views *views, const struct inventory_domain
 		vcpu_snapshot_take(views, &d->vcpus[i], &snapshot);
 		add_vcpu(views, &d->vcpus[i], &snapshot, &sums);
 	}
-	add_sums(object, &sums, now_ns);
+	report_integer(object, "boosted_vcpus", sums.boosted_vcpus);
+	add_sums(object, &sums);
 	return object;
 }
 
 static cJSON *of_vcpu(const struct views *views, const struct inventory_domain *d,
-                      const struct inventory_vcpu *vcpu, uint64_t now_ns)
+                      const struct inventory_vcpu *vcpu)
 {
 	struct sums sums = {.reason = POLICY_REASON_PROFILE};
 	cJSON *object = cJSON_CreateObject();
@@ -109,20 +86,19 @@ static cJSON *of_vcpu(const struct views *views, const struct inventory_domain *
 	cJSON_AddStringToObject(object, "state", vcpu_snapshot_state(&snapshot));
 	cJSON_AddStringToObject(object, "profile",
 	                        planning_domain(views->planning, d)->profile.name);
-	add_sums(object, &sums, now_ns);
+	add_sums(object, &sums);
 	return object;
 }
 
 struct cJSON *report_top(const struct views *views, const struct inventory_domain *domain)
 {
 	cJSON *root = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(root, "rows");
-	uint64_t now_ns = clock_now_ns();
 
-	report_integer(root, "taken_us", (int64_t)(now_ns / NSEC_PER_USEC));
+	report_integer(root, "taken_us", (int64_t)(clock_now_ns() / NSEC_PER_USEC));
 	for (const struct inventory_domain *d = views->inventory->domains; d && !domain;
 	     d = d->next)
-		cJSON_AddItemToArray(rows, of_domain(views, d, now_ns));
+		cJSON_AddItemToArray(rows, report_top_domain(views, d));
 	for (size_t i = 0; domain && i < domain->n_vcpus; i++)
-		cJSON_AddItemToArray(rows, of_vcpu(views, domain, &domain->vcpus[i], now_ns));
+		cJSON_AddItemToArray(rows, of_vcpu(views, domain, &domain->vcpus[i]));
 	return root;
 }

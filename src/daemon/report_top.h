@@ -7,5 +7,8 @@
 
 struct cJSON;
 
+/** The row of one domain. */
+struct cJSON *report_top_domain(const struct views *views, const struct inventory_domain *domain);
+
 /** A row per domain; with @domain, a row per vCPU of it. */
 struct cJSON *report_top(const struct views *views, const struct inventory_domain *domain);

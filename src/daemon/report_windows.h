@@ -2,17 +2,35 @@
 #pragma once
 
 #include "daemon/vcpu_snapshot.h"
+#include "daemon/windows.h"
 
 struct cJSON;
-struct window_view;
 
-/** Adds "seconds" and "wait_us". */
-void report_waits(struct cJSON *object, const struct window_view *view, uint64_t now_ns);
+/**
+ * A window of one vCPU, or of several vCPUs together. The shares are of one CPU, so several vCPUs
+ * may have more than all of it.
+ */
+struct window_sum {
+	bool known;
+	char profile[PROFILE_NAME_MAX]; /* "before": of the first vCPU; else "" */
+	uint64_t length_ns;             /* of the longest */
+	uint64_t run_permille, ready_permille, boosted_permille;
+	uint64_t wakeups, wakeups_boosted, boosts, denied;
+	uint64_t wait_counts[PVS_WAIT_BUCKETS];
+};
 
-/** The last ten seconds. Returns false if nothing is known of them. */
-bool report_window_now(const struct views *views, const struct inventory_vcpu *vcpu,
-                       const struct vcpu_snapshot *snapshot, struct window_view *ret);
+/** The windows that tell what a policy gains. */
+struct window_sums {
+	struct window_sum now, before;
+};
 
-/** Adds "windows": what the vCPU did in the last ten seconds, minute and ten minutes. */
+/** Adds what is known of one vCPU. */
+void report_windows_sum(const struct views *views, const struct inventory_vcpu *vcpu,
+                        const struct vcpu_snapshot *snapshot, struct window_sums *sums);
+
+/** Adds "windows", with "now" and "before" as far as they are known. */
+void report_window_sums(const struct window_sums *sums, struct cJSON *object);
+
+/** Adds "windows": the last ten seconds, minute and ten minutes, and before the current policy. */
 void report_windows(const struct views *views, const struct inventory_vcpu *vcpu,
                     const struct vcpu_snapshot *snapshot, struct cJSON *object);

@@ -17,6 +17,7 @@
 #include "daemon/lifecycle.h"
 #include "daemon/overrides.h"
 #include "daemon/planning.h"
+#include "daemon/policy_changes.h"
 #include "daemon/reader_process.h"
 #include "daemon/switches.h"
 #include "trace/tracer.h"
@@ -27,6 +28,7 @@ struct views {
 	const struct inventory *inventory;
 	const struct planning *planning;
 	const struct apply *apply;
+	const struct policy_changes *changes;
 	const struct overrides *overrides;
 	const struct state *state;
 	const struct lifecycle *lifecycle;

@@ -8,16 +8,30 @@ const char *window_name(unsigned int window)
 	return names[window];
 }
 
-/* Of a slot that another vCPU had: counters went back since. */
-static bool is_of_this_vcpu(const struct pvs_mark *mark, const struct pvs_vcpu_account *vcpu)
+bool window_since(const struct pvs_mark *mark, const struct pvs_vcpu_account *vcpu,
+                  struct window_view *ret)
 {
 	if (mark->run_ns > vcpu->run_ns || mark->wait_ns > vcpu->wait_ns ||
 	    mark->boosted_ns > vcpu->used_ns || mark->wakeups > vcpu->wakeups ||
-	    mark->wakeups_boosted > vcpu->wakeups_boosted)
+	    mark->wakeups_boosted > vcpu->wakeups_boosted || mark->boosts > vcpu->boosts ||
+	    mark->denied > vcpu->denied)
 		return false;
-	for (unsigned int i = 0; i < PVS_WAIT_BUCKETS; i++)
+	*ret = (struct window_view){
+	        .run_ns = vcpu->run_ns - mark->run_ns,
+	        .boosted_ns = vcpu->used_ns - mark->boosted_ns,
+	        .wait_ns = vcpu->wait_ns - mark->wait_ns,
+	        .wakeups = vcpu->wakeups - mark->wakeups,
+	        /* a wake-up is counted before its switch-in: the mark may lie between the two */
+	        .wakeups_boosted = MIN(vcpu->wakeups_boosted - mark->wakeups_boosted,
+	                               vcpu->wakeups - mark->wakeups),
+	        .boosts = vcpu->boosts - mark->boosts,
+	        .denied = vcpu->denied - mark->denied,
+	};
+	for (unsigned int i = 0; i < PVS_WAIT_BUCKETS; i++) {
 		if (mark->wait_counts[i] > vcpu->wait_counts[i])
 			return false;
+		ret->wait_counts[i] = vcpu->wait_counts[i] - mark->wait_counts[i];
+	}
 	return true;
 }
 
@@ -26,12 +40,13 @@ static const struct pvs_mark *choose(const struct pvs_window *window,
                                      const struct pvs_vcpu_account *vcpu, uint64_t target_ns)
 {
 	const struct pvs_mark *best = NULL;
+	struct window_view view;
 
 	for (unsigned int i = 0; i < PVS_WINDOW_MARKS; i++) {
 		const struct pvs_mark *mark = &window->marks[i];
 
 		if (!mark->until_ns || mark->from_ns > mark->until_ns ||
-		    !is_of_this_vcpu(mark, vcpu))
+		    !window_since(mark, vcpu, &view))
 			continue;
 		if (!best || (best->from_ns > target_ns ? mark->from_ns < best->from_ns
 		                                        : mark->from_ns > best->from_ns &&
@@ -53,18 +68,9 @@ bool window_read(const struct pvs_windows *windows, unsigned int window,
 		*ret = (struct window_view){.since_ns = target_ns};
 		return true;
 	}
-	if (!mark || mark->from_ns >= now_ns)
+	if (!mark || mark->from_ns >= now_ns || !window_since(mark, vcpu, ret))
 		return false;
-	*ret = (struct window_view){
-	        /* nothing happened between the two */
-	        .since_ns = MAX(MIN(target_ns, mark->until_ns), mark->from_ns),
-	        .run_ns = vcpu->run_ns - mark->run_ns,
-	        .boosted_ns = vcpu->used_ns - mark->boosted_ns,
-	        .wait_ns = vcpu->wait_ns - mark->wait_ns,
-	        .wakeups = vcpu->wakeups - mark->wakeups,
-	        .wakeups_boosted = vcpu->wakeups_boosted - mark->wakeups_boosted,
-	};
-	for (unsigned int i = 0; i < PVS_WAIT_BUCKETS; i++)
-		ret->wait_counts[i] = vcpu->wait_counts[i] - mark->wait_counts[i];
+	/* nothing happened between the two */
+	ret->since_ns = MAX(MIN(target_ns, mark->until_ns), mark->from_ns);
 	return true;
 }

@@ -11,8 +11,16 @@ struct window_view {
 	uint64_t since_ns;
 	uint64_t run_ns, boosted_ns, wait_ns;
 	uint64_t wakeups, wakeups_boosted;
+	uint64_t boosts, denied;
 	uint32_t wait_counts[PVS_WAIT_BUCKETS];
 };
+
+/**
+ * What @vcpu did since the mark, but for since_ns, which is the caller's. Returns false if the mark
+ * is another vCPU's, which had the slot before: counters went back since.
+ */
+bool window_since(const struct pvs_mark *mark, const struct pvs_vcpu_account *vcpu,
+                  struct window_view *ret);
 
 /** "now", "1min", "10min". */
 const char *window_name(unsigned int window);

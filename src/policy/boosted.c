@@ -69,7 +69,7 @@ static void exhausted(struct turn *t, enum policy_reason reason)
 	until_ns = MAX(until_ns, t->facts.sheet_at_ns);
 	until_ns = MAX(until_ns, v->backoff_until_ns);
 	v->view.throttles_total++;
-	v->view.denied_total[reason]++;
+	vcpu_deny(v, reason);
 	unboost(t, BOOST_EXHAUSTED, reason);
 	vcpu_look_at(t, until_ns);
 }
@@ -124,7 +124,7 @@ static void spins(struct turn *t)
 	v->spin_until_ns = t->now_ns + (SPIN_HOLD_NS << v->spins);
 	v->spins = MIN(v->spins + 1, (unsigned int)SPIN_SHIFT_MAX);
 	v->view.spins_total++;
-	v->view.denied_total[POLICY_REASON_SPIN]++;
+	vcpu_deny(v, POLICY_REASON_SPIN);
 	give_back(t, POLICY_REASON_SPIN);
 	t->decision->report_halt = false; /* no halt arms it before then */
 	vcpu_look_at(t, v->spin_until_ns);
@@ -291,7 +291,7 @@ static void reconsider(struct turn *t)
 		return;
 	}
 	if (t->facts.unheard_until_ns > t->now_ns) {
-		t->v->view.denied_total[POLICY_REASON_ATTENTION]++;
+		vcpu_deny(t->v, POLICY_REASON_ATTENTION);
 		unboost(t, BOOST_FORBIDDEN, POLICY_REASON_ATTENTION);
 		vcpu_look_at(t, t->facts.unheard_until_ns);
 		return;
@@ -314,7 +314,7 @@ static void reconsider(struct turn *t)
 
 static void forget(struct turn *t)
 {
-	t->v->view.denied_total[POLICY_REASON_FOREIGN]++;
+	vcpu_deny(t->v, POLICY_REASON_FOREIGN);
 	unboost(t, BOOST_FOREIGN, POLICY_REASON_FOREIGN);
 	vcpu_look_at(t, NSEC_NEVER);
 }

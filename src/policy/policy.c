@@ -161,7 +161,7 @@ static void refused(struct turn *t, uint32_t hold)
 	enum policy_reason reason = vcpu_strongest(hold);
 
 	t->v->holds |= hold;
-	t->v->view.denied_total[reason]++;
+	vcpu_deny(t->v, reason);
 	vcpu_unboost(t, BOOST_REFUSED, reason);
 }
 

@@ -229,7 +229,7 @@ static void wait_for(struct turn *t, struct obstacle o)
 		o.until_ns = wait_for_cap(&t->v->unboosted, o.until_ns, t->now_ns);
 	/* where the profile does not boost, no boost was wanted */
 	if (!for_event && o.reason != POLICY_REASON_PROFILE)
-		t->v->view.denied_total[o.reason]++;
+		vcpu_deny(t->v, o.reason);
 	vcpu_enter(t, owes ? POLICY_THROTTLED : POLICY_UNBOOSTED, o.reason);
 	vcpu_look_at(t, o.until_ns);
 }

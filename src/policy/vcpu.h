@@ -232,6 +232,13 @@ struct turn {
 	struct policy_decision *decision; /* NULL after a BOOST */
 };
 
+/** Counts a boost that was denied, or that ended early. */
+static inline void vcpu_deny(struct policy_vcpu *v, enum policy_reason reason)
+{
+	v->view.denied_total[reason]++;
+	v->view.denied_sum++;
+}
+
 /** Plans when the vCPU is looked at again without an event; NSEC_NEVER: it is not. */
 void vcpu_look_at(struct turn *t, uint64_t at_ns);
 

@@ -161,7 +161,8 @@ def test_watch(two):
     for line, row in zip(lines, rows):
         assert 0.9 < line["seconds"] < 3
         assert 0 <= row["boosted_permille"] <= row["run_permille"] <= 1000
-        assert row["wait_p50_us"] <= row["wait_p99_us"] <= row["wait_max_us"]
+        waits = row["windows"]["now"]["wait_us"]
+        assert waits["p50"] <= waits["p99"] <= waits["max"]
     seen_ns = sum(1e6 * row["run_permille"] * line["seconds"] for line, row in zip(lines, rows))
     really_ns = after["run_ns"] - before["run_ns"]
     # the daemon's totals are of a somewhat longer time

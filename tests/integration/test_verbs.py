@@ -195,12 +195,47 @@ def test_windows(scene):
     assert now["wait_us"]["p50"] <= now["wait_us"]["p99"] <= now["wait_us"]["max"]
     whole = daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]
     assert now["wait_us"]["count"] <= whole["wait_us"]["count"] and now["wakeups"] <= whole["wakeups"]
-    assert "LAST" in daemon.ctl("show", domain.name)
+    assert "WINDOW" in daemon.ctl("show", domain.name)
     # asleep, it says so: nothing of what was before is in the last ten seconds
     virsh("suspend", domain.name)
     proc.wait_for(lambda: windows()["now"]["wakeups"] == 0 and windows()["now"]["run_permille"] == 0, 30, "it to be forgotten")
     assert windows()["10min"]["wakeups"] > 0
     virsh("resume", domain.name)
+
+
+def test_before_the_current_policy(scene):
+    """After `policy set`, "now" is of the new policy within its window, and "before" keeps what was."""
+    domain = scene.domain()
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+
+    def windows():
+        return daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["windows"]
+
+    def is_of_latency(window):
+        return window["boosts"] > 0 and window["boosted_permille"] > 0 and 2 * window["boosted_wakeups"] > window["wakeups"]
+
+    seen = proc.wait_for(lambda: windows().get("now", {}).get("wakeups", 0) > 20 and windows(), 20, "a window")
+    assert "before" not in seen and seen["now"]["boosts"] == seen["now"]["boosted_wakeups"] == 0
+    daemon.ctl("policy", "set", domain.name, "latency")
+    before = windows()["before"]
+    assert before["profile"] == "observe" and before["wakeups"] >= seen["now"]["wakeups"]
+    assert before["boosts"] == before["boosted_wakeups"] == before["boosted_permille"] == 0
+    assert before["wait_us"]["count"] > 20 and before["wait_us"]["p50"] <= before["wait_us"]["max"]
+    daemon.wait_boosted(domain)
+    # ten to fifteen seconds, and once more for a slow machine
+    proc.wait_for(lambda: is_of_latency(windows()["now"]), 30, "now to be of the new policy")
+    assert windows()["before"] == before
+    line = json.loads(daemon.ctl("watch", domain.name, "-n", "1", "-d", "0.2"))["rows"][0]
+    assert line["windows"]["before"]["profile"] == "observe"
+    assert line["windows"]["before"]["wait_us"]["p99"] == before["wait_us"]["p99"]
+    # no policy: what was before stays
+    daemon.ctl("release", domain.name)
+    assert windows()["before"] == before
+    daemon.ctl("policy", "set", domain.name, "observe")
+    assert windows()["before"]["profile"] == "latency" and is_of_latency(windows()["before"])
+    assert re.search(r" before: latency ", daemon.ctl("show", domain.name))
+    proc.wait_for(lambda: windows()["now"]["boosts"] == windows()["now"]["boosted_permille"] == 0, 30, "now to follow")
 
 
 def test_probe_of_the_fair_class(scene):

@@ -48,12 +48,22 @@ static inline struct policy_decision step_vcpu(struct policy *policy, unsigned i
 	return decision;
 }
 
+static inline uint64_t denied(const struct policy_view *view)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < _POLICY_REASON_MAX; i++)
+		n += view->denied_total[i];
+	return n;
+}
+
 static inline struct policy_decision step(struct policy *policy, enum policy_event event,
                                           struct policy_facts facts, uint64_t now_ns)
 {
 	struct policy_decision decision = step_vcpu(policy, 1, event, facts, now_ns);
 
 	CHECK_U64(policy_view(policy, 1)->next_ns, policy_next_ns(policy));
+	CHECK_U64(policy_view(policy, 1)->denied_sum, denied(policy_view(policy, 1)));
 	return decision;
 }
 

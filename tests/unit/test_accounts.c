@@ -223,6 +223,8 @@ static void test_report(void)
 {
 	struct policy_view view = {.wants_interrupt = true,
 	                           .wants_urgent = true,
+	                           .boosts_total = 9,
+	                           .denied_sum = 10,
 	                           .grace_ns = 7,
 	                           .interrupts_from_ns = 8};
 	const uint32_t kept = PVS_FLAG_KVM | PVS_FLAG_REPORT_HALTED;
@@ -233,6 +235,8 @@ static void test_report(void)
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_INTERRUPT);
 	CHECK_U64(vcpu.request_grace_ns, 7);
 	CHECK_U64(vcpu.interrupts_from_ns, 8);
+	CHECK_U64(vcpu.boosts, 9);
+	CHECK_U64(vcpu.denied, 10);
 	account_report(&accounts, 0, &(struct policy_view){.wants_ordinary = true});
 	CHECK_U64(vcpu.flags, kept | PVS_FLAG_REPORT_ORDINARY);
 }

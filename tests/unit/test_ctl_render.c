@@ -114,15 +114,20 @@ static void test_windows(void)
 	        "{\"domain\":{\"vcpus\":[{\"vcpu\":3,\"windows\":{\"now\":{\"seconds\":12,"
 	        "\"wait_us\":{\"p50\":4,\"p99\":20,\"p999\":32,\"max\":40},"
 	        "\"run_permille\":105,\"ready_permille\":7,\"boosted_permille\":98,"
-	        "\"wakeups\":12000,\"boosted_wakeups\":11990},\"10min\":{\"seconds\":80}}},"
+	        "\"wakeups\":12000,\"boosted_wakeups\":11990,\"boosts\":70,\"denied\":3},"
+	        "\"10min\":{\"seconds\":80},\"before\":{\"profile\":\"observe\",\"seconds\":"
+	        "604800,\"wait_us\":{\"p99\":3328}}}},"
 	        "{\"vcpu\":4,\"windows\":{}},{\"vcpu\":5,\"windows\":7}]}}");
 
-	CHECK_CONTAINS(text, "VCPU  LAST  WAIT us p50  p99  p99.9  max     RUN  READY  BOOSTED  "
-	                     "WAKEUPS   FAST\n");
-	CHECK_CONTAINS(text, "   3  12 s            4   20     32   40  10.5 %  0.7 %    9.8 %    "
-	                     "12000  11990\n");
-	CHECK_CONTAINS(text, "   3  80 s            -");
-	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}]}}"), "LAST"));
+	CHECK_CONTAINS(text,
+	               "VCPU  WINDOW                LENGTH  WAIT us p50   p99  p99.9  max     RUN"
+	               "  READY  BOOSTED  WAKEUPS   FAST  BOOSTS  DENIED\n");
+	CHECK_CONTAINS(text,
+	               "   3  now                   12.0 s            4    20     32   40  10.5 %"
+	               "  0.7 %    9.8 %    12000  11990      70       3\n");
+	CHECK_CONTAINS(text, "   3  10min             1 min 20 s            -");
+	CHECK_CONTAINS(text, "   3  before: observe  168 h 0 min            -  3328      -    -");
+	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"vcpus\":[{}]}}"), "WINDOW"));
 }
 
 static void test_policies(void)

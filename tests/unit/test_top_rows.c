@@ -13,7 +13,9 @@
 	"\",\"state\":\"running\",\"profile\":\"latency\","                                        \
 	"\"reason\":\"within\",\"vcpus\":2,\"boosts_total\":" boosts ",\"boosted_ns\":" boosted_ns \
 	",\"run_ns\":1000000000,\"wait_ns\":5,\"denied_sum\":" denied                              \
-	",\"wait_us\":{\"p50\":4,\"p99\":" p99 ",\"max\":900}}"
+	",\"windows\":{\"now\":{\"seconds\":10,\"wait_us\":{\"p50\":4,\"p99\":" p99                \
+	",\"max\":900,\"count\":9}},\"before\":{\"profile\":\"observe\",\"seconds\":99,"           \
+	"\"wait_us\":{\"p50\":8,\"p99\":3328,\"max\":5000}}}}"
 
 static const char before_json[] =
         "{\"taken_us\":1000000,\"rows\":[" ROW("a", "10", "0", "0", "40") "," ROW(
@@ -67,6 +69,7 @@ static void test_rates(void)
 	/* new: no rates yet */
 	CHECK_INT(rows.rows[0].boosts_per_10s, -1);
 	CHECK_INT(rows.rows[0].p99_us, 5000);
+	CHECK_INT(rows.rows[0].before_p99_us, 3328);
 	/* 5 boosts and 200 ms boosted in 2 s */
 	CHECK_INT(rows.rows[1].boosts_per_10s, 25);
 	CHECK_INT(rows.rows[1].boosted_permille, 100);
@@ -116,8 +119,12 @@ static void test_odd_answers(void)
 	CHECK_INT(rows.rows[0].boosts_per_10s, -1);
 	CHECK_INT(make(now_json, now_json), 0);
 	CHECK_INT(rows.rows[1].boosts_per_10s, -1);
-	CHECK_INT(make(before_json, "{\"rows\":[{},7,{\"wait_us\":3}]}"), 0);
-	CHECK_INT(rows.n, 3);
+	CHECK_INT(make(before_json, "{\"rows\":[{},7,{\"windows\":{\"now\":{\"wait_us\":3},"
+	                            "\"before\":7}},{\"windows\":[]},{\"windows\":{\"now\":{"
+	                            "\"wait_us\":{\"p99\":0,\"count\":0}}}}]}"),
+	          0);
+	CHECK_INT(rows.n, 5);
+	CHECK_INT(rows.rows[4].p99_us, -1); /* no wait is no short one */
 	printed(0, false);
 	printed(0, true);
 	CHECK_INT(make(before_json, "{\"rows\":[]}"), 0);
@@ -136,15 +143,16 @@ static void test_text(void)
 	CHECK_INT(make(before_json, now_json), 0);
 	top_rows_sort(&rows, TOP_SORT_WAIT);
 	text = printed(1, false);
-	CHECK_CONTAINS(
-	        text,
-	        "DOMAIN  VCPUS  STATE    BOOST/s  BOOST%  READY%  p50 us   p99  max  DENY/s  WHY");
+	CHECK_CONTAINS(text, "DOMAIN  VCPUS  STATE    BOOST/s  BOOST%  READY%  p50 us   p99  max  "
+	                     "BEFORE  DENY/s  WHY");
 	CHECK_CONTAINS(text, "new");
 	CHECK(!strstr(text, "\na "));
 	CHECK_CONTAINS(text, "and 2 more\n");
 	text = printed(0, false);
-	CHECK_CONTAINS(text, "a           2  running      2.5    10.0     0.0       4    41  900   "
-	                     "  0.5  within");
+	CHECK_CONTAINS(
+	        text,
+	        "a           2  running      2.5    10.0     0.0       4    41  900    3328   "
+	        "  0.5  within");
 	/* twenty characters of a name, escaped */
 	CHECK_INT(make(NULL,
 	               "{\"rows\":[{\"domain\":"
@@ -165,7 +173,10 @@ static void test_json(void)
 	          "{\"seconds\":2,\"rows\":[{\"domain\":\"a\",\"uuid\":\"a\",\"state\":\"running\","
 	          "\"profile\":\"latency\",\"reason\":\"within\",\"vcpus\":2,\"boosts_per_s\":2.5,"
 	          "\"boosted_permille\":100,\"run_permille\":0,\"ready_permille\":0,"
-	          "\"denied_per_s\":0.5,\"wait_p50_us\":4,\"wait_p99_us\":41,\"wait_max_us\":900}]}"
+	          "\"denied_per_s\":0.5,\"windows\":{\"now\":{\"wait_us\":{\"p50\":4,\"p99\":41,"
+	          "\"max\":900},"
+	          "\"seconds\":10},\"before\":{\"wait_us\":{\"p50\":8,\"p99\":3328,\"max\":5000},"
+	          "\"profile\":\"observe\",\"seconds\":99}}}]}"
 	          "\n");
 }
 

@@ -27,10 +27,13 @@ static void wake(__u64 wait_us, __u64 period_ns)
 	__u64 in_ns = now + wait_us * 1000;
 
 	vcpu.wakeups++;
+	vcpu.boosts += 2;
+	vcpu.denied += 3;
 	for (__u32 i = 0; i < PVS_WINDOWS; i++)
 		pvs_window_update(&windows.windows[i], i, &vcpu, in_ns);
 	vcpu.wait_counts[pvs_wait_bucket(wait_us * 1000)]++;
 	vcpu.wait_ns += wait_us * 1000;
+	vcpu.wakeups_boosted++;
 	vcpu.run_ns += MS;
 	vcpu.used_ns += MS / 2;
 	vcpu.out_ns = in_ns + MS;
@@ -84,6 +87,11 @@ static void test_steady(void)
 		CHECK_U64(seen.run_ns, waits(&seen) * MS);
 		CHECK_U64(seen.boosted_ns, waits(&seen) * MS / 2);
 		CHECK_U64(seen.wait_ns, waits(&seen) * 50 * 1000);
+		/* the wake-up at the mark is counted before it */
+		CHECK_U64(seen.wakeups, waits(&seen) - 1);
+		CHECK_U64(seen.wakeups_boosted, seen.wakeups);
+		CHECK_U64(seen.boosts, 2 * seen.wakeups);
+		CHECK_U64(seen.denied, 3 * seen.wakeups);
 	}
 }
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What each vCPU did before its current policy. Its counters are copied when the profile of its
+ * domain changes, by command, by time, by the configuration or by its metadata. What admission
+ * leaves of the share is no change of policy, and neither is a hold. About 1 KiB for each vCPU that
+ * is traced.
+ */
+
+#include "boost/accounts.h"
+#include "daemon/inventory.h"
+#include "daemon/windows.h"
+#include "policy/plan.h"
+#include "util/base.h"
+
+struct policy_changes;
+
+/** The time of one policy, which is over. */
+struct policy_before {
+	char profile[PROFILE_NAME_MAX];
+	uint64_t until_ns;
+	struct window_view window;
+};
+
+/** @accounts must stay. Returns NULL when out of memory. */
+struct policy_changes *policy_changes_new(const struct accounts *accounts);
+
+/** Takes NULL; returns NULL. */
+struct policy_changes *policy_changes_free(struct policy_changes *changes);
+
+/**
+ * Compares with the last call. @domains is the plan's, in the order of the inventory's domains.
+ * Where memory is out, a vCPU has no window "before".
+ */
+void policy_changes_follow(struct policy_changes *changes, const struct inventory *inventory,
+                           const struct plan_domain *domains);
+
+/** The policy before the current one; NULL: the vCPU has had no other since it is traced. */
+const struct policy_before *policy_changes_before(const struct policy_changes *changes,
+                                                  const struct inventory_vcpu *vcpu);
