@@ -469,3 +469,27 @@ struct cJSON *report_doctor(const struct views *views)
 	}
 	return root;
 }
+
+#define WRONG_MAX 16 /* in an answer that is mostly about something else */
+
+static bool is_ok(const cJSON *check)
+{
+	const char *status = cJSON_GetStringValue(cJSON_GetObjectItem(check, "status"));
+
+	return !status || strcmp(status, "ok") == 0;
+}
+
+void report_wrong(const struct views *views, cJSON *object)
+{
+	cJSON *root = report_doctor(views), *checks = cJSON_GetObjectItem(root, "checks");
+	cJSON *wrong = cJSON_AddArrayToObject(object, "checks"), *next;
+	int n = 0;
+
+	for (cJSON *one = checks ? checks->child : NULL; one; one = next) {
+		next = one->next;
+		if (!is_ok(one) && n++ < WRONG_MAX && wrong)
+			cJSON_AddItemToArray(wrong, cJSON_DetachItemViaPointer(checks, one));
+	}
+	report_integer(object, "wrong", n);
+	cJSON_Delete(root);
+}

@@ -8,3 +8,6 @@
 struct cJSON;
 
 struct cJSON *report_doctor(const struct views *views);
+
+/** Adds "checks", the first ones that are not ok, and "wrong", how many these are: `status`. */
+void report_wrong(const struct views *views, struct cJSON *object);

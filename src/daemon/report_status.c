@@ -9,9 +9,11 @@
 
 #include "core/run.h"
 #include "daemon/report_cgroups.h"
+#include "daemon/report_doctor.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
+#include "daemon/report_top.h"
 #include "daemon/report_tracer.h"
 #include "daemon/report_vcpu.h"
 #include "util/clock.h"
@@ -194,9 +196,22 @@ static void add_events(const struct views *views, const struct booster_totals *b
 	report_integer(object, "proc_connector_lost", (int64_t)hints_lost_total(views->hints));
 }
 
+/* Each domain, and each of its vCPUs. */
+static void add_domains(const struct views *views, cJSON *root)
+{
+	cJSON *domains = cJSON_AddArrayToObject(root, "domains");
+	cJSON *vcpus = cJSON_AddArrayToObject(root, "vcpus");
+
+	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
+		cJSON_AddItemToArray(domains, report_top_domain(views, d));
+		for (size_t i = 0; i < d->n_vcpus; i++)
+			cJSON_AddItemToArray(vcpus, report_vcpu(views, d, &d->vcpus[i]));
+	}
+}
+
 struct cJSON *report_status(const struct views *views)
 {
-	cJSON *root = cJSON_CreateObject(), *vcpus;
+	cJSON *root = cJSON_CreateObject();
 	struct booster_totals totals = {0};
 	bool off = apply_holds(views->apply) & POLICY_HOLD(POLICY_REASON_DISABLED);
 
@@ -219,9 +234,7 @@ struct cJSON *report_status(const struct views *views)
 	add_left_out(views, root);
 	add_cpus(views, root);
 	add_events(views, &totals, root);
-	vcpus = cJSON_AddArrayToObject(root, "vcpus");
-	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next)
-		for (size_t i = 0; i < d->n_vcpus; i++)
-			cJSON_AddItemToArray(vcpus, report_vcpu(views, d, &d->vcpus[i]));
+	add_domains(views, root);
+	report_wrong(views, root);
 	return root;
 }

@@ -11,11 +11,13 @@
 
 /* Of one vCPU, or of all of a domain. */
 struct sums {
-	uint64_t boosts, denied, boosted_ns, run_ns, wait_ns, wakeups;
+	uint64_t boosts, denied_sum, boosted_ns, run_ns, wait_ns, wakeups;
 	int64_t boosted_vcpus; /* now */
 	struct window_sums windows;
 	enum policy_reason reason;
-	bool unboosted; /* @reason says why one is */
+	bool unboosted;       /* @reason says why one is */
+	uint64_t most_denied; /* of a vCPU, lately */
+	enum policy_reason denied;
 };
 
 /* The reason is that of the first vCPU that is not boosted; else that of the first. */
@@ -23,29 +25,47 @@ static void add_vcpu(const struct views *views, const struct inventory_vcpu *vcp
                      const struct vcpu_snapshot *snapshot, struct sums *sums)
 {
 	bool unboosted = snapshot->booster.view.state != POLICY_ARMED;
+	uint64_t denied = sums->windows.now.denied;
 
 	if (sums->wakeups == 0 || (unboosted && !sums->unboosted))
 		sums->reason = vcpu_snapshot_reason(snapshot);
 	sums->unboosted |= unboosted;
 	sums->boosts += snapshot->booster.view.boosts_total;
-	sums->denied += snapshot->booster.view.denied_sum;
+	sums->denied_sum += snapshot->booster.view.denied_sum;
 	sums->boosted_vcpus += snapshot->traced && !unboosted;
 	sums->boosted_ns += snapshot->account.used_ns;
 	sums->run_ns += snapshot->account.run_ns;
 	sums->wait_ns += snapshot->account.wait_ns;
 	sums->wakeups += snapshot->account.wakeups;
 	report_windows_sum(views, vcpu, snapshot, &sums->windows);
+	denied = sums->windows.now.denied - denied;
+	if (denied <= sums->most_denied)
+		return;
+	sums->most_denied = denied;
+	sums->denied = snapshot->booster.view.denied_last;
+}
+
+/*
+ * Why it is not boosted more: the last denial of the vCPU that had the most of them lately; else
+ * what keeps one unboosted now. Nothing, if neither is.
+ */
+static const char *why_not_more(const struct sums *sums)
+{
+	if (sums->most_denied)
+		return policy_reason_name(sums->denied);
+	return sums->unboosted ? policy_reason_name(sums->reason) : "";
 }
 
 static void add_sums(cJSON *object, const struct sums *sums)
 {
 	report_integer(object, "boosts_total", (int64_t)sums->boosts);
-	report_integer(object, "denied_sum", (int64_t)sums->denied);
+	report_integer(object, "denied_sum", (int64_t)sums->denied_sum);
 	report_integer(object, "boosted_ns", (int64_t)sums->boosted_ns);
 	report_integer(object, "run_ns", (int64_t)sums->run_ns);
 	report_integer(object, "wait_ns", (int64_t)sums->wait_ns);
 	report_integer(object, "wakeups", (int64_t)sums->wakeups);
 	cJSON_AddStringToObject(object, "reason", policy_reason_name(sums->reason));
+	cJSON_AddStringToObject(object, "why", why_not_more(sums));
 	report_window_sums(&sums->windows, object);
 }
 

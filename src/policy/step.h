@@ -116,8 +116,9 @@ struct policy_view {
 	uint64_t spins_total;      /* boosts that ended since the guest spun */
 	uint64_t pushed_total;     /* pushes off a CPU whose bucket was empty */
 	uint64_t denied_total[_POLICY_REASON_MAX];
-	uint64_t denied_sum; /* of these, for all reasons */
-	uint64_t next_ns;    /* when it is looked at again without an event; NSEC_NEVER */
+	uint64_t denied_sum;            /* of these, for all reasons */
+	enum policy_reason denied_last; /* the reason of the last one, if there is any */
+	uint64_t next_ns; /* when it is looked at again without an event; NSEC_NEVER */
 	/*
 	 * The events that are wanted besides: an unwanted one is harmless, but costs a wake-up. The
 	 * tracer is told before a BOOST is carried out, since a vCPU that was waiting runs before

@@ -237,6 +237,7 @@ static inline void vcpu_deny(struct policy_vcpu *v, enum policy_reason reason)
 {
 	v->view.denied_total[reason]++;
 	v->view.denied_sum++;
+	v->view.denied_last = reason;
 }
 
 /** Plans when the vCPU is looked at again without an event; NSEC_NEVER: it is not. */
