@@ -223,11 +223,17 @@ static void tell_of_entry(struct walk *w, const struct config_entry *entry, cons
 {
 	struct config_setting setting = {.entry = entry->key, .value = take_value(w)};
 	char path[JSON_PATH_MAX + 32];
+	size_t n;
 
 	snprintf(path, sizeof(path), "%s.%s", entry->path, key);
 	setting.key = path;
 	setting.built_in = strncmp(source, "built in", strlen("built in")) == 0;
-	snprintf(setting.source, sizeof(setting.source), "%s", source);
+	/* where the entry itself sets it, the key says all but file and line */
+	n = strlen(source) > strlen(path) ? strlen(source) - strlen(path) : 0;
+	if (n > 2 && strcmp(source + n, path) == 0)
+		snprintf(setting.source, sizeof(setting.source), "%.*s", (int)n - 2, source);
+	else
+		snprintf(setting.source, sizeof(setting.source), "%s", source);
 	w->fn(w->userdata, &setting);
 	w->n++;
 }

@@ -11,7 +11,8 @@ struct config_setting {
 	const char
 	        *entry; /* the uuid, name or glob of the domain's entry that has it; NULL: none */
 	const char *value;              /* as JSON */
-	char source[CONFIG_SOURCE_MAX]; /* "FILE:LINE: JSON path", or what is built in */
+	char source[CONFIG_SOURCE_MAX]; /* "FILE:LINE", with the JSON path if it is another; or what
+	                                   is built in */
 	bool built_in;
 };
 

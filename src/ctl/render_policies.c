@@ -18,7 +18,9 @@ static void cell_seconds(struct table *table, const struct json_value *object, c
 		table_add(table, otherwise);
 		return;
 	}
-	if (s >= 2 * 24 * 3600)
+	if (s == 0)
+		snprintf(text, sizeof(text), "0 s");
+	else if (s >= 2 * 24 * 3600)
 		snprintf(text, sizeof(text), "%" PRId64 " days", s / (24 * 3600));
 	else
 		format_duration(s * (int64_t)NSEC_PER_SEC, text, sizeof(text));
@@ -135,7 +137,7 @@ void render_dry_run(const struct json_value *result, FILE *out)
 void render_config(const struct json_value *result, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"KEY", false}, {"VALUE", false}, {"SOURCE", false}};
+	        {"KEY", false}, {"SOURCE", false}, {"VALUE", false}};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	const struct json_value *settings = json_member(result, "settings");
 	int64_t left_out = value_number(result, "left_out");
@@ -145,8 +147,8 @@ void render_config(const struct json_value *result, FILE *out)
 	JSON_FOREACH(setting, settings)
 	{
 		table_add(table, value_text(setting, "key", "-"));
-		table_add(table, value_text(setting, "text", "-"));
 		table_add(table, value_text(setting, "source", "-"));
+		table_add(table, value_text(setting, "text", "-"));
 	}
 	table_print(table, out, 0);
 	if (left_out > 0)

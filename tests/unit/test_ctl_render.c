@@ -191,7 +191,7 @@ static void test_config(void)
 	CHECK_STR(rendered(CTL_CONFIG,
 	                   "{\"files\":[],\"settings\":[{\"key\":\".enabled\",\"value\":true,"
 	                   "\"text\":\"true\",\"source\":\"a.json:2\"}],\"left_out\":3}"),
-	          "KEY       VALUE  SOURCE\n.enabled  true   a.json:2\n3 more are not shown.\n");
+	          "KEY       SOURCE    VALUE\n.enabled  a.json:2  true\n3 more are not shown.\n");
 }
 
 static void test_other_verbs(void)

@@ -103,8 +103,7 @@ static void test_sources(void)
 	check_setting(".profiles.mine.mode", "\"boost\"", "a.json:4");
 	check_setting(".profiles.mine.burst_us", "400", "a.json:5");
 	check_setting(".profiles.mine.share_permille", "200", "built in: profile observe");
-	check_setting(".domains.name[\"w \\\"b\"].profile", "\"mine\"",
-	              "a.json:6: .domains.name[\"w \\\"b\"].profile");
+	check_setting(".domains.name[\"w \\\"b\"].profile", "\"mine\"", "a.json:6");
 	check_setting(".domains.name[\"w \\\"b\"].burst_us", "400",
 	              "a.json:5: .profiles.mine.burst_us");
 	check_setting(".domains.name[\"w \\\"b\"].share_permille", "200",
