@@ -1,9 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/policy.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "util/cleanup.h"
 #include "virt/defined.h"
+
+/** What the child finds. */
+struct finding {
+	int outcome; /* of defined_find() */
+	struct defined_domain domain;
+};
+
+static void find_in_child(const char *name, int fd)
+{
+	struct finding finding = {0};
+
+	finding.outcome = defined_find(name, &finding.domain);
+	_exit(write(fd, &finding, sizeof(finding)) == (ssize_t)sizeof(finding) ? 0 : 1);
+}
+
+/** A libvirt that hangs holds up a child of ours, which is killed. */
+static int find_in_time(const char *name, struct defined_domain *ret)
+{
+	CLEANUP(cleanup_fd) int in = -1;
+	struct pollfd readable = {.events = POLLIN};
+	struct finding finding;
+	int ends[2], r = DEFINED_NO_LIBVIRT;
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	in = readable.fd = ends[0];
+	child = fork();
+	if (child == 0)
+		find_in_child(name, ends[1]);
+	close(ends[1]);
+	if (child < 0)
+		return -errno;
+	/* it writes all of it at once, or nothing */
+	if (poll(&readable, 1, CTL_TIMEOUT_S * 1000) == 1 &&
+	    read(in, &finding, sizeof(finding)) == (ssize_t)sizeof(finding)) {
+		*ret = finding.domain;
+		r = finding.outcome;
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return r;
+}
 
 int policy_ask_absent(const struct ctl_args *args, struct ctl_reply *reply)
 {
@@ -14,12 +64,14 @@ int policy_ask_absent(const struct ctl_args *args, struct ctl_reply *reply)
 
 	if (args->verb != CTL_POLICY_SET || reply->ok || strcmp(reply->code, "ENOENT") != 0)
 		return 0;
-	r = defined_find(args->domain, &defined);
+	r = find_in_time(args->domain, &defined);
+	if (r < 0)
+		return r;
 	if (r == 0)
 		again.domain = defined.uuid;
 	/* another name is refused again; a uuid may be that of a QEMU without libvirt */
 	again.absent = true;
-	again.name = defined.name[0] ? defined.name : NULL;
+	again.name = r == 0 && defined.name[0] ? defined.name : NULL;
 	r = ctl_ask(&again, &answer);
 	if (r < 0)
 		return r;

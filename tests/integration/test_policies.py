@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import stat
+import time
 import uuid as uuids
 
 import pytest
@@ -104,6 +105,23 @@ def test_domain_that_is_shut_off(scene):
         start(domain)
         assert daemon.wait_known(domain)["profile"] == "observe"
         shut_off(daemon, domain)
+
+
+def test_libvirt_that_hangs(scene):
+    """The daemon knows the domains that run; of one that does not, pvschedctl waits for libvirt for a while only."""
+    libvirtd = scene.own_libvirtd()
+    daemon = scene.daemon(profile="observe")
+    uuid = str(uuids.uuid4())
+    libvirtd.freeze()
+    try:
+        since = time.monotonic()
+        assert "is not known" in daemon.ctl("policy", "set", uuid, "latency")
+        waited = time.monotonic() - since
+        assert daemon.call("policy", "set", "pvsched-nobody", "latency").returncode == NO_DOMAIN
+    finally:
+        libvirtd.thaw()
+    # it gives libvirt five seconds; the rest of the time is this machine's
+    assert waited < 4 * 5, waited
 
 
 def test_domain_that_is_gone(scene):
