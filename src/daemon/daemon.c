@@ -12,11 +12,11 @@
 #include "daemon/cpu_caps.h"
 #include "daemon/engine.h"
 #include "daemon/note_handler.h"
+#include "daemon/publish.h"
 #include "daemon/reader_process.h"
 #include "daemon/requests.h"
 #include "daemon/softirq_threads.h"
 #include "daemon/startup.h"
-#include "daemon/summary.h"
 #include "daemon/usable_config.h"
 #include "daemon/views.h"
 #include "util/clock.h"
@@ -47,7 +47,7 @@ struct daemon {
 	struct engine *engine; /* NULL: not yet */
 	struct note_handler *notes;
 	struct views views;
-	struct summary *summary;
+	struct publish *publish;
 	struct requests requests;
 	struct control_server *control;
 };
@@ -108,7 +108,7 @@ static int configure(struct daemon *d)
 	domains_configure(d->domains, host);
 	engine_configure(d->engine, d->config);
 	switches_configure(d->switches, host->enabled);
-	return summary_configure(d->summary, host->summary_interval_ns);
+	return publish_configure(d->publish, host);
 }
 
 /* Takes the configuration over. */
@@ -375,7 +375,7 @@ static int begin_work(struct daemon *d)
 	        .helpers = d->engine->helpers,
 	        .switches = d->switches,
 	};
-	int r = summary_new(&d->summary, d->event, &d->views);
+	int r = publish_new(&d->publish, d->event, &d->views);
 
 	if (r == 0)
 		r = configure(d);
@@ -471,7 +471,7 @@ struct daemon *daemon_free(struct daemon *d)
 	if (!d)
 		return NULL;
 	control_server_free(d->control);
-	summary_free(d->summary);
+	publish_free(d->publish);
 	give_back(d);
 	note_handler_free(d->notes);
 	booster_stop(d->booster);

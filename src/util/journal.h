@@ -14,7 +14,7 @@
 #define JOURNAL_WAIT_MS     50U
 #define JOURNAL_WAIT_ALL_MS 200U
 
-#define JOURNAL_FIELDS_MAX 8
+#define JOURNAL_FIELDS_MAX 64
 
 /** How long the journal may be waited for; shared by the records of a while. Zeroed: spent. */
 struct journal_patience {

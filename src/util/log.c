@@ -20,7 +20,9 @@
 
 /** Longer messages are cut: the longest of ours carry one file name and one JSON path. */
 #define LOG_MESSAGE_MAX 2048
-#define LOG_FIELD_MAX   1024
+#define LOG_VALUE_MAX   1024
+#define LOG_SHORT_MAX   128 /* of a further field */
+#define LOG_TEXTS       6
 
 static atomic_int log_max_level = LOG_INFO;
 
@@ -57,25 +59,44 @@ struct log_record {
 	struct iovec iov[JOURNAL_FIELDS_MAX];
 	int n;
 	char message[sizeof("MESSAGE=") + ESCAPE_SIZE(LOG_MESSAGE_MAX)];
-	char text[6][LOG_FIELD_MAX];
+	char text[LOG_TEXTS][LOG_VALUE_MAX];
 	size_t n_text;
+	char more[LOG_FIELDS_MAX][LOG_SHORT_MAX];
 };
 
-static void record_add(struct log_record *record, const char *field, const char *value)
-{
-	char *text = record->text[record->n_text++];
-	size_t used = (size_t)snprintf(text, LOG_FIELD_MAX, "%s=", field);
+_Static_assert(1 + LOG_TEXTS + LOG_FIELDS_MAX <= JOURNAL_FIELDS_MAX, "a record holds all fields");
 
-	used += escape_text(value, text + used, LOG_FIELD_MAX - used);
-	record->iov[record->n++] = (struct iovec){.iov_base = text, .iov_len = used};
+static void record_put(struct log_record *record, char *room, size_t size,
+                       const struct log_field *field)
+{
+	size_t used = (size_t)snprintf(room, size, "%.*s=", LOG_FIELD_NAME_MAX, field->name);
+
+	if (field->text)
+		used += escape_text(field->text, room + used, size - used);
+	else
+		used += (size_t)snprintf(room + used, size - used, "%" PRIu64, field->number);
+	record->iov[record->n++] = (struct iovec){.iov_base = room, .iov_len = used};
 }
 
-static void record_add_number(struct log_record *record, const char *field, int value)
+static void record_add(struct log_record *record, const char *name, const char *value)
+{
+	struct log_field field = {.name = name, .text = value};
+
+	record_put(record, record->text[record->n_text++], LOG_VALUE_MAX, &field);
+}
+
+static void record_add_number(struct log_record *record, const char *name, int value)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", value);
-	record_add(record, field, text);
+	record_add(record, name, text);
+}
+
+static void record_add_fields(struct log_record *record, const struct log_context *ctx)
+{
+	for (size_t i = 0; i < ctx->n_fields && i < LOG_FIELDS_MAX; i++)
+		record_put(record, record->more[i], LOG_SHORT_MAX, &ctx->fields[i]);
 }
 
 static void record_add_message(struct log_record *record, const char *escaped)
@@ -103,6 +124,7 @@ static int write_journal(int level, const struct log_context *ctx, const char *e
 		record_add_number(&record, "PVSCHED_VCPU", ctx->vcpu);
 	if (ctx->reason)
 		record_add(&record, "PVSCHED_REASON", ctx->reason);
+	record_add_fields(&record, ctx);
 	return journal_send(record.iov, (size_t)record.n, &patience);
 }
 

@@ -11,6 +11,16 @@
 
 #include "util/base.h"
 
+/** A figure or a word for programs, beside the message. */
+struct log_field {
+	const char *name; /* "PVSCHED_...": upper case, digits, underscores; LOG_FIELD_NAME_MAX */
+	const char *text; /* NULL: it is a number */
+	uint64_t number;
+};
+
+#define LOG_FIELD_NAME_MAX 40
+#define LOG_FIELDS_MAX     56 /* of one message; what is more is left out */
+
 /** The subject of a message; NULL (or -1) members are left out of the record. */
 struct log_context {
 	const char *domain;     /* PVSCHED_DOMAIN; escaped before it is printed */
@@ -18,6 +28,8 @@ struct log_context {
 	const char *reason;     /* PVSCHED_REASON */
 	const char *message_id; /* MESSAGE_ID: 32 hex digits, see log_ids.h */
 	bool outside;           /* others can cause it at any rate, as all about a domain */
+	const struct log_field *fields;
+	size_t n_fields;
 };
 
 /** Chooses the least severe level that is written (LOG_INFO at start; LOG_DEBUG for -v). */

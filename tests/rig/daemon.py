@@ -48,6 +48,10 @@ class Daemon(Started):
             os.mkdir(directory, 0o755)
         self.write_config(config or {})
 
+    def add_env(self, **env):
+        """For the next start."""
+        self._env.update(env)
+
     def write_config(self, config):
         with open(self.config_path, "w", encoding="utf-8") as file:
             json.dump({"version": 1, **config}, file, indent="\t")

@@ -67,6 +67,45 @@ static void test_reads(void)
 	unlink(path);
 }
 
+/* Figures beside the message; what is beyond the bounds is left out, and the rest stays whole. */
+static void test_fields(void)
+{
+	struct log_field fields[LOG_FIELDS_MAX + 8] = {
+	        {.name = "PVSCHED_BOOSTS", .number = 12},
+	        {.name = "PVSCHED_PROFILE", .text = "my\nown"},
+	        {.name = "PVSCHED_MOST", .number = UINT64_MAX},
+	};
+	struct log_context ctx = {.domain = "web", .vcpu = -1, .fields = fields, .n_fields = 3};
+	char text[65536];
+	int fd = open_journal(), n_fields = 0;
+	ssize_t n;
+
+	be_a_service();
+	log_write(LOG_INFO, &ctx, "sums");
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	CHECK(n > 0);
+	text[n] = '\0';
+	CHECK_STR(text, "MESSAGE=sums\nPRIORITY=6\nSYSLOG_IDENTIFIER=test_journal\n"
+	                "PVSCHED_DOMAIN=web\nPVSCHED_BOOSTS=12\nPVSCHED_PROFILE=my\\x0aown\n"
+	                "PVSCHED_MOST=18446744073709551615\n");
+	for (size_t i = 3; i < ARRAY_SIZE(fields); i++)
+		fields[i] = (struct log_field){.name = "PVSCHED_OTHER", .number = i};
+	ctx.n_fields = ARRAY_SIZE(fields);
+	ctx.reason = "budget";
+	ctx.message_id = "ab";
+	ctx.vcpu = 1;
+	log_write(LOG_INFO, &ctx, "too many");
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	CHECK(n > 0);
+	text[n] = '\0';
+	for (char *line = strstr(text, "\nPVSCHED_OTHER="); line;
+	     line = strstr(line + 1, "\nPVSCHED_OTHER="))
+		n_fields++;
+	CHECK_INT(n_fields, LOG_FIELDS_MAX - 3);
+	close(fd);
+	unlink(path);
+}
+
 /* A journal that does not read: lines are lost and counted, and the caller waits for a bounded
  * time. */
 static void test_hangs(void)
@@ -103,4 +142,5 @@ static void test_none(void)
 	CHECK(journal_send(&field, 1, &patience) < 0);
 }
 
-TEST_MAIN({"reads", test_reads}, {"hangs", test_hangs}, {"none", test_none})
+TEST_MAIN({"reads", test_reads}, {"fields", test_fields}, {"hangs", test_hangs},
+          {"none", test_none})

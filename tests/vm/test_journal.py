@@ -31,6 +31,8 @@ def test_summary_names_the_domain(guest, host):
         host.restart()  # a reload keeps the old interval until it is over
         entry = host.wait_journal("summary", mark)
         assert entry["PVSCHED_DOMAIN"] == GUEST
+        assert int(entry["PVSCHED_INTERVAL_US"]) > 0 and entry["PVSCHED_PROFILE"]
+        assert {"PVSCHED_BOOSTS", "PVSCHED_RUN_US", "PVSCHED_WAIT_P99_US"} <= set(entry)
         assert host.journal(mark, PVSCHED_DOMAIN=GUEST)
         text = host.run(f"journalctl -x --no-pager MESSAGE_ID={MESSAGE_IDS['summary']} -n 1")
         assert f"What pvschedd did for {GUEST}" in text, text
