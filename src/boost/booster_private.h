@@ -70,8 +70,15 @@ struct booster {
 	struct booster_slot slots[PVS_VCPUS_MAX];
 };
 
-static inline void booster_delay(struct booster_delays *delays, uint64_t delay_ns)
+static inline void booster_delay_add(struct booster_delays *delays, uint64_t delay_ns)
 {
 	delays->counts[pvs_wait_bucket(delay_ns)]++;
 	delays->max_ns = MAX(delays->max_ns, delay_ns);
+	delays->sum_ns += delay_ns;
+}
+
+static inline void booster_delay(struct booster *b, unsigned int slot, uint64_t delay_ns)
+{
+	booster_delay_add(&b->slots[slot].request_to_applied, delay_ns);
+	booster_delay_add(&b->totals.request_to_applied, delay_ns);
 }

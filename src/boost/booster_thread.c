@@ -90,7 +90,7 @@ static void follow_page(struct booster *b, unsigned int slot, int found, uint64_
 	          page.urgency == PVSCHED_URGENCY_URGENT ? POLICY_EVENT_URGENT
 	                                                 : POLICY_EVENT_ORDINARY);
 	if (was_boosted != actuator_is_boosted(b->actuator, slot))
-		booster_delay(&b->slots[slot].request_to_applied, clock_now_ns() - now_ns);
+		booster_delay(b, slot, clock_now_ns() - now_ns);
 }
 
 /* When the domain of a slot is heard again; 0: now. */

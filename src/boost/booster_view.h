@@ -13,7 +13,7 @@
 /** Delays, in the buckets of pvs_wait_bucket(). */
 struct booster_delays {
 	uint32_t counts[PVS_WAIT_BUCKETS];
-	uint64_t max_ns;
+	uint64_t max_ns, sum_ns;
 };
 
 /** What is known of a slot. */
@@ -30,6 +30,7 @@ struct booster_totals {
 	uint64_t wakeups;          /* returns from the wait */
 	uint64_t deadlines_missed; /* boosts that the backstop ended, see backstop.h */
 	unsigned int boosted;      /* vCPUs that are boosted now */
+	struct booster_delays request_to_applied; /* as of a slot, of all */
 	enum booster_wait wait;
 	int wait_error; /* why it does not wait by io_uring, if it was told to: -errno */
 };

@@ -169,5 +169,5 @@ void events_handle(void *userdata, const struct pvs_event *event)
 	now_ns = is_of_others(event) ? step_end_of_others(b, &cost) : step_end(b, &cost);
 	if (cost.was_boosted != actuator_is_boosted(b->actuator, event->slot) &&
 	    now_ns > event->at_ns)
-		booster_delay(&b->slots[event->slot].request_to_applied, now_ns - event->at_ns);
+		booster_delay(b, event->slot, now_ns - event->at_ns);
 }

@@ -9,6 +9,7 @@
 #include "config/tables.h"
 
 #define SUMMARY_INTERVAL_DEFAULT_NS (300 * NSEC_PER_SEC)
+#define METRICS_INTERVAL_DEFAULT_NS (15 * NSEC_PER_SEC) /* Prometheus scrapes about as often */
 
 /* --- The struct --- */
 
@@ -57,6 +58,7 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 	        .rt_priority = 1,
 	        .metadata = CONFIG_METADATA_HONOUR,
 	        .guest_pages = CONFIG_GUEST_PAGES_AUTO,
+	        .metrics_interval_ns = METRICS_INTERVAL_DEFAULT_NS,
 	        .summary_interval_ns = SUMMARY_INTERVAL_DEFAULT_NS,
 	};
 	return STEAL(config, NULL);

@@ -166,6 +166,8 @@ static void tell_host(struct walk *w, const struct config_host *host)
 	cpulist_format(&host->booster_cpus, cpus, sizeof(cpus));
 	tell_string(w, cpus, ".host.booster_cpus");
 	tell_string(w, waits[host->booster_wait], ".host.booster_wait");
+	tell_string(w, host->metrics_file, ".host.metrics_file");
+	tell_integer(w, host->metrics_interval_ns / NSEC_PER_SEC, ".host.metrics_interval_s");
 }
 
 static void tell_levers(struct walk *w, const struct profile *profile)

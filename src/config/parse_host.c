@@ -22,6 +22,7 @@
 #define CHANGES_PER_S_MAX         10000
 #define BOOSTER_PERMILLE_MAX      200
 #define RT_PRIORITY_MAX           10
+#define METRICS_INTERVAL_S_MAX    3600
 #define CPU_LIST_MAX              sizeof(((struct config_host *)0)->housekeeping_cpus)
 
 /* Appends the reason of a limit to an error. */
@@ -157,6 +158,28 @@ static int parse_guest_pages(const struct json_value *value, enum config_guest_p
 	return r;
 }
 
+/* node_exporter reads files of that name alone, and one that is hidden would be missed. */
+static int parse_metrics(const struct json_value *value, struct config_host *host,
+                         struct json_error *error)
+{
+	const struct json_value *file = json_member(value, "metrics_file");
+	char text[CONFIG_PATH_MAX] = "";
+	const char *name;
+	int r = json_get_string(value, "metrics_file", text, sizeof(text), error);
+
+	if (r < 0)
+		return r;
+	name = strrchr(text, '/');
+	if (*text && (*text != '/' || name[1] == '.' || strlen(name) < sizeof("/.prom") ||
+	              strcmp(name + strlen(name) - 5, ".prom") != 0))
+		return json_fail(file, error,
+		                 "must be an absolute path that ends in \".prom\", or \"\"");
+	if (file)
+		snprintf(host->metrics_file, sizeof(host->metrics_file), "%s", text);
+	return config_get_duration(value, "metrics_interval_s", NSEC_PER_SEC, 1,
+	                           METRICS_INTERVAL_S_MAX, &host->metrics_interval_ns, error);
+}
+
 int config_parse_host(const struct json_value *value, struct config_host *host,
                       struct json_error *error)
 {
@@ -165,7 +188,7 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
 	        "housekeeping_cpus",  "metadata",     "guest_pages",           "discovery",
 	        "qemu_executables",   "qemu_users",   "booster_cpus",          "booster_wait",
-	        "booster_permille",
+	        "booster_permille",   "metrics_file", "metrics_interval_s",
 	};
 	int r;
 
@@ -188,6 +211,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	if (r < 0)
 		return r;
 	r = parse_booster(value, host, error);
+	if (r < 0)
+		return r;
+	r = parse_metrics(value, host, error);
 	if (r < 0)
 		return r;
 	return parse_cpus(value, "housekeeping_cpus", host->housekeeping_cpus, &host->housekeeping,

@@ -46,6 +46,8 @@ struct config_texts {
 	char items[CONFIG_TEXTS_MAX][CONFIG_TEXT_MAX];
 };
 
+#define CONFIG_PATH_MAX 256
+
 /** Settings for all domains. */
 struct config_host {
 	bool enabled; /* the global switch: false observes only */
@@ -56,6 +58,8 @@ struct config_host {
 	enum config_metadata metadata;
 	enum config_guest_pages guest_pages;
 	uint64_t summary_interval_ns;     /* per-domain summaries in the journal; 0: none */
+	char metrics_file[CONFIG_PATH_MAX]; /* "": none */
+	uint64_t metrics_interval_ns;
 	char housekeeping_cpus[256];      /* CPU list: a vCPU confined to it is not boosted */
 	struct cpu_set_bits housekeeping; /* the same, parsed; empty: none */
 	struct cpu_set_bits booster_cpus; /* where the booster runs; empty: anywhere */

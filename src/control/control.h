@@ -9,7 +9,7 @@
  * JSON object per line back, {"ok":true,"result":...} or
  * {"ok":false,"error":"...","code":"EPERM"}.
  *   {"verb":"status"} {"verb":"list"} {"verb":"doctor"}
- *   {"verb":"top","domain":D}
+ *   {"verb":"top","domain":D} {"verb":"metrics"}
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
  *   {"verb":"policy-get","domain":D}
  *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true,"dry_run":true,
@@ -41,6 +41,7 @@ enum control_verb {
 	CONTROL_STATUS,
 	CONTROL_LIST,
 	CONTROL_TOP,
+	CONTROL_METRICS,
 	CONTROL_SHOW,
 	CONTROL_EXPLAIN,
 	CONTROL_DOCTOR,

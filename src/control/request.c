@@ -33,6 +33,7 @@ static const struct verb {
         [CONTROL_STATUS] = {.name = "status"},
         [CONTROL_LIST] = {.name = "list"},
         [CONTROL_TOP] = {.name = "top", .domain = MEMBER_OPTIONAL},
+        [CONTROL_METRICS] = {.name = "metrics"},
         [CONTROL_SHOW] = {.name = "show", .domain = MEMBER_REQUIRED},
         [CONTROL_EXPLAIN] = {.name = "explain", .domain = MEMBER_REQUIRED, .vcpu = MEMBER_OPTIONAL},
         [CONTROL_DOCTOR] = {.name = "doctor"},

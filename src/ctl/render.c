@@ -292,6 +292,21 @@ void render_message(const struct json_value *result, FILE *out)
 	fputs("\n", out);
 }
 
+/* What the daemon wrote has line breaks and nothing else to escape; another daemon may differ. */
+static void render_lines(const char *text, FILE *out)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		CLEANUP(cleanup_free) char *line = strndup(text, length);
+
+		if (!line)
+			return;
+		print_escaped(out, line);
+		fputs("\n", out);
+		text += length + (text[length] == '\n');
+	}
+}
+
 void ctl_render(const struct ctl_args *args, const struct json_value *result, FILE *out)
 {
 	if (!result)
@@ -320,6 +335,9 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 		break;
 	case CTL_CONFIG:
 		render_config(result, out);
+		break;
+	case CTL_METRICS:
+		render_lines(value_text(result, "text", ""), out);
 		break;
 	case CTL_POLICY_SET:
 		if (args->dry_run)

@@ -49,6 +49,12 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                        .brief = "the same as lines of JSON",
                        .examples = {{"-d 10", "a line each ten seconds"},
                                     {"web -n 1 | jq .rows[0].windows", "waits of its first vCPU"}}},
+        [CTL_METRICS] = {.name = "metrics",
+                         .request = "metrics",
+                         .brief = "print counters as OpenMetrics text, for Prometheus",
+                         .more = "host.metrics_file writes them for node_exporter by itself.",
+                         .examples = {{"", "the text, for a collector of your own"},
+                                      {"| grep wait_seconds", "the histograms of waits"}}},
         [CTL_DOCTOR] =
                 {.name = "doctor",
                  .request = "doctor",

@@ -121,8 +121,9 @@ static void reconfigure(struct daemon *d, struct config *config)
 	d->config = config;
 	cpu_caps_apply(&d->accounts, d->sheet_permille, &config_host(config)->caps);
 	booster_set_caps(d->booster, &config_host(config)->caps);
-	if (configure(d) < 0)
-		log_warning("out of memory: no summaries are written");
+	r = configure(d);
+	if (r < 0)
+		log_warning("summaries or the metrics file can't be begun: %s", strerror(-r));
 	domains_rescan_all(d->domains);
 	r = domains_rediscover(d->domains, config_host(before), config_host(config));
 	if (r < 0)
@@ -377,6 +378,7 @@ static int begin_work(struct daemon *d)
 	};
 	int r = publish_new(&d->publish, d->event, &d->views);
 
+	d->requests.tally = publish_tally(d->publish);
 	if (r == 0)
 		r = configure(d);
 	if (r == 0)

@@ -20,5 +20,5 @@ struct publish *publish_free(struct publish *publish);
 /** Tells as the configuration has it, from now on. Returns 0, or -errno. */
 int publish_configure(struct publish *publish, const struct config_host *host);
 
-/** For answers to questions. */
+/** For answers to questions. Takes NULL; then returns NULL. */
 struct tally *publish_tally(struct publish *publish);

@@ -8,90 +8,28 @@
 #include <unistd.h>
 
 #include "core/run.h"
-#include "daemon/report_cgroups.h"
 #include "daemon/report_doctor.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
+#include "daemon/report_sources.h"
 #include "daemon/report_top.h"
 #include "daemon/report_tracer.h"
 #include "daemon/report_vcpu.h"
 #include "util/clock.h"
 
-static void add_source(cJSON *sources, const char *name, bool ok, const char *detail)
-{
-	cJSON *source = cJSON_AddObjectToObject(sources, name);
-
-	cJSON_AddBoolToObject(source, "ok", ok);
-	cJSON_AddStringToObject(source, "detail", detail);
-}
-
-/* Where the booster runs and how it waits. */
-static void describe_booster(const struct views *views, const struct booster_totals *totals,
-                             char *text, size_t size)
-{
-	const struct cpu_set_bits *cpus = &config_host(views->config)->booster_cpus;
-	bool realtime = switches_now(views->switches)->booster_realtime;
-	char list[128] = "any";
-
-	if (!cpu_set_bits_empty(cpus))
-		cpulist_format(cpus, list, sizeof(list));
-	snprintf(text, size, "%swaits by %s, on CPUs: %s",
-	         realtime ? "" : "without a real-time priority; ",
-	         totals->wait == BOOSTER_WAIT_IO_URING ? "io_uring" : "epoll", list);
-	if (totals->wait_error < 0) {
-		size_t length = strlen(text);
-
-		snprintf(text + length, size - length, "; io_uring: %s",
-		         strerror(-totals->wait_error));
-	}
-}
-
-static void add_discovery(cJSON *sources, const struct views *views)
-{
-	char text[512] = "";
-	bool ok = false;
-
-	for (int i = 0; i < _DOMAIN_SOURCE_MAX; i++)
-		if (discovery_describe(views->discovery, (enum domain_source)i, &ok, text,
-		                       sizeof(text)))
-			add_source(sources, domain_source_name((enum domain_source)i), ok, text);
-}
-
-static void add_guardian(cJSON *sources, const struct views *views)
-{
-	const struct guardian *guardian = guard_guardian(views->guard);
-	bool held = apply_holds(views->apply) & POLICY_HOLD(POLICY_REASON_GUARDIAN);
-	char text[64] = "none runs";
-
-	if (guardian && !guardian_realtime(guardian))
-		snprintf(text, sizeof(text), "without a real-time priority");
-	else if (guardian && held)
-		snprintf(text, sizeof(text), "it acted, or does not answer");
-	else if (guardian)
-		snprintf(text, sizeof(text), "pid %d", guardian_pid(guardian));
-	add_source(sources, "guardian", guard_answers(views->guard) && !held, text);
-}
-
 static void add_sources(const struct views *views, const struct booster_totals *totals, cJSON *root)
 {
 	cJSON *sources = cJSON_AddObjectToObject(root, "sources");
-	const char *fix;
-	char text[512];
-	bool ok;
+	struct report_source found[REPORT_SOURCES_MAX];
+	size_t n = report_sources(views, totals, found);
 
-	add_discovery(sources, views);
-	ok = report_cgroups(views, &fix, text, sizeof(text));
-	add_source(sources, "cgroups", ok, text);
-	if (views->tracer)
-		report_tracer_sources(views->tracer, text, sizeof(text));
-	add_source(sources, "bpf", views->tracer != NULL, views->tracer ? text : views->tracer_why);
-	add_source(sources, "proc_connector", hints_ok(views->hints), hints_why(views->hints));
-	add_guardian(sources, views);
-	ok = reader_process_describe(views->reader, text, sizeof(text));
-	add_source(sources, "reader", ok, text);
-	describe_booster(views, totals, text, sizeof(text));
-	add_source(sources, "booster", switches_now(views->switches)->booster_realtime, text);
+	for (size_t i = 0; i < n; i++) {
+		cJSON *source = cJSON_AddObjectToObject(sources, found[i].name);
+
+		cJSON_AddBoolToObject(source, "ok", found[i].ok);
+		cJSON_AddStringToObject(source, "detail", found[i].detail);
+	}
 }
 
 static void add_caps(const struct views *views, cJSON *root)

@@ -9,12 +9,14 @@
 #include "daemon/pass.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
+#include "daemon/tally.h"
 #include "daemon/views.h"
 #include "util/base.h"
 
 /** What requests change; all of it must stay. */
 struct requests {
 	const struct views *views;
+	struct tally *tally;
 	struct domains *domains;
 	struct switches *switches;
 	struct state *state;

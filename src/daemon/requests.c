@@ -12,6 +12,7 @@
 #include "daemon/report_domains.h"
 #include "daemon/report_policies.h"
 #include "daemon/report_json.h"
+#include "daemon/report_metrics.h"
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
@@ -150,6 +151,9 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 	case CONTROL_TOP:
 		*answer->result = report_top(views, d);
 		return 0;
+	case CONTROL_METRICS:
+		*answer->result = report_metrics(views, requests->tally);
+		return *answer->result ? 0 : answer_no(answer, -ENOMEM, "%s", strerror(ENOMEM));
 	case CONTROL_SHOW:
 		*answer->result = report_show(views, d);
 		return 0;

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "daemon/vcpu_snapshot.h"
 #include "util/clock.h"
 
 /* All members of struct tally_counts are such words. */
@@ -107,25 +106,44 @@ static void look_at(struct counted *last, const struct thread_id *id,
 	last->counts = *now;
 }
 
-const struct tally_counts *tally_look(struct tally *tally, const struct views *views,
-                                      const struct inventory_domain *domain, uint64_t *ret_at_ns)
+static struct counted_domain *of_domain(struct tally *tally, const struct inventory_domain *domain)
 {
 	struct counted_domain *counted = &tally->domains[domain->slot];
-	struct vcpu_snapshot snapshot;
-	struct tally_counts now;
 
 	if (counted->serial != domain->serial)
 		*counted = (struct counted_domain){.serial = domain->serial};
+	return counted;
+}
+
+void tally_add(struct tally *tally, const struct inventory_domain *domain,
+               const struct inventory_vcpu *vcpu, const struct vcpu_snapshot *snapshot)
+{
+	struct tally_counts now;
+
+	if (vcpu->slot == SLOT_NONE)
+		return;
+	counts_of(snapshot, &now);
+	look_at(&tally->vcpus[vcpu->slot], &vcpu->thread.id, &now,
+	        &of_domain(tally, domain)->counts);
+}
+
+const struct tally_counts *tally_of(struct tally *tally, const struct inventory_domain *domain)
+{
+	return &of_domain(tally, domain)->counts;
+}
+
+const struct tally_counts *tally_look(struct tally *tally, const struct views *views,
+                                      const struct inventory_domain *domain, uint64_t *ret_at_ns)
+{
+	struct vcpu_snapshot snapshot;
+
 	*ret_at_ns = clock_now_ns();
 	for (size_t i = 0; i < domain->n_vcpus; i++) {
-		const struct inventory_vcpu *vcpu = &domain->vcpus[i];
-
-		if (vcpu->slot == SLOT_NONE)
+		if (domain->vcpus[i].slot == SLOT_NONE)
 			continue;
-		vcpu_snapshot_take(views, vcpu, &snapshot);
-		counts_of(&snapshot, &now);
-		look_at(&tally->vcpus[vcpu->slot], &vcpu->thread.id, &now, &counted->counts);
+		vcpu_snapshot_take(views, &domain->vcpus[i], &snapshot);
+		tally_add(tally, domain, &domain->vcpus[i], &snapshot);
 		*ret_at_ns = snapshot.taken_ns;
 	}
-	return &counted->counts;
+	return tally_of(tally, domain);
 }

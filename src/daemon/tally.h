@@ -9,6 +9,7 @@
  */
 
 #include "core/account.h"
+#include "daemon/vcpu_snapshot.h"
 #include "daemon/views.h"
 #include "policy/names.h"
 #include "util/base.h"
@@ -30,8 +31,15 @@ struct tally *tally_new(void);
 /** Takes NULL; returns NULL. */
 struct tally *tally_free(struct tally *tally);
 
+/** Counts what is new of one vCPU of a domain; nothing of one that is not traced. */
+void tally_add(struct tally *tally, const struct inventory_domain *domain,
+               const struct inventory_vcpu *vcpu, const struct vcpu_snapshot *snapshot);
+
+/** What was counted of a domain until now; valid until more is, or another domain has its slot. */
+const struct tally_counts *tally_of(struct tally *tally, const struct inventory_domain *domain);
+
 /**
- * Looks at the vCPUs of a domain. Returns what was counted until now, also in earlier looks; valid
+ * Looks at all vCPUs of a domain. Returns what was counted until now, also in earlier looks; valid
  * until the next look at that domain. *ret_at_ns: when this look was.
  */
 const struct tally_counts *tally_look(struct tally *tally, const struct views *views,

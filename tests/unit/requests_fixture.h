@@ -16,6 +16,7 @@
 #include "daemon/report_domains.h"
 #include "daemon/report_dry_run.h"
 #include "daemon/report_policies.h"
+#include "daemon/report_metrics.h"
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
@@ -65,6 +66,13 @@ struct cJSON *report_status(const struct views *v)
 {
 	(void)v;
 	return report("status");
+}
+
+struct cJSON *report_metrics(const struct views *v, struct tally *t)
+{
+	(void)v;
+	(void)t;
+	return report("metrics");
 }
 
 struct cJSON *report_top(const struct views *v, const struct inventory_domain *d)

@@ -73,6 +73,8 @@ static void test_defaults(void)
 	CHECK_INT(host->summary_interval_ns, 300 * NSEC_PER_SEC);
 	CHECK(cpu_set_bits_empty(&host->housekeeping));
 	CHECK(cpu_set_bits_empty(&host->booster_cpus));
+	CHECK_STR(host->metrics_file, "");
+	CHECK_INT(host->metrics_interval_ns, 15 * NSEC_PER_SEC);
 	CHECK_INT(host->booster_wait, CONFIG_BOOSTER_WAIT_AUTO);
 	config_choose(built_in, UUID_A, "web", &choice);
 	CHECK_INT(choice.match, CONFIG_MATCH_DEFAULT);
@@ -94,6 +96,7 @@ static void test_host(void)
 	              "\"max_changes_per_s\":10000,\"rt_policy\":\"rr\",\"rt_priority\":10,"
 	              "\"grant_rt_budget\":true,\"housekeeping_cpus\":\"0,2-3\","
 	              "\"metadata\":\"ignore\",\"discovery\":[\"procfs\",\"libvirt\"],"
+	              "\"metrics_file\":\"/run/x/a.prom\",\"metrics_interval_s\":60,"
 	              "\"booster_cpus\":\"1,4-5\",\"booster_wait\":\"io_uring\","
 	              "\"qemu_executables\":[\"/opt/q\"],\"qemu_users\":[\"a\",\"7\"]}}");
 	const struct config_host *host = config_host(config);
@@ -117,8 +120,11 @@ static void test_host(void)
 	CHECK_INT(cpu_set_bits_count(&host->booster_cpus), 3);
 	CHECK(cpu_set_bits_has(&host->booster_cpus, 4));
 	CHECK_INT(host->booster_wait, CONFIG_BOOSTER_WAIT_IO_URING);
+	CHECK_STR(host->metrics_file, "/run/x/a.prom");
+	CHECK_INT(host->metrics_interval_ns, 60 * NSEC_PER_SEC);
 }
 
+#define PROM  "must be an absolute path that ends in \".prom\", or \"\""
 #define WHOLE "must be a whole number from 1 to 10000, written without fraction and exponent"
 
 static void test_host_refused(void)
@@ -155,6 +161,13 @@ static void test_host_refused(void)
 	       "f:1: .host.qemu_users[0]: must be a string, not a number");
 	refuse_host("housekeeping_cpus", "\"0-\"",
 	            "\"0-\" is not a list of CPUs such as \"0,2-3\"");
+	refuse_host("metrics_file", "\"a.prom\"", PROM);
+	refuse_host("metrics_file", "\"/run/a.txt\"", PROM);
+	refuse_host("metrics_file", "\"/run/.prom\"", PROM);
+	refuse_host("metrics_file", "\"/run/.a.prom\"", PROM);
+	refuse_host("metrics_file", "\"/\"", PROM);
+	refuse_host("metrics_file", "7", "must be a string, not a number");
+	refuse_host("metrics_interval_s", "0", "is 0; must be from 1 to 3600");
 	refuse_host("housekeeping_cpus", "\"0-4096\"", "names a CPU above 4095");
 	refuse_host("housekeeping_cpus", "[0]", "must be a string, not an array");
 	refuse_host("booster_cpus", "\"3-1\"", "\"3-1\" is not a list of CPUs such as \"0,2-3\"");
@@ -165,7 +178,7 @@ static void test_host_refused(void)
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
 	            "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
-	            "booster_permille");
+	            "booster_permille, metrics_file, metrics_interval_s");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
 	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
 	refuse_host("metadata", "true", "must be a string, not true or false");

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pvschedctl(8) explains each reason of src/policy/names.c, and names each JSON key that the daemon reports.
+"""pvschedctl(8) explains each reason of src/policy/names.c, and names each JSON key that the daemon reports;
+pvsched-metrics(7) names each metric.
 
 usage: test_documented.py SOURCE_DIRECTORY
 """
@@ -40,6 +41,13 @@ def words(page):
     return set(re.findall(r"[a-z0-9_]+", page))
 
 
+def families_of(source):
+    """{name of a sample} of each family that metrics_print.c writes."""
+    suffixes = {"COUNTER": "_total", "INFO": "_info", "GAUGE": "", "HISTOGRAM": ""}
+    return {name + suffixes[kind]
+            for name, kind in re.findall(r'"(pvsched_[a-z_]+)",\s*OPENMETRICS_([A-Z]+)', source)}
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     page = (root / "man/pvschedctl.8").read_text(encoding="utf-8")
@@ -51,6 +59,13 @@ def main():
         found = keys_of(file.read_text(encoding="utf-8"))
         keys |= found
         errors += [f"{file.name}: {key}: not in pvschedctl(8)" for key in sorted(found - words("\n".join(section(page, "JSON OUTPUT"))))]
+    metrics = (root / "man/pvsched-metrics.7").read_text(encoding="utf-8")
+    families = families_of((root / "src/daemon/metrics_print.c").read_text(encoding="utf-8"))
+    described = set(re.findall(r"\bpvsched_[a-z_]+", "\n".join(section(metrics, "SERIES") + section(metrics, "BOUNDS"))))
+    errors += [f"{name}: not in pvsched-metrics(7)" for name in sorted(families - described)]
+    errors += [f"{name}: in pvsched-metrics(7), and not exported" for name in sorted(described - families)]
+    if len(families) < 30:
+        errors.append(f"the check reads too few metrics: {len(families)}")
     if len(reasons) < 20 or len(keys) < 60:
         errors.append(f"the check reads too little: {len(reasons)} reasons, {len(keys)} keys")
     for error in errors:

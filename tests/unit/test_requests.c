@@ -20,6 +20,8 @@ static void test_settled_before_reports(void)
 	CHECK_INT(ask(CONTROL_CONFIG, ""), 0);
 	CHECK_CALLS("policies config");
 	/* of all domains, or of one's vCPUs */
+	CHECK_INT(ask(CONTROL_METRICS, ""), 0);
+	CHECK_CALLS("metrics");
 	CHECK_INT(ask(CONTROL_TOP, ""), 0);
 	CHECK_CALLS("top");
 	CHECK_INT(ask(CONTROL_TOP, "web"), 0);
