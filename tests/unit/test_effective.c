@@ -75,6 +75,8 @@ static void test_default(void)
 	check_setting(".host.discovery", "[\"libvirt\"]", "built in");
 	check_setting(".host.qemu_users", "[\"root\", \"libvirt-qemu\", \"qemu\"]", "built in");
 	check_setting(".host.booster_cpus", "\"\"", "built in");
+	check_setting(".host.metrics_file", "\"\"", "built in");
+	check_setting(".host.metrics_interval_s", "15", "built in");
 	check_setting(".profiles.latency.mode", "\"boost\"", "built in: profile latency");
 	check_setting(".profiles.off.levers", "[]", "built in: profile off");
 }
