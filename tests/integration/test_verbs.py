@@ -52,7 +52,7 @@ def test_observe_says_what_it_would_have_done(scene):
     scene.assert_given_back()
 
 
-VERBS = [("status",), ("list",), ("show", "pvsched-it"), ("explain", "pvsched-it"),
+VERBS = [("status",), ("list",), ("metrics",), ("show", "pvsched-it"), ("explain", "pvsched-it"),
          ("explain", "pvsched-it", "--vcpu", "0"), ("policy", "get", "pvsched-it"),
          ("policy", "set", "pvsched-it", "latency"), ("policy", "set", "pvsched-it", "latency", "--for", "10m"),
          ("policy", "set", "pvsched-it", "latency", "--persist"), ("release", "pvsched-it"), ("release",),
