@@ -6,11 +6,13 @@
 
 #include "boost/identity.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 struct actuator_slot {
 	struct identity identity;
-	pid_t leader;          /* TID of its process's leader */
-	pid_t leader_of_boost; /* the same, for identity_restore_exec(); 0: not to be looked at */
+	pid_t leader;            /* TID of its process's leader */
+	pid_t leader_of_boost;   /* the same, for identity_restore_exec(); 0: not to be looked at */
+	uint64_t leader_read_ns; /* when the leader's class was read; 0: never */
 	enum identity_proof proof; /* that it was this thread which was boosted */
 	bool unboosted_in_part;    /* its class may be back already, and its slack is not */
 	struct sched_state before; /* as in the record, which the guardian may drop at any time */
@@ -175,24 +177,38 @@ static int boost_recorded(struct actuator *actuator, unsigned int slot,
 	return r < 0 ? r : -ECANCELED;
 }
 
+/*
+ * A boost that others gave the leader must not be taken for ours after an exec. Others change that
+ * class seldom, so it is read once a second, and not at each boost: it is a system call.
+ */
+static void look_at_leader(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
+{
+	struct actuator_slot *s = &actuator->slots[slot];
+
+	if (s->leader_read_ns && now_ns - s->leader_read_ns < NSEC_PER_SEC)
+		return;
+	s->leader_read_ns = now_ns;
+	s->leader_of_boost = sched_has_boost(s->leader, &actuator->boost) == 1 ? 0 : s->leader;
+}
+
 int actuator_boost(struct actuator *actuator, unsigned int slot, uint64_t now_ns)
 {
 	struct actuator_slot *s = &actuator->slots[slot];
 	struct ledger_thread record = {
 	        .tid = s->identity.id.tid,
-	        /* a boost that others gave the leader must not be taken for ours after an exec */
-	        .leader = sched_has_boost(s->leader, &actuator->boost) == 1 ? 0 : s->leader,
 	        .start_ticks = s->identity.id.start_ticks,
 	        .given = actuator->boost,
 	};
-	int r = state_get(actuator, slot, now_ns, &record.before);
+	int r;
 
+	look_at_leader(actuator, slot, now_ns);
+	record.leader = s->leader_of_boost;
+	r = state_get(actuator, slot, now_ns, &record.before);
 	if (r < 0)
 		return r == -ESRCH ? ACTUATOR_GONE : r;
 	if (sched_is_realtime(&record.before))
 		return ACTUATOR_ALREADY_RT;
 	s->before = record.before;
-	s->leader_of_boost = record.leader;
 	ledger_put_thread(actuator->ledger, slot, &record);
 	r = boost_recorded(actuator, slot, &record, now_ns);
 	if (r == 0) {
