@@ -66,6 +66,11 @@ PARTS = (
     _vm("bookworm", "6.12"),
     _vm("trixie", "6.12"),
     _vm("trixie", "newest"),
+    Part("vm-preempt-rt", ("scripts/test", "--suite", "vm", "--host", "bookworm", "--kernel", "6.1-rt", "--kernel", "6.12-rt",
+                           *LIMITED)),
+    # The kernel with every lever.
+    Part("vm-kills", ("scripts/test", "--suite", "vm", "--host", "trixie", "--kernel", "newest", *LIMITED, "--",
+                      "-k", "test_levers_after_kills", "--times", "34")),
     Part("trixie-build", ("scripts/debian-root", "--suite", "trixie", "--same-pids", "--packages", "build", "test", "--",
                           "scripts/test", "--suite", "unit", "--no-install", "--build-dir", "/tmp/pvschedd-build")),
     Part("sanitized", ("scripts/test", "--sanitize", "address", *LIMITED)),

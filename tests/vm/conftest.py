@@ -24,10 +24,12 @@ from rig.proc import RigError  # noqa: E402
 # An emulated kernel may die or hang: its test is repeated so often, on a new host.
 DEATHS_MAX = 1
 # What disturbs the others comes after them.
-ORDER = ("test_host.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test_levers.py", "test_guest_pages.py",
-         "test_deaths.py", "test_packages.py", "test_across.py", "test_migration.py", "test_rig.py")
+ORDER = ("test_host.py", "test_preempt_rt.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_kvm.py", "test_levers.py", "test_guest_pages.py",
+         "test_reader.py", "test_clocks.py", "test_deaths.py", "test_packages.py", "test_across.py", "test_migration.py", "test_rig.py")
 # Of packages that an older Debian built.
 NEWER_ONLY = ("test_across.py",)
+# On a PREEMPT_RT kernel nothing is boosted, which no other test is about.
+PREEMPT_RT_ONLY = ("test_preempt_rt.py",)
 
 
 def pytest_addoption(parser):
@@ -61,9 +63,11 @@ def _name(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.option.host == recipe.SUITES[0]:
-        config.hook.pytest_deselected(items=[item for item in items if item.path.name in NEWER_ONLY])
-        items[:] = [item for item in items if item.path.name not in NEWER_ONLY]
+    realtime = config.option.kernel.endswith("-rt")
+    elsewhere = [item for item in items if (item.path.name in PREEMPT_RT_ONLY) != realtime or
+                 item.path.name in NEWER_ONLY and config.option.host == recipe.SUITES[0]]
+    items[:] = [item for item in items if item not in elsewhere]
+    config.hook.pytest_deselected(items=elsewhere)
     items.sort(key=lambda item: ORDER.index(item.path.name))
     if os.geteuid() != 0:
         for item in items:

@@ -35,9 +35,10 @@ its packages. If the hardware can nest KVM, that is used; else everything is emu
   --name NAME          which host (rig). Hosts see each other as 192.168.230.N on a network of their own.
   --host bookworm|trixie
                        which Debian (bookworm): Debian 12 with its own libvirt and QEMU, or Debian 13
-  --kernel SERIES      which kernel. bookworm: 6.1 (default), 6.12. trixie: 6.12 (default), 6.18, and
-                       newest: kernel, QEMU and libvirt are what Debian's backports had when the image
-                       was made. build: one image has all kernels of a Debian, newest has its own.
+  --kernel SERIES      which kernel. bookworm: 6.1 (default), 6.12, and with PREEMPT_RT 6.1-rt, 6.12-rt.
+                       trixie: 6.12 (default), 6.18, and newest: kernel, QEMU and libvirt are what Debian's
+                       backports had when the image was made. build: one image has all kernels of a Debian;
+                       those with PREEMPT_RT have their own, and so has newest.
   --plain              boots the host without pvschedd
   --retries N          how often `run` boots again and repeats the command if the emulated host dies (2);
                        each time it prints the cause

@@ -33,6 +33,10 @@ ROOTS = (
     Root("bookworm", "bookworm", "Debian 12", {
         "6.1": ("bookworm", "linux-image-cloud-amd64"),
         "6.12": ("bookworm", "linux-image-6.12-cloud-amd64")}),
+    # PREEMPT_RT, on a disk of their own: their packages have every driver, and few tests need them.
+    Root("bookworm-rt", "bookworm", "Debian 12", {
+        "6.1-rt": ("bookworm", "linux-image-rt-amd64"),
+        "6.12-rt": ("bookworm", "linux-image-6.12-rt-amd64")}),
     Root("trixie", "trixie", "Debian 13", {
         "6.12": ("trixie", "linux-image-cloud-amd64"),
         "6.18": ("trixie-backports", "linux-image-6.18.*+deb13-cloud-amd64")}),

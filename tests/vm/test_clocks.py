@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens to the host as a whole: its clock is set, it is suspended, a CPU goes offline and comes back."""
+
+import pytest
+
+DAY_S = 86400
+
+
+def boosts(host):
+    return sum(vcpu["boosts_total"] for vcpu in host.vcpus())
+
+
+def still_boosted(host, guest, before):
+    """Each vCPU is boosted, and there were further boosts since BEFORE of them."""
+    host.boosted(guest)
+    assert boosts(host) > before
+
+
+def calm_status(host, acts):
+    """The breaker is closed, and no guardian has acted since ACTS of them."""
+    status = host.ctl("status")
+    assert status["breaker"] == "closed"
+    assert status["guardian_acts"] == acts
+
+
+def clock_s(host):
+    """Seconds of the wall clock, and since the boot."""
+    return [float(word) for word in host.run("date +%s.%N; cut -d' ' -f1 /proc/uptime").split()]
+
+
+@pytest.mark.any_kernel
+@pytest.mark.parametrize("by_s", [DAY_S, -DAY_S], ids=["forwards", "backwards"])
+def test_the_clock_is_set(guest, host, by_s):
+    """By a day, amid boosts."""
+    with host.unchanged():
+        host.boosted(guest)
+        before, acts = boosts(host), host.ctl("status")["guardian_acts"]
+        wall_s, up_s = clock_s(host)
+        host.run(f"date -s @$(($(date +%s) + {by_s}))")
+        try:
+            after_s, after_up_s = clock_s(host)
+            assert abs(after_s - wall_s - by_s - (after_up_s - up_s)) < 2
+            still_boosted(host, guest, before)
+            calm_status(host, acts)
+            waits = [vcpu["wait_us"]["max"] for vcpu in host.vcpus()]
+            assert max(waits) < 3600e6, waits
+        finally:
+            host.run(f"date -s @$(($(date +%s) - {by_s}))")
+        host.boosted(guest)
+
+
+def test_the_host_is_suspended(guest, host, figure):
+    """To idle, for a few seconds, amid boosts."""
+    if host.code("grep -qw freeze /sys/power/state && test -w /sys/class/rtc/rtc0/wakealarm") != 0:
+        pytest.skip("this kernel cannot suspend to idle, or has no clock that ends it")
+    with host.unchanged():
+        host.boosted(guest)
+        before = boosts(host)
+        _, up_s = clock_s(host)
+        host.run("echo 0 >/sys/class/rtc/rtc0/wakealarm; echo +5 >/sys/class/rtc/rtc0/wakealarm && echo freeze >/sys/power/state")
+        said = host.run("journalctl -k --no-pager | grep -c 'PM: suspend exit'; true")
+        assert int(said.split()[-1]) >= 1, "it was not suspended"
+        figure(f"suspended to idle, and back after {clock_s(host)[1] - up_s:.1f} s")
+        still_boosted(host, guest, before)
+        assert host.ctl("status")["breaker"] == "closed"
+
+
+def test_a_cpu_goes_offline(guest, host):
+    """The boosted vCPUs go on where a CPU is left, and use the other one again when it is back."""
+    cpu = "/sys/devices/system/cpu/cpu1/online"
+    with host.unchanged():
+        host.boosted(guest)
+        before, acts = boosts(host), host.ctl("status")["guardian_acts"]
+        host.run(f"echo 0 >{cpu}")
+        try:
+            still_boosted(host, guest, before)
+            before = boosts(host)
+        finally:
+            host.run(f"echo 1 >{cpu}")
+        still_boosted(host, guest, before)
+        assert host.ctl("status")["breaker"] == "closed"
+        assert host.ctl("status")["guardian_acts"] - acts <= 1
