@@ -111,6 +111,7 @@ static int prepare(struct stack *stack, struct fire *fire, struct sleepers *slee
 	if (stack_open(stack, ledger) < 0)
 		return -1;
 	stack->caps.max_changes_per_s = 100000;
+	stack->caps.booster_permille = 1000; /* each is to be heard */
 	stack->wait = wait;
 	stack->accounts = (struct accounts){
 	        calloc(PVS_VCPUS_MAX, sizeof(struct pvs_vcpu_account)),

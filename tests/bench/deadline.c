@@ -122,9 +122,8 @@ static void costs_print(const struct costs *from, const struct costs *to)
 	};
 	double wall_ns = (double)(to->at_ns - from->at_ns);
 
-	/* the look at the counter is a wake-up itself */
 	printf(",\"deadlines_missed\":%lu,\"booster_wakeups_per_s\":%.2f,\"bpf_permille\":%.3f",
-	       to->missed - from->missed, (double)(to->wakeups - from->wakeups - 1) / wall_ns * 1e9,
+	       to->missed - from->missed, (double)(to->wakeups - from->wakeups) / wall_ns * 1e9,
 	       (double)(to->bpf_ns - from->bpf_ns) / wall_ns * 1000);
 	for (int kind = 0; kind < _EXPIRY_MAX; kind++)
 		printf(",\"%s_per_s\":%.2f,\"%s_permille\":%.3f", names[kind],

@@ -119,7 +119,7 @@ static int stats(bool registered, unsigned int cpu, unsigned int ms)
 	return 0;
 }
 
-/* Wake-ups of the booster per second during @ms; the look at the counter is one itself. */
+/* Wake-ups of the booster per second during @ms. */
 static double wakeups(struct stack *stack, unsigned int ms, struct sleepers *poked)
 {
 	struct booster_totals before, after;
@@ -133,7 +133,7 @@ static double wakeups(struct stack *stack, unsigned int ms, struct sleepers *pok
 			sleepers_poke(poked);
 	}
 	booster_read_totals(stack->booster, &after);
-	return (double)(after.wakeups - before.wakeups - 1) * 1000 / ms;
+	return (double)(after.wakeups - before.wakeups) * 1000 / ms;
 }
 
 static unsigned int armed(struct stack *stack)

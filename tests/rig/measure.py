@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -64,7 +65,8 @@ class HostCyclictest:
         try:
             if self._process.wait(self._seconds + 30) != 0:
                 raise RigError(f"cyclictest on the host failed with {self._process.returncode}")
-            return stats.from_json(json.loads(proc.read(self._report)))
+            # the average of a thread that never ran is "nan", which is no JSON
+            return stats.from_json(json.loads(re.sub(r"-?\bnan\b", "0", proc.read(self._report))))
         finally:
             self.close()
 
