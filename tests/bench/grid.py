@@ -34,8 +34,8 @@ def arguments(parser):
                        help="both cyclictests of the host wake up only every N intervals (1; 10 in an emulated host, "
                             "which they would fill)")
     group.add_argument("--slow", type=int, default=1, metavar="N",
-                       help="makes intervals, and bursts of profiles and caps, N times as long (host: bursts, for its guests): "
-                            "for a host so slow that serving a timer takes longer than a burst")
+                       help="makes intervals, and bursts of profiles and caps, N times as long (host: bursts, for its guests; "
+                            "levers: work and slices, too): for a host so slow that serving a timer takes longer than a burst")
     group.add_argument("--vcpus", type=int, default=1, help="vCPUs of the guest (1)")
     group.add_argument("--plot", metavar="DIR", help="writes plots into DIR, by gnuplot")
     group.add_argument("--guest-type", choices=("kvm", "qemu"), help="--host: KVM or emulation, without a probe")

@@ -22,7 +22,17 @@ KEPT = ("avg_us", "p50_us", "p99_us", "max_us", "load_permille", "victim_permill
 
 
 def arguments(_parser):
-    pass
+    """None of its own: --duty and --variant are wake's, --slow is grid's."""
+
+
+def _duties(options):
+    return options.duty or (*DUTIES, QUOTA)
+
+
+def _variants(options, duty):
+    """Those that are wanted, and untouched, with which they are compared."""
+    all_of_duty = QUOTA_VARIANTS if duty == QUOTA else VARIANTS
+    return [name for name in all_of_duty if not options.variant or name in options.variant or name == "untouched"]
 
 
 def scene(options):
@@ -36,13 +46,12 @@ def _row(one):
 def _here(place, options, add):
     for number in range(options.rounds):
         found = {}
-        # the variants take turns to be first
-        turn = number % len(VARIANTS)
-        wake.measure_round(place, options, DUTIES, VARIANTS[turn:] + VARIANTS[:turn], found)
-        turn = number % len(QUOTA_VARIANTS)
-        wake.measure_round(place, options, [QUOTA], QUOTA_VARIANTS[turn:] + QUOTA_VARIANTS[:turn], found)
+        for duty in _duties(options):
+            names = _variants(options, duty)
+            turn = number % len(names)  # the variants take turns to be first
+            wake.measure_round(place, options, [duty], names[turn:] + names[:turn], found)
         if found:
-            add({"kernel": os.uname().release,
+            add({"kernel": os.uname().release, "slow": options.slow,
                  "cells": {f"{duty} {variant}": _row(one) for (variant, duty), one in found.items()}})
         print(f"bench: levers: round {number + 1} of {options.rounds}", file=sys.stderr)
 
@@ -52,7 +61,10 @@ def _in_rig(options, add):
         raise RigError("levers --rig wants HOST/KERNEL, such as trixie/newest or bookworm/6.1")
     host, _, options.kernel = options.rig.partition("/")
     options.rig_host, options.rig_name = host, f"levers-{host}-{options.kernel.replace('.', '-')}"
-    job = inside.Job("levers", ["--seconds", str(_seconds(options))], len(DUTIES) * len(VARIANTS) + len(QUOTA_VARIANTS), int(_seconds(options)) or 1,
+    words = ["--seconds", str(_seconds(options)), "--slow", str(options.slow)]
+    words += [word for duty in options.duty or () for word in ("--duty", duty)]
+    words += [word for variant in options.variant or () for word in ("--variant", variant)]
+    job = inside.Job("levers", words, sum(len(_variants(options, duty)) for duty in _duties(options)), int(_seconds(options)) or 1,
                      files=[inside.program(options.build, "tests/bench/bench-victim")])
     inside.measure(job, options, lambda one, machine: add(one | {"machine": machine}))
 
@@ -108,6 +120,9 @@ def report(rounds, options):
     kernel = ones[0]["kernel"]
     if any(one["kernel"] != kernel for one in ones):
         raise RigError("the rounds are of several kernels: give each its own --rounds-file")
+    slow = ones[0].get("slow", 1)
+    if any(one.get("slow", 1) != slow for one in ones):
+        raise RigError("the rounds are slowed differently: give each its own --rounds-file")
     rows, table = [], []
     for duty in (*DUTIES, QUOTA):
         for variant in VARIANTS:
@@ -132,5 +147,6 @@ def report(rounds, options):
     head = ["duty %", "variant", "rounds", "avg us", "p99 us", "load, permille of untouched", "avg / untouched", "avg / slice",
             "p99 / untouched", "most beyond quota, us in 1 s"]
     machine = ones[0].get("machine", "this machine")
-    text = f"kernel {kernel}, {machine}, {len(ones)} rounds, layout {options.layout}\n\n{figures.table(head, table)}"
-    return {"kernel": kernel, "machine": machine, "rounds": len(ones), "rows": rows}, text
+    slowed = f", work, periods, slices and bursts {slow} times as long" if slow > 1 else ""
+    text = f"kernel {kernel}, {machine}, {len(ones)} rounds, layout {options.layout}{slowed}\n\n{figures.table(head, table)}"
+    return {"kernel": kernel, "machine": machine, "rounds": len(ones), "slow": slow, "rows": rows}, text

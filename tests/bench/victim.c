@@ -44,6 +44,7 @@ struct options {
 	struct guest_page_file page_file;
 	uint64_t burst_ns;       /* in place of the profile's; 0: that */
 	uint32_t quota_permille; /* of one CPU, that holds for its group; 0: none */
+	unsigned int slow;       /* times that its work, its sleep, slices and bursts are as long */
 };
 
 /* Shared with the victim. */
@@ -122,7 +123,7 @@ static int group_enter(const char *procs_file, pid_t pid)
 	return 0;
 }
 
-static int slice_set(pid_t pid)
+static int slice_set(const struct options *o, pid_t pid)
 {
 	struct {
 		uint32_t size, policy;
@@ -130,9 +131,9 @@ static int slice_set(pid_t pid)
 		int32_t nice;
 		uint32_t priority;
 		uint64_t runtime, deadline, period;
-	} attr = {.size = sizeof(attr), .policy = SCHED_OTHER, .runtime = SLICE_NS};
+	} attr = {.size = sizeof(attr), .policy = SCHED_OTHER, .runtime = o->slow * SLICE_NS};
 
-	return syscall(SYS_sched_setattr, pid, &attr, 0) < 0 ? fail("a slice of 0.1 ms") : 0;
+	return syscall(SYS_sched_setattr, pid, &attr, 0) < 0 ? fail("a short slice") : 0;
 }
 
 static int fifo_set(pid_t pid)
@@ -147,11 +148,16 @@ static int fifo_set(pid_t pid)
 static int profile_set(const struct options *o, pid_t pid, struct profile *profile,
                        struct stack *stack)
 {
-	if (stack_open(stack, o->ledger) < 0 || stack_trace(stack) < 0 ||
-	    stack_start(stack, NULL) < 0)
+	if (stack_open(stack, o->ledger) < 0)
+		return -1;
+	stack->caps.cpu_burst_ns *= o->slow;
+	stack->caps.domain_burst_ns *= o->slow;
+	if (stack_trace(stack) < 0 || stack_start(stack, NULL) < 0)
 		return -1;
 	if (o->burst_ns)
 		profile->burst_ns = o->burst_ns;
+	profile->burst_ns *= o->slow;
+	profile->slice_ns *= o->slow;
 	return stack_add(stack, 0, 0, pid, profile);
 }
 
@@ -163,7 +169,7 @@ static int variant_apply(const struct options *o, pid_t pid, struct stack *stack
 	if (strcmp(o->variant, "untouched") == 0)
 		return 0;
 	if (strcmp(o->variant, "slice") == 0)
-		return slice_set(pid);
+		return slice_set(o, pid);
 	if (strcmp(o->variant, "static") == 0)
 		return fifo_set(pid);
 	if (strcmp(o->variant, "static-observed") == 0)
@@ -356,13 +362,16 @@ static bool parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:q:")) != -1) {
+	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:q:n:")) != -1) {
 		switch (c) {
 		case 'v':
 			o->variant = optarg;
 			break;
 		case 'b':
 			o->burst_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'n':
+			o->slow = (unsigned int)atoi(optarg);
 			break;
 		case 'q':
 			o->quota_permille = (uint32_t)atol(optarg);
@@ -403,6 +412,11 @@ static bool parse(int argc, char **argv, struct options *o)
 	}
 	for (; optind < argc && o->spinners.n < SPINNERS_MAX; optind++)
 		o->spinners.pids[o->spinners.n++] = atoi(argv[optind]);
+	o->duty.run_ns *= o->slow;
+	o->duty.period_ns *= o->slow;
+	o->duty.sleep_ns *= o->slow;
+	o->duty.ordinary_ns *= o->slow;
+	o->duty.ordinary_period_ns *= o->slow;
 	return o->variant && o->ledger && o->out && o->group && o->for_ns && o->duty.run_ns &&
 	       (o->duty.period_ns || o->duty.sleep_ns) &&
 	       (!o->duty.ordinary_ns || o->duty.ordinary_period_ns);
@@ -410,13 +424,14 @@ static bool parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options options = {0};
+	struct options options = {.slow = 1};
 
 	if (!parse(argc, argv, &options)) {
 		fputs("usage: bench-victim -v VARIANT -r RUN_US (-p PERIOD_US [-O "
 		      "ORDINARY_US -P ORDINARY_PERIOD_US] | -s SLEEP_US) -d MS "
 		      "-w MS "
-		      "-l LEDGER -o FILE -g PROCS_FILE [-q QUOTA_PERMILLE] [SPINNER_PID...]\n",
+		      "-l LEDGER -o FILE -g PROCS_FILE [-q QUOTA_PERMILLE] [-n SLOW] "
+		      "[SPINNER_PID...]\n",
 		      stderr);
 		return 2;
 	}

@@ -36,9 +36,9 @@ SHARE_PERMILLE = {"interactive": 100, "latency": 200, "requests": 200, "latency-
 
 
 def arguments(parser):
-    parser.add_argument("--duty", action="append", choices=DUTIES, help="wake: one demand only; may be repeated")
+    parser.add_argument("--duty", action="append", choices=DUTIES, help="wake, levers: one demand only; may be repeated")
     parser.add_argument("--variant", action="append", choices=VARIANTS + EXTRA_VARIANTS,
-                        help="wake: one variant only; may be repeated")
+                        help="wake, levers: one variant only; may be repeated")
     parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")
@@ -72,17 +72,17 @@ def _default_duties():
     return [duty for duty in DUTIES if duty not in ORDINARY and duty not in BETWEEN and duty not in QUOTAS]
 
 
-def _measure(scene, spinners, variant, duty, seconds, burst_us=0):
+def _measure(scene, variant, duty, seconds, options):
     run_us, period_us, sleep_us = DUTIES[duty]
     out = scene.path("latencies")
-    quota = QUOTAS.get(duty, 0)
+    quota, spinners = QUOTAS.get(duty, 0), scene.spinners
     with scene.budget(_budgets(variant, duty)) as budget_us, scene.quota(quota):
         spinners.resume()
         try:
             time.sleep(0.05)
             figure = scene.program(
                 "bench-victim", "-v", variant, "-r", run_us, *_ordinary(duty), *(("-p", period_us) if period_us else ("-s", sleep_us)),
-                "-d", int(seconds * 1000), "-w", 300, "-b", burst_us, "-q", quota, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
+                "-d", int(seconds * 1000), "-w", 300, "-b", options.burst, "-q", quota, "-n", options.slow, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
                 *spinners.pids())
         finally:
             spinners.pause()
@@ -101,7 +101,7 @@ def measure_round(scene, options, duties, variants, found):
         ones = {}
         try:
             for variant in variants:
-                one = _measure_if_it_lives(scene, variant, duty, seconds, options.burst)
+                one = _measure_if_it_lives(scene, variant, duty, seconds, options)
                 if one:
                     ones[variant, duty] = one
         except NoBudget as error:
@@ -110,10 +110,10 @@ def measure_round(scene, options, duties, variants, found):
         found |= ones
 
 
-def _measure_if_it_lives(scene, variant, duty, seconds, burst_us):
+def _measure_if_it_lives(scene, variant, duty, seconds, options):
     """None: static FIFO on a slow host never slept, and the kernel ended it after 400 ms, as it must."""
     try:
-        return _measure(scene, scene.spinners, variant, duty, seconds, burst_us)
+        return _measure(scene, variant, duty, seconds, options)
     except RigError as error:
         if not variant.startswith("static") or "the victim died" not in str(error):
             raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What happens to the host as a whole: its clock is set, it is suspended, a CPU goes offline and comes back."""
+"""What happens to the host as a whole: its clock is set, a CPU goes offline and comes back."""
 
 import pytest
 
@@ -47,22 +47,6 @@ def test_the_clock_is_set(guest, host, by_s):
         finally:
             host.run(f"date -s @$(($(date +%s) - {by_s}))")
         host.boosted(guest)
-
-
-def test_the_host_is_suspended(guest, host, figure):
-    """To idle, for a few seconds, amid boosts."""
-    if host.code("grep -qw freeze /sys/power/state && test -w /sys/class/rtc/rtc0/wakealarm") != 0:
-        pytest.skip("this kernel cannot suspend to idle, or has no clock that ends it")
-    with host.unchanged():
-        host.boosted(guest)
-        before = boosts(host)
-        _, up_s = clock_s(host)
-        host.run("echo 0 >/sys/class/rtc/rtc0/wakealarm; echo +5 >/sys/class/rtc/rtc0/wakealarm && echo freeze >/sys/power/state")
-        said = host.run("journalctl -k --no-pager | grep -c 'PM: suspend exit'; true")
-        assert int(said.split()[-1]) >= 1, "it was not suspended"
-        figure(f"suspended to idle, and back after {clock_s(host)[1] - up_s:.1f} s")
-        still_boosted(host, guest, before)
-        assert host.ctl("status")["breaker"] == "closed"
 
 
 def test_a_cpu_goes_offline(guest, host):
