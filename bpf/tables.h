@@ -15,6 +15,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "core/account.h"
+#include "core/demand.h"
 #include "core/moved.h"
 #include "core/window.h"
 
@@ -58,6 +59,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pvs_windows);
 } windows SEC(".maps");
+
+/* Likewise. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PVS_VCPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_demand);
+} demands SEC(".maps");
 
 /* TID -> slot of a vCPU, or PVS_VCPUS_MAX + slot of a helper, so that one look-up finds either */
 struct {

@@ -54,6 +54,19 @@ __noinline int windows_mark(__u32 slot, __u64 now)
 	return 0;
 }
 
+/* Of some wake-ups their work is kept, so that it can be told which burst and share cover it. */
+__noinline int demand_keep(__u32 slot, __u64 now)
+{
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct pvs_demand *demand = bpf_map_lookup_elem(&demands, &slot);
+
+	if (!vcpu)
+		return 0;
+	vcpu->demand_due_ns =
+	        demand ? pvs_demand_keep(demand, vcpu, now) : now + PVS_DEMAND_EVERY_NS;
+	return 0;
+}
+
 /* An owner may lower its thread's real-time priority, which changes nothing: sched_has_boost(). */
 static __always_inline bool is_foreign(const struct pvs_vcpu_account *vcpu,
                                        const struct task_struct *p)
@@ -73,6 +86,7 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		ready = vcpu->out_ns; /* the thread was woken while it was still going to sleep */
 	if (ready && now > ready)
 		wait_record(vcpu, now - ready);
+	pvs_work_in(&vcpu->work, ready, now);
 	vcpu->cpu = cpu;
 	vcpu->switches++;
 	if (vcpu->flags & PVS_FLAG_IMAGINED)
@@ -201,6 +215,8 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
+	if (now >= vcpu->demand_due_ns)
+		demand_keep(slot, now);
 	pvs_work_done(&vcpu->work);
 	if (vcpu->flags & PVS_FLAG_REPORT_HALTED) {
 		slack_note(vcpu, p, now);

@@ -11,9 +11,9 @@
  *   {"verb":"status"} {"verb":"list"} {"verb":"doctor"}
  *   {"verb":"top","domain":D} {"verb":"metrics"}
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
- *   {"verb":"policy-get","domain":D}
- *   {"verb":"policy-set","domain":D,"profile":P,"for_s":N,"persist":true,"dry_run":true,
- *    "absent":true,"name":"N"}
+ *   {"verb":"recommend","domain":D} {"verb":"policy-get","domain":D}
+ *   {"verb":"policy-set","domain":D,"profile":P,"share_permille":N,"burst_us":N,"for_s":N,
+ *    "persist":true,"dry_run":true,"absent":true,"name":"N"}
  *   {"verb":"policy-unset","domain":D} {"verb":"policy-list"} {"verb":"config"}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
@@ -44,6 +44,7 @@ enum control_verb {
 	CONTROL_METRICS,
 	CONTROL_SHOW,
 	CONTROL_EXPLAIN,
+	CONTROL_RECOMMEND,
 	CONTROL_DOCTOR,
 	CONTROL_POLICY_GET,
 	CONTROL_POLICY_SET,
@@ -67,8 +68,10 @@ struct control_request {
 	uint64_t for_ns;  /* from "for_s" or "for_us"; 0: until changed */
 	bool persist;
 	bool dry_run;
-	bool absent;    /* @domain may be a uuid that no running domain has */
-	char name[256]; /* of a domain that does not run; "" if none was given */
+	bool absent;             /* @domain may be a uuid that no running domain has */
+	char name[256];          /* of a domain that does not run; "" if none was given */
+	uint32_t share_permille; /* 0: the profile's */
+	uint64_t burst_ns;       /* 0: the profile's */
 };
 
 /**

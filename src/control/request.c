@@ -7,6 +7,11 @@
 
 #include "util/json.h"
 
+/** As in a profile: policy/profile.h. */
+#define SHARE_PERMILLE_MAX 1000
+#define BURST_US_MIN       50
+#define BURST_US_MAX       10000
+
 /** One month. A policy that must hold longer belongs in the configuration. */
 #define FOR_S_MAX (31 * 24 * 3600)
 
@@ -36,6 +41,7 @@ static const struct verb {
         [CONTROL_METRICS] = {.name = "metrics"},
         [CONTROL_SHOW] = {.name = "show", .domain = MEMBER_REQUIRED},
         [CONTROL_EXPLAIN] = {.name = "explain", .domain = MEMBER_REQUIRED, .vcpu = MEMBER_OPTIONAL},
+        [CONTROL_RECOMMEND] = {.name = "recommend", .domain = MEMBER_REQUIRED},
         [CONTROL_DOCTOR] = {.name = "doctor"},
         [CONTROL_POLICY_GET] = {.name = "policy-get", .domain = MEMBER_REQUIRED},
         [CONTROL_POLICY_SET] = {.name = "policy-set",
@@ -67,7 +73,8 @@ bool control_verb_changes(enum control_verb verb)
 static int check_members(const struct json_value *root, const struct verb *verb,
                          struct json_error *error)
 {
-	static const char *const policy_keys[] = {"for_s", "persist", "dry_run", "absent", "name"};
+	static const char *const policy_keys[] = {"share_permille", "burst_us", "for_s", "persist",
+	                                          "dry_run",        "absent",   "name"};
 	const char *keys[5 + ARRAY_SIZE(policy_keys)] = {"verb"};
 	size_t n = 1;
 	int r;
@@ -120,6 +127,21 @@ static int get_flags(const struct json_value *root, struct control_request *requ
 	return r;
 }
 
+static int get_figures(const struct json_value *root, struct control_request *request,
+                       struct json_error *error)
+{
+	int64_t share_permille = 0, burst_us = 0;
+	int r;
+
+	r = json_get_integer(root, "share_permille", 1, SHARE_PERMILLE_MAX, &share_permille, error);
+	if (r == 0)
+		r = json_get_integer(root, "burst_us", BURST_US_MIN, BURST_US_MAX, &burst_us,
+		                     error);
+	request->share_permille = (uint32_t)share_permille;
+	request->burst_ns = (uint64_t)burst_us * NSEC_PER_USEC;
+	return r;
+}
+
 static int get_members(const struct json_value *root, struct control_request *request,
                        struct json_error *error)
 {
@@ -152,6 +174,9 @@ static int get_members(const struct json_value *root, struct control_request *re
 		        root, error,
 		        "\"for_s\" and \"persist\" exclude each other: a policy that ends by "
 		        "itself is not kept over a restart; give only one of them");
+	r = get_figures(root, request, error);
+	if (r < 0)
+		return r;
 	request->vcpu = (int)vcpu;
 	request->for_ns = (uint64_t)for_s * NSEC_PER_SEC + (uint64_t)for_us * NSEC_PER_USEC;
 	return 0;

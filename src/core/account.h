@@ -127,9 +127,12 @@ enum pvs_out {
 
 /** The work of a wake-up: see core/work.h. Zeroed: nothing is known. */
 struct pvs_work {
-	__u64 so_far_ns; /* since it was woken */
-	__u64 most_ns;   /* until it halts: nine of ten wake-ups have no more; 0: unknown */
-	__u64 least_ns;  /* nine of ten have no less */
+	__u64 so_far_ns;       /* since it was woken */
+	__u64 woken_ns;        /* when; 0: it halts */
+	__u64 woken_before_ns; /* the time before */
+	__u64 waited_ns;       /* runnable, and not running, since it was woken */
+	__u64 most_ns;         /* until it halts: nine of ten wake-ups have no more; 0: unknown */
+	__u64 least_ns;        /* nine of ten have no less */
 };
 
 /** One vCPU thread. */
@@ -182,6 +185,7 @@ struct pvs_vcpu_account {
 	struct pvs_rhythm rhythm; /* of its wake-ups */
 	struct pvs_work work;     /* of a wake-up */
 	__u64 mark_due_ns;        /* when its windows want another mark: see core/window.h */
+	__u64 demand_due_ns;      /* when its demand wants another wake-up: see core/demand.h */
 
 	/*
 	 * written by the daemon: the run that began at earlier_in_ns was boosted for earlier_ns

@@ -15,6 +15,16 @@
 #define PVS_WORK_FAST 16
 #define PVS_WORK_SLOW 128
 
+/** It is switched in at @now_ns, and was runnable since @ready_ns. */
+static inline void pvs_work_in(struct pvs_work *work, __u64 ready_ns, __u64 now_ns)
+{
+	__u64 waited_ns = ready_ns && ready_ns < now_ns ? now_ns - ready_ns : 0;
+
+	if (!work->woken_ns)
+		work->woken_ns = now_ns - waited_ns;
+	work->waited_ns += waited_ns;
+}
+
 /** It ran for @ran_ns more. */
 static inline void pvs_work_add(struct pvs_work *work, __u64 ran_ns)
 {
@@ -36,7 +46,9 @@ static inline void pvs_work_done(struct pvs_work *work)
 {
 	__u64 took_ns = work->so_far_ns;
 
-	work->so_far_ns = 0;
+	work->so_far_ns = work->waited_ns = 0;
+	work->woken_before_ns = work->woken_ns;
+	work->woken_ns = 0;
 	if (!work->most_ns) {
 		work->most_ns = work->least_ns = took_ns;
 		return;

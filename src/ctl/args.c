@@ -15,6 +15,8 @@
 #define PROFILE_BYTES_MAX 31
 #define VCPU_INDEX_MAX    511
 #define BOOST_NS_MAX      (10 * NSEC_PER_SEC)
+#define BURST_NS_MIN      (50 * NSEC_PER_USEC)
+#define BURST_NS_MAX      (10 * NSEC_PER_MSEC)
 #define DURATION_NS_MAX   (31 * 24 * 3600 * NSEC_PER_SEC)
 
 #define NAME_BYTES 32 /* of the first word of a verb */
@@ -366,6 +368,37 @@ static int take_looks(const struct scan *scan, struct ctl_args *args, char *erro
 	return r;
 }
 
+/** As a profile may have them: pvschedd.json(5). */
+static int take_figures(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
+{
+	const char *burst = scan->value[CTL_OPTION_BURST], *share = scan->value[CTL_OPTION_SHARE];
+	unsigned int permille = 0;
+	uint64_t ns = 0;
+
+	if (burst && (ctl_duration_parse(burst, &ns) < 0 || ns < BURST_NS_MIN || ns > BURST_NS_MAX))
+		return fail(error, size, "--burst must be a duration from 50us to 10ms");
+	if (share && (take_number("share", share, &permille, error, size) < 0 || permille > 1000))
+		return fail(error, size, "--share must be a number from 1 to 1000");
+	args->burst_us = ns / NSEC_PER_USEC;
+	args->share_permille = permille;
+	return 0;
+}
+
+/** What is applied must be named, by its name or by --all. */
+static int check_recommend(const struct scan *scan, const struct ctl_args *args, char *error,
+                           size_t size)
+{
+	if (args->verb != CTL_RECOMMEND)
+		return 0;
+	if (args->domain && scan->given[CTL_OPTION_ALL])
+		return fail(error, size, "a domain and --all exclude each other");
+	if (scan->given[CTL_OPTION_APPLY] && !args->domain && !scan->given[CTL_OPTION_ALL])
+		return fail(error, size, "--apply to which domain? Name one, or give --all");
+	if (scan->given[CTL_OPTION_PERSIST] && !scan->given[CTL_OPTION_APPLY])
+		return fail(error, size, "--persist keeps what --apply sets; give both");
+	return 0;
+}
+
 /** Each option is one of the verb, those that it needs are there, and no two exclude each other. */
 static int check_options(const struct scan *scan, enum ctl_verb id, char *error, size_t size)
 {
@@ -397,6 +430,10 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 		r = take_for(scan->value[CTL_OPTION_FOR], args, error, size);
 	if (r == 0)
 		r = take_looks(scan, args, error, size);
+	if (r == 0)
+		r = take_figures(scan, args, error, size);
+	if (r == 0)
+		r = check_recommend(scan, args, error, size);
 	if (scan->given[CTL_OPTION_SOCKET])
 		args->socket = scan->value[CTL_OPTION_SOCKET];
 	if (scan->given[CTL_OPTION_STATE_DIR])
@@ -408,6 +445,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->probe = scan->given[CTL_OPTION_PROBE];
 	args->report = scan->value[CTL_OPTION_REPORT];
 	args->batch = scan->given[CTL_OPTION_BATCH];
+	args->all = scan->given[CTL_OPTION_ALL];
+	args->apply = scan->given[CTL_OPTION_APPLY];
 	return r;
 }
 

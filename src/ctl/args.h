@@ -16,23 +16,27 @@ struct ctl_args {
 	bool json;
 	const char *socket;
 	const char *state_dir;
-	const char *domain;  /* NULL if none was given; else 1..255 bytes of UTF-8 */
-	const char *profile; /* NULL if none was given; else 1..31 bytes of UTF-8 */
-	int vcpu;            /* -1: all */
-	uint64_t for_s;      /* policy set: rounded up to whole seconds; 0: until changed */
-	uint64_t for_us;     /* boost */
-	bool persist;        /* attach, detach: the definition; !live implies it */
-	bool live;           /* attach, detach: the running domain */
-	bool dry_run;        /* attach, detach, policy set */
-	bool absent;         /* see control.h; not of the command line, nor is... */
-	const char *name;    /* ...this */
-	bool probe;          /* doctor: try the kernel's fair class, too */
-	const char *report;  /* doctor: the file to write; NULL: none */
-	uint64_t delay_ms;   /* top, watch: between two looks */
-	unsigned int count;  /* top, watch: so many looks; 0: until it is ended */
-	unsigned int limit;  /* top, watch: so many rows; 0: all */
-	unsigned int sort;   /* top, watch: enum top_sort, as --sort offers them */
-	bool batch;          /* top */
+	const char *domain;      /* NULL if none was given; else 1..255 bytes of UTF-8 */
+	const char *profile;     /* NULL if none was given; else 1..31 bytes of UTF-8 */
+	int vcpu;                /* -1: all */
+	uint64_t for_s;          /* policy set: rounded up to whole seconds; 0: until changed */
+	uint64_t for_us;         /* boost */
+	bool persist;            /* attach, detach: the definition; !live implies it */
+	bool live;               /* attach, detach: the running domain */
+	bool dry_run;            /* attach, detach, policy set */
+	bool absent;             /* see control.h; not of the command line, nor is... */
+	const char *name;        /* ...this */
+	bool probe;              /* doctor: try the kernel's fair class, too */
+	const char *report;      /* doctor: the file to write; NULL: none */
+	uint64_t delay_ms;       /* top, watch: between two looks */
+	unsigned int count;      /* top, watch: so many looks; 0: until it is ended */
+	unsigned int limit;      /* top, watch: so many rows; 0: all */
+	unsigned int sort;       /* top, watch: enum top_sort, as --sort offers them */
+	bool batch;              /* top */
+	uint64_t burst_us;       /* policy set; 0: the profile's */
+	uint32_t share_permille; /* policy set; 0: the profile's */
+	bool all;                /* recommend */
+	bool apply;              /* recommend */
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */

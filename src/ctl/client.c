@@ -38,11 +38,15 @@ static char *request_build(const struct ctl_args *args)
 		ok = ok && cJSON_AddStringToObject(request, "profile", args->profile);
 	if (args->vcpu >= 0)
 		ok = ok && cJSON_AddNumberToObject(request, "vcpu", args->vcpu);
+	if (args->burst_us > 0)
+		ok = ok && cJSON_AddNumberToObject(request, "burst_us", (double)args->burst_us);
+	if (args->share_permille > 0)
+		ok = ok && cJSON_AddNumberToObject(request, "share_permille", args->share_permille);
 	if (args->for_us > 0)
 		ok = ok && cJSON_AddNumberToObject(request, "for_us", (double)args->for_us);
 	if (args->for_s > 0)
 		ok = ok && cJSON_AddNumberToObject(request, "for_s", (double)args->for_s);
-	if (args->persist)
+	if (args->persist && args->verb != CTL_RECOMMEND)
 		ok = ok && cJSON_AddTrueToObject(request, "persist");
 	if (args->dry_run)
 		ok = ok && cJSON_AddTrueToObject(request, "dry_run");

@@ -20,6 +20,7 @@
 #include "ctl/help.h"
 #include "ctl/policy.h"
 #include "ctl/print.h"
+#include "ctl/recommend.h"
 #include "ctl/report_file.h"
 #include "ctl/report_no_answer.h"
 #include "ctl/render.h"
@@ -152,6 +153,8 @@ static enum exit_status run(const struct ctl_args *args)
 		return run_doctor(args);
 	if (args->verb == CTL_TOP || args->verb == CTL_WATCH)
 		return top_run(args);
+	if (args->verb == CTL_RECOMMEND)
+		return recommend_run(args);
 	if (args->verb == CTL_ATTACH || args->verb == CTL_DETACH)
 		return run_attach(args);
 	r = ctl_ask(args, &reply);

@@ -10,6 +10,7 @@
 #include "ctl/render_interrupts.h"
 #include "ctl/render_page.h"
 #include "ctl/render_policies.h"
+#include "ctl/render_recommend.h"
 #include "ctl/render_windows.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
@@ -220,6 +221,7 @@ void render_show(const struct json_value *result, FILE *out)
 	if (!domain)
 		return;
 	render_domain(domain, out);
+	render_lacks_tokens(domain, out);
 	if (vcpus && json_first(vcpus)) {
 		render_show_vcpus(vcpus, out);
 		render_show_latency(vcpus, out);
@@ -338,6 +340,9 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 		break;
 	case CTL_METRICS:
 		render_lines(value_text(result, "text", ""), out);
+		break;
+	case CTL_RECOMMEND:
+		render_recommend(result, out);
 		break;
 	case CTL_POLICY_SET:
 		if (args->dry_run)

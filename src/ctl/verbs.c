@@ -55,6 +55,17 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                          .more = "host.metrics_file writes them for node_exporter by itself.",
                          .examples = {{"", "the text, for a collector of your own"},
                                       {"| grep wait_seconds", "the histograms of waits"}}},
+        [CTL_RECOMMEND] = {.name = "recommend",
+                           .request = "recommend",
+                           .words = {CTL_WORD_DOMAIN},
+                           .words_optional = true,
+                           .options = CTL_HAS(CTL_OPTION_ALL) | CTL_HAS(CTL_OPTION_APPLY) |
+                                      CTL_HAS(CTL_OPTION_PERSIST),
+                           .brief = "say whether boosts are worth it, and how large",
+                           .more = "Out of what was observed. Without a domain: of all domains.",
+                           .examples = {{"web", "what it needs, what that covers, and its price"},
+                                        {"web --apply --persist",
+                                         "and use that, also after a restart"}}},
         [CTL_DOCTOR] =
                 {.name = "doctor",
                  .request = "doctor",
@@ -74,7 +85,8 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                             .request = "policy-set",
                             .words = {CTL_WORD_DOMAIN, CTL_WORD_PROFILE},
                             .options = CTL_HAS(CTL_OPTION_FOR) | CTL_HAS(CTL_OPTION_PERSIST) |
-                                       CTL_HAS(CTL_OPTION_DRY_RUN),
+                                       CTL_HAS(CTL_OPTION_DRY_RUN) | CTL_HAS(CTL_OPTION_BURST) |
+                                       CTL_HAS(CTL_OPTION_SHARE),
                             .one_of = CTL_HAS(CTL_OPTION_FOR) | CTL_HAS(CTL_OPTION_PERSIST),
                             .brief = "use another profile",
                             .more = "Without an option it holds until the daemon ends. The "
@@ -175,6 +187,12 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
         [CTL_OPTION_SORT] = {"sort", 0, "KEY", "wait boost denied",
                              "by wait (default), boost or denied, largest first"},
         [CTL_OPTION_LIMIT] = {"limit", 0, "N", "5 10 20", "so many rows"},
+        [CTL_OPTION_BURST] = {"burst", 0, "TIME", "200us 500us 1ms",
+                              "with this burst: 50us to 10ms"},
+        [CTL_OPTION_SHARE] = {"share", 0, "PERMILLE", "100 200 300",
+                              "with this share of a CPU: 1 to 1000 permille"},
+        [CTL_OPTION_ALL] = {"all", 0, NULL, NULL, "of all domains"},
+        [CTL_OPTION_APPLY] = {"apply", 0, NULL, NULL, "use what is recommended"},
 };
 
 const char *ctl_word_name(enum ctl_word word)

@@ -2,7 +2,6 @@
 #include "daemon/overrides.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define USEC_PER_SEC (NSEC_PER_SEC / NSEC_PER_USEC)
@@ -104,18 +103,14 @@ struct overrides *overrides_free(struct overrides *overrides)
 	return NULL;
 }
 
-int overrides_set(struct overrides *overrides, const char *uuid, const char *name,
-                  const char *profile, uint64_t for_ns)
+int overrides_set(struct overrides *overrides, const struct policy_entry *policy, uint64_t for_ns)
 {
-	struct policy_entry policy = {.set_us = now_us(overrides)};
+	struct policy_entry entry = *policy;
 	int r;
 
-	if (for_ns)
-		policy.until_us = policy.set_us + for_ns / NSEC_PER_USEC;
-	snprintf(policy.uuid, sizeof(policy.uuid), "%s", uuid);
-	snprintf(policy.name, sizeof(policy.name), "%s", name);
-	snprintf(policy.profile, sizeof(policy.profile), "%s", profile);
-	r = policies_put(&overrides->policies, &policy);
+	entry.set_us = now_us(overrides);
+	entry.until_us = for_ns ? entry.set_us + for_ns / NSEC_PER_USEC : 0;
+	r = policies_put(&overrides->policies, &entry);
 	return r < 0 ? r : MIN(plan_end(overrides), 0);
 }
 
@@ -140,12 +135,10 @@ void overrides_forget(struct overrides *overrides, const struct inventory_domain
 		overrides_unset(overrides, domain->seen->uuid);
 }
 
-const char *overrides_profile(const struct overrides *overrides,
-                              const struct inventory_domain *domain)
+const struct policy_entry *overrides_policy(const struct overrides *overrides,
+                                            const struct inventory_domain *domain)
 {
-	const struct policy_entry *policy = policies_find(&overrides->policies, domain->seen->uuid);
-
-	return policy ? policy->profile : "";
+	return policies_find(&overrides->policies, domain->seen->uuid);
 }
 
 bool overrides_released(const struct overrides *overrides, const struct inventory_domain *domain)

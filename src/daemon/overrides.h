@@ -25,13 +25,11 @@ int overrides_new(struct overrides **ret, sd_event *event, overrides_ended_fn *e
 struct overrides *overrides_free(struct overrides *overrides);
 
 /**
- * Sets a policy. @for_ns 0: until the daemon ends.
- * @name  of its domain; "": not known
- * Returns 0; -ENOSPC: there are too many; -errno: its end could not be planned. Then the last one
- * stays.
+ * Sets a policy; of @policy uuid, name, profile and figures count. @for_ns 0: until the daemon
+ * ends. Returns 0; -ENOSPC: there are too many; -errno: its end could not be planned. Then the last
+ * one stays.
  */
-int overrides_set(struct overrides *overrides, const char *uuid, const char *name,
-                  const char *profile, uint64_t for_ns);
+int overrides_set(struct overrides *overrides, const struct policy_entry *policy, uint64_t for_ns);
 
 /** Returns whether there was one. */
 bool overrides_unset(struct overrides *overrides, const char *uuid);
@@ -43,9 +41,9 @@ void overrides_set_released(struct overrides *overrides, const struct inventory_
  */
 void overrides_forget(struct overrides *overrides, const struct inventory_domain *domain);
 
-/** The profile set by command; "": none. */
-const char *overrides_profile(const struct overrides *overrides,
-                              const struct inventory_domain *domain);
+/** The policy set by command; NULL: none. */
+const struct policy_entry *overrides_policy(const struct overrides *overrides,
+                                            const struct inventory_domain *domain);
 
 bool overrides_released(const struct overrides *overrides, const struct inventory_domain *domain);
 

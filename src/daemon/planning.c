@@ -109,9 +109,17 @@ static struct plan_metadata metadata_input(const struct planning *planning,
 	return ret;
 }
 
-static const struct profile *named(const struct planning *planning, const char *name)
+/* One whose profile is no longer in the configuration sets nothing. */
+static struct plan_override override_input(const struct planning *planning,
+                                           const struct policy_entry *policy)
 {
-	return name && *name ? config_profile(planning->config, name) : NULL;
+	if (!policy)
+		return (struct plan_override){0};
+	return (struct plan_override){
+	        .profile = config_profile(planning->config, policy->profile),
+	        .share_permille = policy->share_permille,
+	        .burst_ns = policy->burst_ns,
+	};
 }
 
 static void domain_input(const struct planning *planning, const struct inventory_domain *d,
@@ -122,8 +130,8 @@ static void domain_input(const struct planning *planning, const struct inventory
 
 	config_choose(planning->config, d->seen->uuid, d->seen->name, &choice);
 	*ret = (struct plan_domain_input){
-	        .command = named(planning, overrides_profile(inputs->overrides, d)),
-	        .persistent = named(planning, state_policy(inputs->state, d->seen->uuid)),
+	        .command = override_input(planning, overrides_policy(inputs->overrides, d)),
+	        .persistent = override_input(planning, state_policy(inputs->state, d->seen->uuid)),
 	        .configured = choice.profile,
 	        .has_entry = choice.match != CONFIG_MATCH_DEFAULT,
 	        .metadata = metadata_input(planning, &d->seen->metadata),
@@ -174,7 +182,8 @@ static void draft_fill(const struct planning *planning, const struct planning_wi
 	     d = d->next) {
 		domain_input(planning, d, &draft->domains[domain]);
 		if (d == wish->domain) {
-			draft->domains[domain].command = wish->profile;
+			draft->domains[domain].command =
+			        (struct plan_override){.profile = wish->profile};
 			draft->domains[domain].released = false;
 		}
 		for (size_t i = 0; i < d->n_vcpus; i++)
@@ -330,6 +339,10 @@ void planning_choice(const struct planning *planning, const struct inventory_dom
 	if (by)
 		config_choose_profile(planning->config, plan->profile.name, by, ret);
 	ret->profile = plan->profile;
+	if (by && plan->share_by_command)
+		snprintf(ret->share_source, sizeof(ret->share_source), "%s", by);
+	if (by && plan->burst_by_command)
+		snprintf(ret->burst_source, sizeof(ret->burst_source), "%s", by);
 	if (plan->share_by_metadata)
 		snprintf(ret->share_source, sizeof(ret->share_source), METADATA_SOURCE);
 	if (plan->burst_by_metadata)

@@ -17,6 +17,8 @@ struct policy_entry {
 	char uuid[DOMAIN_UUID_LEN]; /* in any case of letters */
 	char name[DOMAIN_NAME_MAX]; /* of its domain, as last known; "": not known */
 	char profile[PROFILE_NAME_MAX];
+	uint32_t share_permille; /* in place of the profile's; 0: the profile's */
+	uint64_t burst_ns;       /* likewise */
 	/* of one that ends with the daemon, in us of CLOCK_BOOTTIME */
 	uint64_t set_us, until_us; /* until 0: no end of its own */
 	/* of one that persists, in seconds of the calendar; 0: not known */

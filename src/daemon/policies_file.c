@@ -11,20 +11,33 @@
 
 #define VERSION 2
 
+#define BURST_US_MIN (PROFILE_BURST_NS_MIN / NSEC_PER_USEC)
+#define BURST_US_MAX (PROFILE_BURST_NS_MAX / NSEC_PER_USEC)
+
 static int parse_details(const struct json_value *value, struct policy_entry *ret,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"profile", "name", "set_s", "ran_s"};
+	static const char *const keys[] = {"profile", "share_permille", "burst_us",
+	                                   "name",    "set_s",          "ran_s"};
+	int64_t share_permille = 0, burst_us = 0;
 	int r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
 
 	if (r == 0)
 		r = json_get_string(value, "profile", ret->profile, sizeof(ret->profile), error);
+	if (r == 0)
+		r = json_get_integer(value, "share_permille", 1, PROFILE_SHARE_PERMILLE_MAX,
+		                     &share_permille, error);
+	if (r == 0)
+		r = json_get_integer(value, "burst_us", BURST_US_MIN, BURST_US_MAX, &burst_us,
+		                     error);
 	if (r == 0)
 		r = json_get_string(value, "name", ret->name, sizeof(ret->name), error);
 	if (r == 0)
 		r = json_get_integer(value, "set_s", 0, JSON_INTEGER_MAX, &ret->set_s, error);
 	if (r == 0)
 		r = json_get_integer(value, "ran_s", 0, JSON_INTEGER_MAX, &ret->ran_s, error);
+	ret->share_permille = (uint32_t)share_permille;
+	ret->burst_ns = (uint64_t)burst_us * NSEC_PER_USEC;
 	return r;
 }
 
@@ -95,6 +108,11 @@ char *policies_print(const struct policies *policies)
 		cJSON *object = cJSON_AddObjectToObject(all, policy->uuid);
 
 		cJSON_AddStringToObject(object, "profile", policy->profile);
+		if (policy->share_permille)
+			report_integer(object, "share_permille", policy->share_permille);
+		if (policy->burst_ns)
+			report_integer(object, "burst_us",
+			               (int64_t)(policy->burst_ns / NSEC_PER_USEC));
 		/* one of other bytes would make the whole file no JSON */
 		if (policy->name[0] && utf8_valid(policy->name, strlen(policy->name)))
 			cJSON_AddStringToObject(object, "name", policy->name);

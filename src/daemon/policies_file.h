@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The file of the policies that persist, policies.json: an object by uuid, each with profile, name,
- * and the days on which it was set and its domain ran last. Version 1 had the profile alone.
+ * The file of the policies that persist, policies.json: an object by uuid, each with profile,
+ * figures, name, and the days on which it was set and its domain ran last. Version 1 had the
+ * profile alone.
  */
 
 #include "daemon/policies.h"

@@ -2,6 +2,7 @@
 #include "daemon/policy_requests.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,17 +52,26 @@ static int refuse_uuid(const struct inventory_domain *d, struct answer *answer)
 	                         : "with which another QEMU was started, too");
 }
 
-/* One that persists takes the place of one that ends with the daemon. */
-static int keep(struct requests *requests, const struct subject *subject, const char *profile)
+static struct policy_entry entry_of(const struct subject *subject,
+                                    const struct control_request *request)
 {
-	struct policy_entry policy = {0}, dropped;
+	struct policy_entry ret = {.share_permille = request->share_permille,
+	                           .burst_ns = request->burst_ns};
+
+	snprintf(ret.uuid, sizeof(ret.uuid), "%s", subject->uuid);
+	snprintf(ret.name, sizeof(ret.name), "%s", subject->name);
+	snprintf(ret.profile, sizeof(ret.profile), "%s", request->profile);
+	return ret;
+}
+
+/* One that persists takes the place of one that ends with the daemon. */
+static int keep(struct requests *requests, const struct policy_entry *policy)
+{
+	struct policy_entry dropped;
 	int r;
 
-	snprintf(policy.uuid, sizeof(policy.uuid), "%s", subject->uuid);
-	snprintf(policy.name, sizeof(policy.name), "%s", subject->name);
-	snprintf(policy.profile, sizeof(policy.profile), "%s", profile);
-	overrides_unset(requests->domains->overrides, subject->uuid);
-	r = state_keep_policy(requests->state, &policy, &dropped);
+	overrides_unset(requests->domains->overrides, policy->uuid);
+	r = state_keep_policy(requests->state, policy, &dropped);
 	if (dropped.uuid[0])
 		log_notice("the persistent policy of %s (%s, profile %s) was dropped for want of "
 		           "room: that domain has not run for the longest",
@@ -73,17 +83,37 @@ static int keep(struct requests *requests, const struct subject *subject, const 
 static int put(struct requests *requests, const struct subject *subject,
                const struct control_request *request)
 {
+	struct policy_entry policy = entry_of(subject, request);
+
 	if (request->persist)
-		return keep(requests, subject, request->profile);
-	return overrides_set(requests->domains->overrides, subject->uuid, subject->name,
-	                     request->profile, request->for_ns);
+		return keep(requests, &policy);
+	return overrides_set(requests->domains->overrides, &policy, request->for_ns);
+}
+
+/* ", share 250 permille, burst 700 us", as far as they were given. */
+static void print_figures(const struct control_request *request, char *text, size_t size)
+{
+	size_t n = 0;
+
+	*text = '\0';
+	if (request->share_permille)
+		n = (size_t)snprintf(text, size, ", share %" PRIu32 " permille",
+		                     request->share_permille);
+	if (request->burst_ns)
+		snprintf(text + n, size - n, ", burst %" PRIu64 " us",
+		         request->burst_ns / NSEC_PER_USEC);
 }
 
 static int say_set(const struct subject *subject, const struct control_request *request,
                    struct answer *answer)
 {
-	log_info("domain \"%s\": profile %s set by command", subject->shown, request->profile);
-	return answer_sentence(answer, "%s: profile %s%s%s%s", subject->shown, request->profile,
+	char figures[64];
+
+	print_figures(request, figures, sizeof(figures));
+	log_info("domain \"%s\": profile %s%s set by command", subject->shown, request->profile,
+	         figures);
+	return answer_sentence(answer, "%s: profile %s%s%s%s%s", subject->shown, request->profile,
+	                       figures,
 	                       request->persist  ? ", also after a restart"
 	                       : request->for_ns ? " for the time given"
 	                                         : " until pvschedd is started again",
@@ -118,8 +148,13 @@ static int finish_set(struct requests *requests, const struct subject *subject,
 static int try_out(struct requests *requests, const struct inventory_domain *d,
                    const struct control_request *request, struct answer *answer)
 {
-	*answer->result = report_dry_run(requests->views, d,
-	                                 config_profile(requests->views->config, request->profile));
+	struct profile profile = *config_profile(requests->views->config, request->profile);
+
+	if (request->share_permille)
+		profile.share_permille = request->share_permille;
+	if (request->burst_ns)
+		profile.burst_ns = request->burst_ns;
+	*answer->result = report_dry_run(requests->views, d, &profile);
 	return *answer->result ? 0 : answer_no(answer, -ENOMEM, "out of memory");
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/report_helpers.h"
 #include "daemon/report_json.h"
 #include "daemon/report_page.h"
+#include "daemon/report_recommend.h"
 #include "daemon/report_vcpu.h"
 
 const char *report_domain_state(const struct views *views, const struct inventory_domain *d)
@@ -144,6 +145,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	add_attention(views, d, object);
 	report_helpers(views->helpers, views->tracer, d, object);
 	report_carrier(views->carriers, d, object);
+	report_lacks_tokens(views, d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++)
 		cJSON_AddItemToArray(vcpus, report_vcpu_detail(views, d, &d->vcpus[i]));

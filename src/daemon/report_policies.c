@@ -19,6 +19,10 @@ static void add_subject(cJSON *object, const struct inventory_domain *d,
 	cJSON_AddStringToObject(object, "uuid", policy->uuid);
 	cJSON_AddBoolToObject(object, "runs", d != NULL);
 	cJSON_AddStringToObject(object, "profile", policy->profile);
+	if (policy->share_permille)
+		report_integer(object, "share_permille", policy->share_permille);
+	if (policy->burst_ns)
+		report_integer(object, "burst_us", (int64_t)(policy->burst_ns / NSEC_PER_USEC));
 }
 
 /* By a policy that ends with the daemon, if that one counts. */

@@ -118,6 +118,16 @@ void report_window_sums(const struct window_sums *sums, struct cJSON *object)
 	add_window(windows, "before", &sums->before);
 }
 
+bool report_window(const struct views *views, const struct inventory_vcpu *vcpu,
+                   const struct vcpu_snapshot *snapshot, unsigned int window,
+                   struct window_view *ret)
+{
+	struct pvs_windows marks;
+
+	return read_marks(views, vcpu, snapshot, &marks) &&
+	       window_read(&marks, window, &snapshot->account, snapshot->taken_ns, ret);
+}
+
 void report_windows(const struct views *views, const struct inventory_vcpu *vcpu,
                     const struct vcpu_snapshot *snapshot, struct cJSON *object)
 {

@@ -24,6 +24,11 @@ struct window_sums {
 	struct window_sum now, before;
 };
 
+/** The last ten seconds, minute or ten minutes. Returns false if nothing is known of them. */
+bool report_window(const struct views *views, const struct inventory_vcpu *vcpu,
+                   const struct vcpu_snapshot *snapshot, unsigned int window,
+                   struct window_view *ret);
+
 /** Adds what is known of one vCPU. */
 void report_windows_sum(const struct views *views, const struct inventory_vcpu *vcpu,
                         const struct vcpu_snapshot *snapshot, struct window_sums *sums);

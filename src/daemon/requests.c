@@ -11,6 +11,7 @@
 #include "daemon/report_doctor.h"
 #include "daemon/report_domains.h"
 #include "daemon/report_policies.h"
+#include "daemon/report_recommend.h"
 #include "daemon/report_json.h"
 #include "daemon/report_metrics.h"
 #include "daemon/report_status.h"
@@ -123,8 +124,9 @@ static int reload(struct requests *requests, struct answer *answer)
 
 static bool wants_domain(enum control_verb verb)
 {
-	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_POLICY_GET ||
-	       verb == CONTROL_POLICY_SET || verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST;
+	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_RECOMMEND ||
+	       verb == CONTROL_POLICY_GET || verb == CONTROL_POLICY_SET ||
+	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST;
 }
 
 static int explain(const struct views *views, const struct inventory_domain *d,
@@ -159,6 +161,9 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return 0;
 	case CONTROL_EXPLAIN:
 		return explain(views, d, request, answer);
+	case CONTROL_RECOMMEND:
+		*answer->result = report_recommend(views, d);
+		return 0;
 	case CONTROL_DOCTOR:
 		*answer->result = report_doctor(views);
 		return 0;

@@ -196,11 +196,9 @@ static int64_t today_s(void)
 	return (int64_t)time(NULL);
 }
 
-const char *state_policy(const struct state *state, const char *uuid)
+const struct policy_entry *state_policy(const struct state *state, const char *uuid)
 {
-	const struct policy_entry *policy = policies_find(&state->policies, uuid);
-
-	return policy ? policy->profile : NULL;
+	return policies_find(&state->policies, uuid);
 }
 
 const struct policies *state_policies(const struct state *state)

@@ -42,8 +42,8 @@ int state_set_breaker(struct state *state, const struct breaker *breaker);
 /** Returns 0; -errno: the next daemon will take this end for an unclean one. */
 int state_end_cleanly(struct state *state);
 
-/** The persistent profile of a domain, or NULL. */
-const char *state_policy(const struct state *state, const char *uuid);
+/** The persistent policy of a domain, or NULL. */
+const struct policy_entry *state_policy(const struct state *state, const char *uuid);
 
 /** All of them. */
 const struct policies *state_policies(const struct state *state);
@@ -52,9 +52,9 @@ const struct policies *state_policies(const struct state *state);
 int64_t state_ago_s(int64_t day_s);
 
 /**
- * Keeps a policy; of @policy uuid, name and profile count. Where POLICIES_MAX are kept, the one
- * whose domain has not run for the longest makes room: *dropped, whose uuid is "" if none did.
- * Returns 0; -errno: it holds until the daemon ends, and is not saved.
+ * Keeps a policy; of @policy uuid, name, profile and figures count. Where POLICIES_MAX are kept,
+ * the one whose domain has not run for the longest makes room: *dropped, whose uuid is "" if none
+ * did. Returns 0; -errno: it holds until the daemon ends, and is not saved.
  */
 int state_keep_policy(struct state *state, const struct policy_entry *policy,
                       struct policy_entry *dropped);

@@ -56,15 +56,26 @@ uint32_t plan_host_holds(const struct plan_switches *switches)
 
 /* ---- the profile of a domain ---- */
 
+static void override_apply(const struct plan_override *override, enum plan_origin origin,
+                           struct plan_domain *ret)
+{
+	ret->profile = *override->profile;
+	ret->origin = origin;
+	ret->share_by_command = override->share_permille != 0;
+	ret->burst_by_command = override->burst_ns != 0;
+	if (ret->share_by_command)
+		ret->profile.share_permille = override->share_permille;
+	if (ret->burst_by_command)
+		ret->profile.burst_ns = override->burst_ns;
+}
+
 /* Command, then persistent command, then entry, then default; metadata is heard after that. */
 static void choose_profile(const struct plan_domain_input *in, struct plan_domain *ret)
 {
-	if (in->command) {
-		ret->profile = *in->command;
-		ret->origin = PLAN_BY_COMMAND;
-	} else if (in->persistent) {
-		ret->profile = *in->persistent;
-		ret->origin = PLAN_BY_PERSISTENT_COMMAND;
+	if (in->command.profile) {
+		override_apply(&in->command, PLAN_BY_COMMAND, ret);
+	} else if (in->persistent.profile) {
+		override_apply(&in->persistent, PLAN_BY_PERSISTENT_COMMAND, ret);
 	} else {
 		ret->profile = in->configured;
 		ret->origin = in->has_entry ? PLAN_BY_ENTRY : PLAN_BY_DEFAULT;

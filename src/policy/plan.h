@@ -61,11 +61,18 @@ struct plan_metadata {
 	uint64_t burst_ns;             /* 0: not given */
 };
 
+/** A profile that is set by command. */
+struct plan_override {
+	const struct profile *profile; /* NULL: none is set */
+	uint32_t share_permille;       /* in place of the profile's; 0: none */
+	uint64_t burst_ns;             /* likewise */
+};
+
 struct plan_domain_input {
-	const struct profile *command;    /* set by command for now; NULL: none */
-	const struct profile *persistent; /* set by command for good; NULL: none */
-	struct profile configured;        /* by its entry, or the default one */
-	bool has_entry;                   /* the configuration names it */
+	struct plan_override command;    /* for now */
+	struct plan_override persistent; /* for good */
+	struct profile configured;       /* by its entry, or the default one */
+	bool has_entry;                  /* the configuration names it */
 	struct plan_metadata metadata;
 	bool paused;              /* or saved, or being migrated */
 	bool released;            /* by command, until a policy is set */
@@ -113,7 +120,9 @@ enum plan_metadata_use {
 struct plan_domain {
 	struct profile profile;
 	enum plan_origin origin; /* of the profile */
-	bool share_by_metadata;  /* its metadata asked for less than the profile gives */
+	bool share_by_command;   /* the command that set the profile gave a share, too */
+	bool burst_by_command;
+	bool share_by_metadata; /* its metadata asked for less than the profile gives */
 	bool burst_by_metadata;
 	enum plan_metadata_use metadata_use;
 	struct pvs_bucket_rule rule; /* of the bucket of all its vCPUs */

@@ -116,6 +116,18 @@ static void windows_begin(const struct tracer *tracer, uint32_t slot)
 	bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.windows), &slot, &none, BPF_ANY);
 }
 
+static void demand_begin(const struct tracer *tracer, uint32_t slot)
+{
+	static const struct pvs_demand none;
+
+	bpf_map_update_elem(bpf_map__fd(tracer->bpf->maps.demands), &slot, &none, BPF_ANY);
+}
+
+static void demand_end(struct tracer *tracer, uint32_t slot)
+{
+	bpf_map_delete_elem(bpf_map__fd(tracer->bpf->maps.demands), &slot);
+}
+
 static void windows_end(struct tracer *tracer, uint32_t slot)
 {
 	bpf_map_delete_elem(bpf_map__fd(tracer->bpf->maps.windows), &slot);
@@ -130,6 +142,7 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
 	if (r < 0)
 		return r;
 	windows_begin(tracer, slot);
+	demand_begin(tracer, slot);
 	return thread_register(tracer, slot, tid);
 }
 
@@ -143,6 +156,19 @@ int tracer_read_windows(const struct tracer *tracer, unsigned int slot, struct p
 	r = -errno;
 	if (r == -ENOENT)
 		windows_begin(tracer, slot); /* there was no memory for it then */
+	return r;
+}
+
+int tracer_read_demand(const struct tracer *tracer, unsigned int slot, struct pvs_demand *ret)
+{
+	uint32_t key = slot;
+	int r = bpf_map_lookup_elem(bpf_map__fd(tracer->bpf->maps.demands), &key, ret);
+
+	if (r == 0)
+		return 0;
+	r = -errno;
+	if (r == -ENOENT)
+		demand_begin(tracer, slot); /* there was no memory for it then */
 	return r;
 }
 
@@ -231,6 +257,7 @@ void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 	address_end(tracer, slot);
 	thread_unregister(tracer, slot, tid);
 	windows_end(tracer, slot);
+	demand_end(tracer, slot);
 }
 
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)

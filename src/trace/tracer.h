@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "core/demand.h"
 #include "core/window.h"
 #include "trace/parts.h"
 #include "util/base.h"
@@ -73,6 +74,9 @@ int tracer_read_levers(const struct tracer *tracer, pid_t tid, struct pvs_levers
 
 /** The marks of a vCPU that is traced, for its windows. Returns 0 and *ret; -ENOENT; -errno. */
 int tracer_read_windows(const struct tracer *tracer, unsigned int slot, struct pvs_windows *ret);
+
+/** The sample of its wake-ups. Returns 0 and *ret; -ENOENT; -errno. */
+int tracer_read_demand(const struct tracer *tracer, unsigned int slot, struct pvs_demand *ret);
 
 /** Stops tracing it. A program that is running may write the account once more. */
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid);

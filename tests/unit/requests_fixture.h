@@ -17,6 +17,7 @@
 #include "daemon/report_dry_run.h"
 #include "daemon/report_policies.h"
 #include "daemon/report_metrics.h"
+#include "daemon/report_recommend.h"
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
@@ -79,6 +80,13 @@ struct cJSON *report_top(const struct views *v, const struct inventory_domain *d
 {
 	(void)v;
 	return report(d ? "top of vCPUs" : "top");
+}
+
+struct cJSON *report_recommend(const struct views *v, const struct inventory_domain *d)
+{
+	(void)v;
+	(void)d;
+	return report("recommend");
 }
 
 struct cJSON *report_doctor(const struct views *v)

@@ -17,6 +17,10 @@ static void test_parses(void)
 	        "{\"verb\":\"policy-set\",\"domain\":\"u\",\"profile\":\"latency\","
 	        "\"absent\":true,\"name\":\"web\",\"dry_run\":true}";
 	static const char unset[] = "{\"verb\":\"policy-unset\",\"domain\":\"web\"}";
+	static const char figures[] =
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"latency\","
+	        "\"share_permille\":250,\"burst_us\":700}";
+	static const char recommend[] = "{\"verb\":\"recommend\",\"domain\":\"web\"}";
 	static const char boost[] =
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"vcpu\":1,\"for_us\":5000}";
 
@@ -41,6 +45,13 @@ static void test_parses(void)
 	CHECK(control_verb_changes(CONTROL_POLICY_UNSET));
 	CHECK(!control_verb_changes(CONTROL_POLICY_LIST));
 	CHECK(!control_verb_changes(CONTROL_CONFIG));
+	CHECK_INT(control_parse(figures, strlen(figures), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.share_permille, 250);
+	CHECK_U64(request.burst_ns, 700 * NSEC_PER_USEC);
+	CHECK_INT(control_parse(recommend, strlen(recommend), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_RECOMMEND);
+	CHECK_INT(request.share_permille, 0);
+	CHECK(!control_verb_changes(CONTROL_RECOMMEND));
 	CHECK(control_verb_changes(CONTROL_BOOST));
 	CHECK(!control_verb_changes(CONTROL_EXPLAIN));
 	CHECK(control_verb_changes(CONTROL_RELOAD));
@@ -78,6 +89,14 @@ static void test_refuses(void)
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":0}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":10000001}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_s\":1}",
+	        "{\"verb\":\"recommend\"}",
+	        "{\"verb\":\"recommend\",\"domain\":\"web\",\"burst_us\":700}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"burst_us\":49}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"burst_us\":10001}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\","
+	        "\"share_permille\":0}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\","
+	        "\"share_permille\":1001}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\"}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":0}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"for_s\":"

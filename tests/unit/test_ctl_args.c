@@ -177,6 +177,45 @@ static void test_looks(void)
 	CHECK_INT(PARSE("top", "--sort", ""), -EINVAL);
 }
 
+static void test_recommend(void)
+{
+	CHECK_INT(PARSE("recommend"), 0);
+	CHECK(args.verb == CTL_RECOMMEND && !args.domain && !args.all && !args.apply);
+	CHECK_INT(PARSE("recommend", "web", "--apply", "--persist"), 0);
+	CHECK(args.apply && args.persist);
+	CHECK_STR(args.domain, "web");
+	CHECK_INT(PARSE("recommend", "--all", "--apply"), 0);
+	CHECK(args.all && args.apply && !args.persist);
+	CHECK_INT(PARSE("recommend", "web", "--all"), -EINVAL);
+	CHECK_CONTAINS(error, "exclude each other");
+	CHECK_INT(PARSE("recommend", "--apply"), -EINVAL);
+	CHECK_CONTAINS(error, "to which domain?");
+	CHECK_INT(PARSE("recommend", "web", "--persist"), -EINVAL);
+	CHECK_CONTAINS(error, "give both");
+}
+
+static void test_figures(void)
+{
+	static const char *const bursts[] = {"", "49us", "11ms", "500", "1s", "-1us"};
+	static const char *const shares[] = {"", "0", "1001", "10%", "-5"};
+
+	CHECK_INT(PARSE("policy", "set", "web", "latency", "--burst", "700us", "--share=250"), 0);
+	CHECK_U64(args.burst_us, 700);
+	CHECK_INT(args.share_permille, 250);
+	CHECK_INT(PARSE("policy", "set", "web", "latency", "--burst", "1ms"), 0);
+	CHECK_U64(args.burst_us, 1000);
+	CHECK_INT(args.share_permille, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bursts); i++)
+		CHECK_INT(PARSE("policy", "set", "web", "x", "--burst", (char *)bursts[i]),
+		          -EINVAL);
+	CHECK_CONTAINS(error, "from 50us to 10ms");
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++)
+		CHECK_INT(PARSE("policy", "set", "web", "x", "--share", (char *)shares[i]),
+		          -EINVAL);
+	CHECK_CONTAINS(error, "from 1 to 1000");
+	CHECK_INT(PARSE("show", "web", "--share", "100"), -EINVAL);
+}
+
 static void test_numbers(void)
 {
 	static const char *const delays[] = {"",   "0",      "0.05", "3601", "1s",
@@ -302,9 +341,8 @@ static void test_help_texts(void)
 	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  boost DOM [--vcpu N] --for TIME\n");
 	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  release [DOM]             end all boosts");
 	CHECK_CONTAINS(help(_CTL_VERB_MAX), "  -h, --help  ");
-	CHECK_CONTAINS(
-	        help(CTL_POLICY_SET),
-	        "Usage: pvschedctl policy set DOM PROFILE [--for TIME | --persist] [--dry-run]");
+	CHECK_CONTAINS(help(CTL_POLICY_SET),
+	               "[--for TIME | --persist] [--burst TIME] [--share PERMILLE] [--dry-run]");
 	CHECK_CONTAINS(help(CTL_DOCTOR), "Usage: pvschedctl doctor [--probe] [--report PATH]\n");
 	for (int verb = 0; verb <= _CTL_VERB_MAX; verb++) {
 		const char *text = help((enum ctl_verb)verb);
@@ -355,6 +393,7 @@ static void test_durations(void)
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
           {"boost", test_boost}, {"attach", test_attach}, {"probe", test_probe}, TEST(test_looks),
-          TEST(test_numbers), {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
+          TEST(test_numbers), TEST(test_recommend), TEST(test_figures),
+          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
           {"help_and_version", test_help_and_version}, TEST(test_help_texts),
           TEST(test_did_you_mean), {"durations", test_durations})

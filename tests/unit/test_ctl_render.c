@@ -194,6 +194,37 @@ static void test_config(void)
 	          "KEY       SOURCE    VALUE\n.enabled  a.json:2  true\n3 more are not shown.\n");
 }
 
+static void test_recommend(void)
+{
+	static const char boost[] =
+	        "{\"domain\":\"web\",\"uuid\":\"u\",\"profile\":\"latency\",\"verdict\":\"boost\","
+	        "\"text\":\"They wait.\",\"burst_us\":700,\"share_permille\":250,"
+	        "\"covered_permille\":992,\"used_permille\":210,\"wakeups\":1234567,\"vcpus\":["
+	        "{\"vcpu\":0,\"verdict\":\"boost\",\"burst_us\":700,\"wakeups\":9},"
+	        "{\"vcpu\":1,\"verdict\":\"held\",\"reason\":\"quota\"}]}";
+	const char *text = rendered(CTL_RECOMMEND, boost);
+
+	CHECK_CONTAINS(text, "web: recommended. They wait.\n");
+	CHECK_CONTAINS(text,
+	               "burst 700 us, share 25.0 % of a CPU: covers 99.2 % of 1.2 M wake-ups");
+	CHECK_CONTAINS(text, "boosted for 21.0 % of a CPU");
+	CHECK_CONTAINS(text, "pvschedctl policy set web latency --burst 700us --share 250\n");
+	CHECK_CONTAINS(text, "1  quota ");
+	text = rendered(CTL_RECOMMEND, "{\"domain\":\"a b\",\"uuid\":\"u\",\"verdict\":\"boost\"}");
+	CHECK_CONTAINS(text, "policy set u latency");
+	text = rendered(CTL_RECOMMEND, "{\"domain\":\"web\",\"verdict\":\"held\",\"text\":\"No.\","
+	                               "\"reason\":\"quota\",\"explanation\":\"A quota.\"}");
+	CHECK_STR(text, "web: not worth it. No. A quota.\n");
+	text = rendered(CTL_RECOMMEND, "{\"domain\":\"web\",\"verdict\":\"over-limits\","
+	                               "\"limits\":{\"burst_us\":2000,\"share_permille\":300}}");
+	CHECK_CONTAINS(text, "it may have burst 2.00 ms, share 30.0 % of a CPU");
+	text = rendered(CTL_SHOW,
+	                "{\"domain\":{\"lacks_tokens\":[{\"vcpu\":1,\"late_permille\":123,"
+	                "\"burst_us\":700,\"share_permille\":250}]}}");
+	CHECK_CONTAINS(text, "vCPU 1 at 12.3 % of its wake-ups, for want of tokens; burst 700 us, "
+	                     "share 25.0 % of a CPU would cover 99 %");
+}
+
 static void test_other_verbs(void)
 {
 	CHECK_STR(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"Gr\xc3\xb6\xc3\x9f"
@@ -444,6 +475,7 @@ static void test_flag(void)
 }
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
-          {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_policies),
-          TEST(test_dry_run), TEST(test_config), {"other_verbs", test_other_verbs},
-          {"durations", test_durations}, {"requests", test_requests}, {"flag", test_flag})
+          {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_recommend),
+          TEST(test_policies), TEST(test_dry_run), TEST(test_config),
+          {"other_verbs", test_other_verbs}, {"durations", test_durations},
+          {"requests", test_requests}, {"flag", test_flag})

@@ -21,6 +21,16 @@ static void on_ended(void *userdata, const struct policy_entry *policy)
 	strcat(ended, policy->name);
 }
 
+static int set(const char *uuid, const char *name, const char *profile, uint64_t for_ns)
+{
+	struct policy_entry policy = {.burst_ns = 700000};
+
+	strcpy(policy.uuid, uuid);
+	strcpy(policy.name, name);
+	strcpy(policy.profile, profile);
+	return overrides_set(overrides, &policy, for_ns);
+}
+
 static void begin(void)
 {
 	if (!event)
@@ -46,29 +56,27 @@ static uint64_t left_s(const char *uuid)
 static void test_set(void)
 {
 	begin();
-	CHECK_STR(overrides_profile(overrides, &a), "");
-	CHECK_INT(
-	        overrides_set(overrides, "01234567-89AB-CDEF-0123-456789ABCDEF", "a", "latency", 0),
-	        0);
-	CHECK_STR(overrides_profile(overrides, &a), "latency");
-	CHECK_STR(overrides_profile(overrides, &b), "");
+	CHECK(!overrides_policy(overrides, &a));
+	CHECK_INT(set("01234567-89AB-CDEF-0123-456789ABCDEF", "a", "latency", 0), 0);
+	CHECK_STR(overrides_policy(overrides, &a)->profile, "latency");
+	CHECK(!overrides_policy(overrides, &b));
 	CHECK_U64(left_s(A), 0);
 	CHECK(overrides_unset(overrides, A));
 	CHECK(!overrides_unset(overrides, A));
-	CHECK_STR(overrides_profile(overrides, &a), "");
+	CHECK(!overrides_policy(overrides, &a));
 }
 
 /* Set for a time: each ends by itself, the first one first, and that is told. */
 static void test_for_a_time(void)
 {
 	begin();
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", 20 * NSEC_PER_MSEC), 0);
-	CHECK_INT(overrides_set(overrides, B, "b", "latency", NSEC_PER_MSEC), 0);
+	CHECK_INT(set(A, "a", "latency", 20 * NSEC_PER_MSEC), 0);
+	CHECK_INT(set(B, "b", "latency", NSEC_PER_MSEC), 0);
 	CHECK_U64(left_s(A), 1); /* what has an end is never said to have none */
 	while (strlen(ended) < 2)
 		CHECK(sd_event_run(event, UINT64_MAX) >= 0);
 	CHECK_STR(ended, "ba");
-	CHECK_STR(overrides_profile(overrides, &a), "");
+	CHECK(!overrides_policy(overrides, &a));
 	CHECK_INT(overrides_all(overrides)->n, 0);
 }
 
@@ -76,18 +84,18 @@ static void test_for_a_time(void)
 static void test_set_anew(void)
 {
 	begin();
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", NSEC_PER_MSEC), 0);
-	CHECK_INT(overrides_set(overrides, A, "a", "observe", 0), 0);
+	CHECK_INT(set(A, "a", "latency", NSEC_PER_MSEC), 0);
+	CHECK_INT(set(A, "a", "observe", 0), 0);
 	CHECK(sd_event_run(event, 20000) >= 0);
 	CHECK_STR(ended, "");
-	CHECK_STR(overrides_profile(overrides, &a), "observe");
+	CHECK_STR(overrides_policy(overrides, &a)->profile, "observe");
 }
 
 /* Unset before its end: nothing is told. */
 static void test_unset_in_time(void)
 {
 	begin();
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", NSEC_PER_MSEC), 0);
+	CHECK_INT(set(A, "a", "latency", NSEC_PER_MSEC), 0);
 	CHECK(overrides_unset(overrides, A));
 	CHECK(sd_event_run(event, 20000) >= 0);
 	CHECK_STR(ended, "");
@@ -97,12 +105,12 @@ static void test_unset_in_time(void)
 static void test_shut_off(void)
 {
 	begin();
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", 0), 0);
+	CHECK_INT(set(A, "a", "latency", 0), 0);
 	overrides_set_released(overrides, &a, true);
 	CHECK(overrides_released(overrides, &a));
 	overrides_forget(overrides, &a);
 	CHECK(!overrides_released(overrides, &a));
-	CHECK_STR(overrides_profile(overrides, &a), "latency");
+	CHECK_STR(overrides_policy(overrides, &a)->profile, "latency");
 }
 
 /* A uuid that identifies nothing once the process is gone. */
@@ -110,11 +118,11 @@ static void test_uuid_made_up(void)
 {
 	begin();
 	seen_a.uuid_kind = DOMAIN_UUID_MADE_UP;
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", NSEC_PER_MSEC), 0);
+	CHECK_INT(set(A, "a", "latency", NSEC_PER_MSEC), 0);
 	overrides_forget(overrides, &a);
 	CHECK(sd_event_run(event, 20000) >= 0);
 	CHECK_STR(ended, "");
-	CHECK_STR(overrides_profile(overrides, &a), "");
+	CHECK(!overrides_policy(overrides, &a));
 }
 
 /* There is a limit; what is set stays, and may be changed. */
@@ -126,11 +134,12 @@ static void test_bounded(void)
 	for (int i = 0; i < POLICIES_MAX; i++) {
 		snprintf(uuid, sizeof(uuid), "%08x-0000-0000-0000-000000000000",
 		         (unsigned int)i * 2654435761U);
-		CHECK_INT(overrides_set(overrides, uuid, "", "latency", 0), 0);
+		CHECK_INT(set(uuid, "", "latency", 0), 0);
 	}
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", 0), -ENOSPC);
-	CHECK_INT(overrides_set(overrides, uuid, "", "observe", 0), 0);
+	CHECK_INT(set(A, "a", "latency", 0), -ENOSPC);
+	CHECK_INT(set(uuid, "", "observe", 0), 0);
 	CHECK_STR(policies_find(overrides_all(overrides), uuid)->profile, "observe");
+	CHECK_U64(policies_find(overrides_all(overrides), uuid)->burst_ns, 700000);
 	for (size_t i = 1; i < overrides_all(overrides)->n; i++)
 		CHECK(strcmp(overrides_all(overrides)->entries[i - 1].uuid,
 		             overrides_all(overrides)->entries[i].uuid) < 0);
@@ -143,10 +152,10 @@ static void test_names(void)
 
 	begin();
 	CHECK_INT(policies_find_name(overrides_all(overrides), "a", &found), -ENOENT);
-	CHECK_INT(overrides_set(overrides, A, "a", "latency", 0), 0);
+	CHECK_INT(set(A, "a", "latency", 0), 0);
 	CHECK_INT(policies_find_name(overrides_all(overrides), "a", &found), 0);
 	CHECK_STR(found->uuid, A);
-	CHECK_INT(overrides_set(overrides, B, "a", "latency", 0), 0);
+	CHECK_INT(set(B, "a", "latency", 0), 0);
 	CHECK_INT(policies_find_name(overrides_all(overrides), "a", &found), -ENOTUNIQ);
 }
 

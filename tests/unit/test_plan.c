@@ -30,8 +30,8 @@ static void test_precedence(void)
 		begin(&s);
 		s.domains[0].configured = OBSERVES;
 		s.domains[0].has_entry = table[i].entry;
-		s.domains[0].command = table[i].command ? &BOOSTS : NULL;
-		s.domains[0].persistent = table[i].persistent ? &OFF : NULL;
+		s.domains[0].command.profile = table[i].command ? &BOOSTS : NULL;
+		s.domains[0].persistent.profile = table[i].persistent ? &OFF : NULL;
 		if (table[i].metadata)
 			s.domains[0].metadata = (struct plan_metadata){
 			        .state = PLAN_METADATA_WELL_FORMED,

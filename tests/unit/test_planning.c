@@ -95,6 +95,16 @@ static void persist(const char *uuid, const char *profile)
 	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
 }
 
+/* By command, for WEB. */
+static int set(const char *profile, uint32_t share_permille, uint64_t burst_ns)
+{
+	struct policy_entry policy = {
+	        .uuid = WEB, .share_permille = share_permille, .burst_ns = burst_ns};
+
+	strcpy(policy.profile, profile);
+	return overrides_set(overrides, &policy, 0);
+}
+
 static struct inventory_domain *see(struct domain *domain)
 {
 	struct inventory_domain *d;
@@ -183,9 +193,32 @@ static void test_precedence(void)
 	persist(WEB, "interactive");
 	make();
 	check_choice(d, "interactive", "policy set --persist");
-	CHECK_INT(overrides_set(overrides, WEB, "web", "latency", 0), 0);
+	CHECK_INT(set("latency", 0, 0), 0);
 	make();
 	check_choice(d, "latency", "pvschedctl policy set");
+}
+
+/* Figures of a command are in place of the profile's, each by itself, and `show` says so. */
+static void test_figures_by_command(void)
+{
+	struct inventory_domain *d;
+	struct config_choice choice;
+
+	begin(HOST_HONOURS "}");
+	d = see(domain_make(WEB, "web", 100, 1));
+	CHECK_INT(set("latency", 250, 0), 0);
+	make();
+	planning_choice(planning, d, &choice);
+	CHECK_INT(choice.profile.share_permille, 250);
+	CHECK_CONTAINS(choice.share_source, "policy set");
+	CHECK_U64(choice.profile.burst_ns, config_profile(config, "latency")->burst_ns);
+	CHECK(!strstr(choice.burst_source, "policy set"));
+	CHECK_INT(set("latency", 0, 700000), 0);
+	make();
+	planning_choice(planning, d, &choice);
+	CHECK_INT(choice.profile.share_permille, 200);
+	CHECK_U64(choice.profile.burst_ns, 700000);
+	CHECK_U64(plan->vcpus[0].profile.burst_ns, 700000);
 }
 
 /* A policy by command counts for nothing once the configuration lacks its profile. */
@@ -196,7 +229,7 @@ static void test_unknown_profile(void)
 	begin(HOST_HONOURS ", \"profiles\": {\"mine\": {\"mode\": \"observe\", "
 	                   "\"share_permille\": 100, \"burst_us\": 100}}}");
 	d = see(domain_make(WEB, "web", 100, 1));
-	CHECK_INT(overrides_set(overrides, WEB, "web", "mine", 0), 0);
+	CHECK_INT(set("mine", 0, 0), 0);
 	make();
 	check_choice(d, "mine", "pvschedctl policy set");
 	configure(HOST_HONOURS "}");
@@ -324,5 +357,5 @@ static void test_try(void)
 }
 
 TEST_MAIN(TEST(test_try), TEST(test_precedence), TEST(test_unknown_profile),
-          TEST(test_metadata_is_said_once), TEST(test_share_by_metadata), TEST(test_facts),
-          TEST(test_not_planned_yet))
+          TEST(test_figures_by_command), TEST(test_metadata_is_said_once),
+          TEST(test_share_by_metadata), TEST(test_facts), TEST(test_not_planned_yet))

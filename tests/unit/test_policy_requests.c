@@ -13,14 +13,24 @@ static void test_policy_set(void)
 	overrides_set_released(domains.overrides, d, true);
 	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), 0);
 	CHECK_CALLS("rescan pass");
-	CHECK_STR(overrides_profile(domains.overrides, d), "latency");
+	CHECK_STR(overrides_policy(domains.overrides, d)->profile, "latency");
 	CHECK(!overrides_released(domains.overrides, d));
 	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), 0);
 	CHECK_CALLS("persist rescan pass");
 	/* the one that ends with the daemon would overrule it */
-	CHECK_STR(overrides_profile(domains.overrides, d), "");
+	CHECK(!overrides_policy(domains.overrides, d));
 	CHECK_STR(policies_find(&kept, WEB)->name, "web");
+	CHECK_U64(policies_find(&kept, WEB)->burst_ns, 0);
 	cJSON_Delete(result);
+	request.share_permille = 250;
+	request.burst_ns = 700 * NSEC_PER_USEC;
+	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), 0);
+	CHECK_STR(cJSON_GetStringValue(cJSON_GetObjectItem(result, "message")),
+	          "web: profile latency, share 250 permille, burst 700 us, also after a restart");
+	cJSON_Delete(result);
+	CHECK_CALLS("persist rescan pass");
+	CHECK_INT(policies_find(&kept, WEB)->share_permille, 250);
+	CHECK_U64(policies_find(&kept, WEB)->burst_ns, 700 * NSEC_PER_USEC);
 	answer_persist = -ENOSPC;
 	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), -ENOSPC);
 	CHECK_CONTAINS(error, "could not be saved");
@@ -42,8 +52,8 @@ static void test_name_of_two(void)
 	CHECK(!overrides_released(domains.overrides, other));
 	CHECK_CALLS("");
 	CHECK_INT(ask(CONTROL_POLICY_SET, OTHER), 0);
-	CHECK_STR(overrides_profile(domains.overrides, other), "latency");
-	CHECK_STR(overrides_profile(domains.overrides, web), "");
+	CHECK_STR(overrides_policy(domains.overrides, other)->profile, "latency");
+	CHECK(!overrides_policy(domains.overrides, web));
 	CHECK_CALLS("rescan pass");
 }
 
@@ -62,7 +72,7 @@ static void test_uuid_that_is_none(void)
 	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), -EINVAL);
 	CHECK_CONTAINS(error, "another QEMU was started");
 	CHECK_CALLS("");
-	CHECK_STR(overrides_profile(domains.overrides, d), "");
+	CHECK(!overrides_policy(domains.overrides, d));
 	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), 0); /* for as long as pvschedd runs */
 	CHECK_CALLS("rescan pass");
 }
@@ -81,11 +91,11 @@ static void test_policy_unset(void)
 	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), 0);
 	cJSON_Delete(result);
 	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), 0);
-	CHECK_STR(overrides_profile(domains.overrides, d), "latency");
+	CHECK_STR(overrides_policy(domains.overrides, d)->profile, "latency");
 	*calls = '\0';
 	CHECK_INT(ask(CONTROL_POLICY_UNSET, "web"), 0);
 	CHECK_CALLS("drop rescan pass");
-	CHECK_STR(overrides_profile(domains.overrides, d), "");
+	CHECK(!overrides_policy(domains.overrides, d));
 	CHECK_INT(kept.n, 0);
 	CHECK_INT(ask(CONTROL_POLICY_UNSET, "web"), -ENODATA);
 	CHECK_INT(ask(CONTROL_POLICY_UNSET, "nobody"), -ENOENT);
@@ -166,7 +176,7 @@ static void test_dry_run(void)
 	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), 0);
 	cJSON_Delete(result);
 	CHECK_CALLS("dry-run");
-	CHECK_STR(overrides_profile(domains.overrides, d), "");
+	CHECK(!overrides_policy(domains.overrides, d));
 	strcpy(request.domain, OTHER);
 	request.absent = true;
 	CHECK_INT(requests_handle(&requests, &request, &result, error, sizeof(error)), -EINVAL);

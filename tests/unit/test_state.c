@@ -66,6 +66,10 @@ static void keep(struct state *state, const char *uuid, const char *name, const 
 	strcpy(policy.uuid, uuid);
 	strcpy(policy.name, name);
 	strcpy(policy.profile, profile);
+	if (strcmp(profile, "interactive") == 0) {
+		policy.share_permille = 250;
+		policy.burst_ns = 700 * NSEC_PER_USEC;
+	}
 	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
 	CHECK_STR(dropped.uuid, "");
 }
@@ -81,10 +85,12 @@ static void test_policies_persist(void)
 	keep(state, UUID, "web \"1\"", "interactive");
 	state_free(state);
 	state = open_it();
-	CHECK_STR(state_policy(state, UUID), "interactive");
+	CHECK_STR(state_policy(state, UUID)->profile, "interactive");
 	CHECK_INT(state_policies(state)->n, 1);
 	policy = &state_policies(state)->entries[0];
 	CHECK_STR(policy->name, "web \"1\"");
+	CHECK_INT(policy->share_permille, 250);
+	CHECK_U64(policy->burst_ns, 700 * NSEC_PER_USEC);
 	CHECK(state_ago_s(policy->set_s) >= 0 && state_ago_s(policy->set_s) < 60);
 	CHECK_INT(state_ago_s(policy->ran_s), -1);
 	CHECK_INT(state_drop_policy(state, UUID), 1);
@@ -119,7 +125,7 @@ static void test_domain_runs(void)
 	state_free(state);
 	state = open_it();
 	CHECK_STR(state_policies(state)->entries[0].name, "");
-	CHECK_STR(state_policy(state, UUID), "latency");
+	CHECK_STR(state_policy(state, UUID)->profile, "latency");
 	state_free(state);
 	end();
 }
@@ -152,14 +158,14 @@ static void test_stale_policies(void)
 	snprintf(uuid, sizeof(uuid), "%08x-0000-0000-0000-000000000000", 78U);
 	CHECK_STR(dropped.uuid, uuid);
 	CHECK(!state_policy(state, uuid));
-	CHECK_STR(state_policy(state, UUID), "observe");
+	CHECK_STR(state_policy(state, UUID)->profile, "observe");
 	/* one that is there already needs no room */
 	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
 	CHECK_STR(dropped.uuid, "");
 	state_free(state);
 	state = open_it();
 	CHECK_INT(state_policies(state)->n, POLICIES_MAX);
-	CHECK_STR(state_policy(state, UUID), "observe");
+	CHECK_STR(state_policy(state, UUID)->profile, "observe");
 	state_free(state);
 	end();
 }
@@ -178,7 +184,7 @@ static void test_first_version(void)
 	fputs("{\"version\":1,\"policies\":{\"" UUID "\":\"latency\"}}", file);
 	fclose(file);
 	state = open_it();
-	CHECK_STR(state_policy(state, UUID), "latency");
+	CHECK_STR(state_policy(state, UUID)->profile, "latency");
 	CHECK_INT(state_ago_s(state_policies(state)->entries[0].set_s), -1);
 	state_free(state);
 	end();
@@ -193,6 +199,9 @@ static void test_damaged_policies_are_put_aside(void)
 	        "{\"version\":3}",
 	        "{\"version\":2,\"policies\":{\"" UUID "\":{}}}",
 	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"y\":1}}}",
+	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"burst_us\":49}}}",
+	        "{\"version\":2,\"policies\":{\"" UUID
+	        "\":{\"profile\":\"x\",\"share_permille\":1001}}}",
 	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"set_s\":-1}}}",
 	        "{\"version\":1,\"policies\":{\"x\":\"latency\"}}",
 	        "{\"version\":1,\"policies\":{\"" UUID "\":7}}",

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdio.h>
+
+#include "util/json.h"
+
+/** Prints the answer to `recommend` of one domain. */
+void render_recommend(const struct json_value *result, FILE *out);
+
+/** Prints which vCPUs of a domain, as `show` has it, are late for want of tokens. */
+void render_lacks_tokens(const struct json_value *domain, FILE *out);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/recommend.h"
+
+#include "policy/profile.h"
+
+static const char *const names[_RECOMMEND_VERDICT_MAX] = {
+        [RECOMMEND_BOOST] = "boost",
+        [RECOMMEND_KEEP] = "keep",
+        [RECOMMEND_OVER_LIMITS] = "over-limits",
+        [RECOMMEND_STEADY] = "steady",
+        [RECOMMEND_IDLE_HOST] = "idle-host",
+        [RECOMMEND_ALONE] = "alone",
+        [RECOMMEND_HELD] = "held",
+        [RECOMMEND_UNKNOWN] = "unknown",
+        [RECOMMEND_NOT_MEASURED] = "not-measured",
+};
+
+static const char *const texts[_RECOMMEND_VERDICT_MAX] = {
+        [RECOMMEND_BOOST] = "Its wake-ups wait, and boosts would cover them.",
+        [RECOMMEND_KEEP] = "What it has covers its demand.",
+        [RECOMMEND_OVER_LIMITS] =
+                "It needs more than it may have: the caps of the host, or its fair share of the "
+                "CPU, are less.",
+        [RECOMMEND_STEADY] = "Its demand is steady: it needs throughput, which boosts do not give.",
+        [RECOMMEND_IDLE_HOST] = "Its wake-ups do not wait, so there is nothing to gain.",
+        [RECOMMEND_ALONE] = "It has its CPU for itself and does not wait, so there is nothing to "
+                            "gain.",
+        [RECOMMEND_HELD] = "It must not be boosted, whatever its profile.",
+        [RECOMMEND_UNKNOWN] = "Too few of its wake-ups were seen; ask again when it was busy for "
+                              "a while.",
+        [RECOMMEND_NOT_MEASURED] =
+                "It is not measured; `pvschedctl policy set DOM observe` measures it and changes "
+                "nothing.",
+};
+
+const char *recommend_verdict_name(enum recommend_verdict verdict)
+{
+	return names[verdict];
+}
+
+const char *recommend_verdict_text(enum recommend_verdict verdict)
+{
+	return texts[verdict];
+}
+
+uint64_t recommend_burst_ns(const struct demand *demand)
+{
+	return MAX(demand_burst_ns(demand), (uint64_t)PROFILE_BURST_NS_MIN);
+}
+
+/* Burst and share for its demand, and what those that it has cover. */
+static void fit(const struct recommend_facts *facts, struct recommend *ret)
+{
+	const struct demand *demand = facts->demand;
+	struct pvs_bucket_rule rule;
+
+	ret->wakeups = demand->wakeups;
+	ret->used_permille = demand_used_permille(demand);
+	ret->burst_ns = recommend_burst_ns(demand);
+	ret->share_permille = demand_share_permille(demand, ret->burst_ns);
+	rule = (struct pvs_bucket_rule){.burst_ns = ret->burst_ns,
+	                                .share_permille = ret->share_permille};
+	ret->covered_permille = ret->share_permille ? demand_covered_permille(demand, &rule) : 0;
+	ret->now_covered_permille =
+	        facts->boosts ? demand_covered_permille(demand, &facts->rule) : 0;
+}
+
+static bool is_within(const struct recommend_facts *facts, const struct recommend *need)
+{
+	uint32_t share = facts->limits.share_permille;
+
+	/* a run costs more than its time where the fair share is less than the share */
+	if (facts->entitled_permille)
+		share = MIN(share, facts->entitled_permille);
+	return need->share_permille && need->share_permille <= share &&
+	       need->burst_ns <= facts->limits.burst_ns;
+}
+
+/* Its waits tell what it would gain only if it is not boosted anyway. */
+static bool is_mostly_boosted(const struct recommend_facts *facts)
+{
+	return facts->boosts && facts->boosted > facts->wakeups / 2;
+}
+
+static enum recommend_verdict judge(const struct recommend_facts *facts,
+                                    const struct recommend *need)
+{
+	if (facts->holds)
+		return RECOMMEND_HELD;
+	if (facts->run_permille > RECOMMEND_STEADY_PERMILLE)
+		return RECOMMEND_STEADY;
+	if (facts->wakeups < RECOMMEND_WAKEUPS_MIN || facts->demand->n < RECOMMEND_WAKEUPS_MIN)
+		return RECOMMEND_UNKNOWN;
+	if (facts->wait_us <= RECOMMEND_WAIT_US && !is_mostly_boosted(facts))
+		return facts->one_cpu ? RECOMMEND_ALONE : RECOMMEND_IDLE_HOST;
+	if (facts->boosts && need->now_covered_permille >= DEMAND_GOAL_PERMILLE)
+		return RECOMMEND_KEEP;
+	if (need->used_permille > facts->limits.share_permille)
+		return RECOMMEND_STEADY;
+	return is_within(facts, need) ? RECOMMEND_BOOST : RECOMMEND_OVER_LIMITS;
+}
+
+struct recommend recommend_vcpu(const struct recommend_facts *facts)
+{
+	struct recommend ret = {.reason = facts->reason};
+
+	if (!facts->traced) {
+		ret.verdict = RECOMMEND_NOT_MEASURED;
+		return ret;
+	}
+	if (facts->demand->n > 0)
+		fit(facts, &ret);
+	ret.verdict = judge(facts, &ret);
+	if (ret.verdict == RECOMMEND_KEEP) {
+		ret.covered_permille = ret.now_covered_permille;
+		ret.burst_ns = facts->rule.burst_ns;
+		ret.share_permille = facts->rule.share_permille;
+	}
+	return ret;
+}
+
+void recommend_join(struct recommend *domain, const struct recommend *vcpu)
+{
+	bool counts = vcpu->verdict == RECOMMEND_BOOST || vcpu->verdict == RECOMMEND_KEEP;
+	uint64_t wakeups = domain->wakeups + vcpu->wakeups;
+
+	if (vcpu->verdict < domain->verdict) {
+		domain->verdict = vcpu->verdict;
+		domain->reason = vcpu->reason;
+	}
+	domain->used_permille += vcpu->used_permille;
+	if (!counts)
+		return;
+	domain->burst_ns = MAX(domain->burst_ns, vcpu->burst_ns);
+	domain->share_permille = MAX(domain->share_permille, vcpu->share_permille);
+	if (wakeups)
+		domain->covered_permille = (uint32_t)((domain->covered_permille * domain->wakeups +
+		                                       vcpu->covered_permille * vcpu->wakeups) /
+		                                      wakeups);
+	domain->wakeups = wakeups;
+}
+
+bool recommend_lacks_tokens(const struct recommend_facts *facts)
+{
+	return facts->traced && facts->boosts && !facts->holds &&
+	       facts->demand->n >= RECOMMEND_WAKEUPS_MIN &&
+	       demand_late_permille(facts->demand) > RECOMMEND_LATE_PERMILLE &&
+	       demand_covered_permille(facts->demand, &facts->rule) <
+	               1000 - RECOMMEND_LATE_PERMILLE;
+}
