@@ -68,9 +68,9 @@ static void print_command(const struct json_value *result, FILE *out)
 static void render_vcpus(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"VCPU", true},    {"VERDICT", false}, {"BURST us", true}, {"SHARE", true},
-	        {"COVERS", true},  {"NOW", true},      {"LATE", true},     {"WORK", true},
-	        {"WAIT us", true}, {"WAKEUPS", true},  {"IN s", true},
+	        {"VCPU", true},  {"VERDICT", false}, {"BURST", true},
+	        {"SHARE", true}, {"COVERS", true},   {"NOW", true},
+	        {"LATE", true},  {"WORK", true},     {"WAIT us", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
@@ -85,10 +85,8 @@ static void render_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_share(table, vcpu, "late_permille");
 		cell_share(table, vcpu, "used_permille");
 		cell_number(table, vcpu, "wait_p99_us");
-		cell_number(table, vcpu, "wakeups");
-		cell_number(table, vcpu, "seconds");
 	}
-	table_print(table, out, 2);
+	table_print(table, out, 0);
 }
 
 void render_recommend(const struct json_value *result, FILE *out)

@@ -112,7 +112,8 @@ def test_idle_host(scene):
     daemon.wait_known(domain)
     answer = proc.wait_for(lambda: (a := daemon.ctl_json("recommend", domain.name)) and
                            a["verdict"] != "unknown" and a, 30, "a verdict")
-    assert answer["verdict"] in ("idle-host", "boost"), answer  # other load of the machine may make it wait
+    # other load of the machine may make it wait
+    assert answer["verdict"] in ("idle-host", "boost", "over-limits"), answer
     done = daemon.call("recommend", domain.name)
     assert done.returncode == 0 and domain.name in done.stdout
 
