@@ -17,7 +17,6 @@
 #define BOOST_NS_MAX      (10 * NSEC_PER_SEC)
 #define BURST_NS_MIN      (50 * NSEC_PER_USEC)
 #define BURST_NS_MAX      (10 * NSEC_PER_MSEC)
-#define DURATION_NS_MAX   (31 * 24 * 3600 * NSEC_PER_SEC)
 
 #define NAME_BYTES 32 /* of the first word of a verb */
 
@@ -38,33 +37,6 @@ static int fail(char *error, size_t size, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(error, size, format, args);
 	va_end(args);
-	return -EINVAL;
-}
-
-int ctl_duration_parse(const char *text, uint64_t *ret)
-{
-	static const struct {
-		const char *unit;
-		uint64_t ns;
-	} units[] = {
-	        {"us", NSEC_PER_USEC},    {"ms", NSEC_PER_MSEC},      {"s", NSEC_PER_SEC},
-	        {"m", 60 * NSEC_PER_SEC}, {"h", 3600 * NSEC_PER_SEC},
-	};
-	uint64_t number = 0;
-	size_t digits = strspn(text, "0123456789");
-
-	if (digits == 0 || digits > 10)
-		return -EINVAL;
-	for (size_t i = 0; i < digits; i++)
-		number = 10 * number + (uint64_t)(text[i] - '0');
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcmp(text + digits, units[i].unit) != 0)
-			continue;
-		if (number == 0 || number > DURATION_NS_MAX / units[i].ns)
-			return -EINVAL;
-		*ret = number * units[i].ns;
-		return 0;
-	}
 	return -EINVAL;
 }
 
@@ -399,6 +371,21 @@ static int check_recommend(const struct scan *scan, const struct ctl_args *args,
 	return 0;
 }
 
+static int take_columns(const char *text, struct ctl_args *args, char *error, size_t size)
+{
+	const char *bad;
+	size_t length;
+	int r = status_columns_parse(text, &args->columns, &bad, &length);
+
+	if (r == -E2BIG)
+		return fail(error, size, "--output names too many columns");
+	if (r < 0)
+		return fail(
+		        error, size, "there is no column \"%.*s\"; --output takes, with commas: %s",
+		        (int)MIN(length, (size_t)32), bad, ctl_options[CTL_OPTION_OUTPUT].offers);
+	return 0;
+}
+
 /** Each option is one of the verb, those that it needs are there, and no two exclude each other. */
 static int check_options(const struct scan *scan, enum ctl_verb id, char *error, size_t size)
 {
@@ -414,9 +401,12 @@ static int check_options(const struct scan *scan, enum ctl_verb id, char *error,
 		given_of_one += scan->given[i] && (verb->one_of & CTL_HAS(i));
 	}
 	if (given_of_one > 1)
-		return fail(error, size,
-		            "--for and --persist exclude each other: a policy that ends by itself "
-		            "is not kept over a restart; give only one of them");
+		return fail(
+		        error, size,
+		        id == CTL_STATUS
+		                ? "--output and --long exclude each other; give only one of them"
+		                : "--for and --persist exclude each other: a policy that ends by "
+		                  "itself is not kept over a restart; give only one of them");
 	return 0;
 }
 
@@ -434,6 +424,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 		r = take_figures(scan, args, error, size);
 	if (r == 0)
 		r = check_recommend(scan, args, error, size);
+	if (r == 0 && scan->given[CTL_OPTION_OUTPUT])
+		r = take_columns(scan->value[CTL_OPTION_OUTPUT], args, error, size);
 	if (scan->given[CTL_OPTION_SOCKET])
 		args->socket = scan->value[CTL_OPTION_SOCKET];
 	if (scan->given[CTL_OPTION_STATE_DIR])
@@ -447,6 +439,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->batch = scan->given[CTL_OPTION_BATCH];
 	args->all = scan->given[CTL_OPTION_ALL];
 	args->apply = scan->given[CTL_OPTION_APPLY];
+	args->long_form = scan->given[CTL_OPTION_LONG];
+	args->no_header = scan->given[CTL_OPTION_NO_HEADER];
 	return r;
 }
 

@@ -5,6 +5,8 @@
  * The command line of pvschedctl, as data. All of it is parsed before anything is done. Pure.
  */
 
+#include "ctl/duration.h"
+#include "ctl/status_columns.h"
 #include "ctl/verbs.h"
 
 #define CTL_SOCKET_DEFAULT    "/run/pvschedd/control.sock"
@@ -37,6 +39,9 @@ struct ctl_args {
 	uint32_t share_permille; /* policy set; 0: the profile's */
 	bool all;                /* recommend */
 	bool apply;              /* recommend */
+	bool long_form;          /* status: all that is known */
+	bool no_header;          /* status */
+	struct status_columns columns; /* status: these alone; none: what a person wants to know */
 };
 
 /** Outcomes of ctl_args_parse() besides 0. */
@@ -52,9 +57,3 @@ enum {
  * message in @error, which names what was probably meant.
  */
 int ctl_args_parse(int argc, char *argv[], struct ctl_args *ret, char *error, size_t error_size);
-
-/**
- * Parses a duration: a whole number and a unit, which is us, ms, s, m or h ("500ms", "10m"). It
- * must be above 0 and at most 31 days. Returns 0 and *ret in ns, or -EINVAL.
- */
-int ctl_duration_parse(const char *text, uint64_t *ret);

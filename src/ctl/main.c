@@ -145,6 +145,7 @@ static enum exit_status status_of(const struct ctl_args *args, const struct json
 static enum exit_status run(const struct ctl_args *args)
 {
 	CLEANUP(ctl_reply_cleanup) struct ctl_reply reply = CTL_REPLY_NULL;
+	struct terminal terminal;
 	const char *text;
 	size_t size;
 	int r;
@@ -171,7 +172,8 @@ static enum exit_status run(const struct ctl_args *args)
 		text = ctl_reply_result_text(&reply, &size);
 		printf("%.*s\n", (int)size, text);
 	} else {
-		ctl_render(args, reply.result, stdout);
+		terminal = terminal_of(stdout);
+		ctl_render(args, reply.result, stdout, &terminal);
 	}
 	return status_of(args, reply.result);
 }

@@ -20,6 +20,34 @@ void print_escaped(FILE *out, const char *text)
 	fputs(escaped, out);
 }
 
+void print_wrapped(FILE *out, const char *name, const char *text, size_t indent, size_t width)
+{
+	size_t size = ESCAPE_SIZE(strlen(name) + strlen(text)) + 2, used, column;
+	CLEANUP(cleanup_free) char *all = malloc(size);
+	char *rest, *word;
+
+	if (!all)
+		return;
+	used = escape_text(name, all, size);
+	all[used++] = ':';
+	all[used++] = ' ';
+	escape_text(text, all + used, size - used);
+	column = indent;
+	for (word = strtok_r(all, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		size_t length = utf8_length(word);
+		bool begins = column == indent;
+
+		if (!begins && column + 1 + length > width) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+			begins = true;
+		}
+		fprintf(out, "%s%s", begins ? "" : " ", word);
+		column += length + !begins;
+	}
+	fputs("\n", out);
+}
+
 void print_share(FILE *out, int64_t permille)
 {
 	if (permille < 0)

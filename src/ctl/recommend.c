@@ -75,10 +75,11 @@ static enum exit_status apply(const struct ctl_args *args, const struct json_val
 /** Asks of args->domain, prints the answer, applies it. */
 static enum exit_status recommend_one(const struct ctl_args *args, const struct ctl_reply *reply)
 {
+	struct terminal terminal = terminal_of(stdout);
 	enum exit_status status = EXIT_DONE;
 
 	if (!args->json)
-		ctl_render(args, reply->result, stdout);
+		ctl_render(args, reply->result, stdout, &terminal);
 	if (args->json && args->apply)
 		fputs("{\"recommendation\":", stdout);
 	if (args->json)

@@ -8,6 +8,7 @@
 
 #include "ctl/print.h"
 #include "ctl/render_interrupts.h"
+#include "ctl/render_overview.h"
 #include "ctl/render_page.h"
 #include "ctl/render_policies.h"
 #include "ctl/render_recommend.h"
@@ -51,7 +52,7 @@ void render_list(const struct json_value *result, FILE *out)
 		cell_text(table, domain, "reason");
 		cell_text(table, domain, "uuid");
 	}
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 /* Prints the file and line that set each of the three values. */
@@ -157,7 +158,7 @@ static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_text(table, vcpu, "reason");
 	}
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 static void render_show_latency(const struct json_value *vcpus, FILE *out)
@@ -187,7 +188,7 @@ static void render_show_latency(const struct json_value *vcpus, FILE *out)
 		table_add(table, denied[0] ? denied : "-");
 	}
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 static void render_helpers(const struct json_value *helpers, FILE *out)
@@ -210,7 +211,7 @@ static void render_helpers(const struct json_value *helpers, FILE *out)
 		cell_number(table, helper, "sheds_total");
 	}
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 void render_show(const struct json_value *result, FILE *out)
@@ -309,13 +310,28 @@ static void render_lines(const char *text, FILE *out)
 	}
 }
 
-void ctl_render(const struct ctl_args *args, const struct json_value *result, FILE *out)
+static void render_status_as(const struct ctl_args *args, const struct json_value *result,
+                             FILE *out, const struct terminal *terminal)
+{
+	if (args->columns.n) {
+		render_domains(result, &args->columns, !args->no_header, out, terminal);
+		return;
+	}
+	render_overview(result, !args->no_header, out, terminal);
+	if (!args->long_form)
+		return;
+	fputs("\n", out);
+	render_status(result, out);
+}
+
+void ctl_render(const struct ctl_args *args, const struct json_value *result, FILE *out,
+                const struct terminal *terminal)
 {
 	if (!result)
 		return;
 	switch (args->verb) {
 	case CTL_STATUS:
-		render_status(result, out);
+		render_status_as(args, result, out, terminal);
 		break;
 	case CTL_LIST:
 		render_list(result, out);

@@ -50,7 +50,7 @@ void render_interrupts(const struct json_value *vcpus, FILE *out)
 	if (!any)
 		return;
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 void render_signs(const struct json_value *vcpu, FILE *out)

@@ -58,7 +58,7 @@ void render_pages(const struct json_value *vcpus, FILE *out)
 	if (!any)
 		return;
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 void render_boost(const struct json_value *result, FILE *out)

@@ -91,7 +91,7 @@ void render_policies(const struct json_value *result, FILE *out)
 	} else {
 		JSON_FOREACH(policy, policies)
 		add_policy(table, policy);
-		table_print(table, out, 0);
+		table_print(table, out);
 		print_why_not(policies, out);
 	}
 	print_released(json_member(result, "released"), out);
@@ -129,7 +129,7 @@ void render_dry_run(const struct json_value *result, FILE *out)
 		cell_share(table, domain, "domain_share_then_permille");
 		cell_text(table, domain, "reason");
 	}
-	table_print(table, out, 0);
+	table_print(table, out);
 	if (json_first(domains) && !json_next(json_first(domains)))
 		fputs("No other domain gains or loses a share.\n", out);
 }
@@ -150,7 +150,7 @@ void render_config(const struct json_value *result, FILE *out)
 		table_add(table, value_text(setting, "source", "-"));
 		table_add(table, value_text(setting, "text", "-"));
 	}
-	table_print(table, out, 0);
+	table_print(table, out);
 	if (left_out > 0)
 		fprintf(out, "%" PRId64 " more are not shown.\n", left_out);
 }

@@ -86,7 +86,7 @@ static void render_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_share(table, vcpu, "used_permille");
 		cell_number(table, vcpu, "wait_p99_us");
 	}
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 void render_recommend(const struct json_value *result, FILE *out)

@@ -24,7 +24,7 @@ static void render_sources(const struct json_value *sources, FILE *out)
 		table_add(table, value_text(source, "detail", ""));
 	}
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 static void render_cpus(const struct json_value *cpus, FILE *out)
@@ -46,7 +46,7 @@ static void render_cpus(const struct json_value *cpus, FILE *out)
 		cell_duration(table, cpu, "rt_run_ns");
 	}
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 static void render_status_vcpus(const struct json_value *vcpus, FILE *out)
@@ -84,7 +84,7 @@ static void render_status_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_text(table, vcpu, "reason");
 	}
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }
 
 static void render_caps(const struct json_value *caps, FILE *out)

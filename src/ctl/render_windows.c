@@ -70,5 +70,5 @@ void render_windows(const struct json_value *vcpus, FILE *out)
 	if (!any)
 		return;
 	fputs("\n", out);
-	table_print(table, out, 0);
+	table_print(table, out);
 }

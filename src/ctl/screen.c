@@ -116,6 +116,11 @@ unsigned int screen_lines(void)
 	return window().ws_row;
 }
 
+unsigned int screen_columns(void)
+{
+	return window().ws_col;
+}
+
 /* Up to @columns characters of a line; returns how many bytes these are. */
 static size_t cut(const char *line, size_t length, unsigned int columns)
 {

@@ -26,8 +26,9 @@ int screen_open(void);
 /** Also if it is not open. */
 void screen_close(void);
 
-/** How many lines fit. */
+/** How many lines fit, and how many characters into each. */
 unsigned int screen_lines(void);
+unsigned int screen_columns(void);
 
 /** Shows @text, cut to the window, with the line @marked (from 0; -1: none) in inverse. */
 void screen_show(const char *text, int marked);

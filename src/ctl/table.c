@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/table.h"
 
+#include <libsmartcols.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +10,9 @@
 #include "util/escape.h"
 
 struct table {
-	const struct table_column *columns;
-	size_t n_columns;
-	char **cells;
-	size_t n_cells;
-	size_t n_allocated;
+	struct libscols_table *scols;
+	struct libscols_line *line; /* of the next cell */
+	size_t n_columns, next;     /* the next cell's column */
 	bool failed;
 };
 
@@ -22,8 +22,16 @@ struct table *table_new(const struct table_column *columns, size_t n_columns)
 
 	if (!table)
 		return NULL;
-	table->columns = columns;
 	table->n_columns = n_columns;
+	table->scols = scols_new_table();
+	if (!table->scols)
+		return table_free(table);
+	scols_table_enable_noencoding(table->scols, 1); /* table_add() escapes */
+	for (size_t i = 0; i < n_columns; i++)
+		if (!scols_table_new_column(table->scols, columns[i].title, 0,
+		                            (columns[i].right ? SCOLS_FL_RIGHT : 0) |
+		                                    (columns[i].cut ? SCOLS_FL_TRUNC : 0)))
+			return table_free(table);
 	return table;
 }
 
@@ -31,9 +39,7 @@ struct table *table_free(struct table *table)
 {
 	if (!table)
 		return NULL;
-	for (size_t i = 0; i < table->n_cells; i++)
-		free(table->cells[i]);
-	free(table->cells);
+	scols_unref_table(table->scols);
 	free(table);
 	return NULL;
 }
@@ -43,21 +49,6 @@ void table_cleanup(struct table **table)
 	*table = table_free(*table);
 }
 
-static bool table_reserve(struct table *table)
-{
-	size_t wanted = table->n_allocated ? 2 * table->n_allocated : 64;
-	char **cells;
-
-	if (table->n_cells < table->n_allocated)
-		return true;
-	cells = reallocarray(table->cells, wanted, sizeof(*cells));
-	if (!cells)
-		return false;
-	table->cells = cells;
-	table->n_allocated = wanted;
-	return true;
-}
-
 void table_add(struct table *table, const char *text)
 {
 	size_t size = ESCAPE_SIZE(strlen(text));
@@ -65,14 +56,16 @@ void table_add(struct table *table, const char *text)
 
 	if (!table || table->failed)
 		return;
+	if (table->next == 0)
+		table->line = scols_table_new_line(table->scols, NULL);
 	cell = malloc(size);
-	if (!cell || !table_reserve(table)) {
+	if (cell)
+		escape_text(text, cell, size);
+	if (!cell || !table->line || scols_line_refer_data(table->line, table->next, cell) < 0) {
 		free(cell);
 		table->failed = true;
-		return;
 	}
-	escape_text(text, cell, size);
-	table->cells[table->n_cells++] = cell;
+	table->next = (table->next + 1) % table->n_columns;
 }
 
 void table_addf(struct table *table, const char *format, ...)
@@ -86,47 +79,45 @@ void table_addf(struct table *table, const char *format, ...)
 	table_add(table, text);
 }
 
-static size_t column_width(const struct table *table, size_t column)
+void table_color(struct table *table, const char *color)
 {
-	size_t width = utf8_length(table->columns[column].title);
+	size_t last;
 
-	for (size_t i = column; i < table->n_cells; i += table->n_columns)
-		width = MAX(width, utf8_length(table->cells[i]));
-	return width;
+	if (!table || table->failed)
+		return;
+	last = (table->next + table->n_columns - 1) % table->n_columns;
+	if (scols_cell_set_color(scols_line_get_cell(table->line, last), color) < 0)
+		table->failed = true;
 }
 
-static void print_cell(const struct table *table, FILE *out, size_t column, size_t width,
-                       const char *text)
+void table_print(struct table *table, FILE *out)
 {
-	int padding = (int)(width - utf8_length(text));
-	bool last = column + 1 == table->n_columns;
-
-	if (table->columns[column].right)
-		fprintf(out, "%*s%s", padding, "", text);
-	else
-		fprintf(out, "%s%*s", text, last ? 0 : padding, "");
-	fputs(last ? "\n" : "  ", out);
+	table_print_styled(table, out, &(struct table_style){0});
 }
 
-void table_print(const struct table *table, FILE *out, int indent)
+void table_print_styled(struct table *table, FILE *out, const struct table_style *style)
 {
-	size_t widths[32];
+	/* our texts are UTF-8, whatever the user's locale is */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before;
+	bool failed = !table || table->failed || !utf8;
 
-	if (!table || table->failed || table->n_columns > ARRAY_SIZE(widths)) {
+	if (!failed && !scols_table_is_empty(table->scols)) {
+		struct libscols_table *scols = table->scols;
+
+		before = uselocale(utf8);
+		failed = scols_table_set_column_separator(scols, style->narrow ? " " : "  ") < 0;
+		scols_table_set_stream(scols, out);
+		scols_table_enable_noheadings(scols, style->no_titles);
+		scols_table_enable_colors(scols, style->colors);
+		scols_table_set_termforce(scols, style->width ? SCOLS_TERMFORCE_ALWAYS
+		                                              : SCOLS_TERMFORCE_NEVER);
+		if (style->width)
+			scols_table_set_termwidth(scols, style->width);
+		failed = failed || scols_print_table(scols) < 0;
+		uselocale(before);
+	}
+	if (failed)
 		fputs("(out of memory: this table is missing)\n", out);
-		return;
-	}
-	if (table->n_cells == 0)
-		return;
-	for (size_t c = 0; c < table->n_columns; c++)
-		widths[c] = column_width(table, c);
-	fprintf(out, "%*s", indent, "");
-	for (size_t c = 0; c < table->n_columns; c++)
-		print_cell(table, out, c, widths[c], table->columns[c].title);
-	for (size_t i = 0; i < table->n_cells; i++) {
-		if (i % table->n_columns == 0)
-			fprintf(out, "%*s", indent, "");
-		print_cell(table, out, i % table->n_columns, widths[i % table->n_columns],
-		           table->cells[i]);
-	}
+	if (utf8)
+		freelocale(utf8);
 }

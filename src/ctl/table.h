@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Text tables. Each column is as wide as its widest cell; two spaces separate columns.
+ * Text tables, by libsmartcols. Each column is as wide as its widest cell on a terminal; two spaces
+ * separate columns.
  */
 
 #include <stdio.h>
@@ -12,11 +13,20 @@
 struct table_column {
 	const char *title;
 	bool right; /* numbers */
+	bool cut;   /* its cells may be cut where the table would be too wide */
 };
 
 struct table;
 
-/** Makes a table without rows. It keeps the pointer @columns. Returns NULL when out of memory. */
+/** How it is printed; zeroed: with titles, as wide as it needs, without colours. */
+struct table_style {
+	unsigned int width; /* cells are cut to fit into it; 0: they are not */
+	bool narrow;        /* one space between columns */
+	bool no_titles;
+	bool colors;
+};
+
+/** Makes a table without rows. Returns NULL when out of memory. */
 struct table *table_new(const struct table_column *columns, size_t n_columns);
 
 /** Takes NULL; returns NULL. */
@@ -34,5 +44,9 @@ void table_add(struct table *table, const char *text);
 /** The same, formatted; at most 255 bytes. */
 void table_addf(struct table *table, const char *format, ...) PRINTF_FORMAT(2, 3);
 
-/** Prints titles and rows, indented by @indent spaces. Prints nothing if there are no rows. */
-void table_print(const struct table *table, FILE *out, int indent);
+/** The cell that was added last has this colour, as "green", where there are colours. */
+void table_color(struct table *table, const char *color);
+
+/** Prints titles and rows. Prints nothing if there are no rows. */
+void table_print(struct table *table, FILE *out);
+void table_print_styled(struct table *table, FILE *out, const struct table_style *style);

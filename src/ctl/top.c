@@ -12,6 +12,7 @@
 #include "ctl/client.h"
 #include "ctl/report_no_answer.h"
 #include "ctl/screen.h"
+#include "ctl/terminal.h"
 #include "ctl/top_rows.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
@@ -88,7 +89,7 @@ static void print_once(const struct top *top, unsigned int number)
 		top_rows_print_json(&top->rows, top->args.limit, stdout);
 	} else {
 		fputs(number ? "\n" : "", stdout);
-		top_rows_print(&top->rows, top->args.limit, stdout);
+		top_rows_print(&top->rows, top->args.limit, terminal_of(stdout).columns, stdout);
 	}
 	fflush(stdout);
 }
@@ -139,7 +140,7 @@ static void show(struct top *top)
 	if (top->help)
 		fputs(keys_text, out);
 	else
-		top_rows_print(&top->rows, room, out);
+		top_rows_print(&top->rows, room, screen_columns(), out);
 	fclose(out);
 	screen_show(text, top->help || top->rows.n == 0 ? -1 : (int)top->chosen + 3);
 }

@@ -11,8 +11,6 @@
 #include "ctl/value.h"
 #include "util/cleanup.h"
 
-#define NAME_CHARS 20 /* of a name in the table: eleven columns fit into 80 */
-
 const char *const top_sort_names[_TOP_SORT_MAX] = {
         [TOP_SORT_WAIT] = "wait",
         [TOP_SORT_BOOST] = "boost",
@@ -156,18 +154,6 @@ void top_rows_sort(struct top_rows *rows, enum top_sort by)
 
 /* ---- text ---- */
 
-/** The beginning of a name, by characters. */
-static void shorten(const char *name, char text[static 4 * NAME_CHARS + 4])
-{
-	size_t n = 0, used = 0;
-
-	for (; name[used] && used < 4 * NAME_CHARS; used++)
-		if (((unsigned char)name[used] & 0xc0) != 0x80 && ++n > NAME_CHARS)
-			break;
-	memcpy(text, name, used);
-	strcpy(text + used, name[used] ? "~" : "");
-}
-
 static void add_tenths(struct table *table, int64_t tenths)
 {
 	if (tenths < 0)
@@ -184,43 +170,64 @@ static void add_number(struct table *table, int64_t number)
 		table_addf(table, "%" PRId64, number);
 }
 
-static void add_row(struct table *table, const struct top_row *row, bool of_vcpus)
+/** @all: also the columns for which a narrow window has no room. */
+static void add_row(struct table *table, const struct top_row *row, bool of_vcpus, bool all)
 {
-	char name[4 * NAME_CHARS + 4];
-
-	shorten(value_text(row->value, "domain", "-"), name);
-	table_add(table, name);
+	cell_text(table, row->value, "domain");
 	cell_number(table, row->value, of_vcpus ? "vcpu" : "vcpus");
 	cell_text(table, row->value, "state");
 	add_tenths(table, row->boosts_per_10s);
 	add_tenths(table, row->boosted_permille);
-	add_tenths(table, row->ready_permille);
+	if (all)
+		add_tenths(table, row->ready_permille);
 	add_number(table, row->p50_us);
 	add_number(table, row->p99_us);
 	add_number(table, row->max_us);
-	add_number(table, row->before_p99_us);
+	if (all)
+		add_number(table, row->before_p99_us);
 	add_tenths(table, row->denied_per_10s);
 	cell_text(table, row->value, "reason");
 }
 
-void top_rows_print(const struct top_rows *rows, size_t limit, FILE *out)
+static struct table *new_table(bool of_vcpus, bool all)
 {
-	const struct table_column columns[] = {
-	        {"DOMAIN", false}, {rows->of_vcpus ? "VCPU" : "VCPUS", true},
-	        {"STATE", false},  {"BOOST/s", true},
-	        {"BOOST%", true},  {"READY%", true},
-	        {"p50 us", true},  {"p99", true},
-	        {"max", true},     {"BEFORE", true},
-	        {"DENY/s", true},  {"WHY", false},
+	const struct {
+		struct table_column column;
+		bool wide;
+	} known[] = {
+	        {{"DOMAIN", .cut = true}, false},
+	        {{of_vcpus ? "VCPU" : "VCPUS", .right = true}, false},
+	        {{"STATE"}, false},
+	        {{"BOOST/s", .right = true}, false},
+	        {{"BOOST%", .right = true}, false},
+	        {{"READY%", .right = true}, true},
+	        {{"p50 us", .right = true}, false},
+	        {{"p99", .right = true}, false},
+	        {{"max", .right = true}, false},
+	        {{"BEFORE", .right = true}, true},
+	        {{"DENY/s", .right = true}, false},
+	        {{"WHY"}, false},
 	};
-	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	struct table_column columns[ARRAY_SIZE(known)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (all || !known[i].wide)
+			columns[n++] = known[i].column;
+	return table_new(columns, n);
+}
+
+void top_rows_print(const struct top_rows *rows, size_t limit, unsigned int width, FILE *out)
+{
+	bool all = width == 0 || width >= TOP_WIDTH_ALL;
+	CLEANUP(table_cleanup) struct table *table = new_table(rows->of_vcpus, all);
 	size_t n = limit && limit < rows->n ? limit : rows->n;
 
 	if (rows->n == 0)
 		fputs("No domain runs here, or none was found yet.\n", out);
 	for (size_t i = 0; i < n; i++)
-		add_row(table, &rows->rows[i], rows->of_vcpus);
-	table_print(table, out, 0);
+		add_row(table, &rows->rows[i], rows->of_vcpus, all);
+	table_print_styled(table, out, &(struct table_style){.width = width, .narrow = !all});
 	if (n < rows->n)
 		fprintf(out, "and %zu more\n", rows->n - n);
 }

@@ -43,8 +43,13 @@ void top_rows_free(struct top_rows *rows);
 /** Rows of which the key is equal stay in the daemon's order. */
 void top_rows_sort(struct top_rows *rows, enum top_sort by);
 
-/** A table of at most @limit rows, 0: of all, after a line about the whole. */
-void top_rows_print(const struct top_rows *rows, size_t limit, FILE *out);
+/**
+ * A table of at most @limit rows, 0: of all. It is cut to @width characters; below
+ * TOP_WIDTH_ALL it has the most important columns only. 0: it is as wide as it needs.
+ */
+void top_rows_print(const struct top_rows *rows, size_t limit, unsigned int width, FILE *out);
+
+#define TOP_WIDTH_ALL 100
 
 /** The same as one line of JSON. Returns 0, or -ENOMEM. */
 int top_rows_print_json(const struct top_rows *rows, size_t limit, FILE *out);

@@ -10,9 +10,13 @@
 const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
         [CTL_STATUS] = {.name = "status",
                         .request = "status",
-                        .brief = "show the daemon, its sources, caps, and all vCPUs",
-                        .examples = {{"", "the tables"},
-                                     {"--json | jq .caps", "what the caps allow, and their use"}}},
+                        .options = CTL_HAS(CTL_OPTION_OUTPUT) | CTL_HAS(CTL_OPTION_LONG) |
+                                   CTL_HAS(CTL_OPTION_NO_HEADER),
+                        .one_of = CTL_HAS(CTL_OPTION_OUTPUT) | CTL_HAS(CTL_OPTION_LONG),
+                        .brief = "show what is boosted, what it gains, what is wrong",
+                        .more = "With --long also sources, caps and all vCPUs.",
+                        .examples = {{"", "the whole in a few lines"},
+                                     {"-o domain,p99,before --no-header", "for a script"}}},
         [CTL_LIST] = {.name = "list",
                       .request = "list",
                       .brief = "list the domains",
@@ -193,6 +197,12 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
                               "with this share of a CPU: 1 to 1000 permille"},
         [CTL_OPTION_ALL] = {"all", 0, NULL, NULL, "of all domains"},
         [CTL_OPTION_APPLY] = {"apply", 0, NULL, NULL, "use what is recommended"},
+        [CTL_OPTION_OUTPUT] = {"output", 'o', "COLUMNS",
+                               "domain uuid state profile vcpus boosted boost run ready p50 p99 "
+                               "p999 max boosts denied wakeups fast before was why",
+                               "only these columns, with commas between them"},
+        [CTL_OPTION_LONG] = {"long", 'l', NULL, NULL, "also sources, caps and all vCPUs"},
+        [CTL_OPTION_NO_HEADER] = {"no-header", 0, NULL, NULL, "no titles above columns"},
 };
 
 const char *ctl_word_name(enum ctl_word word)

@@ -36,7 +36,7 @@ def test_levers_of_the_host(scene):
         assert (lever["detail"] == "") == lever["available"], name
     if not levers["uclamp"]["available"]:
         assert "CONFIG_UCLAMP_TASK" in levers["uclamp"]["detail"]
-    text = daemon.ctl("status")
+    text = daemon.ctl("status", "-l")
     assert "Levers: rt; " in text
     checks = {check["name"]: check for check in json.loads(daemon.call("doctor", "--json").stdout)["checks"]}
     assert checks["levers"]["status"] == "ok" and "uclamp: " in checks["levers"]["detail"]
@@ -200,5 +200,5 @@ def test_clamp(scene):
         daemon.wait_log("keeps clamps switched on")
         return
     assert vcpu["util_state"] == "unavailable" and vcpu["util_min"] == 0
-    assert "CONFIG_UCLAMP_TASK" in daemon.ctl("status")
+    assert "CONFIG_UCLAMP_TASK" in daemon.ctl("status", "-l")
     assert "It has no clamp: this kernel has no CONFIG_UCLAMP_TASK." in explain(daemon, domain)["lever_text"]

@@ -143,6 +143,27 @@ static void test_attach(void)
 	CHECK_INT(PARSE("policy", "get", "web", "--dry-run"), -EINVAL);
 }
 
+static void test_status(void)
+{
+	CHECK_INT(PARSE("status"), 0);
+	CHECK(args.columns.n == 0 && !args.long_form && !args.no_header);
+	CHECK_INT(PARSE("status", "-l"), 0);
+	CHECK(args.long_form);
+	CHECK_INT(PARSE("status", "-o", "domain,P99,why", "--no-header"), 0);
+	CHECK(args.no_header);
+	CHECK_INT(args.columns.n, 3);
+	CHECK_INT(args.columns.columns[1], STATUS_P99);
+	CHECK_INT(PARSE("status", "-o", "domain,nonsense,why"), -EINVAL);
+	CHECK_CONTAINS(error, "no column \"nonsense\"; --output takes, with commas: domain uuid");
+	CHECK_INT(PARSE("status", "--output=domain,"), -EINVAL);
+	CHECK_CONTAINS(error, "no column \"\"");
+	CHECK_INT(PARSE("status", "-o", ""), -EINVAL);
+	CHECK_INT(PARSE("status", "-o"), -EINVAL);
+	CHECK_INT(PARSE("status", "-l", "-o", "why"), -EINVAL);
+	CHECK_CONTAINS(error, "--output and --long exclude each other");
+	CHECK_INT(PARSE("list", "-l"), -EINVAL);
+}
+
 static void test_probe(void)
 {
 	CHECK_INT(PARSE("doctor"), 0);
@@ -392,8 +413,8 @@ static void test_durations(void)
 }
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
-          {"boost", test_boost}, {"attach", test_attach}, {"probe", test_probe}, TEST(test_looks),
-          TEST(test_numbers), TEST(test_recommend), TEST(test_figures),
+          {"boost", test_boost}, {"attach", test_attach}, TEST(test_status), {"probe", test_probe},
+          TEST(test_looks), TEST(test_numbers), TEST(test_recommend), TEST(test_figures),
           {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
           {"help_and_version", test_help_and_version}, TEST(test_help_texts),
           TEST(test_did_you_mean), {"durations", test_durations})

@@ -48,11 +48,11 @@ static struct json_doc *parse(const char *text)
 	return doc;
 }
 
-/** The text of a verb's result. */
+/** The text of a verb's result, with all of it. */
 static const char *rendered(enum ctl_verb verb, const char *json)
 {
 	static char *text;
-	struct ctl_args args = {.verb = verb};
+	struct ctl_args args = {.verb = verb, .long_form = true};
 	struct json_doc *doc = parse(json);
 	size_t size;
 	FILE *out;
@@ -60,7 +60,7 @@ static const char *rendered(enum ctl_verb verb, const char *json)
 	free(text);
 	text = NULL;
 	out = open_memstream(&text, &size);
-	ctl_render(&args, json_root(doc), out);
+	ctl_render(&args, json_root(doc), out, &(struct terminal){0});
 	fclose(out);
 	json_free(doc);
 	return text;
@@ -175,7 +175,7 @@ static void test_dry_run(void)
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	ctl_render(&args, json_root(doc), out);
+	ctl_render(&args, json_root(doc), out, &(struct terminal){0});
 	fclose(out);
 	CHECK_CONTAINS(text,
 	               "web: profile latency asks for 20.0 % of a CPU for each vCPU. Nothing was "

@@ -18,6 +18,7 @@ LIBRARIES = {  # header prefix -> the only places that may include it
     "netlink/": ("src/virt/",),
     "bpf/": ("src/trace/", "bpf/"),
     "liburing": ("src/boost/wait_uring.c",),
+    "libsmartcols": ("src/ctl/table.c",),
     "cjson/": ("src/util/json", "src/control/", "src/daemon/", "src/ctl/"),
 }
 # Files that are the only ones of their room with a kind of system call.

@@ -43,7 +43,7 @@ static int make(const char *before, const char *now)
 	return top_rows_make(docs[0] ? json_root(docs[0]) : NULL, json_root(docs[1]), &rows);
 }
 
-static const char *printed(size_t limit, bool json)
+static const char *printed_in(unsigned int width, size_t limit, bool json)
 {
 	static char *text;
 	size_t size;
@@ -55,9 +55,14 @@ static const char *printed(size_t limit, bool json)
 	if (json)
 		CHECK_INT(top_rows_print_json(&rows, limit, out), 0);
 	else
-		top_rows_print(&rows, limit, out);
+		top_rows_print(&rows, limit, width, out);
 	fclose(out);
 	return text;
+}
+
+static const char *printed(size_t limit, bool json)
+{
+	return printed_in(0, limit, json);
 }
 
 static void test_rates(void)
@@ -153,16 +158,46 @@ static void test_text(void)
 	        text,
 	        "a           2  running      2.5    10.0     0.0       4    41  900    3328   "
 	        "  0.5  within");
-	/* twenty characters of a name, escaped */
-	CHECK_INT(make(NULL,
-	               "{\"rows\":[{\"domain\":"
-	               "\"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-	               "\xc3\xa4"
-	               "1234567890zzz\"},{\"domain\":\"\\u001b[2J\"}]}"),
+}
+
+static size_t widest(const char *text)
+{
+	size_t most = 0;
+
+	for (size_t length; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		most = MAX(most, length);
+	}
+	return most;
+}
+
+/* Every width has the state, the waits and the reason; the name gives way. */
+static void test_widths(void)
+{
+	const char *text;
+
+	CHECK_INT(make(before_json, now_json), 0);
+	for (unsigned int width = 80; width <= 132; width++) {
+		text = printed_in(width, 0, false);
+		CHECK_LE(widest(text), width);
+		CHECK_CONTAINS(text, "DENY/s");
+		CHECK_CONTAINS(text, "within");
+		CHECK_INT(!strstr(text, "BEFORE"), width < TOP_WIDTH_ALL);
+	}
+	CHECK_INT(make(NULL, "{\"rows\":[{\"domain\":\"A-name-that-has-"
+	                     "forty-five-characters-and-more\",\"state\":\"migrating\","
+	                     "\"reason\":\"housekeeping\",\"windows\":{\"now\":{\"wait_us\":{"
+	                     "\"p50\":10240,\"p99\":163840,\"max\":2097152}}}},"
+	                     "{\"domain\":\"\\u001b[2J\"}]}"),
 	          0);
-	text = printed(0, false);
-	CHECK_CONTAINS(text, "1234567890~");
-	CHECK(!strstr(text, "z") && !strchr(text, '\033'));
+	text = printed_in(80, 0, false);
+	CHECK_LE(widest(text), 80);
+	CHECK_CONTAINS(text, "\nA-name");
+	CHECK_CONTAINS(text, "10240 163840 2097152");
+	CHECK_CONTAINS(text, "\\x1b[2J");
+	CHECK_CONTAINS(text, "housekeeping\n");
+	CHECK(!strchr(text, '\033'));
+	CHECK_CONTAINS(printed(0, false), "-characters-and-more ");
 }
 
 static void test_json(void)
@@ -181,4 +216,4 @@ static void test_json(void)
 }
 
 TEST_MAIN(TEST(test_rates), TEST(test_order), TEST(test_sort_names), TEST(test_first_look),
-          TEST(test_odd_answers), TEST(test_text), TEST(test_json))
+          TEST(test_odd_answers), TEST(test_text), TEST(test_widths), TEST(test_json))

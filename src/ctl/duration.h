@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "util/base.h"
+
+/**
+ * Parses a duration: a whole number and a unit, which is us, ms, s, m or h ("500ms", "10m"). It
+ * must be above 0 and at most 31 days. Returns 0 and *ret in ns, or -EINVAL.
+ */
+int ctl_duration_parse(const char *text, uint64_t *ret);
