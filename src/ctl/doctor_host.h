@@ -65,7 +65,7 @@ void doctor_hidepid(struct doctor_report *report, const char *mountinfo);
  * Core scheduling, which matters where CPUs share a core.
  * @smt        /sys/devices/system/cpu/smt/active
  * @qemu_conf  libvirt's qemu.conf
- * @n_cookies  threads of vCPUs that have a cookie now, whoever gave it
+ * @n_cookies  threads of vCPUs that have a cookie now, of any origin
  */
 void doctor_core_scheduling(struct doctor_report *report, const char *smt, const char *qemu_conf,
                             size_t n_cookies);

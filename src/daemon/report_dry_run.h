@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What `policy set --dry-run` answers: what admission would leave of shares, for whom. */
+/* What `policy set --dry-run` answers: what admission would leave of the shares of each domain. */
 
 #include "daemon/views.h"
 

@@ -4,7 +4,7 @@
 /*
  * What happened to each domain since it is known: sums over its vCPUs that only grow, whichever of
  * these come and go. The counters of a vCPU begin anew when it is given a slot; a sum of them would
- * fall then, and whoever takes differences of it would see a leap. Of a vCPU that goes, what it did
+ * fall then, which would be a leap in each difference of it. Of a vCPU that goes, what it did
  * since the last look is not in the sum.
  */
 
