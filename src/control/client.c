@@ -190,6 +190,8 @@ static int client_next(struct control_client *client, const struct control_ops *
 {
 	size_t size = client_line(client);
 	char line[CONTROL_REQUEST_MAX];
+	uint64_t begin_ns;
+	int r;
 
 	if (size == 0 && client->in_size == sizeof(client->in)) {
 		client->closing = true;
@@ -205,7 +207,10 @@ static int client_next(struct control_client *client, const struct control_ops *
 	memcpy(line, client->in, size - 1);
 	client->in_size -= size;
 	memmove(client->in, client->in + size, client->in_size);
-	return client_handle(client, ops, line, size - 1);
+	begin_ns = clock_thread_ns();
+	r = client_handle(client, ops, line, size - 1);
+	control_server_charge(client->server, client, clock_thread_ns() - begin_ns);
+	return r;
 }
 
 int control_client_turn(struct control_client *client, const struct control_ops *ops)

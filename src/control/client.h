@@ -41,6 +41,10 @@ size_t control_client_queued(const struct control_client *client);
 /** Whether @client's user may make a request now; counts it. */
 bool control_server_take(struct control_server *server, const struct control_client *client);
 
+/** The request that was taken last for @client has used @used_ns of CPU time. */
+void control_server_charge(struct control_server *server, const struct control_client *client,
+                           uint64_t used_ns);
+
 /**
  * The client's turn in the loop. Sends the rest of an answer, or receives, and handles at most one
  * request. Sets the events of its source for the next turn. Returns 0. Returns -errno if the client

@@ -35,3 +35,14 @@ bool control_rate_take(struct control_rate *rate, uid_t uid, uint64_t now_ns)
 	rate->users[place].due_ns = due_ns;
 	return true;
 }
+
+void control_rate_charge(struct control_rate *rate, uid_t uid, uint64_t used_ns, uint64_t now_ns)
+{
+	size_t place;
+
+	if (uid == 0 || used_ns * CONTROL_RATE_WAITS <= COST_NS)
+		return; /* less than what each request costs anyway */
+	place = place_of(rate, uid);
+	rate->users[place].due_ns =
+	        MAX(rate->users[place].due_ns, now_ns) + used_ns * CONTROL_RATE_WAITS - COST_NS;
+}

@@ -45,6 +45,12 @@ bool control_server_take(struct control_server *server, const struct control_cli
 	return control_rate_take(&server->rate, client->peer.uid, clock_now_ns());
 }
 
+void control_server_charge(struct control_server *server, const struct control_client *client,
+                           uint64_t used_ns)
+{
+	control_rate_charge(&server->rate, client->peer.uid, used_ns, clock_now_ns());
+}
+
 static void server_drop(struct control_server *server, struct control_client *client)
 {
 	for (size_t i = 0; i < server->n_clients; i++) {

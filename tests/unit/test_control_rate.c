@@ -41,4 +41,32 @@ static void test_many_users(void)
 	CHECK_INT(taken(5000, 100, T0 + 2 * NSEC_PER_SEC), CONTROL_RATE_PER_S);
 }
 
-TEST_MAIN(TEST(test_a_burst_then_the_rate), TEST(test_many_users))
+/* Requests that take long make their user wait for ten times as long. */
+static void test_long_requests(void)
+{
+	const uint64_t used_ns = 60 * NSEC_PER_MSEC;
+	uint64_t now_ns = T0, sum_ns = 0;
+
+	rate = (struct control_rate){0};
+	while (now_ns < T0 + 20 * NSEC_PER_SEC) {
+		if (taken(1000, 1, now_ns) == 0) {
+			now_ns += NSEC_PER_MSEC;
+			continue;
+		}
+		now_ns += used_ns;
+		sum_ns += used_ns;
+		control_rate_charge(&rate, 1000, used_ns, now_ns);
+	}
+	printf("# %.3f s of 20\n", (double)sum_ns / NSEC_PER_SEC);
+	CHECK_LE(sum_ns, 20 * NSEC_PER_SEC / CONTROL_RATE_WAITS + 3 * used_ns);
+	CHECK_INT(taken(1001, 200, now_ns), CONTROL_RATE_PER_S);
+	control_rate_charge(&rate, 0, NSEC_PER_SEC, now_ns);
+	CHECK_INT(taken(0, 200, now_ns), 200);
+	/* a short one costs what it did before */
+	rate = (struct control_rate){0};
+	CHECK_INT(taken(1000, 1, T0), 1);
+	control_rate_charge(&rate, 1000, COST / CONTROL_RATE_WAITS, T0);
+	CHECK_INT(taken(1000, 200, T0), CONTROL_RATE_PER_S - 1);
+}
+
+TEST_MAIN(TEST(test_long_requests), TEST(test_a_burst_then_the_rate), TEST(test_many_users))
