@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,6 +137,7 @@ static const char *begin(struct scene *scene)
 
 	*scene = (struct scene){0};
 	CHECK_INT(sched_getaffinity(0, sizeof(scene->before), &scene->before), 0);
+	setpriority(PRIO_PROCESS, 0, -20); /* to look in time, where that is allowed */
 	if (cpu < 0)
 		return "there is only one CPU";
 	if (tracer_new(&scene->tracer, &rule, why, sizeof(why)) < 0)
@@ -191,12 +193,32 @@ static void wait_for_empty_sheet(const struct scene *scene)
 		usleep(1000);
 }
 
+/* A run is on the sheet before it is charged. It may be over when we come to look: then again. */
+static bool counts_while_it_runs(const struct scene *scene)
+{
+	unsigned char ms = SPIN_ON;
+	uint64_t end_ns, charged_ns;
+	bool seen = false;
+
+	for (int i = 0; i < 20 && !seen; i++) {
+		wait_for_empty_sheet(scene);
+		end_ns = clock_now_ns() + SPIN_AT_MOST_MS * MS;
+		CHECK(write(scene->to_fd, &ms, 1) == 1);
+		while (used_ns(scene) < 100 * MS && clock_now_ns() < end_ns)
+			usleep(1000);
+		seen = used_ns(scene) >= 100 * MS;
+		charged_ns = pvs_sheet_used(&scene->cpu->sheet, clock_now_ns());
+		seen = seen && charged_ns < 100 * MS;
+		run(scene, 1);
+	}
+	return seen;
+}
+
 /* A thread that pvschedd does not know is on the sheet, while it runs and for a second after. */
 static void test_foreign(void)
 {
 	struct scene scene;
 	const char *why = begin(&scene);
-	unsigned char ms = SPIN_ON;
 	uint64_t before_ns, seen_ns;
 
 	if (why)
@@ -207,13 +229,7 @@ static void test_foreign(void)
 	seen_ns = used_ns(&scene) - before_ns;
 	printf("# 60 ms of FIFO are %.3f ms on the sheet\n", (double)seen_ns / (double)MS);
 	CHECK(seen_ns >= 60 * MS && seen_ns <= 60 * MS + OTHERS_NS);
-	/* a run that is not over */
-	wait_for_empty_sheet(&scene);
-	CHECK(write(scene.to_fd, &ms, 1) == 1);
-	while (used_ns(&scene) < 100 * MS)
-		usleep(1000);
-	CHECK(pvs_sheet_used(&scene.cpu->sheet, clock_now_ns()) < 100 * MS);
-	run(&scene, 1);
+	CHECK(counts_while_it_runs(&scene));
 	/* as a fair thread it is not */
 	CHECK(set_class(&scene, SCHED_OTHER));
 	wait_asleep(&scene);
@@ -241,7 +257,8 @@ static void boost(const struct scene *scene)
 
 	tracer_domains(scene->tracer)[0].rule = endless;
 	scene->vcpu->tid = (uint32_t)scene->pid;
-	scene->vcpu->rule = endless;
+	/* a share beyond the fair one, which is little on a busy CPU, would make it run dearer */
+	scene->vcpu->rule = (struct pvs_bucket_rule){endless.burst_ns, 1, 0};
 	scene->vcpu->priority = 1;
 	scene->vcpu->boosted_at_ns = clock_now_ns();
 	scene->vcpu->flags = PVS_FLAG_BOOSTED;
@@ -255,26 +272,31 @@ static void test_boost_ends(void)
 	const char *why = begin(&scene);
 	struct pollfd events;
 	unsigned char ms = 250;
-	uint64_t ran_ns, limit_ns;
+	uint64_t ran_ns, limit_ns, from_ns, woken_ns;
+	bool late; /* we could not run for so long that the sheet has forgotten what was before */
 
 	if (why)
 		TEST_SKIP(why);
+	wait_for_empty_sheet(&scene);
+	from_ns = clock_now_ns();
 	run(&scene, 30); /* not boosted yet: foreign */
 	limit_ns = used_ns(&scene) + 50 * MS;
 	scene.cpu->sheet.limit_ns = (uint32_t)limit_ns;
 	boost(&scene);
 	events = (struct pollfd){.fd = tracer_events_fd(scene.tracer), .events = POLLIN};
+	woken_ns = clock_now_ns();
 	CHECK(write(scene.to_fd, &ms, 1) == 1);
 	while (!scene.came && poll(&events, 1, 5000) == 1)
 		tracer_drain(scene.tracer, on_event, &scene);
 	CHECK(scene.came);
-	ran_ns = scene.exhausted.at_ns - scene.vcpu->in_ns;
+	ran_ns = scene.exhausted.at_ns - woken_ns;
 	CHECK(set_class(&scene, SCHED_OTHER));
 	scene.vcpu->unboosted_at_ns = clock_now_ns();
 	__atomic_store_n(&scene.vcpu->flags, 0, __ATOMIC_RELEASE);
 	printf("# with 50 ms left, told after %.3f ms\n", (double)ran_ns / (double)MS);
 	CHECK_INT(scene.exhausted.arg, PVS_BUCKET_SHEET);
-	CHECK(ran_ns <= 50 * MS + OTHERS_NS);
+	late = scene.exhausted.at_ns - from_ns > NSEC_PER_SEC - 100 * MS;
+	CHECK_LE(ran_ns, 50 * MS + OTHERS_NS + (late ? 40 * MS : 0));
 	answer(&scene);
 	/* and at once, when it is switched in while the sheet is used up */
 	CHECK(set_class(&scene, SCHED_FIFO));
