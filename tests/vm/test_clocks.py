@@ -16,13 +16,6 @@ def still_boosted(host, guest, before):
     assert boosts(host) > before
 
 
-def calm_status(host, acts):
-    """The breaker is closed, and no guardian has acted since ACTS of them."""
-    status = host.ctl("status")
-    assert status["breaker"] == "closed"
-    assert status["guardian_acts"] == acts
-
-
 def clock_s(host):
     """Seconds of the wall clock, and since the boot."""
     return [float(word) for word in host.run("date +%s.%N; cut -d' ' -f1 /proc/uptime").split()]
@@ -34,14 +27,14 @@ def test_the_clock_is_set(guest, host, by_s):
     """By a day, amid boosts."""
     with host.unchanged():
         host.boosted(guest)
-        before, acts = boosts(host), host.ctl("status")["guardian_acts"]
+        before = boosts(host)
         wall_s, up_s = clock_s(host)
         host.run(f"date -s @$(($(date +%s) + {by_s}))")
         try:
             after_s, after_up_s = clock_s(host)
             assert abs(after_s - wall_s - by_s - (after_up_s - up_s)) < 2
             still_boosted(host, guest, before)
-            calm_status(host, acts)
+            assert host.ctl("status")["breaker"] == "closed"
             waits = [vcpu["wait_us"]["max"] for vcpu in host.vcpus()]
             assert max(waits) < 3600e6, waits
         finally:
@@ -54,7 +47,7 @@ def test_a_cpu_goes_offline(guest, host):
     cpu = "/sys/devices/system/cpu/cpu1/online"
     with host.unchanged():
         host.boosted(guest)
-        before, acts = boosts(host), host.ctl("status")["guardian_acts"]
+        before = boosts(host)
         host.run(f"echo 0 >{cpu}")
         try:
             still_boosted(host, guest, before)
@@ -63,4 +56,3 @@ def test_a_cpu_goes_offline(guest, host):
             host.run(f"echo 1 >{cpu}")
         still_boosted(host, guest, before)
         assert host.ctl("status")["breaker"] == "closed"
-        assert host.ctl("status")["guardian_acts"] - acts <= 1
