@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`pvschedctl boost`: now, awake or not, within the budget."""
 
+import json
 import os
 import signal
 
@@ -28,6 +29,14 @@ def hog():
     os.waitpid(pid, 0)
 
 
+def boost(daemon, *words):
+    """What the answer says of each vCPU, boosted or not."""
+    done = daemon.call("boost", *words, "--for", "5ms", "--json")
+    vcpus = json.loads(done.stdout)["vcpus"]
+    assert done.returncode == (0 if any(vcpu["boosted"] for vcpu in vcpus) else 1), done
+    return vcpus
+
+
 def test_a_vcpu_that_never_sleeps(scene, hog):
     domain = scene.domain(busy=1000, idle=0, hz=100, tuning=PIN)
     daemon = scene.daemon()
@@ -35,7 +44,7 @@ def test_a_vcpu_that_never_sleeps(scene, hog):
     before = daemon.vcpu(domain)
 
     def boosted():
-        answer = daemon.ctl_json("boost", domain.name, "--for", "5ms")["vcpus"]
+        answer = boost(daemon, domain.name)
         return answer[0]["boosted"] and answer
 
     answer = proc.wait_for(boosted, 10, "the boost")
@@ -58,9 +67,9 @@ def test_refusals(scene):
     assert daemon.call("boost", domain.name).returncode == 2
     daemon.ctl("policy", "set", domain.name, "latency")
     assert daemon.call("boost", domain.name, "--vcpu", "7", "--for", "5ms").returncode == 1
-    only = daemon.ctl_json("boost", domain.name, "--vcpu", "1", "--for", "5ms")["vcpus"]
+    only = boost(daemon, domain.name, "--vcpu", "1")
     assert [vcpu["vcpu"] for vcpu in only] == [1]
     daemon.ctl("disable")
-    answer = daemon.ctl_json("boost", domain.name, "--for", "5ms")["vcpus"]
+    answer = boost(daemon, domain.name)
     assert all(not vcpu["boosted"] and vcpu["reason"] == "disabled" for vcpu in answer)
     assert daemon.call("boost", domain.name, "--for", "5ms", user=65534).returncode == 4

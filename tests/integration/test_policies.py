@@ -188,7 +188,7 @@ def test_dry_run(scene):
 def test_boost_that_boosts_nothing(scene):
     """Its exit status says so, and why."""
     domain, daemon = scene.boosted()
-    assert daemon.call("boost", domain.name, "--for", "5ms").returncode == 0
+    proc.wait_for(lambda: daemon.call("boost", domain.name, "--for", "5ms").returncode == 0, 10, "a boost")
     virsh("suspend", domain.uuid)
     daemon.wait_reason(domain, "paused")
     done = daemon.call("boost", domain.name, "--for", "5ms", "--json")
