@@ -74,9 +74,10 @@ def _wait_lacks(daemon, domain):
         return proc.wait_for(lambda: _shown(daemon, domain)["lacks_tokens"], 40, "to be named for want of tokens")
     except proc.RigError as error:
         vcpu = daemon.ctl_json("recommend", domain.name)["vcpus"][0]
-        if vcpu["late_permille"] > 60:
+        if vcpu["late_permille"] > 60 and vcpu["now_covered_permille"] < 940:
             raise proc.RigError(f"{error}: {json.dumps(vcpu)}") from None
-        pytest.skip(f"only {vcpu['late_permille']} permille of its {vcpu['wakeups']} wake-ups are late here: nothing is to be named")
+        pytest.skip(f"{vcpu['late_permille']} permille of its {vcpu['wakeups']} wake-ups are late here, and its tokens cover "
+                    f"{vcpu['now_covered_permille']}: it does not lack them")
 
 
 def test_applied(scene, hogs):
@@ -92,8 +93,8 @@ def test_applied(scene, hogs):
     print(f"work {work_us} us: burst {answer['burst_us']} us, share {answer['share_permille']} permille; "
           f"uses {answer['used_permille']}, covered {vcpu['now_covered_permille']} permille before")
     assert answer["profile"] == "small" and answer["covered_permille"] >= 990
-    assert answer["burst_us"] > 50 and answer["share_permille"] > 10
-    assert vcpu["now_covered_permille"] < 500
+    assert answer["burst_us"] >= 50 and answer["share_permille"] > 10
+    assert vcpu["now_covered_permille"] < 950
     before = _over(daemon, domain, 300)
 
     done = daemon.call("recommend", domain.name, "--apply")
@@ -101,7 +102,7 @@ def test_applied(scene, hogs):
     assert f"set: {domain.name}: profile small, share " in done.stdout
     shown = _shown(daemon, domain)
     assert "policy set" in shown["sources"]["burst_us"] and "policy set" in shown["sources"]["share_permille"]
-    assert shown["burst_us"] > 50 and shown["share_permille"] > 10
+    assert shown["burst_us"] >= 50 and shown["share_permille"] > 10
     daemon.wait_boosted(domain)
     after = []
 
