@@ -150,22 +150,6 @@ static int64_t wait_us(const struct json_value *domain, const char *name, const 
 	return wait && value_number(wait, "count") > 0 ? value_number(wait, key) : -1;
 }
 
-static void add_tenths(struct table *table, int64_t permille)
-{
-	if (permille < 0)
-		table_add(table, "-");
-	else
-		table_addf(table, "%" PRId64 ".%" PRId64, permille / 10, permille % 10);
-}
-
-static void add_wait(struct table *table, int64_t us)
-{
-	if (us < 0)
-		table_add(table, "-");
-	else
-		table_addf(table, "%" PRId64, us);
-}
-
 /* A gain, or a loss, of more than a quarter: percentiles are off by up to that. */
 static const char *gain_color(const struct json_value *domain)
 {
@@ -191,19 +175,19 @@ static void add_cell(struct table *table, const struct json_value *domain, enum 
 		cell_number(table, domain, key);
 		return;
 	case NOW_TENTHS:
-		add_tenths(table, value_number(now, key));
+		table_add_tenths(table, value_number(now, key));
 		return;
 	case NOW_NUMBER:
 		cell_number(table, now, key);
 		return;
 	case NOW_WAIT:
-		add_wait(table, wait_us(domain, "now", key));
+		table_add_number(table, wait_us(domain, "now", key));
 		color = id == STATUS_P99 ? gain_color(domain) : NULL;
 		if (color)
 			table_color(table, color);
 		return;
 	case BEFORE_WAIT:
-		add_wait(table, wait_us(domain, "before", key));
+		table_add_number(table, wait_us(domain, "before", key));
 		return;
 	case BEFORE_TEXT:
 		cell_text(table, window(domain, "before"), key);

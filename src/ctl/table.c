@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/table.h"
 
+#include <inttypes.h>
 #include <libsmartcols.h>
 #include <locale.h>
 #include <stdarg.h>
@@ -77,6 +78,22 @@ void table_addf(struct table *table, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	table_add(table, text);
+}
+
+void table_add_number(struct table *table, int64_t number)
+{
+	if (number < 0)
+		table_add(table, "-");
+	else
+		table_addf(table, "%" PRId64, number);
+}
+
+void table_add_tenths(struct table *table, int64_t tenths)
+{
+	if (tenths < 0)
+		table_add(table, "-");
+	else
+		table_addf(table, "%" PRId64 ".%" PRId64, tenths / 10, tenths % 10);
 }
 
 void table_color(struct table *table, const char *color)

@@ -44,6 +44,12 @@ void table_add(struct table *table, const char *text);
 /** The same, formatted; at most 255 bytes. */
 void table_addf(struct table *table, const char *format, ...) PRINTF_FORMAT(2, 3);
 
+/** A number, or "-" if it is negative: not known. */
+void table_add_number(struct table *table, int64_t number);
+
+/** The same, of tenths: with one decimal. */
+void table_add_tenths(struct table *table, int64_t tenths);
+
 /** The cell that was added last has this colour, as "green", where there are colours. */
 void table_color(struct table *table, const char *color);
 

@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,38 +153,22 @@ void top_rows_sort(struct top_rows *rows, enum top_sort by)
 
 /* ---- text ---- */
 
-static void add_tenths(struct table *table, int64_t tenths)
-{
-	if (tenths < 0)
-		table_add(table, "-");
-	else
-		table_addf(table, "%" PRId64 ".%" PRId64, tenths / 10, tenths % 10);
-}
-
-static void add_number(struct table *table, int64_t number)
-{
-	if (number < 0)
-		table_add(table, "-");
-	else
-		table_addf(table, "%" PRId64, number);
-}
-
 /** @all: also the columns for which a narrow window has no room. */
 static void add_row(struct table *table, const struct top_row *row, bool of_vcpus, bool all)
 {
 	cell_text(table, row->value, "domain");
 	cell_number(table, row->value, of_vcpus ? "vcpu" : "vcpus");
 	cell_text(table, row->value, "state");
-	add_tenths(table, row->boosts_per_10s);
-	add_tenths(table, row->boosted_permille);
+	table_add_tenths(table, row->boosts_per_10s);
+	table_add_tenths(table, row->boosted_permille);
 	if (all)
-		add_tenths(table, row->ready_permille);
-	add_number(table, row->p50_us);
-	add_number(table, row->p99_us);
-	add_number(table, row->max_us);
+		table_add_tenths(table, row->ready_permille);
+	table_add_number(table, row->p50_us);
+	table_add_number(table, row->p99_us);
+	table_add_number(table, row->max_us);
 	if (all)
-		add_number(table, row->before_p99_us);
-	add_tenths(table, row->denied_per_10s);
+		table_add_number(table, row->before_p99_us);
+	table_add_tenths(table, row->denied_per_10s);
 	cell_text(table, row->value, "reason");
 }
 
