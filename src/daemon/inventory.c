@@ -199,6 +199,9 @@ static int vcpus_update(const struct inventory *inventory, struct inventory_doma
 		now[i] = known ? *known : (struct inventory_vcpu){.slot = SLOT_NONE};
 		now[i].thread = d->seen->vcpus[i];
 		locate_group(inventory, &now[i].thread);
+		/* what was refused in the old group may be allowed in this one */
+		if (known && strcmp(known->thread.cgroup, now[i].thread.cgroup) != 0)
+			d->rescan = true;
 	}
 	free(d->vcpus);
 	d->vcpus = now;

@@ -83,8 +83,9 @@ enum {
 
 /**
  * A source has seen a domain; @seen is taken over. vCPUs whose thread is still there keep their
- * slot and what is known of them; what is gone is dropped. What another source of a higher rank has
- * stays there, what one of a lower rank has is dropped.
+ * slot and what is known of them; what is gone is dropped. If a thread has moved to another cgroup,
+ * what was refused is tried again. What another source of a higher rank has stays there, what one
+ * of a lower rank has is dropped.
  * Returns 0 and *ret for a known domain; +INVENTORY_NEW and *ret; another outcome; -ENOMEM: its
  * vCPUs are as they were.
  */

@@ -122,6 +122,8 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		break;
 	case BOOSTER_NOTE_REFUSED:
 		say_refused(notes, d, v);
+		/* it may have been moved to a group that has no budget */
+		discovery_rescan(domains->discovery, d);
 		break;
 	case BOOSTER_NOTE_GONE:
 		discovery_rescan(domains->discovery, d);

@@ -141,10 +141,13 @@ static void test_moved(void)
 	begin();
 	d = see(domain_make(WEB, "web", 100, 1), INVENTORY_NEW);
 	d->vcpus[0].slot = 3;
+	see(domain_make(WEB, "web", 100, 1), 0);
+	CHECK(!d->rescan);
 	strcpy(domain->vcpus[0].cgroup, "/elsewhere");
 	see(domain, 0);
 	CHECK_INT(d->vcpus[0].slot, 3);
 	CHECK_STR(d->vcpus[0].thread.cgroup, "/elsewhere");
+	CHECK(d->rescan); /* what was refused there may be allowed here */
 }
 
 /* Another QEMU of the same uuid: nothing carries over, and those that follow the old one hear it.
