@@ -8,8 +8,8 @@
  *   punch    from SIGUSR1 on it punches holes into its guest pages, in two threads, while these are
  *            mapped very often
  *   flush    from SIGUSR1 on a file whose close never ends, but for itself, takes turns with its
- * guest pages behind their descriptor: what duplicates it at the wrong moment hangs beyond
- *            SIGKILL
+ *            guest pages behind their descriptor: what duplicates it at the wrong moment hangs
+ *            beyond SIGKILL
  *
  * The last two write a line to standard output when they have begun.
  */
@@ -232,14 +232,32 @@ static int open_file(int flags)
 	return fd;
 }
 
+static void spin_us(unsigned int us)
+{
+	struct timespec begin, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - begin.tv_sec) * 1000000 + (now.tv_nsec - begin.tv_nsec) / 1000 <
+	       (long)us);
+}
+
+/*
+ * The carrier stays as long as its server takes to answer the close of the file; the file as long
+ * as a look takes from stat to pidfd_getfd(), which depends on the machine.
+ */
 static void *swap(void *unused)
 {
 	int file = open_file(O_RDWR), again = dup(carrier);
 
 	(void)unused;
 	say("begun");
-	for (unsigned int i = 0;; i++)
-		dup2(i % 2 ? again : file, carrier);
+	for (unsigned int i = 0;; i++) {
+		dup2(file, carrier);
+		spin_us(1U << i % 9);
+		dup2(again, carrier);
+	}
 	return NULL;
 }
 
