@@ -43,10 +43,10 @@ static void say_refused(struct note_handler *notes, const struct inventory_domai
 		        d->seen->name, v->thread.index, group);
 	else
 		log_write(LOG_WARNING, &ctx,
-		          "domain \"%s\", vCPU %u: the kernel refuses a real-time class; does "
-		          "pvschedd "
-		          "have CAP_SYS_NICE? Observed only",
-		          d->seen->name, v->thread.index);
+		          "domain \"%s\", vCPU %u: the kernel refuses a real-time class. Either "
+		          "thread %d was moved to another cgroup a moment ago, which is looked at "
+		          "now, or pvschedd lacks CAP_SYS_NICE",
+		          d->seen->name, v->thread.index, v->thread.id.tid);
 }
 
 static void say_foreign(const struct inventory_domain *d, const struct inventory_vcpu *v,

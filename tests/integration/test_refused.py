@@ -102,12 +102,18 @@ def move(tid, group):
         file.write(str(tid))
 
 
+def move_when_unboosted(daemon, domain, group):
+    assert daemon.call("release", domain.name).returncode == 0
+    move(domain.tid, group)
+    assert daemon.call("policy", "set", domain.name, "latency").returncode == 0
+
+
 def test_moved_to_a_group_without_budget(scene, knob):
-    """The kernel moves no real-time thread there. One that was moved while it was not boosted is refused, and that is
-    its reason, until it is back and is tried again."""
+    """The kernel moves no real-time thread there. One that was moved while it was not boosted is refused at first; then
+    the budget follows it, there and back."""
     domain, daemon = scene.boosted()
     mount, path, _ = proc.cpu_cgroup(domain.tid)
-    group = f"{mount}/machine-{domain.name}-moved.scope"
+    group, home = f"{mount}/machine-{domain.name}-moved.scope", f"{mount}{path}"
     os.mkdir(group)
     key = scene.deadman.add(argv=["rmdir", group])
     try:
@@ -117,19 +123,17 @@ def test_moved_to_a_group_without_budget(scene, knob):
             except OSError as error:
                 assert error.errno == errno.EINVAL
                 break
-            move(domain.tid, f"{mount}{path}")  # it was unboosted just then
-        assert daemon.call("release", domain.name).returncode == 0
-        move(domain.tid, group)
-        assert daemon.call("policy", "set", domain.name, "latency").returncode == 0
-        daemon.wait_reason(domain, "rt-refused")
-        assert not attributes.boosted(domain.tid)
-        daemon.wait_log("the kernel refuses")
+            move(domain.tid, home)  # it was unboosted just then
+        for there, other in ((group, home), (home, group)):
+            move_when_unboosted(daemon, domain, there)
+            daemon.wait_boosted(domain)
+            assert int(proc.read(f"{there}/cpu.rt_runtime_us")) > 0
+            assert int(proc.read(f"{other}/cpu.rt_runtime_us")) == 0
     finally:
-        move(domain.tid, f"{mount}{path}")
+        daemon.call("release", domain.name)
+        move(domain.tid, home)
         os.rmdir(group)
         scene.deadman.remove(key)
-    assert daemon.call("policy", "set", domain.name, "latency").returncode == 0
-    daemon.wait_boosted(domain)
 
 
 def test_quota_of_the_domain(scene):

@@ -11,7 +11,9 @@ import tempfile
 
 from ..proc import RigError
 
-WANTED = ("virtio_pci", "virtio_blk", "virtio_net", "ext4")
+WANTED = ("virtio_pci", "virtio_blk", "virtio_net", "crc32c_generic", "ext4")
+# ext4 asks for the checksum by name, so modules.dep does not tell; newer kernels have it built in, without a module.
+OPTIONAL = ("crc32c_generic",)
 
 _INIT = """#!/bin/busybox sh
 B=/bin/busybox
@@ -43,6 +45,8 @@ def _load_order(directory):
     order = []
     for wanted in WANTED:
         if wanted in builtin:
+            continue
+        if wanted not in needs and wanted in OPTIONAL:
             continue
         if wanted not in needs:
             raise RigError(f"the kernel in {directory} has no {wanted}")
