@@ -88,6 +88,8 @@ SKIPPED = re.compile(r"^skipped (.*)$", re.MULTILINE)
 RAN_ON = re.compile(r"^host: (.*)$", re.MULTILINE)
 # Suites that a part does not ask for are no news.
 LEFT_OUT = re.compile(r"^left out: (?!\w+: not asked for )(.*)$", re.MULTILINE)
+# A test that failed at first, and passed when it was run again.
+UNSTEADY = re.compile(r"^unsteady (.*)$", re.MULTILINE)
 
 
 class PartsError(Exception):
@@ -151,7 +153,7 @@ class Results:
             counts = [result[key] for key in ("passed", "failed", "skipped", "seconds")]
             if result["commit"] == commit and result["part"] == part and all(type(count) is int for count in counts) \
                     and all(isinstance(result[key], str) for key in ("result", "date", "reason")) \
-                    and all(isinstance(result[key], list) for key in ("skips", "left_out", "ran_on")):
+                    and all(isinstance(result[key], list) for key in ("skips", "left_out", "ran_on", "unsteady")):
                 return result
         except FileNotFoundError:
             return None
@@ -284,7 +286,8 @@ def verdict(code, text, limit_s):
     return {"result": "failed" if failed else "passed", "passed": passed, "failed": failed, "skipped": skipped,
             "reason": reason, "exit": code,
             **{key: list(dict.fromkeys(pattern.findall(text)))
-               for key, pattern in (("skips", SKIPPED), ("left_out", LEFT_OUT), ("ran_on", RAN_ON))}}
+               for key, pattern in (("skips", SKIPPED), ("left_out", LEFT_OUT), ("ran_on", RAN_ON),
+                                    ("unsteady", UNSTEADY))}}
 
 
 def _machine():
@@ -404,6 +407,7 @@ def _said(result):
     texts += [f"ran on {text}" for text in result["ran_on"]]
     texts += [f"skipped {text}" for text in result["skips"]]
     texts += [f"left out: {text}" for text in result["left_out"]]
+    texts += [f"unsteady {text}" for text in result["unsteady"]]
     return [f"{result['part']}: {text}" for text in texts]
 
 

@@ -90,12 +90,13 @@ def world(**commands):
 
 
 GOOD = "echo 'skipped t: no KVM'; echo 'left out: vm: only root'; echo 'left out: sim: not asked for (--suite sim)'; " \
-       "echo 'host: kernel 6.1.0-30'; echo '3 passed, 0 failed, 1 skipped'"
+       "echo 'unsteady u: slow'; echo 'host: kernel 6.1.0-30'; echo '3 passed, 0 failed, 1 skipped'"
 
 
 def result(name, commit, passed=3, failed=0, date="2026-01-02T03:04:05+00:00"):
     return {"part": name, "commit": commit, "result": "failed" if failed else "passed", "passed": passed, "failed": failed,
-            "skipped": 0, "reason": "", "skips": [], "left_out": [], "ran_on": [], "seconds": 61, "date": date}
+            "skipped": 0, "reason": "", "skips": [], "left_out": [], "ran_on": [], "unsteady": [],
+            "seconds": 61, "date": date}
 
 
 def keep(world, name, commit, **kwargs):
@@ -112,6 +113,7 @@ def test_a_result_has_counts_reasons_and_the_whole_log():
         found = it.run("good")
         assert (found["passed"], found["failed"], found["skipped"]) == (3, 0, 1) and found["result"] == "passed"
         assert found["skips"] == ["t: no KVM"] and found["ran_on"] == ["kernel 6.1.0-30"]
+        assert found["unsteady"] == ["u: slow"]
         assert found["left_out"] == ["vm: only root"], "that one suite was asked for is no news"
         assert found["commit"] == HEAD and found["date"].endswith("+00:00") and found["machine"]["kernel"]
         assert it.kept() == [f"{HEAD}/good.json", f"{HEAD}/good.log"]
