@@ -188,7 +188,7 @@ static void test_cgroup_moved(void)
 	strcpy(domain->vcpus[0].cgroup, "/elsewhere");
 	see(domain);
 	run();
-	CHECK_CALLS("withdraw /web/vcpu0", "grant /elsewhere 250", "epoch 0");
+	CHECK_CALLS("withdraw /web/vcpu0", "grant /elsewhere 250", "epoch 0", "rescan 0");
 }
 
 /* Two vCPUs of one cgroup: it keeps its budget until the last one ends. */
