@@ -111,8 +111,8 @@ def applied(variant, guest, daemon=None, deadman=None):
         yield
 
 
-def command(variant, seconds):
+def command(variant, seconds, interval_us=INTERVAL_US):
     """What the guest is told in order to measure its wake-up latency for SECONDS."""
     if variant in REQUESTING:
         return f"rt {RT_PERIOD_US} 1000000000 {seconds} {int(variant == REQUESTS)} {RT_WORK_US}"
-    return f"cyclictest {INTERVAL_US} 1000000000 {seconds}"
+    return f"cyclictest {interval_us} 1000000000 {seconds}"

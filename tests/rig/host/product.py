@@ -31,8 +31,8 @@ export DEBIAN_FRONTEND=noninteractive
 printf 'path-include=/usr/share/doc/%s/*\\n' pvschedd libpvsched1 libpvsched-dev >/etc/dpkg/dpkg.cfg.d/rig-documentation
 apt-get install -y -q {PACKAGES_INSIDE}/pvschedd_*.deb
 systemctl is-active --wait pvschedd
-# libvirt asks QEMU once what it can do, and remembers it.
-virsh --quiet domcapabilities --virttype kvm >/dev/null
+# libvirt asks QEMU once what it can do, and remembers it. KVM refuses an emulated CPU under PREEMPT_RT.
+virsh --quiet domcapabilities --virttype $(if [ -c /dev/kvm ]; then echo kvm; else echo qemu; fi) >/dev/null
 # libvirt 12 has a key that only this machine-id can read; each host has its own, and makes a key when there is none.
 rm -f /var/lib/libvirt/secrets/secrets-encryption-key /var/lib/systemd/credential.secret*
 """
