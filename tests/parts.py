@@ -77,6 +77,7 @@ PARTS = (
     Part("sanitized-threads", ("scripts/test", "--sanitize", "thread", *LIMITED)),
     Part("often", ("scripts/test", "--suite", "integration", *LIMITED, "--", "-m", "often", "--times", "100")),
     Part("scale", ("scripts/test", "--suite", "scale", *LIMITED)),
+    Part("release", ("scripts/test", "--suite", "release", *LIMITED)),
     *_fuzz_parts(),
 )
 

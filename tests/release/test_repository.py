@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The repository as users meet it: real packages, installed, upgraded and purged by apt in a bare Debian."""
+
+import os
+import pathlib
+import re
+
+import pytest
+
+SUITES = {"bookworm": "deb12u1", "trixie": "deb13u1"}
+MAINTAINER = "Ada Example <ada@example.org>"
+
+# A package like it, with a higher version and nothing else changed.
+REPACK = """
+for package in "$1"/*.deb; do
+	dpkg-deb -R "$package" "$2/tree"
+	sed -i -E 's/^(Version: .*|Depends: .*libpvsched1 \\(= [^)]*)/&+next/' "$2/tree/DEBIAN/control"
+	dpkg-deb --root-owner-group -Znone -b "$2/tree" "$2" >/dev/null
+	rm -r "$2/tree"
+done
+"""
+
+# All that a package could leave; not what apt and dpkg know of packages, nor libraries of others.
+INSTALL = """
+files() { find /etc /usr/bin /usr/sbin /usr/lib/systemd /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/share/keyrings \\
+	/usr/share/doc /usr/share/man /run /var/lib -xdev \\( -path /var/lib/apt -o -path /var/lib/dpkg \\) -prune -o -print |
+	grep -e pvsched | sort; }
+ln -sfn first PARENT/current
+test -z "$(files)"
+apt-get install -y -q PARENT/current/pvschedd-archive.deb
+apt-get update -q
+apt-get install -y -q --no-install-recommends pvschedd
+dpkg-query -W -f '${Package} ${Version} ${Maintainer}\\n' pvschedd pvschedd-archive
+pvschedd --version
+pvschedd --check-config
+dpkg --verify pvschedd pvschedd-archive
+readlink /etc/systemd/system/multi-user.target.wants/pvschedd.service
+for link in $(grep -o '](\\([A-Za-z/-]*\\.md\\))' /usr/share/doc/pvschedd/README.md | tr -d ']()'); do
+	test -e "/usr/share/doc/pvschedd/$link"
+done
+ln -sfn second PARENT/current
+apt-get update -q
+apt-get upgrade -y -q
+dpkg-query -W -f 'upgraded ${Package} ${Version}\\n' pvschedd
+apt-get purge -y -q pvschedd pvschedd-archive
+test -z "$(files)" || { echo "left: $(files)"; exit 1; }
+! getent group pvsched
+"""
+
+
+@pytest.fixture(scope="module")
+def releases(machine, tmp_path_factory):
+    """Directory with two releases of one key, `first` and `second`, whose address is that of `current`."""
+    parent = tmp_path_factory.mktemp("releases")
+    for path in (parent, *parent.parents[:2]):
+        os.chmod(path, os.stat(path).st_mode | 0o055)  # apt reads as a user of its own
+    env = {**os.environ, "GNUPGHOME": str(tmp_path_factory.mktemp("gnupg"))}
+    os.chmod(env["GNUPGHOME"], 0o700)
+    options = ("--key", "ada@example.org", "--url", f"file:{parent}/current/apt", "--maintainer", MAINTAINER)
+    try:
+        machine.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", MAINTAINER, "ed25519", "sign",
+                    env=env)
+        machine.script("release", parent / "first", *options, env=env)
+        source = next((parent / "first").glob("*.tar.xz"))
+        packages = []
+        for suite in SUITES:
+            where = tmp_path_factory.mktemp(suite)
+            pool = tmp_path_factory.mktemp(f"pool-{suite}")
+            for path in (parent / "first/apt/pool" / suite).glob("*pvsched*_amd64.deb"):
+                (pool / path.name).symlink_to(path)
+            machine.run("sh", "-ec", REPACK, "sh", pool, where)
+            packages.append(f"--packages={suite}={where}")
+        machine.script("release", parent / "second", *options, *packages, "--source", source, env=env)
+    finally:
+        machine.run("gpgconf", "--kill", "all", env=env)
+    return parent
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_two_commands_install_it_and_a_purge_leaves_nothing(suite, releases, machine):
+    said = machine.bare(suite, (), releases, INSTALL.replace("PARENT", str(releases)))
+    version = re.search(r"^pvschedd (\S+) Ada Example <ada@example.org>$", said, re.MULTILINE)[1]
+    assert version.endswith(f"+{SUITES[suite]}"), version
+    assert f"\nupgraded pvschedd {version}+next\n" in said
+    assert re.search(r"^(/usr)?/lib/systemd/system/pvschedd.service$", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_is_published_is_whole(suite, releases):
+    names = sorted(path.name.partition("_")[0] for path in pathlib.Path(releases / "first/apt/pool" / suite).iterdir())
+    assert names == ["libpvsched-dev", "libpvsched1", "pvschedd", "pvschedd-archive"]
