@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 # pylint: disable=wrong-import-position
 from rig import proc, rtbudget, stats, variants  # noqa: E402
-from rig.daemon import Daemon  # noqa: E402
+from rig.daemon import Daemon, installed_profile  # noqa: E402
 from rig.deadman import Deadman  # noqa: E402
 from rig.guest import Guest, guest_image  # noqa: E402
 from rig.kvm import kvm_works  # noqa: E402
@@ -133,6 +133,7 @@ class Demo:
         say()
         say(f"guest: {DOMAIN}, {self.args.vcpus} vCPU, Linux {guest.command('uname')['release']}" +
             (", with an ivshmem device: the memory of the guest page" if guest.page else ""))
+        self.refuse_other_boosts()
         if self.daemon:
             self.wait_discovered(guest)
         with Load(next(iter(guest.vcpu_tids().values())), deadman=self.deadman) as load, \
@@ -152,6 +153,13 @@ class Demo:
         if others and not self.args.force:
             raise RigError(f"other domains run: {', '.join(others)}. The demo loads every CPU of this host for minutes "
                            f"and would disturb them: shut them down, or use --force")
+
+    def refuse_other_boosts(self):
+        """A pvschedd that is installed here finds the guest, too. It may observe it, and does so as installed."""
+        profile = installed_profile(self.args.build_dir, DOMAIN)
+        if profile not in (None, "off", "observe"):
+            raise RigError(f"the pvschedd of this host gives the demo's guest the profile {profile}, so its boosts would be "
+                           f"measured, too. Switch them off meanwhile: pvschedctl disable, and afterwards: pvschedctl enable")
 
     def daemon_config(self):
         grant = rtbudget.needed()

@@ -22,6 +22,22 @@ def program(build_dir, name):
     raise RigError(f"there is no {name} in {build_dir}: build it with `meson compile -C {build_dir}`")
 
 
+def installed_profile(build_dir, domain, socket="/run/pvschedd/control.sock"):
+    """What a pvschedd that runs here as a service gives DOMAIN; None if there is none, or if it is disabled."""
+    def ask(*words):
+        return json.loads(proc.run(program(build_dir, "pvschedctl"), "--socket", socket, "--json", *words))
+
+    def profile():
+        return next((found["profile"] for found in ask("list")["domains"] if found["name"] == domain), None)
+
+    try:
+        if not ask("status")["enabled"]:
+            return None
+        return proc.wait_for(profile, 10, f"the pvschedd of this host to find {domain}", step=0.2)
+    except RigError:
+        return None  # none answers, or it does not look for such domains
+
+
 class Daemon(Started):
     """Context manager: runs BUILD_DIR/pvschedd until it says "ready"; ends it at the end.
 
