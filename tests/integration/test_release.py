@@ -238,7 +238,7 @@ def test_the_tarball_builds_without_clang_and_bpftool(tarball, tmp_path):
     said = run(*hidden, "meson", "setup", "-Dtests=false", "-Doptimization=0", build, source)
     assert re.search(r"tracer *: the one of the tarball", said), said
     run(*hidden, "ninja", "-C", build)
-    assert (build / "bpf/tracer.skel.h").read_bytes() == (source / "bpf/x86_64/tracer.skel.h").read_bytes()
+    assert (build / "bpf/tracer.skel.h").read_bytes() == (source / "compiled/x86_64/tracer.skel.h").read_bytes()
     assert run(build / "pvschedd", "--version") == f"pvschedd {source.name.removeprefix('pvschedd-')}\n"
     # What is forced fails, and does not take the tarball's.
     assert "clang" in run(*hidden, "meson", "setup", "-Dtests=false", "-Dbpf=compile", tmp_path / "forced", source, code=1)
