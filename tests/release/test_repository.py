@@ -14,7 +14,7 @@ MAINTAINER = "Ada Example <ada@example.org>"
 REPACK = """
 for package in "$1"/*.deb; do
 	dpkg-deb -R "$package" "$2/tree"
-	sed -i -E 's/^(Version: .*|Depends: .*libpvsched1 \\(= [^)]*)/&+next/' "$2/tree/DEBIAN/control"
+	sed -i -E 's/^Version: .*|\\b(pvschedd|libpvsched1) \\(= [^)]*/&+next/' "$2/tree/DEBIAN/control"
 	dpkg-deb --root-owner-group -Znone -b "$2/tree" "$2" >/dev/null
 	rm -r "$2/tree"
 done
