@@ -32,10 +32,10 @@ class Machine:
     def script(self, name, *argv, **kwargs):
         return self.run(ROOT / "scripts" / name, *argv, **kwargs)
 
-    def bare(self, suite, purposes, directory, text):
-        """Runs a shell script in a bare Debian SUITE that shows DIRECTORY, too."""
-        return self.script("debian-root", "--suite", suite, *(["--packages", *purposes] if purposes else []),
-                           "--write", directory, "--", "sh", "-ec", text)
+    def bare(self, suite, purposes, text, *options):
+        """Runs a shell script in a bare Debian SUITE, with options of scripts/debian-root."""
+        return self.script("debian-root", "--suite", suite, *(["--packages", *purposes] if purposes else []), *options,
+                           "--", "sh", "-ec", text)
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def releases(machine, tmp_path_factory):
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_two_commands_install_it_and_a_purge_leaves_nothing(suite, releases, machine):
-    said = machine.bare(suite, (), releases, INSTALL.replace("PARENT", str(releases)))
+    said = machine.bare(suite, (), INSTALL.replace("PARENT", str(releases)), "--write", releases)
     version = re.search(r"^pvschedd (\S+) Ada Example <ada@example.org>$", said, re.MULTILINE)[1]
     assert version.endswith(f"+{SUITES[suite]}"), version
     assert f"\nupgraded pvschedd {version}+next\n" in said

@@ -23,7 +23,7 @@ DESTDIR=/root/tree meson install --no-rebuild -C build >&2
 
 @pytest.mark.parametrize("suite", ["trixie"])
 def test_a_debian_without_clang_builds_it_with_its_tests(suite, machine, tarball):
-    said = machine.bare(suite, ("build", "deb"), tarball.parent, BUILD.replace("TARBALL", str(tarball)))
+    said = machine.bare(suite, ("build", "deb"), BUILD.replace("TARBALL", str(tarball)), "--write", tarball.parent)
     version = tarball.name.removeprefix("pvschedd-").removesuffix(".tar.xz")
     assert said.splitlines()[-1] == f"pvschedd {version}"
 
