@@ -24,8 +24,7 @@ for file in /usr/bin/clang* /usr/lib/llvm-*/bin/clang* /usr/sbin/bpftool /usr/li
 done | sort -u | while read -r file; do
 	mount --bind /dev/null "$file"
 done
-! clang --version >/dev/null 2>&1
-! bpftool version >/dev/null 2>&1
+if clang --version 2>/dev/null || bpftool version 2>/dev/null; then exit 1; fi
 exec "$@"
 """
 

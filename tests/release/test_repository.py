@@ -44,7 +44,7 @@ apt-get upgrade -y -q
 dpkg-query -W -f 'upgraded ${Package} ${Version}\\n' pvschedd
 apt-get purge -y -q pvschedd pvschedd-archive
 test -z "$(files)" || { echo "left: $(files)"; exit 1; }
-! getent group pvsched
+if getent group pvsched; then exit 1; fi
 """
 
 
