@@ -29,10 +29,8 @@ static bool copy_names(struct config *config, const struct config_text *files, s
 struct config *config_new(const struct config_text *files, size_t n_files, size_t n_more)
 {
 	const struct profile built_in[CONFIG_BUILT_IN] = {
-	        PROFILE_OFF_INIT,
-	        PROFILE_OBSERVE_INIT,
-	        PROFILE_INTERACTIVE_INIT,
-	        PROFILE_LATENCY_INIT,
+	        PROFILE_OFF_INIT,     PROFILE_OBSERVE_INIT, PROFILE_INTERACTIVE_INIT,
+	        PROFILE_LATENCY_INIT, PROFILE_AUTO_INIT,
 	};
 	struct config *config CLEANUP(config_cleanup) = calloc(1, sizeof(*config));
 

@@ -190,8 +190,10 @@ static void tell_levers(struct walk *w, const struct profile *profile)
 
 static void tell_profile(struct walk *w, const struct profile *profile)
 {
-	static const char *const modes[] = {
-	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
+	static const char *const modes[] = {[PROFILE_OFF] = "off",
+	                                    [PROFILE_OBSERVE] = "observe",
+	                                    [PROFILE_BOOST] = "boost",
+	                                    [PROFILE_AUTO] = "auto"};
 	static const char *const requests[_PROFILE_REQUESTS_MAX] = {
 	        [PROFILE_REQUESTS_HEED] = "heed",
 	        [PROFILE_REQUESTS_IGNORE] = "ignore",
@@ -200,7 +202,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 		const char *key;
 		uint64_t value;
 	} figures[] = {{"share_permille", profile->share_permille},
-	               {"burst_us", profile->burst_ns / NSEC_PER_USEC},
+	               {profile->mode == PROFILE_AUTO ? "burst_max_us" : "burst_us",
+	                profile->burst_ns / NSEC_PER_USEC},
 	               {"slice_us", profile->slice_ns / NSEC_PER_USEC},
 	               {"util_min", profile->util_min},
 	               {"util_permille", profile->util_permille}};

@@ -37,6 +37,25 @@ int config_parse_figures(const struct json_value *value, struct profile *profile
 	                           BURST_US_MAX, &profile->burst_ns, error);
 }
 
+/* Where it is learned, burst_max_us stands in for burst_us, also for entries and commands. */
+static int parse_burst_max(const struct json_value *value, struct profile *profile,
+                           struct config_figures *figures, struct json_error *error)
+{
+	const struct json_value *burst = json_member(value, "burst_us");
+	int r = config_get_duration(value, "burst_max_us", NSEC_PER_USEC, CONFIG_BURST_US_MIN,
+	                            BURST_US_MAX, &profile->burst_max_ns, error);
+
+	if (r < 0 || profile->mode != PROFILE_AUTO)
+		return r;
+	if (burst)
+		return json_fail(burst, error,
+		                 "a profile of mode \"auto\" learns its burst; write "
+		                 "burst_max_us, the most that it may be");
+	note_where(value, "burst_max_us", &figures->burst);
+	profile->burst_ns = profile->burst_max_ns;
+	return 0;
+}
+
 static bool is_profile_name(const char *name)
 {
 	size_t n = strlen(name);
@@ -134,11 +153,13 @@ static int parse_standing(const struct json_value *value, struct profile *profil
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"mode",           "share_permille", "burst_us",
-	                                   "guest_requests", "on_interrupt",   "levers",
-	                                   "slice_us",       "util_min",       "util_permille"};
-	static const char *const modes[] = {
-	        [PROFILE_OFF] = "off", [PROFILE_OBSERVE] = "observe", [PROFILE_BOOST] = "boost"};
+	static const char *const keys[] = {
+	        "mode",         "share_permille", "burst_us", "burst_max_us", "guest_requests",
+	        "on_interrupt", "levers",         "slice_us", "util_min",     "util_permille"};
+	static const char *const modes[] = {[PROFILE_OFF] = "off",
+	                                    [PROFILE_OBSERVE] = "observe",
+	                                    [PROFILE_BOOST] = "boost",
+	                                    [PROFILE_AUTO] = "auto"};
 	struct profile *profile;
 	size_t place = 0, mode;
 	int r;
@@ -165,9 +186,11 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		r = json_get_bool(value, "on_interrupt", &profile->on_interrupt, error);
 	if (r == 0)
 		r = parse_standing(value, profile, error);
-	if (r < 0)
-		return r;
-	return config_parse_figures(value, profile, &config->figures[place], error);
+	if (r == 0)
+		r = config_parse_figures(value, profile, &config->figures[place], error);
+	if (r == 0)
+		r = parse_burst_max(value, profile, &config->figures[place], error);
+	return r;
 }
 
 int config_parse_profiles(const struct json_value *value, struct config *config,

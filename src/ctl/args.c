@@ -217,7 +217,7 @@ static int lacks_word(enum ctl_word word, char *error, size_t size)
 {
 	if (word == CTL_WORD_PROFILE)
 		return fail(error, size,
-		            "which profile? off, observe, interactive, latency, or a profile of "
+		            "which profile? off, observe, interactive, latency, auto, or one of "
 		            "the configuration");
 	return fail(error, size, "which domain? \"pvschedctl list\" shows them");
 }

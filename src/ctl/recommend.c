@@ -55,18 +55,18 @@ static enum exit_status set(const struct ctl_args *args, const struct json_value
 }
 
 /**
- * Applies an answer. What is kept needs nothing. Of one domain that was named it is an error if
- * nothing is recommended, of all domains it is not.
+ * Applies an answer. What is kept needs nothing, and neither does a profile that learns. Of one
+ * domain that was named it is an error if nothing is recommended, of all domains it is not.
  */
 static enum exit_status apply(const struct ctl_args *args, const struct json_value *result)
 {
 	const char *verdict = value_text(result, "verdict", "-");
 
-	if (strcmp(verdict, "boost") == 0)
+	if (strcmp(verdict, "boost") == 0 && !value_bool(result, "automatic"))
 		return set(args, result);
 	if (args->json)
 		fputs("null", stdout);
-	if (args->all || strcmp(verdict, "keep") == 0)
+	if (args->all || strcmp(verdict, "keep") == 0 || value_bool(result, "automatic"))
 		return EXIT_DONE;
 	fputs("pvschedctl: nothing is recommended, so nothing was changed\n", stderr);
 	return EXIT_FAILED;

@@ -222,6 +222,7 @@ void render_show(const struct json_value *result, FILE *out)
 	if (!domain)
 		return;
 	render_domain(domain, out);
+	render_auto(json_member(domain, "auto"), out);
 	render_lacks_tokens(domain, out);
 	if (vcpus && json_first(vcpus)) {
 		render_show_vcpus(vcpus, out);
@@ -265,6 +266,7 @@ void render_explain(const struct json_value *result, FILE *out)
 		print_escaped(out, value_text(vcpu, "reason", "-"));
 		fputs("\n", out);
 		print_sentence(out, value_text(vcpu, "explanation", ""));
+		print_sentence(out, value_text(vcpu, "auto_text", ""));
 		print_sentence(out, value_text(vcpu, "lever_text", ""));
 		print_reasons(out, json_member(vcpu, "denied_total"), "  ");
 		render_signs(vcpu, out);

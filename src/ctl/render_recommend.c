@@ -57,6 +57,12 @@ static void print_gain(const struct json_value *result, FILE *out)
 
 static void print_command(const struct json_value *result, FILE *out)
 {
+	if (value_bool(result, "automatic")) {
+		fputs("  its profile applies that by itself: pvschedctl show ", out);
+		print_domain(result, out);
+		fputs("\n", out);
+		return;
+	}
 	fputs("  pvschedctl policy set ", out);
 	print_domain(result, out);
 	fputs(" ", out);
@@ -113,10 +119,50 @@ void render_recommend(const struct json_value *result, FILE *out)
 	if (strcmp(verdict, "over-limits") == 0 && limits) {
 		fputs("  it may have ", out);
 		print_need(limits, out);
-		fputs(", by the caps of the host\n", out);
+		fputs(", by the caps that bind it\n", out);
 	}
 	if (vcpus)
 		render_vcpus(vcpus, out);
+}
+
+static void print_ago(const struct json_value *object, const char *key, FILE *out)
+{
+	int64_t s = value_number(object, key);
+
+	if (s >= 0 && s < INT64_MAX / (int64_t)NSEC_PER_SEC)
+		print_duration(out, s * (int64_t)NSEC_PER_SEC);
+	else
+		fputs("-", out);
+}
+
+void render_auto(const struct json_value *learned, FILE *out)
+{
+	bool boosts = learned && strcmp(value_text(learned, "applies", "-"), "boost") == 0;
+
+	if (!learned)
+		return;
+	fputs(boosts ? "Learned: boosted, " : "Learned: observed", out);
+	if (boosts) {
+		print_need(learned, out);
+		fputs(": covers ", out);
+		print_share(out, value_number(learned, "covered_permille"));
+		fputs(" of ", out);
+		print_count(out, value_number(learned, "wakeups"));
+		fputs(" wake-ups", out);
+	}
+	if (json_member(learned, "since_s")) {
+		fputs("; for ", out);
+		print_ago(learned, "since_s", out);
+	}
+	fputs("\n         ", out);
+	if (json_member(learned, "looked_s")) {
+		print_ago(learned, "looked_s", out);
+		fputs(" ago: ", out);
+	}
+	print_escaped(out, value_text(learned, "text", ""));
+	fputs("\n         at most ", out);
+	print_need(json_member(learned, "limits"), out);
+	fputs("\n", out);
 }
 
 void render_lacks_tokens(const struct json_value *domain, FILE *out)

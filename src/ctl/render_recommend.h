@@ -8,5 +8,8 @@
 /** Prints the answer to `recommend` of one domain. */
 void render_recommend(const struct json_value *result, FILE *out);
 
+/** Prints what the profile of a domain learned; NULL: it does not learn. */
+void render_auto(const struct json_value *learned, FILE *out);
+
 /** Prints which vCPUs of a domain, as `show` has it, are late for want of tokens. */
 void render_lacks_tokens(const struct json_value *domain, FILE *out);

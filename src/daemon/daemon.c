@@ -143,8 +143,7 @@ static int reload(void *userdata, char *error, size_t size)
 	struct config *config;
 	int r;
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-	           (unsigned long long)(clock_now_ns() / NSEC_PER_USEC));
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now_ns() / NSEC_PER_USEC);
 	r = usable_config_load(d->options.config_path, &config, error, size);
 	if (r == -ENOENT && !d->options.config_given) {
 		config = config_default();
@@ -312,6 +311,7 @@ static int begin_domains(struct daemon *d, uint32_t holds)
 	        .priority = d->boost.priority,
 	        .holds = holds,
 	        .sheet_permille = d->sheet_permille,
+	        .views = &d->views,
 	};
 	int r = domains_new(&d->domains, &options);
 
@@ -336,6 +336,7 @@ static void begin_views(struct daemon *d)
 	        .helpers = d->engine->helpers,
 	        .standing = d->engine->standing,
 	        .clamps = d->engine->clamps,
+	        .evaluations = d->engine->evaluations,
 	        .switches = d->switches,
 	        .guard = d->guard,
 	        .reader = d->reader,
@@ -489,8 +490,7 @@ struct daemon *daemon_free(struct daemon *d)
 		startup_accounts_free(&d->accounts);
 	sd_event_unref(d->event);
 	if (d->state && state_end_cleanly(d->state) < 0)
-		log_error("%s/running can't be removed: the next start takes this end for an "
-		          "unclean one",
+		log_error("%s/running can't be removed: the next start takes this end for unclean",
 		          d->options.runtime_dir);
 	state_free(d->state);
 	ledger_finish(d->ledger);

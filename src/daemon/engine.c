@@ -62,6 +62,10 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	if (r < 0)
 		return r;
 	inputs.clamps = engine->clamps;
+	inputs.learned = engine->learned = learned_domains_new();
+	engine->evaluations = evaluations_new();
+	if (!engine->learned || !engine->evaluations)
+		return -ENOMEM;
 	r = planning_new(&engine->planning, &inputs);
 	if (r < 0)
 		return r;
@@ -71,7 +75,9 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	engine->changes = policy_changes_new(parts->accounts);
 	if (!engine->grants || !engine->helpers || !engine->standing || !engine->changes)
 		return -ENOMEM;
-	return apply_new(&engine->apply, &applies);
+	r = learning_new(&engine->learning, parts->event, engine->learned, parts->views,
+	                 parts->pass);
+	return r < 0 ? r : apply_new(&engine->apply, &applies);
 }
 
 static bool domain_is_boosted(void *userdata, unsigned int slot)
@@ -105,12 +111,15 @@ struct engine *engine_free(struct engine *engine)
 {
 	if (!engine)
 		return NULL;
+	learning_free(engine->learning);
 	apply_free(engine->apply);
 	policy_changes_free(engine->changes);
 	planning_free(engine->planning);
 	helper_threads_free(engine->helpers);
 	standing_free(engine->standing);
 	clamp_budget_free(engine->clamps);
+	evaluations_free(engine->evaluations);
+	learned_domains_free(engine->learned);
 	rt_grants_free(engine->grants);
 	free(engine);
 	return NULL;
@@ -196,6 +205,7 @@ int engine_run(struct engine *engine, const struct plan_switches *switches)
 		log_error("out of memory: policies are as they were; tried again in a second");
 		return r;
 	}
+	learning_follow(engine->learning);
 	note_runs(engine);
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "daemon/apply.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/domains.h"
+#include "daemon/evaluation.h"
+#include "daemon/learning.h"
 #include "daemon/pass.h"
 #include "daemon/planning.h"
 #include "daemon/policy_changes.h"
@@ -20,7 +22,10 @@ struct engine {
 	struct clamp_budget *clamps;
 	struct apply *apply;
 	struct policy_changes *changes;
+	struct learned_domains *learned;
+	struct evaluations *evaluations;
 	/* private */
+	struct learning *learning;
 	struct domains *domains;
 	struct state *state;
 	const struct accounts *accounts;
@@ -41,6 +46,7 @@ struct engine_parts {
 	uint32_t priority;               /* of boosts */
 	uint32_t holds;                  /* of every vCPU, that the booster was started with */
 	uint32_t sheet_permille;         /* see planning_inputs */
+	const struct views *views;       /* made of the engine, before its first run */
 };
 
 /** Returns 0 and *ret, or -ENOMEM. */

@@ -14,6 +14,7 @@ _Static_assert(DOMAIN_METADATA_BURST_US_MIN *NSEC_PER_USEC == PROFILE_BURST_NS_M
 _Static_assert(DOMAIN_METADATA_BURST_US_MAX *NSEC_PER_USEC == PROFILE_BURST_NS_MAX, "one limit");
 
 #define METADATA_SOURCE "metadata of the domain"
+#define LEARNED_SOURCE  "learned of the domain's demand"
 
 /* What the last plan says of the domain of a slot. */
 struct planned {
@@ -135,6 +136,7 @@ static void domain_input(const struct planning *planning, const struct inventory
 	        .configured = choice.profile,
 	        .has_entry = choice.match != CONFIG_MATCH_DEFAULT,
 	        .metadata = metadata_input(planning, &d->seen->metadata),
+	        .learned = *learned_of(inputs->learned, d),
 	        .paused = d->seen->state != DOMAIN_RUNNING ||
 	                  lifecycle_migrating(inputs->lifecycle, d),
 	        .released = overrides_released(inputs->overrides, d),
@@ -240,6 +242,7 @@ static int draft_make(const struct planning *planning, const struct plan_switche
 	                                                  planning->inputs.sheet_permille),
 	                        .domain_share_permille = host->caps.domain_share_permille,
 	                        .domain_burst_ns = host->caps.domain_burst_ns,
+	                        .cpu_burst_ns = host->caps.cpu_burst_ns,
 	                        .slots = PVS_VCPUS_MAX,
 	                        .grants_rt_budgets = host->grant_rt_budget,
 	                        .cpu_words = CPU_SET_BITS_WORDS,
@@ -309,6 +312,12 @@ const struct plan_domain *planning_domain(const struct planning *planning,
 	return &planned_of(planning, domain)->plan;
 }
 
+const struct learned *planning_learned(const struct planning *planning,
+                                       const struct inventory_domain *domain)
+{
+	return learned_of(planning->inputs.learned, domain);
+}
+
 const char *planning_metadata_error(const struct planning *planning,
                                     const struct inventory_domain *domain)
 {
@@ -347,4 +356,8 @@ void planning_choice(const struct planning *planning, const struct inventory_dom
 		snprintf(ret->share_source, sizeof(ret->share_source), METADATA_SOURCE);
 	if (plan->burst_by_metadata)
 		snprintf(ret->burst_source, sizeof(ret->burst_source), METADATA_SOURCE);
+	if (!plan->learns || plan->profile.mode != PROFILE_BOOST)
+		return;
+	snprintf(ret->share_source, sizeof(ret->share_source), LEARNED_SOURCE);
+	snprintf(ret->burst_source, sizeof(ret->burst_source), LEARNED_SOURCE);
 }

@@ -10,6 +10,7 @@
 #include "daemon/carriers.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/inventory.h"
+#include "daemon/learned_domains.h"
 #include "daemon/lifecycle.h"
 #include "daemon/overrides.h"
 #include "daemon/state.h"
@@ -26,6 +27,7 @@ struct planning_inputs {
 	const struct carriers *carriers;
 	const struct state *state;
 	const struct clamp_budget *clamps;
+	const struct learned_domains *learned;
 	uint32_t sheet_permille; /* no more of a CPU may be promised: cpu_caps.h */
 	bool has_cgroup;         /* there is a hierarchy of the cpu controller */
 };
@@ -67,7 +69,11 @@ void planning_try_cleanup(struct plan *plan);
 const struct plan_domain *planning_domain(const struct planning *planning,
                                           const struct inventory_domain *domain);
 
-/** The same, with the source of each figure. */
+/** What is learned of it, if its profile does that. */
+const struct learned *planning_learned(const struct planning *planning,
+                                       const struct inventory_domain *domain);
+
+/** What the last plan says, with the source of each figure. */
 void planning_choice(const struct planning *planning, const struct inventory_domain *domain,
                      struct config_choice *ret);
 

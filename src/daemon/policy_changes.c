@@ -63,6 +63,13 @@ static void change(struct vcpu_policy *of, const struct pvs_vcpu_account *accoun
 	begin(of, account, profile, now_ns);
 }
 
+/* What a profile learns anew is no change of policy, but that it begins or ends to boost is one. */
+static bool is_same_policy(const struct profile *a, const struct profile *b)
+{
+	return profile_equal(a, b) ||
+	       (a->learned && b->learned && a->mode == b->mode && strcmp(a->name, b->name) == 0);
+}
+
 static void follow(struct policy_changes *changes, const struct inventory_vcpu *vcpu,
                    const struct profile *profile, uint64_t now_ns)
 {
@@ -70,7 +77,7 @@ static void follow(struct policy_changes *changes, const struct inventory_vcpu *
 	struct vcpu_policy *of = changes->vcpus[vcpu->slot];
 
 	if (of && thread_id_equal(&of->id, &vcpu->thread.id)) {
-		if (!profile_equal(&of->profile, profile))
+		if (!is_same_policy(&of->profile, profile))
 			change(of, account, profile, now_ns);
 		return;
 	}

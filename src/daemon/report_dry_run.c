@@ -27,7 +27,7 @@ static void look_at(const struct plan_vcpu *vcpu, struct holding *ret)
 	if (!vcpu->traced)
 		reason = vcpu->untraced;
 	else if (!boosts)
-		reason = POLICY_REASON_PROFILE;
+		reason = vcpu->profile.learned ? POLICY_REASON_AUTO : POLICY_REASON_PROFILE;
 	else if (vcpu->holds)
 		reason = first_hold(vcpu->holds);
 	if (reason != POLICY_REASON_WITHIN) {

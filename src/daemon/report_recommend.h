@@ -7,7 +7,7 @@ struct cJSON;
 
 /**
  * Whether boosts are worth it for a domain, and with which burst and share: policy/recommend.h. The
- * work is bounded: some 100 us for each of its vCPUs.
+ * work is bounded: see evaluation.h.
  */
 struct cJSON *report_recommend(const struct views *views, const struct inventory_domain *domain);
 

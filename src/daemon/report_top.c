@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "daemon/report_auto.h"
 #include "daemon/report_domains.h"
 #include "daemon/report_json.h"
 #include "daemon/report_windows.h"
@@ -85,6 +86,7 @@ struct cJSON *report_top_domain(const struct views *views, const struct inventor
 		vcpu_snapshot_take(views, &d->vcpus[i], &snapshot);
 		add_vcpu(views, &d->vcpus[i], &snapshot, &sums);
 	}
+	report_auto(views, d, object);
 	report_integer(object, "boosted_vcpus", sums.boosted_vcpus);
 	add_sums(object, &sums);
 	return object;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/report_auto.h"
 #include "daemon/report_delays.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
@@ -153,6 +154,7 @@ struct cJSON *report_vcpu_explain(const struct views *views, const struct invent
 	add_state(object, &snapshot);
 	explain_reason(vcpu_snapshot_reason(&snapshot), domain, text, sizeof(text));
 	cJSON_AddStringToObject(object, "explanation", text);
+	report_auto_explain(views, domain, object);
 	report_lever_of(views, vcpu, &snapshot, object);
 	report_lever_explain(views, vcpu, &snapshot, object);
 	report_integer(object, "since_ms",

@@ -31,8 +31,8 @@ static int boost(struct requests *requests, struct inventory_domain *d,
 	if (profile->mode != PROFILE_BOOST)
 		return answer_no(
 		        answer, -EINVAL,
-		        "the profile %s does not boost; first: pvschedctl policy set %s latency",
-		        profile->name, report_word(d));
+		        "the profile %s does not boost%s; first: pvschedctl policy set %s latency",
+		        profile->name, profile->learned ? " it now" : "", report_word(d));
 	root = cJSON_CreateObject();
 	vcpus = cJSON_AddArrayToObject(root, "vcpus");
 	for (size_t i = 0; i < d->n_vcpus; i++) {

@@ -23,6 +23,8 @@
 #include "trace/tracer.h"
 #include "util/cgroup.h"
 
+struct evaluations;
+
 struct views {
 	const struct config *config;
 	const struct inventory *inventory;
@@ -36,6 +38,7 @@ struct views {
 	const struct helper_threads *helpers;
 	const struct standing *standing;
 	const struct clamp_budget *clamps;
+	struct evaluations *evaluations; /* made when they are asked for: evaluation.h */
 	const struct switches *switches;
 	const struct guard *guard;
 	const struct reader_process *reader;

@@ -34,6 +34,7 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_ADMISSION] = "admission",
         [POLICY_REASON_FAILED] = "failed",
         [POLICY_REASON_PROFILE] = "profile",
+        [POLICY_REASON_AUTO] = "auto",
         [POLICY_REASON_BUDGET] = "budget",
         [POLICY_REASON_BACKOFF] = "backoff",
         [POLICY_REASON_DOMAIN_CAP] = "domain-cap",
@@ -109,6 +110,9 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                                  "has no real-time class. The journal says which.",
         [POLICY_REASON_PROFILE] =
                 "Its profile does not boost; `pvschedctl policy set DOM latency` would.",
+        [POLICY_REASON_AUTO] =
+                "Its profile learns whether boosts are worth it, and what was learned does not "
+                "speak for them now.",
         [POLICY_REASON_BUDGET] =
                 "It used up its burst; it is armed again when its bucket is full and its guest "
                 "is idle.",

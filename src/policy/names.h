@@ -43,6 +43,7 @@ enum policy_reason {
 
 	/* decided here */
 	POLICY_REASON_PROFILE = _POLICY_REASON_HOLD_MAX, /* its profile does not boost */
+	POLICY_REASON_AUTO,                              /* likewise, as it learned */
 	POLICY_REASON_BUDGET,                            /* its bucket is not full again */
 	POLICY_REASON_BACKOFF,       /* it emptied its bucket too often in a row */
 	POLICY_REASON_DOMAIN_CAP,    /* its domain's bucket is not full again */

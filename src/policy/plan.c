@@ -22,7 +22,7 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 	       a->share_permille == b->share_permille && a->burst_ns == b->burst_ns &&
 	       a->requests == b->requests && a->on_interrupt == b->on_interrupt &&
 	       a->levers == b->levers && a->slice_ns == b->slice_ns && a->util_min == b->util_min &&
-	       a->util_permille == b->util_permille;
+	       a->util_permille == b->util_permille && a->learned == b->learned;
 }
 
 static bool boosts_by_rt(const struct profile *profile)
@@ -115,6 +115,28 @@ static void metadata_apply(const struct plan_metadata *metadata, struct plan_dom
 	}
 }
 
+/* What was learned, within what binds a profile that is written down; until then it observes. */
+static void learned_apply(const struct plan_host *host, const struct learned *learned,
+                          struct plan_domain *ret)
+{
+	struct profile *profile = &ret->profile;
+	uint32_t share_permille = MIN(host->cpu_share_permille, host->domain_share_permille);
+
+	if (profile->mode != PROFILE_AUTO)
+		return;
+	ret->learns = profile->learned = true;
+	ret->limits.burst_ns = MIN(host->cpu_burst_ns, host->domain_burst_ns);
+	ret->limits.burst_ns = MIN(profile->burst_ns, ret->limits.burst_ns);
+	ret->limits.share_permille = MIN(profile->share_permille, share_permille);
+	profile->mode = learned->boosts ? PROFILE_BOOST : PROFILE_OBSERVE;
+	profile->burst_ns = ret->limits.burst_ns;
+	profile->share_permille = ret->limits.share_permille;
+	if (!learned->boosts)
+		return;
+	profile->burst_ns = MIN(profile->burst_ns, learned->burst_ns);
+	profile->share_permille = MIN(profile->share_permille, learned->share_permille);
+}
+
 static void plan_domain(const struct plan_host *host, const struct plan_domain_input *in,
                         struct plan_domain *ret)
 {
@@ -126,6 +148,7 @@ static void plan_domain(const struct plan_host *host, const struct plan_domain_i
 	ret->metadata_use = metadata_judge(&in->metadata, host->metadata, ret->origin);
 	if (ret->metadata_use == PLAN_METADATA_USE_HONOURED)
 		metadata_apply(&in->metadata, ret);
+	learned_apply(host, &in->learned, ret);
 }
 
 /* ---- shares: admission ---- */

@@ -11,6 +11,7 @@
  */
 
 #include "core/bucket.h"
+#include "policy/learn.h"
 #include "policy/policy.h"
 #include "policy/profile.h"
 #include "util/base.h"
@@ -39,7 +40,7 @@ struct plan_host {
 	enum plan_metadata_rule metadata;
 	uint32_t cpu_share_permille;    /* of each CPU, that may be promised */
 	uint32_t domain_share_permille; /* of one CPU, for all vCPUs of a domain together */
-	uint64_t domain_burst_ns;
+	uint64_t domain_burst_ns, cpu_burst_ns;
 	uint32_t slots;               /* so many vCPUs can be traced */
 	bool grants_rt_budgets;       /* where a cgroup has too little for real-time threads */
 	size_t cpu_words;             /* of every set of CPUs: CPU n is bit n % 64 of word n / 64 */
@@ -74,6 +75,7 @@ struct plan_domain_input {
 	struct profile configured;       /* by its entry, or the default one */
 	bool has_entry;                  /* the configuration names it */
 	struct plan_metadata metadata;
+	struct learned learned;   /* counts with a profile of mode auto */
 	bool paused;              /* or saved, or being migrated */
 	bool released;            /* by command, until a policy is set */
 	uint64_t page_generation; /* of the guest pages that may be used; 0: none */
@@ -118,9 +120,11 @@ enum plan_metadata_use {
 };
 
 struct plan_domain {
-	struct profile profile;
-	enum plan_origin origin; /* of the profile */
-	bool share_by_command;   /* the command that set the profile gave a share, too */
+	struct profile profile;         /* its mode is none but off, observe or boost */
+	bool learns;                    /* the mode was auto: */
+	struct recommend_limits limits; /* what may be learned at most */
+	enum plan_origin origin;        /* of the profile */
+	bool share_by_command;          /* the command that set the profile gave a share, too */
 	bool burst_by_command;
 	bool share_by_metadata; /* its metadata asked for less than the profile gives */
 	bool burst_by_metadata;

@@ -13,6 +13,9 @@ enum profile_mode {
 	PROFILE_OFF,     /* not even traced */
 	PROFILE_OBSERVE, /* traced; what a boost would have done is counted, nothing is changed */
 	PROFILE_BOOST,   /* armed: boosted while asleep, so that the next wake-up is fast */
+	/* one of the latter two, as it was learned of the demand (learn.h); the plan makes it that
+	 */
+	PROFILE_AUTO,
 };
 
 /** What is made of a guest's requests. None of them gives it more than its budget. */
@@ -37,7 +40,8 @@ enum profile_lever {
 /**
  * One profile. A vCPU may be boosted for @burst_ns at once and, in the long run, for
  * @share_permille of one CPU's time, or for its fair entitlement if that is less.
- * In PROFILE_OBSERVE the two say what the imagined boost would have been allowed.
+ * In PROFILE_OBSERVE the two say what the imagined boost would have been allowed. In PROFILE_AUTO
+ * they are the most that may be learned.
  */
 struct profile {
 	char name[PROFILE_NAME_MAX]; /* [a-z0-9-], zero terminated */
@@ -50,6 +54,8 @@ struct profile {
 	uint64_t slice_ns;      /* with PROFILE_LEVER_SLICE: 100 us .. 100 ms */
 	uint32_t util_min;      /* with PROFILE_LEVER_UCLAMP: 1..1024 */
 	uint32_t util_permille; /* and for how much of a CPU's time it may run so: 1..1000 */
+	uint64_t burst_max_ns;  /* in PROFILE_AUTO its burst_ns: 50 us .. 10 ms */
+	bool learned;           /* of the plan: its mode was PROFILE_AUTO */
 };
 
 /** What binds whatever a domain asks for. */
@@ -65,6 +71,7 @@ struct host_caps {
 #define PROFILE_SHARE_PERMILLE_MAX 1000
 #define PROFILE_BURST_NS_MIN       (50 * NSEC_PER_USEC)
 #define PROFILE_BURST_NS_MAX       (10 * NSEC_PER_MSEC)
+#define PROFILE_BURST_MAX_NS_INIT  (2 * NSEC_PER_MSEC)   /* a domain's, by default */
 #define PROFILE_SLICE_NS_MIN       (100 * NSEC_PER_USEC) /* the kernel's own limits */
 #define PROFILE_SLICE_NS_MAX       (100 * NSEC_PER_MSEC)
 #define PROFILE_SLICE_NS_INIT      PROFILE_SLICE_NS_MIN
@@ -91,6 +98,7 @@ struct host_caps {
 	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
 	})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
 	((struct profile){                                                                         \
@@ -103,6 +111,7 @@ struct host_caps {
 	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
 	})
 #define PROFILE_LATENCY_INIT                                                                       \
 	((struct profile){                                                                         \
@@ -115,6 +124,23 @@ struct host_caps {
 	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
+	})
+
+/** A host CPU's share and a domain's burst, by default: the caps of the host bind before these do.
+ */
+#define PROFILE_AUTO_INIT                                                                          \
+	((struct profile){                                                                         \
+	        .name = "auto",                                                                    \
+	        .mode = PROFILE_AUTO,                                                              \
+	        .share_permille = 300,                                                             \
+	        .burst_ns = PROFILE_BURST_MAX_NS_INIT,                                             \
+	        .on_interrupt = true,                                                              \
+	        .levers = PROFILE_LEVERS_INIT,                                                     \
+	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
+	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
+	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
 	})
 
 /**

@@ -19,8 +19,8 @@ static const char *const texts[_RECOMMEND_VERDICT_MAX] = {
         [RECOMMEND_BOOST] = "Its wake-ups wait, and boosts would cover them.",
         [RECOMMEND_KEEP] = "What it has covers its demand.",
         [RECOMMEND_OVER_LIMITS] =
-                "It needs more than it may have: the caps of the host, or its fair share of the "
-                "CPU, are less.",
+                "It needs more than it may have: the caps of the host or of its profile, or its "
+                "fair share of the CPU, are less.",
         [RECOMMEND_STEADY] = "Its demand is steady: it needs throughput, which boosts do not give.",
         [RECOMMEND_IDLE_HOST] = "Its wake-ups do not wait, so there is nothing to gain.",
         [RECOMMEND_ALONE] = "It has its CPU for itself and does not wait, so there is nothing to "
@@ -43,11 +43,6 @@ const char *recommend_verdict_text(enum recommend_verdict verdict)
 	return texts[verdict];
 }
 
-uint64_t recommend_burst_ns(const struct demand *demand)
-{
-	return MAX(demand_burst_ns(demand), (uint64_t)PROFILE_BURST_NS_MIN);
-}
-
 /* Burst and share for its demand, and what those that it has cover. */
 static void fit(const struct recommend_facts *facts, struct recommend *ret)
 {
@@ -56,16 +51,20 @@ static void fit(const struct recommend_facts *facts, struct recommend *ret)
 
 	ret->wakeups = demand->wakeups;
 	ret->used_permille = demand_used_permille(demand);
-	ret->burst_ns = recommend_burst_ns(demand);
-	ret->share_permille = demand_share_permille(demand, ret->burst_ns);
-	rule = (struct pvs_bucket_rule){.burst_ns = ret->burst_ns,
-	                                .share_permille = ret->share_permille};
-	ret->covered_permille = ret->share_permille ? demand_covered_permille(demand, &rule) : 0;
+	ret->need.burst_ns = MAX(demand_burst_ns(demand), (uint64_t)PROFILE_BURST_NS_MIN);
+	ret->need.share_permille = demand_share_permille(demand, ret->need.burst_ns);
+	rule = (struct pvs_bucket_rule){.burst_ns = ret->need.burst_ns,
+	                                .share_permille = ret->need.share_permille};
+	if (ret->need.share_permille)
+		ret->need.covered_permille = demand_covered_permille(demand, &rule);
+	ret->burst_ns = ret->need.burst_ns;
+	ret->share_permille = ret->need.share_permille;
+	ret->covered_permille = ret->need.covered_permille;
 	ret->now_covered_permille =
 	        facts->boosts ? demand_covered_permille(demand, &facts->rule) : 0;
 }
 
-static bool is_within(const struct recommend_facts *facts, const struct recommend *need)
+static bool is_within(const struct recommend_facts *facts, const struct recommend_need *need)
 {
 	uint32_t share = facts->limits.share_permille;
 
@@ -83,7 +82,7 @@ static bool is_mostly_boosted(const struct recommend_facts *facts)
 }
 
 static enum recommend_verdict judge(const struct recommend_facts *facts,
-                                    const struct recommend *need)
+                                    const struct recommend *got)
 {
 	if (facts->holds)
 		return RECOMMEND_HELD;
@@ -93,11 +92,11 @@ static enum recommend_verdict judge(const struct recommend_facts *facts,
 		return RECOMMEND_UNKNOWN;
 	if (facts->wait_us <= RECOMMEND_WAIT_US && !is_mostly_boosted(facts))
 		return facts->one_cpu ? RECOMMEND_ALONE : RECOMMEND_IDLE_HOST;
-	if (facts->boosts && need->now_covered_permille >= DEMAND_GOAL_PERMILLE)
+	if (facts->boosts && got->now_covered_permille >= DEMAND_GOAL_PERMILLE)
 		return RECOMMEND_KEEP;
-	if (need->used_permille > facts->limits.share_permille)
+	if (got->used_permille > facts->limits.share_permille)
 		return RECOMMEND_STEADY;
-	return is_within(facts, need) ? RECOMMEND_BOOST : RECOMMEND_OVER_LIMITS;
+	return is_within(facts, &got->need) ? RECOMMEND_BOOST : RECOMMEND_OVER_LIMITS;
 }
 
 struct recommend recommend_vcpu(const struct recommend_facts *facts)
@@ -119,10 +118,15 @@ struct recommend recommend_vcpu(const struct recommend_facts *facts)
 	return ret;
 }
 
+/* Of all their wake-ups. */
+static uint32_t covered_by_both(uint32_t a_permille, uint64_t a, uint32_t b_permille, uint64_t b)
+{
+	return a + b ? (uint32_t)((a_permille * a + b_permille * b) / (a + b)) : 0;
+}
+
 void recommend_join(struct recommend *domain, const struct recommend *vcpu)
 {
 	bool counts = vcpu->verdict == RECOMMEND_BOOST || vcpu->verdict == RECOMMEND_KEEP;
-	uint64_t wakeups = domain->wakeups + vcpu->wakeups;
 
 	if (vcpu->verdict < domain->verdict) {
 		domain->verdict = vcpu->verdict;
@@ -133,18 +137,23 @@ void recommend_join(struct recommend *domain, const struct recommend *vcpu)
 		return;
 	domain->burst_ns = MAX(domain->burst_ns, vcpu->burst_ns);
 	domain->share_permille = MAX(domain->share_permille, vcpu->share_permille);
-	if (wakeups)
-		domain->covered_permille = (uint32_t)((domain->covered_permille * domain->wakeups +
-		                                       vcpu->covered_permille * vcpu->wakeups) /
-		                                      wakeups);
-	domain->wakeups = wakeups;
+	domain->covered_permille = covered_by_both(domain->covered_permille, domain->wakeups,
+	                                           vcpu->covered_permille, vcpu->wakeups);
+	domain->now_covered_permille =
+	        covered_by_both(domain->now_covered_permille, domain->wakeups,
+	                        vcpu->now_covered_permille, vcpu->wakeups);
+	domain->need.burst_ns = MAX(domain->need.burst_ns, vcpu->need.burst_ns);
+	domain->need.share_permille = MAX(domain->need.share_permille, vcpu->need.share_permille);
+	domain->need.covered_permille =
+	        covered_by_both(domain->need.covered_permille, domain->wakeups,
+	                        vcpu->need.covered_permille, vcpu->wakeups);
+	domain->wakeups += vcpu->wakeups;
 }
 
-bool recommend_lacks_tokens(const struct recommend_facts *facts)
+bool recommend_lacks_tokens(const struct recommend_facts *facts, const struct recommend *recommend)
 {
 	return facts->traced && facts->boosts && !facts->holds &&
 	       facts->demand->n >= RECOMMEND_WAKEUPS_MIN &&
 	       demand_late_permille(facts->demand) > RECOMMEND_LATE_PERMILLE &&
-	       demand_covered_permille(facts->demand, &facts->rule) <
-	               1000 - RECOMMEND_LATE_PERMILLE;
+	       recommend->now_covered_permille < 1000 - RECOMMEND_LATE_PERMILLE;
 }

@@ -47,13 +47,21 @@ struct recommend_facts {
 	const struct demand *demand;
 };
 
+/** What a demand needs, whatever the limits. */
+struct recommend_need {
+	uint64_t burst_ns;
+	uint32_t share_permille; /* 0: not even a whole CPU is enough */
+	uint32_t covered_permille;
+};
+
 struct recommend {
 	enum recommend_verdict verdict;
 	enum policy_reason reason; /* with HELD and NOT_MEASURED */
-	/* what it needs, whatever the limits; the share is 0 if not even a whole CPU is enough */
+	struct recommend_need need;
+	/* that; of a vCPU whose verdict is KEEP what it has */
 	uint64_t burst_ns;
 	uint32_t share_permille;
-	uint32_t covered_permille;     /* of its wake-ups, by that, or by what it has if KEEP */
+	uint32_t covered_permille;     /* of its wake-ups, by these two */
 	uint32_t now_covered_permille; /* by what it has */
 	uint32_t used_permille;        /* of a CPU, by its work */
 	uint64_t wakeups;              /* that the sample stands for */
@@ -81,9 +89,6 @@ const char *recommend_verdict_name(enum recommend_verdict verdict);
 /** A sentence for people. */
 const char *recommend_verdict_text(enum recommend_verdict verdict);
 
-/** The burst that covers it, or the least that a profile may have. */
-uint64_t recommend_burst_ns(const struct demand *demand);
-
 struct recommend recommend_vcpu(const struct recommend_facts *facts);
 
 /**
@@ -95,5 +100,6 @@ void recommend_join(struct recommend *domain, const struct recommend *vcpu);
 /**
  * Whether the vCPU is late for want of tokens: its profile boosts, nothing else prevents that, more
  * than 5 % of its wake-ups are late and not boosted, and what it has covers fewer than 95 %.
+ * @recommend is of the same facts.
  */
-bool recommend_lacks_tokens(const struct recommend_facts *facts);
+bool recommend_lacks_tokens(const struct recommend_facts *facts, const struct recommend *recommend);

@@ -220,6 +220,7 @@ static void wait_for(struct turn *t, struct obstacle o)
 	bool for_event = o.reason == POLICY_REASON_AWAKE || o.reason == POLICY_REASON_NO_REQUEST;
 	bool for_cap = o.reason == POLICY_REASON_DOMAIN_CAP || o.reason == POLICY_REASON_CPU_CAP ||
 	               o.reason == POLICY_REASON_CPU_REAL_TIME || o.reason == POLICY_REASON_HELPER;
+	bool unwanted = o.reason == POLICY_REASON_PROFILE || o.reason == POLICY_REASON_AUTO;
 	bool owes = o.reason == POLICY_REASON_BUDGET || o.reason == POLICY_REASON_BACKOFF;
 
 	t->decision->reason = o.reason;
@@ -228,7 +229,7 @@ static void wait_for(struct turn *t, struct obstacle o)
 	else if (for_cap)
 		o.until_ns = wait_for_cap(&t->v->unboosted, o.until_ns, t->now_ns);
 	/* where the profile does not boost, no boost was wanted */
-	if (!for_event && o.reason != POLICY_REASON_PROFILE)
+	if (!for_event && !unwanted)
 		vcpu_deny(t->v, o.reason);
 	vcpu_enter(t, owes ? POLICY_THROTTLED : POLICY_UNBOOSTED, o.reason);
 	vcpu_look_at(t, o.until_ns);

@@ -123,7 +123,7 @@ enum policy_reason vcpu_forbidden(const struct turn *t)
 	if (holds)
 		return vcpu_strongest(holds);
 	if (t->v->profile.mode != PROFILE_BOOST)
-		return POLICY_REASON_PROFILE;
+		return t->v->profile.learned ? POLICY_REASON_AUTO : POLICY_REASON_PROFILE;
 	return t->facts.quota ? POLICY_REASON_QUOTA : POLICY_REASON_WITHIN;
 }
 

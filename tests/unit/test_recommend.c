@@ -37,6 +37,13 @@ static struct recommend_facts facts_init(void)
 	};
 }
 
+static bool lacks_tokens(const struct recommend_facts *facts)
+{
+	struct recommend got = recommend_vcpu(facts);
+
+	return recommend_lacks_tokens(facts, &got);
+}
+
 #define QUOTA POLICY_HOLD(POLICY_REASON_QUOTA)
 
 static void test_verdicts(void)
@@ -110,7 +117,7 @@ static void test_not_measured(void)
 	facts.reason = POLICY_REASON_NO_SLOT;
 	CHECK_INT(recommend_vcpu(&facts).verdict, RECOMMEND_NOT_MEASURED);
 	CHECK_INT(recommend_vcpu(&facts).reason, POLICY_REASON_NO_SLOT);
-	CHECK(!recommend_lacks_tokens(&facts));
+	CHECK(!lacks_tokens(&facts));
 	facts.traced = true;
 	demand = (struct demand){0};
 	CHECK_INT(recommend_vcpu(&facts).verdict, RECOMMEND_UNKNOWN);
@@ -128,6 +135,17 @@ static void test_numbers(void)
 	CHECK_GE(got.share_permille, 200);
 	CHECK_LE(got.share_permille, 250);
 	CHECK_INT(got.covered_permille, 1000);
+	CHECK_U64(got.need.burst_ns, got.burst_ns);
+	CHECK_INT(got.need.share_permille, got.share_permille);
+	/* what it has is kept, and what it needs is known all the same */
+	facts.boosts = true;
+	facts.boosted = facts.wakeups;
+	facts.rule = (struct pvs_bucket_rule){.burst_ns = 900 * US, .share_permille = 290};
+	got = recommend_vcpu(&facts);
+	CHECK_INT(got.verdict, RECOMMEND_KEEP);
+	CHECK_U64(got.burst_ns, 900 * US);
+	CHECK_LE(got.need.burst_ns, 240 * US);
+	CHECK_LE(got.need.share_permille, 250);
 	CHECK_INT(got.used_permille, 200);
 	CHECK_U64(got.wakeups, 80000);
 }
@@ -142,12 +160,14 @@ static void test_a_domain(void)
 	         .used_permille = 10,
 	         .wakeups = 100},
 	        {.verdict = RECOMMEND_BOOST,
+	         .need = {.burst_ns = 300 * US, .share_permille = 100, .covered_permille = 990},
 	         .burst_ns = 300 * US,
 	         .share_permille = 100,
 	         .covered_permille = 990,
 	         .used_permille = 90,
 	         .wakeups = 1000},
 	        {.verdict = RECOMMEND_KEEP,
+	         .need = {.burst_ns = 150 * US, .share_permille = 180, .covered_permille = 994},
 	         .burst_ns = 200 * US,
 	         .share_permille = 200,
 	         .covered_permille = 1000,
@@ -163,6 +183,9 @@ static void test_a_domain(void)
 	CHECK_U64(all.burst_ns, 300 * US);
 	CHECK_INT(all.share_permille, 200);
 	CHECK_INT(all.covered_permille, 997);
+	CHECK_U64(all.need.burst_ns, 300 * US);
+	CHECK_INT(all.need.share_permille, 180);
+	CHECK_INT(all.need.covered_permille, 993);
 	CHECK_INT(all.used_permille, 120);
 	CHECK_U64(all.wakeups, 4000);
 	all = RECOMMEND_NONE;
@@ -181,17 +204,17 @@ static void test_lacks_tokens(void)
 
 	facts.boosts = true;
 	observe(250, 300);
-	CHECK(recommend_lacks_tokens(&facts));
+	CHECK(lacks_tokens(&facts));
 	facts.holds = QUOTA;
-	CHECK(!recommend_lacks_tokens(&facts));
+	CHECK(!lacks_tokens(&facts));
 	facts.holds = 0;
 	facts.boosts = false;
-	CHECK(!recommend_lacks_tokens(&facts));
+	CHECK(!lacks_tokens(&facts));
 	facts.boosts = true;
 	observe(250, 40);
-	CHECK(!recommend_lacks_tokens(&facts));
+	CHECK(!lacks_tokens(&facts));
 	observe(150, 300); /* what it has covers it: it is late for another cause */
-	CHECK(!recommend_lacks_tokens(&facts));
+	CHECK(!lacks_tokens(&facts));
 }
 
 TEST_MAIN(TEST(test_verdicts), TEST(test_not_measured), TEST(test_numbers), TEST(test_a_domain),
