@@ -202,8 +202,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 		const char *key;
 		uint64_t value;
 	} figures[] = {{"share_permille", profile->share_permille},
-	               {profile->mode == PROFILE_AUTO ? "burst_max_us" : "burst_us",
-	                profile->burst_ns / NSEC_PER_USEC},
+	               {"burst_us", profile->burst_ns / NSEC_PER_USEC},
+	               {"burst_max_us", profile->burst_max_ns / NSEC_PER_USEC},
 	               {"slice_us", profile->slice_ns / NSEC_PER_USEC},
 	               {"util_min", profile->util_min},
 	               {"util_permille", profile->util_permille}};
@@ -216,6 +216,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 	tell(w, ".profiles.%s.on_interrupt", profile->name);
 	tell_levers(w, profile);
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+		if (profile->mode == PROFILE_AUTO && strcmp(figures[i].key, "burst_us") == 0)
+			continue; /* it has none of its own */
 		fprintf(w->out, "%" PRIu64, figures[i].value);
 		tell(w, ".profiles.%s.%s", profile->name, figures[i].key);
 	}

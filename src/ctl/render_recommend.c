@@ -160,8 +160,10 @@ void render_auto(const struct json_value *learned, FILE *out)
 		fputs(" ago: ", out);
 	}
 	print_escaped(out, value_text(learned, "text", ""));
-	fputs("\n         at most ", out);
-	print_need(json_member(learned, "limits"), out);
+	if (json_member(learned, "limits")) {
+		fputs("\n         at most ", out);
+		print_need(json_member(learned, "limits"), out);
+	}
 	fputs("\n", out);
 }
 

@@ -210,7 +210,10 @@ static void test_profiles(void)
 	              "\"my-own\":{\"$schema\":\"s\",\"mode\":\"boost\",\"burst_us\":50},"
 	              "\"levers\":{\"levers\":[\"uclamp\",\"slice\"],\"slice_us\":700,"
 	              "\"util_min\":1024,\"util_permille\":50},"
-	              "\"quiet\":{\"mode\":\"off\"}}}");
+	              "\"auto\":{\"burst_max_us\":900},\"learns\":{\"mode\":\"auto\"},"
+	              "\"quiet\":{\"mode\":\"off\"}},"
+	              "\"domains\":{\"name\":{\"a\":{\"profile\":\"auto\"},"
+	              "\"b\":{\"profile\":\"auto\",\"burst_us\":300}}}}");
 	const struct profile *latency = config_profile(config, "latency");
 	const struct profile *own = config_profile(config, "my-own");
 	struct config_choice choice;
@@ -229,9 +232,16 @@ static void test_profiles(void)
 	CHECK_U64(config_profile(config, "levers")->slice_ns, 700 * NSEC_PER_USEC);
 	CHECK_INT(config_profile(config, "levers")->util_min, 1024);
 	CHECK_INT(config_profile(config, "levers")->util_permille, 50);
+	CHECK_INT(config_profile(config, "auto")->mode, PROFILE_AUTO);
+	CHECK_INT(config_profile(config, "learns")->mode, PROFILE_AUTO);
+	CHECK_U64(config_profile(config, "learns")->burst_ns, 2000 * NSEC_PER_USEC);
 	config_choose(config, NULL, NULL, &choice);
 	CHECK_STR(choice.profile.name, "my-own");
 	CHECK_STR(choice.source, "f:1: .default_profile");
+	config_choose(config, NULL, "a", &choice);
+	CHECK_U64(choice.profile.burst_ns, 900 * NSEC_PER_USEC);
+	config_choose(config, NULL, "b", &choice);
+	CHECK_U64(choice.profile.burst_ns, 300 * NSEC_PER_USEC);
 }
 
 static void test_profiles_refused(void)
@@ -247,12 +257,16 @@ static void test_profiles_refused(void)
 	       "f:1: .profiles.a2345678901234567890123456789012: a profile name has 1 to 31 "
 	       "characters from a-z, 0-9 and -");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"mode\":\"on\"}}}",
-	       "f:1: .profiles.a.mode: \"on\" is not one of: off, observe, boost");
+	       "f:1: .profiles.a.mode: \"on\" is not one of: off, observe, boost, auto");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"burst_us\":49}}}",
 	       "f:1: .profiles.a.burst_us: is 49; must be from 50 to 10000");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
 	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
-	       "guest_requests, on_interrupt, levers, slice_us, util_min, util_permille");
+	       "burst_max_us, guest_requests, on_interrupt, levers, slice_us, util_min, "
+	       "util_permille");
+	refuse("{\"version\":1,\"profiles\":{\"auto\":{\"burst_us\":500}}}",
+	       "f:1: .profiles.auto.burst_us: a profile of mode \"auto\" learns its burst; write "
+	       "burst_max_us, the most that it may be");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"on_interrupt\":1}}}",
 	       "f:1: .profiles.a.on_interrupt: must be true or false, not a number");
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"levers\":\"rt\"}}}",
@@ -276,7 +290,7 @@ static void test_profiles_refused(void)
 	refuse("{\"version\":1,\"default_profile\":\"fast\\u001b\",\"profiles\":{\"a\":{}}}",
 	       "f:1: .default_profile: there is no profile \"fast\\u001b\"; profiles: off, "
 	       "observe, "
-	       "interactive, latency, a");
+	       "interactive, latency, auto, a");
 }
 
 static const char choices[] =
@@ -347,7 +361,7 @@ static void test_domains_refused(void)
 	       "share_permille, burst_us");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"web\":{\"profile\":\"fast\"}}}}",
 	       "f:1: .domains.name.web.profile: there is no profile \"fast\"; profiles: off, "
-	       "observe, interactive, latency");
+	       "observe, interactive, latency, auto");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"web\":\"latency\"}}}",
 	       "f:1: .domains.name.web: must be an object, not a string");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"\":{}}}}",

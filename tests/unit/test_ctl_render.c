@@ -225,6 +225,26 @@ static void test_recommend(void)
 	                     "share 25.0 % of a CPU would cover 99 %");
 }
 
+static void test_auto(void)
+{
+	const char *text = rendered(CTL_RECOMMEND, "{\"domain\":\"web\",\"verdict\":\"boost\","
+	                                           "\"automatic\":true}");
+
+	CHECK_CONTAINS(text, "by itself: pvschedctl show web\n");
+	CHECK(!strstr(text, "policy set"));
+	text = rendered(CTL_SHOW, "{\"domain\":{\"auto\":{\"applies\":\"boost\",\"burst_us\":700,"
+	                          "\"share_permille\":99,\"covered_permille\":992,\"wakeups\":5000,"
+	                          "\"since_s\":90,\"looked_s\":20,\"text\":\"It is.\",\"limits\":"
+	                          "{\"burst_us\":2000,\"share_permille\":300}}}}");
+	CHECK_CONTAINS(text, "Learned: boosted, burst 700 us, share 9.9 % of a CPU: covers 99.2 % "
+	                     "of 5000 wake-ups; for 1 min 30 s\n");
+	CHECK_CONTAINS(text, " 20.0 s ago: It is.\n");
+	CHECK_CONTAINS(text, "at most burst 2.00 ms, share 30.0 % of a CPU\n");
+	text = rendered(CTL_SHOW,
+	                "{\"domain\":{\"auto\":{\"applies\":\"observe\",\"text\":\"No.\"}}}");
+	CHECK_CONTAINS(text, "Learned: observed\n         No.\n");
+}
+
 static void test_other_verbs(void)
 {
 	CHECK_STR(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"Gr\xc3\xb6\xc3\x9f"
@@ -476,6 +496,6 @@ static void test_flag(void)
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
           {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_recommend),
-          TEST(test_policies), TEST(test_dry_run), TEST(test_config),
+          TEST(test_auto), TEST(test_policies), TEST(test_dry_run), TEST(test_config),
           {"other_verbs", test_other_verbs}, {"durations", test_durations},
           {"requests", test_requests}, {"flag", test_flag})

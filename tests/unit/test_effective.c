@@ -105,6 +105,8 @@ static void test_sources(void)
 	check_setting(".profiles.mine.mode", "\"boost\"", "a.json:4");
 	check_setting(".profiles.mine.burst_us", "400", "a.json:5");
 	check_setting(".profiles.mine.share_permille", "200", "built in: profile observe");
+	check_setting(".profiles.auto.mode", "\"auto\"", "built in: profile auto");
+	check_setting(".profiles.auto.burst_max_us", "2000", "built in: profile auto");
 	check_setting(".domains.name[\"w \\\"b\"].profile", "\"mine\"", "a.json:6");
 	check_setting(".domains.name[\"w \\\"b\"].burst_us", "400",
 	              "a.json:5: .profiles.mine.burst_us");
@@ -180,7 +182,7 @@ static void test_complete(void)
 	profile = json_member(member(json_root(doc), "$defs", "profile"), "properties");
 	CHECK(host && profile);
 	CHECK(check_keys(host, ".host") >= 17);
-	CHECK(check_keys(profile, ".profiles.latency") >= 9);
+	CHECK(check_keys(profile, ".profiles.latency") >= 10);
 }
 
 TEST_MAIN(TEST(test_default), TEST(test_sources), TEST(test_bounded), TEST(test_complete))

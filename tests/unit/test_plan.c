@@ -123,6 +123,75 @@ static void test_metadata_only_lowers(void)
 	}
 }
 
+/* What is learned is bounded as what is written down is; until then, or if not, it is observed. */
+static void test_learned(void)
+{
+	static const struct {
+		struct learned learned;
+		enum profile_mode mode;
+		uint64_t burst_us;
+		uint32_t share;
+	} table[] = {
+	        {{0}, PROFILE_OBSERVE, 2000, 250},
+	        {{.boosts = false, .burst_ns = 300000, .share_permille = 90},
+	         PROFILE_OBSERVE,
+	         2000,
+	         250},
+	        {{.boosts = true, .burst_ns = 300000, .share_permille = 90},
+	         PROFILE_BOOST,
+	         300,
+	         90},
+	        {{.boosts = true, .burst_ns = UINT64_MAX, .share_permille = UINT32_MAX},
+	         PROFILE_BOOST,
+	         2000,
+	         250},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const struct profile *planned;
+		struct scene s;
+
+		begin(&s);
+		s.input.host.cpu_share_permille = 250;
+		s.input.host.cpu_burst_ns = 3000000;
+		s.input.host.domain_burst_ns = 5000000;
+		s.domains[0].configured = PROFILE_AUTO_INIT;
+		s.domains[0].learned = table[i].learned;
+		make(&s);
+		planned = &s.planned_domains[0].profile;
+		CHECK(s.planned_domains[0].learns && planned->learned);
+		CHECK_INT(planned->mode, table[i].mode);
+		CHECK_U64(planned->burst_ns, table[i].burst_us * 1000);
+		CHECK_INT(planned->share_permille, table[i].share);
+		CHECK_U64(s.planned_domains[0].limits.burst_ns, 2000000);
+		CHECK_INT(s.planned_domains[0].limits.share_permille, 250);
+		CHECK(profile_equal(planned, &s.planned_vcpus[0].profile));
+		CHECK_INT(s.planned_vcpus[0].rt_permille != 0, table[i].mode == PROFILE_BOOST);
+	}
+}
+
+/* A command's or a domain's own figures are the most that is applied of what was learned. */
+static void test_learned_by_command(void)
+{
+	static const struct profile learns = PROFILE_AUTO_INIT;
+	struct scene s;
+
+	begin(&s);
+	s.input.host.cpu_burst_ns = s.input.host.domain_burst_ns = 5000000;
+	s.domains[0].learned =
+	        (struct learned){.boosts = true, .burst_ns = 900000, .share_permille = 200};
+	s.domains[0].command = (struct plan_override){
+	        .profile = &learns, .share_permille = 150, .burst_ns = 700000};
+	make(&s);
+	CHECK_U64(s.planned_domains[0].profile.burst_ns, 700000);
+	CHECK_INT(s.planned_domains[0].profile.share_permille, 150);
+	/* a profile that is written down knows nothing of it */
+	s.domains[0].command = (struct plan_override){.profile = &BOOSTS};
+	make(&s);
+	CHECK(!s.planned_domains[0].learns);
+	CHECK(profile_equal(&s.planned_domains[0].profile, &BOOSTS));
+}
+
 /* Each switch alone makes its hold, and no other; none of them: no hold. */
 static void test_holds_of_the_host(void)
 {
@@ -273,6 +342,7 @@ static void test_profile_equal(void)
 	a.slice_ns = b.slice_ns = PROFILE_SLICE_NS_INIT;
 	a.util_min = b.util_min = 512;
 	a.util_permille = b.util_permille = 200;
+	a.learned = b.learned = false;
 	CHECK(profile_equal(&a, &b));
 	b.share_permille++;
 	CHECK(!profile_equal(&a, &b));
@@ -290,6 +360,9 @@ static void test_profile_equal(void)
 	CHECK(!profile_equal(&a, &b));
 	b = a;
 	b.util_permille++;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.learned = true;
 	CHECK(!profile_equal(&a, &b));
 	b = a;
 	b.name[0] = 'y';
@@ -401,6 +474,7 @@ static void test_nothing(void)
 }
 
 TEST_MAIN(TEST(test_precedence), TEST(test_metadata_use), TEST(test_metadata_only_lowers),
-          TEST(test_holds_of_the_host), TEST(test_holds_of_a_vcpu), TEST(test_housekeeping),
-          TEST(test_traced), TEST(test_untraced), TEST(test_pages), TEST(test_profile_equal),
+          TEST(test_learned), TEST(test_learned_by_command), TEST(test_holds_of_the_host),
+          TEST(test_holds_of_a_vcpu), TEST(test_housekeeping), TEST(test_traced),
+          TEST(test_untraced), TEST(test_pages), TEST(test_profile_equal),
           TEST(test_standing_levers), TEST(test_levers), TEST(test_nothing))

@@ -24,6 +24,7 @@ static struct overrides *overrides;
 static struct state *state;
 static struct config *config;
 static struct planning *planning;
+static struct learned_domains *learned;
 static const struct plan *plan;
 static bool migrating;
 static uint64_t usable_generation;
@@ -150,6 +151,10 @@ static void begin(const char *text)
 	inventory_init(&inventory, NULL, on_gone, NULL);
 	state_drop_policy(state, WEB);
 	overrides_unset(overrides, WEB);
+	learned_domains_free(learned);
+	learned = learned_domains_new();
+	CHECK(learned);
+	inputs.learned = learned;
 	inputs.overrides = overrides;
 	inputs.state = state;
 	planning_free(planning);
@@ -219,6 +224,34 @@ static void test_figures_by_command(void)
 	CHECK_INT(choice.profile.share_permille, 200);
 	CHECK_U64(choice.profile.burst_ns, 700000);
 	CHECK_U64(plan->vcpus[0].profile.burst_ns, 700000);
+}
+
+/* What was learned of a domain, and of that one alone, is planned and told. */
+static void test_learned(void)
+{
+	struct inventory_domain *web, *db;
+	struct config_choice choice;
+
+	begin("{\"version\": 1, \"default_profile\": \"auto\"}");
+	web = see(domain_make(WEB, "web", 100, 1));
+	db = see(domain_make(DB, "db", 200, 1));
+	make();
+	CHECK(planning_domain(planning, web)->learns);
+	CHECK_INT(planning_domain(planning, web)->profile.mode, PROFILE_OBSERVE);
+	check_choice(web, "auto", "default_profile");
+	CHECK(!planning_learned(planning, web)->boosts);
+	*learned_begin(learned, web) =
+	        (struct learned){.boosts = true, .burst_ns = 300000, .share_permille = 90};
+	make();
+	CHECK_INT(planning_domain(planning, web)->profile.mode, PROFILE_BOOST);
+	CHECK_INT(planning_domain(planning, db)->profile.mode, PROFILE_OBSERVE);
+	planning_choice(planning, web, &choice);
+	CHECK_U64(choice.profile.burst_ns, 300000);
+	CHECK_CONTAINS(choice.burst_source, "learned");
+	CHECK_CONTAINS(choice.share_source, "learned");
+	learned_forget(learned, web);
+	make();
+	CHECK_INT(planning_domain(planning, web)->profile.mode, PROFILE_OBSERVE);
 }
 
 /* A policy by command counts for nothing once the configuration lacks its profile. */
@@ -356,6 +389,6 @@ static void test_try(void)
 	CHECK(overrides_released(overrides, web));
 }
 
-TEST_MAIN(TEST(test_try), TEST(test_precedence), TEST(test_unknown_profile),
+TEST_MAIN(TEST(test_try), TEST(test_learned), TEST(test_precedence), TEST(test_unknown_profile),
           TEST(test_figures_by_command), TEST(test_metadata_is_said_once),
           TEST(test_share_by_metadata), TEST(test_facts), TEST(test_not_planned_yet))

@@ -129,6 +129,28 @@ static void test_figures(void)
 	end();
 }
 
+/* What a profile learns is no other policy; that it begins to boost is one. */
+static void test_learned(void)
+{
+	begin();
+	plan[1].profile = (struct profile)PROFILE_AUTO_INIT;
+	plan[1].profile.mode = PROFILE_OBSERVE;
+	plan[1].profile.learned = true;
+	follow();
+	run(PVS_VCPUS_MAX - 1, 3, 2000, false);
+	plan[1].profile.mode = PROFILE_BOOST;
+	follow();
+	check_window(before(&of_b[0]), "auto", 3, 2000, false);
+	run(PVS_VCPUS_MAX - 1, 5, 20, true);
+	plan[1].profile.burst_ns /= 2;
+	follow();
+	check_window(before(&of_b[0]), "auto", 3, 2000, false);
+	plan[1].profile.mode = PROFILE_OBSERVE;
+	follow();
+	check_window(before(&of_b[0]), "auto", 5, 20, true);
+	end();
+}
+
 /* A slot that is another thread's now, or was not traced for a while, begins anew. */
 static void test_slots_are_used_again(void)
 {
@@ -166,4 +188,5 @@ static void test_slots_are_used_again(void)
 	end();
 }
 
-TEST_MAIN(TEST(test_changes), TEST(test_figures), TEST(test_slots_are_used_again))
+TEST_MAIN(TEST(test_changes), TEST(test_figures), TEST(test_learned),
+          TEST(test_slots_are_used_again))
