@@ -216,10 +216,12 @@ static void say_figure(const struct config *config, size_t profile,
 static void say_figures(const struct config *config, size_t profile, struct config_choice *choice)
 {
 	const struct config_figures *figures = &config->figures[profile];
+	bool learns = config->profiles[profile].mode == PROFILE_AUTO;
 
 	say_figure(config, profile, &figures->share_permille, "share_permille",
 	           choice->share_source);
-	say_figure(config, profile, &figures->burst, "burst_us", choice->burst_source);
+	say_figure(config, profile, &figures->burst, learns ? "burst_max_us" : "burst_us",
+	           choice->burst_source);
 }
 
 static void say_default(const struct config *config, char text[CONFIG_SOURCE_MAX])

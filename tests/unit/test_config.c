@@ -210,10 +210,7 @@ static void test_profiles(void)
 	              "\"my-own\":{\"$schema\":\"s\",\"mode\":\"boost\",\"burst_us\":50},"
 	              "\"levers\":{\"levers\":[\"uclamp\",\"slice\"],\"slice_us\":700,"
 	              "\"util_min\":1024,\"util_permille\":50},"
-	              "\"auto\":{\"burst_max_us\":900},\"learns\":{\"mode\":\"auto\"},"
-	              "\"quiet\":{\"mode\":\"off\"}},"
-	              "\"domains\":{\"name\":{\"a\":{\"profile\":\"auto\"},"
-	              "\"b\":{\"profile\":\"auto\",\"burst_us\":300}}}}");
+	              "\"quiet\":{\"mode\":\"off\"}}}");
 	const struct profile *latency = config_profile(config, "latency");
 	const struct profile *own = config_profile(config, "my-own");
 	struct config_choice choice;
@@ -232,16 +229,9 @@ static void test_profiles(void)
 	CHECK_U64(config_profile(config, "levers")->slice_ns, 700 * NSEC_PER_USEC);
 	CHECK_INT(config_profile(config, "levers")->util_min, 1024);
 	CHECK_INT(config_profile(config, "levers")->util_permille, 50);
-	CHECK_INT(config_profile(config, "auto")->mode, PROFILE_AUTO);
-	CHECK_INT(config_profile(config, "learns")->mode, PROFILE_AUTO);
-	CHECK_U64(config_profile(config, "learns")->burst_ns, 2000 * NSEC_PER_USEC);
 	config_choose(config, NULL, NULL, &choice);
 	CHECK_STR(choice.profile.name, "my-own");
 	CHECK_STR(choice.source, "f:1: .default_profile");
-	config_choose(config, NULL, "a", &choice);
-	CHECK_U64(choice.profile.burst_ns, 900 * NSEC_PER_USEC);
-	config_choose(config, NULL, "b", &choice);
-	CHECK_U64(choice.profile.burst_ns, 300 * NSEC_PER_USEC);
 }
 
 static void test_profiles_refused(void)

@@ -198,7 +198,7 @@ static void test_refused(void)
 	refuse(good, good, "{\"version\":1,\n}", "20-b:2: column 1: a ',' before '}'");
 	refuse(good, "{\"version\":1,\"default_profile\":\"x\"}", NULL,
 	       "10-a:1: .default_profile: there is no profile \"x\"; profiles: off, observe, "
-	       "interactive, latency");
+	       "interactive, latency, auto");
 	refuse(good, "{\"version\":2}", NULL,
 	       "10-a:1: .version: is 2; this pvschedd reads version 1: the file was written for "
 	       "a newer pvschedd");
@@ -405,8 +405,32 @@ static void test_tidy(void)
 	CHECK_INT(system(command), 0);
 }
 
-TEST_MAIN({"json", test_json}, {"per key", test_per_key}, {"sources", test_sources},
-          {"references", test_references}, {"refused", test_refused},
+/* In mode auto burst_max_us is the burst, which an entry may limit further. */
+static void test_learns(void)
+{
+	struct config *config CLEANUP(config_cleanup) =
+	        parse("{\"version\":1,\"default_profile\":\"auto\",\"profiles\":{"
+	              "\"auto\":{\"burst_max_us\":900},\"learns\":{\"mode\":\"auto\"}},"
+	              "\"domains\":{\"name\":{"
+	              "\"a\":{\"profile\":\"learns\"},\"b\":{\"burst_us\":300}}}}",
+	              "{\"version\":1,\"profiles\":{\"auto\":{\n\n\"burst_max_us\":800}}}",
+	              "{\"version\":1}");
+	struct config_choice choice;
+
+	CHECK_INT(config_profile(config, "learns")->mode, PROFILE_AUTO);
+	config_choose(config, NULL, "other", &choice);
+	CHECK_INT(choice.profile.mode, PROFILE_AUTO);
+	CHECK_U64(choice.profile.burst_ns, 800 * NSEC_PER_USEC);
+	CHECK_STR(choice.burst_source, "10-a:3: .profiles.auto.burst_max_us");
+	config_choose(config, NULL, "a", &choice);
+	CHECK_U64(choice.profile.burst_ns, 2000 * NSEC_PER_USEC);
+	config_choose(config, NULL, "b", &choice);
+	CHECK_U64(choice.profile.burst_ns, 300 * NSEC_PER_USEC);
+	CHECK_STR(choice.burst_source, "main:1: .domains.name.b.burst_us");
+}
+
+TEST_MAIN({"json", test_json}, {"learns", test_learns}, {"per key", test_per_key},
+          {"sources", test_sources}, {"references", test_references}, {"refused", test_refused},
           {"which files", test_which_files}, {"bad files", test_bad_files}, {"trust", test_trust},
           {"read-only volume", test_read_only_volume}, {"too many", test_too_many},
           {"tidy", test_tidy})
