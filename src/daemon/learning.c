@@ -198,5 +198,5 @@ void learning_follow(struct learning *learning)
 		if (d->seen->state == DOMAIN_RUNNING)
 			next_ns = MIN(next_ns, of->due_ns);
 	}
-	settle(learning, next_ns);
+	settle(learning, MAX(next_ns, now_ns + PAUSE_NS));
 }

@@ -16,7 +16,11 @@ static void check_profile(const struct profile *profile)
 	FUZZ_CHECK(profile->burst_ns <= PROFILE_BURST_NS_MAX);
 	if (profile->mode == PROFILE_OFF)
 		return;
-	FUZZ_CHECK(profile->mode == PROFILE_OBSERVE || profile->mode == PROFILE_BOOST);
+	FUZZ_CHECK(profile->mode == PROFILE_OBSERVE || profile->mode == PROFILE_BOOST ||
+	           profile->mode == PROFILE_AUTO);
+	FUZZ_CHECK(profile->burst_max_ns >= PROFILE_BURST_NS_MIN &&
+	           profile->burst_max_ns <= PROFILE_BURST_NS_MAX);
+	FUZZ_CHECK(!profile->learned);
 	FUZZ_CHECK(profile->share_permille >= 1 && profile->burst_ns >= PROFILE_BURST_NS_MIN);
 }
 
