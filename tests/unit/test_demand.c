@@ -146,6 +146,26 @@ static void test_late_ones_are_left_out(void)
 	CHECK_GE(demand_burst_ns(read_sample()), 400 * US);
 }
 
+/*
+ * A vCPU that is boosted, with tokens for most of its work: that which is late since it is more
+ * counts, or it would seem to need no more than it has.
+ */
+static void test_late_ones_of_a_boosted_vcpu(void)
+{
+	uint64_t at_ns = S;
+
+	begin();
+	for (unsigned int i = 0; i < PVS_DEMAND_PIECES; i++, at_ns += 5 * MS) {
+		bool large = i % 16 == 0;
+
+		vcpu.flags = large ? 0 : PVS_FLAG_BOOSTED;
+		trace(&(struct wakeup){at_ns, large ? 800 * US : 200 * US}, large ? MS : 0);
+	}
+	CHECK_GE(demand_burst_ns(read_sample()), 800 * US);
+	CHECK_LE(demand_burst_ns(&sample), 960 * US);
+	CHECK_INT(demand_late_permille(&sample), 62);
+}
+
 /* No share covers what runs nearly always. */
 static void test_too_much(void)
 {
@@ -196,4 +216,5 @@ static void test_drawn_demands(void)
 
 TEST_MAIN(TEST(test_nothing_yet), TEST(test_what_is_kept), TEST(test_woken_twice),
           TEST(test_a_minute), TEST(test_weights), TEST(test_any_words),
-          TEST(test_late_ones_are_left_out), TEST(test_too_much), TEST(test_drawn_demands))
+          TEST(test_late_ones_are_left_out), TEST(test_late_ones_of_a_boosted_vcpu),
+          TEST(test_too_much), TEST(test_drawn_demands))

@@ -111,20 +111,27 @@ static void test_strongest_hold(void)
 
 static void test_profile(void)
 {
-	static const enum profile_mode modes[] = {PROFILE_OFF, PROFILE_OBSERVE};
+	static const struct {
+		enum profile_mode mode;
+		bool learned;
+		enum policy_reason reason;
+	} table[] = {{PROFILE_OFF, false, POLICY_REASON_PROFILE},
+	             {PROFILE_OBSERVE, false, POLICY_REASON_PROFILE},
+	             {PROFILE_OBSERVE, true, POLICY_REASON_AUTO}};
 
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		struct policy *policy = make_armed();
 		struct profile profile = latency;
 
-		profile.mode = modes[i];
+		profile.mode = table[i].mode;
+		profile.learned = table[i].learned;
 		policy_set_profile(policy, 1, &profile);
 		CHECK_INT(policy_view(policy, 1)->state, POLICY_ARMED); /* with the next step */
 		CHECK_INT(step(policy, POLICY_EVENT_LOOK, halted(), T0).action, POLICY_UNBOOST);
-		check_view(policy, POLICY_UNBOOSTED, POLICY_REASON_PROFILE);
+		check_view(policy, POLICY_UNBOOSTED, table[i].reason);
 		CHECK_INT(step(policy, POLICY_EVENT_HALTED, halted(), T0).action, POLICY_NOTHING);
 		/* nobody asked for a boost there: nothing is denied */
-		CHECK_U64(policy_view(policy, 1)->denied_total[POLICY_REASON_PROFILE], 0);
+		CHECK_U64(policy_view(policy, 1)->denied_total[table[i].reason], 0);
 		policy_set_profile(policy, 1, &latency);
 		arm(policy, T0 + 1);
 		policy_free(policy);
