@@ -134,7 +134,8 @@ static bool speaks_for(struct learned *l, const struct recommend *domain,
 	note_need(l, &domain->need, limits);
 	if (!l->boosts)
 		return apply(l, domain, &domain->need, limits, now_ns);
-	if (domain->verdict == RECOMMEND_BOOST && more(l, domain, limits, now_ns))
+	if (domain->verdict == RECOMMEND_BOOST &&
+	    domain->now_covered_permille < LEARN_ENOUGH_PERMILLE && more(l, domain, limits, now_ns))
 		return true;
 	return perhaps_less(l, domain, limits, now_ns);
 }

@@ -32,10 +32,10 @@ struct learned {
 	struct recommend_need needs[LEARN_LOOKS];
 };
 
-/**
- * Where what is applied does not cover the demand, a need that exceeds it by more than this is
- * applied: the first sample is of some seconds, and steady demand may have a little less in these.
- */
+/** What is applied is too little if it covers fewer wake-ups: the goal, less what is chance. */
+#define LEARN_ENOUGH_PERMILLE (DEMAND_GOAL_PERMILLE - 5)
+
+/** Then a need that exceeds it by more than this is applied. */
 #define LEARN_MORE_PERMILLE 1020
 
 /**
