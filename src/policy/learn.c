@@ -111,8 +111,7 @@ static bool perhaps_less(struct learned *l, const struct recommend *domain,
 	return is_too_much(l, &most) && apply(l, domain, &most, limits, now_ns);
 }
 
-/* A need beyond the limits is none that could be applied: with less than it has, less is covered.
- */
+/* What needs more than it may have keeps what covers it. */
 static void note_need(struct learned *l, const struct recommend_need *need,
                       const struct recommend_limits *limits)
 {
@@ -133,7 +132,8 @@ static bool speaks_for(struct learned *l, const struct recommend *domain,
 	l->against = 0;
 	note_need(l, &domain->need, limits);
 	if (!l->boosts)
-		return apply(l, domain, &domain->need, limits, now_ns);
+		return is_within(&domain->need, limits) &&
+		       apply(l, domain, &domain->need, limits, now_ns);
 	if (domain->verdict == RECOMMEND_BOOST &&
 	    domain->now_covered_permille < LEARN_ENOUGH_PERMILLE && more(l, domain, limits, now_ns))
 		return true;

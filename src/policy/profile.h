@@ -13,9 +13,7 @@ enum profile_mode {
 	PROFILE_OFF,     /* not even traced */
 	PROFILE_OBSERVE, /* traced; what a boost would have done is counted, nothing is changed */
 	PROFILE_BOOST,   /* armed: boosted while asleep, so that the next wake-up is fast */
-	/* one of the latter two, as it was learned of the demand (learn.h); the plan makes it that
-	 */
-	PROFILE_AUTO,
+	PROFILE_AUTO,    /* of the plan one of the latter two, as it was learned: learn.h */
 };
 
 /** What is made of a guest's requests. None of them gives it more than its budget. */
@@ -127,8 +125,7 @@ struct host_caps {
 	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
 	})
 
-/** A host CPU's share and a domain's burst, by default: the caps of the host bind before these do.
- */
+/** The most that may be learned: a host CPU's share and a domain's burst, by default. */
 #define PROFILE_AUTO_INIT                                                                          \
 	((struct profile){                                                                         \
 	        .name = "auto",                                                                    \

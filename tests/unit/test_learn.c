@@ -320,7 +320,10 @@ static void test_limits(void)
 	struct recommend r = need(RECOMMEND_UNKNOWN, 0, 0);
 	struct learned l = {0};
 
-	CHECK(look(&l, RECOMMEND_BOOST, 5000, 900)); /* nobody recommends that */
+	CHECK(!look(&l, RECOMMEND_BOOST, 5000, 300)); /* no look recommends that */
+	CHECK(!look(&l, RECOMMEND_BOOST, 2000, 301));
+	CHECK(!look(&l, RECOMMEND_BOOST, 2000, 0));
+	CHECK(look(&l, RECOMMEND_BOOST, 2000, 300));
 	CHECK_U64(l.burst_ns, 2 * MS);
 	CHECK_INT(l.share_permille, 300);
 	CHECK(learn_look(&l, &r, &less, now_ns + S));
