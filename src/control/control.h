@@ -17,9 +17,12 @@
  *   {"verb":"policy-unset","domain":D} {"verb":"policy-list"} {"verb":"config"}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
- * D is a name or a uuid. "vcpu" and all of policy-set but domain and profile are optional, and so
- * is "domain" of release and top. "absent": D is the uuid of a domain that may not run, and "name"
- * what it is called.
+ *   {"verb":"trial-start","domain":D,"profile":P,"share_permille":N,"burst_us":N,"for_s":N,
+ *    "window_min_ms":N,"window_max_ms":N}
+ *   {"verb":"trial-poll","domain":D} {"verb":"trial-stop","domain":D}
+ * D is a name or a uuid. "vcpu" and all of policy-set but domain and profile are optional, all of
+ * trial-start but domain, and "domain" of release and top. "absent": D is the uuid of a domain that
+ * may not run, and "name" what it is called.
  */
 
 #include <systemd/sd-event.h>
@@ -56,6 +59,9 @@ enum control_verb {
 	CONTROL_DISABLE,
 	CONTROL_RELOAD,
 	CONTROL_CONFIG,
+	CONTROL_TRIAL_START,
+	CONTROL_TRIAL_POLL,
+	CONTROL_TRIAL_STOP,
 	_CONTROL_VERB_MAX,
 };
 
@@ -72,6 +78,7 @@ struct control_request {
 	char name[256];          /* of a domain that does not run; "" if none was given */
 	uint32_t share_permille; /* 0: the profile's */
 	uint64_t burst_ns;       /* 0: the profile's */
+	uint64_t window_min_ns, window_max_ns; /* of a trial; 0: the usual */
 };
 
 /**

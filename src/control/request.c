@@ -20,6 +20,10 @@
 
 #define VCPU_INDEX_MAX 511
 
+/** A shorter window has too few wake-ups, and a trial should see more than a few in its time. */
+#define WINDOW_MS_MIN 500
+#define WINDOW_MS_MAX (10 * 60 * 1000)
+
 enum member_rule {
 	MEMBER_REFUSED,
 	MEMBER_OPTIONAL,
@@ -34,6 +38,7 @@ static const struct verb {
 	enum member_rule vcpu;
 	enum member_rule profile; /* with it, all of @policy_keys are optional */
 	enum member_rule for_us;
+	enum member_rule trial; /* all of @trial_keys are optional */
 } verbs[_CONTROL_VERB_MAX] = {
         [CONTROL_STATUS] = {.name = "status"},
         [CONTROL_LIST] = {.name = "list"},
@@ -62,6 +67,12 @@ static const struct verb {
         [CONTROL_DISABLE] = {.name = "disable", .changes = true},
         [CONTROL_RELOAD] = {.name = "reload", .changes = true},
         [CONTROL_CONFIG] = {.name = "config"},
+        [CONTROL_TRIAL_START] = {.name = "trial-start",
+                                 .changes = true,
+                                 .domain = MEMBER_REQUIRED,
+                                 .trial = MEMBER_OPTIONAL},
+        [CONTROL_TRIAL_POLL] = {.name = "trial-poll", .domain = MEMBER_REQUIRED},
+        [CONTROL_TRIAL_STOP] = {.name = "trial-stop", .changes = true, .domain = MEMBER_REQUIRED},
 };
 
 bool control_verb_changes(enum control_verb verb)
@@ -75,7 +86,9 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 {
 	static const char *const policy_keys[] = {"share_permille", "burst_us", "for_s", "persist",
 	                                          "dry_run",        "absent",   "name"};
-	const char *keys[5 + ARRAY_SIZE(policy_keys)] = {"verb"};
+	static const char *const trial_keys[] = {"profile", "share_permille", "burst_us",
+	                                         "for_s",   "window_min_ms",  "window_max_ms"};
+	const char *keys[5 + ARRAY_SIZE(policy_keys) + ARRAY_SIZE(trial_keys)] = {"verb"};
 	size_t n = 1;
 	int r;
 
@@ -88,6 +101,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		for (size_t i = 0; i < ARRAY_SIZE(policy_keys); i++)
 			keys[n++] = policy_keys[i];
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(trial_keys) && verb->trial != MEMBER_REFUSED; i++)
+		keys[n++] = trial_keys[i];
 	if (verb->for_us != MEMBER_REFUSED)
 		keys[n++] = "for_us";
 	r = json_check_keys(root, keys, n, error);
@@ -142,6 +157,26 @@ static int get_figures(const struct json_value *root, struct control_request *re
 	return r;
 }
 
+/** Both bounds or neither. */
+static int get_windows(const struct json_value *root, struct control_request *request,
+                       struct json_error *error)
+{
+	int64_t min_ms = 0, max_ms = 0;
+	int r;
+
+	r = json_get_integer(root, "window_min_ms", WINDOW_MS_MIN, WINDOW_MS_MAX, &min_ms, error);
+	if (r == 0)
+		r = json_get_integer(root, "window_max_ms", WINDOW_MS_MIN, WINDOW_MS_MAX, &max_ms,
+		                     error);
+	if (r == 0 && (!min_ms != !max_ms || min_ms > max_ms))
+		r = json_fail(root, error,
+		              "\"window_min_ms\" and \"window_max_ms\" are given together, and the "
+		              "first is not above the second");
+	request->window_min_ns = (uint64_t)min_ms * NSEC_PER_MSEC;
+	request->window_max_ns = (uint64_t)max_ms * NSEC_PER_MSEC;
+	return r;
+}
+
 static int get_members(const struct json_value *root, struct control_request *request,
                        struct json_error *error)
 {
@@ -175,6 +210,8 @@ static int get_members(const struct json_value *root, struct control_request *re
 		        "\"for_s\" and \"persist\" exclude each other: a policy that ends by "
 		        "itself is not kept over a restart; give only one of them");
 	r = get_figures(root, request, error);
+	if (r == 0)
+		r = get_windows(root, request, error);
 	if (r < 0)
 		return r;
 	request->vcpu = (int)vcpu;

@@ -329,6 +329,7 @@ static void begin_views(struct daemon *d)
 	        .planning = d->engine->planning,
 	        .apply = d->engine->apply,
 	        .changes = d->engine->changes,
+	        .trials = d->engine->trials,
 	        .overrides = d->domains->overrides,
 	        .state = d->state,
 	        .lifecycle = d->domains->lifecycle,
@@ -377,8 +378,10 @@ static int begin_work(struct daemon *d)
 	        .helpers = d->engine->helpers,
 	        .switches = d->switches,
 	};
-	int r = publish_new(&d->publish, d->event, &d->views);
+	int r;
 
+	begin_views(d);
+	r = publish_new(&d->publish, d->event, &d->views);
 	d->requests.tally = publish_tally(d->publish);
 	if (r == 0)
 		r = configure(d);
@@ -418,10 +421,7 @@ static int construct(struct daemon *d)
 		return r;
 	startup_limit_self();
 	r = begin_domains(d, holds);
-	if (r < 0)
-		return r;
-	begin_views(d);
-	return begin_work(d);
+	return r < 0 ? r : begin_work(d);
 }
 
 int daemon_new(struct daemon **ret, const struct options *options)

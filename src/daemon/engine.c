@@ -36,6 +36,20 @@ static void on_clamps_changed(void *pass)
 	pass_changed(pass);
 }
 
+static int trials_begin(struct engine *engine, const struct engine_parts *parts)
+{
+	struct trials_parts trials = {
+	        .event = parts->event,
+	        .pass = parts->pass,
+	        .inventory = &parts->domains->inventory,
+	        .accounts = parts->accounts,
+	        .booster = parts->booster,
+	        .traced = parts->tracer,
+	};
+
+	return trials_new(&engine->trials, &trials);
+}
+
 static int construct(struct engine *engine, const struct engine_parts *parts)
 {
 	struct planning_inputs inputs = {
@@ -66,6 +80,10 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	engine->evaluations = evaluations_new();
 	if (!engine->learned || !engine->evaluations)
 		return -ENOMEM;
+	r = trials_begin(engine, parts);
+	if (r < 0)
+		return r;
+	inputs.trials = engine->trials;
 	r = planning_new(&engine->planning, &inputs);
 	if (r < 0)
 		return r;
@@ -115,6 +133,7 @@ struct engine *engine_free(struct engine *engine)
 	apply_free(engine->apply);
 	policy_changes_free(engine->changes);
 	planning_free(engine->planning);
+	trials_free(engine->trials);
 	helper_threads_free(engine->helpers);
 	standing_free(engine->standing);
 	clamp_budget_free(engine->clamps);
@@ -128,6 +147,7 @@ struct engine *engine_free(struct engine *engine)
 void engine_configure(struct engine *engine, const struct config *config)
 {
 	engine->config = config;
+	trials_configure(engine->trials, config);
 	planning_configure(engine->planning, config);
 }
 
@@ -200,6 +220,7 @@ int engine_run(struct engine *engine, const struct plan_switches *switches)
 	/* without a guardian, or switched off, no boost waits for a plan, which takes memory and
 	 * time */
 	apply_hold(engine->apply, plan_host_holds(switches));
+	trials_follow(engine->trials, plan_host_holds(switches));
 	r = plan_and_apply(engine, switches);
 	if (r < 0) {
 		log_error("out of memory: policies are as they were; tried again in a second");

@@ -12,6 +12,7 @@
 #include "daemon/pass.h"
 #include "daemon/planning.h"
 #include "daemon/policy_changes.h"
+#include "daemon/trials.h"
 #include "util/base.h"
 
 struct engine {
@@ -21,6 +22,7 @@ struct engine {
 	struct standing *standing;
 	struct clamp_budget *clamps;
 	struct apply *apply;
+	struct trials *trials;
 	struct policy_changes *changes;
 	struct learned_domains *learned;
 	struct evaluations *evaluations;

@@ -127,10 +127,12 @@ static void domain_input(const struct planning *planning, const struct inventory
                          struct plan_domain_input *ret)
 {
 	const struct planning_inputs *inputs = &planning->inputs;
+	const struct policy_entry *trial = trials_policy(inputs->trials, d);
 	struct config_choice choice;
 
 	config_choose(planning->config, d->seen->uuid, d->seen->name, &choice);
 	*ret = (struct plan_domain_input){
+	        .trial = override_input(planning, trial),
 	        .command = override_input(planning, overrides_policy(inputs->overrides, d)),
 	        .persistent = override_input(planning, state_policy(inputs->state, d->seen->uuid)),
 	        .configured = choice.profile,
@@ -139,7 +141,7 @@ static void domain_input(const struct planning *planning, const struct inventory
 	        .learned = *learned_of(inputs->learned, d),
 	        .paused = d->seen->state != DOMAIN_RUNNING ||
 	                  lifecycle_migrating(inputs->lifecycle, d),
-	        .released = overrides_released(inputs->overrides, d),
+	        .released = !trial && overrides_released(inputs->overrides, d),
 	};
 	ret->page_generation = carriers_usable(inputs->carriers, d, &ret->n_pages);
 }
@@ -332,6 +334,9 @@ void planning_choice(const struct planning *planning, const struct inventory_dom
 
 	config_choose(planning->config, domain->seen->uuid, domain->seen->name, ret);
 	switch (plan->origin) {
+	case PLAN_BY_TRIAL:
+		by = "pvschedctl trial";
+		break;
 	case PLAN_BY_COMMAND:
 		by = "pvschedctl policy set";
 		break;

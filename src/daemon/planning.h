@@ -14,6 +14,7 @@
 #include "daemon/lifecycle.h"
 #include "daemon/overrides.h"
 #include "daemon/state.h"
+#include "daemon/trials.h"
 #include "policy/plan.h"
 #include "util/base.h"
 
@@ -23,6 +24,7 @@ struct planning;
 struct planning_inputs {
 	const struct inventory *inventory;
 	const struct overrides *overrides;
+	const struct trials *trials;
 	const struct lifecycle *lifecycle;
 	const struct carriers *carriers;
 	const struct state *state;

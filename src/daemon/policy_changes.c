@@ -102,6 +102,8 @@ void policy_changes_follow(struct policy_changes *changes, const struct inventor
 			if (slot == SLOT_NONE)
 				continue;
 			used[slot / 64] |= UINT64_C(1) << slot % 64;
+			if (domains->origin == PLAN_BY_TRIAL)
+				continue;
 			follow(changes, &d->vcpus[i], &domains->profile, now_ns);
 		}
 	}

@@ -4,8 +4,8 @@
 /*
  * What each vCPU did before its current policy. Its counters are copied when the profile of its
  * domain changes, by command, by time, by the configuration or by its metadata. What admission
- * leaves of the share is no change of policy, and neither is a hold, nor another burst or share
- * that was learned. About 1 KiB for each vCPU that is traced.
+ * leaves of the share is no change of policy, and neither is a hold, a trial, nor another burst or
+ * share that was learned. About 1 KiB for each vCPU that is traced.
  */
 
 #include "boost/accounts.h"

@@ -171,6 +171,7 @@ int policy_set(struct requests *requests, struct inventory_domain *d,
 		return r;
 	if (request->dry_run)
 		return try_out(requests, d, request, answer);
+	trials_cancel(requests->views->trials, subject.uuid, TRIAL_END_POLICY);
 	r = put(requests, &subject, request);
 	if (r == 0 || request->persist) {
 		overrides_set_released(requests->domains->overrides, d, false);
@@ -211,6 +212,7 @@ int policy_unset(struct requests *requests, struct inventory_domain *d,
 	(void)request;
 	if (r > 0)
 		return answer_unset(r, subject.shown, answer);
+	trials_cancel(requests->views->trials, subject.uuid, TRIAL_END_POLICY);
 	domains_rescan(requests->domains, d);
 	pass = pass_now(requests->pass);
 	if (r < 0)

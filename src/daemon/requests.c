@@ -17,6 +17,7 @@
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
+#include "daemon/trial_requests.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -75,6 +76,7 @@ static int release(struct requests *requests, struct inventory_domain *d, struct
 {
 	int r;
 
+	trials_cancel(requests->views->trials, d ? d->seen->uuid : NULL, TRIAL_END_POLICY);
 	set_released(requests, d, true);
 	r = pass_now(requests->pass);
 	if (r < 0)
@@ -126,7 +128,9 @@ static bool wants_domain(enum control_verb verb)
 {
 	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_RECOMMEND ||
 	       verb == CONTROL_POLICY_GET || verb == CONTROL_POLICY_SET ||
-	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST;
+	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST ||
+	       verb == CONTROL_TRIAL_START || verb == CONTROL_TRIAL_POLL ||
+	       verb == CONTROL_TRIAL_STOP;
 }
 
 static int explain(const struct views *views, const struct inventory_domain *d,
@@ -190,6 +194,12 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 	case CONTROL_CONFIG:
 		*answer->result = report_config(views);
 		return *answer->result ? 0 : answer_no(answer, -ENOMEM, "out of memory");
+	case CONTROL_TRIAL_START:
+		return trial_start(requests, d, request, answer);
+	case CONTROL_TRIAL_POLL:
+		return trial_poll(requests, d->seen->uuid, answer);
+	case CONTROL_TRIAL_STOP:
+		return trial_stop(requests, d, answer);
 	case _CONTROL_VERB_MAX:
 		break;
 	}
@@ -243,6 +253,8 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 			return policy_set_absent(requests, request, &answer);
 		if (r == -ENOENT && request->verb == CONTROL_POLICY_UNSET)
 			return policy_unset_absent(requests, request, &answer);
+		if (r == -ENOENT && request->verb == CONTROL_TRIAL_POLL)
+			return trial_poll(requests, request->domain, &answer);
 		if (r < 0)
 			return r;
 	} else if (wants_domain(request->verb)) {

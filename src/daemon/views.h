@@ -31,6 +31,7 @@ struct views {
 	const struct planning *planning;
 	const struct apply *apply;
 	const struct policy_changes *changes;
+	struct trials *trials; /* what one that runs has shown is computed when asked */
 	const struct overrides *overrides;
 	const struct state *state;
 	const struct lifecycle *lifecycle;

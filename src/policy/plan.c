@@ -69,10 +69,12 @@ static void override_apply(const struct plan_override *override, enum plan_origi
 		ret->profile.burst_ns = override->burst_ns;
 }
 
-/* Command, then persistent command, then entry, then default; metadata is heard after that. */
+/* Trial, command, persistent command, entry, default; metadata is heard after that. */
 static void choose_profile(const struct plan_domain_input *in, struct plan_domain *ret)
 {
-	if (in->command.profile) {
+	if (in->trial.profile) {
+		override_apply(&in->trial, PLAN_BY_TRIAL, ret);
+	} else if (in->command.profile) {
 		override_apply(&in->command, PLAN_BY_COMMAND, ret);
 	} else if (in->persistent.profile) {
 		override_apply(&in->persistent, PLAN_BY_PERSISTENT_COMMAND, ret);

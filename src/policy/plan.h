@@ -70,6 +70,7 @@ struct plan_override {
 };
 
 struct plan_domain_input {
+	struct plan_override trial;      /* tried, for a window of a trial */
 	struct plan_override command;    /* for now */
 	struct plan_override persistent; /* for good */
 	struct profile configured;       /* by its entry, or the default one */
@@ -102,6 +103,7 @@ struct plan_input {
 
 /** What chose the profile: the first of these that names one. */
 enum plan_origin {
+	PLAN_BY_TRIAL,
 	PLAN_BY_COMMAND,
 	PLAN_BY_PERSISTENT_COMMAND,
 	PLAN_BY_ENTRY,
