@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ctl/guess.h"
+#include "ctl/trial_args.h"
 #include "util/escape.h"
 
 #define DOMAIN_BYTES_MAX  255
@@ -271,23 +272,11 @@ static int take_for(const char *text, struct ctl_args *args, char *error, size_t
 	return 0;
 }
 
-/** Seconds, with at most three decimals. */
 static int take_delay(const char *text, struct ctl_args *args, char *error, size_t size)
 {
-	uint64_t ms = 0, unit_ms = 1000;
-	size_t n = strspn(text, "0123456789"), decimals = 0;
+	uint64_t ms;
 
-	if (n > 0 && n <= 4) {
-		ms = 1000 * strtoull(text, NULL, 10);
-		if (text[n] == '.')
-			decimals = strspn(text + n + 1, "0123456789");
-		for (size_t i = 0; i < decimals && unit_ms > 1; i++) {
-			unit_ms /= 10;
-			ms += unit_ms * (uint64_t)(text[n + 1 + i] - '0');
-		}
-		n += decimals ? decimals + 1 : 0;
-	}
-	if (text[n] || decimals > 3 || ms < 100 || ms > 3600 * 1000)
+	if (ctl_seconds_parse(text, &ms) < 0 || ms < 100 || ms > 3600 * 1000)
 		return fail(error, size, "--delay must be seconds from 0.1 to 3600");
 	args->delay_ms = ms;
 	return 0;
@@ -371,6 +360,26 @@ static int check_recommend(const struct scan *scan, const struct ctl_args *args,
 	return 0;
 }
 
+static int take_trial(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
+{
+	uint32_t given = 0;
+	const char *why;
+
+	if (args->verb != CTL_TRIAL)
+		return 0;
+	for (size_t i = 0; i < _CTL_OPTION_MAX; i++)
+		given |= (uint32_t)scan->given[i] << i;
+	if (scan->given[CTL_OPTION_PROFILE] &&
+	    take_word(CTL_WORD_PROFILE, scan->value[CTL_OPTION_PROFILE], args, error, size) < 0)
+		return -EINVAL;
+	args->plot = scan->value[CTL_OPTION_PLOT];
+	why = trial_args_check(given, args->domain);
+	if (!why)
+		why = trial_args_window(scan->value[CTL_OPTION_WINDOW], &args->window_min_ms,
+		                        &args->window_max_ms);
+	return why ? fail(error, size, "%s", why) : 0;
+}
+
 static int take_columns(const char *text, struct ctl_args *args, char *error, size_t size)
 {
 	const char *bad;
@@ -400,13 +409,13 @@ static int check_options(const struct scan *scan, enum ctl_verb id, char *error,
 			return fail(error, size, "for how long? For example: --for 5ms");
 		given_of_one += scan->given[i] && (verb->one_of & CTL_HAS(i));
 	}
+	if (given_of_one > 1 && id != CTL_POLICY_SET)
+		return fail(error, size, "%s exclude each other; give only one of them",
+		            id == CTL_TRIAL ? "--follow and --stop" : "--output and --long");
 	if (given_of_one > 1)
-		return fail(
-		        error, size,
-		        id == CTL_STATUS
-		                ? "--output and --long exclude each other; give only one of them"
-		                : "--for and --persist exclude each other: a policy that ends by "
-		                  "itself is not kept over a restart; give only one of them");
+		return fail(error, size,
+		            "--for and --persist exclude each other: a policy that ends by itself "
+		            "is not kept over a restart; give only one of them");
 	return 0;
 }
 
@@ -424,6 +433,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 		r = take_figures(scan, args, error, size);
 	if (r == 0)
 		r = check_recommend(scan, args, error, size);
+	if (r == 0)
+		r = take_trial(scan, args, error, size);
 	if (r == 0 && scan->given[CTL_OPTION_OUTPUT])
 		r = take_columns(scan->value[CTL_OPTION_OUTPUT], args, error, size);
 	if (scan->given[CTL_OPTION_SOCKET])
@@ -438,6 +449,8 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->report = scan->value[CTL_OPTION_REPORT];
 	args->batch = scan->given[CTL_OPTION_BATCH];
 	args->all = scan->given[CTL_OPTION_ALL];
+	args->follow = scan->given[CTL_OPTION_FOLLOW];
+	args->stop = scan->given[CTL_OPTION_STOP];
 	args->apply = scan->given[CTL_OPTION_APPLY];
 	args->long_form = scan->given[CTL_OPTION_LONG];
 	args->no_header = scan->given[CTL_OPTION_NO_HEADER];

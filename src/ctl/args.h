@@ -37,7 +37,12 @@ struct ctl_args {
 	bool batch;              /* top */
 	uint64_t burst_us;       /* policy set; 0: the profile's */
 	uint32_t share_permille; /* policy set; 0: the profile's */
-	bool all;                /* recommend */
+	bool all;                /* recommend, trial */
+	uint64_t window_min_ms;  /* trial; 0: the daemon's */
+	uint64_t window_max_ms;  /* likewise */
+	const char *plot;        /* trial: the file to write; NULL: none */
+	bool follow, stop;       /* trial */
+	const char *request;     /* in place of the verb's own; not of the command line */
 	bool apply;              /* recommend */
 	bool long_form;          /* status: all that is known */
 	bool no_header;          /* status */

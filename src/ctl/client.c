@@ -29,7 +29,8 @@ void ctl_reply_cleanup(struct ctl_reply *reply)
 static char *request_build(const struct ctl_args *args)
 {
 	CLEANUP(cleanup_cjson) cJSON *request = cJSON_CreateObject();
-	bool ok = cJSON_AddStringToObject(request, "verb", ctl_verbs[args->verb].request);
+	bool ok = cJSON_AddStringToObject(
+	        request, "verb", args->request ? args->request : ctl_verbs[args->verb].request);
 	char *text, *line = NULL;
 
 	if (args->domain)
@@ -46,6 +47,12 @@ static char *request_build(const struct ctl_args *args)
 		ok = ok && cJSON_AddNumberToObject(request, "for_us", (double)args->for_us);
 	if (args->for_s > 0)
 		ok = ok && cJSON_AddNumberToObject(request, "for_s", (double)args->for_s);
+	if (args->window_min_ms > 0) {
+		ok = ok &&
+		     cJSON_AddNumberToObject(request, "window_min_ms", (double)args->window_min_ms);
+		ok = ok &&
+		     cJSON_AddNumberToObject(request, "window_max_ms", (double)args->window_max_ms);
+	}
 	if (args->persist && args->verb != CTL_RECOMMEND)
 		ok = ok && cJSON_AddTrueToObject(request, "persist");
 	if (args->dry_run)

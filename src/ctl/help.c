@@ -127,17 +127,31 @@ static void print_all(FILE *out)
 	      out);
 }
 
+/** @text, in lines that are broken before an option. */
+static void print_broken(FILE *out, const char *text, size_t column)
+{
+	while (*text) {
+		const char *next = strstr(text + 1, " [");
+		size_t length = next ? (size_t)(next - text) : strlen(text);
+
+		if (column + length > LINE_CHARS) {
+			fputs("\n       ", out);
+			column = 7;
+		}
+		fprintf(out, "%.*s", (int)length, text);
+		column += length;
+		text += length;
+	}
+}
+
 static void print_usage(FILE *out, const struct ctl_verb_info *verb)
 {
 	static const char before[] = "Usage: pvschedctl ";
 	char text[256];
 
 	synopsis(verb, true, text);
-	fprintf(out, "%s%s", before, verb->name);
-	print_words(out, verb);
-	if (strlen(before) + strlen(text) > LINE_CHARS)
-		fputs("\n       ", out);
-	print_options(out, verb);
+	fputs(before, out);
+	print_broken(out, text, strlen(before));
 }
 
 static void print_one(FILE *out, const struct ctl_verb_info *verb)

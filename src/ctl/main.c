@@ -25,6 +25,7 @@
 #include "ctl/report_no_answer.h"
 #include "ctl/render.h"
 #include "ctl/top.h"
+#include "ctl/trial.h"
 #include "ctl/value.h"
 
 /** Does enable and disable if no daemon answers: the next daemon reads the flag. */
@@ -156,6 +157,8 @@ static enum exit_status run(const struct ctl_args *args)
 		return top_run(args);
 	if (args->verb == CTL_RECOMMEND)
 		return recommend_run(args);
+	if (args->verb == CTL_TRIAL)
+		return trial_run(args);
 	if (args->verb == CTL_ATTACH || args->verb == CTL_DETACH)
 		return run_attach(args);
 	r = ctl_ask(args, &reply);

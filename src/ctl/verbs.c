@@ -7,6 +7,11 @@
 #define CHANGES_MEMORY                                                                             \
 	CTL_HAS(CTL_OPTION_LIVE) | CTL_HAS(CTL_OPTION_PERSIST) | CTL_HAS(CTL_OPTION_DRY_RUN)
 
+#define TRIES                                                                                      \
+	CTL_HAS(CTL_OPTION_ALL) | CTL_HAS(CTL_OPTION_FOR) | CTL_HAS(CTL_OPTION_PROFILE) |          \
+	        CTL_HAS(CTL_OPTION_BURST) | CTL_HAS(CTL_OPTION_SHARE) |                            \
+	        CTL_HAS(CTL_OPTION_WINDOW) | CTL_HAS(CTL_OPTION_PLOT)
+
 const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
         [CTL_STATUS] = {.name = "status",
                         .request = "status",
@@ -70,6 +75,18 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                            .examples = {{"web", "what it needs, what that covers, and its price"},
                                         {"web --apply --persist",
                                          "and use that, also after a restart"}}},
+        [CTL_TRIAL] = {.name = "trial",
+                       .request = "trial-start",
+                       .words = {CTL_WORD_DOMAIN},
+                       .words_optional = true,
+                       .options = TRIES | CTL_HAS(CTL_OPTION_FOLLOW) | CTL_HAS(CTL_OPTION_STOP),
+                       .one_of = CTL_HAS(CTL_OPTION_FOLLOW) | CTL_HAS(CTL_OPTION_STOP),
+                       .brief = "try boosts, and say what they gain and cost",
+                       .more = "It boosts in some windows and not in others, and compares. The "
+                               "daemon ends\nit, also without pvschedctl; then the policy is what "
+                               "it was.",
+                       .examples = {{"web --for 10m", "is it worth it?"},
+                                    {"--all --for 1h", "for which domain most?"}}},
         [CTL_DOCTOR] =
                 {.name = "doctor",
                  .request = "doctor",
@@ -202,6 +219,13 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
                                "p999 max boosts denied wakeups fast before was why",
                                "only these columns, with commas between them"},
         [CTL_OPTION_LONG] = {"long", 'l', NULL, NULL, "also sources, caps and all vCPUs"},
+        [CTL_OPTION_PROFILE] = {"profile", 0, "PROFILE", "interactive latency",
+                                "boost with this one (its own if that boosts, else latency)"},
+        [CTL_OPTION_WINDOW] = {"window", 0, "RANGE", "5s..20s 1s..3s",
+                               "length of windows, random in this range (5s..20s)"},
+        [CTL_OPTION_PLOT] = {"plot", 0, "PATH", NULL, "also draw both distributions: an SVG file"},
+        [CTL_OPTION_FOLLOW] = {"follow", 0, NULL, NULL, "show the one that runs, or the last one"},
+        [CTL_OPTION_STOP] = {"stop", 0, NULL, NULL, "end the one that runs"},
         [CTL_OPTION_NO_HEADER] = {"no-header", 0, NULL, NULL, "no titles above columns"},
 };
 

@@ -101,7 +101,7 @@ static const struct inventory_domain *domain_of(const struct trial *trial)
 	return domain && domain->serial == trial->serial ? domain : NULL;
 }
 
-static void wait_until(struct trial *trial, uint64_t at_ns)
+static void wake_at(struct trial *trial, uint64_t at_ns)
 {
 	sd_event_source_set_time(trial->timer, at_ns / NSEC_PER_USEC);
 	sd_event_source_set_enabled(trial->timer, SD_EVENT_ONESHOT);
@@ -122,7 +122,7 @@ static void begin_window(struct trial *trial)
 	trial->measures = false;
 	trial->spoilt = false;
 	trial->window_until_ns = now_ns + step->length_ns;
-	wait_until(trial, now_ns + step->drop_ns);
+	wake_at(trial, now_ns + step->drop_ns);
 	r = pass_now(trial->trials->parts.pass);
 	trial->spoilt |= r < 0;
 }
@@ -215,7 +215,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 		trial->measures = true;
 		trial->spoilt |= domain->seen->state != DOMAIN_RUNNING;
 		take_sample(trial, domain, &trial->begin);
-		wait_until(trial, trial->window_until_ns);
+		wake_at(trial, trial->window_until_ns);
 		return 0;
 	}
 	finish_window(trial, domain);
