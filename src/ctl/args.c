@@ -29,9 +29,7 @@ struct scan {
 	size_t n_words;
 };
 
-static int fail(char *error, size_t size, const char *format, ...) PRINTF_FORMAT(3, 4);
-
-static int fail(char *error, size_t size, const char *format, ...)
+static PRINTF_FORMAT(3, 4) int fail(char *error, size_t size, const char *format, ...)
 {
 	va_list args;
 

@@ -127,16 +127,18 @@ static void print_all(FILE *out)
 	      out);
 }
 
-/** @text, in lines that are broken before an option. */
-static void print_broken(FILE *out, const char *text, size_t column)
+/** @text, in lines that are broken before an option; each begins below "Usage:". */
+static void print_broken(FILE *out, const char *text)
 {
+	size_t column = LINE_CHARS;
+
 	while (*text) {
 		const char *next = strstr(text + 1, " [");
 		size_t length = next ? (size_t)(next - text) : strlen(text);
 
 		if (column + length > LINE_CHARS) {
 			fputs("\n       ", out);
-			column = 7;
+			column = strlen("       ");
 		}
 		fprintf(out, "%.*s", (int)length, text);
 		column += length;
@@ -147,11 +149,22 @@ static void print_broken(FILE *out, const char *text, size_t column)
 static void print_usage(FILE *out, const struct ctl_verb_info *verb)
 {
 	static const char before[] = "Usage: pvschedctl ";
-	char text[256];
+	char whole[256], words[256];
+	FILE *text = fmemopen(words, sizeof(words), "w");
 
-	synopsis(verb, true, text);
-	fputs(before, out);
-	print_broken(out, text, strlen(before));
+	words[0] = '\0';
+	if (text) {
+		fputs(verb->name, text);
+		print_words(text, verb);
+		fclose(text);
+	}
+	synopsis(verb, true, whole);
+	if (strlen(before) + strlen(whole) <= LINE_CHARS) {
+		fprintf(out, "%s%s", before, whole);
+		return;
+	}
+	fprintf(out, "%s%s", before, words);
+	print_broken(out, whole + strlen(words));
 }
 
 static void print_one(FILE *out, const struct ctl_verb_info *verb)

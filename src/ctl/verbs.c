@@ -220,7 +220,7 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
                                "only these columns, with commas between them"},
         [CTL_OPTION_LONG] = {"long", 'l', NULL, NULL, "also sources, caps and all vCPUs"},
         [CTL_OPTION_PROFILE] = {"profile", 0, "PROFILE", "interactive latency",
-                                "boost with this one (its own if that boosts, else latency)"},
+                                "boost with this one (its own, else latency)"},
         [CTL_OPTION_WINDOW] = {"window", 0, "RANGE", "5s..20s 1s..3s",
                                "length of windows, random in this range (5s..20s)"},
         [CTL_OPTION_PLOT] = {"plot", 0, "PATH", NULL, "also draw both distributions: an SVG file"},

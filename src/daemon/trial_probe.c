@@ -43,6 +43,7 @@ static void *run(void *userdata)
 	cpu_set_bits_add(&cpus, self->cpu);
 	if (sched_go_home(&cpus) < 0)
 		return NULL; /* the CPU went away: it notes nothing */
+	prctl(PR_SET_NAME, "trial-probe");
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	while (!__atomic_load_n(&self->probe->ends, __ATOMIC_RELAXED)) {
 		uint64_t at_ns = clock_now_ns() + TRIAL_PROBE_NS, now_ns;

@@ -144,7 +144,7 @@ static uint32_t holds_of(const struct trials *trials, const struct inventory_vcp
 	if (vcpu->slot == SLOT_NONE)
 		return POLICY_HOLD(vcpu->untraced);
 	booster_read(trials->parts.booster, vcpu->slot, &booster);
-	return booster.holds;
+	return booster.holds & ~PASSING_HOLDS;
 }
 
 /* Of a window that should have boosted: whether each vCPU is held, and why. */

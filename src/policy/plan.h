@@ -103,12 +103,12 @@ struct plan_input {
 
 /** What chose the profile: the first of these that names one. */
 enum plan_origin {
-	PLAN_BY_TRIAL,
 	PLAN_BY_COMMAND,
 	PLAN_BY_PERSISTENT_COMMAND,
 	PLAN_BY_ENTRY,
 	PLAN_BY_METADATA,
 	PLAN_BY_DEFAULT,
+	PLAN_BY_TRIAL, /* before all others, while a trial runs */
 };
 
 /** What became of a domain's metadata. */

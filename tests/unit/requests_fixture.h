@@ -21,6 +21,7 @@
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
 #include "daemon/report_vcpu.h"
+#include "daemon/trial_requests.h"
 #include "util/log.h"
 
 #include "host_fake.h"
@@ -39,7 +40,8 @@ static struct plan_domain planned;
 static char calls[256], error[512];
 static int answer_command, answer_persist, answer_reload, answer_pass;
 static bool knows_profile;
-static struct policies kept; /* of the state */
+static unsigned int n_cancelled; /* trials */
+static struct policies kept;     /* of the state */
 
 static void call(const char *what)
 {
@@ -127,6 +129,41 @@ struct cJSON *report_vcpu_boost(const struct views *v, const struct inventory_vc
 	(void)v;
 	(void)vcpu;
 	return report("report");
+}
+
+bool trials_cancel(struct trials *trials, const char *uuid, enum trial_end end)
+{
+	(void)trials;
+	(void)uuid;
+	CHECK_INT(end, TRIAL_END_POLICY);
+	n_cancelled++;
+	return true;
+}
+
+int trial_start(struct requests *r, const struct inventory_domain *domain,
+                const struct control_request *request, struct answer *answer)
+{
+	(void)r;
+	(void)domain;
+	(void)request;
+	*answer->result = report("trial");
+	return 0;
+}
+
+int trial_poll(struct requests *r, const char *name_or_uuid, struct answer *answer)
+{
+	(void)r;
+	(void)name_or_uuid;
+	*answer->result = report("trial");
+	return 0;
+}
+
+int trial_stop(struct requests *r, const struct inventory_domain *domain, struct answer *answer)
+{
+	(void)r;
+	(void)domain;
+	*answer->result = report("trial");
+	return 0;
 }
 
 int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)
@@ -306,6 +343,7 @@ static inline struct inventory_domain *begin(void)
 	switches_state = (struct plan_switches){.enabled = true};
 	answer_command = answer_persist = answer_reload = answer_pass = 0;
 	knows_profile = true;
+	n_cancelled = 0;
 	CHECK_INT(inventory_seen(&domains.inventory, domain_make(WEB, "web", 100, 2), &d),
 	          INVENTORY_NEW);
 	*calls = '\0';

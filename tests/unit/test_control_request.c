@@ -57,6 +57,29 @@ static void test_parses(void)
 	CHECK(control_verb_changes(CONTROL_RELOAD));
 }
 
+static void test_trials(void)
+{
+	static const char start[] =
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"profile\":\"mine\",\"for_s\":90,"
+	        "\"burst_us\":700,\"window_min_ms\":1000,\"window_max_ms\":3000}";
+	static const char plain[] = "{\"verb\":\"trial-start\",\"domain\":\"web\"}";
+	struct control_request request;
+	char error[256];
+
+	CHECK_INT(control_parse(start, strlen(start), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_TRIAL_START);
+	CHECK_STR(request.profile, "mine");
+	CHECK_U64(request.for_ns, 90 * NSEC_PER_SEC);
+	CHECK_U64(request.burst_ns, 700 * NSEC_PER_USEC);
+	CHECK_U64(request.window_min_ns, NSEC_PER_SEC);
+	CHECK_U64(request.window_max_ns, 3 * NSEC_PER_SEC);
+	CHECK_INT(control_parse(plain, strlen(plain), &request, error, sizeof(error)), 0);
+	CHECK(!request.profile[0] && !request.for_ns && !request.window_min_ns);
+	CHECK(control_verb_changes(CONTROL_TRIAL_START));
+	CHECK(control_verb_changes(CONTROL_TRIAL_STOP));
+	CHECK(!control_verb_changes(CONTROL_TRIAL_POLL));
+}
+
 static void test_refuses(void)
 {
 	static const char *const bad[] = {
@@ -89,6 +112,19 @@ static void test_refuses(void)
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":0}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":10000001}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_s\":1}",
+	        "{\"verb\":\"trial-start\"}",
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"persist\":true}",
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"window_min_ms\":1000}",
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"window_max_ms\":1000}",
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"window_min_ms\":2000,"
+	        "\"window_max_ms\":1000}",
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"window_min_ms\":499,"
+	        "\"window_max_ms\":1000}",
+	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"window_min_ms\":1000,"
+	        "\"window_max_ms\":600001}",
+	        "{\"verb\":\"trial-poll\"}",
+	        "{\"verb\":\"trial-poll\",\"domain\":\"web\",\"for_s\":9}",
+	        "{\"verb\":\"trial-stop\",\"domain\":\"web\",\"profile\":\"latency\"}",
 	        "{\"verb\":\"recommend\"}",
 	        "{\"verb\":\"recommend\",\"domain\":\"web\",\"burst_us\":700}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"burst_us\":49}",
@@ -146,5 +182,5 @@ static void test_damaged_requests(void)
 	}
 }
 
-TEST_MAIN({"parses", test_parses}, {"refuses", test_refuses},
+TEST_MAIN({"parses", test_parses}, {"trials", test_trials}, {"refuses", test_refuses},
           {"damaged_requests", test_damaged_requests})

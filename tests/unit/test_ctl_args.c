@@ -215,6 +215,45 @@ static void test_recommend(void)
 	CHECK_CONTAINS(error, "give both");
 }
 
+static void test_trial(void)
+{
+	CHECK_INT(PARSE("trial", "web"), 0);
+	CHECK(args.verb == CTL_TRIAL && !args.profile && !args.plot && !args.follow && !args.stop);
+	CHECK_U64(args.for_s + args.window_min_ms + args.window_max_ms, 0);
+	CHECK_INT(PARSE("trial", "web", "--for", "10m", "--profile", "mine", "--window", "1s..3s"),
+	          0);
+	CHECK_U64(args.for_s, 600);
+	CHECK_STR(args.profile, "mine");
+	CHECK_U64(args.window_min_ms, 1000);
+	CHECK_U64(args.window_max_ms, 3000);
+	CHECK_INT(PARSE("trial", "--all", "--for", "1h", "--window=500ms"), 0);
+	CHECK(args.all && args.window_min_ms == 500 && args.window_max_ms == 500);
+	CHECK_INT(PARSE("trial", "web", "--follow", "--plot", "a.svg"), 0);
+	CHECK(args.follow && strcmp(args.plot, "a.svg") == 0);
+	CHECK_INT(PARSE("trial"), -EINVAL);
+	CHECK_CONTAINS(error, "of which domain?");
+	CHECK_INT(PARSE("trial", "web", "--all"), -EINVAL);
+	CHECK_INT(PARSE("trial", "--all", "--stop"), -EINVAL);
+	CHECK_INT(PARSE("trial", "--all", "--plot", "x"), -EINVAL);
+	CHECK_INT(PARSE("trial", "web", "--stop", "--for", "10m"), -EINVAL);
+	CHECK_CONTAINS(error, "give a domain alone");
+	CHECK_INT(PARSE("trial", "web", "--stop", "--follow"), -EINVAL);
+	CHECK_CONTAINS(error, "exclude each other");
+	CHECK_INT(PARSE("status", "--profile", "x"), -EINVAL);
+}
+
+static void test_trial_windows(void)
+{
+	static const char *const bad[] = {"",        "5",         "5s..",      "..5s",
+	                                  "20s..5s", "5s...6s",   "499ms..1s", "1s..601s",
+	                                  "1s-3s",   "1s..2s..3s"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK_INT(PARSE("trial", "web", "--window", (char *)bad[i]), -EINVAL);
+		CHECK_CONTAINS(error, "--window must be");
+	}
+}
+
 static void test_figures(void)
 {
 	static const char *const bursts[] = {"", "49us", "11ms", "500", "1s", "-1us"};
@@ -414,7 +453,7 @@ static void test_durations(void)
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
           {"boost", test_boost}, {"attach", test_attach}, TEST(test_status), {"probe", test_probe},
-          TEST(test_looks), TEST(test_numbers), TEST(test_recommend), TEST(test_figures),
-          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
-          {"help_and_version", test_help_and_version}, TEST(test_help_texts),
-          TEST(test_did_you_mean), {"durations", test_durations})
+          TEST(test_looks), TEST(test_numbers), TEST(test_recommend), TEST(test_trial),
+          TEST(test_trial_windows), TEST(test_figures), {"odd_names", test_odd_names},
+          {"wrong_usage", test_wrong_usage}, {"help_and_version", test_help_and_version},
+          TEST(test_help_texts), TEST(test_did_you_mean), {"durations", test_durations})

@@ -45,6 +45,26 @@ static void test_precedence(void)
 	}
 }
 
+/* What is tried stands above all that is set, also above what its metadata asks for. */
+static void test_trial(void)
+{
+	struct scene s;
+
+	begin(&s);
+	s.domains[0].configured = OFF;
+	s.domains[0].trial = (struct plan_override){.profile = &BOOSTS, .burst_ns = 700000};
+	s.domains[0].command.profile = &OBSERVES;
+	s.domains[0].persistent.profile = &OFF;
+	make(&s);
+	CHECK_INT(s.planned_domains[0].origin, PLAN_BY_TRIAL);
+	CHECK_STR(s.planned_vcpus[0].profile.name, "boosts");
+	CHECK_U64(s.planned_vcpus[0].profile.burst_ns, 700000);
+	s.domains[0].trial.profile = NULL;
+	make(&s);
+	CHECK_INT(s.planned_domains[0].origin, PLAN_BY_COMMAND);
+	CHECK_STR(s.planned_domains[0].profile.name, "observes");
+}
+
 /* Each state of metadata under each rule: what becomes of it, and whether it has an effect. */
 static void test_metadata_use(void)
 {
@@ -473,8 +493,8 @@ static void test_nothing(void)
 	CHECK_INT(s.plan.holds, 0);
 }
 
-TEST_MAIN(TEST(test_precedence), TEST(test_metadata_use), TEST(test_metadata_only_lowers),
-          TEST(test_learned), TEST(test_learned_by_command), TEST(test_holds_of_the_host),
-          TEST(test_holds_of_a_vcpu), TEST(test_housekeeping), TEST(test_traced),
-          TEST(test_untraced), TEST(test_pages), TEST(test_profile_equal),
+TEST_MAIN(TEST(test_precedence), TEST(test_trial), TEST(test_metadata_use),
+          TEST(test_metadata_only_lowers), TEST(test_learned), TEST(test_learned_by_command),
+          TEST(test_holds_of_the_host), TEST(test_holds_of_a_vcpu), TEST(test_housekeeping),
+          TEST(test_traced), TEST(test_untraced), TEST(test_pages), TEST(test_profile_equal),
           TEST(test_standing_levers), TEST(test_levers), TEST(test_nothing))

@@ -27,6 +27,8 @@ static struct planning *planning;
 static struct learned_domains *learned;
 static const struct plan *plan;
 static bool migrating;
+static struct policy_entry tried; /* of the domain of this serial */
+static uint64_t tried_serial;
 static uint64_t usable_generation;
 static unsigned int n_logged;
 static char logged[512];
@@ -38,6 +40,13 @@ bool lifecycle_migrating(const struct lifecycle *lifecycle, const struct invento
 	(void)lifecycle;
 	(void)domain;
 	return migrating;
+}
+
+const struct policy_entry *trials_policy(const struct trials *trials,
+                                         const struct inventory_domain *domain)
+{
+	(void)trials;
+	return domain->serial == tried_serial ? &tried : NULL;
 }
 
 uint64_t carriers_usable(const struct carriers *carriers, const struct inventory_domain *domain,
@@ -254,6 +263,31 @@ static void test_learned(void)
 	CHECK_INT(planning_domain(planning, web)->profile.mode, PROFILE_OBSERVE);
 }
 
+/* What is tried is said to be that, holds where the domain was released, and leaves nothing. */
+static void test_trial(void)
+{
+	struct inventory_domain *d;
+	uint32_t holds;
+
+	begin(HOST_HONOURS "}");
+	d = see(domain_make(WEB, "web", 100, 1));
+	CHECK_INT(set("interactive", 0, 0), 0);
+	overrides_set_released(overrides, d, true);
+	make();
+	holds = plan->vcpus[0].holds;
+	CHECK(holds & POLICY_HOLD(POLICY_REASON_RELEASED));
+	strcpy(tried.profile, "latency");
+	tried_serial = d->serial;
+	make();
+	check_choice(d, "latency", "pvschedctl trial");
+	CHECK(!(plan->vcpus[0].holds & POLICY_HOLD(POLICY_REASON_RELEASED)));
+	tried_serial = 0;
+	make();
+	check_choice(d, "interactive", "pvschedctl policy set");
+	CHECK_U64(plan->vcpus[0].holds, holds);
+	overrides_set_released(overrides, d, false);
+}
+
 /* A policy by command counts for nothing once the configuration lacks its profile. */
 static void test_unknown_profile(void)
 {
@@ -389,6 +423,7 @@ static void test_try(void)
 	CHECK(overrides_released(overrides, web));
 }
 
-TEST_MAIN(TEST(test_try), TEST(test_learned), TEST(test_precedence), TEST(test_unknown_profile),
-          TEST(test_figures_by_command), TEST(test_metadata_is_said_once),
-          TEST(test_share_by_metadata), TEST(test_facts), TEST(test_not_planned_yet))
+TEST_MAIN(TEST(test_try), TEST(test_learned), TEST(test_precedence), TEST(test_trial),
+          TEST(test_unknown_profile), TEST(test_figures_by_command),
+          TEST(test_metadata_is_said_once), TEST(test_share_by_metadata), TEST(test_facts),
+          TEST(test_not_planned_yet))

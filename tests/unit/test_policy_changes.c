@@ -151,6 +151,29 @@ static void test_learned(void)
 	end();
 }
 
+/* What a trial changes is no change of policy: nothing is forgotten, and nothing is learned. */
+static void test_trial(void)
+{
+	struct policy_before kept;
+
+	begin();
+	run(0, 50, 3000, false);
+	plan[0].profile = PROFILE_LATENCY_INIT;
+	follow();
+	kept = *before(&of_a[0]);
+	for (unsigned int i = 0; i < 4; i++) {
+		plan[0].origin = PLAN_BY_TRIAL;
+		plan[0].profile = i % 2 ? PROFILE_LATENCY_INIT : PROFILE_OBSERVE_INIT;
+		run(0, 5, 20, i % 2);
+		follow();
+		CHECK(memcmp(&kept, before(&of_a[0]), sizeof(kept)) == 0);
+	}
+	plan[0].origin = PLAN_BY_DEFAULT;
+	follow();
+	CHECK(memcmp(&kept, before(&of_a[0]), sizeof(kept)) == 0);
+	end();
+}
+
 /* A slot that is another thread's now, or was not traced for a while, begins anew. */
 static void test_slots_are_used_again(void)
 {
@@ -188,5 +211,5 @@ static void test_slots_are_used_again(void)
 	end();
 }
 
-TEST_MAIN(TEST(test_changes), TEST(test_figures), TEST(test_learned),
+TEST_MAIN(TEST(test_changes), TEST(test_figures), TEST(test_learned), TEST(test_trial),
           TEST(test_slots_are_used_again))

@@ -48,6 +48,7 @@ static void test_release(void)
 
 	CHECK_INT(ask(CONTROL_RELEASE, "web"), 0);
 	CHECK_CALLS("rescan pass");
+	CHECK_INT(n_cancelled, 1);
 	CHECK(overrides_released(domains.overrides, d));
 	overrides_set_released(domains.overrides, d, false);
 	CHECK_INT(ask(CONTROL_RELEASE, ""), 0);
@@ -71,6 +72,22 @@ static void test_enable(void)
 	answer_command = -EROFS;
 	CHECK_INT(ask(CONTROL_ENABLE, ""), -EROFS);
 	CHECK_CALLS("on");
+}
+
+/* Of a domain that runs; what a trial has shown is told also of one that has ended. */
+static void test_trials(void)
+{
+	begin();
+	CHECK_INT(ask(CONTROL_TRIAL_START, "web"), 0);
+	CHECK_INT(ask(CONTROL_TRIAL_STOP, "web"), 0);
+	CHECK_INT(ask(CONTROL_TRIAL_POLL, "web"), 0);
+	CHECK_INT(ask(CONTROL_TRIAL_POLL, "gone"), 0);
+	CHECK_CALLS("trial trial trial trial");
+	CHECK_INT(ask(CONTROL_TRIAL_START, "gone"), -ENOENT);
+	CHECK_INT(ask(CONTROL_TRIAL_STOP, "gone"), -ENOENT);
+	CHECK_INT(ask(CONTROL_TRIAL_START, ""), -EINVAL);
+	CHECK_CALLS("");
+	CHECK_INT(n_cancelled, 0);
 }
 
 /* Boosts what is traced, and reports each vCPU after that; not under a profile that does not boost.
@@ -117,4 +134,5 @@ static void test_reload(void)
 }
 
 TEST_MAIN(TEST(test_settled_before_reports), TEST(test_refused), TEST(test_release),
-          TEST(test_enable), TEST(test_boost), TEST(test_not_carried_out), TEST(test_reload))
+          TEST(test_enable), TEST(test_trials), TEST(test_boost), TEST(test_not_carried_out),
+          TEST(test_reload))
