@@ -136,6 +136,15 @@ static void take_sample(const struct trial *trial, const struct inventory_domain
 	                  clock_now_ns(), ret);
 }
 
+/* Slice and clamp need nothing of what a real-time class needs: they are there in spite of holds.
+ */
+static bool has_rt(const struct trial *trial)
+{
+	const struct profile *profile = config_profile(trial->trials->config, trial->on.profile);
+
+	return profile && (profile->levers & PROFILE_LEVER_RT);
+}
+
 /* What keeps a vCPU from being boosted; 0: nothing does. */
 static uint32_t holds_of(const struct trials *trials, const struct inventory_vcpu *vcpu)
 {
@@ -188,7 +197,7 @@ static void finish_window(struct trial *trial, const struct inventory_domain *do
 	take_sample(trial, domain, &end);
 	if (domain->seen->state != DOMAIN_RUNNING)
 		trial->spoilt = true;
-	if (on) {
+	if (on && has_rt(trial)) {
 		trial->windows_on++;
 		trial->windows_held += is_held(trial, domain, &trial->view.held);
 	}

@@ -63,7 +63,7 @@ def arguments(parser):
     group.add_argument("--rig-name", metavar="NAME", default="bench", help="which emulated host: `--name` of scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
     group.add_argument("--rounds-file", metavar="FILE",
-                       help="grid, levers: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
+                       help="grid, levers, trial: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
                             "the rounds, without a report")
     group.add_argument("--force", action="store_true", help="runs although other domains run")
     group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes them")

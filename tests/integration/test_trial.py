@@ -168,7 +168,7 @@ def test_daemon_is_killed(scene, tool):
     daemon.wait_known(domain)
     daemon.ctl("policy", "set", domain.name, "interactive", "--persist")
     found = _found(daemon, domain)
-    begun = tool(daemon, domain, *LONG)
+    begun = tool(daemon, domain, *LONG, "--profile", "latency")
     proc.wait_for(lambda: daemon.vcpu(domain)["profile"] == "latency", 20, "a window that boosts")
     daemon.kill()
     daemon.reap()

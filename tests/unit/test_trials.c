@@ -20,7 +20,7 @@
 
 static struct pvs_vcpu_account vcpus[PVS_VCPUS_MAX];
 static const struct accounts accounts = {.vcpus = vcpus};
-static const struct profile latency = PROFILE_LATENCY_INIT;
+static struct profile latency = PROFILE_LATENCY_INIT;
 static struct inventory inventory;
 static struct inventory_domain *web, *db;
 static struct trials *trials;
@@ -276,6 +276,12 @@ static void test_held(void)
 	CHECK_INT(view("web").end, TRIAL_END_HELD);
 	CHECK_INT(view("web").held, POLICY_REASON_QUOTA);
 	CHECK(!trials_policy(trials, web));
+	/* but a slice alone needs no real-time class */
+	latency.levers = PROFILE_LEVER_SLICE;
+	CHECK_INT(start(web, 100 * MS), 0);
+	run_to_end("web");
+	CHECK(view("web").end != TRIAL_END_HELD);
+	latency.levers = PROFILE_LEVERS_INIT;
 }
 
 /* Windows in which the domain was paused, or lost a vCPU, count for nothing. */
