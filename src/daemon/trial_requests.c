@@ -14,7 +14,7 @@
 #define WINDOW_MIN_NS (5 * NSEC_PER_SEC)
 #define WINDOW_MAX_NS (20 * NSEC_PER_SEC)
 
-/* Shorter windows than a second in a test only; so many in all, whatever their length. */
+/* Of windows of average length; there is room for some more, since they are of random length. */
 #define WINDOWS_MAX (TRIAL_WINDOWS_MAX - 32)
 
 static int check_profile(const struct views *views, const char *name, struct answer *answer)

@@ -8,6 +8,7 @@
 
 #include "daemon/trial_probe.h"
 #include "daemon/trial_sample.h"
+#include "policy/plan.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -25,6 +26,7 @@ struct trial {
 	uint64_t serial; /* of its domain */
 	uint64_t number; /* from 1, in the order in which they began; 0: there is none */
 	struct policy_entry on, off;
+	struct profile profile;      /* of @on, when it began */
 	sd_event_source *timer;      /* NULL: it has ended */
 	struct trial_course *course; /* likewise */
 	bool measures;               /* the begin of the window was dropped */
@@ -136,15 +138,6 @@ static void take_sample(const struct trial *trial, const struct inventory_domain
 	                  clock_now_ns(), ret);
 }
 
-/* Slice and clamp need nothing of what a real-time class needs: they are there in spite of holds.
- */
-static bool has_rt(const struct trial *trial)
-{
-	const struct profile *profile = config_profile(trial->trials->config, trial->on.profile);
-
-	return profile && (profile->levers & PROFILE_LEVER_RT);
-}
-
 /* What keeps a vCPU from being boosted; 0: nothing does. */
 static uint32_t holds_of(const struct trials *trials, const struct inventory_vcpu *vcpu)
 {
@@ -197,7 +190,8 @@ static void finish_window(struct trial *trial, const struct inventory_domain *do
 	take_sample(trial, domain, &end);
 	if (domain->seen->state != DOMAIN_RUNNING)
 		trial->spoilt = true;
-	if (on && has_rt(trial)) {
+	/* slice and clamp need nothing of what a real-time class needs: holds let them be */
+	if (on && (trial->profile.levers & PROFILE_LEVER_RT)) {
 		trial->windows_on++;
 		trial->windows_held += is_held(trial, domain, &trial->view.held);
 	}
@@ -265,12 +259,19 @@ static struct trial *place_for(struct trials *trials, const char *uuid)
 static int fill(struct trials *trials, struct trial *trial, const struct inventory_domain *domain,
                 const struct trial_wish *wish)
 {
-	struct trial_course *course = calloc(1, sizeof(*course));
+	const struct profile *profile = config_profile(trials->config, wish->policy.profile);
+	struct trial_course *course;
 	int r;
 
+	if (!profile)
+		return -EINVAL;
+	course = calloc(1, sizeof(*course));
 	if (!course)
 		return -ENOMEM;
-	*trial = (struct trial){.trials = trials, .serial = domain->serial, .on = wish->policy};
+	*trial = (struct trial){.trials = trials,
+	                        .serial = domain->serial,
+	                        .on = wish->policy,
+	                        .profile = *profile};
 	r = sd_event_add_time(trials->parts.event, &trial->timer, CLOCK_MONOTONIC, UINT64_MAX,
 	                      NSEC_PER_MSEC / NSEC_PER_USEC, on_time, trial);
 	if (r < 0) {
@@ -350,6 +351,14 @@ static bool ends_by_holds(struct trial *trial, uint32_t holds)
 	return lasting;
 }
 
+/* The configuration may have been loaded anew. */
+static bool has_profile(const struct trial *trial)
+{
+	const struct profile *profile = config_profile(trial->trials->config, trial->on.profile);
+
+	return profile && profile_equal(profile, &trial->profile);
+}
+
 void trials_follow(struct trials *trials, uint32_t holds)
 {
 	for (size_t i = 0; i < TRIALS_MAX && trials->n_running; i++) {
@@ -361,7 +370,7 @@ void trials_follow(struct trials *trials, uint32_t holds)
 			end_trial(trial, TRIAL_END_GONE);
 		else if (ends_by_holds(trial, holds))
 			end_trial(trial, TRIAL_END_HELD);
-		else if (!config_profile(trials->config, trial->on.profile))
+		else if (!has_profile(trial))
 			end_trial(trial, TRIAL_END_PROFILE);
 	}
 }

@@ -50,7 +50,7 @@ struct trial_wish {
 
 /**
  * Begins a trial of a domain. Returns 0; -EBUSY: one of it runs; -ENOSPC: TRIALS_RUNNING_MAX run;
- * -EOPNOTSUPP: there is no tracer; -errno.
+ * -EOPNOTSUPP: there is no tracer; -EINVAL: there is no such profile; -errno.
  */
 int trials_start(struct trials *trials, const struct inventory_domain *domain,
                  const struct trial_wish *wish);

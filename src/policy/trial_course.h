@@ -19,7 +19,7 @@ enum trial_end {
 	TRIAL_END_STOPPED,    /* by command */
 	TRIAL_END_POLICY,     /* a command changed the policy of its domain meanwhile */
 	TRIAL_END_GONE,       /* its domain ended */
-	TRIAL_END_PROFILE,    /* its profile is no longer in the configuration */
+	TRIAL_END_PROFILE,    /* its profile is another one in the configuration, or none */
 	_TRIAL_END_MAX,
 };
 

@@ -104,8 +104,8 @@ const char *trial_end_text(enum trial_end end)
 	        [TRIAL_END_POLICY] = "It ended early, since a command changed the policy of the "
 	                             "domain, which holds.",
 	        [TRIAL_END_GONE] = "It ended early, since the domain is gone.",
-	        [TRIAL_END_PROFILE] = "It ended early, since the configuration no longer has the "
-	                              "profile.",
+	        [TRIAL_END_PROFILE] = "It ended early, since the configuration has another profile "
+	                              "of that name, or none.",
 	};
 
 	return texts[end];

@@ -254,8 +254,13 @@ static void test_ends(void)
 	has_profile = false;
 	CHECK_INT(pass_now(pass), 0);
 	CHECK_INT(view("web").end, TRIAL_END_PROFILE);
-
+	CHECK_INT(start(web, 60 * NSEC_PER_SEC), -EINVAL);
 	has_profile = true;
+	CHECK_INT(start(web, 60 * NSEC_PER_SEC), 0);
+	latency.share_permille++;
+	CHECK_INT(pass_now(pass), 0);
+	CHECK_INT(view("web").end, TRIAL_END_PROFILE);
+
 	CHECK_INT(start(web, 60 * NSEC_PER_SEC), 0);
 	host_holds = POLICY_HOLD(POLICY_REASON_GUARDIAN); /* soon there is another one */
 	CHECK_INT(pass_now(pass), 0);
