@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 import xml.etree.ElementTree
 
 import pytest
@@ -28,12 +29,13 @@ class Tool:
         deadman.add(pid=self.process.pid)
 
     def end(self):
+        """Waits for its end; its exit status, output, errors."""
         out, error = self.process.communicate(timeout=60)
         return self.process.returncode, out, error
 
     def kill(self):
         self.process.kill()
-        self.process.communicate(timeout=10)
+        self.process.wait(10)
 
 
 @pytest.fixture
@@ -240,3 +242,31 @@ def test_all(scene, tool):
     assert done.returncode == 0, done.stderr
     tried = json.loads(done.stdout)["domains"]
     assert {one["domain"] for one in tried} >= {domain.name for domain in domains}
+
+
+@pytest.mark.often
+def test_left_as_found(scene, tool, times, chance):
+    """At random moments the trial is stopped, or the tool or the daemon is killed."""
+    domain = scene.domain(hz=HZ)
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    daemon.ctl("policy", "set", domain.name, "interactive", "--persist")
+    found = _found(daemon, domain)
+    outcomes = []
+    for _ in range(times):
+        begun = tool(daemon, domain, *LONG, "--profile", "latency")
+        _begun(daemon, domain)
+        time.sleep(chance.uniform(0, 2))
+        outcomes.append(chance.choice(("stop", "tool", "daemon")))
+        if outcomes[-1] != "stop":
+            (begun if outcomes[-1] == "tool" else daemon).kill()
+        if outcomes[-1] == "daemon":
+            daemon.reap()
+            daemon.start()
+            daemon.ctl("enable")  # else the circuit breaker opens at the third
+            daemon.wait_known(domain)
+        else:
+            daemon.ctl("trial", domain.name, "--stop")
+        begun.end()
+        assert _found(daemon, domain) == found, outcomes
+    print(f"left as found {times} of {times}: {', '.join(f'{outcomes.count(one)} x {one}' for one in sorted(set(outcomes)))}")
