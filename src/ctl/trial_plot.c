@@ -95,6 +95,8 @@ static void print_curve(const struct json_value *rows, const char *key, const ch
 		fprintf(out, "H%.1f", x_of(value_number(row, "below_us")));
 		longer -= MAX(value_number(row, key), INT64_C(0));
 		fprintf(out, "V%.1f", y_of((double)longer / (double)n));
+		if (longer <= 0)
+			break;
 	}
 	fputs("\"/>\n", out);
 }

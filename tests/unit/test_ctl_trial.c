@@ -110,7 +110,7 @@ static void test_plot(void)
 
 	CHECK_CONTAINS(text, "a&lt;b>&amp;c: waits");
 	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V68.7H335.7V112.0H690.0V360.0\"");
-	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V360.0");
+	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V360.0\"");
 	CHECK_CONTAINS(text, "</svg>\n");
 	CHECK_CONTAINS(rendered(trial_plot, "{}"), "</svg>\n");
 }
