@@ -13,6 +13,7 @@ import pytest
 
 from rig import proc
 from rig.daemon import program
+from rig.libvirtd import virsh
 
 HZ = 100
 SHORT = ("--for", "12s", "--window", "1s")
@@ -213,6 +214,18 @@ def test_a_command_ends_it(scene, tool, words, state):
     assert trial.get("reason") == ("disabled" if state == "held" else None)
     assert daemon.vcpu(domain)["profile"] == ("interactive" if words[0] == "policy" else "observe")
     assert begun.end()[0] == 1
+
+
+def test_under_a_quota(scene, tool):
+    """It may not be boosted: said, with the reason, after two windows that should have boosted."""
+    domain = scene.domain(hz=HZ)
+    virsh("schedinfo", domain.uuid, "--live", "--set", "vcpu_quota=50000")
+    daemon = scene.daemon(profile="observe")
+    daemon.wait_known(domain)
+    status, out, _ = tool(daemon, domain, *LONG, "--json").end()
+    trial = json.loads(out)
+    assert status == 1 and (trial["state"], trial["reason"]) == ("held", "quota"), trial
+    assert trial["on"]["boosts"] == 0
 
 
 def test_refused(scene):
