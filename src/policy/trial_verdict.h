@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What a trial has shown: what the domain gains, what everybody else loses, and what follows from
+ * What a trial has shown: what the domain gains, what all others lose, and what follows from
  * both. Pure; memory is the caller's and has a fixed size.
  */
 
