@@ -110,28 +110,36 @@ static void print_waits(const struct json_value *trial, FILE *out)
 	table_print(table, out);
 }
 
+static void cell_loss(struct table *table, int64_t permille)
+{
+	if (permille > 0)
+		table_addf(table, "%" PRId64 ".%" PRId64 " %%", permille / 10, permille % 10);
+	else
+		table_add(table, "none");
+}
+
 static void print_price(const struct json_value *trial, FILE *out)
 {
+	static const struct table_column columns[] = {
+	        {"OTHERS", false}, {"LOST", true}, {"AT MOST", true}};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	const struct json_value *price = json_member(trial, "price"), *loss;
-	const char *before = "others lose: ";
 
 	if (!price)
 		return;
-	fputs("  price: boosted for ", out);
-	print_share(out, value_number(price, "boosted_permille"));
-	fputs(" of a CPU; ", out);
 	for (size_t i = 0; i < ARRAY_SIZE(neighbours); i++) {
 		loss = json_member(price, neighbours[i][0]);
 		if (!loss)
 			continue;
-		fprintf(out, "%s%s ", before, neighbours[i][1]);
-		print_loss(out, number_of(loss, "value"));
-		fputs(" (at most ", out);
-		print_loss(out, number_of(loss, "high"));
-		fputs(")", out);
-		before = ", ";
+		table_add(table, neighbours[i][1]);
+		cell_loss(table, number_of(loss, "value"));
+		cell_loss(table, number_of(loss, "high"));
 	}
-	fputs(before[0] == 'o' ? "what others lose was not measured\n" : "\n", out);
+	fputs("\n", out);
+	table_print(table, out);
+	fputs("\nBoosted for ", out);
+	print_share(out, value_number(price, "boosted_permille"));
+	fputs(" of a CPU in windows that boost.\n", out);
 }
 
 void render_trial(const struct json_value *trial, FILE *out)
@@ -141,24 +149,25 @@ void render_trial(const struct json_value *trial, FILE *out)
 	print_escaped(out, value_text(trial, "domain", "-"));
 	fprintf(out, ": %s%s. ", runs ? "so far " : "", advice_words(trial));
 	print_escaped(out, value_text(trial, "text", ""));
-	fputs("\n  profile ", out);
-	print_escaped(out, value_text(trial, "profile", "-"));
-	fputs(", ", out);
-	print_duration(out, number_of(trial, "elapsed_ms") * (int64_t)NSEC_PER_MSEC);
-	fprintf(out, ", %" PRId64 " blocks of two windows. ", number_of(trial, "blocks"));
+	fputs("\n", out);
 	print_escaped(out, value_text(trial, "state_text", ""));
 	if (json_member(trial, "explanation")) {
 		fputs(" ", out);
 		print_escaped(out, value_text(trial, "explanation", ""));
 	}
-	fputs("\n", out);
+	fputs("\nProfile ", out);
+	print_escaped(out, value_text(trial, "profile", "-"));
+	fputs(", ", out);
+	print_duration(out, number_of(trial, "elapsed_ms") * (int64_t)NSEC_PER_MSEC);
+	fprintf(out, ", %" PRId64 " blocks of two windows\n", number_of(trial, "blocks"));
 	if (number_of(trial, "blocks") > 0) {
-		print_price(trial, out);
+		fputs("\n", out);
 		print_waits(trial, out);
+		print_price(trial, out);
 	}
 	if (!json_member(trial, "command"))
 		return;
-	fputs("For good: ", out);
+	fputs("\nFor good: ", out);
 	print_escaped(out, value_text(trial, "command", ""));
 	fputs("\n", out);
 }

@@ -46,9 +46,10 @@ static void test_verdict(void)
 	const char *text = rendered(render_trial, TRIAL("clear", "recommend", COMMAND));
 
 	CHECK_CONTAINS(text, "web: recommended. It waits less.\n");
-	CHECK_CONTAINS(text, "9 blocks of two windows. It ended.\n");
-	CHECK_CONTAINS(text, "boosted for 4.8 % of a CPU; others lose: CPU time 1.2 % (at most 2.1 "
-	                     "%), ordinary threads none (at most 0.4 %)\n");
+	CHECK_CONTAINS(text, "\nIt ended.\nProfile latency, 2 min 5 s, 9 blocks of two windows\n");
+	CHECK_CONTAINS(text, "\nBoosted for 4.8 % of a CPU in windows that boost.\n");
+	CHECK_CONTAINS(text, "CPU time          1.2 %    2.1 %\n");
+	CHECK_CONTAINS(text, "ordinary threads   none    0.4 %\n");
 	CHECK_CONTAINS(text, "p99         2414  1900..3100    75  70..81\n");
 	CHECK_CONTAINS(text, "For good: pvschedctl policy set web latency --persist\n");
 	text = rendered(render_trial, TRIAL("time", "price-too-high", ""));
