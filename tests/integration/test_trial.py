@@ -148,6 +148,7 @@ def test_whole(scene, tool, tmp_path):
     assert _found(daemon, domain) == found
     _wait_probes(daemon, 0)
     shown = daemon.call("trial", domain.name, "--follow")
+    print(shown.stdout)
     assert shown.stdout.startswith(f"{domain.name}: ") and "blocks of two windows" in shown.stdout
 
 
