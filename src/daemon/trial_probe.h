@@ -10,7 +10,7 @@
 #include "core/account.h"
 #include "util/base.h"
 
-#define TRIAL_PROBE_NS       (10 * NSEC_PER_MSEC)
+#define TRIAL_PROBE_NS       (4 * NSEC_PER_MSEC)
 #define TRIAL_PROBE_CPUS_MAX 128 /* the first ones */
 
 struct trial_probe;

@@ -9,6 +9,9 @@
  */
 #define WANTS_LEAST_PERMILLE 50
 
+/* So much work an ordinary thread is taken to do each time that it waited for its CPU. */
+#define WORK_NS (10 * NSEC_PER_MSEC)
+
 /* Names a set of vCPUs, whatever their order. */
 static uint64_t name_of(const struct inventory_domain *domain, const struct inventory_vcpu *vcpu)
 {
@@ -136,7 +139,7 @@ static uint32_t served_threads(const struct trial_sample *begin, const struct tr
 	double n = (double)(end->probe.n - begin->probe.n);
 	double late_ns = (double)(end->probe.late_ns - begin->probe.late_ns);
 
-	return n > 0 ? ppm(n * TRIAL_PROBE_NS / (n * TRIAL_PROBE_NS + late_ns)) : 0;
+	return n > 0 ? ppm(n * WORK_NS / (n * WORK_NS + late_ns)) : 0;
 }
 
 bool trial_sample_window(const struct trial_sample *begin, const struct trial_sample *end, bool on,

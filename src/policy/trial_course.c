@@ -22,11 +22,14 @@ void trial_course_estimate(struct trial_course *course)
 
 void trial_course_stop(struct trial_course *course, enum trial_end end, uint64_t now_ns)
 {
+	double alpha;
+
 	if (course->end != TRIAL_RUNS)
 		return;
 	course->end = end;
-	judge(course,
-	      trial_looks_take(&course->looks, now_ns - course->begun_ns, course->all_ns, true));
+	alpha = trial_looks_take(&course->looks, now_ns - course->begun_ns, course->all_ns, true);
+	if (alpha > 0) /* else the last look was at all there is */
+		judge(course, alpha);
 }
 
 bool trial_course_next(struct trial_course *course, uint64_t now_ns)

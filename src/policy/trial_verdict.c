@@ -38,6 +38,7 @@ static const struct trial_window *window_of(const struct trial_series *series, u
 
 struct pooled {
 	uint64_t counts[PVS_WAIT_BUCKETS];
+	uint64_t length_ns;
 };
 
 static uint64_t count_of(const uint64_t counts[PVS_WAIT_BUCKETS])
@@ -49,22 +50,25 @@ static uint64_t count_of(const uint64_t counts[PVS_WAIT_BUCKETS])
 	return n;
 }
 
-/* All percentiles at once, from the shortest. */
-static void percentiles_us(const uint64_t counts[PVS_WAIT_BUCKETS],
+/*
+ * All percentiles at once, from the shortest, as if waits were spread evenly within a bucket. They
+ * are of @of waits, which are the longest ones of @counts.
+ */
+static void percentiles_us(const uint64_t counts[PVS_WAIT_BUCKETS], uint64_t of,
                            double ret[_TRIAL_PERCENTILE_MAX])
 {
-	static const uint64_t permille[_TRIAL_PERCENTILE_MAX] = {500, 990, 999};
+	static const uint64_t longer_permille[_TRIAL_PERCENTILE_MAX] = {500, 10, 1};
 	uint64_t n = count_of(counts), seen = 0;
 	uint32_t i = 0;
 
 	for (enum trial_percentile p = TRIAL_P50; p < _TRIAL_PERCENTILE_MAX; p++) {
-		uint64_t rank = (n * permille[p] + 999) / 1000;
+		uint64_t rank = n - MIN(of * longer_permille[p] / 1000, n);
 		double from_us, to_us;
 
 		while (i < PVS_WAIT_BUCKETS && seen + counts[i] < rank)
 			seen += counts[i++];
 		ret[p] = 0;
-		if (n == 0 || i == PVS_WAIT_BUCKETS)
+		if (n == 0 || i == PVS_WAIT_BUCKETS || !counts[i])
 			continue;
 		from_us = i ? (double)pvs_wait_bucket_limit_us(i - 1) : 0;
 		to_us = (double)pvs_wait_bucket_limit_us(i);
@@ -72,19 +76,32 @@ static void percentiles_us(const uint64_t counts[PVS_WAIT_BUCKETS],
 	}
 }
 
-double trial_percentile_us(const uint64_t counts[PVS_WAIT_BUCKETS],
-                           enum trial_percentile percentile)
+/*
+ * Of both kinds. A vCPU that is not boosted is preempted more often, also for a moment: its many
+ * short waits would make its percentiles better than they are. So these are of as many waits as
+ * there would be at the lower rate of the two.
+ */
+static void compare_us(const struct pooled pools[2], double ret[2][_TRIAL_PERCENTILE_MAX])
 {
-	double all_us[_TRIAL_PERCENTILE_MAX];
+	double n[2], rate[2], lower;
 
-	percentiles_us(counts, all_us);
-	return all_us[percentile];
+	for (int on = 0; on < 2; on++) {
+		n[on] = (double)count_of(pools[on].counts);
+		rate[on] = pools[on].length_ns ? n[on] / (double)pools[on].length_ns : 0;
+	}
+	lower = MIN(rate[0], rate[1]);
+	for (int on = 0; on < 2; on++) {
+		double of = lower * (double)pools[on].length_ns + 0.5;
+
+		percentiles_us(pools[on].counts, (uint64_t)MIN(of, n[on]), ret[on]);
+	}
 }
 
 static void pool_add(struct pooled *pool, const struct trial_window *window)
 {
 	for (uint32_t i = 0; i < PVS_WAIT_BUCKETS; i++)
 		pool->counts[i] += window->waits[i];
+	pool->length_ns += window->length_ns;
 }
 
 /* By how much the gain falls short of what is worth a boost. */
@@ -95,13 +112,12 @@ static double missing_us(double off_us, double on_us)
 
 static void draw_take(struct trial_draws *draws, uint32_t i, const struct pooled pools[2])
 {
-	double off_us, on_us, us[_TRIAL_PERCENTILE_MAX];
+	double off_us, on_us, us[2][_TRIAL_PERCENTILE_MAX];
 
-	for (int on = 0; on < 2; on++) {
-		percentiles_us(pools[on].counts, us);
+	compare_us(pools, us);
+	for (int on = 0; on < 2; on++)
 		for (int p = 0; p < _TRIAL_PERCENTILE_MAX; p++)
-			draws->wait_us[on][p][i] = us[p];
-	}
+			draws->wait_us[on][p][i] = us[on][p];
 	off_us = draws->wait_us[0][TRIAL_P99][i];
 	on_us = draws->wait_us[1][TRIAL_P99][i];
 	draws->ratio[i] = on_us / largest(off_us, 1);
@@ -165,21 +181,13 @@ static void measure_waits(const struct trial_series *series, uint64_t seed,
 	draws_make(series, seed, draws);
 	for (uint32_t i = 0; i < series->n; i++)
 		pool_add(&pools[series->windows[i].on], &series->windows[i]);
+	compare_us(pools, us);
 	for (int on = 0; on < 2; on++) {
 		ret->waits[on] = count_of(pools[on].counts);
-		percentiles_us(pools[on].counts, us[on]);
 		for (int p = 0; p < _TRIAL_PERCENTILE_MAX; p++)
 			ret->wait_us[on][p] = interval_of(us[on][p], draws->wait_us[on][p]);
 	}
 	ret->ratio = interval_of(us[1][TRIAL_P99] / largest(us[0][TRIAL_P99], 1), draws->ratio);
-}
-
-static double window_p99_us(const struct trial_window *window)
-{
-	struct pooled pool = {0};
-
-	pool_add(&pool, window);
-	return trial_percentile_us(pool.counts, TRIAL_P99);
 }
 
 /*
@@ -190,9 +198,14 @@ static void compare_waits(const struct trial_series *series, struct student_sums
                           struct student_sums *longer)
 {
 	for (uint32_t block = 0; block < series->n / 2; block++) {
-		double off_us = window_p99_us(window_of(series, block, false));
-		double on_us = window_p99_us(window_of(series, block, true));
+		struct pooled pools[2] = {0};
+		double us[2][_TRIAL_PERCENTILE_MAX], off_us, on_us;
 
+		pool_add(&pools[0], window_of(series, block, false));
+		pool_add(&pools[1], window_of(series, block, true));
+		compare_us(pools, us);
+		off_us = us[0][TRIAL_P99];
+		on_us = us[1][TRIAL_P99];
 		if (off_us <= 0 || on_us <= 0)
 			continue;
 		student_add(shorter, (off_us - on_us) / (off_us + on_us));

@@ -15,8 +15,7 @@ enum trial_neighbour {
 	TRIAL_DOMAINS, /* other domains: how much of the time that their vCPUs want to run they run
 	                */
 	TRIAL_CPUS, /* what the domain and pvschedd leave of as many CPUs as the domain may use */
-	TRIAL_THREADS, /* ordinary threads that sleep for 10 ms: what waiting leaves of their time
-	                */
+	TRIAL_THREADS, /* ordinary threads that wait once per 10 ms: what is left of their time */
 	_TRIAL_NEIGHBOUR_MAX,
 };
 
@@ -121,11 +120,6 @@ struct trial_draws {
  */
 void trial_judge(const struct trial_series *series, double alpha, uint64_t seed,
                  struct trial_draws *draws, struct trial_verdict *ret);
-
-/** A percentile out of counts, in us, as if waits were spread evenly within a bucket; 0: no wait.
- */
-double trial_percentile_us(const uint64_t counts[PVS_WAIT_BUCKETS],
-                           enum trial_percentile percentile);
 
 /** "better", ...; "low", ...; "recommend", ...; "other-domains", ... */
 const char *trial_gain_name(enum trial_gain gain);

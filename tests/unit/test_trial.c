@@ -191,6 +191,25 @@ static void test_ends(void)
 	CHECK_INT(verdict->advice, TRIAL_CANNOT_TELL);
 }
 
+/* The last block ends with the time: what that look has seen is what the trial says. */
+static void test_last_look(void)
+{
+	struct trial_window window;
+	uint64_t now_ns = 0;
+
+	trial_course_begin(&course, 5, S, S, 8 * S, now_ns);
+	while (trial_course_next(&course, now_ns)) {
+		window = plain_window(course.step.on, course.step.on ? 100 : 5000, 900000);
+		window.served_ppm[TRIAL_THREADS] = now_ns % (2 * S) ? 600000 : 900000;
+		now_ns += S;
+		trial_course_measured(&course, &window, now_ns);
+	}
+	CHECK_INT(course.end, TRIAL_END_TIME);
+	CHECK_INT(course.verdict.gain, TRIAL_BETTER);
+	CHECK_INT(course.verdict.advice, TRIAL_CANNOT_TELL);
+	CHECK_CONTAINS(trial_verdict_text(&course.verdict), "whether others lose too much");
+}
+
 /* A block of which one window could not be measured does not count. */
 static void test_dropped(void)
 {
@@ -208,17 +227,52 @@ static void test_dropped(void)
 	CHECK_INT(course.verdict.blocks, 2);
 }
 
+static void judge_block(const struct trial_window block[2])
+{
+	course.series.n = 0;
+	trial_series_add(&course.series, block);
+	trial_judge(&course.series, TRIAL_ERROR, 1, &course.draws, &course.verdict);
+}
+
+/* Within a bucket waits are spread evenly; no wait is 0. */
 static void test_percentiles(void)
 {
-	uint64_t counts[PVS_WAIT_BUCKETS] = {0};
+	struct trial_window block[2] = {{.length_ns = 4 * S}, {.on = true, .length_ns = 4 * S}};
+	const struct trial_verdict *verdict = &course.verdict;
 
-	CHECK(trial_percentile_us(counts, TRIAL_P99) == 0);
-	counts[pvs_wait_bucket(10 * NSEC_PER_USEC)] = 500; /* 10 to 12 us */
-	CHECK(trial_percentile_us(counts, TRIAL_P50) == 11);
-	counts[pvs_wait_bucket(1100 * NSEC_PER_USEC)] = 500; /* 1024 to 1280 us */
-	CHECK(trial_percentile_us(counts, TRIAL_P50) == 12);
-	CHECK(fabs(trial_percentile_us(counts, TRIAL_P99) - (1024 + 256 * 0.98)) < 0.01);
+	judge_block(block);
+	CHECK(verdict->wait_us[0][TRIAL_P99].value == 0);
+	for (int on = 0; on < 2; on++) {
+		block[on].waits[pvs_wait_bucket(10 * NSEC_PER_USEC)] = 500;   /* 10 to 12 us */
+		block[on].waits[pvs_wait_bucket(1100 * NSEC_PER_USEC)] = 500; /* 1024 to 1280 us */
+	}
+	judge_block(block);
+	for (int on = 0; on < 2; on++) {
+		CHECK(verdict->wait_us[on][TRIAL_P50].value == 12);
+		CHECK(fabs(verdict->wait_us[on][TRIAL_P99].value - (1024 + 256 * 0.98)) < 0.01);
+	}
+}
+
+/* Many short waits of the window that does not boost make no long wait a rare one. */
+static void test_preemptions(void)
+{
+	struct trial_window block[2] = {{.length_ns = 4 * S}, {.on = true, .length_ns = 8 * S}};
+	const struct trial_verdict *verdict = &course.verdict;
+	uint32_t longer = pvs_wait_bucket(1100 * NSEC_PER_USEC);
+
+	block[0].waits[longer] = 20;
+	block[1].waits[longer] = 40;
+	block[0].waits[3] = 480;
+	block[1].waits[3] = 960;
+	judge_block(block);
+	CHECK(verdict->wait_us[0][TRIAL_P99].value > 1024);
+	CHECK(verdict->ratio.value == 1);
+	block[0].waits[3] = 90000;
+	judge_block(block);
+	CHECK(verdict->wait_us[0][TRIAL_P99].value > 1024);
+	CHECK(verdict->ratio.value == 1);
 }
 
 TEST_MAIN(TEST(test_plan), TEST(test_plan_bounds), TEST(test_looks), TEST(test_student),
-          TEST(test_percentiles), TEST(test_ends), TEST(test_dropped))
+          TEST(test_percentiles), TEST(test_preemptions), TEST(test_ends), TEST(test_last_look),
+          TEST(test_dropped))
