@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """wake: how late a vCPU runs that is due, and what the rest of the host gets done meanwhile."""
 
-import functools
 import statistics
 import sys
 import time
@@ -95,7 +94,7 @@ def _measure(scene, variant, duty, seconds, options):
 def measure_round(scene, options, duties, variants, found):
     """Fills {(variant, duty): dict}, a demand whole or not at all. scene.spinners is the load, paused."""
     seconds = options.seconds or (1 if options.quick else 2)
-    if "slice" in variants and not _has_slices(scene):
+    if "slice" in variants and not _has_slices(scene, options):
         variants = [variant for variant in variants if variant not in ("slice", "latency-no-slice")]
     for duty in duties:
         ones = {}
@@ -137,14 +136,16 @@ def measure(scene, options, rounds):
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
 
 
-@functools.lru_cache
-def _has_slices(scene):
-    try:
-        _measure(scene, scene.spinners, "slice", "10", 0.1)
-        return True
-    except RigError as error:
-        print(f"bench: slice is left out, it needs Linux 6.12: {error}", file=sys.stderr)
-        return False
+def _has_slices(scene, options):
+    """Tried once: scene.slices remembers it."""
+    if not hasattr(scene, "slices"):
+        try:
+            _measure(scene, "slice", "10", 0.1, options)
+            scene.slices = True
+        except RigError as error:
+            print(f"bench: slice is left out, it needs Linux 6.12: {error}", file=sys.stderr)
+            scene.slices = False
+    return scene.slices
 
 
 def _column(rounds, variant, duty, name):
