@@ -16,6 +16,31 @@ struct load_weight {
 	unsigned long weight;
 };
 
+struct kernfs_node {
+	__u64 id; /* the inode of the group's folder */
+};
+
+struct cgroup_root;
+
+struct cgroup {
+	struct kernfs_node *kn;
+	struct cgroup_root *root; /* the hierarchy that it is in */
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+/* Only the name of the enumerator counts. */
+enum cgroup_subsys_id {
+	cpu_cgrp_id = 1,
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[16]; /* by enum cgroup_subsys_id */
+	struct cgroup *dfl_cgrp;                /* of the unified hierarchy */
+};
+
 struct task_group {
 	unsigned long shares;
 };
@@ -65,6 +90,8 @@ struct task_struct {
 	unsigned int policy;
 	int static_prio; /* 120 plus the nice value */
 	struct sched_entity se;
+	struct css_set *cgroups;
+	char comm[16];
 	struct uclamp_se uclamp_req[2]; /* CONFIG_UCLAMP_TASK: minimum and maximum */
 	__u64 timer_slack_ns;
 };

@@ -3,8 +3,10 @@
  * The host tracer: stamps the switches of registered vCPU threads, charges the buckets with what
  * ran, and wakes the daemon when something must be done. It observes; it changes no thread.
  *
- * Cost to other threads: two loads and a test per switch (see `listed`), no map look-up.
+ * Cost to other threads: two loads and two tests per switch (see `listed` and `waits_traced`), no
+ * map look-up, but for the time in which a client asks for blockers.
  */
+#include "blockers.h"
 #include "budget.h"
 #include "entitlement.h"
 #include "helpers.h"
@@ -84,8 +86,11 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 		windows_mark(slot, now);
 	if (ready && ready < vcpu->out_ns)
 		ready = vcpu->out_ns; /* the thread was woken while it was still going to sleep */
-	if (ready && now > ready)
+	if (ready && now > ready) {
 		wait_record(vcpu, now - ready);
+		if (blockers_wanted())
+			blockers_wait_ends(slot, cpu, ready, now);
+	}
 	pvs_work_in(&vcpu->work, ready, now);
 	vcpu->cpu = cpu;
 	vcpu->switches++;
@@ -234,6 +239,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	__u32 out_slot = 0, in_slot = 0, cpu;
 	__u64 now;
 
+	if (blockers_wanted())
+		blockers_switch(next);
 	if (!tid_listed(prev->pid) && !tid_listed(next->pid) && prev->prio >= MAX_RT_PRIO &&
 	    next->prio >= MAX_RT_PRIO)
 		return 0;
@@ -278,7 +285,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 }
 
 /*
- * The kernel calls this on each path on which a helper's CPU changes. Migrations are rare next to
+ * The kernel calls this on each path on which a thread's CPU changes. Migrations are rare next to
  * wake-ups and switches, and expensive anyway.
  */
 SEC("tp_btf/sched_migrate_task")
@@ -286,8 +293,14 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 {
 	__u32 slot = 0;
 
-	if (tid_listed(p->pid) && !vcpu_find(p->pid, &slot) && slot >= PVS_VCPUS_MAX)
+	if (!tid_listed(p->pid))
+		return 0;
+	if (vcpu_find(p->pid, &slot)) {
+		if (blockers_wanted())
+			blockers_wait_moves(slot, p->thread_info.cpu);
+	} else if ((parts & PVS_PART_HELPERS) && slot >= PVS_VCPUS_MAX) {
 		helper_moved(slot - PVS_VCPUS_MAX, (__u32)dest_cpu);
+	}
 	return 0;
 }
 

@@ -86,7 +86,8 @@
 #define PVS_PART_ENTITLEMENT (1U << 4) /* fair share of its CPU, CFS quota */
 #define PVS_PART_EXEC        (1U << 5) /* vCPU threads that call exec */
 #define PVS_PART_LEVERS      (1U << 6) /* slices and clamps that threads have of their own */
-#define PVS_PARTS            7
+#define PVS_PART_BLOCKERS    (1U << 7) /* threads that run while a vCPU waits */
+#define PVS_PARTS            8
 #define PVS_PARTS_ALL        ((1U << PVS_PARTS) - 1)
 
 /** The APIC id of a vCPU for which none is known. */

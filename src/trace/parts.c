@@ -21,6 +21,7 @@ static const struct {
         {"exec", "a vCPU thread that calls exec is unboosted a little later"},
         {"levers", "no vCPU gets a slice or a clamp, since one that it has of its own could not be "
                    "given back"},
+        {"blockers", "pvschedctl latency can't say what ran while a vCPU waited"},
 };
 
 const char *tracer_part_name(unsigned int part)

@@ -86,7 +86,7 @@ static int attach_sched(struct tracer_bpf *bpf, uint32_t parts)
 		r = attach(&bpf->links.on_fork, bpf->progs.on_fork);
 	if (r == 0)
 		r = attach(&bpf->links.on_exit, bpf->progs.on_exit);
-	if (r == 0 && (parts & PVS_PART_HELPERS))
+	if (r == 0 && (parts & (PVS_PART_HELPERS | PVS_PART_BLOCKERS)))
 		r = attach(&bpf->links.on_migrate, bpf->progs.on_migrate);
 	if (r == 0 && (parts & PVS_PART_EXEC))
 		r = attach(&bpf->links.on_exec, bpf->progs.on_exec);
@@ -139,7 +139,7 @@ static void leave_out(struct tracer_bpf *bpf, uint32_t parts)
 		uint32_t part;
 		struct bpf_program *program;
 	} optional[] = {
-	        {PVS_PART_HELPERS, bpf->progs.on_migrate},
+	        {PVS_PART_HELPERS | PVS_PART_BLOCKERS, bpf->progs.on_migrate},
 	        {PVS_PART_HELPERS, bpf->progs.make_helper_look},
 	        {PVS_PART_INTERRUPTS, bpf->progs.on_apic_accept_irq},
 	        {PVS_PART_INTERRUPTS, bpf->progs.on_apicv_accept_irq},
