@@ -11,6 +11,7 @@
  *   {"verb":"status"} {"verb":"list"} {"verb":"doctor"}
  *   {"verb":"top","domain":D} {"verb":"metrics"}
  *   {"verb":"show","domain":D} {"verb":"explain","domain":D,"vcpu":N}
+ *   {"verb":"latency","domain":D,"vcpu":N}
  *   {"verb":"recommend","domain":D} {"verb":"policy-get","domain":D}
  *   {"verb":"policy-set","domain":D,"profile":P,"share_permille":N,"burst_us":N,"for_s":N,
  *    "persist":true,"dry_run":true,"absent":true,"name":"N"}
@@ -47,6 +48,7 @@ enum control_verb {
 	CONTROL_METRICS,
 	CONTROL_SHOW,
 	CONTROL_EXPLAIN,
+	CONTROL_LATENCY,
 	CONTROL_RECOMMEND,
 	CONTROL_DOCTOR,
 	CONTROL_POLICY_GET,

@@ -46,6 +46,7 @@ static const struct verb {
         [CONTROL_METRICS] = {.name = "metrics"},
         [CONTROL_SHOW] = {.name = "show", .domain = MEMBER_REQUIRED},
         [CONTROL_EXPLAIN] = {.name = "explain", .domain = MEMBER_REQUIRED, .vcpu = MEMBER_OPTIONAL},
+        [CONTROL_LATENCY] = {.name = "latency", .domain = MEMBER_REQUIRED, .vcpu = MEMBER_OPTIONAL},
         [CONTROL_RECOMMEND] = {.name = "recommend", .domain = MEMBER_REQUIRED},
         [CONTROL_DOCTOR] = {.name = "doctor"},
         [CONTROL_POLICY_GET] = {.name = "policy-get", .domain = MEMBER_REQUIRED},

@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "ctl/guess.h"
+#include "ctl/recommend_args.h"
 #include "ctl/trial_args.h"
 #include "util/escape.h"
 
 #define DOMAIN_BYTES_MAX  255
 #define PROFILE_BYTES_MAX 31
 #define VCPU_INDEX_MAX    511
-#define BOOST_NS_MAX      (10 * NSEC_PER_SEC)
+#define BOOST_NS_MAX      (10 * NSEC_PER_SEC) /* and of --over */
 #define BURST_NS_MIN      (50 * NSEC_PER_USEC)
 #define BURST_NS_MAX      (10 * NSEC_PER_MSEC)
 
@@ -259,6 +260,7 @@ static int take_for(const char *text, struct ctl_args *args, char *error, size_t
 		return fail(error, size,
 		            "--for must be a duration such as 500ms, 10s, 10m or 2h, at most 31 "
 		            "days");
+	args->for_ms = MAX(for_ns / NSEC_PER_MSEC, UINT64_C(1));
 	if (args->verb != CTL_BOOST) {
 		args->for_s = (for_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 		return 0;
@@ -331,47 +333,46 @@ static int take_looks(const struct scan *scan, struct ctl_args *args, char *erro
 static int take_figures(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
 {
 	const char *burst = scan->value[CTL_OPTION_BURST], *share = scan->value[CTL_OPTION_SHARE];
+	const char *over = scan->value[CTL_OPTION_OVER];
 	unsigned int permille = 0;
-	uint64_t ns = 0;
+	uint64_t ns = 0, over_ns = 0;
 
 	if (burst && (ctl_duration_parse(burst, &ns) < 0 || ns < BURST_NS_MIN || ns > BURST_NS_MAX))
 		return fail(error, size, "--burst must be a duration from 50us to 10ms");
 	if (share && (take_number("share", share, &permille, error, size) < 0 || permille > 1000))
 		return fail(error, size, "--share must be a number from 1 to 1000");
+	if (over && (ctl_duration_parse(over, &over_ns) < 0 || over_ns > BOOST_NS_MAX))
+		return fail(error, size, "--over must be a duration from 1us to 10s");
+	args->over_us = over_ns / NSEC_PER_USEC;
 	args->burst_us = ns / NSEC_PER_USEC;
 	args->share_permille = permille;
 	return 0;
 }
 
-/** What is applied must be named, by its name or by --all. */
-static int check_recommend(const struct scan *scan, const struct ctl_args *args, char *error,
-                           size_t size)
-{
-	if (args->verb != CTL_RECOMMEND)
-		return 0;
-	if (args->domain && scan->given[CTL_OPTION_ALL])
-		return fail(error, size, "a domain and --all exclude each other");
-	if (scan->given[CTL_OPTION_APPLY] && !args->domain && !scan->given[CTL_OPTION_ALL])
-		return fail(error, size, "--apply to which domain? Name one, or give --all");
-	if (scan->given[CTL_OPTION_PERSIST] && !scan->given[CTL_OPTION_APPLY])
-		return fail(error, size, "--persist keeps what --apply sets; give both");
-	return 0;
-}
-
-static int take_trial(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
+static uint32_t given_options(const struct scan *scan)
 {
 	uint32_t given = 0;
-	const char *why;
 
-	if (args->verb != CTL_TRIAL)
-		return 0;
 	for (size_t i = 0; i < _CTL_OPTION_MAX; i++)
 		given |= (uint32_t)scan->given[i] << i;
+	return given;
+}
+
+/** What options of trial and recommend mean together. */
+static int take_combined(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
+{
+	const char *why;
+
+	if (args->verb == CTL_RECOMMEND) {
+		why = recommend_args_check(given_options(scan), args->domain);
+		return why ? fail(error, size, "%s", why) : 0;
+	}
+	if (args->verb != CTL_TRIAL)
+		return 0;
 	if (scan->given[CTL_OPTION_PROFILE] &&
 	    take_word(CTL_WORD_PROFILE, scan->value[CTL_OPTION_PROFILE], args, error, size) < 0)
 		return -EINVAL;
-	args->plot = scan->value[CTL_OPTION_PLOT];
-	why = trial_args_check(given, args->domain);
+	why = trial_args_check(given_options(scan), args->domain);
 	if (!why)
 		why = trial_args_window(scan->value[CTL_OPTION_WINDOW], &args->window_min_ms,
 		                        &args->window_max_ms);
@@ -397,7 +398,7 @@ static int take_columns(const char *text, struct ctl_args *args, char *error, si
 static int check_options(const struct scan *scan, enum ctl_verb id, char *error, size_t size)
 {
 	const struct ctl_verb_info *verb = &ctl_verbs[id];
-	unsigned int given_of_one = 0;
+	const char *first = NULL, *second = NULL;
 
 	for (size_t i = 0; i < _CTL_OPTION_MAX; i++) {
 		if (scan->given[i] && !((verb->options | CTL_COMMON) & CTL_HAS(i)))
@@ -405,12 +406,13 @@ static int check_options(const struct scan *scan, enum ctl_verb id, char *error,
 			            verb->name);
 		if (!scan->given[i] && (verb->needs & CTL_HAS(i)))
 			return fail(error, size, "for how long? For example: --for 5ms");
-		given_of_one += scan->given[i] && (verb->one_of & CTL_HAS(i));
+		if (scan->given[i] && (verb->one_of & CTL_HAS(i)))
+			*(first ? &second : &first) = ctl_options[i].name;
 	}
-	if (given_of_one > 1 && id != CTL_POLICY_SET)
-		return fail(error, size, "%s exclude each other; give only one of them",
-		            id == CTL_TRIAL ? "--follow and --stop" : "--output and --long");
-	if (given_of_one > 1)
+	if (second && id != CTL_POLICY_SET)
+		return fail(error, size, "--%s and --%s exclude each other; give only one of them",
+		            first, second);
+	if (second)
 		return fail(error, size,
 		            "--for and --persist exclude each other: a policy that ends by itself "
 		            "is not kept over a restart; give only one of them");
@@ -430,9 +432,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	if (r == 0)
 		r = take_figures(scan, args, error, size);
 	if (r == 0)
-		r = check_recommend(scan, args, error, size);
-	if (r == 0)
-		r = take_trial(scan, args, error, size);
+		r = take_combined(scan, args, error, size);
 	if (r == 0 && scan->given[CTL_OPTION_OUTPUT])
 		r = take_columns(scan->value[CTL_OPTION_OUTPUT], args, error, size);
 	if (scan->given[CTL_OPTION_SOCKET])
@@ -445,6 +445,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->dry_run = scan->given[CTL_OPTION_DRY_RUN];
 	args->probe = scan->given[CTL_OPTION_PROBE];
 	args->report = scan->value[CTL_OPTION_REPORT];
+	args->plot = scan->value[CTL_OPTION_PLOT];
 	args->batch = scan->given[CTL_OPTION_BATCH];
 	args->all = scan->given[CTL_OPTION_ALL];
 	args->follow = scan->given[CTL_OPTION_FOLLOW];

@@ -23,6 +23,8 @@ struct ctl_args {
 	int vcpu;                /* -1: all */
 	uint64_t for_s;          /* policy set: rounded up to whole seconds; 0: until changed */
 	uint64_t for_us;         /* boost */
+	uint64_t for_ms;         /* latency; 0: not given */
+	uint64_t over_us;        /* latency; 0: not given */
 	bool persist;            /* attach, detach: the definition; !live implies it */
 	bool live;               /* attach, detach: the running domain */
 	bool dry_run;            /* attach, detach, policy set */
@@ -40,7 +42,7 @@ struct ctl_args {
 	bool all;                /* recommend, trial */
 	uint64_t window_min_ms;  /* trial; 0: the daemon's */
 	uint64_t window_max_ms;  /* likewise */
-	const char *plot;        /* trial: the file to write; NULL: none */
+	const char *plot;        /* trial, latency: the file to write; NULL: none */
 	bool follow, stop;       /* trial */
 	const char *request;     /* in place of the verb's own; not of the command line */
 	bool apply;              /* recommend */

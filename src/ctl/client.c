@@ -45,7 +45,7 @@ static char *request_build(const struct ctl_args *args)
 		ok = ok && cJSON_AddNumberToObject(request, "share_permille", args->share_permille);
 	if (args->for_us > 0)
 		ok = ok && cJSON_AddNumberToObject(request, "for_us", (double)args->for_us);
-	if (args->for_s > 0)
+	if (args->for_s > 0 && args->verb != CTL_LATENCY)
 		ok = ok && cJSON_AddNumberToObject(request, "for_s", (double)args->for_s);
 	if (args->window_min_ms > 0) {
 		ok = ok &&

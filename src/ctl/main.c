@@ -18,6 +18,7 @@
 #include "ctl/exit_status.h"
 #include "ctl/flag.h"
 #include "ctl/help.h"
+#include "ctl/latency.h"
 #include "ctl/policy.h"
 #include "ctl/print.h"
 #include "ctl/recommend.h"
@@ -155,6 +156,8 @@ static enum exit_status run(const struct ctl_args *args)
 		return run_doctor(args);
 	if (args->verb == CTL_TOP || args->verb == CTL_WATCH)
 		return top_run(args);
+	if (args->verb == CTL_LATENCY)
+		return latency_run(args);
 	if (args->verb == CTL_RECOMMEND)
 		return recommend_run(args);
 	if (args->verb == CTL_TRIAL)

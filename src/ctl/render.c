@@ -377,8 +377,9 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 		break;
 	case CTL_TOP: /* printed by top.c */
 	case CTL_WATCH:
-	case CTL_TRIAL:  /* printed by trial.c */
-	case CTL_ATTACH: /* printed by attach.c */
+	case CTL_TRIAL:   /* printed by trial.c */
+	case CTL_LATENCY: /* printed by latency.c */
+	case CTL_ATTACH:  /* printed by attach.c */
 	case CTL_DETACH:
 	case CTL_DOCTOR: /* printed by doctor.c, with local checks */
 	case _CTL_VERB_MAX:

@@ -58,6 +58,18 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                        .brief = "the same as lines of JSON",
                        .examples = {{"-d 10", "a line each ten seconds"},
                                     {"web -n 1 | jq .rows[0].windows", "waits of its first vCPU"}}},
+        [CTL_LATENCY] = {.name = "latency",
+                         .request = "latency",
+                         .words = {CTL_WORD_DOMAIN},
+                         .options = CTL_HAS(CTL_OPTION_VCPU) | CTL_HAS(CTL_OPTION_FOR) |
+                                    CTL_HAS(CTL_OPTION_OVER) | CTL_HAS(CTL_OPTION_PLOT),
+                         .one_of = CTL_HAS(CTL_OPTION_OVER) | CTL_HAS(CTL_OPTION_PLOT),
+                         .brief = "show how long vCPUs wait, and what runs instead",
+                         .more = "Now and before the current policy. What runs instead is traced "
+                                 "for 5 s,\nor for --for.",
+                         .examples = {{"web --plot web.svg", "also as a drawing"},
+                                      {"web --over 1ms",
+                                       "the next wait above 1 ms: when, where, behind what"}}},
         [CTL_METRICS] = {.name = "metrics",
                          .request = "metrics",
                          .brief = "print counters as OpenMetrics text, for Prometheus",
@@ -226,6 +238,8 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
         [CTL_OPTION_PLOT] = {"plot", 0, "PATH", NULL, "also draw both distributions: an SVG file"},
         [CTL_OPTION_FOLLOW] = {"follow", 0, NULL, NULL, "show the one that runs, or the last one"},
         [CTL_OPTION_STOP] = {"stop", 0, NULL, NULL, "end the one that runs"},
+        [CTL_OPTION_OVER] = {"over", 0, "TIME", "500us 1ms 10ms",
+                             "wait for the next wait that is longer: 1us to 10s"},
         [CTL_OPTION_NO_HEADER] = {"no-header", 0, NULL, NULL, "no titles above columns"},
 };
 

@@ -161,8 +161,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 {
 	char error[512];
 
-	(void)source;
-	(void)si;
+	(void)source, (void)si;
 	reload(userdata, error, sizeof(error)); /* says itself how it went */
 	return 0;
 }
@@ -359,6 +358,7 @@ static void begin_views(struct daemon *d)
 	        .switches = d->switches,
 	        .state = d->state,
 	        .guard = d->guard,
+	        .leases = d->engine->leases,
 	        .pass = d->pass,
 	        .reload = reload,
 	        .userdata = d,

@@ -70,8 +70,12 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	        .page = page_of,
 	        .userdata = engine,
 	};
-	int r = clamp_budget_new(&engine->clamps, parts->event, parts->accounts, on_clamps_changed,
-	                         parts->pass);
+	int r = latency_leases_new(&engine->leases, parts->event, parts->tracer, LATENCY_LEASE_NS);
+
+	if (r < 0)
+		return r;
+	r = clamp_budget_new(&engine->clamps, parts->event, parts->accounts, on_clamps_changed,
+	                     parts->pass);
 
 	if (r < 0)
 		return r;
@@ -130,6 +134,7 @@ struct engine *engine_free(struct engine *engine)
 	if (!engine)
 		return NULL;
 	learning_free(engine->learning);
+	latency_leases_free(engine->leases);
 	apply_free(engine->apply);
 	policy_changes_free(engine->changes);
 	planning_free(engine->planning);

@@ -9,6 +9,7 @@
 #include "daemon/domains.h"
 #include "daemon/evaluation.h"
 #include "daemon/learning.h"
+#include "daemon/latency_leases.h"
 #include "daemon/pass.h"
 #include "daemon/planning.h"
 #include "daemon/policy_changes.h"
@@ -26,6 +27,7 @@ struct engine {
 	struct policy_changes *changes;
 	struct learned_domains *learned;
 	struct evaluations *evaluations;
+	struct latency_leases *leases;
 	/* private */
 	struct learning *learning;
 	struct domains *domains;

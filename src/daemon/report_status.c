@@ -16,6 +16,7 @@
 #include "daemon/report_top.h"
 #include "daemon/report_tracer.h"
 #include "daemon/report_vcpu.h"
+#include "trace/blockers.h"
 #include "util/clock.h"
 
 static void add_sources(const struct views *views, const struct booster_totals *totals, cJSON *root)
@@ -131,6 +132,8 @@ static void add_events(const struct views *views, const struct booster_totals *b
 	report_integer(object, "notes_lost", (int64_t)booster->notes_lost);
 	report_integer(object, "booster_wakeups", (int64_t)booster->wakeups);
 	report_integer(object, "boosted_now", booster->boosted);
+	report_integer(object, "waits_traced",
+	               views->tracer ? tracer_waits_traced(views->tracer) : 0);
 	report_integer(object, "proc_connector_lost", (int64_t)hints_lost_total(views->hints));
 }
 

@@ -6,6 +6,7 @@
 #include "control/control.h"
 #include "daemon/domains.h"
 #include "daemon/guard.h"
+#include "daemon/latency_leases.h"
 #include "daemon/pass.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
@@ -21,6 +22,7 @@ struct requests {
 	struct switches *switches;
 	struct state *state;
 	struct guard *guard;
+	struct latency_leases *leases;
 	struct pass *pass;
 	/** Reads the configuration anew, see daemon.c. @error, of @size bytes: why not. */
 	int (*reload)(void *userdata, char *error, size_t size);

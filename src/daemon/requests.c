@@ -10,6 +10,7 @@
 #include "daemon/report_config.h"
 #include "daemon/report_doctor.h"
 #include "daemon/report_domains.h"
+#include "daemon/report_latency.h"
 #include "daemon/report_policies.h"
 #include "daemon/report_recommend.h"
 #include "daemon/report_json.h"
@@ -126,10 +127,10 @@ static int reload(struct requests *requests, struct answer *answer)
 
 static bool wants_domain(enum control_verb verb)
 {
-	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_RECOMMEND ||
-	       verb == CONTROL_POLICY_GET || verb == CONTROL_POLICY_SET ||
-	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST ||
-	       verb == CONTROL_TRIAL_START || verb == CONTROL_TRIAL_POLL ||
+	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_LATENCY ||
+	       verb == CONTROL_RECOMMEND || verb == CONTROL_POLICY_GET ||
+	       verb == CONTROL_POLICY_SET || verb == CONTROL_POLICY_UNSET ||
+	       verb == CONTROL_BOOST || verb == CONTROL_TRIAL_START || verb == CONTROL_TRIAL_POLL ||
 	       verb == CONTROL_TRIAL_STOP;
 }
 
@@ -137,6 +138,19 @@ static int explain(const struct views *views, const struct inventory_domain *d,
                    const struct control_request *request, struct answer *answer)
 {
 	*answer->result = report_explain(views, d, request->vcpu);
+	return *answer->result
+	               ? 0
+	               : answer_no(answer, -EINVAL, "the domain has no vCPU %d", request->vcpu);
+}
+
+/* Each request renews the lease by which the tracer looks at what runs instead of its vCPUs. */
+static int latency(struct requests *requests, const struct inventory_domain *d,
+                   const struct control_request *request, struct answer *answer)
+{
+	struct latency_trace trace = {0};
+
+	trace.error = latency_leases_renew(requests->leases, d, &trace.since_ns);
+	*answer->result = report_latency(requests->views, d, request->vcpu, &trace);
 	return *answer->result
 	               ? 0
 	               : answer_no(answer, -EINVAL, "the domain has no vCPU %d", request->vcpu);
@@ -165,6 +179,8 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return 0;
 	case CONTROL_EXPLAIN:
 		return explain(views, d, request, answer);
+	case CONTROL_LATENCY:
+		return latency(requests, d, request, answer);
 	case CONTROL_RECOMMEND:
 		*answer->result = report_recommend(views, d);
 		return 0;

@@ -2,11 +2,14 @@
 /*
  * Measurements of tests/bench/run overhead; prints one line of JSON.
  *
- *   pingpong untraced|empty|traced CPU MS FILE  round trips, as 32-bit words in ns
- *   stats bystanders|registered CPU MS    ns per run of each BPF program, by the kernel's
- * statistics; of a ping-pong that is not registered, or half of which is idle MS LEDGER wake-ups of
- * the booster: with nothing registered, with vCPUs that are armed and sleep, and with armed ones
- * that wake 100 times a second
+ *   pingpong untraced|empty|traced|leased CPU MS FILE
+ *     round trips, as 32-bit words in ns; leased: what runs while a vCPU waits is traced, too
+ *   stats bystanders|registered|leased CPU MS
+ *     ns per run of each BPF program, by the kernel's statistics; of a ping-pong that is not
+ *     registered, or half of which is, or whose waits are traced, too
+ *   idle MS LEDGER
+ *     wake-ups of the booster: with nothing registered, with vCPUs that are armed and sleep, and
+ *     with armed ones that wake 100 times a second
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +22,7 @@
 #include "progs.h"
 #include "sleepers.h"
 #include "stack.h"
+#include "trace/blockers.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -58,11 +62,13 @@ static int pingpong(const char *variant, unsigned int cpu, unsigned int ms, cons
 		if (!fire || fire_attach_empty(fire) < 0)
 			return fail("empty programs", errno);
 	}
-	if (strcmp(variant, "traced") == 0) {
+	if (strcmp(variant, "traced") == 0 || strcmp(variant, "leased") == 0) {
 		tracer = trace();
 		/* somebody is registered, as on any host this runs on: our main thread's parent
 		 * will do */
 		if (!tracer || tracer_register(tracer, 0, getppid()) < 0)
+			return 1;
+		if (strcmp(variant, "leased") == 0 && tracer_trace_waits(tracer, getppid()) < 0)
 			return 1;
 	}
 	pingpong_run(cpu, 50 * NSEC_PER_MSEC, ns, ROUND_TRIPS_MAX, NULL, NULL); /* warm */
@@ -87,7 +93,13 @@ static void register_answerer(void *userdata, pid_t tid)
 	tracer_register(tracer, 0, tid);
 }
 
-static int stats(bool registered, unsigned int cpu, unsigned int ms)
+static void lease_answerer(void *userdata, pid_t tid)
+{
+	register_answerer(userdata, tid);
+	tracer_trace_waits(userdata, tid);
+}
+
+static int stats(const char *who, unsigned int cpu, unsigned int ms)
 {
 	CLEANUP(cleanup_free) uint32_t *ns = calloc(ROUND_TRIPS_MAX, sizeof(*ns));
 	uint32_t before = progs_last_id();
@@ -103,7 +115,10 @@ static int stats(bool registered, unsigned int cpu, unsigned int ms)
 	if (fd < 0)
 		return fail("the kernel's BPF statistics", fd);
 	pingpong_run(cpu, ms * NSEC_PER_MSEC, ns, ROUND_TRIPS_MAX,
-	             registered ? register_answerer : NULL, tracer);
+	             strcmp(who, "registered") == 0 ? register_answerer
+	             : strcmp(who, "leased") == 0   ? lease_answerer
+	                                            : NULL,
+	             tracer);
 	n = progs_read(before, progs);
 	close(fd);
 	tracer_free(tracer);
@@ -200,8 +215,7 @@ int main(int argc, char **argv)
 		return pingpong(argv[2], (unsigned int)atoi(argv[3]), (unsigned int)atoi(argv[4]),
 		                argv[5]);
 	if (argc == 5 && strcmp(argv[1], "stats") == 0)
-		return stats(strcmp(argv[2], "registered") == 0, (unsigned int)atoi(argv[3]),
-		             (unsigned int)atoi(argv[4]));
+		return stats(argv[2], (unsigned int)atoi(argv[3]), (unsigned int)atoi(argv[4]));
 	if (argc == 4 && strcmp(argv[1], "idle") == 0)
 		return idle((unsigned int)atoi(argv[2]), argv[3]);
 	fputs("usage: see the head of tests/bench/overhead.c\n", stderr);

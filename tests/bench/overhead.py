@@ -7,7 +7,8 @@ import sys
 
 from . import figures
 
-VARIANTS = ("untraced", "empty", "traced")  # empty: programs that do nothing in the tracer's two places
+# empty: programs that do nothing in the tracer's two places; leased: traced, and a client asks for blockers
+VARIANTS = ("untraced", "empty", "traced", "leased")
 RATES = (1000, 10000)  # boost cycles per second
 WAITS = ("epoll", "io_uring")  # ways of the booster
 
@@ -29,11 +30,12 @@ def measure(scene, options, rounds):
     seconds = 2 if options.quick else 5
     rounds |= {name: [] for name in VARIANTS} | {"cpu": cpu}
     for number in range(options.rounds):
-        for variant in VARIANTS[number % 3:] + VARIANTS[:number % 3]:
+        first = number % len(VARIANTS)
+        for variant in VARIANTS[first:] + VARIANTS[:first]:
             rounds[variant].append(_pingpong(scene, variant, cpu, ms))
         print(f"bench: overhead: round {number + 1} of {options.rounds}", file=sys.stderr)
     rounds["stats"] = {who: scene.program("bench-overhead", "stats", who, cpu, ms * 3)
-                       for who in ("bystanders", "registered")}
+                       for who in ("bystanders", "registered", "leased")}
     rounds["idle"] = scene.program("bench-overhead", "idle", seconds * 1000, scene.path("ledger"))
     rounds["scans"] = [scene.program("bench-scans") for _ in range(options.rounds)]
     rounds["cycles"] = {(rate, wait): [] for rate in RATES for wait in WAITS}
@@ -60,10 +62,12 @@ def report(rounds, _options):
     rows = [[name, *(variants[name][f"{figure}_us"] for figure in ("avg", "p50", "p99", "p999", "max"))]
             for name in VARIANTS]
     beside_empty = figures.ratio(*([one["p50_us"] for one in rounds[who]] for who in ("traced", "empty")))
+    beside_traced = figures.ratio(*([one["p50_us"] for one in rounds[who]] for who in ("leased", "traced")))
     wakeups = rounds["idle"]["booster_wakeups_per_s"]
     targets = [[f"traced / untraced <= 1.01 ({name[:-3]})", compared, figures.target(compared, 1.01)]
                for name, compared in by_name.items()]
     targets.append(["for comparison: traced / empty programs (p50)", beside_empty, figures.verdict(beside_empty)])
+    targets.append(["for comparison: leased / traced (p50)", beside_traced, figures.verdict(beside_traced)])
     targets += [[f"booster wake-ups per second, {name.replace('_', ' ')}: 0", wakeups[name],
                  "met" if wakeups[name] == 0 else "missed"] for name in ("none_registered", "armed_and_asleep")]
     stats = [[who, program, one["runs"], one["ns_per_run"]] for who, programs in rounds["stats"].items()

@@ -14,6 +14,7 @@
 #include "daemon/report_config.h"
 #include "daemon/report_doctor.h"
 #include "daemon/report_domains.h"
+#include "daemon/report_latency.h"
 #include "daemon/report_dry_run.h"
 #include "daemon/report_policies.h"
 #include "daemon/report_metrics.h"
@@ -89,6 +90,25 @@ struct cJSON *report_recommend(const struct views *v, const struct inventory_dom
 	(void)v;
 	(void)d;
 	return report("recommend");
+}
+
+int latency_leases_renew(struct latency_leases *leases, const struct inventory_domain *domain,
+                         uint64_t *since_ns)
+{
+	(void)leases;
+	(void)domain;
+	call("renew");
+	*since_ns = 5;
+	return 0;
+}
+
+struct cJSON *report_latency(const struct views *v, const struct inventory_domain *domain, int vcpu,
+                             const struct latency_trace *trace)
+{
+	(void)v;
+	(void)domain;
+	CHECK(trace->error == 0 && trace->since_ns == 5);
+	return vcpu > 0 ? NULL : report("latency");
 }
 
 struct cJSON *report_doctor(const struct views *v)

@@ -12,6 +12,7 @@ static void test_parses(void)
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"latency\","
 	        "\"for_s\":600}";
 	static const char explain[] = "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":3}";
+	static const char latency[] = "{\"verb\":\"latency\",\"domain\":\"web\",\"vcpu\":2}";
 
 	static const char absent[] =
 	        "{\"verb\":\"policy-set\",\"domain\":\"u\",\"profile\":\"latency\","
@@ -33,6 +34,9 @@ static void test_parses(void)
 	CHECK_INT(request.vcpu, -1);
 	CHECK_INT(control_parse(explain, strlen(explain), &request, error, sizeof(error)), 0);
 	CHECK_INT(request.vcpu, 3);
+	CHECK_INT(control_parse(latency, strlen(latency), &request, error, sizeof(error)), 0);
+	CHECK(request.verb == CONTROL_LATENCY && request.vcpu == 2);
+	CHECK(!control_verb_changes(CONTROL_LATENCY));
 	CHECK_INT(control_parse(boost, strlen(boost), &request, error, sizeof(error)), 0);
 	CHECK_INT(request.verb, CONTROL_BOOST);
 	CHECK_INT(request.vcpu, 1);
@@ -105,6 +109,8 @@ static void test_refuses(void)
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"name\":\"\"}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"dry_run\":1}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":-1}",
+	        "{\"verb\":\"latency\"}",
+	        "{\"verb\":\"latency\",\"domain\":\"web\",\"for_s\":5}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":1e400}",
 	        "{\"verb\":\"explain\",\"domain\":\"web\",\"vcpu\":512}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\"}",

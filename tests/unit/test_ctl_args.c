@@ -198,6 +198,26 @@ static void test_looks(void)
 	CHECK_INT(PARSE("top", "--sort", ""), -EINVAL);
 }
 
+static void test_latency(void)
+{
+	CHECK_INT(PARSE("latency"), -EINVAL);
+	CHECK_INT(PARSE("latency", "web"), 0);
+	CHECK(args.verb == CTL_LATENCY && !args.over_us && !args.for_ms && !args.plot);
+	CHECK_INT(args.vcpu, -1);
+	CHECK_INT(PARSE("latency", "web", "--vcpu", "2", "--for", "250ms", "--plot", "a.svg"), 0);
+	CHECK(args.vcpu == 2 && args.for_ms == 250);
+	CHECK_STR(args.plot, "a.svg");
+	CHECK_INT(PARSE("latency", "web", "--for", "100us", "--over", "1500us"), 0);
+	CHECK(args.for_ms == 1 && args.over_us == 1500);
+	CHECK_INT(PARSE("latency", "web", "--over", "10s"), 0);
+	CHECK_INT(PARSE("latency", "web", "--over", "11s"), -EINVAL);
+	CHECK_INT(PARSE("latency", "web", "--over", "0"), -EINVAL);
+	CHECK_INT(PARSE("latency", "web", "--over", ""), -EINVAL);
+	CHECK_INT(PARSE("latency", "web", "--over", "1ms", "--plot", "a.svg"), -EINVAL);
+	CHECK_CONTAINS(error, "--plot and --over exclude each other");
+	CHECK_INT(PARSE("show", "web", "--over", "1ms"), -EINVAL);
+}
+
 static void test_recommend(void)
 {
 	CHECK_INT(PARSE("recommend"), 0);
@@ -453,7 +473,8 @@ static void test_durations(void)
 
 TEST_MAIN({"verbs", test_verbs}, {"explain", test_explain}, {"policy", test_policy},
           {"boost", test_boost}, {"attach", test_attach}, TEST(test_status), {"probe", test_probe},
-          TEST(test_looks), TEST(test_numbers), TEST(test_recommend), TEST(test_trial),
-          TEST(test_trial_windows), TEST(test_figures), {"odd_names", test_odd_names},
-          {"wrong_usage", test_wrong_usage}, {"help_and_version", test_help_and_version},
-          TEST(test_help_texts), TEST(test_did_you_mean), {"durations", test_durations})
+          TEST(test_looks), TEST(test_numbers), TEST(test_latency), TEST(test_recommend),
+          TEST(test_trial), TEST(test_trial_windows), TEST(test_figures),
+          {"odd_names", test_odd_names}, {"wrong_usage", test_wrong_usage},
+          {"help_and_version", test_help_and_version}, TEST(test_help_texts),
+          TEST(test_did_you_mean), {"durations", test_durations})

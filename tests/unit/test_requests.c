@@ -27,6 +27,10 @@ static void test_settled_before_reports(void)
 	CHECK_INT(ask(CONTROL_TOP, "web"), 0);
 	CHECK_CALLS("top of vCPUs");
 	CHECK_INT(ask(CONTROL_TOP, "nobody"), -ENOENT);
+	/* each request of a client says that it is still there */
+	CHECK_INT(ask(CONTROL_LATENCY, "web"), 0);
+	CHECK_CALLS("renew latency");
+	CHECK_INT(ask(CONTROL_LATENCY, ""), -EINVAL);
 }
 
 /* Unknown profiles and domains, and a verb that lacks its domain, change nothing. */
