@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,30 +151,102 @@ static const struct config_entry *find_key(const struct config_entries *entries,
 	return bsearch(&wanted, entries->entries, entries->n, sizeof(wanted), config_compare_keys);
 }
 
-static const struct config_entry *find_glob(const struct config_entries *entries, const char *name)
+static const struct config_entry *find_glob(const struct config_entries *entries,
+                                            const char *const *texts, size_t n_texts)
 {
 	for (size_t i = 0; i < entries->n; i++)
-		if (glob_match(entries->entries[i].key, name))
-			return &entries->entries[i];
+		for (size_t j = 0; j < n_texts; j++)
+			if (glob_match(entries->entries[i].key, texts[j]))
+				return &entries->entries[i];
 	return NULL;
 }
 
-static const struct config_entry *find_entry(const struct config *config, const char *uuid,
-                                             const char *name, enum config_match *match)
+/* The texts of a domain that entries of one kind are compared with. */
+struct texts {
+	size_t n;
+	const char *items[LABEL_TAGS_MAX];
+	char vmid[LABEL_VMID_DIGITS_MAX + 2];
+};
+
+static void add_text(struct texts *texts, const char *text)
 {
+	if (text && text[0])
+		texts->items[texts->n++] = text;
+}
+
+static void texts_of(const struct config_subject *subject, enum config_match match,
+                     struct texts *ret)
+{
+	static const struct domain_labels none;
+	const struct domain_labels *labels = subject->labels ?: &none;
+
+	ret->n = 0;
+	switch (match) {
+	case CONFIG_MATCH_UUID:
+		add_text(ret, subject->uuid);
+		break;
+	case CONFIG_MATCH_VMID:
+		snprintf(ret->vmid, sizeof(ret->vmid), "%" PRIu32, labels->vmid);
+		add_text(ret, labels->vmid ? ret->vmid : NULL);
+		break;
+	case CONFIG_MATCH_NAME:
+	case CONFIG_MATCH_GLOB:
+		add_text(ret, subject->name);
+		add_text(ret, labels->vmid ? labels->title : NULL);
+		break;
+	case CONFIG_MATCH_TAG:
+		for (uint32_t i = 0; i < labels->n_tags; i++)
+			add_text(ret, labels->tags[i]);
+		break;
+	case CONFIG_MATCH_TITLE:
+		add_text(ret, labels->title);
+		break;
+	case CONFIG_MATCH_FLAVOR:
+		add_text(ret, labels->flavor);
+		break;
+	case CONFIG_MATCH_DEFAULT:
+		break;
+	}
+}
+
+bool config_match_is_glob(enum config_match match)
+{
+	return match == CONFIG_MATCH_TAG || match == CONFIG_MATCH_TITLE ||
+	       match == CONFIG_MATCH_GLOB || match == CONFIG_MATCH_FLAVOR;
+}
+
+static const struct config_entry *find_of_kind(const struct config *config,
+                                               const struct config_subject *subject,
+                                               enum config_match match)
+{
+	const struct config_entries *entries = &config->by_match[match];
 	const struct config_entry *entry = NULL;
 	char canonical[DOMAIN_UUID_LEN];
+	struct texts texts;
 
-	*match = CONFIG_MATCH_UUID;
-	if (uuid && uuid_canonical(uuid, canonical))
-		entry = find_key(&config->by_match[CONFIG_MATCH_UUID], canonical);
-	if (!entry && name) {
-		*match = CONFIG_MATCH_NAME;
-		entry = find_key(&config->by_match[CONFIG_MATCH_NAME], name);
+	texts_of(subject, match, &texts);
+	if (config_match_is_glob(match))
+		return find_glob(entries, texts.items, texts.n);
+	for (size_t i = 0; i < texts.n && !entry; i++) {
+		const char *key = texts.items[i];
+
+		if (match == CONFIG_MATCH_UUID)
+			key = uuid_canonical(key, canonical) ? canonical : "";
+		entry = find_key(entries, key);
 	}
-	if (!entry && name) {
-		*match = CONFIG_MATCH_GLOB;
-		entry = find_glob(&config->by_match[CONFIG_MATCH_GLOB], name);
+	return entry;
+}
+
+static const struct config_entry *find_entry(const struct config *config,
+                                             const struct config_subject *subject,
+                                             enum config_match *match)
+{
+	const struct config_entry *entry = NULL;
+
+	for (*match = 0; *match < CONFIG_MATCH_DEFAULT; ++*match) {
+		entry = find_of_kind(config, subject, *match);
+		if (entry)
+			break;
 	}
 	return entry;
 }
@@ -268,11 +341,11 @@ void config_choice_of(const struct config *config, enum config_match match,
 	say_figures(config, config->default_profile, ret);
 }
 
-void config_choose(const struct config *config, const char *uuid, const char *name,
+void config_choose(const struct config *config, const struct config_subject *subject,
                    struct config_choice *ret)
 {
 	enum config_match match;
-	const struct config_entry *entry = find_entry(config, uuid, name, &match);
+	const struct config_entry *entry = find_entry(config, subject, &match);
 
 	config_choice_of(config, match, entry, ret);
 }

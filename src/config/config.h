@@ -16,6 +16,13 @@ struct config;
 /** "FILE:LINE: JSON path", or a description if no file sets the value. */
 #define CONFIG_SOURCE_MAX 512
 
+/** By what a domain is looked up. Each may be NULL if it is not known. */
+struct config_subject {
+	const char *uuid; /* in upper or lower case */
+	const char *name;
+	const struct domain_labels *labels;
+};
+
 /** Outcome of a look-up: the profile with the entry's own figures, and where each was set. */
 struct config_choice {
 	struct profile profile;
@@ -60,11 +67,10 @@ void config_cleanup(struct config **config);
 const struct config_host *config_host(const struct config *config);
 
 /**
- * Chooses the profile of one domain: by uuid, then name, then glob, then default_profile. Exactly
- * one entry applies; entries are not merged. @uuid may be in upper or lower case. @uuid and @name
- * may be NULL if not known.
+ * Chooses the profile of one domain, in the order of enum config_match. Exactly one entry applies;
+ * entries are not merged.
  */
-void config_choose(const struct config *config, const char *uuid, const char *name,
+void config_choose(const struct config *config, const struct config_subject *subject,
                    struct config_choice *ret);
 
 /** Finds a profile by its name. Returns NULL if there is none. */

@@ -28,7 +28,16 @@ static int check_key(const struct json_value *value, enum config_match match,
 			                 "\"6695eb01-f6a4-8304-79aa-97f2502e193f\"; `virsh domuuid "
 			                 "NAME` shows it");
 		return 0;
+	case CONFIG_MATCH_VMID:
+		if (key[0] < '1' || key[0] > '9' || strlen(key) > LABEL_VMID_DIGITS_MAX ||
+		    strspn(key, "0123456789") != strlen(key))
+			return json_fail(value, error,
+			                 "is not a VM's number such as \"100\"; `qm list` shows it");
+		break;
+	case CONFIG_MATCH_TAG:
+	case CONFIG_MATCH_TITLE:
 	case CONFIG_MATCH_GLOB:
+	case CONFIG_MATCH_FLAVOR:
 		problem = glob_problem(key);
 		if (problem)
 			return json_fail(value, error, "%s", problem);
@@ -71,7 +80,7 @@ static int parse_entry(const struct json_value *value, const struct config *conf
 	json_path(value, path, sizeof(path));
 	entry->where = config_where(value);
 	entry->profile_where = config_where(name);
-	entry->literals = match == CONFIG_MATCH_GLOB ? glob_literals(key) : 0;
+	entry->literals = config_match_is_glob(match) ? glob_literals(key) : 0;
 	entry->key = strdup(key);
 	entry->path = strdup(path);
 	return entry->key && entry->path ? 0 : config_out_of_memory(error);
@@ -143,8 +152,12 @@ int config_parse_domains(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
 	static const char *const kinds[] = {[CONFIG_MATCH_UUID] = "uuid",
+	                                    [CONFIG_MATCH_VMID] = "vmid",
 	                                    [CONFIG_MATCH_NAME] = "name",
-	                                    [CONFIG_MATCH_GLOB] = "glob"};
+	                                    [CONFIG_MATCH_TAG] = "tag",
+	                                    [CONFIG_MATCH_TITLE] = "title",
+	                                    [CONFIG_MATCH_GLOB] = "glob",
+	                                    [CONFIG_MATCH_FLAVOR] = "flavor"};
 	int r;
 
 	r = json_check_keys(value, kinds, ARRAY_SIZE(kinds), error);

@@ -11,8 +11,13 @@
 /** How a domain's entry is selected; most specific first. */
 enum config_match {
 	CONFIG_MATCH_UUID,
-	CONFIG_MATCH_NAME,
-	CONFIG_MATCH_GLOB, /* the glob with the most literal characters; then the lesser string */
+	CONFIG_MATCH_VMID, /* Proxmox's number */
+	CONFIG_MATCH_NAME, /* also the name of a VM of Proxmox, beside its number */
+	/* of all below: the glob with the most literal characters; then the lesser string */
+	CONFIG_MATCH_TAG, /* any of its tags */
+	CONFIG_MATCH_TITLE,
+	CONFIG_MATCH_GLOB,   /* of names, as CONFIG_MATCH_NAME */
+	CONFIG_MATCH_FLAVOR, /* what many have */
 	CONFIG_MATCH_DEFAULT, /* no entry: default_profile */
 };
 

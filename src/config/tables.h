@@ -29,9 +29,9 @@ struct config_origin {
 	struct config_where where;
 };
 
-/** One entry of domains.uuid, .name or .glob. */
+/** One entry of domains. */
 struct config_entry {
-	char *key;  /* canonical uuid, name, or glob */
+	char *key;  /* canonical uuid, vmid, name, or glob */
 	char *path; /* JSON path */
 	struct config_where where;
 	struct config_where profile_where; /* of its "profile" */
@@ -41,7 +41,7 @@ struct config_entry {
 	struct profile profile; /* with the entry's own figures applied */
 };
 
-/** Entries of one kind. Uuids and names are sorted by strcmp(), globs by most specific first. */
+/** Entries of one kind, sorted: globs by most specific first, others by strcmp(). */
 struct config_entries {
 	struct config_entry *entries;
 	size_t n;
@@ -66,6 +66,9 @@ struct config {
  * Returns NULL when out of memory.
  */
 struct config *config_new(const struct config_text *files, size_t n_files, size_t n_more);
+
+/** True if keys of that kind are globs. */
+bool config_match_is_glob(enum config_match match);
 
 /** Index of the profile of that name, or -1. */
 long config_find_profile(const struct config *config, const char *name);

@@ -29,14 +29,28 @@ static void print_reasons(FILE *out, const struct json_value *denied, const char
 	fputs("\n", out);
 }
 
+static bool any_has(const struct json_value *objects, const char *key)
+{
+	if (!objects)
+		return false;
+	JSON_FOREACH(object, objects)
+	{
+		if (json_member(object, key))
+			return true;
+	}
+	return false;
+}
+
 void render_list(const struct json_value *result, FILE *out)
 {
 	static const struct table_column columns[] = {
 	        {"NAME", false},   {"STATE", false},  {"PROFILE", false}, {"VCPUS", true},
-	        {"BOOSTED", true}, {"REASON", false}, {"UUID", false},
+	        {"BOOSTED", true}, {"REASON", false}, {"UUID", false},    {"TITLE", false},
 	};
-	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	const struct json_value *domains = json_member(result, "domains");
+	bool titled = any_has(domains, "title");
+	CLEANUP(table_cleanup)
+	struct table *table = table_new(columns, ARRAY_SIZE(columns) - !titled);
 
 	if (!domains || !json_first(domains)) {
 		fputs("No domain runs here, or none was found yet.\n", out);
@@ -51,6 +65,8 @@ void render_list(const struct json_value *result, FILE *out)
 		cell_share(table, domain, "boosted_permille");
 		cell_text(table, domain, "reason");
 		cell_text(table, domain, "uuid");
+		if (titled)
+			cell_text(table, domain, "title");
 	}
 	table_print(table, out);
 }
@@ -93,6 +109,29 @@ static void render_metadata(const struct json_value *metadata, FILE *out)
 	fputs("\n", out);
 }
 
+/* What those who run the domain call it. */
+static void render_labels(const struct json_value *domain, FILE *out)
+{
+	static const char *const keys[] = {"title", "flavor"}, *const heads[] = {"Title", "Flavor"};
+	const struct json_value *tags = json_member(domain, "tags");
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!json_member(domain, keys[i]))
+			continue;
+		fprintf(out, "\n%s:%*s", heads[i], (int)(8 - strlen(heads[i])), "");
+		print_escaped(out, value_text(domain, keys[i], "-"));
+	}
+	if (!tags || !json_first(tags))
+		return;
+	fputs("\nTags:    ", out);
+	JSON_FOREACH(tag, tags)
+	{
+		if (tag != json_first(tags))
+			fputs(", ", out);
+		print_escaped(out, value_string(tag, "-"));
+	}
+}
+
 static void render_domain(const struct json_value *domain, FILE *out)
 {
 	fputs("Domain:  ", out);
@@ -104,6 +143,7 @@ static void render_domain(const struct json_value *domain, FILE *out)
 		print_escaped(out, value_text(domain, "uuid_kind", "-"));
 		fputs(": no identity after a restart", out);
 	}
+	render_labels(domain, out);
 	fputs("\nState:   ", out);
 	print_escaped(out, value_text(domain, "state", "-"));
 	fputs(", found by ", out);

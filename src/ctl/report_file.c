@@ -83,6 +83,28 @@ static int add_names(struct pseudonyms *names, const struct json_value *array, c
 	return r;
 }
 
+/** Tags may name customers, too. */
+static int add_tags(struct pseudonyms *names, const struct json_value *domains)
+{
+	int r = 0;
+
+	if (!domains)
+		return 0;
+	JSON_FOREACH(domain, domains)
+	{
+		const struct json_value *tags = json_member(domain, "tags");
+
+		if (!tags)
+			continue;
+		JSON_FOREACH(tag, tags)
+		{
+			if (r == 0)
+				r = pseudonyms_add(names, value_string(tag, ""), "");
+		}
+	}
+	return r;
+}
+
 static int collect_names(const struct answers *answers, struct pseudonyms *names)
 {
 	int r = 0;
@@ -93,6 +115,10 @@ static int collect_names(const struct answers *answers, struct pseudonyms *names
 		if (!answers->replies[i].ok || !result)
 			continue;
 		r = add_names(names, json_member(result, "domains"), "name", "uuid");
+		if (r == 0)
+			r = add_names(names, json_member(result, "domains"), "title", "uuid");
+		if (r == 0)
+			r = add_tags(names, json_member(result, "domains"));
 		if (r == 0)
 			r = add_names(names, json_member(result, "policies"), "domain", "uuid");
 		if (r == 0)

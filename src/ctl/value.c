@@ -6,11 +6,15 @@
 
 const char *value_text(const struct json_value *object, const char *key, const char *otherwise)
 {
-	const struct json_value *member = object ? json_member(object, key) : NULL;
+	return value_string(object ? json_member(object, key) : NULL, otherwise);
+}
+
+const char *value_string(const struct json_value *value, const char *otherwise)
+{
 	struct json_error error;
 	const char *text;
 
-	if (!member || json_as_string(member, &text, &error) != 0)
+	if (!value || json_as_string(value, &text, &error) != 0)
 		return otherwise;
 	return text;
 }

@@ -12,6 +12,9 @@
 /** Returns a string member, not escaped, or @otherwise. */
 const char *value_text(const struct json_value *object, const char *key, const char *otherwise);
 
+/** Returns a string, such as an item of an array, not escaped, or @otherwise. */
+const char *value_string(const struct json_value *value, const char *otherwise);
+
 bool value_bool(const struct json_value *object, const char *key);
 
 /** Returns -1 if there is no such number, or if it is negative. */

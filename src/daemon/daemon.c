@@ -171,7 +171,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 /* Before there is a lock or a ledger, and before any thread exists. */
 static int begin_reader(struct daemon *d)
 {
-	int r = reader_process_new(&d->reader);
+	int r = reader_process_new(&d->reader, d->options.pve_dir);
 
 	if (r < 0)
 		snprintf(d->why, sizeof(d->why), "memory for the reader can't be had: %s",

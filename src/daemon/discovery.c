@@ -23,6 +23,7 @@ struct discovery {
 	sd_event *event;
 	const char *libvirt_uri;
 	struct cmdline_reader cmdlines;
+	struct vm_conf_reader confs;
 	struct discovery_news news;
 	struct virt_source *virt; /* NULL: it does not run */
 	sd_event_source *virt_io;
@@ -41,6 +42,7 @@ int discovery_new(struct discovery **ret, const struct discovery_options *option
 	discovery->event = options->event;
 	discovery->libvirt_uri = options->libvirt_uri;
 	discovery->cmdlines = options->cmdlines;
+	discovery->confs = options->confs;
 	discovery->news = options->news;
 	*ret = discovery;
 	return 0;
@@ -223,6 +225,7 @@ static int processes_start(struct discovery *discovery, const struct config_host
 	struct process_options options = {
 	        .hints = hinted,
 	        .cmdlines = discovery->cmdlines,
+	        .confs = discovery->confs,
 	        .leave_libvirts = libvirt < discovery_rank(host, DOMAIN_SOURCE_PROCFS),
 	};
 	int r;
@@ -305,6 +308,12 @@ void discovery_hint_all(struct discovery *discovery)
 {
 	if (discovery->virt)
 		virt_source_rescan(discovery->virt, NULL);
+	if (discovery->processes)
+		process_source_hint(discovery->processes, 0);
+}
+
+void discovery_look_again(struct discovery *discovery)
+{
 	if (discovery->processes)
 		process_source_hint(discovery->processes, 0);
 }

@@ -12,6 +12,7 @@
 #include "daemon/inventory.h"
 #include "util/base.h"
 #include "virt/cmdline.h"
+#include "virt/vm_conf.h"
 
 struct discovery;
 
@@ -27,6 +28,7 @@ struct discovery_options {
 	sd_event *event;
 	const char *libvirt_uri; /* NULL: the system's */
 	struct cmdline_reader cmdlines;
+	struct vm_conf_reader confs;
 	struct discovery_news news;
 };
 
@@ -58,6 +60,9 @@ void discovery_hint(struct discovery *discovery, pid_t pid, const struct invento
 
 /** Such news were lost. */
 void discovery_hint_all(struct discovery *discovery);
+
+/** What /proc alone finds is looked at anew, with the configurations of Proxmox's VMs. */
+void discovery_look_again(struct discovery *discovery);
 
 /** The threads of a domain changed, or it may be gone. */
 void discovery_rescan(struct discovery *discovery, const struct inventory_domain *domain);

@@ -167,8 +167,10 @@ int domains_rediscover(struct domains *domains, const struct config_host *before
 {
 	bool only_processes;
 
-	if (!discovery_differs(before, host, &only_processes))
+	if (!discovery_differs(before, host, &only_processes)) {
+		discovery_look_again(domains->discovery);
 		return 0;
+	}
 	discovery_stop(domains->discovery, only_processes);
 	drop_of(domains, DOMAIN_SOURCE_PROCFS);
 	if (!only_processes)
@@ -186,6 +188,7 @@ static int construct(struct domains *domains, const struct domains_options *opti
 	        .event = options->event,
 	        .libvirt_uri = options->libvirt_uri,
 	        .cmdlines = reader_process_cmdlines(options->reader),
+	        .confs = reader_process_confs(options->reader),
 	        .news = {.seen = on_seen, .gone = on_gone, .userdata = domains},
 	};
 	struct carriers_options carriers = {

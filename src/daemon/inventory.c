@@ -284,13 +284,25 @@ struct inventory_domain *inventory_find_uuid(const struct inventory *inventory, 
 	return NULL;
 }
 
-int inventory_find(const struct inventory *inventory, const char *name_or_uuid,
-                   struct inventory_domain **ret)
+static bool has_name(const struct domain *seen, const char *name)
 {
-	struct inventory_domain *found = inventory_find_uuid(inventory, name_or_uuid);
+	return strcmp(seen->name, name) == 0;
+}
 
-	for (struct inventory_domain *d = found ? NULL : inventory->domains; d; d = d->next) {
-		if (strcmp(d->seen->name, name_or_uuid) != 0)
+/* Proxmox's VMs have a name beside their number. */
+static bool has_title(const struct domain *seen, const char *name)
+{
+	return seen->labels.vmid && strcmp(seen->labels.title, name) == 0;
+}
+
+static int find_only(const struct inventory *inventory, const char *name,
+                     bool (*has)(const struct domain *seen, const char *name),
+                     struct inventory_domain **ret)
+{
+	struct inventory_domain *found = NULL;
+
+	for (struct inventory_domain *d = inventory->domains; d; d = d->next) {
+		if (!has(d->seen, name))
 			continue;
 		if (found)
 			return -ENOTUNIQ;
@@ -298,6 +310,18 @@ int inventory_find(const struct inventory *inventory, const char *name_or_uuid,
 	}
 	*ret = found;
 	return found ? 0 : -ENOENT;
+}
+
+int inventory_find(const struct inventory *inventory, const char *name_or_uuid,
+                   struct inventory_domain **ret)
+{
+	int r;
+
+	*ret = inventory_find_uuid(inventory, name_or_uuid);
+	if (*ret)
+		return 0;
+	r = find_only(inventory, name_or_uuid, has_name, ret);
+	return r == -ENOENT ? find_only(inventory, name_or_uuid, has_title, ret) : r;
 }
 
 struct inventory_domain *inventory_by_pid(const struct inventory *inventory, pid_t pid)

@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 	struct options options;
 
 	if (argc > 0 && strcmp(argv[0], READER_NAME) == 0)
-		return reader_main();
+		return reader_main(argc > 1 ? argv[1] : NULL);
 	if (options_parse(argc, argv, &options) < 0)
 		return EXIT_USAGE;
 	if (options.verbose)

@@ -5,11 +5,14 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "virt/vm_conf.h"
+
 enum {
 	OPTION_CONFIG = 256,
 	OPTION_RUNTIME_DIR,
 	OPTION_STATE_DIR,
 	OPTION_URI,
+	OPTION_PVE_DIR,
 	OPTION_CHECK_CONFIG,
 	OPTION_RESTORE,
 	OPTION_VERSION,
@@ -20,6 +23,7 @@ static const struct option table[] = {
         {"runtime-dir", required_argument, NULL, OPTION_RUNTIME_DIR},
         {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
         {"libvirt-uri", required_argument, NULL, OPTION_URI},
+        {"pve-dir", required_argument, NULL, OPTION_PVE_DIR},
         {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
         {"restore", no_argument, NULL, OPTION_RESTORE},
         {"verbose", no_argument, NULL, 'v'},
@@ -36,6 +40,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	        .config_path = PVSCHEDD_CONFIG,
 	        .runtime_dir = "/run/pvschedd",
 	        .state_dir = "/var/lib/pvschedd",
+	        .pve_dir = VM_CONF_DIR,
 	};
 	while ((c = getopt_long(argc, argv, "vh", table, NULL)) >= 0) {
 		if (c == OPTION_CONFIG) {
@@ -47,6 +52,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 			ret->state_dir = optarg;
 		} else if (c == OPTION_URI) {
 			ret->libvirt_uri = optarg;
+		} else if (c == OPTION_PVE_DIR) {
+			ret->pve_dir = optarg;
 		} else if (c == OPTION_CHECK_CONFIG) {
 			ret->action = OPTIONS_CHECK_CONFIG;
 		} else if (c == OPTION_RESTORE) {
@@ -77,6 +84,7 @@ const char *options_help(void)
 	       "  --runtime-dir DIR   ledger and control socket (/run/pvschedd)\n"
 	       "  --state-dir DIR     what persists (/var/lib/pvschedd)\n"
 	       "  --libvirt-uri URI   the libvirt to watch (the system's)\n"
+	       "  --pve-dir DIR       Proxmox's configurations (/etc/pve)\n"
 	       "  --check-config      say whether the configuration is valid, and leave\n"
 	       "  --restore           give back what a dead daemon left, and leave\n"
 	       "  -v, --verbose       say more\n"

@@ -19,6 +19,7 @@ struct options {
 	const char *runtime_dir;
 	const char *state_dir;
 	const char *libvirt_uri; /* NULL: the system's */
+	const char *pve_dir;     /* of Proxmox's configurations */
 	bool config_given;       /* a file that was asked for must exist */
 	bool verbose;
 };

@@ -123,6 +123,14 @@ static struct plan_override override_input(const struct planning *planning,
 	};
 }
 
+static void choose(const struct config *config, const struct domain *seen,
+                   struct config_choice *ret)
+{
+	const struct config_subject subject = {seen->uuid, seen->name, &seen->labels};
+
+	config_choose(config, &subject, ret);
+}
+
 static void domain_input(const struct planning *planning, const struct inventory_domain *d,
                          struct plan_domain_input *ret)
 {
@@ -130,7 +138,7 @@ static void domain_input(const struct planning *planning, const struct inventory
 	const struct policy_entry *trial = trials_policy(inputs->trials, d);
 	struct config_choice choice;
 
-	config_choose(planning->config, d->seen->uuid, d->seen->name, &choice);
+	choose(planning->config, d->seen, &choice);
 	*ret = (struct plan_domain_input){
 	        .trial = override_input(planning, trial),
 	        .command = override_input(planning, overrides_policy(inputs->overrides, d)),
@@ -332,7 +340,7 @@ void planning_choice(const struct planning *planning, const struct inventory_dom
 	const struct plan_domain *plan = planning_domain(planning, domain);
 	const char *by = NULL;
 
-	config_choose(planning->config, domain->seen->uuid, domain->seen->name, ret);
+	choose(planning->config, domain->seen, ret);
 	switch (plan->origin) {
 	case PLAN_BY_TRIAL:
 		by = "pvschedctl trial";

@@ -32,6 +32,7 @@
 #define FD_FROM 64
 
 struct reader_process {
+	const char *pve_dir;
 	struct board *board;
 	struct reader_line *line;
 	sd_event *event;
@@ -100,9 +101,9 @@ static int make_ends(const struct reader_process *reader, struct ends *ends)
 }
 
 /* Executes the daemon's own file, also when an upgrade has replaced it. */
-static int execute(const struct ends *ends, pid_t *ret)
+static int execute(const struct ends *ends, const char *pve_dir, pid_t *ret)
 {
-	char name[] = READER_NAME, *argv[] = {name, NULL};
+	char name[] = READER_NAME, *argv[] = {name, (char *)pve_dir, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
@@ -132,7 +133,7 @@ static int start(struct reader_process *reader)
 
 	if (r == 0) {
 		board_forget_lanes(reader->board);
-		r = execute(&ends, &reader->pid);
+		r = execute(&ends, reader->pve_dir, &reader->pid);
 	}
 	if (r < 0) {
 		reader->pid = 0;
@@ -288,7 +289,7 @@ void reader_process_receive(struct reader_process *reader)
 
 /* ---- for others ---- */
 
-int reader_process_new(struct reader_process **ret)
+int reader_process_new(struct reader_process **ret, const char *pve_dir)
 {
 	struct reader_process *reader = calloc(1, sizeof(*reader));
 	int r;
@@ -296,6 +297,7 @@ int reader_process_new(struct reader_process **ret)
 	if (!reader)
 		return -ENOMEM;
 	reader->socket = -1;
+	reader->pve_dir = pve_dir;
 	r = board_new(&reader->board);
 	if (r == 0)
 		r = reader_line_new(&reader->line, reader->board);
@@ -338,6 +340,11 @@ void reader_process_report_to(struct reader_process *reader, const struct reader
 struct cmdline_reader reader_process_cmdlines(const struct reader_process *reader)
 {
 	return (struct cmdline_reader){.read = reader_line_ask, .userdata = reader->line};
+}
+
+struct vm_conf_reader reader_process_confs(const struct reader_process *reader)
+{
+	return (struct vm_conf_reader){.read = reader_line_ask_conf, .userdata = reader->line};
 }
 
 struct board *reader_process_board(const struct reader_process *reader)

@@ -11,6 +11,7 @@
 #include "reader/board.h"
 #include "reader/wire.h"
 #include "util/base.h"
+#include "virt/vm_conf.h"
 
 struct reader_process;
 
@@ -27,8 +28,9 @@ struct reader_news {
 /**
  * Makes the board, and starts a reader, before any thread exists. Where that fails, the journal
  * says so, and it is tried again once there is a loop. Returns 0 and *ret, or -errno.
+ * @pve_dir  where Proxmox's configurations of VMs are; it must stay
  */
-int reader_process_new(struct reader_process **ret);
+int reader_process_new(struct reader_process **ret, const char *pve_dir);
 
 /** Ends the reader, without waiting for it. Takes NULL; returns NULL. */
 struct reader_process *reader_process_free(struct reader_process *reader);
@@ -56,6 +58,9 @@ void reader_process_distrust(struct reader_process *reader);
 
 /** How sources of domains ask it for command lines. */
 struct cmdline_reader reader_process_cmdlines(const struct reader_process *reader);
+
+/** How they ask it for Proxmox's configurations of VMs. */
+struct vm_conf_reader reader_process_confs(const struct reader_process *reader);
 
 struct board *reader_process_board(const struct reader_process *reader);
 

@@ -62,6 +62,7 @@ struct cJSON *report_list(const struct views *views)
 
 		report_add_name(object, "name", d);
 		cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
+		report_add_labels(object, d);
 		cJSON_AddStringToObject(object, "discovered_by",
 		                        domain_source_name(d->seen->source));
 		cJSON_AddStringToObject(object, "state", report_domain_state(views, d));
@@ -133,6 +134,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	report_add_name(object, "name", d);
 	cJSON_AddStringToObject(object, "uuid", d->seen->uuid);
 	cJSON_AddStringToObject(object, "uuid_kind", domain_uuid_kind_name(d->seen->uuid_kind));
+	report_add_labels(object, d);
 	cJSON_AddStringToObject(object, "discovered_by", domain_source_name(d->seen->source));
 	cJSON_AddStringToObject(object, "state", report_domain_state(views, d));
 	report_integer(object, "pid", d->seen->qemu.tid);

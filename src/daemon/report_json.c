@@ -22,14 +22,17 @@ void report_hex(cJSON *object, const char *key, uint64_t value)
 	cJSON_AddStringToObject(object, key, text);
 }
 
+static void make_valid(const char *text, char *buffer)
+{
+	if (utf8_valid(text, strlen(text)))
+		snprintf(buffer, REPORT_NAME_MAX, "%s", text);
+	else
+		escape_text(text, buffer, REPORT_NAME_MAX);
+}
+
 void report_name(const struct inventory_domain *domain, char *buffer)
 {
-	const char *name = domain->seen->name;
-
-	if (utf8_valid(name, strlen(name)))
-		snprintf(buffer, REPORT_NAME_MAX, "%s", name);
-	else
-		escape_text(name, buffer, REPORT_NAME_MAX);
+	make_valid(domain->seen->name, buffer);
 }
 
 const char *report_word(const struct inventory_domain *domain)
@@ -49,4 +52,35 @@ void report_add_name(cJSON *object, const char *key, const struct inventory_doma
 
 	report_name(domain, name);
 	cJSON_AddStringToObject(object, key, name);
+}
+
+_Static_assert(LABEL_MAX <= DOMAIN_NAME_MAX && LABEL_TAG_MAX <= DOMAIN_NAME_MAX, "fits as a name");
+
+static void add_label(cJSON *object, const char *key, const char *label)
+{
+	char text[REPORT_NAME_MAX];
+
+	if (!label[0])
+		return;
+	make_valid(label, text);
+	cJSON_AddStringToObject(object, key, text);
+}
+
+void report_add_labels(cJSON *object, const struct inventory_domain *domain)
+{
+	const struct domain_labels *labels = &domain->seen->labels;
+	char text[REPORT_NAME_MAX];
+	cJSON *tags;
+
+	if (labels->vmid)
+		report_integer(object, "vmid", labels->vmid);
+	add_label(object, "title", labels->title);
+	add_label(object, "flavor", labels->flavor);
+	if (!labels->n_tags)
+		return;
+	tags = cJSON_AddArrayToObject(object, "tags");
+	for (uint32_t i = 0; i < labels->n_tags; i++) {
+		make_valid(labels->tags[i], text);
+		cJSON_AddItemToArray(tags, cJSON_CreateString(text));
+	}
 }

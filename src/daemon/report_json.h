@@ -28,3 +28,6 @@ void report_name(const struct inventory_domain *domain, char *buffer);
 const char *report_word(const struct inventory_domain *domain);
 
 void report_add_name(struct cJSON *object, const char *key, const struct inventory_domain *domain);
+
+/** Adds those of vmid, title, flavor and tags that the domain has. */
+void report_add_labels(struct cJSON *object, const struct inventory_domain *domain);

@@ -95,7 +95,7 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 	size_t i;
 
 	if (a->uuid_kind != b->uuid_kind || a->names_threads != b->names_threads ||
-	    !left_out_equal(&a->left_out, &b->left_out))
+	    !left_out_equal(&a->left_out, &b->left_out) || !labels_equal(&a->labels, &b->labels))
 		return false;
 	if (a->source != b->source || a->state != b->state || a->n_vcpus != b->n_vcpus ||
 	    a->n_helpers != b->n_helpers)

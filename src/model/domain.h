@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "model/labels.h"
 #include "model/topology.h"
 #include "util/base.h"
 #include "util/procfs_parse.h"
@@ -119,7 +120,8 @@ struct domain {
 	unsigned int holders; /* besides the first */
 	char uuid[DOMAIN_UUID_LEN];
 	enum domain_uuid_kind uuid_kind;
-	char name[DOMAIN_NAME_MAX];
+	char name[DOMAIN_NAME_MAX]; /* with labels.vmid, its digits */
+	struct domain_labels labels;
 	bool names_threads; /* DOMAIN_SOURCE_PROCFS: its QEMU was asked to name its threads */
 	enum domain_source source;
 	enum domain_state state; /* DOMAIN_SOURCE_PROCFS cannot tell: always DOMAIN_RUNNING */

@@ -136,6 +136,7 @@ void held_run(struct held *held, const struct reader_request *request, struct re
 	case READER_CMDLINE:
 		reply->result = cmdline_read(&request->qemu, &reply->facts);
 		break;
+	case READER_VM_CONF: /* of no QEMU: reader/desk.c */
 	case _READER_JOB_MAX:
 		break;
 	}

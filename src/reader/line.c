@@ -87,16 +87,23 @@ static int await(int socket, uint64_t id, uint64_t limit_ns, struct reader_reply
 	}
 }
 
+/* Gives @request an id, sends it, and waits for its reply. */
+static int exchange(struct reader_line *line, struct reader_request *request, uint64_t limit_ns,
+                    struct reader_reply *reply)
+{
+	int r;
+
+	request->id = ++line->last_id;
+	r = reader_request_send(line->socket, request);
+	return r == 0 ? await(line->socket, request->id, limit_ns, reply) : r;
+}
+
 static int ask(struct reader_line *line, const struct thread_id *qemu, struct reader_reply *reply)
 {
-	struct reader_request request = {
-	        .id = ++line->last_id, .qemu = *qemu, .job = READER_CMDLINE};
+	struct reader_request request = {.qemu = *qemu, .job = READER_CMDLINE};
 	bool many_hang = board_stuck(line->board, clock_now_ns(), NULL, 0) >= BOARD_STUCK_MAX;
-	int r = reader_request_send(line->socket, &request);
+	int r = exchange(line, &request, many_hang ? READER_LINE_SHORT_NS : BOARD_STUCK_NS, reply);
 
-	if (r == 0)
-		r = await(line->socket, request.id,
-		          many_hang ? READER_LINE_SHORT_NS : BOARD_STUCK_NS, reply);
 	/* a short wait says nothing of this QEMU, nor does a reader that does not work */
 	if (r == -EPIPE || (r == -ETIMEDOUT && (many_hang || !board_works_for(line->board, qemu))))
 		return -EAGAIN;
@@ -118,5 +125,26 @@ int reader_line_ask(void *userdata, const struct thread_id *qemu, struct cmdline
 		return -EBADMSG;
 	if (reply.result == 0)
 		*ret = reply.facts;
+	return reply.result;
+}
+
+int reader_line_ask_conf(void *userdata, uint32_t vmid, struct domain_labels *ret)
+{
+	struct reader_request request = {.job = READER_VM_CONF, .vmid = vmid};
+	struct reader_line *line = userdata;
+	struct reader_reply reply;
+	int r;
+
+	pthread_mutex_lock(&line->lock);
+	r = exchange(line, &request, READER_LINE_CONF_NS, &reply);
+	pthread_mutex_unlock(&line->lock);
+	if (r == -EPIPE)
+		return -EAGAIN; /* there is no reader now */
+	if (r < 0)
+		return r;
+	if (reply.job != READER_VM_CONF || (reply.result == 0 && reply.labels.vmid != vmid))
+		return -EBADMSG;
+	if (reply.result == 0)
+		*ret = reply.labels;
 	return reply.result;
 }

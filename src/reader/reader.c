@@ -12,7 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "reader/desk.h"
 #include "reader/lanes.h"
+#include "virt/vm_conf.h"
 
 /* What a look into another user's QEMU needs. */
 #define KEPT (UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH)
@@ -33,23 +35,36 @@ static int limit_privileges(void)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
+struct work {
+	struct lanes *lanes;
+	const char *pve_dir;
+};
+
+static void begin(const struct work *work, const struct reader_request *request, int socket)
+{
+	if (request->job == READER_VM_CONF)
+		desk_serve(work->pve_dir, request, socket);
+	else
+		lanes_serve(work->lanes, request, socket);
+}
+
 /* Returns false when the daemon is gone. A message that is not valid is its fault, and is dropped.
  */
-static bool serve(struct lanes *lanes, int socket)
+static bool serve(const struct work *work, int socket)
 {
 	struct reader_request request;
 	int r;
 
 	while ((r = reader_request_receive(socket, &request)) == 0 || r == -EBADMSG)
 		if (r == 0)
-			lanes_serve(lanes, &request, socket);
+			begin(work, &request, socket);
 	return r == -EAGAIN;
 }
 
 /* A daemon that was killed has left its last words in the pages. */
 #define END_NS (500 * NSEC_PER_MSEC)
 
-static int run(struct lanes *lanes)
+static int run(const struct work *work)
 {
 	struct pollfd fds[] = {
 	        {.fd = READER_FD_JOBS, .events = POLLIN},
@@ -60,15 +75,15 @@ static int run(struct lanes *lanes)
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
 			return EXIT_FAILURE;
 		for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-			if (fds[i].revents && !serve(lanes, fds[i].fd))
+			if (fds[i].revents && !serve(work, fds[i].fd))
 				return EXIT_SUCCESS;
 	}
 }
 
-int reader_main(void)
+int reader_main(const char *pve_dir)
 {
+	struct work work = {.pve_dir = pve_dir ?: VM_CONF_DIR};
 	struct board *board;
-	struct lanes *lanes;
 	int r;
 
 	prctl(PR_SET_NAME, "pvs-reader");
@@ -79,13 +94,13 @@ int reader_main(void)
 	if (r == 0)
 		r = board_map(&board, READER_FD_BOARD, READER_FD_NEWS);
 	if (r == 0)
-		r = lanes_new(&lanes, board);
+		r = lanes_new(&work.lanes, board);
 	if (r < 0) {
 		fprintf(stderr, "<3>" READER_NAME ": can't start: %s\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
-	r = run(lanes);
-	lanes_end(lanes, END_NS);
+	r = run(&work);
+	lanes_end(work.lanes, END_NS);
 	/* lanes may be held up, and must not be waited for: the end of the process ends them */
 	_exit(r);
 }

@@ -25,5 +25,8 @@ enum {
 	_READER_FD_END,
 };
 
-/** Runs until the daemon is gone. Returns an exit status. */
-int reader_main(void);
+/**
+ * Runs until the daemon is gone. Returns an exit status.
+ * @pve_dir  where Proxmox's configurations are, see virt/vm_conf.h; NULL: VM_CONF_DIR
+ */
+int reader_main(const char *pve_dir);

@@ -12,9 +12,10 @@
 
 #define ERRNO_MAX 4095
 
-static bool is_process(const struct thread_id *id)
+/* A file of Proxmox's is no process's. */
+static bool is_asked_of(const struct thread_id *id, uint32_t job)
 {
-	return id->tid > 0;
+	return job == READER_VM_CONF ? id->tid == 0 : id->tid > 0;
 }
 
 /* ---- checks ---- */
@@ -75,7 +76,7 @@ static bool is_facts(const struct cmdline_facts *facts)
 	return is_bool(&facts->args.is_vmid) && is_bool(&facts->args.debug_threads) &&
 	       is_bool(&facts->args.no_machine) &&
 	       has_end(facts->uuid_option, sizeof(facts->uuid_option)) &&
-	       is_name(facts->args.name) && is_uuid(facts->args.uuid) &&
+	       is_name(facts->args.name) && is_name(facts->args.title) && is_uuid(facts->args.uuid) &&
 	       facts->args.max_vcpus >= 1 && facts->args.max_vcpus <= DOMAIN_VCPUS_MAX &&
 	       is_topology(&facts->topology);
 }
@@ -89,7 +90,7 @@ static bool is_result(const struct reader_reply *reply)
 
 static bool is_reply(const struct reader_reply *reply)
 {
-	if (!is_process(&reply->qemu) || !is_result(reply) || reply->same > 1)
+	if (!is_asked_of(&reply->qemu, reply->job) || !is_result(reply) || reply->same > 1)
 		return false;
 	switch ((enum reader_job)reply->job) {
 	case READER_FIND:
@@ -98,6 +99,8 @@ static bool is_reply(const struct reader_reply *reply)
 		return true;
 	case READER_CMDLINE:
 		return reply->result != 0 || is_facts(&reply->facts);
+	case READER_VM_CONF:
+		return reply->result != 0 || labels_valid(&reply->labels);
 	case _READER_JOB_MAX:
 		break;
 	}
@@ -106,7 +109,7 @@ static bool is_reply(const struct reader_reply *reply)
 
 static bool is_request(const struct reader_request *request)
 {
-	if (!is_process(&request->qemu) || request->ends > 1 || request->refused > 1)
+	if (!is_asked_of(&request->qemu, request->job) || request->ends > 1 || request->refused > 1)
 		return false;
 	switch ((enum reader_job)request->job) {
 	case READER_FIND:
@@ -115,6 +118,8 @@ static bool is_request(const struct reader_request *request)
 		return request->generation != 0;
 	case READER_CMDLINE:
 		return true;
+	case READER_VM_CONF:
+		return request->vmid >= 1 && request->vmid <= LABEL_VMID_MAX;
 	case _READER_JOB_MAX:
 		break;
 	}

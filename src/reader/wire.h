@@ -9,6 +9,7 @@
  */
 
 #include "guest/carrier.h"
+#include "model/labels.h"
 #include "model/topology.h"
 #include "reader/board.h"
 #include "util/base.h"
@@ -19,6 +20,7 @@ enum reader_job {
 	READER_FIND = 1, /* looks for a QEMU's carrier, and begins its region */
 	READER_DROP,     /* ends the region, closes the carrier */
 	READER_CMDLINE,  /* reads the command line */
+	READER_VM_CONF,  /* reads Proxmox's configuration of a VM */
 	_READER_JOB_MAX,
 };
 
@@ -30,12 +32,13 @@ struct carrier_object {
 
 struct reader_request {
 	uint64_t id; /* stands in the reply */
-	struct thread_id qemu;
+	struct thread_id qemu;       /* VM_CONF: zero */
 	uint32_t job;                /* enum reader_job */
 	uint32_t n_pages;            /* FIND */
 	uint32_t ends;               /* DROP: the region, too; else it is only closed */
 	uint32_t refused;            /* FIND: @known is another domain's, and never begun */
 	struct carrier_object known; /* FIND: if it is this one, nothing is begun */
+	uint32_t vmid;               /* VM_CONF */
 	uint64_t generation;         /* DROP: nothing happens if the lane has another one */
 };
 
@@ -59,6 +62,7 @@ struct reader_reply {
 	uint32_t same;  /* FIND: it is the known object still, and @carrier is empty */
 	struct reader_carrier carrier; /* FIND */
 	struct cmdline_facts facts;    /* CMDLINE */
+	struct domain_labels labels;   /* VM_CONF */
 };
 
 /** Copies a packet and checks the copy. Returns 0 and *ret, or -EBADMSG. */

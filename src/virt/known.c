@@ -186,6 +186,7 @@ static int scan_now(const struct known_domain *domain, const struct known_scan *
 	now->source = domain->source;
 	now->state = domain->state;
 	now->metadata = domain->metadata;
+	now->labels = domain->labels;
 	/* An error is ignored: the scan is useful without the kernel's vhost threads. */
 	vhost_table_refresh(scan->vhosts, now_ns, VHOST_AGE_NS);
 	if (domain->source == DOMAIN_SOURCE_PROCFS && !domain->of_libvirt)

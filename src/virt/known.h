@@ -19,6 +19,8 @@ struct known_domain {
 	char uuid[DOMAIN_UUID_LEN];
 	enum domain_uuid_kind uuid_kind;
 	char name[DOMAIN_NAME_MAX];
+	struct domain_labels labels;
+	uint64_t labels_ns; /* when they were last read; 0: never */
 	enum domain_source source;
 	struct thread_id qemu;    /* DOMAIN_SOURCE_PROCFS: the process of the domain */
 	size_t max_vcpus;         /* of that source: vCPUs that the command line allowed at first */

@@ -153,6 +153,16 @@ static void choose_name(struct known_domain *domain, const struct qemu_args *arg
 		snprintf(domain->name, sizeof(domain->name), "qemu-%d", domain->qemu.tid);
 }
 
+/** What Proxmox's command line says of its VM, until its configuration is read. */
+static void choose_labels(struct known_domain *domain, const struct qemu_args *args)
+{
+	domain->labels = DOMAIN_LABELS_NULL;
+	if (!args->is_vmid)
+		return;
+	domain->labels.vmid = (uint32_t)strtoul(args->name, NULL, 10);
+	memcpy(domain->labels.title, args->title, sizeof(domain->labels.title));
+}
+
 /** Starts to manage a process that is QEMU. Returns its verdict for the list. */
 static int adopt(struct process_watch *watch, const struct process_evidence *process,
                  uint64_t now_ns)
@@ -192,6 +202,7 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	domain->state = DOMAIN_RUNNING;
 	domain->causes |= VIRT_CAUSE_ENUMERATED;
 	choose_name(domain, &facts.args);
+	choose_labels(domain, &facts.args);
 	known_hint(domain, now_ns);
 	return VERDICT_KNOWN;
 }
@@ -267,13 +278,17 @@ static void describe(struct process_watch *watch)
 	if (stuck)
 		append(text, sizeof(text), ", %zu left out: their command lines cannot be read",
 		       stuck);
+	if (watch->labels.hangs)
+		append(text, sizeof(text),
+		       "; " VM_CONF_DIR " does not answer: names and tags of VMs stay as they were");
 	if (watch->too_many)
 		append(text, sizeof(text),
 		       "; there are more processes than %d or more QEMUs than %d: the others are "
 		       "left out",
 		       PROCESS_LIST_MAX, VIRT_DOMAINS_MAX);
 	source_status_set(watch->status,
-	                  forbidden == 0 && stuck == 0 && watch->hidden == 0 && !watch->too_many,
+	                  forbidden == 0 && stuck == 0 && watch->hidden == 0 && !watch->too_many &&
+	                          !watch->labels.hangs,
 	                  text);
 }
 
@@ -336,7 +351,7 @@ static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 	struct known_scan scan = {watch->run_dir, watch->rescan_ns, &watch->vhosts,
 	                          watch->queue,   &watch->cmdlines, &watch->criteria};
 	uint64_t next_ns = NSEC_NEVER;
-	bool lost = false;
+	bool lost = false, hung = watch->labels.hangs;
 	size_t i;
 
 	/* Counts down: the last domain takes the place of one that is forgotten. */
@@ -348,6 +363,7 @@ static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 			continue;
 		}
 		if (thread_id_is_alive(&domain->qemu)) {
+			vm_labels_refresh(&watch->labels, domain, now_ns);
 			known_look(domain, &scan, now_ns);
 			if (domain->renewed)
 				renew(watch, domain, now_ns);
@@ -358,7 +374,7 @@ static uint64_t look_at_threads(struct process_watch *watch, uint64_t now_ns)
 			lost = true;
 		}
 	}
-	if (lost)
+	if (lost || watch->labels.hangs != hung)
 		describe(watch);
 	return next_ns;
 }

@@ -13,6 +13,7 @@
 #include "virt/process.h"
 #include "virt/process_list.h"
 #include "virt/source_status.h"
+#include "virt/vm_labels.h"
 
 struct process_watch {
 	/* given */
@@ -24,6 +25,7 @@ struct process_watch {
 	struct event_queue *queue;
 	struct source_status *status;
 	struct cmdline_cache cmdlines; /* its reader is given */
+	struct vm_labels labels;       /* its reader is given */
 
 	/* its own */
 	struct known_table known;

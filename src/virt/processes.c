@@ -153,6 +153,7 @@ static int source_fill(struct process_source *source, const struct process_optio
 	source->watch.leave_libvirts = options->leave_libvirts;
 	source->watch.criteria = options->criteria;
 	source->watch.cmdlines.reader = options->cmdlines;
+	source->watch.labels.reader = options->confs;
 	source->watch.queue = source->thread.queue;
 	source->watch.status = &source->thread.status;
 	return source_thread_start(&source->thread, "pvschedd-procfs", run, source);

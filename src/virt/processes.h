@@ -19,6 +19,7 @@
 #include "virt/cmdline.h"
 #include "virt/event.h"
 #include "virt/process.h"
+#include "virt/vm_conf.h"
 
 struct process_source;
 
@@ -28,6 +29,7 @@ struct process_options {
 	bool leave_libvirts; /* leave libvirt's QEMUs to its source, unreported */
 	struct process_criteria criteria;
 	struct cmdline_reader cmdlines; /* none: they are read directly */
+	struct vm_conf_reader confs;    /* none: no configuration of Proxmox's is read */
 };
 
 /** Starts the thread. Returns 0 and *ret, or -errno. */

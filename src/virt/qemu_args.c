@@ -8,9 +8,6 @@
 
 #include "util/procfs_parse.h"
 
-/** Digits of a VMID; Proxmox has 9 at most. */
-#define VMID_DIGITS_MAX 9
-
 /** One "key=value" of an option's text. */
 struct pair {
 	char key[16];
@@ -71,8 +68,8 @@ static void read_name(const char *text, struct qemu_args *args)
 	struct pair pair;
 
 	for (; next_pair(&text, implied, &pair); implied = "") {
-		if (strcmp(pair.key, "guest") == 0 && is_usable_name(&pair) && !args->is_vmid)
-			memcpy(args->name, pair.value, DOMAIN_NAME_MAX);
+		if (strcmp(pair.key, "guest") == 0 && is_usable_name(&pair))
+			memcpy(args->title, pair.value, DOMAIN_NAME_MAX);
 		else if (strcmp(pair.key, "debug-threads") == 0)
 			args->debug_threads = strcmp(pair.value, "on") == 0;
 	}
@@ -126,7 +123,7 @@ static bool is_vmid(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	return *text >= '1' && *text <= '9' && digits <= VMID_DIGITS_MAX && text[digits] == '\0';
+	return *text >= '1' && *text <= '9' && digits <= LABEL_VMID_DIGITS_MAX && text[digits] == '\0';
 }
 
 /** "-name" and "--name" are the same to QEMU. */
@@ -159,6 +156,8 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 			read_machine(value, ret);
 		}
 	}
+	if (!ret->is_vmid)
+		memcpy(ret->name, ret->title, sizeof(ret->name));
 	if (!ret->uuid[0])
 		memcpy(ret->uuid, smbios, sizeof(smbios));
 }

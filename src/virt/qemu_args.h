@@ -11,6 +11,7 @@
 
 struct qemu_args {
 	char name[DOMAIN_NAME_MAX]; /* "": none, or unusable */
+	char title[DOMAIN_NAME_MAX]; /* of "-name"; "": none, or unusable */
 	bool is_vmid;               /* the name is Proxmox's number of the VM, as in "-id 100" */
 	char uuid[DOMAIN_UUID_LEN]; /* canonical, small letters; "": none */
 	unsigned int max_vcpus;     /* 1..DOMAIN_VCPUS_MAX: see topology_max_vcpus() */

@@ -61,6 +61,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	        "",      "web",      "db-1",     "desktop-12",
 	        "a b:1", "\xc3\xa9", "\xff\x80", "aaaaaaaaaaaaaaab",
 	};
+	static const struct domain_labels labels = {.vmid = 100,
+	                                            .title = "web",
+	                                            .flavor = "rt.small",
+	                                            .n_tags = 2,
+	                                            .tags = {"pvsched-latency", "web"}};
 	struct config *config = NULL;
 	struct config_choice choice;
 	char error[1024] = "";
@@ -76,8 +81,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_host(config_host(config));
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		config_choose(config, i % 2 ? "6695eb01-f6a4-8304-79aa-97f2502e193f" : NULL,
-		              names[i], &choice);
+		config_choose(config,
+		              &(struct config_subject){
+		                      .uuid = i % 2 ? "6695eb01-f6a4-8304-79aa-97f2502e193f" : NULL,
+		                      .name = names[i],
+		                      .labels = i % 2 ? &labels : NULL},
+		              &choice);
 		check_profile(&choice.profile);
 		FUZZ_CHECK(memchr(choice.source, '\0', sizeof(choice.source)));
 		FUZZ_CHECK(choice.source[0] && choice.profile_source[0]);

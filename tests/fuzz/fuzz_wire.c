@@ -22,7 +22,8 @@ static void check_carrier(const struct reader_carrier *c)
 
 static void check_reply(const struct reader_reply *reply)
 {
-	FUZZ_CHECK(reply->qemu.tid > 0 && reply->result < _CARRIER_PROBLEM_MAX);
+	FUZZ_CHECK((reply->qemu.tid > 0) == (reply->job != READER_VM_CONF));
+	FUZZ_CHECK(reply->result < _CARRIER_PROBLEM_MAX);
 	if (reply->job == READER_FIND && reply->result == 0 && !reply->same)
 		check_carrier(&reply->carrier);
 	if (reply->job == READER_CMDLINE && reply->result == 0) {
@@ -31,6 +32,13 @@ static void check_reply(const struct reader_reply *reply)
 		FUZZ_CHECK(
 		        memchr(reply->facts.uuid_option, '\0', sizeof(reply->facts.uuid_option)));
 		FUZZ_CHECK(reply->facts.args.max_vcpus <= DOMAIN_VCPUS_MAX);
+	}
+	if (reply->job == READER_VM_CONF && reply->result == 0) {
+		FUZZ_CHECK(memchr(reply->labels.title, '\0', sizeof(reply->labels.title)));
+		FUZZ_CHECK(memchr(reply->labels.flavor, '\0', sizeof(reply->labels.flavor)));
+		FUZZ_CHECK(reply->labels.n_tags <= LABEL_TAGS_MAX);
+		for (uint32_t i = 0; i < reply->labels.n_tags; i++)
+			FUZZ_CHECK(memchr(reply->labels.tags[i], '\0', LABEL_TAG_MAX));
 	}
 }
 
@@ -42,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	FUZZ_CHECK(r == 0 || r == -EBADMSG);
 	if (r == 0)
-		FUZZ_CHECK(request.qemu.tid > 0 && request.job < _READER_JOB_MAX &&
+		FUZZ_CHECK((request.qemu.tid > 0) == (request.job != READER_VM_CONF) &&
+		           request.job < _READER_JOB_MAX &&
 		           (request.job != READER_FIND ||
 		            (request.n_pages && request.n_pages <= PVSCHED_REGION_PAGES_MAX)));
 	r = reader_reply_parse(data, size, &reply);

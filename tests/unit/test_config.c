@@ -76,7 +76,7 @@ static void test_defaults(void)
 	CHECK_STR(host->metrics_file, "");
 	CHECK_INT(host->metrics_interval_ns, 15 * NSEC_PER_SEC);
 	CHECK_INT(host->booster_wait, CONFIG_BOOSTER_WAIT_AUTO);
-	config_choose(built_in, UUID_A, "web", &choice);
+	config_choose(built_in, &(struct config_subject){.uuid = UUID_A, .name = "web"}, &choice);
 	CHECK_INT(choice.match, CONFIG_MATCH_DEFAULT);
 	CHECK_STR(choice.profile.name, "observe");
 	CHECK_INT(choice.profile.mode, PROFILE_OBSERVE);
@@ -229,7 +229,7 @@ static void test_profiles(void)
 	CHECK_U64(config_profile(config, "levers")->slice_ns, 700 * NSEC_PER_USEC);
 	CHECK_INT(config_profile(config, "levers")->util_min, 1024);
 	CHECK_INT(config_profile(config, "levers")->util_permille, 50);
-	config_choose(config, NULL, NULL, &choice);
+	config_choose(config, &(struct config_subject){.name = NULL}, &choice);
 	CHECK_STR(choice.profile.name, "my-own");
 	CHECK_STR(choice.source, "f:1: .default_profile");
 }
@@ -298,7 +298,7 @@ static struct config_choice choose(const char *uuid, const char *name)
 	struct config *config CLEANUP(config_cleanup) = parse(choices);
 	struct config_choice choice;
 
-	config_choose(config, uuid, name, &choice);
+	config_choose(config, &(struct config_subject){.uuid = uuid, .name = name}, &choice);
 	return choice;
 }
 
@@ -345,7 +345,8 @@ static void test_precedence_of_globs(void)
 static void test_domains_refused(void)
 {
 	refuse("{\"version\":1,\"domains\":{\"web\":{}}}",
-	       "f:1: .domains.web: unknown key; known keys: uuid, name, glob");
+	       "f:1: .domains.web: unknown key; known keys: uuid, vmid, "
+	       "name, tag, title, glob, flavor");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\n\"web\":{\n\"share_permile\":1}}}}",
 	       "f:3: .domains.name.web.share_permile: unknown key; known keys: profile, "
 	       "share_permille, burst_us");

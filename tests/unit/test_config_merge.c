@@ -142,7 +142,7 @@ static void test_sources(void)
 	              "\"a b\":{\"burst_us\":80}}},\n\"default_profile\":\"interactive\"}");
 	struct config_choice choice;
 
-	config_choose(config, NULL, "web", &choice);
+	config_choose(config, &(struct config_subject){.name = "web"}, &choice);
 	CHECK_STR(choice.profile.name, "latency");
 	CHECK_INT(choice.profile.share_permille, 40);
 	CHECK_INT(choice.profile.burst_ns, 70 * NSEC_PER_USEC);
@@ -150,12 +150,12 @@ static void test_sources(void)
 	CHECK_STR(choice.profile_source, "main:2: .domains.name.web.profile");
 	CHECK_STR(choice.share_source, "20-b:2: .domains.name.web.share_permille");
 	CHECK_STR(choice.burst_source, "10-a:3: .profiles.latency.burst_us");
-	config_choose(config, NULL, "a b", &choice);
+	config_choose(config, &(struct config_subject){.name = "a b"}, &choice);
 	CHECK_STR(choice.source, "20-b:3: .domains.name[\"a b\"]");
 	CHECK_STR(choice.profile_source, "20-b:4: .default_profile");
 	CHECK_STR(choice.share_source, "built in: profile interactive");
 	CHECK_STR(choice.burst_source, "20-b:3: .domains.name[\"a b\"].burst_us");
-	config_choose(config, NULL, "other", &choice);
+	config_choose(config, &(struct config_subject){.name = "other"}, &choice);
 	CHECK_STR(choice.profile.name, "interactive");
 	CHECK_STR(choice.source, "20-b:4: .default_profile");
 	CHECK_STR(choice.profile_source, "20-b:4: .default_profile");
@@ -177,7 +177,7 @@ static void test_references(void)
 	        "{\"version\":1,\"profiles\":{\"late\":{\"mode\":\"boost\"}}}");
 	struct config_choice choice;
 
-	config_choose(config, UUID_A, NULL, &choice);
+	config_choose(config, &(struct config_subject){.uuid = UUID_A}, &choice);
 	CHECK_INT(choice.match, CONFIG_MATCH_UUID);
 	CHECK_INT(choice.profile.mode, PROFILE_BOOST);
 	CHECK_STR(choice.share_source, "built in: profile observe");

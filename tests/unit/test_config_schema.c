@@ -315,7 +315,7 @@ static void test_shipped(void)
 		fprintf(stderr, "%s\n", error);
 	CHECK(config && built_in);
 	CHECK(memcmp(config_host(config), config_host(built_in), sizeof(struct config_host)) == 0);
-	config_choose(config, NULL, "any", &choice);
+	config_choose(config, &(struct config_subject){.name = "any"}, &choice);
 	CHECK_STR(choice.profile.name, "observe");
 	CHECK_INT(choice.match, CONFIG_MATCH_DEFAULT);
 	CHECK_INT(config_profile(config, "latency")->burst_ns,

@@ -335,6 +335,30 @@ static void test_groups_unseen(void)
 	CHECK_U64(inventory_count_unseen(&inventory), 2);
 }
 
+/* A VM of Proxmox's also by its name, if no domain's own name is that. */
+static void test_finding_vms(void)
+{
+	struct inventory_domain *one, *two, *found;
+
+	begin();
+	one = see(domain_make(WEB, "101", 100, 1), INVENTORY_NEW);
+	two = see(domain_make(DB, "102", 200, 1), INVENTORY_NEW);
+	strcpy(one->seen->labels.title, "pbx");
+	CHECK_INT(inventory_find(&inventory, "pbx", &found), -ENOENT); /* a title alone is no name */
+	one->seen->labels.vmid = 101;
+	two->seen->labels.vmid = 102;
+	CHECK_INT(inventory_find(&inventory, "pbx", &found), 0);
+	CHECK(found == one);
+	strcpy(two->seen->labels.title, "101");
+	CHECK_INT(inventory_find(&inventory, "101", &found), 0);
+	CHECK(found == one);
+	strcpy(two->seen->labels.title, "pbx");
+	CHECK_INT(inventory_find(&inventory, "pbx", &found), -ENOTUNIQ);
+	CHECK_INT(inventory_find(&inventory, "102", &found), 0);
+	CHECK(found == two);
+}
+
 TEST_MAIN(TEST(test_known), TEST(test_threads_come_and_go), TEST(test_identity), TEST(test_moved),
           TEST(test_restarted), TEST(test_ranks), TEST(test_uuid_is_libvirts), TEST(test_full),
-          TEST(test_busy_slot), TEST(test_look), TEST(test_groups_unseen), TEST(test_finding))
+          TEST(test_busy_slot), TEST(test_look), TEST(test_groups_unseen), TEST(test_finding),
+          TEST(test_finding_vms))

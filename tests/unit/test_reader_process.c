@@ -43,7 +43,7 @@ static void on_renewed(void *userdata)
 	((struct scene *)userdata)->n_renewed++;
 }
 
-static void open_scene(struct scene *scene)
+static void open_scene_with(struct scene *scene, const char *pve_dir)
 {
 	sigset_t child;
 
@@ -52,13 +52,18 @@ static void open_scene(struct scene *scene)
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	*scene = (struct scene){0};
 	CHECK_INT(sd_event_new(&scene->event), 0);
-	CHECK_INT(reader_process_new(&scene->reader), 0);
+	CHECK_INT(reader_process_new(&scene->reader, pve_dir), 0);
 	CHECK_INT(reader_process_attach(scene->reader, scene->event), 0);
 	reader_process_report_to(scene->reader, &(struct reader_news){.replied = on_reply,
 	                                                              .lost = on_lost,
 	                                                              .renewed = on_renewed,
 	                                                              .userdata = scene});
 	scene->board = reader_process_board(scene->reader);
+}
+
+static void open_scene(struct scene *scene)
+{
+	open_scene_with(scene, NULL);
 }
 
 static void close_scene(struct scene *scene)
@@ -418,7 +423,7 @@ static const struct test tests[] = {
 int main(int argc, char **argv)
 {
 	if (strcmp(argv[0], READER_NAME) == 0)
-		return reader_main();
+		return reader_main(argc > 1 ? argv[1] : NULL);
 	if (strcmp(argv[0], FAKE_QEMU_NAME) == 0)
 		return fake_qemu_main();
 	return test_run_all(tests, ARRAY_SIZE(tests), argc > 1 ? argv[1] : NULL);

@@ -148,6 +148,37 @@ static void test_command_lines(void)
 	REFUSED_REPLY(READER_CMDLINE, r.facts.topology.dies = 0);
 }
 
+static void test_vm_confs(void)
+{
+	struct reader_request request = {.job = READER_VM_CONF, .vmid = 100};
+	struct reader_reply reply = {.job = READER_VM_CONF, .labels = {.vmid = 100}};
+
+	CHECK_INT(parse_request(&request), 0);
+	request.vmid = 0;
+	CHECK_INT(parse_request(&request), -EBADMSG);
+	request.vmid = LABEL_VMID_MAX + 1;
+	CHECK_INT(parse_request(&request), -EBADMSG);
+	request.vmid = 100;
+	request.qemu.tid = 7; /* it is of no process */
+	CHECK_INT(parse_request(&request), -EBADMSG);
+	labels_add_tag(&reply.labels, "web", 3);
+	CHECK_INT(parse_reply(&reply), 0);
+	reply.labels.n_tags = 2; /* the second one is empty */
+	CHECK_INT(parse_reply(&reply), -EBADMSG);
+	reply.labels.n_tags = LABEL_TAGS_MAX + 1;
+	CHECK_INT(parse_reply(&reply), -EBADMSG);
+	reply.labels.n_tags = 1;
+	memset(reply.labels.tags[0], 'x', LABEL_TAG_MAX);
+	CHECK_INT(parse_reply(&reply), -EBADMSG);
+	reply.labels.n_tags = 0;
+	strcpy(reply.labels.title, "a\nb");
+	CHECK_INT(parse_reply(&reply), -EBADMSG);
+	memset(reply.labels.title, 'x', LABEL_MAX);
+	CHECK_INT(parse_reply(&reply), -EBADMSG);
+	reply.result = -ENOENT; /* then nothing of it is read */
+	CHECK_INT(parse_reply(&reply), 0);
+}
+
 static void test_packets(void)
 {
 	struct reader_request request = good_request(), request_ret;
@@ -182,4 +213,4 @@ static void test_packets(void)
 }
 
 TEST_MAIN({"requests", test_requests}, {"found", test_found}, {"command_lines", test_command_lines},
-          {"packets", test_packets})
+          {"vm_confs", test_vm_confs}, {"packets", test_packets})
