@@ -31,8 +31,9 @@ static int check_key(const struct json_value *value, enum config_match match,
 	case CONFIG_MATCH_VMID:
 		if (key[0] < '1' || key[0] > '9' || strlen(key) > LABEL_VMID_DIGITS_MAX ||
 		    strspn(key, "0123456789") != strlen(key))
-			return json_fail(value, error,
-			                 "is not a VM's number such as \"100\"; `qm list` shows it");
+			return json_fail(
+			        value, error,
+			        "is not a VM's number such as \"100\"; `qm list` shows it");
 		break;
 	case CONFIG_MATCH_TAG:
 	case CONFIG_MATCH_TITLE:
@@ -151,13 +152,11 @@ static int parse_entries(const struct json_value *value, struct config *config,
 int config_parse_domains(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const kinds[] = {[CONFIG_MATCH_UUID] = "uuid",
-	                                    [CONFIG_MATCH_VMID] = "vmid",
-	                                    [CONFIG_MATCH_NAME] = "name",
-	                                    [CONFIG_MATCH_TAG] = "tag",
-	                                    [CONFIG_MATCH_TITLE] = "title",
-	                                    [CONFIG_MATCH_GLOB] = "glob",
-	                                    [CONFIG_MATCH_FLAVOR] = "flavor"};
+	static const char *const kinds[] = {
+	        [CONFIG_MATCH_UUID] = "uuid",    [CONFIG_MATCH_VMID] = "vmid",
+	        [CONFIG_MATCH_NAME] = "name",    [CONFIG_MATCH_TAG] = "tag",
+	        [CONFIG_MATCH_TITLE] = "title",  [CONFIG_MATCH_GLOB] = "glob",
+	        [CONFIG_MATCH_FLAVOR] = "flavor"};
 	int r;
 
 	r = json_check_keys(value, kinds, ARRAY_SIZE(kinds), error);

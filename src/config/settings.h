@@ -16,8 +16,8 @@ enum config_match {
 	/* of all below: the glob with the most literal characters; then the lesser string */
 	CONFIG_MATCH_TAG, /* any of its tags */
 	CONFIG_MATCH_TITLE,
-	CONFIG_MATCH_GLOB,   /* of names, as CONFIG_MATCH_NAME */
-	CONFIG_MATCH_FLAVOR, /* what many have */
+	CONFIG_MATCH_GLOB,    /* of names, as CONFIG_MATCH_NAME */
+	CONFIG_MATCH_FLAVOR,  /* what many have */
 	CONFIG_MATCH_DEFAULT, /* no entry: default_profile */
 };
 
@@ -62,7 +62,7 @@ struct config_host {
 	bool grant_rt_budget; /* boost cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
 	enum config_metadata metadata;
 	enum config_guest_pages guest_pages;
-	uint64_t summary_interval_ns;     /* per-domain summaries in the journal; 0: none */
+	uint64_t summary_interval_ns;       /* per-domain summaries in the journal; 0: none */
 	char metrics_file[CONFIG_PATH_MAX]; /* "": none */
 	uint64_t metrics_interval_ns;
 	char housekeeping_cpus[256];      /* CPU list: a vCPU confined to it is not boosted */

@@ -295,6 +295,11 @@ static bool has_title(const struct domain *seen, const char *name)
 	return seen->labels.vmid && strcmp(seen->labels.title, name) == 0;
 }
 
+bool inventory_is_called(const struct inventory_domain *domain, const char *name)
+{
+	return has_name(domain->seen, name) || has_title(domain->seen, name);
+}
+
 static int find_only(const struct inventory *inventory, const char *name,
                      bool (*has)(const struct domain *seen, const char *name),
                      struct inventory_domain **ret)

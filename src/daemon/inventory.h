@@ -99,8 +99,12 @@ void inventory_rescan(struct inventory *inventory, struct inventory_domain *doma
 
 void inventory_drop(struct inventory *inventory, struct inventory_domain *domain);
 
+/** True if that is its name, or its name beside the number that Proxmox gives. */
+bool inventory_is_called(const struct inventory_domain *domain, const char *name);
+
 /**
- * By uuid, in any case of letters, else by name. Without libvirt a name is no identity.
+ * By uuid, in any case of letters, else by name, else by the name of a VM of Proxmox's. Without
+ * libvirt a name is no identity.
  * Returns 0 and *ret; -ENOENT; -ENOTUNIQ when several domains have that name.
  */
 int inventory_find(const struct inventory *inventory, const char *name_or_uuid,

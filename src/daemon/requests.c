@@ -230,7 +230,7 @@ static int refuse_name(const struct inventory *inventory, const char *name, stru
 	size_t used = 0;
 
 	for (const struct inventory_domain *d = inventory->domains; d; d = d->next) {
-		if (strcmp(d->seen->name, name) != 0)
+		if (!inventory_is_called(d, name))
 			continue;
 		n++;
 		if (used + DOMAIN_UUID_LEN < sizeof(uuids))

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The desk of the reader: it reads Proxmox's configurations of VMs, which no QEMU's lane does, since
- * it is no QEMU that can hold them up. They are on a FUSE file system: while its server hangs, one
- * thread waits, no second one is begun, and lanes go on.
+ * The desk of the reader: it reads Proxmox's configurations of VMs, which no QEMU's lane does,
+ * since it is no QEMU that can hold them up. They are on a FUSE file system: while its server
+ * hangs, one thread waits, no second one is begun, and lanes go on.
  */
 
 #include "reader/wire.h"

@@ -31,7 +31,7 @@ struct carrier_object {
 };
 
 struct reader_request {
-	uint64_t id; /* stands in the reply */
+	uint64_t id;                 /* stands in the reply */
 	struct thread_id qemu;       /* VM_CONF: zero */
 	uint32_t job;                /* enum reader_job */
 	uint32_t n_pages;            /* FIND */

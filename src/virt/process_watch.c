@@ -280,7 +280,8 @@ static void describe(struct process_watch *watch)
 		       stuck);
 	if (watch->labels.hangs)
 		append(text, sizeof(text),
-		       "; " VM_CONF_DIR " does not answer: names and tags of VMs stay as they were");
+		       "; " VM_CONF_DIR
+		       " does not answer: names and tags of VMs stay as they were");
 	if (watch->too_many)
 		append(text, sizeof(text),
 		       "; there are more processes than %d or more QEMUs than %d: the others are "

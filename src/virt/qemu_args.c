@@ -123,7 +123,8 @@ static bool is_vmid(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	return *text >= '1' && *text <= '9' && digits <= LABEL_VMID_DIGITS_MAX && text[digits] == '\0';
+	return *text >= '1' && *text <= '9' && digits <= LABEL_VMID_DIGITS_MAX &&
+	       text[digits] == '\0';
 }
 
 /** "-name" and "--name" are the same to QEMU. */

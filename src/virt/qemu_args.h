@@ -10,13 +10,13 @@
 #include "util/base.h"
 
 struct qemu_args {
-	char name[DOMAIN_NAME_MAX]; /* "": none, or unusable */
+	char name[DOMAIN_NAME_MAX];  /* "": none, or unusable */
 	char title[DOMAIN_NAME_MAX]; /* of "-name"; "": none, or unusable */
-	bool is_vmid;               /* the name is Proxmox's number of the VM, as in "-id 100" */
-	char uuid[DOMAIN_UUID_LEN]; /* canonical, small letters; "": none */
-	unsigned int max_vcpus;     /* 1..DOMAIN_VCPUS_MAX: see topology_max_vcpus() */
-	bool debug_threads;         /* it is asked to name its threads */
-	bool no_machine;            /* "-machine none": it answers questions, and is no VM */
+	bool is_vmid;                /* the name is Proxmox's number of the VM, as in "-id 100" */
+	char uuid[DOMAIN_UUID_LEN];  /* canonical, small letters; "": none */
+	unsigned int max_vcpus;      /* 1..DOMAIN_VCPUS_MAX: see topology_max_vcpus() */
+	bool debug_threads;          /* it is asked to name its threads */
+	bool no_machine;             /* "-machine none": it answers questions, and is no VM */
 };
 
 /**

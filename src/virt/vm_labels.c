@@ -25,7 +25,8 @@ static void note_result(struct vm_labels *labels, int result, uint64_t now_ns)
 		labels->rests_ns = now_ns + VM_LABELS_REST_NS;
 	if (hangs && !labels->hangs)
 		log_outside(LOG_WARNING,
-		            "Proxmox's configurations of VMs (" VM_CONF_DIR ") cannot be read within "
+		            "Proxmox's configurations of VMs (" VM_CONF_DIR
+		            ") cannot be read within "
 		            "500 ms: names and tags stay as they were; it is tried again. Look at: "
 		            "systemctl status pve-cluster");
 	if (hangs || result == 0)

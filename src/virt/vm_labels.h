@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Keeps the labels of Proxmox's VMs up to date: name and tags, which may change while a VM runs. For
- * the thread of the procfs source only. What cannot be read stays as it was.
+ * Keeps the labels of Proxmox's VMs up to date: name and tags, which may change while a VM runs.
+ * For the thread of the procfs source only. What cannot be read stays as it was.
  */
 
 #include "virt/known.h"
@@ -19,8 +19,9 @@ struct vm_labels {
 /** Files are read at most this often for looks at threads; at once when all is asked for anew. */
 #define VM_LABELS_AGE_NS (10 * NSEC_PER_SEC)
 
-/** A file system that hangs holds up its source READER_LINE_CONF_NS in each such time, at most. */
-#define VM_LABELS_REST_NS (30 * NSEC_PER_SEC)
+/** After a read that hung. It costs its source READER_LINE_CONF_NS; until it ends, others fail at
+ * once. */
+#define VM_LABELS_REST_NS (10 * NSEC_PER_SEC)
 
 /**
  * Reads a domain's labels again, if it is one of Proxmox's and that is due. When they have changed,

@@ -32,13 +32,15 @@ class Bare:
     prefix     a command that executes it, such as setpriv
     machine    its type; with "none" it has no devices and no vCPUs
     more       arguments behind all others
+    group      its cgroup, below the root of the hierarchy
+    env        added to its environment
     """
 
     def __init__(self, name, vcpus=1, max_vcpus=None, busy=0, idle=1, hz=100, arguments=None, accel="tcg",
-                 binary=QEMU, prefix=(), machine="pc", more=(), deadman=None):
+                 binary=QEMU, prefix=(), machine="pc", more=(), group=None, env=None, deadman=None):
         self.name, self.uuid = name, str(uuids.uuid4())
         self.pid = self._process = self.started = None
-        self._deadman, self._keys = deadman, []
+        self._deadman, self._keys, self._env = deadman, [], env or {}
         os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
         self.directory = tempfile.mkdtemp(prefix="bare-", dir=RUN_DIR)
         os.chmod(self.directory, 0o1777)  # whichever user it runs as makes its socket there
@@ -61,7 +63,7 @@ class Bare:
         if accel == "kvm":
             self._argv.append("-S")
         # "machine-NAME.": where the scene looks for RT budgets that are left
-        self._group = f"{proc.cpu_cgroup(os.getpid())[0]}/machine-{name}.scope"
+        self._group = f"{proc.cpu_cgroup(os.getpid())[0]}/{group or f'machine-{name}.scope'}"
 
     def create(self, wait=True):
         os.makedirs(self._group, exist_ok=True)
@@ -74,7 +76,7 @@ class Bare:
 
         with open(f"{self.directory}/log", "wb") as log:
             self._process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                             preexec_fn=enter, cwd=self.directory, env={**os.environ, **_modules()})
+                                             preexec_fn=enter, cwd=self.directory, env={**os.environ, **_modules(), **self._env})
         self.pid, self.started = self._process.pid, time.monotonic()
         self._keys.append(self._deadman.add(pid=self.pid))
         if wait:

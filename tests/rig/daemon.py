@@ -44,9 +44,11 @@ class Daemon(Started):
     config    what goes into its configuration file besides "version": 1
     prefix    a command that starts it, such as setpriv
     env       added to its environment
+    options   added to its command line
     """
 
-    def __init__(self, build_dir, config=None, deadman=None, prefix=(), env=None):
+    def __init__(self, build_dir, config=None, deadman=None, prefix=(), env=None, options=()):
+        self._options = list(options)
         self._prefix = list(prefix)
         self._env = {**os.environ, **(env or {})}
         self._pvschedd = program(build_dir, "pvschedd")
@@ -77,7 +79,7 @@ class Daemon(Started):
             start = log.tell()
             self.process = subprocess.Popen(
                 [*self._prefix, self._pvschedd, "--config", self.config_path, "--runtime-dir", self.runtime_dir,
-                 "--state-dir", self.state_dir],
+                 "--state-dir", self.state_dir, *self._options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env=self._env)
         self._key = self._deadman.add(pid=self.process.pid)

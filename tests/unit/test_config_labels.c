@@ -39,7 +39,8 @@ static const char *const labelled =
         "\"flavor\":{\"rt.*\":{\"profile\":\"latency\"},\"*\":{\"profile\":\"off\"}},\n"
         "\"glob\":{\"db-*\":{\"profile\":\"off\"}},\n"
         "\"title\":{\"pbx *\":{\"profile\":\"interactive\"}},\n"
-        "\"tag\":{\"pvsched-latency\":{\"profile\":\"latency\"},\"pvsched-*\":{\"profile\":\"off\"}},\n"
+        "\"tag\":{\"pvsched-latency\":{\"profile\":\"latency\"},\"pvsched-*\":{\"profile\":\"off\"}"
+        "},\n"
         "\"name\":{\"db-1\":{\"profile\":\"observe\"}},\n"
         "\"vmid\":{\"101\":{\"profile\":\"interactive\"}}}}";
 
@@ -105,9 +106,12 @@ static void test_refused(void)
 	refuse("{\"version\":1,\"domains\":{\"vmid\":{\"0100\":{}}}}",
 	       "f:1: .domains.vmid.0100: is not a VM's number such as \"100\"; `qm list` shows it");
 	refuse("{\"version\":1,\"domains\":{\"vmid\":{\"1234567890\":{}}}}",
-	       "f:1: .domains.vmid.1234567890: is not a VM's number such as \"100\"; `qm list` shows "
+	       "f:1: .domains.vmid.1234567890: is not a VM's number such as \"100\"; `qm list` "
+	       "shows "
 	       "it");
-	refuse("{\"version\":1,\"domains\":{\"tag\":{\"[a\":{}}}}", "f:1: .domains.tag[\"[a\"]: a [ without a ]; write a literal [ as \\[ (in JSON \\\\[)");
+	refuse("{\"version\":1,\"domains\":{\"tag\":{\"[a\":{}}}}",
+	       "f:1: .domains.tag[\"[a\"]: a [ without a ]; write a literal [ as \\[ (in JSON "
+	       "\\\\[)");
 }
 
 TEST_MAIN({"labels", test_labels}, {"several tags", test_several_tags}, {"refused", test_refused})

@@ -117,8 +117,10 @@ static void test_labels(void)
 	CHECK(!strstr(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"101\"}]}"), "TITLE"));
 	text = rendered(CTL_SHOW, "{\"domain\":{\"name\":\"101\",\"uuid\":\"u\",\"title\":\"pbx\","
 	                          "\"flavor\":\"rt.small\",\"tags\":[\"a\",7,\"b\\u001b\"]}}");
-	CHECK_CONTAINS(text, "UUID:    u\nTitle:   pbx\nFlavor:  rt.small\nTags:    a, -, b\\x1b\nState:");
-	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"tags\":3,\"title\":{}}}"), "Title:   -\n");
+	CHECK_CONTAINS(
+	        text, "UUID:    u\nTitle:   pbx\nFlavor:  rt.small\nTags:    a, -, b\\x1b\nState:");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"tags\":3,\"title\":{}}}"),
+	               "Title:   -\n");
 }
 
 static void test_windows(void)

@@ -344,7 +344,8 @@ static void test_finding_vms(void)
 	one = see(domain_make(WEB, "101", 100, 1), INVENTORY_NEW);
 	two = see(domain_make(DB, "102", 200, 1), INVENTORY_NEW);
 	strcpy(one->seen->labels.title, "pbx");
-	CHECK_INT(inventory_find(&inventory, "pbx", &found), -ENOENT); /* a title alone is no name */
+	CHECK_INT(inventory_find(&inventory, "pbx", &found),
+	          -ENOENT); /* a title alone is no name */
 	one->seen->labels.vmid = 101;
 	two->seen->labels.vmid = 102;
 	CHECK_INT(inventory_find(&inventory, "pbx", &found), 0);

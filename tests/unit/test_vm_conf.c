@@ -43,7 +43,8 @@ static void test_plain(void)
 
 static void test_odd(void)
 {
-	struct domain_labels vm = parse("tags:  a, b;;c \td,\r\nname:pbx \r\nnames: x\nname x\n:\n");
+	struct domain_labels vm =
+	        parse("tags:  a, b;;c \td,\r\nname:pbx \r\nnames: x\nname x\n:\n");
 
 	CHECK_STR(vm.title, "pbx");
 	CHECK_INT(vm.n_tags, 4);
