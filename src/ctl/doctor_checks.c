@@ -227,6 +227,11 @@ static void check_libvirt(const struct doctor_env *env, struct doctor_report *re
 		return;
 	/* whether it is asked is for the daemon to say, by its configuration */
 	check->status = CHECK_WARN;
+	if (exists(env, "/usr/sbin/qm")) {
+		doctor_say(check, "this is a host of Proxmox, which has no libvirt");
+		doctor_fix(check, "apt install pvschedd-proxmox");
+		return;
+	}
 	doctor_say(check,
 	           "libvirt has no socket (of libvirtd or virtqemud), so none of its domains is "
 	           "found");

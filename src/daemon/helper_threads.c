@@ -136,7 +136,7 @@ void helper_threads_made_room(struct helper_threads *helpers, const struct inven
 	log_write(LOG_NOTICE, &ctx,
 	          "domain \"%s\", vCPU %u: it gave its boost back for its domain's own thread %d, "
 	          "which had waited behind it for a millisecond; pin that elsewhere (virsh "
-	          "emulatorpin, iothreadpin), or expect it again",
+	          "emulatorpin, iothreadpin; without libvirt, taskset), or expect it again",
 	          domain->seen->name, vcpu->thread.index, watched->places[place].tid);
 }
 

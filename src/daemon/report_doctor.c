@@ -104,8 +104,10 @@ static void check_sources(const struct views *views, cJSON *array)
 	else
 		check(array, "libvirt", ok ? "ok" : "warn",
 		      ok ? ""
-		         : "where none runs: systemctl start libvirtd, or virtqemud; on a host "
-		           "without libvirt: host.discovery [\"procfs\"] and pvschedctl reload",
+		         : "where none runs: systemctl start libvirtd, or virtqemud; on Proxmox: "
+		           "apt "
+		           "install pvschedd-proxmox; on another host without libvirt: "
+		           "host.discovery [\"procfs\"] and pvschedctl reload",
 		      "%s", text);
 	if (discovery_describe(views->discovery, DOMAIN_SOURCE_PROCFS, &ok, text, sizeof(text)))
 		check(array, "procfs", ok ? "ok" : "warn",
@@ -113,7 +115,8 @@ static void check_sources(const struct views *views, cJSON *array)
 		         : "where it may not look: install -Dm644 "
 		           "/usr/share/pvschedd/guest-pages.conf "
 		           "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl "
-		           "daemon-reload; systemctl restart pvschedd",
+		           "daemon-reload; systemctl restart pvschedd; where " VM_CONF_DIR
+		           " does not answer: systemctl status pve-cluster",
 		      "%s", text);
 	check(array, "proc_connector", hinted ? "ok" : "warn",
 	      hinted ? "" : hints_fix(views->hints), "%s",

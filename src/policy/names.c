@@ -92,7 +92,8 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "it.",
         [POLICY_REASON_QUOTA] =
                 "A CFS quota holds for the domain or a group above it; real-time run time would "
-                "escape it. Remove the quota (virsh schedinfo) or leave the domain unboosted.",
+                "escape it. Remove the quota (virsh schedinfo; qm set --delete cpulimit) or leave "
+                "the domain unboosted.",
         [POLICY_REASON_RT_REFUSED] =
                 "The kernel refuses real-time classes in the vCPU's cgroup (RT_GROUP_SCHED "
                 "without budget); see `pvschedctl doctor` and host.grant_rt_budget.",
@@ -156,7 +157,7 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "A thread that works for its own domain (emulator, iothread or vhost) waited on "
                 "its CPU while boosted vCPUs of the domain ran there for a millisecond; "
                 "`pvschedctl show` says which. Pin it elsewhere (virsh emulatorpin, "
-                "iothreadpin).",
+                "iothreadpin; without libvirt, taskset).",
         [POLICY_REASON_NO_DEADLINE] =
                 "The kernel could not start the timer that ends its boost, so the boost ended; "
                 "it is armed again when its guest is idle. `pvschedctl doctor` counts these.",

@@ -59,6 +59,10 @@ static void test_doctor_finds(void)
 	run_doctor(root);
 	CHECK_INT(find(&report, "btf")->status, CHECK_FAIL);
 	CHECK_INT(find(&report, "libvirt")->status, CHECK_WARN);
+	CHECK_CONTAINS(find(&report, "libvirt")->fix, "virtqemud");
+	write_file(root, "/usr/sbin/qm", "");
+	run_doctor(root);
+	CHECK_STR(find(&report, "libvirt")->fix, "apt install pvschedd-proxmox");
 	CHECK_INT(find(&report, "kvm")->status, CHECK_WARN);
 	CHECK_INT(find(&report, "enabled")->status, CHECK_OK);
 	CHECK_INT(find(&report, "rt_group_sched")->status, CHECK_OK);
