@@ -29,6 +29,7 @@ struct discovery {
 	sd_event_source *virt_io;
 	struct process_source *processes; /* NULL: it does not run */
 	sd_event_source *processes_io;
+	bool virt_missing; /* its library is not installed */
 	bool virt_up;
 	char virt_why[256];
 };
@@ -169,6 +170,9 @@ static bool is_wanted(const struct config_host *host, enum domain_source source)
 	return discovery_rank(host, source) < host->n_discovery;
 }
 
+static const char no_library[] =
+        "its library is not installed; where it is by now: systemctl restart pvschedd";
+
 static int virt_start(struct discovery *discovery, bool hinted)
 {
 	struct virt_options options = VIRT_OPTIONS_NULL;
@@ -178,6 +182,11 @@ static int virt_start(struct discovery *discovery, bool hinted)
 	options.cmdlines = discovery->cmdlines;
 	options.rescan_ns = hinted ? RESCAN_WITH_HINTS_NS : RESCAN_ALONE_NS;
 	r = virt_source_new(&discovery->virt, &options);
+	discovery->virt_missing = r == -ELIBACC;
+	if (r == -ELIBACC) {
+		source_news(discovery, false, no_library);
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	return sd_event_add_io(discovery->event, &discovery->virt_io,
@@ -261,6 +270,7 @@ void discovery_stop(struct discovery *discovery, bool only_processes)
 	if (!only_processes) {
 		discovery->virt_io = sd_event_source_disable_unref(discovery->virt_io);
 		discovery->virt = virt_source_free(discovery->virt);
+		discovery->virt_missing = false;
 	}
 	processes_stop(discovery);
 }
@@ -333,7 +343,11 @@ bool discovery_describe(struct discovery *discovery, enum domain_source source, 
 	case DOMAIN_SOURCE_LIBVIRT:
 		if (discovery->virt)
 			*ok = virt_source_describe(discovery->virt, text, size);
-		return discovery->virt;
+		if (discovery->virt_missing) {
+			*ok = false;
+			snprintf(text, size, "%s", no_library);
+		}
+		return discovery->virt || discovery->virt_missing;
 	case DOMAIN_SOURCE_PROCFS:
 		if (discovery->processes)
 			*ok = process_source_describe(discovery->processes, text, size);

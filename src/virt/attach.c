@@ -9,11 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
-
 #include "util/cleanup.h"
 #include "virt/domain_xml.h"
+#include "virt/libvirt_api.h"
 #include "virt/presence.h"
 #include "virt/shmem_file.h"
 
@@ -39,9 +37,9 @@ struct attach *attach_free(struct attach *attach)
 	domain_xml_edit_cleanup(&attach->live);
 	domain_xml_edit_cleanup(&attach->persistent);
 	if (attach->domain)
-		virDomainFree(attach->domain);
+		sym_virDomainFree(attach->domain);
 	if (attach->conn)
-		virConnectClose(attach->conn);
+		sym_virConnectClose(attach->conn);
 	free(attach);
 	return NULL;
 }
@@ -82,7 +80,7 @@ static void ignore_error(void *userdata, virErrorPtr error)
 /** Maps libvirt's last error to an outcome. The message is @what and libvirt's text. */
 static int fail_libvirt(struct message error, const char *what)
 {
-	const virError *last = virGetLastError();
+	const virError *last = sym_virGetLastError();
 	const char *text = last && last->message ? last->message : "unknown error";
 	int outcome = ATTACH_REFUSED;
 
@@ -116,13 +114,18 @@ static int connect_to(struct attach *attach, const char *run_dir, struct message
 		            "one. Start it: systemctl start libvirtd");
 	if (r < 0)
 		return fail(error, r, "the run directory's name is too long");
+	if (libvirt_load() < 0)
+		return fail(error, ATTACH_NO_LIBVIRT,
+		            "libvirt's library " LIBVIRT_LIBRARY
+		            " cannot be loaded. Install it: apt "
+		            "install libvirt0");
 	/* The read-write socket is named like the read-only one, without the suffix. */
 	length = strlen(daemon.socket);
 	if (length > suffix && strcmp(daemon.socket + length - suffix, "-ro") == 0)
 		daemon.socket[length - suffix] = '\0';
 	snprintf(uri, sizeof(uri), "qemu+unix:///system?socket=%s", daemon.socket);
-	virSetErrorFunc(NULL, ignore_error);
-	attach->conn = virInitialize() < 0 ? NULL : virConnectOpen(uri);
+	sym_virSetErrorFunc(NULL, ignore_error);
+	attach->conn = sym_virInitialize() < 0 ? NULL : sym_virConnectOpen(uri);
 	if (attach->conn)
 		return 0;
 	r = fail_libvirt(error, "cannot connect to libvirt for writing");
@@ -134,24 +137,25 @@ static int find_domain(struct attach *attach, const char *name, struct message e
 	const virError *last;
 	int r;
 
-	attach->domain = virDomainLookupByName(attach->conn, name);
+	attach->domain = sym_virDomainLookupByName(attach->conn, name);
 	if (!attach->domain) {
-		last = virGetLastError();
+		last = sym_virGetLastError();
 		if (last && last->code == VIR_ERR_NO_DOMAIN)
-			attach->domain = virDomainLookupByUUIDString(attach->conn, name);
+			attach->domain = sym_virDomainLookupByUUIDString(attach->conn, name);
 	}
-	last = virGetLastError();
+	last = sym_virGetLastError();
 	if (!attach->domain && last &&
 	    (last->code == VIR_ERR_NO_DOMAIN || last->code == VIR_ERR_INVALID_ARG))
 		return fail(error, ATTACH_NO_DOMAIN, "libvirt has no domain \"%s\"", name);
 	if (!attach->domain)
 		return fail_libvirt(error, "cannot look the domain up");
-	attach->report.name = virDomainGetName(attach->domain);
-	if (!attach->report.name || virDomainGetUUIDString(attach->domain, attach->report.uuid) < 0)
+	attach->report.name = sym_virDomainGetName(attach->domain);
+	if (!attach->report.name ||
+	    sym_virDomainGetUUIDString(attach->domain, attach->report.uuid) < 0)
 		return fail_libvirt(error, "cannot look the domain up");
-	r = virDomainIsActive(attach->domain);
+	r = sym_virDomainIsActive(attach->domain);
 	attach->report.running = r == 1;
-	attach->report.saved = virDomainHasManagedSaveImage(attach->domain, 0) == 1;
+	attach->report.saved = sym_virDomainHasManagedSaveImage(attach->domain, 0) == 1;
 	return r < 0 ? fail_libvirt(error, "cannot tell whether the domain runs") : 0;
 }
 
@@ -164,7 +168,7 @@ typedef int edit_fn(const char *text, size_t size, struct domain_xml_edit *ret);
 static int decide(struct attach *attach, struct attach_place *place, struct domain_xml_edit *edit,
                   edit_fn *decision, unsigned int flags, struct message error)
 {
-	CLEANUP(cleanup_free) char *text = virDomainGetXMLDesc(attach->domain, flags);
+	CLEANUP(cleanup_free) char *text = sym_virDomainGetXMLDesc(attach->domain, flags);
 	int r;
 
 	if (!text)
@@ -194,7 +198,7 @@ static int decide_live(struct attach *attach, struct message error)
 
 static int decide_persistent(struct attach *attach, struct message error)
 {
-	int r = virDomainIsPersistent(attach->domain);
+	int r = sym_virDomainIsPersistent(attach->domain);
 
 	if (r < 0)
 		return fail_libvirt(error, "cannot tell whether the domain has a definition");
@@ -278,8 +282,8 @@ static int plug(struct attach *attach, struct message error)
 
 	if (r != 0)
 		return r;
-	if (virDomainAttachDeviceFlags(attach->domain, attach->live.added,
-	                               VIR_DOMAIN_AFFECT_LIVE) == 0)
+	if (sym_virDomainAttachDeviceFlags(attach->domain, attach->live.added,
+	                                   VIR_DOMAIN_AFFECT_LIVE) == 0)
 		return 0;
 	r = fail_libvirt(error, "libvirt refuses to plug the device in");
 	remove_old_file(attach, unused); /* QEMU may have created it already */
@@ -290,16 +294,16 @@ static int plug(struct attach *attach, struct message error)
 static bool is_unplugged(struct attach *attach)
 {
 	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
-	CLEANUP(cleanup_free) char *text = virDomainGetXMLDesc(attach->domain, 0);
+	CLEANUP(cleanup_free) char *text = sym_virDomainGetXMLDesc(attach->domain, 0);
 
 	return text ? domain_xml_unplug(text, strlen(text), &edit) != 0
-	            : virDomainIsActive(attach->domain) == 0;
+	            : sym_virDomainIsActive(attach->domain) == 0;
 }
 
 static int unplug(struct attach *attach, struct message error)
 {
-	if (virDomainDetachDeviceFlags(attach->domain, attach->live.removed,
-	                               VIR_DOMAIN_AFFECT_LIVE) < 0)
+	if (sym_virDomainDetachDeviceFlags(attach->domain, attach->live.removed,
+	                                   VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return fail_libvirt(error, "libvirt refuses to unplug the device");
 	/* Success only means that libvirt asked the guest to release the device. */
 	for (int i = 0; i < UNPLUG_STEPS; i++) {
@@ -325,7 +329,7 @@ static int perform_live(struct attach *attach, struct message error)
 static int check_unchanged(struct attach *attach, struct message error)
 {
 	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
-	CLEANUP(cleanup_free) char *text = virDomainGetXMLDesc(attach->domain, DEFINITION);
+	CLEANUP(cleanup_free) char *text = sym_virDomainGetXMLDesc(attach->domain, DEFINITION);
 	int r;
 
 	if (!text)
@@ -349,10 +353,10 @@ static int perform_persistent(struct attach *attach, struct message error)
 
 	if (r != 0)
 		return r;
-	defined = virDomainDefineXML(attach->conn, attach->persistent.xml);
+	defined = sym_virDomainDefineXML(attach->conn, attach->persistent.xml);
 	if (!defined)
 		return fail_libvirt(error, "libvirt refuses the changed definition");
-	virDomainFree(defined);
+	sym_virDomainFree(defined);
 	attach->report.persistent.done = true;
 	return 0;
 }
@@ -360,7 +364,7 @@ static int perform_persistent(struct attach *attach, struct message error)
 /** True unless the running domain uses the file, as it may. */
 static bool file_is_free(struct attach *attach)
 {
-	return virDomainIsActive(attach->domain) == 0 || is_unplugged(attach);
+	return sym_virDomainIsActive(attach->domain) == 0 || is_unplugged(attach);
 }
 
 /** Removes the file in /dev/shm after a detach. */

@@ -8,10 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
-
 #include "util/cleanup.h"
+#include "virt/libvirt_api.h"
 #include "virt/metadata.h"
 
 /** This many lost answers end a connection. */
@@ -41,17 +39,20 @@ static int loop_timer = -1;
 static void loop_timer_fired(int timer, void *userdata)
 {
 	(void)userdata;
-	virEventUpdateTimeout(timer, -1);
+	sym_virEventUpdateTimeout(timer, -1);
 }
 
 static void init(void)
 {
-	virSetErrorFunc(NULL, ignore_error);
-	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
+	init_result = libvirt_load();
+	if (init_result < 0)
+		return;
+	sym_virSetErrorFunc(NULL, ignore_error);
+	if (sym_virInitialize() < 0 || sym_virEventRegisterDefaultImpl() < 0) {
 		init_result = -ENOTSUP;
 		return;
 	}
-	loop_timer = virEventAddTimeout(-1, loop_timer_fired, NULL, NULL);
+	loop_timer = sym_virEventAddTimeout(-1, loop_timer_fired, NULL, NULL);
 	init_result = loop_timer < 0 ? -ENOTSUP : 0;
 }
 
@@ -66,7 +67,7 @@ static void touched(virDomainPtr domain, void *userdata, enum virt_cause cause)
 	struct connection *connection = userdata;
 	char uuid[VIR_UUID_STRING_BUFLEN];
 
-	if (virDomainGetUUIDString(domain, uuid) == 0)
+	if (sym_virDomainGetUUIDString(domain, uuid) == 0)
 		connection->ops->touched(connection->ops->userdata, uuid, cause);
 }
 
@@ -160,7 +161,7 @@ static void on_close(virConnectPtr conn, int reason, void *userdata)
 
 static void last_error(char *error, size_t size)
 {
-	const char *message = virGetLastErrorMessage();
+	const char *message = sym_virGetLastErrorMessage();
 
 	snprintf(error, size, "%s", message ? message : "unknown error");
 }
@@ -170,12 +171,13 @@ static int register_callbacks(struct connection *connection)
 {
 	size_t i;
 
-	if (virConnectRegisterCloseCallback(connection->conn, on_close, connection, NULL) < 0)
+	if (sym_virConnectRegisterCloseCallback(connection->conn, on_close, connection, NULL) < 0)
 		return -ENOTCONN;
 	connection->close_callback = true;
 	for (i = 0; i < ARRAY_SIZE(callbacks); i++) {
-		int id = virConnectDomainEventRegisterAny(connection->conn, NULL, callbacks[i].id,
-		                                          callbacks[i].callback, connection, NULL);
+		int id = sym_virConnectDomainEventRegisterAny(
+		        connection->conn, NULL, callbacks[i].id, callbacks[i].callback, connection,
+		        NULL);
 
 		if (id >= 0)
 			connection->callbacks[connection->n_callbacks++] = id;
@@ -196,7 +198,7 @@ int connection_open(struct connection **ret, const char *uri, int keepalive_s,
 		return -ENOTCONN;
 	}
 	connection->ops = ops;
-	connection->conn = virConnectOpenReadOnly(uri);
+	connection->conn = sym_virConnectOpenReadOnly(uri);
 	r = connection->conn ? register_callbacks(connection) : -ENOTCONN;
 	if (r < 0) {
 		last_error(error, error_size);
@@ -204,7 +206,7 @@ int connection_open(struct connection **ret, const char *uri, int keepalive_s,
 		return r;
 	}
 	/* Not every driver can do this. Without it, only a closed connection is noticed. */
-	virConnectSetKeepAlive(connection->conn, keepalive_s, KEEPALIVE_COUNT);
+	sym_virConnectSetKeepAlive(connection->conn, keepalive_s, KEEPALIVE_COUNT);
 	*ret = connection;
 	return 0;
 }
@@ -217,11 +219,11 @@ struct connection *connection_close(struct connection *connection)
 		return NULL;
 	if (connection->conn) {
 		for (i = 0; i < connection->n_callbacks; i++)
-			virConnectDomainEventDeregisterAny(connection->conn,
-			                                   connection->callbacks[i]);
+			sym_virConnectDomainEventDeregisterAny(connection->conn,
+			                                       connection->callbacks[i]);
 		if (connection->close_callback)
-			virConnectUnregisterCloseCallback(connection->conn, on_close);
-		virConnectClose(connection->conn);
+			sym_virConnectUnregisterCloseCallback(connection->conn, on_close);
+		sym_virConnectClose(connection->conn);
 	}
 	free(connection);
 	return NULL;
@@ -234,8 +236,8 @@ struct connection *connection_close(struct connection *connection)
 static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 {
 	CLEANUP(cleanup_free)
-	char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI,
-	                                  VIR_DOMAIN_AFFECT_LIVE);
+	char *text = sym_virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI,
+	                                      VIR_DOMAIN_AFFECT_LIVE);
 	const virError *error;
 	char why[128];
 
@@ -244,14 +246,14 @@ static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 		metadata_parse(text, strnlen(text, METADATA_MAX + 1), ret);
 		return 0;
 	}
-	error = virGetLastError();
+	error = sym_virGetLastError();
 	/* The domain has no metadata, or the driver has none, or the domain has just ended. */
 	if (!error || error->code == VIR_ERR_NO_DOMAIN_METADATA ||
 	    error->code == VIR_ERR_NO_SUPPORT || error->code == VIR_ERR_NO_DOMAIN ||
 	    error->code == VIR_ERR_OPERATION_INVALID)
 		return 0;
 	last_error(why, sizeof(why)); /* the next call clears it */
-	if (virConnectIsAlive(virDomainGetConnect(domain)) != 1)
+	if (sym_virConnectIsAlive(sym_virDomainGetConnect(domain)) != 1)
 		return -EIO;
 	metadata_unreadable(why, ret);
 	return 0;
@@ -274,16 +276,16 @@ static int look(virDomainPtr domain, struct connection_domain *ret)
 {
 	int state, reason, r;
 
-	r = virDomainGetState(domain, &state, &reason, 0);
+	r = sym_virDomainGetState(domain, &state, &reason, 0);
 	if (r < 0) {
-		const virError *error = virGetLastError();
+		const virError *error = sym_virGetLastError();
 
 		return error && error->code == VIR_ERR_NO_DOMAIN ? CONNECTION_NOT_RUNNING : -EIO;
 	}
-	if (state == VIR_DOMAIN_SHUTOFF || virDomainGetUUIDString(domain, ret->uuid) < 0)
+	if (state == VIR_DOMAIN_SHUTOFF || sym_virDomainGetUUIDString(domain, ret->uuid) < 0)
 		return CONNECTION_NOT_RUNNING;
 	ret->state = connection_state(state, reason);
-	ret->name = virDomainGetName(domain);
+	ret->name = sym_virDomainGetName(domain);
 	return ret->name ? look_at_metadata(domain, &ret->metadata) : CONNECTION_NOT_RUNNING;
 }
 
@@ -293,7 +295,8 @@ int connection_list(struct connection *connection, connection_domain_fn *fn, voi
 	virDomainPtr *domains = NULL;
 	int i, n, r = 0;
 
-	n = virConnectListAllDomains(connection->conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	n = sym_virConnectListAllDomains(connection->conn, &domains,
+	                                 VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 	if (n < 0) {
 		last_error(error, error_size);
 		return -EIO;
@@ -307,7 +310,7 @@ int connection_list(struct connection *connection, connection_domain_fn *fn, voi
 			last_error(error, error_size);
 		if (r == 0)
 			fn(userdata, &domain);
-		virDomainFree(domains[i]);
+		sym_virDomainFree(domains[i]);
 	}
 	free(domains);
 	return MIN(r, 0);
@@ -316,26 +319,26 @@ int connection_list(struct connection *connection, connection_domain_fn *fn, voi
 int connection_look_up(struct connection *connection, const char *uuid, connection_domain_fn *fn,
                        void *userdata)
 {
-	virDomainPtr domain = virDomainLookupByUUIDString(connection->conn, uuid);
+	virDomainPtr domain = sym_virDomainLookupByUUIDString(connection->conn, uuid);
 	struct connection_domain seen;
 	int r;
 
 	if (!domain) {
-		const virError *error = virGetLastError();
+		const virError *error = sym_virGetLastError();
 
 		return error && error->code == VIR_ERR_NO_DOMAIN ? CONNECTION_NOT_RUNNING : -EIO;
 	}
 	r = look(domain, &seen);
 	if (r == 0)
 		fn(userdata, &seen);
-	virDomainFree(domain);
+	sym_virDomainFree(domain);
 	return r;
 }
 
 void connection_run_loop(int timeout_ms)
 {
-	virEventUpdateTimeout(loop_timer, timeout_ms);
-	virEventRunDefaultImpl();
+	sym_virEventUpdateTimeout(loop_timer, timeout_ms);
+	sym_virEventRunDefaultImpl();
 }
 
 static void on_readable(int handle, int fd, int events, void *userdata)
@@ -349,11 +352,11 @@ static void on_readable(int handle, int fd, int events, void *userdata)
 
 int connection_loop_add(int fd, const struct connection_ops *ops)
 {
-	return virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_readable, (void *)ops, NULL);
+	return sym_virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_readable, (void *)ops, NULL);
 }
 
 void connection_loop_remove(int handle)
 {
 	if (handle >= 0)
-		virEventRemoveHandle(handle);
+		sym_virEventRemoveHandle(handle);
 }

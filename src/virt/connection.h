@@ -34,7 +34,8 @@ struct connection_domain {
 };
 
 /**
- * Registers the event implementation, once for the whole process. Returns 0, or -ENOTSUP.
+ * Loads libvirt and registers the event implementation, once for the whole process. Returns 0;
+ * -ELIBACC: libvirt's library is not installed; -ENOTSUP.
  */
 int connection_init(void);
 

@@ -33,7 +33,7 @@ struct virt_options {
 
 /**
  * Starts the thread. A missing libvirt is no error: virt_source_describe() tells.
- * Returns 0 and *ret, or -errno.
+ * Returns 0 and *ret; -ELIBACC: its library is not installed; -errno.
  */
 int virt_source_new(struct virt_source **ret, const struct virt_options *options);
 

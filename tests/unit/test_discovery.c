@@ -5,6 +5,7 @@
  */
 #include "daemon/discovery.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "util/log.h"
@@ -16,7 +17,7 @@
 
 static sd_event *event;
 static struct discovery *discovery;
-static bool virt_runs, processes_run, leaves_libvirts;
+static bool virt_missing, virt_runs, processes_run, leaves_libvirts;
 static int pipe_fds[2];
 static struct virt_event next_event;
 static unsigned int n_waiting, n_gone;
@@ -29,6 +30,8 @@ static char gone[DOMAIN_UUID_LEN];
 int virt_source_new(struct virt_source **ret, const struct virt_options *options)
 {
 	(void)options;
+	if (virt_missing)
+		return -ELIBACC;
 	virt_runs = true;
 	*ret = (struct virt_source *)&virt_runs;
 	return 0;
@@ -280,6 +283,23 @@ static void test_source_news(void)
 	CHECK_INT(n_logged, 2);
 }
 
+/* A host without libvirt's library is one on which /proc finds what there is. */
+static void test_no_library(void)
+{
+	char text[256];
+	bool ok = true;
+
+	virt_missing = true;
+	begin(&both);
+	CHECK(!virt_runs && processes_run);
+	CHECK(discovery_describe(discovery, DOMAIN_SOURCE_LIBVIRT, &ok, text, sizeof(text)));
+	CHECK(!ok);
+	CHECK_CONTAINS(text, "not installed");
+	virt_missing = false;
+	begin(&both);
+	CHECK(virt_runs);
+}
+
 /* What makes a configuration find others, by what it says and not by the bytes behind it. */
 static void test_differs(void)
 {
@@ -303,4 +323,5 @@ static void test_differs(void)
 }
 
 TEST_MAIN(TEST(test_ranks), TEST(test_what_runs), TEST(test_hints), TEST(test_gone),
-          TEST(test_left_out), TEST(test_storm), TEST(test_source_news), TEST(test_differs))
+          TEST(test_left_out), TEST(test_storm), TEST(test_source_news),
+          TEST(test_no_library), TEST(test_differs))
