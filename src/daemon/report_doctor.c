@@ -9,6 +9,7 @@
 
 #include "core/run.h"
 #include "daemon/left_out.h"
+#include "daemon/quota_fix.h"
 #include "daemon/report_cgroups.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
@@ -273,37 +274,6 @@ static void check_parts(const struct views *views, cJSON *array)
 	      guarded ? "it answers" : "there is none: nothing is boosted");
 }
 
-/* True if @group ends with @suffix, after which it may have digits. */
-static bool ends_with(const char *group, const char *suffix)
-{
-	size_t size = strlen(group), n = strlen(suffix);
-
-	while (size > 0 && group[size - 1] >= '0' && group[size - 1] <= '9')
-		size--;
-	return size >= n && memcmp(group + size - n, suffix, n) == 0;
-}
-
-/* Who set a quota is told by the group that has it. */
-static void quota_fix(const struct inventory_domain *d, const char *thread_group, const char *group,
-                      char fix[static FIX_MAX])
-{
-	bool libvirts =
-	        d->seen->source == DOMAIN_SOURCE_LIBVIRT && ends_with(thread_group, "/vcpu");
-	const char *proxmox = strstr(group, "/qemu.slice/");
-	int vmid;
-
-	if (libvirts && strcmp(group, thread_group) == 0)
-		snprintf(fix, FIX_MAX, "virsh schedinfo %s --set vcpu_quota=-1", report_word(d));
-	else if (libvirts && strlen(group) == (size_t)(strrchr(thread_group, '/') - thread_group))
-		snprintf(fix, FIX_MAX, "virsh schedinfo %s --set global_quota=-1", report_word(d));
-	else if (proxmox && sscanf(proxmox, "/qemu.slice/%d.scope", &vmid) == 1)
-		snprintf(fix, FIX_MAX, "qm set %d --delete cpulimit", vmid);
-	else
-		snprintf(fix, FIX_MAX,
-		         "take the limit of that group away (systemd: CPUQuota=; by hand: -1 into "
-		         "its cpu.cfs_quota_us, or max into its cpu.max)");
-}
-
 /* Where budgets are granted already, what keeps this one back is not the configuration. */
 static const char *budget_fix(bool granted)
 {
@@ -343,7 +313,7 @@ static void check_vcpu_group(const struct views *views, const struct inventory_d
 	if (!views->cgroup || !thread->cgroup[0])
 		return;
 	if (cgroup_find_quota(views->cgroup, thread->cgroup, group, sizeof(group)) == 0) {
-		quota_fix(d, thread->cgroup, group, fix);
+		quota_fix(d, thread->cgroup, group, fix, sizeof(fix));
 		check(array, title, "warn", fix,
 		      "vCPU %u: a CFS quota holds in group %s; real-time time would escape it, so "
 		      "it is not boosted",

@@ -11,6 +11,7 @@
 #include "util/cleanup.h"
 #include "virt/libvirt_api.h"
 #include "virt/metadata.h"
+#include "virt/nova.h"
 
 /** This many lost answers end a connection. */
 #define KEEPALIVE_COUNT 3
@@ -230,33 +231,72 @@ struct connection *connection_close(struct connection *connection)
 }
 
 /**
- * Reads the policy in a running domain's metadata. libvirt answers by itself: QEMU is not asked.
+ * Reads one kind of metadata of a running domain. libvirt answers by itself: QEMU is not asked.
+ * Returns the text, which the caller frees; NULL with *none: the domain or its driver has none, or
+ * it has just ended; NULL without: virGetLastError() says why.
+ */
+static char *get_metadata(virDomainPtr domain, int type, const char *uri, bool *none)
+{
+	char *text = sym_virDomainGetMetadata(domain, type, uri, VIR_DOMAIN_AFFECT_LIVE);
+	const virError *error = text ? NULL : sym_virGetLastError();
+
+	*none = !text && (!error || error->code == VIR_ERR_NO_DOMAIN_METADATA ||
+	                  error->code == VIR_ERR_NO_SUPPORT || error->code == VIR_ERR_NO_DOMAIN ||
+	                  error->code == VIR_ERR_OPERATION_INVALID);
+	return text;
+}
+
+/**
+ * Reads the policy in a running domain's metadata.
  * Returns 0, also when there is no policy, or -EIO when libvirt does not answer.
  */
 static int look_at_metadata(virDomainPtr domain, struct domain_metadata *ret)
 {
+	bool none;
 	CLEANUP(cleanup_free)
-	char *text = sym_virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI,
-	                                      VIR_DOMAIN_AFFECT_LIVE);
-	const virError *error;
+	char *text = get_metadata(domain, VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI, &none);
 	char why[128];
 
 	*ret = DOMAIN_METADATA_NULL;
-	if (text) {
+	if (text)
 		metadata_parse(text, strnlen(text, METADATA_MAX + 1), ret);
-		return 0;
-	}
-	error = sym_virGetLastError();
-	/* The domain has no metadata, or the driver has none, or the domain has just ended. */
-	if (!error || error->code == VIR_ERR_NO_DOMAIN_METADATA ||
-	    error->code == VIR_ERR_NO_SUPPORT || error->code == VIR_ERR_NO_DOMAIN ||
-	    error->code == VIR_ERR_OPERATION_INVALID)
+	if (text || none)
 		return 0;
 	last_error(why, sizeof(why)); /* the next call clears it */
 	if (sym_virConnectIsAlive(sym_virDomainGetConnect(domain)) != 1)
 		return -EIO;
 	metadata_unreadable(why, ret);
 	return 0;
+}
+
+/** Returns false if libvirt does not tell. */
+static bool look_at_nova(virDomainPtr domain, const char *uri, bool *none,
+                         struct domain_labels *labels)
+{
+	CLEANUP(cleanup_free)
+	char *text = get_metadata(domain, VIR_DOMAIN_METADATA_ELEMENT, uri, none);
+
+	/* what is no instance of Nova's leaves both empty */
+	return text ? nova_parse(text, strnlen(text, NOVA_MAX + 1), labels) != -ENOMEM : *none;
+}
+
+/** Reads what those who run the domain call it. Returns false if libvirt does not tell all of it.
+ */
+static bool look_at_labels(virDomainPtr domain, struct domain_labels *ret)
+{
+	CLEANUP(cleanup_free) char *title = NULL;
+	bool none;
+
+	*ret = DOMAIN_LABELS_NULL;
+	if (!look_at_nova(domain, NOVA_URI, &none, ret) ||
+	    (none && !look_at_nova(domain, NOVA_URI_OLD, &none, ret)))
+		return false;
+	if (ret->title[0])
+		return true;
+	title = get_metadata(domain, VIR_DOMAIN_METADATA_TITLE, NULL, &none);
+	if (title)
+		label_copy(title, strnlen(title, LABEL_MAX), ret->title, sizeof(ret->title));
+	return title || none;
 }
 
 enum domain_state connection_state(int state, int reason)
@@ -286,7 +326,11 @@ static int look(virDomainPtr domain, struct connection_domain *ret)
 		return CONNECTION_NOT_RUNNING;
 	ret->state = connection_state(state, reason);
 	ret->name = sym_virDomainGetName(domain);
-	return ret->name ? look_at_metadata(domain, &ret->metadata) : CONNECTION_NOT_RUNNING;
+	if (!ret->name)
+		return CONNECTION_NOT_RUNNING;
+	r = look_at_metadata(domain, &ret->metadata);
+	ret->labelled = r == 0 && look_at_labels(domain, &ret->labels);
+	return r;
 }
 
 int connection_list(struct connection *connection, connection_domain_fn *fn, void *userdata,

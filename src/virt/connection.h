@@ -31,6 +31,8 @@ struct connection_domain {
 	const char *name; /* valid during the call; any length */
 	enum domain_state state;
 	struct domain_metadata metadata;
+	bool labelled; /* @labels are known: title and flavor */
+	struct domain_labels labels;
 };
 
 /**

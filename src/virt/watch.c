@@ -177,6 +177,8 @@ static void on_domain(void *userdata, const struct connection_domain *seen)
 	strcpy(domain->name, seen->name);
 	domain->state = seen->state;
 	domain->metadata = seen->metadata;
+	if (seen->labelled) /* else they stay as they were */
+		domain->labels = seen->labels;
 	known_hint(domain, clock_now_ns());
 }
 

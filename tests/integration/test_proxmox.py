@@ -3,6 +3,8 @@
 
 import json
 import os
+import re
+import subprocess
 
 import pytest
 
@@ -109,6 +111,20 @@ def test_cpulimit(scene, pve, start):
     assert not [check for check in checks if "virsh" in check["fix"]], checks
     limit(none)
     daemon.wait_boosted(vm)
+
+
+def test_without_libvirts_library(scene, pve, start):
+    """It is loaded where libvirt is to be asked. Where there is none the daemon says so, and finds the others."""
+    found = subprocess.run(["ldconfig", "-p"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    library = re.search(r"libvirt\.so\.0 .*=> (\S+)", found)[1]
+    vm = start("9103")
+    hide = ["unshare", "--mount", "sh", "-c", f"mount --bind /dev/null {library} && exec \"$@\"", "sh"]
+    daemon = scene.daemon(config={**CONFIG, "host": {"discovery": ["libvirt", "procfs"]}}, prefix=hide,
+                          options=["--pve-dir", pve.directory])
+    daemon.wait_boosted(vm)
+    source = daemon.status()["sources"]["libvirt"]
+    assert not source["ok"] and "its library is not installed" in source["detail"], source
+    assert "libvirt" not in proc.read(f"/proc/{daemon.process.pid}/maps")
 
 
 def test_ends_and_returns(scene, pve, start):
