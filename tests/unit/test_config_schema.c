@@ -324,4 +324,28 @@ static void test_shipped(void)
 	          config_profile(built_in, "interactive")->share_permille);
 }
 
-TEST_MAIN({"shipped", test_shipped}, {"schema", test_schema})
+/* What pvschedd-proxmox ships: a tag is enough, and without one nothing is changed. */
+static void test_shipped_for_proxmox(void)
+{
+	char *path CLEANUP(cleanup_free) = conf_path("proxmox.json");
+	struct config *config CLEANUP(config_cleanup) = NULL;
+	struct domain_labels vm = {.vmid = 101, .n_tags = 2, .tags = {"web", "pvsched-latency"}};
+	struct config_subject subject = {.name = "101", .labels = &vm};
+	struct config_choice choice;
+	char error[1024] = "";
+
+	if (config_load(path, &config, error, sizeof(error)) < 0)
+		fprintf(stderr, "%s\n", error);
+	CHECK(config);
+	CHECK_INT(config_host(config)->n_discovery, 1);
+	CHECK_INT(config_host(config)->discovery[0], DOMAIN_SOURCE_PROCFS);
+	config_choose(config, &subject, &choice);
+	CHECK_STR(choice.profile.name, "latency");
+	vm.n_tags = 1;
+	config_choose(config, &subject, &choice);
+	CHECK_STR(choice.profile.name, "observe");
+	CHECK_INT(choice.match, CONFIG_MATCH_DEFAULT);
+}
+
+TEST_MAIN({"shipped", test_shipped}, {"shipped for Proxmox", test_shipped_for_proxmox},
+          {"schema", test_schema})
