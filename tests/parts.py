@@ -39,7 +39,7 @@ LIMITED = ("--limit", str(LIMIT_S - COUNT_S))
 # Each fuzz target has ten minutes, and a parser of what others write as XML has an hour. Two processes run at a time.
 FUZZ_S, FUZZ_JOBS = 600, 2
 FUZZ_GROUP = 6  # targets in a part, at most: half an hour, besides the build
-XML_TARGETS = ("metadata", "statusfile", "domain_xml")
+XML_TARGETS = ("metadata", "nova", "statusfile", "domain_xml")
 
 
 def _vm(host, kernel):
