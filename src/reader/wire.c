@@ -73,12 +73,12 @@ static bool is_bool(const bool *value)
 
 static bool is_facts(const struct cmdline_facts *facts)
 {
-	return is_bool(&facts->args.is_vmid) && is_bool(&facts->args.debug_threads) &&
+	return facts->args.vmid <= LABEL_VMID_MAX && is_bool(&facts->args.debug_threads) &&
 	       is_bool(&facts->args.no_machine) &&
 	       has_end(facts->uuid_option, sizeof(facts->uuid_option)) &&
-	       is_name(facts->args.name) && is_name(facts->args.title) &&
-	       is_uuid(facts->args.uuid) && facts->args.max_vcpus >= 1 &&
-	       facts->args.max_vcpus <= DOMAIN_VCPUS_MAX && is_topology(&facts->topology);
+	       is_name(facts->args.name) && is_uuid(facts->args.uuid) &&
+	       facts->args.max_vcpus >= 1 && facts->args.max_vcpus <= DOMAIN_VCPUS_MAX &&
+	       is_topology(&facts->topology);
 }
 
 static bool is_result(const struct reader_reply *reply)
@@ -134,12 +134,19 @@ int reader_request_parse(const void *packet, size_t size, struct reader_request 
 	return is_request(ret) ? 0 : -EBADMSG;
 }
 
+size_t reader_reply_size(uint32_t job)
+{
+	return job == READER_VM_CONF ? sizeof(struct reader_reply)
+	                             : offsetof(struct reader_reply, labels);
+}
+
 int reader_reply_parse(const void *packet, size_t size, struct reader_reply *ret)
 {
-	if (size != sizeof(*ret))
+	*ret = (struct reader_reply){0};
+	if (size < offsetof(struct reader_reply, labels) || size > sizeof(*ret))
 		return -EBADMSG;
-	memcpy(ret, packet, sizeof(*ret));
-	return is_reply(ret) ? 0 : -EBADMSG;
+	memcpy(ret, packet, size);
+	return size == reader_reply_size(ret->job) && is_reply(ret) ? 0 : -EBADMSG;
 }
 
 /* ---- packets ---- */
@@ -176,7 +183,7 @@ int reader_request_send(int socket, const struct reader_request *request)
 
 int reader_reply_send(int socket, const struct reader_reply *reply)
 {
-	return send_packet(socket, reply, sizeof(*reply), 0);
+	return send_packet(socket, reply, reader_reply_size(reply->job), 0);
 }
 
 int reader_request_receive(int socket, struct reader_request *ret)

@@ -62,8 +62,11 @@ struct reader_reply {
 	uint32_t same;  /* FIND: it is the known object still, and @carrier is empty */
 	struct reader_carrier carrier; /* FIND */
 	struct cmdline_facts facts;    /* CMDLINE */
-	struct domain_labels labels;   /* VM_CONF */
+	struct domain_labels labels;   /* VM_CONF; it is not sent with other jobs */
 };
+
+/** Bytes of a reply that are sent: many may wait for the daemon. */
+size_t reader_reply_size(uint32_t job);
 
 /** Copies a packet and checks the copy. Returns 0 and *ret, or -EBADMSG. */
 int reader_request_parse(const void *packet, size_t size, struct reader_request *ret);

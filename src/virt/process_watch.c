@@ -3,6 +3,7 @@
 #include "virt/process_watch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,14 +139,16 @@ static bool is_libvirts(struct process_watch *watch, const struct qemu_args *arg
 	struct topology topology;
 	struct thread_id found;
 
-	return !args->is_vmid && args->name[0] && args->uuid[0] &&
+	return !args->vmid && args->name[0] && args->uuid[0] &&
 	       qemu_find(&query, &found, &topology, &status) == 0 && thread_id_equal(&found, qemu);
 }
 
-/** Names a domain by its -name, else its uuid, else its PID. */
+/** Names a domain by the number that Proxmox gives, else by its -name, its uuid, its PID. */
 static void choose_name(struct known_domain *domain, const struct qemu_args *args)
 {
-	if (args->name[0])
+	if (args->vmid)
+		snprintf(domain->name, sizeof(domain->name), "%" PRIu32, args->vmid);
+	else if (args->name[0])
 		memcpy(domain->name, args->name, sizeof(domain->name));
 	else if (args->uuid[0])
 		memcpy(domain->name, args->uuid, sizeof(args->uuid));
@@ -157,10 +160,9 @@ static void choose_name(struct known_domain *domain, const struct qemu_args *arg
 static void choose_labels(struct known_domain *domain, const struct qemu_args *args)
 {
 	domain->labels = DOMAIN_LABELS_NULL;
-	if (!args->is_vmid)
-		return;
-	domain->labels.vmid = (uint32_t)strtoul(args->name, NULL, 10);
-	memcpy(domain->labels.title, args->title, sizeof(domain->labels.title));
+	domain->labels.vmid = args->vmid;
+	if (args->vmid)
+		memcpy(domain->labels.title, args->name, sizeof(domain->labels.title));
 }
 
 /** Starts to manage a process that is QEMU. Returns its verdict for the list. */

@@ -69,7 +69,7 @@ static void read_name(const char *text, struct qemu_args *args)
 
 	for (; next_pair(&text, implied, &pair); implied = "") {
 		if (strcmp(pair.key, "guest") == 0 && is_usable_name(&pair))
-			memcpy(args->title, pair.value, DOMAIN_NAME_MAX);
+			memcpy(args->name, pair.value, DOMAIN_NAME_MAX);
 		else if (strcmp(pair.key, "debug-threads") == 0)
 			args->debug_threads = strcmp(pair.value, "on") == 0;
 	}
@@ -147,8 +147,7 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 		if (is_option(option, "name")) {
 			read_name(value, ret);
 		} else if (is_option(option, "id") && is_vmid(value)) {
-			ret->is_vmid = true;
-			snprintf(ret->name, sizeof(ret->name), "%s", value);
+			ret->vmid = (uint32_t)strtoul(value, NULL, 10);
 		} else if (is_option(option, "uuid")) {
 			read_uuid(value, ret->uuid);
 		} else if (is_option(option, "smbios")) {
@@ -157,8 +156,6 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 			read_machine(value, ret);
 		}
 	}
-	if (!ret->is_vmid)
-		memcpy(ret->name, ret->title, sizeof(ret->name));
 	if (!ret->uuid[0])
 		memcpy(ret->uuid, smbios, sizeof(smbios));
 }

@@ -104,6 +104,12 @@ struct cmdline_reader reader_process_cmdlines(const struct reader_process *reade
 	return (struct cmdline_reader){.userdata = NULL};
 }
 
+struct vm_conf_reader reader_process_confs(const struct reader_process *reader)
+{
+	(void)reader;
+	return (struct vm_conf_reader){.userdata = NULL};
+}
+
 int carriers_new(struct carriers **ret, const struct carriers_options *options)
 {
 	(void)ret;
@@ -203,6 +209,12 @@ void discovery_hint_all(struct discovery *discovery)
 {
 	(void)discovery;
 	call("hint-all");
+}
+
+void discovery_look_again(struct discovery *discovery)
+{
+	(void)discovery;
+	call("look-again");
 }
 
 void discovery_rescan(struct discovery *discovery, const struct inventory_domain *domain)
@@ -406,7 +418,7 @@ static void test_rediscover(void)
 	*calls = '\0';
 	differs = false;
 	CHECK_INT(domains_rediscover(domains, &host, &host), 0);
-	CHECK_CALLS("");
+	CHECK_CALLS("look-again");
 	differs = only_processes_differ = true;
 	CHECK_INT(domains_rediscover(domains, &host, &host), 0);
 	CHECK_CALLS("stop-processes start");

@@ -15,15 +15,14 @@ static void test_names(void)
 	struct qemu_args args;
 
 	PARSE("-name\0web,debug-threads=on\0-id\000100", &args);
-	CHECK_STR(args.name, "100");
-	CHECK(args.is_vmid);
-	CHECK_STR(args.title, "web");
+	CHECK_STR(args.name, "web");
+	CHECK_U64(args.vmid, 100);
 	PARSE("-id\000100\0-name\0web", &args);
-	CHECK_STR(args.name, "100");
+	CHECK_STR(args.name, "web");
+	CHECK_U64(args.vmid, 100);
 	PARSE("-id\0007x\0-name\0guest=a,,b:1,debug-threads=on", &args);
 	CHECK_STR(args.name, "a,b:1");
-	CHECK(!args.is_vmid);
-	CHECK_STR(args.title, "a,b:1");
+	CHECK_U64(args.vmid, 0);
 	PARSE("--name\0debug-threads=on,guest=x\0-name\0y", &args);
 	CHECK_STR(args.name, "y");
 	PARSE("-name\0a\033[2J", &args);

@@ -51,7 +51,7 @@ static int parse_reply(const struct reader_reply *reply)
 {
 	struct reader_reply ret;
 
-	return reader_reply_parse(reply, sizeof(*reply), &ret);
+	return reader_reply_parse(reply, reader_reply_size(reply->job), &ret);
 }
 
 #define REFUSED_REQUEST(change)                                                                    \
@@ -97,8 +97,9 @@ static void test_found(void)
 	struct reader_reply reply = good_reply(READER_FIND), ret;
 
 	CHECK_INT(parse_reply(&reply), 0);
-	for (size_t size = 0; size < sizeof(reply); size++)
-		CHECK_INT(reader_reply_parse(&reply, size, &ret), -EBADMSG);
+	for (size_t size = 0; size <= sizeof(reply); size++)
+		CHECK_INT(reader_reply_parse(&reply, size, &ret),
+		          size == reader_reply_size(READER_FIND) ? 0 : -EBADMSG);
 	REFUSED_REPLY(READER_FIND, r.job = _READER_JOB_MAX);
 	REFUSED_REPLY(READER_FIND, r.qemu.tid = -5);
 	REFUSED_REPLY(READER_FIND, r.same = 2);
@@ -136,7 +137,7 @@ static void test_command_lines(void)
 	REFUSED_REPLY(READER_CMDLINE, r.result = 1);
 	REFUSED_REPLY(READER_CMDLINE, r.facts.args.max_vcpus = 0);
 	REFUSED_REPLY(READER_CMDLINE, r.facts.args.max_vcpus = DOMAIN_VCPUS_MAX + 1);
-	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.is_vmid, 2, 1));
+	REFUSED_REPLY(READER_CMDLINE, r.facts.args.vmid = LABEL_VMID_MAX + 1);
 	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.debug_threads, 2, 1));
 	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.no_machine, 2, 1));
 	REFUSED_REPLY(READER_CMDLINE, strcpy(r.facts.args.name, "a\nb"));
