@@ -127,7 +127,7 @@ static void test_kinds(void)
 	CHECK(args.debug_threads);
 	PARSE("-id\0007\0-name\0web,debug-threads=on", &args);
 	CHECK(args.debug_threads);
-	CHECK_STR(args.name, "7");
+	CHECK_U64(args.vmid, 7);
 }
 
 TEST_MAIN({"names", test_names}, {"long-names", test_long_names}, {"uuids", test_uuids},

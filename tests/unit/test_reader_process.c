@@ -6,13 +6,9 @@
 #include "daemon/reader_process.h"
 
 #include <dirent.h>
-#include <sched.h>
-#include <sys/mount.h>
 
 #include "carrier_fixture.h"
-#include "reader/line.h"
 #include "reader/reader.h"
-#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/procfs.h"
 
@@ -47,7 +43,7 @@ static void on_renewed(void *userdata)
 	((struct scene *)userdata)->n_renewed++;
 }
 
-static void open_scene_with(struct scene *scene, const char *pve_dir)
+static void open_scene(struct scene *scene)
 {
 	sigset_t child;
 
@@ -56,18 +52,13 @@ static void open_scene_with(struct scene *scene, const char *pve_dir)
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	*scene = (struct scene){0};
 	CHECK_INT(sd_event_new(&scene->event), 0);
-	CHECK_INT(reader_process_new(&scene->reader, pve_dir), 0);
+	CHECK_INT(reader_process_new(&scene->reader, NULL), 0);
 	CHECK_INT(reader_process_attach(scene->reader, scene->event), 0);
 	reader_process_report_to(scene->reader, &(struct reader_news){.replied = on_reply,
 	                                                              .lost = on_lost,
 	                                                              .renewed = on_renewed,
 	                                                              .userdata = scene});
 	scene->board = reader_process_board(scene->reader);
-}
-
-static void open_scene(struct scene *scene)
-{
-	open_scene_with(scene, NULL);
 }
 
 static void close_scene(struct scene *scene)
@@ -415,83 +406,6 @@ static void test_its_descriptors(void)
 	fake_qemu_stop(&qemu);
 }
 
-/* ---- Proxmox's configurations ---- */
-
-static void put_conf(const char *dir, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/qemu-server", dir);
-	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/qemu-server/101.conf", dir);
-	file = fopen(path, "w");
-	CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
-static int ask_conf(const struct scene *scene, struct domain_labels *ret)
-{
-	struct vm_conf_reader confs = reader_process_confs(scene->reader);
-
-	return confs.read(confs.userdata, 101, ret);
-}
-
-/* A FUSE file system whose server answers nothing. Returns its descriptor; -1: not here. */
-static int hang(const char *dir)
-{
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	char options[128];
-
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-	if (fd >= 0 && mount("pvsched", dir, "fuse", 0, options) == 0)
-		return fd;
-	close_fd(fd);
-	return -1;
-}
-
-static void ask_while_it_hangs(struct scene *scene, const char *dir, int fd)
-{
-	struct domain_labels labels;
-	uint64_t begin_ns = clock_now_ns();
-	int r;
-
-	CHECK_INT(ask_conf(scene, &labels), -ETIMEDOUT);
-	CHECK_GE(clock_now_ns() - begin_ns, READER_LINE_CONF_NS);
-	CHECK_INT(ask_conf(scene, &labels), -EBUSY);
-	close(fd);
-	CHECK_INT(umount2(dir, MNT_DETACH), 0);
-	begin_ns = clock_now_ns();
-	while ((r = ask_conf(scene, &labels)) == -EBUSY) /* the one that hung is just ending */
-		CHECK(clock_now_ns() < begin_ns + PATIENCE_NS);
-	CHECK_INT(r, 0);
-}
-
-static void test_configurations(void)
-{
-	char dir[] = "/tmp/pvsched-pve-XXXXXX", command[64];
-	struct domain_labels labels;
-	struct scene scene;
-	bool alone;
-	int fd;
-
-	/* whatever happens, nothing stays mounted */
-	alone = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-	CHECK(mkdtemp(dir));
-	put_conf(dir, "name: pbx\n");
-	open_scene_with(&scene, dir);
-	CHECK_INT(ask_conf(&scene, &labels), 0);
-	CHECK_STR(labels.title, "pbx");
-	CHECK_U64(labels.vmid, 101);
-	fd = alone ? hang(dir) : -1;
-	if (fd >= 0)
-		ask_while_it_hangs(&scene, dir, fd);
-	close_scene(&scene);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	CHECK_INT(system(command), 0);
-	if (fd < 0)
-		TEST_SKIP("the part that hangs: no FUSE for this user");
-}
-
 static const struct test tests[] = {
         {"a_guest_page", test_a_guest_page},
         {"a_qemu_that_hangs", test_a_qemu_that_hangs},
@@ -499,7 +413,6 @@ static const struct test tests[] = {
         {"it_is_killed", test_it_is_killed},
         {"the_daemon_is_killed", test_the_daemon_is_killed},
         {"its_descriptors", test_its_descriptors},
-        {"configurations", test_configurations},
 };
 
 int main(int argc, char **argv)
