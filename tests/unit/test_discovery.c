@@ -323,5 +323,5 @@ static void test_differs(void)
 }
 
 TEST_MAIN(TEST(test_ranks), TEST(test_what_runs), TEST(test_hints), TEST(test_gone),
-          TEST(test_left_out), TEST(test_storm), TEST(test_source_news),
-          TEST(test_no_library), TEST(test_differs))
+          TEST(test_left_out), TEST(test_storm), TEST(test_source_news), TEST(test_no_library),
+          TEST(test_differs))
