@@ -248,6 +248,17 @@ static void wait_stuck(const struct scene *scene)
 	} while (!view.stuck);
 }
 
+/* The reader may take what is asked on its line before a job that was sent before. */
+static void wait_begun(const struct scene *scene, const struct thread_id *qemu)
+{
+	uint64_t until_ns = clock_now_ns() + PATIENCE_NS;
+
+	while (!board_works_for(scene->board, qemu)) {
+		CHECK(clock_now_ns() < until_ns);
+		sched_yield();
+	}
+}
+
 /* What hangs is given up; others are served, and the end of the reader waits for none of it. */
 static void look_at_one_that_hangs(void)
 {
@@ -269,6 +280,7 @@ static void look_at_one_that_hangs(void)
 	CHECK_INT(facts.args.max_vcpus, 2);
 	begun_ns = clock_now_ns();
 	CHECK_INT(reader_process_send(scene.reader, &find), 0);
+	wait_begun(&scene, &bad);
 	CHECK_INT(lines.read(lines.userdata, &bad, &facts), -ETIMEDOUT);
 	CHECK(clock_now_ns() - begun_ns >= BOARD_STUCK_NS);
 	CHECK_INT(lines.read(lines.userdata, &good, &facts), 0);
