@@ -107,22 +107,6 @@ static void test_what_is_missing(void)
 		rendered((enum ctl_verb)verb, "\"x\"");
 }
 
-static void test_labels(void)
-{
-	const char *text = rendered(CTL_LIST, "{\"domains\":[{\"name\":\"101\",\"uuid\":\"u\","
-	                                      "\"title\":\"pbx\\u001b\"},{\"name\":\"102\"}]}");
-
-	CHECK_CONTAINS(text, "UUID  TITLE\n");
-	CHECK_CONTAINS(text, "u     pbx\\x1b\n");
-	CHECK(!strstr(rendered(CTL_LIST, "{\"domains\":[{\"name\":\"101\"}]}"), "TITLE"));
-	text = rendered(CTL_SHOW, "{\"domain\":{\"name\":\"101\",\"uuid\":\"u\",\"title\":\"pbx\","
-	                          "\"flavor\":\"rt.small\",\"tags\":[\"a\",7,\"b\\u001b\"]}}");
-	CHECK_CONTAINS(
-	        text, "UUID:    u\nTitle:   pbx\nFlavor:  rt.small\nTags:    a, -, b\\x1b\nState:");
-	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"tags\":3,\"title\":{}}}"),
-	               "Title:   -\n");
-}
-
 static void test_windows(void)
 {
 	const char *text = rendered(
@@ -510,7 +494,7 @@ static void test_flag(void)
 }
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
-          {"what_is_missing", test_what_is_missing}, TEST(test_labels), TEST(test_windows), TEST(test_recommend),
+          {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_recommend),
           TEST(test_auto), TEST(test_policies), TEST(test_dry_run), TEST(test_config),
           {"other_verbs", test_other_verbs}, {"durations", test_durations},
           {"requests", test_requests}, {"flag", test_flag})
