@@ -3,7 +3,6 @@
  * Preloaded into a plain QEMU: it takes the option "-id NUMBER", which Proxmox's QEMU has, and does
  * nothing with it, as that one. The words stay in the command line that the kernel shows.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <string.h>

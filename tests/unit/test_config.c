@@ -344,9 +344,6 @@ static void test_precedence_of_globs(void)
 
 static void test_domains_refused(void)
 {
-	refuse("{\"version\":1,\"domains\":{\"web\":{}}}",
-	       "f:1: .domains.web: unknown key; known keys: uuid, vmid, "
-	       "name, tag, title, glob, flavor");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\n\"web\":{\n\"share_permile\":1}}}}",
 	       "f:3: .domains.name.web.share_permile: unknown key; known keys: profile, "
 	       "share_permille, burst_us");

@@ -101,6 +101,9 @@ static void test_several_tags(void)
 
 static void test_refused(void)
 {
+	refuse("{\"version\":1,\"domains\":{\"web\":{}}}",
+	       "f:1: .domains.web: unknown key; known keys: uuid, vmid, "
+	       "name, tag, title, glob, flavor");
 	refuse("{\"version\":1,\"domains\":{\"vmid\":{\"web\":{}}}}",
 	       "f:1: .domains.vmid.web: is not a VM's number such as \"100\"; `qm list` shows it");
 	refuse("{\"version\":1,\"domains\":{\"vmid\":{\"0100\":{}}}}",

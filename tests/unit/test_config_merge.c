@@ -418,13 +418,13 @@ static void test_learns(void)
 	struct config_choice choice;
 
 	CHECK_INT(config_profile(config, "learns")->mode, PROFILE_AUTO);
-	config_choose(config, NULL, "other", &choice);
+	config_choose(config, &(struct config_subject){.name = "other"}, &choice);
 	CHECK_INT(choice.profile.mode, PROFILE_AUTO);
 	CHECK_U64(choice.profile.burst_ns, 800 * NSEC_PER_USEC);
 	CHECK_STR(choice.burst_source, "10-a:3: .profiles.auto.burst_max_us");
-	config_choose(config, NULL, "a", &choice);
+	config_choose(config, &(struct config_subject){.name = "a"}, &choice);
 	CHECK_U64(choice.profile.burst_ns, 2000 * NSEC_PER_USEC);
-	config_choose(config, NULL, "b", &choice);
+	config_choose(config, &(struct config_subject){.name = "b"}, &choice);
 	CHECK_U64(choice.profile.burst_ns, 300 * NSEC_PER_USEC);
 	CHECK_STR(choice.burst_source, "main:1: .domains.name.b.burst_us");
 }
