@@ -42,6 +42,7 @@ def test_nova_and_titles(scene):
     """As they come and go while the domain runs."""
     domain = scene.domain()
     daemon = scene.daemon(config=CONFIG)
+    daemon.wait_known(domain)
     wait_profile(daemon, domain, "observe", ".default_profile")
     virsh("metadata", domain.uuid, NOVA, "--key", "nova", "--live", "--set",
           "<instance><name>pbx of Bob</name><flavor name='m1.small'><memory>64</memory></flavor></instance>")
