@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What Proxmox has and makes: VMs by number, their cgroups, and their configurations in /etc/pve, which can hang."""
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -22,6 +23,11 @@ class Vm(Bare):
         at = self._argv.index("-name")
         self._argv[at:at + 4] = ["-id", vmid, "-name", f"{title or f'vm{vmid}'},debug-threads=on", "-no-shutdown",
                                  "-smbios", f"type=1,uuid={self.uuid}"]
+
+    def destroy(self):
+        super().destroy()
+        with contextlib.suppress(OSError):  # another VM is in it
+            os.rmdir(os.path.dirname(self._group))
 
     @property
     def group(self):
