@@ -8,6 +8,7 @@
 #include "ctl/client.h"
 #include "ctl/print.h"
 #include "ctl/render.h"
+#include "ctl/render_recommend.h"
 #include "ctl/report_no_answer.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
@@ -62,7 +63,7 @@ static enum exit_status apply(const struct ctl_args *args, const struct json_val
 {
 	const char *verdict = value_text(result, "verdict", "-");
 
-	if (strcmp(verdict, "boost") == 0 && !value_bool(result, "automatic"))
+	if (is_recommended(result) && !value_bool(result, "automatic"))
 		return set(args, result);
 	if (args->json)
 		fputs("null", stdout);

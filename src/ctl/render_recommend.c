@@ -85,7 +85,11 @@ static void render_vcpus(const struct json_value *vcpus, FILE *out)
 		cell_number(table, vcpu, "vcpu");
 		cell_text(table, vcpu, json_member(vcpu, "reason") ? "reason" : "verdict");
 		cell_number(table, vcpu, "burst_us");
-		cell_share(table, vcpu, "share_permille");
+		/* 0: not even a whole CPU is enough */
+		if (value_number(vcpu, "share_permille") > 0)
+			cell_share(table, vcpu, "share_permille");
+		else
+			table_add(table, "-");
 		cell_share(table, vcpu, "covered_permille");
 		cell_share(table, vcpu, "now_covered_permille");
 		cell_share(table, vcpu, "late_permille");
@@ -95,6 +99,13 @@ static void render_vcpus(const struct json_value *vcpus, FILE *out)
 	table_print(table, out);
 }
 
+bool is_recommended(const struct json_value *result)
+{
+	const char *verdict = value_text(result, "verdict", "-");
+
+	return strcmp(verdict, "boost") == 0 || strcmp(verdict, "part") == 0;
+}
+
 void render_recommend(const struct json_value *result, FILE *out)
 {
 	const char *verdict = value_text(result, "verdict", "-");
@@ -102,7 +113,7 @@ void render_recommend(const struct json_value *result, FILE *out)
 	const struct json_value *limits = json_member(result, "limits");
 
 	print_escaped(out, value_text(result, "domain", "-"));
-	fputs(strcmp(verdict, "boost") == 0  ? ": recommended. "
+	fputs(is_recommended(result)         ? ": recommended. "
 	      : strcmp(verdict, "keep") == 0 ? ": as it should be. "
 	                                     : ": not worth it. ",
 	      out);
@@ -112,9 +123,9 @@ void render_recommend(const struct json_value *result, FILE *out)
 		print_escaped(out, value_text(result, "explanation", ""));
 	}
 	fputs("\n", out);
-	if (strcmp(verdict, "boost") == 0 || strcmp(verdict, "keep") == 0)
+	if (is_recommended(result) || strcmp(verdict, "keep") == 0)
 		print_gain(result, out);
-	if (strcmp(verdict, "boost") == 0)
+	if (is_recommended(result))
 		print_command(result, out);
 	if (strcmp(verdict, "over-limits") == 0 && limits) {
 		fputs("  it may have ", out);
@@ -178,7 +189,10 @@ void render_lacks_tokens(const struct json_value *domain, FILE *out)
 		fprintf(out, "Late:    vCPU %" PRId64 " at ", value_number(vcpu, "vcpu"));
 		print_share(out, value_number(vcpu, "late_permille"));
 		fputs(" of its wake-ups, for want of tokens; ", out);
-		print_need(vcpu, out);
+		if (value_number(vcpu, "share_permille") > 0)
+			print_need(vcpu, out);
+		else
+			fputs("not even a whole CPU", out);
 		fputs(" would cover 99 %: pvschedctl recommend\n", out);
 	}
 }

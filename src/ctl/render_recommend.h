@@ -5,6 +5,9 @@
 
 #include "util/json.h"
 
+/** Whether an answer to `recommend` has figures to be set. */
+bool is_recommended(const struct json_value *result);
+
 /** Prints the answer to `recommend` of one domain. */
 void render_recommend(const struct json_value *result, FILE *out);
 

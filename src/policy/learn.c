@@ -134,10 +134,24 @@ static bool speaks_for(struct learned *l, const struct recommend *domain,
 	if (!l->boosts)
 		return is_within(&domain->need, limits) &&
 		       apply(l, domain, &domain->need, limits, now_ns);
-	if (domain->verdict == RECOMMEND_BOOST &&
+	if (domain->verdict != RECOMMEND_KEEP &&
 	    domain->now_covered_permille < LEARN_ENOUGH_PERMILLE && more(l, domain, limits, now_ns))
 		return true;
 	return perhaps_less(l, domain, limits, now_ns);
+}
+
+/* It needs more than it may have: what it may have is all there is to learn. */
+static bool speaks_for_a_part(struct learned *l, const struct recommend *domain,
+                              const struct recommend_limits *limits, uint64_t now_ns)
+{
+	struct recommend part = *domain;
+
+	part.need = (struct recommend_need){
+	        .burst_ns = domain->burst_ns,
+	        .share_permille = domain->share_permille,
+	        .covered_permille = domain->covered_permille,
+	};
+	return speaks_for(l, &part, limits, now_ns);
 }
 
 static bool speaks_against(struct learned *l, uint64_t now_ns)
@@ -162,6 +176,8 @@ bool learn_look(struct learned *learned, const struct recommend *domain,
 	case RECOMMEND_BOOST:
 	case RECOMMEND_KEEP:
 		return speaks_for(learned, domain, limits, now_ns) || limited;
+	case RECOMMEND_PART:
+		return speaks_for_a_part(learned, domain, limits, now_ns) || limited;
 	case RECOMMEND_OVER_LIMITS:
 	case RECOMMEND_STEADY:
 	case RECOMMEND_IDLE_HOST:

@@ -4,20 +4,19 @@
 #include "policy/profile.h"
 
 static const char *const names[_RECOMMEND_VERDICT_MAX] = {
-        [RECOMMEND_BOOST] = "boost",
-        [RECOMMEND_KEEP] = "keep",
-        [RECOMMEND_OVER_LIMITS] = "over-limits",
-        [RECOMMEND_STEADY] = "steady",
-        [RECOMMEND_IDLE_HOST] = "idle-host",
-        [RECOMMEND_ALONE] = "alone",
-        [RECOMMEND_HELD] = "held",
-        [RECOMMEND_UNKNOWN] = "unknown",
-        [RECOMMEND_NOT_MEASURED] = "not-measured",
+        [RECOMMEND_BOOST] = "boost",     [RECOMMEND_KEEP] = "keep",
+        [RECOMMEND_PART] = "part",       [RECOMMEND_OVER_LIMITS] = "over-limits",
+        [RECOMMEND_STEADY] = "steady",   [RECOMMEND_IDLE_HOST] = "idle-host",
+        [RECOMMEND_ALONE] = "alone",     [RECOMMEND_HELD] = "held",
+        [RECOMMEND_UNKNOWN] = "unknown", [RECOMMEND_NOT_MEASURED] = "not-measured",
 };
 
 static const char *const texts[_RECOMMEND_VERDICT_MAX] = {
         [RECOMMEND_BOOST] = "Its wake-ups wait, and boosts would cover them.",
-        [RECOMMEND_KEEP] = "What it has covers its demand.",
+        [RECOMMEND_KEEP] = "What it has covers its demand, or as much of it as it may have.",
+        [RECOMMEND_PART] = "Its wake-ups wait. It needs more than it may have, by the caps of the "
+                           "host or of its profile, or by its fair share of the CPU; but that "
+                           "covers most of them.",
         [RECOMMEND_OVER_LIMITS] =
                 "It needs more than it may have: the caps of the host or of its profile, or its "
                 "fair share of the CPU, are less.",
@@ -43,36 +42,54 @@ const char *recommend_verdict_text(enum recommend_verdict verdict)
 	return texts[verdict];
 }
 
+/* The most that it may have; a run costs more than its time where the fair share is less. */
+static struct recommend_need largest(const struct recommend_facts *facts,
+                                     const struct recommend_need *need)
+{
+	uint32_t share = facts->limits.share_permille;
+
+	if (facts->entitled_permille)
+		share = MIN(share, facts->entitled_permille);
+	return (struct recommend_need){
+	        .burst_ns = MIN(need->burst_ns, facts->limits.burst_ns),
+	        .share_permille = need->share_permille ? MIN(need->share_permille, share) : share,
+	};
+}
+
+static uint32_t covered_by(const struct demand *demand, const struct recommend_need *need)
+{
+	struct pvs_bucket_rule rule = {.burst_ns = need->burst_ns,
+	                               .share_permille = need->share_permille};
+
+	return need->share_permille ? demand_covered_permille(demand, &rule) : 0;
+}
+
+static void take(const struct recommend_need *need, struct recommend *ret)
+{
+	ret->burst_ns = need->burst_ns;
+	ret->share_permille = need->share_permille;
+	ret->covered_permille = need->covered_permille;
+}
+
 /* Burst and share for its demand, and what those that it has cover. */
 static void fit(const struct recommend_facts *facts, struct recommend *ret)
 {
 	const struct demand *demand = facts->demand;
-	struct pvs_bucket_rule rule;
 
 	ret->wakeups = demand->wakeups;
 	ret->used_permille = demand_used_permille(demand);
 	ret->need.burst_ns = MAX(demand_burst_ns(demand), (uint64_t)PROFILE_BURST_NS_MIN);
 	ret->need.share_permille = demand_share_permille(demand, ret->need.burst_ns);
-	rule = (struct pvs_bucket_rule){.burst_ns = ret->need.burst_ns,
-	                                .share_permille = ret->need.share_permille};
-	if (ret->need.share_permille)
-		ret->need.covered_permille = demand_covered_permille(demand, &rule);
-	ret->burst_ns = ret->need.burst_ns;
-	ret->share_permille = ret->need.share_permille;
-	ret->covered_permille = ret->need.covered_permille;
+	ret->need.covered_permille = covered_by(demand, &ret->need);
+	take(&ret->need, ret);
 	ret->now_covered_permille =
 	        facts->boosts ? demand_covered_permille(demand, &facts->rule) : 0;
 }
 
-static bool is_within(const struct recommend_facts *facts, const struct recommend_need *need)
+static bool is_within(const struct recommend_need *need, const struct recommend_need *largest)
 {
-	uint32_t share = facts->limits.share_permille;
-
-	/* a run costs more than its time where the fair share is less than the share */
-	if (facts->entitled_permille)
-		share = MIN(share, facts->entitled_permille);
-	return need->share_permille && need->share_permille <= share &&
-	       need->burst_ns <= facts->limits.burst_ns;
+	return need->share_permille && need->share_permille <= largest->share_permille &&
+	       need->burst_ns <= largest->burst_ns;
 }
 
 /* Its waits tell what it would gain only if it is not boosted anyway. */
@@ -82,7 +99,7 @@ static bool is_mostly_boosted(const struct recommend_facts *facts)
 }
 
 static enum recommend_verdict judge(const struct recommend_facts *facts,
-                                    const struct recommend *got)
+                                    const struct recommend *got, const struct recommend_need *most)
 {
 	if (facts->holds)
 		return RECOMMEND_HELD;
@@ -96,20 +113,32 @@ static enum recommend_verdict judge(const struct recommend_facts *facts,
 		return RECOMMEND_KEEP;
 	if (got->used_permille > facts->limits.share_permille)
 		return RECOMMEND_STEADY;
-	return is_within(facts, &got->need) ? RECOMMEND_BOOST : RECOMMEND_OVER_LIMITS;
+	if (is_within(&got->need, most))
+		return RECOMMEND_BOOST;
+	if (most->covered_permille < RECOMMEND_PART_PERMILLE)
+		return RECOMMEND_OVER_LIMITS;
+	return facts->boosts && got->now_covered_permille >= most->covered_permille
+	               ? RECOMMEND_KEEP
+	               : RECOMMEND_PART;
 }
 
 struct recommend recommend_vcpu(const struct recommend_facts *facts)
 {
 	struct recommend ret = {.reason = facts->reason};
+	struct recommend_need most = {0};
 
 	if (!facts->traced) {
 		ret.verdict = RECOMMEND_NOT_MEASURED;
 		return ret;
 	}
-	if (facts->demand->n > 0)
+	if (facts->demand->n > 0) {
 		fit(facts, &ret);
-	ret.verdict = judge(facts, &ret);
+		most = largest(facts, &ret.need);
+		most.covered_permille = covered_by(facts->demand, &most);
+	}
+	ret.verdict = judge(facts, &ret, &most);
+	if (ret.verdict == RECOMMEND_PART)
+		take(&most, &ret);
 	if (ret.verdict == RECOMMEND_KEEP) {
 		ret.covered_permille = ret.now_covered_permille;
 		ret.burst_ns = facts->rule.burst_ns;
@@ -126,7 +155,7 @@ static uint32_t covered_by_both(uint32_t a_permille, uint64_t a, uint32_t b_perm
 
 void recommend_join(struct recommend *domain, const struct recommend *vcpu)
 {
-	bool counts = vcpu->verdict == RECOMMEND_BOOST || vcpu->verdict == RECOMMEND_KEEP;
+	bool counts = vcpu->verdict <= RECOMMEND_PART;
 
 	if (vcpu->verdict < domain->verdict) {
 		domain->verdict = vcpu->verdict;

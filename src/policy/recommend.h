@@ -13,7 +13,8 @@
 /** In the order in which a domain takes its verdict from its vCPUs. */
 enum recommend_verdict {
 	RECOMMEND_BOOST,        /* its wake-ups wait, and burst and share cover its demand */
-	RECOMMEND_KEEP,         /* what it has covers its demand */
+	RECOMMEND_KEEP,         /* what it has covers its demand, or as much of it as may be */
+	RECOMMEND_PART,         /* likewise a part of it: the limits are less than it needs */
 	RECOMMEND_OVER_LIMITS,  /* the host's limits, or its fair share, are less than it needs */
 	RECOMMEND_STEADY,       /* it runs nearly always, or more than a share may be */
 	RECOMMEND_IDLE_HOST,    /* its wake-ups do not wait */
@@ -58,7 +59,7 @@ struct recommend {
 	enum recommend_verdict verdict;
 	enum policy_reason reason; /* with HELD and NOT_MEASURED */
 	struct recommend_need need;
-	/* that; of a vCPU whose verdict is KEEP what it has */
+	/* that; with PART what it may have, with KEEP what it has */
 	uint64_t burst_ns;
 	uint32_t share_permille;
 	uint32_t covered_permille;     /* of its wake-ups, by these two */
@@ -80,6 +81,9 @@ struct recommend {
 /** It runs for more of the time than this: boosts give latency, not throughput. */
 #define RECOMMEND_STEADY_PERMILLE 800
 
+/** Where what it may have covers fewer wake-ups than this, boosts would leave it as it is. */
+#define RECOMMEND_PART_PERMILLE 800
+
 /** A vCPU of which more wake-ups than this lack tokens is named in `show`. */
 #define RECOMMEND_LATE_PERMILLE 50
 
@@ -93,7 +97,8 @@ struct recommend recommend_vcpu(const struct recommend_facts *facts);
 
 /**
  * Adds a vCPU to its domain: all vCPUs of a domain have one burst and one share, the largest that
- * any of those needs whose verdict is BOOST or KEEP. The domain has the first of their verdicts.
+ * any of those needs whose verdict is BOOST, KEEP or PART. The domain has the first of their
+ * verdicts.
  */
 void recommend_join(struct recommend *domain, const struct recommend *vcpu);
 

@@ -223,6 +223,10 @@ static void test_recommend(void)
 	                "\"burst_us\":700,\"share_permille\":250}]}}");
 	CHECK_CONTAINS(text, "vCPU 1 at 12.3 % of its wake-ups, for want of tokens; burst 700 us, "
 	                     "share 25.0 % of a CPU would cover 99 %");
+	text = rendered(CTL_SHOW,
+	                "{\"domain\":{\"lacks_tokens\":[{\"vcpu\":1,\"late_permille\":123,"
+	                "\"burst_us\":700,\"share_permille\":0}]}}");
+	CHECK_CONTAINS(text, "for want of tokens; not even a whole CPU would cover 99 %");
 }
 
 static void test_auto(void)

@@ -228,6 +228,23 @@ static bool look(struct learned *l, enum recommend_verdict verdict, uint64_t bur
 	return learn_look(l, &r, &host, now_ns);
 }
 
+/* What may be had of a need is learned, and no more is asked for. */
+static void test_part_is_applied(void)
+{
+	struct learned l = {0};
+	struct recommend part = need(RECOMMEND_PART, host.burst_ns / US * 3, 900);
+
+	part.burst_ns = host.burst_ns;
+	part.share_permille = host.share_permille;
+	part.covered_permille = 850;
+	CHECK(learn_look(&l, &part, &host, now_ns += 60 * S));
+	CHECK(l.boosts && l.burst_ns == host.burst_ns && l.share_permille == host.share_permille);
+	CHECK_INT(l.covered_permille, 850);
+	for (int i = 0; i < 5; i++)
+		CHECK(!learn_look(&l, &part, &host, now_ns += 60 * S));
+	CHECK(l.boosts);
+}
+
 static void test_begins(void)
 {
 	static const enum recommend_verdict against[] = {
@@ -393,10 +410,10 @@ static void test_any_words(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-	        TEST(test_drawn_demands), TEST(test_another_demand), TEST(test_over_limits),
-	        TEST(test_begins),        TEST(test_does_not_flap),  TEST(test_more_and_less),
-	        TEST(test_ends),          TEST(test_limits),         TEST(test_games),
-	        TEST(test_any_words),
+	        TEST(test_drawn_demands),   TEST(test_another_demand), TEST(test_over_limits),
+	        TEST(test_part_is_applied), TEST(test_begins),         TEST(test_does_not_flap),
+	        TEST(test_more_and_less),   TEST(test_ends),           TEST(test_limits),
+	        TEST(test_games),           TEST(test_any_words),
 	};
 	bool seeded = argc > 2 && strcmp(argv[1], "--seed") == 0;
 

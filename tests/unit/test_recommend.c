@@ -108,6 +108,37 @@ static void test_verdicts(void)
 	}
 }
 
+/* One of 50 wake-ups has more work than any burst: the others are worth it. */
+static void test_part(void)
+{
+	struct recommend_facts facts = facts_init();
+	struct recommend got;
+
+	observe(100, 0);
+	for (size_t i = 0; i < demand.n; i += 50)
+		demand.pieces[i].work_ns = 2500 * US;
+	got = recommend_vcpu(&facts);
+	CHECK_STR(recommend_verdict_name(got.verdict), "part");
+	CHECK_U64(got.burst_ns, facts.limits.burst_ns);
+	CHECK_LE(got.share_permille, facts.limits.share_permille);
+	CHECK_GE(got.covered_permille, RECOMMEND_PART_PERMILLE);
+	CHECK_LE(got.covered_permille, DEMAND_GOAL_PERMILLE);
+	CHECK_GE(got.need.burst_ns, 2500 * US);
+	/* it has that: there is no more */
+	facts.boosts = true;
+	facts.boosted = 59000;
+	facts.rule = (struct pvs_bucket_rule){.burst_ns = got.burst_ns,
+	                                      .share_permille = got.share_permille};
+	got = recommend_vcpu(&facts);
+	CHECK_STR(recommend_verdict_name(got.verdict), "keep");
+	CHECK_LE(got.covered_permille, DEMAND_GOAL_PERMILLE);
+	/* it may have next to nothing */
+	facts = facts_init();
+	facts.limits.burst_ns = 60 * US;
+	got = recommend_vcpu(&facts);
+	CHECK_STR(recommend_verdict_name(got.verdict), "over-limits");
+}
+
 static void test_not_measured(void)
 {
 	struct recommend_facts facts = facts_init();
@@ -217,5 +248,5 @@ static void test_lacks_tokens(void)
 	CHECK(!lacks_tokens(&facts));
 }
 
-TEST_MAIN(TEST(test_verdicts), TEST(test_not_measured), TEST(test_numbers), TEST(test_a_domain),
-          TEST(test_lacks_tokens))
+TEST_MAIN(TEST(test_verdicts), TEST(test_part), TEST(test_not_measured), TEST(test_numbers),
+          TEST(test_a_domain), TEST(test_lacks_tokens))
