@@ -10,9 +10,11 @@ import statistics
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests")]
 
 # pylint: disable=wrong-import-position
+from demo_story import Story  # noqa: E402
 from rig import proc, rtbudget, stats, variants  # noqa: E402
 from rig.daemon import Daemon, installed_profile  # noqa: E402
 from rig.deadman import Deadman  # noqa: E402
@@ -26,8 +28,11 @@ from rig.proc import RigError  # noqa: E402
 # Besides SECONDS one measurement settles, starts two cyclictests and waits for their histograms.
 OVERHEAD_S = 2.5
 CLEAN_UP_S = 60
+# Left of the time at the end of the last round.
+SPARE_S = 10
 # The second guest's boot, and the end of the first.
 ANOTHER_GUEST_S = 15
+STORY_S = 30
 # cyclictest on the host takes about 2 % itself.
 FOREIGN_PERMILLE = 80
 DOMAIN = "pvsched-demo"
@@ -50,6 +55,7 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--variants", default=",".join(variants.DEFAULT))
     parser.add_argument("--vcpus", type=int, default=1)
+    parser.add_argument("--no-story", dest="story", action="store_false")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--build-dir", required=True)
     parser.add_argument("--limit-s", type=float, required=True)
@@ -66,7 +72,7 @@ def parse_arguments():
             parser.error(f"--{name}: 1 to {most}")
     if args.rounds or args.seconds:  # asked for: the limit grows
         wanted = (args.rounds or 5) * len(args.variants) * ((args.seconds or 3) + 2 * OVERHEAD_S)
-        args.limit_s = max(args.limit_s, wanted + 60 + ANOTHER_GUEST_S)
+        args.limit_s = max(args.limit_s, wanted + 60 + STORY_S + ANOTHER_GUEST_S)
     args.rounds, args.seconds = args.rounds or 5, args.seconds or 3
     return args
 
@@ -100,6 +106,7 @@ class Demo:
         self.shown = set()
         self.daemon = self.deadman = None
         self.accelerator = None
+        self.interval_us = variants.INTERVAL_US  # of cyclictest in the guest
 
     def run(self):
         image = guest_image()
@@ -142,11 +149,17 @@ class Demo:
             say(f"load: {PER_CPU} spinners on each of {os.cpu_count()} CPUs, each in a VM group beside the guest's")
             if guest.page:
                 self.wait_negotiated(guest)
-            say(f"measuring: {self.args.rounds} rounds of {', '.join(names)}; {self.args.seconds} s each")
             xml = virsh("dumpxml", DOMAIN)
+            if self.daemon and not guest.page and self.args.story:
+                self.tell_story(guest, load)
             self.measure_rounds(guest, load, names, deadline)
             if not guest.page:
                 self.say_unchanged(xml)
+
+    def tell_story(self, guest, load):
+        story = Story(guest, load, self.daemon, self.deadman, self.args.seconds)
+        story.tell()
+        self.interval_us = story.interval_us
 
     def refuse_others(self):
         others = running_domains()
@@ -180,12 +193,11 @@ class Demo:
         say(f"guest page: enabled, page {state['page']} of {state['page_count']}")
 
     def measure_rounds(self, guest, load, names, deadline):
-        slowest = 0.0
-        for number in range(self.args.rounds):
+        """Each round tells how many more there is time for."""
+        rounds, number = self.args.rounds, 0
+        say(f"measuring: rounds of {', '.join(names)}; {self.args.seconds} s each")
+        while number < rounds:
             begin = time.monotonic()
-            if deadline - begin < slowest + 20:
-                say(f"out of time after {number} of {self.args.rounds} rounds")
-                break
             # The order rotates with each round, so that no variant always follows the same other one.
             turn = number % len(names)
             results = {}
@@ -193,16 +205,18 @@ class Demo:
                 results[variant] = self.measure_one(variant, guest, load)
             for variant, result in results.items():
                 self.results.setdefault(variant, []).append(result)
-            slowest = max(slowest, time.monotonic() - begin)
-            say(f"round {number + 1}: guest avg us " +
+            end = time.monotonic()
+            number += 1
+            rounds = min(rounds, number + max(0, int((deadline - end - SPARE_S) / (end - begin))))
+            say(f"round {number} of {rounds}: guest avg us " +
                 ", ".join(f"{name} {results[name].guest.avg_us():.0f}" for name in names))
 
     def measure_one(self, variant, guest, load):
         tids = list(guest.vcpu_tids().values())
         boosted_ns = (lambda: self.daemon.boosted_ns(tids)) if self.daemon else (lambda: 0)
         with variants.applied(variant, guest, self.daemon, self.deadman):
-            result = measure(guest, load, variants.command(variant, self.args.seconds), self.args.seconds, boosted_ns,
-                             loaded=variant != variants.IDLE)
+            result = measure(guest, load, variants.command(variant, self.args.seconds, self.interval_us), self.args.seconds,
+                             boosted_ns, loaded=variant != variants.IDLE)
             if variant in ("latency", variants.REQUESTS) and variant not in self.shown:
                 self.shown.add(variant)
                 say(f"--- pvschedctl show {DOMAIN}, with the profile latency ---")
@@ -306,14 +320,13 @@ class Report:
                 f"{avg['high']:.2f}), boosted {permille[0]:.0f} permille instead of {permille[1]:.0f} "
                 f"({boosted['ratio']:.2f} times, {boosted['low']:.2f} to {boosted['high']:.2f})")
 
-    def _gain(self, name, figure):
-        """How many times less than untouched, as the median over the rounds."""
-        return stats.median_ratio([figure(latencies) for latencies in self._of(variants.UNTOUCHED, "guest")],
-                                  [figure(latencies) for latencies in self._of(name, "guest")])
+    def _gain(self, name, column):
+        """How many times less than untouched, by the figures of the table."""
+        base, own = (self.rows[row]["guest"][column] for row in (variants.UNTOUCHED, name))
+        return base / own if own else 0
 
     def _verdict_of(self, name):
-        average = self._gain(name, stats.Latencies.avg_us)
-        tail = self._gain(name, lambda latencies: latencies.percentile(990))
+        average, tail = (self._gain(name, column) for column in ("avg_us", "p99_us"))
         loss = (1000 - self.rows[name]["load_permille_of_untouched"]) / 10
         cost = f"costs the load {loss:.1f} % of its CPU time" if loss > 0 else "costs the load nothing measurable"
         if average < 1.1:
@@ -346,7 +359,7 @@ def main():
         asking = {"guest_requests_against_latency_work": report.compare_asking()} \
             if set(variants.REQUESTING) <= set(report.names) else {}
         report.write_json(args.json, {"rounds": max(map(len, demo.results.values())), "seconds": args.seconds,
-                                      "interval_us": variants.INTERVAL_US, "rt_interval_us": variants.RT_PERIOD_US,
+                                      "interval_us": demo.interval_us, "rt_interval_us": variants.RT_PERIOD_US,
                                       "vcpus": args.vcpus, "accelerator": demo.accelerator, **asking})
     say(report.verdict())
     return 0
