@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "ctl/client.h"
-#include "ctl/flag.h"
 #include "ctl/print.h"
 #include "ctl/render.h"
 #include "ctl/table.h"
@@ -478,27 +477,8 @@ static void test_requests(void)
 	rmdir(directory);
 }
 
-static void test_flag(void)
-{
-	char parent[] = "/tmp/pvsched-flag-XXXXXX", state[64], path[96];
-
-	CHECK(mkdtemp(parent));
-	snprintf(state, sizeof(state), "%s/state", parent);
-	snprintf(path, sizeof(path), "%s/disabled", state);
-	CHECK_INT(flag_clear(state), FLAG_UNCHANGED);
-	CHECK_INT(flag_set(state), 0);
-	CHECK(access(path, F_OK) == 0);
-	CHECK_INT(flag_set(state), FLAG_UNCHANGED);
-	CHECK_INT(flag_clear(state), 0);
-	CHECK_INT(flag_clear(state), FLAG_UNCHANGED);
-	CHECK(symlink("/etc/passwd", path) == 0);
-	CHECK_INT(flag_set(state), FLAG_UNCHANGED); /* nothing is written through it */
-	CHECK_INT(flag_clear(state), 0);
-	CHECK(rmdir(state) == 0 && rmdir(parent) == 0);
-}
-
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
           {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_recommend),
           TEST(test_auto), TEST(test_policies), TEST(test_dry_run), TEST(test_config),
           {"other_verbs", test_other_verbs}, {"durations", test_durations},
-          {"requests", test_requests}, {"flag", test_flag})
+          {"requests", test_requests})
