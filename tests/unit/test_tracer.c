@@ -377,6 +377,16 @@ static void wake_on(struct scene *scene, unsigned int cpu)
 		sched_yield();
 }
 
+/* Wakes the vCPU, and waits until it sleeps: else it might always find more to read. */
+static void wake_once(const struct scene *scene)
+{
+	uint64_t halts = __atomic_load_n(&scene->vcpu->halts, __ATOMIC_ACQUIRE);
+
+	CHECK(write(scene->thread_fd, "w", 1) == 1);
+	while (__atomic_load_n(&scene->vcpu->halts, __ATOMIC_ACQUIRE) == halts)
+		sched_yield();
+}
+
 /* The tracer marks the counters when a vCPU is switched in. */
 static void test_marks(void)
 {
@@ -388,7 +398,7 @@ static void test_marks(void)
 		TEST_SKIP("no tracer can be had here");
 	CHECK_INT(tracer_read_windows(scene.tracer, 1, &windows), -ENOENT);
 	do {
-		CHECK(write(scene.thread_fd, "w", 1) == 1);
+		wake_once(&scene);
 		CHECK_INT(tracer_read_windows(scene.tracer, 0, &windows), 0);
 	} while (!mark->until_ns);
 	CHECK_LE(mark->from_ns, mark->until_ns);
