@@ -118,7 +118,9 @@ static enum exit_status plot(const struct ctl_args *args, const struct json_valu
 
 	if (r >= 0)
 		return EXIT_DONE;
-	fprintf(stderr, "pvschedctl: %s cannot be written: %s\n", args->plot, strerror(-r));
+	fputs("pvschedctl: the drawing cannot be written to ", stderr);
+	print_escaped(stderr, args->plot);
+	fprintf(stderr, ": %s\n", strerror(-r));
 	return EXIT_FAILED;
 }
 
@@ -217,8 +219,10 @@ static enum exit_status try_each(const struct ctl_args *args, const struct json_
 		if (status == EXIT_NO_DAEMON)
 			return status;
 		worst = MAX(worst, status);
-		if (status == EXIT_DONE)
-			ranking->replies[ranking->n++] = STEAL(reply, CTL_REPLY_NULL);
+		if (status != EXIT_DONE)
+			continue;
+		worst = MAX(worst, status_of(reply.result));
+		ranking->replies[ranking->n++] = STEAL(reply, CTL_REPLY_NULL);
 	}
 	return worst;
 }

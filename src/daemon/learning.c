@@ -66,6 +66,13 @@ static bool learns(const struct learning *learning, const struct inventory_domai
 	return planning_domain(learning->views->planning, d)->learns;
 }
 
+/* A trial's windows are not its policy: what was learned stays, and nothing is learned meanwhile.
+ */
+static bool is_tried(const struct learning *learning, const struct inventory_domain *d)
+{
+	return planning_domain(learning->views->planning, d)->origin == PLAN_BY_TRIAL;
+}
+
 static uint64_t count_wakeups(const struct learning *learning, const struct inventory_domain *d)
 {
 	uint64_t n = 0;
@@ -126,7 +133,8 @@ uint64_t learning_look(struct learning *learning, uint64_t now_ns)
 	     d = d->next) {
 		struct schedule *of = &learning->of[d->slot];
 
-		if (of->serial != d->serial || d->seen->state != DOMAIN_RUNNING)
+		if (of->serial != d->serial || d->seen->state != DOMAIN_RUNNING ||
+		    is_tried(learning, d))
 			continue;
 		if (of->due_ns <= now_ns && looked >= TURN_VCPUS) {
 			next_ns = MIN(next_ns, now_ns + PAUSE_NS);
@@ -184,6 +192,8 @@ void learning_follow(struct learning *learning)
 	     d = d->next) {
 		struct schedule *of = &learning->of[d->slot];
 
+		if (is_tried(learning, d))
+			continue;
 		if (!learns(learning, d)) {
 			of->serial = 0;
 			learned_forget(learning->learned, d);

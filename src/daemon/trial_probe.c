@@ -14,17 +14,23 @@
 #define STACK_BYTES (64 * 1024)
 
 struct probe_thread {
-	pthread_t thread;
-	const struct trial_probe *probe;
+	struct trial_probe *probe;
 	unsigned int cpu;
 	uint64_t n, late_ns; /* its own to write */
 } __attribute__((aligned(64)));
 
 struct trial_probe {
 	bool ends;
+	unsigned int users; /* threads that run, and its owner: the last one frees it */
 	unsigned int n;
 	struct probe_thread threads[TRIAL_PROBE_CPUS_MAX];
 };
+
+static void release(struct trial_probe *probe)
+{
+	if (__atomic_sub_fetch(&probe->users, 1, __ATOMIC_ACQ_REL) == 0)
+		free(probe);
+}
 
 static void sleep_until(uint64_t at_ns)
 {
@@ -35,14 +41,13 @@ static void sleep_until(uint64_t at_ns)
 		;
 }
 
-static void *run(void *userdata)
+static void probe(struct probe_thread *self)
 {
-	struct probe_thread *self = userdata;
 	struct cpu_set_bits cpus = CPU_SET_BITS_NULL;
 
 	cpu_set_bits_add(&cpus, self->cpu);
 	if (sched_go_home(&cpus) < 0)
-		return NULL; /* the CPU went away: it notes nothing */
+		return; /* the CPU went away: it notes nothing */
 	prctl(PR_SET_NAME, "trial-probe");
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	while (!__atomic_load_n(&self->probe->ends, __ATOMIC_RELAXED)) {
@@ -55,6 +60,14 @@ static void *run(void *userdata)
 		                 __ATOMIC_RELAXED);
 		__atomic_store_n(&self->n, self->n + 1, __ATOMIC_RELAXED);
 	}
+}
+
+static void *run(void *userdata)
+{
+	struct probe_thread *self = userdata;
+
+	probe(self);
+	release(self->probe);
 	return NULL;
 }
 
@@ -62,6 +75,7 @@ static int begin_thread(struct trial_probe *probe, unsigned int cpu)
 {
 	struct probe_thread *thread = &probe->threads[probe->n];
 	pthread_attr_t attributes;
+	pthread_t id;
 	int r;
 
 	*thread = (struct probe_thread){.probe = probe, .cpu = cpu};
@@ -69,10 +83,14 @@ static int begin_thread(struct trial_probe *probe, unsigned int cpu)
 	if (r)
 		return -r;
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	r = pthread_create(&thread->thread, &attributes, run, thread);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	__atomic_add_fetch(&probe->users, 1, __ATOMIC_RELAXED);
+	r = pthread_create(&id, &attributes, run, thread);
 	pthread_attr_destroy(&attributes);
-	if (r)
+	if (r) {
+		__atomic_sub_fetch(&probe->users, 1, __ATOMIC_RELAXED);
 		return -r;
+	}
 	probe->n++;
 	return 0;
 }
@@ -85,7 +103,7 @@ int trial_probe_new(struct trial_probe **ret)
 
 	if (!probe)
 		return -ENOMEM;
-	*probe = (struct trial_probe){0};
+	*probe = (struct trial_probe){.users = 1};
 	r = sched_get_cpus(0, &cpus);
 	if (r == 0)
 		r = -ENOENT;
@@ -110,9 +128,7 @@ struct trial_probe *trial_probe_free(struct trial_probe *probe)
 	if (!probe)
 		return NULL;
 	__atomic_store_n(&probe->ends, true, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < probe->n; i++)
-		pthread_join(probe->threads[i].thread, NULL);
-	free(probe);
+	release(probe);
 	return NULL;
 }
 

@@ -27,7 +27,10 @@ struct trial_probe_sums {
  */
 int trial_probe_new(struct trial_probe **ret);
 
-/** Ends them: waits until all have ended their sleep. Takes NULL; returns NULL. */
+/**
+ * Ends them, each at the end of its sleep. They are not waited for: on a CPU that a real-time
+ * thread keeps, one does not run. Takes NULL; returns NULL.
+ */
 struct trial_probe *trial_probe_free(struct trial_probe *probe);
 
 struct trial_probe_sums trial_probe_read(const struct trial_probe *probe);

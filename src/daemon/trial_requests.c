@@ -51,15 +51,26 @@ static int check_times(const struct trial_wish *wish, struct answer *answer)
 	return 0;
 }
 
-/* Without a name: the profile that it has, if that boosts. */
-static const char *profile_name(const struct views *views, const struct inventory_domain *domain,
-                                const struct control_request *request)
+/*
+ * Without a name: the profile that it has, if that boosts, with what a command, its metadata or
+ * what was learned make of it.
+ */
+static void choose_profile(const struct views *views, const struct inventory_domain *domain,
+                           const char *name, struct policy_entry *policy)
 {
-	const struct profile *profile = &planning_domain(views->planning, domain)->profile;
+	const struct profile *has = &planning_domain(views->planning, domain)->profile, *plain;
+	bool boosts = !name[0] && has->mode == PROFILE_BOOST;
 
-	if (request->profile[0])
-		return request->profile;
-	return profile->mode == PROFILE_BOOST ? profile->name : "latency";
+	if (!name[0])
+		name = boosts && !has->learned ? has->name : "latency";
+	snprintf(policy->profile, sizeof(policy->profile), "%s", name);
+	plain = config_profile(views->config, name);
+	if (!boosts || !plain)
+		return;
+	if (!policy->share_permille && has->share_permille != plain->share_permille)
+		policy->share_permille = has->share_permille;
+	if (!policy->burst_ns && has->burst_ns != plain->burst_ns)
+		policy->burst_ns = has->burst_ns;
 }
 
 static struct trial_wish wish_of(const struct views *views, const struct inventory_domain *domain,
@@ -75,8 +86,7 @@ static struct trial_wish wish_of(const struct views *views, const struct invento
 
 	snprintf(wish.policy.uuid, sizeof(wish.policy.uuid), "%s", domain->seen->uuid);
 	snprintf(wish.policy.name, sizeof(wish.policy.name), "%s", domain->seen->name);
-	snprintf(wish.policy.profile, sizeof(wish.policy.profile), "%s",
-	         profile_name(views, domain, request));
+	choose_profile(views, domain, request->profile, &wish.policy);
 	return wish;
 }
 

@@ -192,8 +192,11 @@ static void finish_window(struct trial *trial, const struct inventory_domain *do
 		trial->spoilt = true;
 	/* slice and clamp need nothing of what a real-time class needs: holds let them be */
 	if (on && (trial->profile.levers & PROFILE_LEVER_RT)) {
+		bool held = is_held(trial, domain, &trial->view.held);
+
 		trial->windows_on++;
-		trial->windows_held += is_held(trial, domain, &trial->view.held);
+		trial->windows_held += held;
+		trial->spoilt |= held; /* it would compare nothing with nothing */
 	}
 	if (!trial->spoilt && trial_sample_window(&trial->begin, &end, on, &window)) {
 		add_totals(trial, &end, &window);

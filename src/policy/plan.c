@@ -371,19 +371,19 @@ static uint32_t vcpu_holds(const struct plan_host *host, const struct plan_domai
 
 /*
  * RT budgets follow what is wanted, not the other holds: those come and go, and a budget that was
- * withdrawn may not be there again.
+ * withdrawn may not be there again. So do the windows of a trial, @tried.
  */
 static void plan_rt_budget(const struct plan_host *host, const struct plan_vcpu_input *in,
-                           struct plan_vcpu *ret)
+                           bool tried, struct plan_vcpu *ret)
 {
 	uint32_t unwanted =
 	        POLICY_HOLD(POLICY_REASON_ADMISSION) | POLICY_HOLD(POLICY_REASON_RELEASED);
 
-	ret->keeps_rt_budget = boosts_by_rt(&ret->profile) && !(ret->holds & unwanted) &&
+	ret->keeps_rt_budget = (tried || boosts_by_rt(&ret->profile)) && !(ret->holds & unwanted) &&
 	                       !switched_off(&host->switches);
 	/* one that is held has no share yet that is known to fit: what its group has stays */
-	if (ret->keeps_rt_budget && host->grants_rt_budgets && in->has_group && in->proven &&
-	    !ret->holds)
+	if (ret->keeps_rt_budget && boosts_by_rt(&ret->profile) && host->grants_rt_budgets &&
+	    in->has_group && in->proven && !ret->holds)
 		ret->rt_permille = ret->profile.share_permille + BUDGET_MARGIN_PERMILLE;
 }
 
@@ -439,7 +439,10 @@ int plan_make(const struct plan_input *input, struct plan *ret)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < input->n_vcpus; i++) {
-		plan_rt_budget(&input->host, &input->vcpus[i], &ret->vcpus[i]);
+		const struct plan_domain *domain = &ret->domains[input->vcpus[i].domain];
+
+		plan_rt_budget(&input->host, &input->vcpus[i], domain->origin == PLAN_BY_TRIAL,
+		               &ret->vcpus[i]);
 		plan_standing(&input->host, &input->vcpus[i], &ret->vcpus[i]);
 	}
 	return 0;

@@ -155,7 +155,7 @@ static uint32_t covered_by_both(uint32_t a_permille, uint64_t a, uint32_t b_perm
 
 void recommend_join(struct recommend *domain, const struct recommend *vcpu)
 {
-	bool counts = vcpu->verdict <= RECOMMEND_PART;
+	bool counts = vcpu->verdict <= RECOMMEND_KEEP;
 
 	if (vcpu->verdict < domain->verdict) {
 		domain->verdict = vcpu->verdict;

@@ -12,9 +12,9 @@
 
 /** In the order in which a domain takes its verdict from its vCPUs. */
 enum recommend_verdict {
-	RECOMMEND_BOOST,        /* its wake-ups wait, and burst and share cover its demand */
+	RECOMMEND_PART,         /* its wake-ups wait, and what it may have covers most of them */
+	RECOMMEND_BOOST,        /* likewise, and burst and share cover its demand */
 	RECOMMEND_KEEP,         /* what it has covers its demand, or as much of it as may be */
-	RECOMMEND_PART,         /* likewise a part of it: the limits are less than it needs */
 	RECOMMEND_OVER_LIMITS,  /* the host's limits, or its fair share, are less than it needs */
 	RECOMMEND_STEADY,       /* it runs nearly always, or more than a share may be */
 	RECOMMEND_IDLE_HOST,    /* its wake-ups do not wait */

@@ -194,6 +194,26 @@ static void test_who_learns(void)
 	end();
 }
 
+/* A trial neither teaches anything nor takes away what was learned. */
+static void test_trial(void)
+{
+	begin();
+	run(20, 100);
+	plans[0] = (struct plan_domain){.origin = PLAN_BY_TRIAL};
+	learning_follow(learning);
+	memset(n_looks, 0, sizeof(n_looks));
+	run(300, 100);
+	CHECK_INT(n_looks[0], 0);
+	CHECK_GE(n_looks[1], 4);
+	CHECK(learned_of(learned, &domains[0])->boosts);
+	plans[0] = plan_that_learns();
+	learning_follow(learning);
+	run(61, 100);
+	CHECK_GE(n_looks[0], 1);
+	CHECK(learned_of(learned, &domains[0])->boosts);
+	end();
+}
+
 /* A crowd is looked at in turns. */
 static void test_turns(void)
 {
@@ -220,4 +240,5 @@ static void test_turns(void)
 	end();
 }
 
-TEST_MAIN(TEST(test_busy), TEST(test_idle), TEST(test_who_learns), TEST(test_turns))
+TEST_MAIN(TEST(test_busy), TEST(test_idle), TEST(test_who_learns), TEST(test_trial),
+          TEST(test_turns))

@@ -184,7 +184,7 @@ static void test_numbers(void)
 /* One burst and one share for all vCPUs, the largest; what needs none does not count. */
 static void test_a_domain(void)
 {
-	static const struct recommend vcpus[] = {
+	struct recommend vcpus[] = {
 	        {.verdict = RECOMMEND_IDLE_HOST,
 	         .burst_ns = 900 * US,
 	         .share_permille = 250,
@@ -219,6 +219,20 @@ static void test_a_domain(void)
 	CHECK_INT(all.need.covered_permille, 993);
 	CHECK_INT(all.used_permille, 120);
 	CHECK_U64(all.wakeups, 4000);
+	/* one that may have a part of what it needs decides, and what all may have is joined */
+	vcpus[0] = (struct recommend){
+	        .verdict = RECOMMEND_PART,
+	        .need = {.burst_ns = 9000 * US, .share_permille = 900, .covered_permille = 990},
+	        .burst_ns = 2000 * US,
+	        .share_permille = 300,
+	        .covered_permille = 850,
+	        .wakeups = 1000,
+	};
+	recommend_join(&all, &vcpus[0]);
+	CHECK_INT(all.verdict, RECOMMEND_PART);
+	CHECK_U64(all.burst_ns, 2000 * US);
+	CHECK_INT(all.share_permille, 300);
+	vcpus[0].verdict = RECOMMEND_IDLE_HOST;
 	all = RECOMMEND_NONE;
 	recommend_join(&all, &vcpus[3]);
 	CHECK_INT(all.verdict, RECOMMEND_HELD);
