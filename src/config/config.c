@@ -192,7 +192,7 @@ static void texts_of(const struct config_subject *subject, enum config_match mat
 	case CONFIG_MATCH_NAME:
 	case CONFIG_MATCH_GLOB:
 		add_text(ret, subject->name);
-		add_text(ret, labels->vmid ? labels->title : NULL);
+		add_text(ret, labels_name(labels));
 		break;
 	case CONFIG_MATCH_TAG:
 		for (uint32_t i = 0; i < labels->n_tags; i++)

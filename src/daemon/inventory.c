@@ -292,7 +292,9 @@ static bool has_name(const struct domain *seen, const char *name)
 /* Proxmox's VMs have a name beside their number. */
 static bool has_title(const struct domain *seen, const char *name)
 {
-	return seen->labels.vmid && strcmp(seen->labels.title, name) == 0;
+	const char *title = labels_name(&seen->labels);
+
+	return title && strcmp(title, name) == 0;
 }
 
 bool inventory_is_called(const struct inventory_domain *domain, const char *name)

@@ -7,6 +7,8 @@
  * while a domain runs.
  */
 
+#include <string.h>
+
 #include "util/base.h"
 
 #define LABEL_MAX      256 /* bytes of a title or flavor with the NUL */
@@ -37,6 +39,27 @@ bool label_copy(const char *text, size_t size, char *ret, size_t room);
 
 /** Adds a tag, if it is usable, there is room, and it is not there yet. */
 void labels_add_tag(struct domain_labels *labels, const char *tag, size_t size);
+
+/** Digits alone, or as a uuid is written. */
+static inline bool label_may_be_an_identity(const char *title)
+{
+	size_t n = strlen(title);
+
+	return strspn(title, "0123456789") == n ||
+	       (n >= 32 && strspn(title, "0123456789abcdefABCDEF-") == n);
+}
+
+/**
+ * The title of a VM of Proxmox's, which stands for its name beside its number. NULL: it has none,
+ * is none of Proxmox's, or its title may be taken for the number or the uuid of another one, since
+ * whoever may edit the VM chooses it.
+ */
+static inline const char *labels_name(const struct domain_labels *labels)
+{
+	return labels->vmid && labels->title[0] && !label_may_be_an_identity(labels->title)
+	               ? labels->title
+	               : NULL;
+}
 
 bool labels_equal(const struct domain_labels *a, const struct domain_labels *b);
 

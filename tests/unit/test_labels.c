@@ -59,4 +59,22 @@ static void test_equal(void)
 	CHECK(!labels_equal(&a, &b));
 }
 
-TEST_MAIN({"copies", test_copies}, {"tags", test_tags}, {"equal", test_equal})
+/* What may be taken for a number or a uuid of another VM is no name. */
+static void test_name(void)
+{
+	struct domain_labels labels = {.vmid = 100};
+
+	CHECK(!labels_name(&labels));
+	strcpy(labels.title, "web-101");
+	CHECK_STR(labels_name(&labels), "web-101");
+	strcpy(labels.title, "101");
+	CHECK(!labels_name(&labels));
+	strcpy(labels.title, "01234567-89ab-CDEF-0123-456789abcdef");
+	CHECK(!labels_name(&labels));
+	strcpy(labels.title, "cafe-babe");
+	CHECK_STR(labels_name(&labels), "cafe-babe");
+	labels.vmid = 0; /* none of Proxmox's */
+	CHECK(!labels_name(&labels));
+}
+
+TEST_MAIN({"copies", test_copies}, {"tags", test_tags}, {"equal", test_equal}, {"name", test_name})
