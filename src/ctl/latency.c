@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "ctl/print.h"
 #include "ctl/render_latency.h"
 #include "ctl/report_no_answer.h"
+#include "ctl/svg.h"
 #include "ctl/terminal.h"
 #include "ctl/value.h"
 #include "util/cleanup.h"
@@ -93,15 +93,12 @@ static void tell(const struct latency *latency, const char *before, uint64_t ns,
 
 static int draw(const struct latency *latency)
 {
-	/* no link is followed: the folder may be one that others write to */
-	int fd = open(latency->args.plot, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-	              0644);
-	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *out = svg_open(latency->args.plot);
 
 	if (!out)
 		return -errno;
 	plot_waits(latency->reply.result, out);
-	return fclose(out) != 0 ? -errno : 0;
+	return svg_close(out);
 }
 
 static enum exit_status print_answer(const struct latency *latency)

@@ -3,13 +3,10 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "ctl/svg.h"
 #include "ctl/value.h"
 #include "ctl/wait_histogram.h"
-#include "util/cleanup.h"
-#include "util/escape.h"
 
 /* The drawing, in its own units; the plane of the curves lies within. */
 #define WIDTH  760
@@ -28,31 +25,6 @@ static const struct {
         {"now", "#0b6e4f", ""},
         {"before", "#b3541e", "6 3"},
 };
-
-/** Text from outside, for XML: escaped twice, and without the two characters XML never has. */
-static void print_xml(const char *text, FILE *out)
-{
-	size_t size = ESCAPE_SIZE(strlen(text));
-	CLEANUP(cleanup_free) char *plain = malloc(size);
-
-	if (!plain)
-		return;
-	escape_text(text, plain, size);
-	for (const char *c = plain; *c; c++) {
-		if (strncmp(c, "\xef\xbf\xbe", 3) == 0 || strncmp(c, "\xef\xbf\xbf", 3) == 0) {
-			fputc('?', out);
-			c += 2;
-		} else if (*c == '&') {
-			fputs("&amp;", out);
-		} else if (*c == '<') {
-			fputs("&lt;", out);
-		} else if (*c == '>') {
-			fputs("&gt;", out);
-		} else {
-			fputc(*c, out);
-		}
-	}
-}
 
 static double x_of(double us)
 {
@@ -142,7 +114,7 @@ static void print_legend(const struct wait_histogram *histogram, size_t curve, F
 	        "stroke-width=\"2\" stroke-dasharray=\"%s\"/>\n<text x=\"%.1f\" y=\"%.1f\">",
 	        LEFT, y - 4, LEFT + 30, y - 4, curves[curve].color, curves[curve].dash, LEFT + 40,
 	        y);
-	print_xml(title, out);
+	svg_text(title, out);
 	fprintf(out,
 	        ": %" PRId64 " waits; p50 %" PRId64 " us, p99 %" PRId64 " us, max %" PRId64
 	        " us</text>\n",
@@ -153,11 +125,11 @@ static void print_title(const struct json_value *answer, FILE *out)
 {
 	int64_t vcpu = value_number(answer, "vcpu");
 
-	print_xml(value_text(answer, "domain", "-"), out);
+	svg_text(value_text(answer, "domain", "-"), out);
 	if (vcpu >= 0)
 		fprintf(out, ", vCPU %" PRId64, vcpu);
 	fputs(" (", out);
-	print_xml(value_text(answer, "profile", "-"), out);
+	svg_text(value_text(answer, "profile", "-"), out);
 	fputs("): how long it waits to run", out);
 }
 

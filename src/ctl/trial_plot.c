@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
+#include <math.h>
 
+#include "ctl/svg.h"
 #include "ctl/value.h"
-#include "util/escape.h"
 
 #define WIDTH   720
 #define HEIGHT  420
@@ -17,33 +17,16 @@
 #define DECADES 7 /* of time, from 1 us to 10 s */
 #define DEPTH   5 /* of parts, from 1 to 1e-5 */
 
-/** The logarithm to the base 10, good enough for a picture, without the mathematical library. */
-static double log_10(double x)
-{
-	double result = 0, square, term, sum = 0;
-
-	for (; x >= 10; x /= 10)
-		result++;
-	for (; x < 1; x *= 10)
-		result--;
-	/* ln x = 2 artanh((x - 1) / (x + 1)) */
-	term = (x - 1) / (x + 1);
-	square = term * term;
-	for (int i = 1; i < 200; i += 2, term *= square)
-		sum += term / i;
-	return result + 2 * sum / 2.302585092994046;
-}
-
 static double x_of(int64_t us)
 {
-	double x = us > 1 ? log_10((double)us) : 0;
+	double x = us > 1 ? log10((double)us) : 0;
 
 	return LEFT + PLOT_W * MIN(x, (double)DECADES) / DECADES;
 }
 
 static double y_of(double part)
 {
-	double y = part > 0 ? -log_10(part) : DEPTH;
+	double y = part > 0 ? -log10(part) : DEPTH;
 
 	return TOP + PLOT_H * MIN(y, (double)DEPTH) / DEPTH;
 }
@@ -101,22 +84,6 @@ static void print_curve(const struct json_value *rows, const char *key, const ch
 	fputs("\"/>\n", out);
 }
 
-/** What XML takes for markup stands for itself. */
-static void print_text(const char *text, FILE *out)
-{
-	char escaped[1024];
-
-	escape_text(text, escaped, sizeof(escaped));
-	for (const char *c = escaped; *c; c++) {
-		if (*c == '<')
-			fputs("&lt;", out);
-		else if (*c == '&')
-			fputs("&amp;", out);
-		else
-			putc(*c, out);
-	}
-}
-
 void trial_plot(const struct json_value *trial, FILE *out)
 {
 	const struct json_value *rows = json_member(trial, "histogram");
@@ -127,13 +94,13 @@ void trial_plot(const struct json_value *trial, FILE *out)
 	        "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
 	        "<text x=\"%d\" y=\"20\" font-size=\"15\">",
 	        WIDTH, HEIGHT, LEFT);
-	print_text(value_text(trial, "domain", "-"), out);
+	svg_text(value_text(trial, "domain", "-"), out);
 	fprintf(out,
 	        ": waits to run, without and with boosts</text>\n"
 	        "<text x=\"%d\" y=\"38\">part of waits that were longer; "
 	        "<tspan fill=\"#c33\">without</tspan>, <tspan fill=\"#27a\">with profile ",
 	        LEFT);
-	print_text(value_text(trial, "profile", "-"), out);
+	svg_text(value_text(trial, "profile", "-"), out);
 	fputs("</tspan></text>\n", out);
 	print_axes(out);
 	if (rows) {
@@ -145,14 +112,10 @@ void trial_plot(const struct json_value *trial, FILE *out)
 
 int trial_plot_write(const char *path, const struct json_value *trial)
 {
-	FILE *out = fopen(path, "we");
-	bool failed;
+	FILE *out = svg_open(path);
 
 	if (!out)
 		return -errno;
 	trial_plot(trial, out);
-	failed = ferror(out);
-	if (fclose(out) != 0)
-		return -errno;
-	return failed ? -EIO : 0;
+	return svg_close(out);
 }

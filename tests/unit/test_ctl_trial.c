@@ -109,7 +109,7 @@ static void test_plot(void)
 	                            "{\"below_us\":1000,\"off\":40,\"on\":0},"
 	                            "{\"below_us\":99999999,\"off\":10,\"on\":0}]}");
 
-	CHECK_CONTAINS(text, "a&lt;b>&amp;c: waits");
+	CHECK_CONTAINS(text, "a&lt;b&gt;&amp;c: waits");
 	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V68.7H335.7V112.0H690.0V360.0\"");
 	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V360.0\"");
 	CHECK_CONTAINS(text, "</svg>\n");
