@@ -15,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITES = {"bookworm": "0.1.0+deb12u1", "trixie": "0.1.0+deb13u1"}
-MAINTAINER = "Ada Example <ada@example.org>"
+MAINTAINER = "pvschedd tests <tests@example.org>"
 
 # Shows a command this machine without clang and bpftool: no file of theirs can be executed.
 HIDE = """set -e

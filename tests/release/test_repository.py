@@ -8,7 +8,7 @@ import re
 import pytest
 
 SUITES = {"bookworm": "deb12u1", "trixie": "deb13u1"}
-MAINTAINER = "Ada Example <ada@example.org>"
+MAINTAINER = "pvschedd tests <tests@example.org>"
 
 # A package like it, with a higher version and nothing else changed.
 REPACK = """
@@ -79,7 +79,7 @@ def releases(machine, tmp_path_factory):
 @pytest.mark.parametrize("suite", SUITES)
 def test_two_commands_install_it_and_a_purge_leaves_nothing(suite, releases, machine):
     said = machine.bare(suite, (), INSTALL.replace("PARENT", str(releases)), "--write", releases)
-    version = re.search(r"^pvschedd (\S+) Ada Example <ada@example.org>$", said, re.MULTILINE)[1]
+    version = re.search(r"^pvschedd (\S+) pvschedd tests <tests@example.org>$", said, re.MULTILINE)[1]
     assert version.endswith(f"+{SUITES[suite]}"), version
     assert f"\nupgraded pvschedd {version}+next\n" in said
     assert re.search(r"^(/usr)?/lib/systemd/system/pvschedd.service$", said, re.MULTILINE), said
@@ -88,4 +88,4 @@ def test_two_commands_install_it_and_a_purge_leaves_nothing(suite, releases, mac
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_is_published_is_whole(suite, releases):
     names = sorted(path.name.partition("_")[0] for path in pathlib.Path(releases / "first/apt/pool" / suite).iterdir())
-    assert names == ["libpvsched-dev", "libpvsched1", "pvschedd", "pvschedd-archive", "pvschedd-demo"]
+    assert names == ["libpvsched-dev", "libpvsched1", "pvschedd", "pvschedd-archive", "pvschedd-demo", "pvschedd-proxmox"]

@@ -64,7 +64,7 @@ def deb_files(machine, path):
 def packages(machine, tmp_path_factory):
     """{name of the RPM package: (its path, the path of Debian's)}"""
     where = tmp_path_factory.mktemp("rpm")
-    rpms = machine.script("rpm", "--lint", "--maintainer", "Ada Example <ada@example.org>", "--output", where).split()
+    rpms = machine.script("rpm", "--lint", "--maintainer", "pvschedd tests <tests@example.org>", "--output", where).split()
     debs = {pathlib.Path(path).name.partition("_")[0]: path for path in machine.script("deb").split()}
     names = {"pvschedd": "pvschedd", "libpvsched": "libpvsched1", "libpvsched-devel": "libpvsched-dev"}
     return {name: (next(path for path in rpms if re.match(rf"{name}-\d", pathlib.Path(path).name)), debs[deb])
@@ -82,4 +82,4 @@ def test_rpm_names_configuration_version_and_packager(packages, machine, tarball
     assert machine.run("rpm", "-qpc", "--nosignature", rpm).split() == ["/etc/pvschedd/pvschedd.json"]
     version, packager = machine.run("rpm", "-qp", "--nosignature", "--qf", "%{VERSION}\n%{PACKAGER}", rpm).splitlines()
     assert tarball.name == f"pvschedd-{version}.tar.xz"
-    assert packager == "Ada Example <ada@example.org>"
+    assert packager == "pvschedd tests <tests@example.org>"
