@@ -154,6 +154,10 @@ static bool begin_joined(struct scene *scene)
 	return true;
 }
 
+#define BEGIN(begins)                                                                              \
+	if (!begins(&scene))                                                                       \
+	TEST_SKIP("no tracer can be had here")
+
 static void on_event(void *userdata, const struct pvs_event *event)
 {
 	struct scene *scene = userdata;
@@ -180,8 +184,7 @@ static void test_the_leader_comes_first(void)
 {
 	struct scene scene;
 
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	tracer_join_epoch(scene.tracer, 0);
 	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_UNKNOWN);
 	tracer_set_leader(scene.tracer, 0);
@@ -197,8 +200,7 @@ static void test_tracked_anew(void)
 	struct scene scene;
 	uint32_t before;
 
-	if (!begin_joined(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin_joined);
 	before = epoch(&scene.vcpu->epoch);
 	tracer_unregister_helper(scene.tracer, 0);
 	CHECK_U64(epoch(&scene.domain->leader_epoch), PVS_EPOCH_UNKNOWN);
@@ -218,8 +220,7 @@ static void test_exit(void)
 {
 	struct scene scene;
 
-	if (!begin_joined(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin_joined);
 	CHECK(write(scene.thread_fd, "x", 1) == 1);
 	wait_event(&scene, PVS_EVENT_EXIT);
 	CHECK_U64(epoch(&scene.vcpu->epoch), PVS_EPOCH_OVER);
@@ -241,8 +242,7 @@ static void test_exit_of_the_leader(void)
 {
 	struct scene scene;
 
-	if (!begin_joined(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin_joined);
 	leader_exits(&scene);
 	CHECK_U64(epoch(&scene.domain->leader_epoch), PVS_EPOCH_OVER);
 	CHECK(!is_joined(&scene));
@@ -254,8 +254,7 @@ static void test_exit_was_before(void)
 {
 	struct scene scene;
 
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	tracer_unregister_helper(scene.tracer, 0);
 	leader_exits(&scene);
 	CHECK_INT(tracer_register_helper(scene.tracer, 0, scene.pid), 0);
@@ -271,8 +270,7 @@ static void test_exec(void)
 {
 	struct scene scene;
 
-	if (!begin_joined(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin_joined);
 	CHECK(write(scene.thread_fd, "e", 1) == 1);
 	wait_event(&scene, PVS_EVENT_EXEC);
 	CHECK_INT((pid_t)scene.wanted.arg, scene.pid);
@@ -295,8 +293,7 @@ static void test_levers(void)
 	struct scene scene;
 	bool shows_slices;
 
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	CHECK_INT(tracer_read_levers(scene.tracer, scene.tid, &levers), 0);
 	CHECK_INT(levers.tid, scene.tid);
 	CHECK_INT(levers.own, 0);
@@ -347,8 +344,7 @@ static void test_fork(void)
 	pid_t first = 0, newest = 0;
 	struct scene scene;
 
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	if (setpriority(PRIO_PROCESS, (id_t)scene.tid, -5) < 0) {
 		end(&scene);
 		TEST_SKIP("no negative nice value here");
@@ -377,11 +373,10 @@ static void wake_on(struct scene *scene, unsigned int cpu)
 		sched_yield();
 }
 
-/* Wakes the vCPU, and waits until it sleeps: else it might always find more to read. */
+/* Waits until it sleeps: else it might always find more to read. */
 static void wake_once(const struct scene *scene)
 {
 	uint64_t halts = __atomic_load_n(&scene->vcpu->halts, __ATOMIC_ACQUIRE);
-
 	CHECK(write(scene->thread_fd, "w", 1) == 1);
 	while (__atomic_load_n(&scene->vcpu->halts, __ATOMIC_ACQUIRE) == halts)
 		sched_yield();
@@ -394,8 +389,7 @@ static void test_marks(void)
 	const struct pvs_mark *mark = &windows.windows[0].marks[1];
 	struct scene scene;
 
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	CHECK_INT(tracer_read_windows(scene.tracer, 1, &windows), -ENOENT);
 	do {
 		wake_once(&scene);
@@ -428,8 +422,7 @@ static void test_moves(void)
 			cpus[n++] = cpu;
 	if (n < 2)
 		TEST_SKIP("there is one CPU only");
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	scene.vcpu->rule = (struct pvs_bucket_rule){NSEC_PER_SEC, 1000, 0};
 	scene.domain->rule = scene.vcpu->rule;
 	wake_on(&scene, cpus[0]);
@@ -476,8 +469,7 @@ static void test_ring_is_full(void)
 	struct scene scene;
 	pid_t newest;
 
-	if (!begin(&scene))
-		TEST_SKIP("no tracer can be had here");
+	BEGIN(begin);
 	wait_asleep(&scene);
 	drain_halted(&scene);
 	before = scene.vcpu->halts;
@@ -494,9 +486,7 @@ static void test_ring_is_full(void)
 	CHECK_U64(seen + lost, halts);
 	CHECK_U64(scene.vcpu->events_lost, lost);
 	/* there is room again */
-	CHECK(write(scene.thread_fd, "w", 1) == 1);
-	while (scene.vcpu->halts == before + halts)
-		usleep(1000);
+	wake_once(&scene);
 	wait_asleep(&scene);
 	CHECK_U64(drain_halted(&scene), 1);
 	CHECK_U64(*tracer_events_lost(scene.tracer), lost);
