@@ -167,7 +167,7 @@ def test_a_release_with_a_key_is_for_publishing(packages, tarball, tmp_path):
     url = "https://packages.example.org/pvschedd"
     try:
         run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", MAINTAINER, "rsa3072", "sign", env=env)
-        said = release(tmp_path / "release", packages, "--key", "ada@example.org", "--url", url, "--maintainer", MAINTAINER,
+        said = release(tmp_path / "release", packages, "--key", "tests@example.org", "--url", url, "--maintainer", MAINTAINER,
                        "--suite", "trixie", "--source", tarball, env=env)
     finally:
         run("gpgconf", "--kill", "all", env=env)
@@ -181,8 +181,8 @@ def test_a_release_with_a_key_is_for_publishing(packages, tarball, tmp_path):
 
 
 @pytest.mark.parametrize("options, code, text", [
-    (["--key", "ada@example.org"], 2, "--key needs --url and --maintainer"),
-    (["--maintainer", "Ada"], 1, '--maintainer is "Name <user@host>", not \'Ada\''),
+    (["--key", "tests@example.org"], 2, "--key needs --url and --maintainer"),
+    (["--maintainer", "nobody"], 1, '--maintainer is "Name <user@host>", not \'nobody\''),
     (["--url", "packages.example.org"], 1, "--url begins with https://"),
     (["--suite", "sid"], 1, "no packages are made for 'sid', but for: bookworm trixie"),
     (["--key", "no-such-key", "--url", "file:/x", "--maintainer", MAINTAINER], 1, "gpg has no secret key 'no-such-key'"),

@@ -56,7 +56,7 @@ def releases(machine, tmp_path_factory):
         os.chmod(path, os.stat(path).st_mode | 0o055)  # apt reads as a user of its own
     env = {**os.environ, "GNUPGHOME": str(tmp_path_factory.mktemp("gnupg"))}
     os.chmod(env["GNUPGHOME"], 0o700)
-    options = ("--key", "ada@example.org", "--url", f"file:{parent}/current/apt", "--maintainer", MAINTAINER)
+    options = ("--key", "tests@example.org", "--url", f"file:{parent}/current/apt", "--maintainer", MAINTAINER)
     try:
         machine.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", MAINTAINER, "ed25519", "sign",
                     env=env)
