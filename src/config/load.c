@@ -16,6 +16,7 @@
 #include "config/drop_ins.h"
 #include "config/trust.h"
 #include "util/cleanup.h"
+#include "util/read_all.h"
 
 static int check_file(int fd, struct stat *st, const struct complaint *c)
 {
@@ -32,25 +33,6 @@ static int check_file(int fd, struct stat *st, const struct complaint *c)
 		return config_complain(c, -EFBIG, "is larger than %d bytes, the limit for a file",
 		                       CONFIG_FILE_MAX);
 	return 0;
-}
-
-/* Reads until the end or until the buffer is full. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-	size_t length = 0;
-
-	while (length < size) {
-		ssize_t n = read(fd, buffer + length, size - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
 }
 
 static bool same_version(const struct stat *a, const struct stat *b, ssize_t length)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/read_all.h"
 
 /** Longest stat line: 52 numbers of 20 digits and a name. */
 #define STAT_FILE_MAX 2048
@@ -25,22 +26,8 @@
 static ssize_t read_up_to(const char *path, char *buffer, size_t size)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	size_t done = 0;
 
-	if (fd < 0)
-		return -errno;
-	while (done < size) {
-		ssize_t n = read(fd, buffer + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
+	return fd < 0 ? -errno : read_all(fd, buffer, size);
 }
 
 ssize_t procfs_read_file(const char *path, char *buffer, size_t size)

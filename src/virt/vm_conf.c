@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/read_all.h"
 
 /** A piece of a line. */
 struct piece {
@@ -83,24 +84,6 @@ void vm_conf_parse(const char *text, size_t size, struct domain_labels *ret)
 			return; /* a snapshot, or a change that waits for the next start */
 		read_line((struct piece){at, (size_t)(line_end - at)}, ret);
 	}
-}
-
-static ssize_t read_all(int fd, char *text, size_t room)
-{
-	size_t size = 0;
-
-	while (size < room) {
-		ssize_t n = read(fd, text + size, room - size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		size += (size_t)n;
-	}
-	return (ssize_t)size;
 }
 
 int vm_conf_read(const char *dir, uint32_t vmid, struct domain_labels *ret)

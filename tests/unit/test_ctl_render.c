@@ -14,10 +14,10 @@
 
 #include "ctl/client.h"
 #include "ctl/print.h"
-#include "ctl/render.h"
 #include "ctl/table.h"
 #include "ctl/value.h"
-#include "test.h"
+
+#include "ctl_render_fixture.h"
 
 static const char status_json[] =
         "{\"version\":\"0.1.0\",\"enabled\":true,\"breaker\":\"closed\",\"sources\":{\"libvirt\":"
@@ -37,33 +37,6 @@ static const char status_json[] =
         "\"armed\",\"reason\":\"within budget\",\"boosts_total\":7,\"would_boost_total\":0,"
         "\"denied_total\":{\"budget\":2,\"rate\":1},\"boosted_ns\":12300000000,\"run_ns\":1,"
         "\"wait_us\":{\"p50\":4,\"p99\":12,\"p999\":90,\"max\":100}}]}";
-
-static struct json_doc *parse(const char *text)
-{
-	struct json_error error;
-	struct json_doc *doc = NULL;
-
-	CHECK_INT(json_parse(text, strlen(text), &doc, &error), 0);
-	return doc;
-}
-
-/** The text of a verb's result, with all of it. */
-static const char *rendered(enum ctl_verb verb, const char *json)
-{
-	static char *text;
-	struct ctl_args args = {.verb = verb, .long_form = true};
-	struct json_doc *doc = parse(json);
-	size_t size;
-	FILE *out;
-
-	free(text);
-	text = NULL;
-	out = open_memstream(&text, &size);
-	ctl_render(&args, json_root(doc), out, &(struct terminal){0});
-	fclose(out);
-	json_free(doc);
-	return text;
-}
 
 static void test_status(void)
 {
