@@ -77,7 +77,29 @@ struct {
 	__type(value, __u32);
 } slots SEC(".maps");
 
+/* Of so many vCPUs that share a CPU the next wake-ups are foreseen. */
+#define PVS_LATELY 8
+
+/* The timer of a host CPU that ends boosts there: see deadline.h. */
 struct deadline {
+	struct bpf_timer timer;
+	__u64 due_ns; /* when the timer fires; 0: it does not run */
+	__u64 in_ns;  /* when a boosted vCPU was last switched in there; 0: never */
+	__u32 slot;   /* that vCPU's */
+	__u32 reserved0;
+	/* boosted vCPUs that were switched in there lately: slot + 1; 0: none. By slot modulo. */
+	__u32 lately[PVS_LATELY];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PVS_CPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct deadline);
+} deadlines SEC(".maps");
+
+/* The timer that looks at a vCPU that was woken: see unseen.h. */
+struct unseen_look {
 	struct bpf_timer timer;
 	__u64 due_ns; /* when the timer fires; 0: it does not run */
 };
@@ -86,8 +108,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PVS_VCPUS_MAX);
 	__type(key, __u32);
-	__type(value, struct deadline);
-} deadlines SEC(".maps");
+	__type(value, struct unseen_look);
+} unseen_looks SEC(".maps");
 
 /* The timer that looks at a helper that waits: see helpers.h. */
 struct helper_look {
@@ -129,7 +151,11 @@ struct pvs_bucket_rule cpu_rule;
 /* Set here, cleared by the booster. */
 struct pvs_moved moved;
 
-/* Written by the tracer: how often a deadline could not be started, and the last error (-errno). */
+/*
+ * Written by the tracer: how often a deadline was started, how often it could not be, and the last
+ * error (-errno).
+ */
+__u64 deadlines_started;
 __u64 deadlines_refused;
 int deadline_error;
 __u64 events_lost;

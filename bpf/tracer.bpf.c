@@ -8,6 +8,7 @@
  */
 #include "blockers.h"
 #include "budget.h"
+#include "deadline.h"
 #include "entitlement.h"
 #include "helpers.h"
 #include "inject.h"
@@ -16,6 +17,7 @@
 #include "softirqd.h"
 #include "spin.h"
 #include "tables.h"
+#include "unseen.h"
 
 #include "core/work.h"
 
@@ -23,7 +25,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define EEXIST          17
 #define EBUSY           16
+#define EINVAL          22
 #define CLOCK_MONOTONIC 1
+#define TIMER_CPU_PIN   2 /* BPF_F_TIMER_CPU_PIN, from Linux 6.7 on */
 #define NR_IOCTL_X86_64 16
 #define DEFAULT_PRIO    120 /* of nice value 0 */
 
@@ -280,7 +284,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	vcpu->wakeups++;
 	if (unseen_any && (PVS_READ_ACQUIRE(vcpu->flags) & PVS_FLAG_BOOSTED) &&
 	    !vcpu->exhausted_at_ns)
-		waking_watch(slot, vcpu->wake_ns);
+		unseen_watch(slot, vcpu->wake_ns);
 	return 0;
 }
 
@@ -367,10 +371,9 @@ int BPF_PROG(on_exec, struct task_struct *p, int tid_before)
 	return 0;
 }
 
-/* Set by the daemon before it runs make_deadline. */
-__u32 deadline_slot;
-
-/* Set by the daemon before it runs make_helper_look. */
+/* Set by the daemon before it runs make_deadline, make_unseen_look or make_helper_look. */
+__u32 deadline_cpu;
+__u32 unseen_slot;
 __u32 helper_slot;
 
 /* A timer that an earlier thread of the slot has left is used as it is. */
@@ -380,16 +383,19 @@ static __always_inline bool timer_is_made(long r)
 }
 
 /*
- * Makes the timer of one slot. The daemon runs this from process context, never inside
- * sched_switch: it allocates memory, and that may wake kswapd under the lock that sched_switch
- * holds. The callback is set here, too: that takes references on a program, with atomic operations,
- * which a start in sched_switch need not repeat.
+ * Makes the timer of one CPU. The daemon runs this from process context, never inside sched_switch:
+ * it allocates memory, and that may wake kswapd under the lock that sched_switch holds. The
+ * callback is set here, too: that takes references on a program, with atomic operations, which a
+ * start in sched_switch need not repeat.
+ *
+ * The timer is started once, to see whether this kernel can pin it. No vCPU was switched in there
+ * yet, so its callback does nothing.
  */
 SEC("syscall")
 int make_deadline(void *ctx)
 {
-	__u32 slot = deadline_slot;
-	struct deadline *deadline = bpf_map_lookup_elem(&deadlines, &slot);
+	__u32 cpu = deadline_cpu;
+	struct deadline *deadline = bpf_map_lookup_elem(&deadlines, &cpu);
 	long r;
 
 	if (!deadline)
@@ -397,7 +403,29 @@ int make_deadline(void *ctx)
 	r = bpf_timer_init(&deadline->timer, &deadlines, CLOCK_MONOTONIC);
 	if (!timer_is_made(r))
 		return (int)r;
-	return (int)bpf_timer_set_callback(&deadline->timer, deadline_fired);
+	r = bpf_timer_set_callback(&deadline->timer, deadline_fired);
+	if (r)
+		return (int)r;
+	r = bpf_timer_start(&deadline->timer, 0, TIMER_CPU_PIN);
+	if (!r)
+		deadline_flags = TIMER_CPU_PIN;
+	return r == -EINVAL ? 0 : (int)r;
+}
+
+/* Makes the timer of one vCPU, in the same way. */
+SEC("syscall")
+int make_unseen_look(void *ctx)
+{
+	__u32 slot = unseen_slot;
+	struct unseen_look *look = bpf_map_lookup_elem(&unseen_looks, &slot);
+	long r;
+
+	if (!look)
+		return -1;
+	r = bpf_timer_init(&look->timer, &unseen_looks, CLOCK_MONOTONIC);
+	if (!timer_is_made(r))
+		return (int)r;
+	return (int)bpf_timer_set_callback(&look->timer, unseen_looked);
 }
 
 /* Makes the timer of one helper, in the same way. */

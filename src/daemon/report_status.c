@@ -128,6 +128,7 @@ static void add_events(const struct views *views, const struct booster_totals *b
 	report_integer(object, "lost", (int64_t)tracer.events_lost);
 	report_interrupt_counts(&tracer.interrupts, object);
 	report_integer(object, "deadlines_missed", (int64_t)booster->deadlines_missed);
+	report_integer(object, "deadlines_started", (int64_t)tracer.deadlines_started);
 	report_integer(object, "deadlines_refused", (int64_t)tracer.deadlines_refused);
 	report_integer(object, "notes_lost", (int64_t)booster->notes_lost);
 	report_integer(object, "booster_wakeups", (int64_t)booster->wakeups);

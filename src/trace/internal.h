@@ -57,3 +57,8 @@ int tracer_new_from(struct tracer **ret, struct tracer_bpf *(*open)(void),
 
 /** Attaches to KVM tracepoints not attached yet. A missing one is no error: status tells. */
 void tracer_attach_kvm(struct tracer *tracer);
+
+/* registry.c */
+
+/** Makes the timer of each CPU. Returns 0; -ENOMEM; -errno. */
+int tracer_make_deadlines(struct tracer *tracer);

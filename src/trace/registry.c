@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "util/base.h"
 #include "util/procfs.h"
 
 /* A bit of a table in BPF is set while a registered thread or process shares it. */
@@ -133,12 +134,25 @@ static void windows_end(struct tracer *tracer, uint32_t slot)
 	bpf_map_delete_elem(bpf_map__fd(tracer->bpf->maps.windows), &slot);
 }
 
+int tracer_make_deadlines(struct tracer *tracer)
+{
+	int n = libbpf_num_possible_cpus(), r = 0;
+
+	if (n < 0)
+		return n;
+	for (uint32_t cpu = 0; r == 0 && cpu < MIN((uint32_t)n, (uint32_t)PVS_CPUS_MAX); cpu++) {
+		tracer->bpf->bss->deadline_cpu = cpu;
+		r = timer_make(tracer->bpf->progs.make_deadline);
+	}
+	return r;
+}
+
 int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
 	int r;
 
-	tracer->bpf->bss->deadline_slot = slot;
-	r = timer_make(tracer->bpf->progs.make_deadline);
+	tracer->bpf->bss->unseen_slot = slot;
+	r = timer_make(tracer->bpf->progs.make_unseen_look);
 	if (r < 0)
 		return r;
 	windows_begin(tracer, slot);

@@ -209,6 +209,11 @@ int tracer_new_from(struct tracer **ret, struct tracer_bpf *(*open)(void),
 		r = fail(why, why_size, "the tracer's memory could not be mapped", r, cause);
 		goto failed;
 	}
+	r = tracer_make_deadlines(tracer);
+	if (r < 0) {
+		r = fail(why, why_size, "the tracer's timers could not be made", r, cause);
+		goto failed;
+	}
 	tracer_attach_kvm(tracer);
 	*ret = tracer;
 	return 0;
@@ -347,6 +352,7 @@ void tracer_totals(const struct tracer *tracer, struct tracer_totals *ret)
 	*ret = (struct tracer_totals){
 	        .events_lost = bpf->bss->events_lost,
 	        .interrupts = sum_interrupts(tracer),
+	        .deadlines_started = bpf->bss->deadlines_started,
 	        .deadlines_refused = bpf->bss->deadlines_refused,
 	        .deadline_error = bpf->bss->deadline_error,
 	};

@@ -124,6 +124,7 @@ void tracer_forget_overdue(struct tracer *tracer);
 struct tracer_totals {
 	uint64_t events_lost;
 	struct pvs_interrupt_counts interrupts; /* of all CPUs together */
+	uint64_t deadlines_started;             /* of all CPUs together */
 	uint64_t deadlines_refused;             /* deadlines that could not be started */
 	int deadline_error;                     /* the last cause of that, < 0; 0: none */
 };

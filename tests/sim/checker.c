@@ -80,13 +80,26 @@ static uint64_t within_ns(const struct run_interval *run, uint64_t end_ns)
 	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
+/* The time, of @sum_ns from runs[first] on, that lies within the second that ends with runs[i]. */
+static uint64_t second_ns(const struct run_interval *runs, size_t first, size_t i, uint64_t sum_ns)
+{
+	/* the first one of this CPU that is left may have begun before the second */
+	for (size_t k = first; k <= i; k++)
+		if (runs[k].cpu == runs[i].cpu && runs[k].boosted)
+			return sum_ns - (runs[k].to_ns - runs[k].from_ns) +
+			       within_ns(&runs[k], runs[i].to_ns);
+	return 0;
+}
+
 /*
  * During a boost the sum of the last second never falls: the run adds to it as fast as anything can
  * leave it. So it is largest when the run ends. A CPU's runs come in the order of time.
  */
-uint64_t checker_second_ns(const struct run_interval *runs, size_t n, uint32_t cpu)
+struct checker_second checker_second(const struct run_interval *runs, size_t n, uint32_t cpu,
+                                     uint64_t limit_ns, uint64_t reaction_ns)
 {
-	uint64_t sum_ns = 0, most_ns = 0;
+	struct checker_second ret = {0};
+	uint64_t sum_ns = 0, late_ns = 0, whole = 0, used_ns;
 	size_t first = 0; /* the first that may lie within the second */
 
 	for (size_t i = 0; i < n; i++) {
@@ -100,18 +113,20 @@ uint64_t checker_second_ns(const struct run_interval *runs, size_t n, uint32_t c
 				sum_ns -= runs[first].to_ns - runs[first].from_ns;
 		if (!run->ours)
 			continue;
-		/* the first one of this CPU that is left may have begun before the second */
-		for (size_t k = first; k <= i; k++) {
-			uint64_t all_ns = runs[k].to_ns - runs[k].from_ns, sure_ns;
-
-			if (runs[k].cpu != cpu || !runs[k].boosted)
-				continue;
-			sure_ns = sum_ns - all_ns + within_ns(&runs[k], run->to_ns);
-			most_ns = sure_ns > most_ns ? sure_ns : most_ns;
-			break;
+		used_ns = second_ns(runs, first, i, sum_ns);
+		if (run->to_ns - run->from_ns > reaction_ns) {
+			ret.most_ns = used_ns > ret.most_ns ? used_ns : ret.most_ns;
+			continue;
 		}
+		if (whole != run->to_ns / SECOND_NS) {
+			whole = run->to_ns / SECOND_NS;
+			late_ns = 0;
+		}
+		if (used_ns > limit_ns)
+			late_ns += run->to_ns - run->from_ns;
+		ret.late_ns = late_ns > ret.late_ns ? late_ns : ret.late_ns;
 	}
-	return most_ns;
+	return ret;
 }
 
 int checker_served_permille(const struct run_interval *runs, size_t n, int32_t vcpu,

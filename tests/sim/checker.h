@@ -39,12 +39,25 @@ enum checker_key {
 uint64_t checker_excess_ns(const struct run_interval *runs, size_t n, enum checker_key key,
                            uint32_t number, uint32_t share_permille);
 
-/**
- * The longest that a CPU ran threads with a real-time class, all of them, in any second that ends
- * while a boost of ours runs there, in ns. What others take while none of ours runs is not ours to
- * end.
- */
-uint64_t checker_second_ns(const struct run_interval *runs, size_t n, uint32_t cpu);
+/** What a CPU ran with a real-time class, all threads of it, while a boost of ours ran there. */
+struct checker_second {
+	/*
+	 * In ns, the most in any second that ends in a boost of ours that may be judged: it has run
+	 * for longer than a reaction takes. What others take while none of ours runs is not ours to
+	 * end.
+	 */
+	uint64_t most_ns;
+	/*
+	 * In ns, the most in any whole second that boosts of ours ran for no longer than a
+	 * reaction, each at the end of a second that was used up. A vCPU that was armed before that
+	 * runs so when it wakes.
+	 */
+	uint64_t late_ns;
+};
+
+/** @limit_ns: with more than that a second is used up. */
+struct checker_second checker_second(const struct run_interval *runs, size_t n, uint32_t cpu,
+                                     uint64_t limit_ns, uint64_t reaction_ns);
 
 /**
  * Of a vCPU's wake-ups between two times, the permille that ran boosted from the first moment; -1:

@@ -76,10 +76,7 @@ static void make_tables(struct host *host)
 	host->vcpus = table(n, sizeof(*host->vcpus));
 	host->domains = table(n, sizeof(*host->domains)); /* a domain has a vCPU at least */
 	host->cpus = table(PVS_CPUS_MAX, sizeof(*host->cpus));
-	host->due_ns = table(n, sizeof(*host->due_ns));
-	host->due_cpu = table(n, sizeof(*host->due_cpu));
-	host->deadline_generation = table(n, sizeof(*host->deadline_generation));
-	host->acts_ns = table(n, sizeof(*host->acts_ns));
+	host->deadlines = table(PVS_CPUS_MAX, sizeof(*host->deadlines));
 	boosted_slots_init(&host->boosted);
 	host->of_sheet = table(n, sizeof(*host->of_sheet));
 	host->yielded = table(n, sizeof(*host->yielded));
@@ -154,10 +151,7 @@ struct host *host_free(struct host *host)
 	free(host->look_generation);
 	free(host->reported_ns);
 	free(host->helper_of);
-	free(host->due_ns);
-	free(host->due_cpu);
-	free(host->deadline_generation);
-	free(host->acts_ns);
+	free(host->deadlines);
 	free(host->of_sheet);
 	free(host->yielded);
 	free(host->caused_ns);

@@ -58,6 +58,16 @@ struct host_work {
 	bool is_call; /* of the main thread: no domain pays for it */
 };
 
+/** The timer of a CPU. */
+struct cpu_deadline {
+	uint64_t due_ns; /* when it fires; 0: it does not run */
+	uint64_t in_ns;  /* when a boosted vCPU was last switched in there; 0: never */
+	uint32_t slot;   /* that vCPU's */
+	uint64_t generation;
+	uint64_t acts_ns; /* when the last start that was queued acts */
+	uint32_t lately[8]; /* boosted vCPUs that were switched in there lately: slot + 1 */
+};
+
 struct host {
 	struct world *world;
 	enum mutation mutation;
@@ -76,10 +86,7 @@ struct host {
 	int *helper_of;                          /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
 	uint64_t *reported_ns;                   /* which wait of a helper was reported last */
-	uint64_t *due_ns;                        /* deadlines */
-	uint32_t *due_cpu;
-	uint64_t *deadline_generation;
-	uint64_t *acts_ns; /* when the last start that was queued acts */
+	struct cpu_deadline *deadlines;          /* of CPUs */
 	uint64_t start_late_ns;
 	uint32_t refused_permille;
 	struct accounts accounts;

@@ -129,12 +129,23 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 	        "a CPU ran real-time threads beyond its cap");
 }
 
-/* The sheet has no slack: reactions, and foreign threads between two looks, are in its margin. */
-static void judge_sheets(const struct world *world, const struct record *record,
-                         struct sim_result *ret)
+/*
+ * The sheet has no slack: foreign threads between two looks are in its margin. But a vCPU that was
+ * armed before the sheet was used up runs for a reaction when it wakes, once.
+ */
+static void judge_sheets(const struct sim_options *options, const struct world *world,
+                         const struct record *record, unsigned int n_vcpus, struct sim_result *ret)
 {
-	for (uint32_t i = 0; i < world->n_cpus; i++)
-		nearest(&ret->sheet, checker_second_ns(record->runs, record->n_runs, i), SHEET_NS);
+	uint64_t reaction = reaction_ns(options, n_vcpus);
+
+	for (uint32_t i = 0; i < world->n_cpus; i++) {
+		struct checker_second second =
+		        checker_second(record->runs, record->n_runs, i, SHEET_NS, reaction);
+
+		nearest(&ret->sheet, second.most_ns, SHEET_NS);
+		fail_if(ret, second.late_ns > n_vcpus * reaction,
+		        "a CPU was boosted on while its sheet was used up");
+	}
 	fail_if(ret, ret->sheet.excess_ns > ret->sheet.limit_ns,
 	        "a CPU was boosted on while its sheet was used up");
 }
@@ -223,7 +234,7 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 	fail_if(ret, host->broken != NULL, host->broken);
 	fail_if(ret, host->events_lost > 0, "the ring buffer overflowed");
 	judge_caps(scenario, options, world, record, host->n_vcpus, ret);
-	judge_sheets(world, record, ret);
+	judge_sheets(options, world, record, host->n_vcpus, ret);
 	judge_helpers(options, host, world, record, ret);
 	judge_attention(scenario, options, host, world, ret);
 	ret->boosted_permille = checker_boosted_permille(runs, n, world->n_cpus, options->lasts_ns);

@@ -91,8 +91,6 @@ static void request_check_running(struct host *host, uint32_t slot, uint64_t now
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 
-	if (!vcpu->in_ns || vcpu->cpu != host->due_cpu[slot])
-		return; /* the timer's CPU is not the thread's any more */
 	request_read(host, slot, now, false);
 	if (pvs_run_is_ordinary(vcpu, now))
 		tracer_send(host, slot, PVS_EVENT_ORDINARY, 0);
@@ -120,19 +118,21 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 	return pvs_buckets_left(&buckets, since, now, which);
 }
 
-static void timer_start(struct host *host, uint32_t slot, uint64_t delay)
+/* bpf/deadline.h */
+
+static void timer_start(struct host *host, uint32_t cpu, uint64_t delay)
 {
 	uint64_t late = rng_below(&host->random, HOST_TIMER_NS);
 
-	world_plan(host->world, host->world->now_ns + delay + late, HAPPENS_DEADLINE, slot,
-	           ++host->deadline_generation[slot]);
+	world_plan(host->world, host->world->now_ns + delay + late, HAPPENS_DEADLINE, cpu,
+	           ++host->deadlines[cpu].generation);
 }
 
 /* In the timer's own context. */
-static void deadline_start(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
+static void deadline_start(struct host *host, uint32_t cpu, uint64_t now, uint64_t delay)
 {
-	host->due_ns[slot] = now + delay;
-	timer_start(host, slot, delay);
+	host->deadlines[cpu].due_ns = now + delay;
+	timer_start(host, cpu, delay);
 }
 
 /* A start that was queued acts; what was started meanwhile, in the timer's context, is undone. */
@@ -148,9 +148,10 @@ void tracer_start(struct host *host, const struct entry *entry)
 static void deadline_queue(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	struct cpu_deadline *deadline = &host->deadlines[vcpu->cpu];
 
 	if (host->refused_permille && rng_below(&host->random, 1000) < host->refused_permille) {
-		host->due_ns[slot] = 0;
+		deadline->due_ns = 0;
 		if (!vcpu->exhausted_at_ns && host->mutation != MUTATION_UNTOLD) {
 			vcpu->exhausted_at_ns = now;
 			tracer_send(host, slot, PVS_EVENT_EXHAUSTED, PVS_BUCKET_NONE);
@@ -158,77 +159,129 @@ static void deadline_queue(struct host *host, uint32_t slot, uint64_t now, uint6
 		return;
 	}
 	if (!host->start_late_ns) {
-		deadline_start(host, slot, now, delay);
+		deadline_start(host, vcpu->cpu, now, delay);
 		return;
 	}
-	host->due_ns[slot] = now + delay;
-	host->acts_ns[slot] =
-	        MAX(host->acts_ns[slot], now + rng_below(&host->random, host->start_late_ns));
-	world_plan(host->world, host->acts_ns[slot], HAPPENS_START, slot, delay);
+	deadline->due_ns = now + delay;
+	deadline->acts_ns =
+	        MAX(deadline->acts_ns, now + rng_below(&host->random, host->start_late_ns));
+	world_plan(host->world, deadline->acts_ns, HAPPENS_START, vcpu->cpu, delay);
 }
 
-/* It was told of before, and is boosted still. */
+static void deadline_look(struct host *host, uint32_t slot, uint64_t now, uint64_t delay)
+{
+	struct cpu_deadline *deadline = &host->deadlines[host->vcpus[slot].cpu];
+
+	deadline->slot = slot;
+	deadline->lately[slot % ARRAY_SIZE(deadline->lately)] = slot + 1;
+	deadline->in_ns = now;
+	if (deadline->due_ns <= now || deadline->due_ns > now + delay)
+		deadline_queue(host, slot, now, delay);
+}
+
+/* It was told of before, and is boosted still. Returns when the guardian is to be told; 0: now. */
+static uint64_t overdue_tell(struct host *host, uint32_t slot, uint64_t now)
+{
+	uint64_t since = now - host->vcpus[slot].exhausted_at_ns;
+
+	if (since < PVS_OVERDUE_NS)
+		return PVS_OVERDUE_NS / 2;
+	host->broken = "an exhausted vCPU stayed boosted: the guardian would be told";
+	return 0;
+}
+
 static void overdue_watch(struct host *host, uint32_t slot, uint64_t now)
 {
-	if (host->due_ns[slot] > now)
-		return;
-	if ((int64_t)(now - host->vcpus[slot].exhausted_at_ns) >= (int64_t)PVS_OVERDUE_NS)
-		host->broken = "an exhausted vCPU stayed boosted: the guardian would be told";
-	else
-		deadline_queue(host, slot, now, PVS_OVERDUE_NS / 2);
+	uint64_t delay = overdue_tell(host, slot, now);
+
+	if (delay)
+		deadline_look(host, slot, now, delay);
 }
 
-static void deadline_ahead(struct host *host, uint32_t slot, uint64_t now)
+static uint64_t deadline_foreseen(struct host *host, uint32_t slot, uint32_t cpu, uint64_t now)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	uint64_t next = pvs_rhythm_next(&vcpu->rhythm, now);
 	uint32_t which;
 	int64_t left;
 
-	if (!next)
-		return;
+	if (vcpu->cpu != cpu || vcpu->in_ns || vcpu->exhausted_at_ns ||
+	    !(vcpu->flags & PVS_FLAG_BOOSTED) || !next)
+		return 0;
 	left = tokens_left(host, vcpu, next, next, &which);
-	if (left > PVS_TOKENS_MIN_NS)
-		deadline_start(host, slot, now, pvs_rhythm_due(next, (uint64_t)left) - now);
+	return left > PVS_TOKENS_MIN_NS ? pvs_rhythm_due(next, (uint64_t)left) : 0;
 }
 
-void tracer_deadline(struct host *host, const struct entry *entry)
+static void deadline_ahead(struct host *host, uint32_t cpu, uint64_t now)
 {
-	uint32_t slot = entry->number, which;
+	const struct cpu_deadline *deadline = &host->deadlines[cpu];
+	uint64_t due = NSEC_NEVER;
+
+	for (size_t i = 0; i < ARRAY_SIZE(deadline->lately); i++) {
+		uint32_t of = deadline->lately[i];
+		uint64_t other = of ? deadline_foreseen(host, of - 1, cpu, now) : 0;
+
+		if (other > now)
+			due = MIN(due, other);
+	}
+	if (due != NSEC_NEVER)
+		deadline_start(host, cpu, now, due - now);
+}
+
+static void deadline_left(struct host *host, uint32_t slot, uint32_t cpu, uint64_t now)
+{
+	const struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+
+	/* no switch-in goes missing here */
+	if (!vcpu->in_ns && !vcpu->exhausted_at_ns && vcpu->out != PVS_OUT_PREEMPTED &&
+	    vcpu->wake_ns <= vcpu->out_ns)
+		deadline_ahead(host, cpu, now);
+}
+
+static void deadline_running(struct host *host, uint32_t slot, uint32_t cpu, uint64_t now)
+{
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
-	uint64_t now = host->world->now_ns;
+	uint64_t delay;
+	uint32_t which;
 	int64_t left;
 
-	if (entry->generation != host->deadline_generation[slot])
-		return;
-	host->due_ns[slot] = 0;
-	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
-		vcpu->watched_ns = 0;
-		return;
-	}
 	if (vcpu->exhausted_at_ns) {
-		if (now - vcpu->exhausted_at_ns >= PVS_OVERDUE_NS)
-			host->broken =
-			        "an exhausted vCPU stayed boosted: the guardian would be told";
-		else
-			deadline_start(host, slot, now, PVS_OVERDUE_NS / 2);
-		return;
-	}
-	if (!vcpu->in_ns) {
-		if (vcpu->out != PVS_OUT_PREEMPTED && vcpu->wake_ns <= vcpu->out_ns)
-			deadline_ahead(host, slot, now);
+		delay = overdue_tell(host, slot, now);
+		if (delay)
+			deadline_start(host, cpu, now, delay);
 		return;
 	}
 	left = tokens_left(host, vcpu, now, pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns),
 	                   &which);
 	if (left > PVS_TOKENS_MIN_NS) {
 		request_check_running(host, slot, now);
-		deadline_start(host, slot, now, pvs_run_next_look(vcpu, now, (uint64_t)left));
+		deadline_start(host, cpu, now, pvs_run_next_look(vcpu, now, (uint64_t)left));
 		return;
 	}
 	vcpu->exhausted_at_ns = now;
 	tracer_send(host, slot, PVS_EVENT_EXHAUSTED, which);
-	deadline_start(host, slot, now, PVS_OVERDUE_NS);
+	deadline_start(host, cpu, now, PVS_OVERDUE_NS);
+}
+
+void tracer_deadline(struct host *host, const struct entry *entry)
+{
+	uint32_t cpu = entry->number;
+	struct cpu_deadline *deadline = &host->deadlines[cpu];
+	struct pvs_vcpu_account *vcpu = &host->vcpus[deadline->slot];
+	uint64_t now = host->world->now_ns;
+
+	if (entry->generation != deadline->generation)
+		return;
+	deadline->due_ns = 0;
+	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
+		if (vcpu->in_ns == deadline->in_ns)
+			vcpu->watched_ns = 0;
+		return;
+	}
+	if (vcpu->in_ns == deadline->in_ns && vcpu->cpu == cpu)
+		deadline_running(host, deadline->slot, cpu, now);
+	else
+		deadline_left(host, deadline->slot, cpu, now);
 }
 
 static void entitlement_sample(struct host *host, uint32_t slot, uint64_t now)
@@ -280,10 +333,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	} else {
 		left = (int64_t)pvs_run_next_look(vcpu, now, (uint64_t)left);
 	}
-	if (host->due_ns[slot] > now && host->due_ns[slot] <= now + (uint64_t)left)
-		return;
-	host->due_cpu[slot] = cpu;
-	deadline_queue(host, slot, now, (uint64_t)left);
+	deadline_look(host, slot, now, (uint64_t)left);
 }
 
 static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu, bool asleep)

@@ -5,7 +5,8 @@
  * keeps them, who may want to be told there: each time but after a preemption, since whoever is
  * woken for it may be what preempts.
  */
-#include "budget.h"
+#include "deadline.h"
+#include "unseen.h"
 #include "untimed.h"
 
 #define deadline_watch(slot, now)                                                                  \
@@ -13,5 +14,5 @@
 		if ((vcpu->flags & UNTIMED_FLAG_TELL) && vcpu->out != PVS_OUT_PREEMPTED)           \
 			event_send(slot, PVS_EVENT_RUN, 0);                                        \
 	} while (0)
-#define waking_watch(slot, now) ((void)0)
+#define unseen_watch(slot, now) ((void)0)
 #include "tracer.bpf.c"
