@@ -167,6 +167,15 @@ static int reply_parse(struct ctl_reply *reply, size_t size)
 	return r;
 }
 
+/** The process that listens on the socket. */
+static pid_t peer_of(int fd)
+{
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? 0 : peer.pid;
+}
+
 int ctl_ask(const struct ctl_args *args, struct ctl_reply *ret)
 {
 	CLEANUP(ctl_reply_cleanup) struct ctl_reply reply = CTL_REPLY_NULL;
@@ -187,6 +196,7 @@ int ctl_ask(const struct ctl_args *args, struct ctl_reply *ret)
 		r = reply_parse(&reply, size);
 	if (r < 0)
 		return r;
+	reply.daemon = peer_of(fd);
 	*ret = STEAL(reply, CTL_REPLY_NULL);
 	return 0;
 }

@@ -5,6 +5,8 @@
  * Sends one request to the daemon and receives its answer.
  */
 
+#include <sys/types.h>
+
 #include "ctl/args.h"
 #include "util/json.h"
 
@@ -18,6 +20,7 @@ struct ctl_reply {
 	const struct json_value *result; /* if ok; may be JSON_NULL */
 	const char *error;               /* if not ok */
 	const char *code;                /* if not ok: the name of an errno, or "" */
+	pid_t daemon;                    /* that answered; 0: not known, as in another container */
 };
 
 #define CTL_REPLY_NULL ((struct ctl_reply){0})

@@ -7,6 +7,7 @@
  */
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "ctl/fair_order.h"
 #include "util/base.h"
@@ -42,6 +43,7 @@ struct doctor_env {
 	const char *state_dir;
 	unsigned int rt_priority; /* of boosts, by the daemon; 0: not known */
 	const char *booster_wait; /* by the daemon; NULL: not known */
+	pid_t daemon;             /* that answered; 0: not known */
 	const char *user;         /* who asks, for a command; NULL: not known */
 };
 

@@ -384,7 +384,7 @@ static void check_sched_ext(const struct doctor_env *env, struct doctor_report *
 	           "waits may "
 	           "differ from the documented ones; SCHED_FIFO still goes before it",
 	           state, ops);
-	doctor_fix(check, "stop its service (for example: systemctl stop scx)");
+	doctor_fix(check, "stop its service, which systemctl list-units 'scx*' names");
 }
 
 /** Daemons that set priorities of threads of other processes. */

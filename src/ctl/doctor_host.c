@@ -2,6 +2,7 @@
 #include "ctl/doctor_host.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,20 +190,26 @@ static bool is_child_of_one(const struct doctor_thread *threads, size_t n,
 	return false;
 }
 
-void doctor_other_pvschedd(struct doctor_report *report, const struct doctor_thread *threads,
-                           size_t n)
+static void append_pid(char *pids, size_t size, size_t *used, pid_t pid)
 {
-	char pids[128] = "";
-	size_t count = 0, used = 0;
+	if (*used < size)
+		*used += (size_t)snprintf(pids + *used, size - *used, " %d", pid);
+}
+
+void doctor_other_pvschedd(struct doctor_report *report, const struct doctor_thread *threads,
+                           size_t n, pid_t answers)
+{
+	char pids[128] = "", others[128] = "";
+	size_t count = 0, used = 0, used_others = 0;
 	struct check *check;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!is_pvschedd(&threads[i]) || is_child_of_one(threads, n, &threads[i]))
 			continue;
 		count++;
-		if (used < sizeof(pids))
-			used += (size_t)snprintf(pids + used, sizeof(pids) - used, " %d",
-			                         threads[i].pid);
+		append_pid(pids, sizeof(pids), &used, threads[i].pid);
+		if (threads[i].pid != answers)
+			append_pid(others, sizeof(others), &used_others, threads[i].pid);
 	}
 	if (count < 2)
 		return;
@@ -211,10 +218,13 @@ void doctor_other_pvschedd(struct doctor_report *report, const struct doctor_thr
 	           "%zu pvschedd run, with the pids%s: each leaves alone what another one boosts, "
 	           "and takes it for foreign real time",
 	           count, pids);
-	doctor_fix(check,
-	           "systemctl status pvschedd says which is the service's; end the others: "
-	           "kill PID, where it is one of%s",
-	           pids);
+	if (answers)
+		doctor_fix(check, "end those that are not asked now: kill%s", others);
+	else
+		doctor_fix(check,
+		           "end them, and start the service's: kill%s; systemctl restart "
+		           "pvschedd",
+		           pids);
 }
 
 /* ---- settings of the kernel ---- */
@@ -300,13 +310,30 @@ void doctor_security(struct doctor_report *report, const char *apparmor, const c
 		check_apparmor(report, label);
 }
 
-void doctor_hidepid(struct doctor_report *report, const char *mountinfo)
+/** Has a process of this status file CAP_SYS_PTRACE, to which nothing is hidden? */
+static bool may_trace(const char *status)
+{
+	static const char key[] = "\nCapEff:";
+	const char *at = status ? strstr(status, key) : NULL;
+
+	return at && strtoull(at + strlen(key), NULL, 16) & UINT64_C(1) << CAP_SYS_PTRACE;
+}
+
+void doctor_hidepid(struct doctor_report *report, const char *mountinfo, const char *status)
 {
 	int hidepid = mountinfo ? procfs_parse_hidepid(mountinfo, strlen(mountinfo)) : 0;
-	struct check *check = doctor_add(report, "hidepid", hidepid > 0 ? CHECK_WARN : CHECK_OK);
+	bool hides = hidepid > 0 && !may_trace(status);
+	struct check *check = doctor_add(report, "hidepid", hides ? CHECK_WARN : CHECK_OK);
 
 	if (hidepid <= 0) {
 		doctor_say(check, "/proc hides no processes");
+		return;
+	}
+	if (!hides) {
+		doctor_say(check,
+		           "/proc is mounted with hidepid=%d, and pvschedd has CAP_SYS_PTRACE, so "
+		           "it sees all QEMUs",
+		           hidepid);
 		return;
 	}
 	doctor_say(check,

@@ -39,9 +39,12 @@ int doctor_thread_parse(const char *stat, struct doctor_thread *ret);
 void doctor_kernel_threads(struct doctor_report *report, const struct doctor_thread *threads,
                            size_t n, unsigned int rt_priority);
 
-/** Whether more than one pvschedd runs. A process of it whose parent is one is its own. */
+/**
+ * Whether more than one pvschedd runs. A process of it whose parent is one is its own.
+ * @answers  the pid of the one that answers pvschedctl; 0: not known
+ */
 void doctor_other_pvschedd(struct doctor_report *report, const struct doctor_thread *threads,
-                           size_t n);
+                           size_t n, pid_t answers);
 
 /**
  * @disabled  kernel.io_uring_disabled
@@ -58,8 +61,11 @@ void doctor_io_uring(struct doctor_report *report, const char *disabled, const c
 void doctor_security(struct doctor_report *report, const char *apparmor, const char *selinux,
                      const char *label);
 
-/** @mountinfo: whole lines */
-void doctor_hidepid(struct doctor_report *report, const char *mountinfo);
+/**
+ * @mountinfo  whole lines
+ * @status     the status file of pvschedd, whose privileges count; NULL: none runs
+ */
+void doctor_hidepid(struct doctor_report *report, const char *mountinfo, const char *status);
 
 /**
  * Core scheduling, which matters where CPUs share a core.

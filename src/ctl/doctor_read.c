@@ -87,15 +87,17 @@ static size_t read_threads(const struct doctor_env *env, struct doctor_thread **
 	return n;
 }
 
-/** The label of the first pvschedd; NULL: none runs, or it has none. */
-static char *read_label(const struct doctor_env *env, const struct doctor_thread *threads, size_t n)
+/** A file of the daemon's directory in /proc; NULL: none runs, or it has none. */
+static char *read_of_daemon(const struct doctor_env *env, const struct doctor_thread *threads,
+                            size_t n, const char *name)
 {
 	char path[64];
 
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(threads[i].comm, "pvschedd") != 0)
+		if (env->daemon ? threads[i].pid != env->daemon
+		                : strcmp(threads[i].comm, "pvschedd") != 0)
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/attr/current", threads[i].pid);
+		snprintf(path, sizeof(path), "/proc/%d/%s", threads[i].pid, name);
 		return read_text(env, path);
 	}
 	return NULL;
@@ -144,16 +146,17 @@ void doctor_read_host(const struct doctor_env *env, struct doctor_report *report
 	CLEANUP(cleanup_free)
 	char *apparmor = read_text(env, "/sys/module/apparmor/parameters/enabled");
 	CLEANUP(cleanup_free) char *selinux = read_text(env, "/sys/fs/selinux/enforce");
-	CLEANUP(cleanup_free) char *label = read_label(env, threads, n);
+	CLEANUP(cleanup_free) char *label = read_of_daemon(env, threads, n, "attr/current");
+	CLEANUP(cleanup_free) char *status = read_of_daemon(env, threads, n, "status");
 	CLEANUP(cleanup_free) char *mountinfo = read_text(env, "/proc/self/mountinfo");
 	CLEANUP(cleanup_free) char *smt = read_text(env, "/sys/devices/system/cpu/smt/active");
 	CLEANUP(cleanup_free) char *qemu_conf = read_text(env, "/etc/libvirt/qemu.conf");
 
 	doctor_kernel_threads(report, threads, n, env->rt_priority ? env->rt_priority : 1);
-	doctor_other_pvschedd(report, threads, n);
+	doctor_other_pvschedd(report, threads, n, env->daemon);
 	doctor_io_uring(report, uring, env->booster_wait ?: "");
 	doctor_security(report, apparmor, selinux, label);
-	doctor_hidepid(report, mountinfo);
+	doctor_hidepid(report, mountinfo, status);
 	doctor_core_scheduling(report, smt, qemu_conf,
 	                       env->root[0] ? 0 : count_cookies(threads, n));
 }

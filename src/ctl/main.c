@@ -90,6 +90,7 @@ static enum exit_status run_doctor(const struct ctl_args *args)
 	if (r == 0 && reply.ok) {
 		env.rt_priority = (unsigned int)MAX(value_number(reply.result, "rt_priority"), 0);
 		env.booster_wait = value_text(reply.result, "booster_wait", "");
+		env.daemon = reply.daemon;
 	}
 	doctor_add_daemon(&env, &report, r);
 	doctor_run_local(&env, &report);

@@ -37,6 +37,13 @@ def test_rt_refused_is_named(scene, knob):
     check = next(check for check in checks if domain.name in check["name"])
     assert check["status"] == "fail" and f"group /{group}" in check["detail"] and "grant_rt_budget" in check["fix"]
     assert not attributes.boosted(domain.tid)
+    assert next(check for check in checks if check["name"] == "rt_group_sched")["status"] == "fail"
+    # one that is only observed needs no budget
+    daemon.ctl("policy", "set", domain.name, "observe")
+    status, checks = doctor(daemon)
+    assert status == 0 and not [check for check in checks if domain.name in check["name"]], checks
+    assert next(check for check in checks if check["name"] == "rt_group_sched")["status"] == "ok"
+    daemon.ctl("policy", "unset", domain.name)
     # and with the permission it works, without a restart of anything
     daemon.rewrite({"default_profile": "latency"})
     assert daemon.call("reload").returncode == 0

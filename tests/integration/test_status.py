@@ -64,6 +64,8 @@ def test_what_is_wrong_and_what_mends_it(scene):
     assert re.search(r"^warn  enabled: boosting is switched off by command\n      fix: pvschedctl enable$", text, re.M)
     status = daemon.status()
     assert status["wrong"] >= 1 and len(status["checks"]) == min(status["wrong"], 16)
+    # budgets that were granted are withdrawn, which is as it should be
+    assert not [check for check in status["checks"] if "RT budget" in check["detail"]], status["checks"]
     assert fields(daemon, domain, "why,boosted") == ["disabled", "0"]
     daemon.ctl("enable")
     daemon.wait_boosted(domain)

@@ -163,6 +163,39 @@ static void test_doctor_knows_preempt_rt(void)
 	CHECK_INT(system(command), 0);
 }
 
+#define STAT(pid, ppid)                                                                            \
+#pid " (pvschedd) S " #ppid                                                                \
+	     " 9 9 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 20 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0"
+
+/* Of several daemons, the one that answers counts, by its own files. */
+static void test_doctor_looks_at_the_daemon_that_answers(void)
+{
+	char root[] = "/tmp/pvsched-root-XXXXXX", command[64];
+	struct doctor_env env = {.root = root,
+	                         .socket = "/run/sock",
+	                         .state_dir = "/var/lib/pvschedd",
+	                         .daemon = 91};
+
+	CHECK(mkdtemp(root));
+	write_file(root, "/proc/self/mountinfo", "22 1 0:21 / /proc rw - proc proc rw,hidepid=2\n");
+	write_file(root, "/proc/70/stat", STAT(70, 1));
+	write_file(root, "/proc/70/status", "Name:\tpvschedd\nCapEff:\t000000c000801000\n");
+	write_file(root, "/proc/71/stat", STAT(71, 70)); /* its guardian */
+	write_file(root, "/proc/91/stat", STAT(91, 60));
+	write_file(root, "/proc/91/status", "Name:\tpvschedd\nCapEff:\t000000c000881000\n");
+	report.n = 0;
+	doctor_run_local(&env, &report);
+	CHECK_CONTAINS(find(&report, "other_pvschedd")->detail, "2 pvschedd run");
+	CHECK_CONTAINS(find(&report, "other_pvschedd")->fix, ": kill 70");
+	CHECK_INT(find(&report, "hidepid")->status, CHECK_OK);
+	env.daemon = 0; /* none answers: the first one */
+	report.n = 0;
+	doctor_run_local(&env, &report);
+	CHECK_INT(find(&report, "hidepid")->status, CHECK_WARN);
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	CHECK_INT(system(command), 0);
+}
+
 /* More checks than there is room for are counted, and the worst of them counts. */
 static void test_doctor_is_bounded(void)
 {
@@ -261,5 +294,6 @@ static void test_doctor_tells_the_fair_class(void)
 TEST_MAIN({"finds", test_doctor_finds},
           {"knows_the_kernels_net", test_doctor_knows_the_kernels_net},
           {"knows_preempt_rt", test_doctor_knows_preempt_rt}, {"merges", test_doctor_merges},
+          {"looks_at_the_daemon_that_answers", test_doctor_looks_at_the_daemon_that_answers},
           {"is_bounded", test_doctor_is_bounded},
           {"tells_the_fair_class", test_doctor_tells_the_fair_class})

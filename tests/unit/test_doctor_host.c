@@ -135,11 +135,15 @@ static void test_other_pvschedd(void)
 	        thread("90 (pvschedctl) S 1 0"),     thread("91 (pvschedd) S 60 0"),
 	};
 
-	doctor_other_pvschedd(&report, threads, 5);
+	doctor_other_pvschedd(&report, threads, 5, 70);
 	CHECK_INT(report.n, 0);
-	doctor_other_pvschedd(&report, threads, 6);
-	CHECK_CONTAINS(made("other_pvschedd")->fix, "kill PID");
+	doctor_other_pvschedd(&report, threads, 6, 70);
+	CHECK_CONTAINS(made("other_pvschedd")->fix, ": kill 91");
 	check_one("other_pvschedd", CHECK_WARN, "2 pvschedd run, with the pids 70 91:");
+	/* none answers */
+	doctor_other_pvschedd(&report, threads, 6, 0);
+	CHECK_CONTAINS(made("other_pvschedd")->fix, "kill 70 91; systemctl restart pvschedd");
+	check_one("other_pvschedd", CHECK_WARN, "with the pids 70 91:");
 }
 
 static void test_io_uring(void)
@@ -189,24 +193,32 @@ static void test_security(void)
 	CHECK_INT(report.n, 0);
 }
 
+#define HIDES "22 1 0:21 / /proc rw - proc proc rw,hidepid=2\n"
+
 static void test_hidepid(void)
 {
 	static const struct {
-		const char *mountinfo;
-		enum check_status status;
+		const char *mountinfo, *status;
+		enum check_status result;
 		const char *detail;
 	} cases[] = {
-	        {NULL, CHECK_OK, "hides no"},
-	        {"", CHECK_OK, "hides no"},
-	        {"22 1 0:21 / /proc rw,nosuid - proc proc rw\n", CHECK_OK, "hides no"},
-	        {"22 1 0:21 / /proc rw - proc proc rw,hidepid=2\n", CHECK_WARN, "hidepid=2"},
-	        {"22 1 0:21 / /proc rw - proc proc rw,hidepid=invisible\n", CHECK_WARN,
+	        {NULL, NULL, CHECK_OK, "hides no"},
+	        {"", NULL, CHECK_OK, "hides no"},
+	        {"22 1 0:21 / /proc rw,nosuid - proc proc rw\n", NULL, CHECK_OK, "hides no"},
+	        {HIDES, NULL, CHECK_WARN, "hidepid=2"},
+	        {"22 1 0:21 / /proc rw - proc proc rw,hidepid=invisible\n", NULL, CHECK_WARN,
 	         "hidepid=2"},
+	        /* what the daemon may see counts: bit 19 */
+	        {HIDES, "", CHECK_WARN, "does not see"},
+	        {HIDES, "Name:\tpvschedd\nCapPrm:\t0000000000080000\nCapEff:\t000000c000801000\n",
+	         CHECK_WARN, "does not see"},
+	        {HIDES, "Name:\tpvschedd\nCapEff:\t000000c000881000\n", CHECK_OK, "sees all QEMUs"},
+	        {HIDES, "Name:\tpvschedd\nCapEff:", CHECK_WARN, "does not see"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		doctor_hidepid(&report, cases[i].mountinfo);
-		check_one("hidepid", cases[i].status, cases[i].detail);
+		doctor_hidepid(&report, cases[i].mountinfo, cases[i].status);
+		check_one("hidepid", cases[i].result, cases[i].detail);
 	}
 }
 
