@@ -19,7 +19,7 @@ def _lines(series):
 
 def demand(variants, path):
     """Average and p99 against the demand of periodic work, in per cent of a CPU."""
-    duties = [duty for duty, (_, period, _) in wake.DUTIES.items() if period and duty not in wake.ORDINARY]
+    duties = [duty for duty, (_, period, _) in wake.DUTIES.items() if period and duty.isdigit()]
     text = HEAD.format(width=840, height=340, path=path)
     text += ("set multiplot layout 1,2\nset logscale y\nset xlabel 'demand, % of a CPU'\nset xrange [0:100]\nset key top left\n")
     for figure, name in (("avg_us", "average"), ("p99_us", "99th percentile")):

@@ -43,6 +43,7 @@ struct options {
 	struct guest_page page; /* of the variant requests */
 	struct guest_page_file page_file;
 	uint64_t burst_ns;       /* in place of the profile's; 0: that */
+	uint32_t share_permille; /* the same */
 	uint32_t quota_permille; /* of one CPU, that holds for its group; 0: none */
 	unsigned int slow;       /* times that its work, its sleep, slices and bursts are as long */
 };
@@ -150,12 +151,17 @@ static int profile_set(const struct options *o, pid_t pid, struct profile *profi
 {
 	if (stack_open(stack, o->ledger) < 0)
 		return -1;
+	/* a burst is never more than either of these allows */
+	stack->caps.domain_burst_ns = MAX(stack->caps.domain_burst_ns, o->burst_ns);
+	stack->caps.cpu_burst_ns = MAX(stack->caps.cpu_burst_ns, o->burst_ns);
 	stack->caps.cpu_burst_ns *= o->slow;
 	stack->caps.domain_burst_ns *= o->slow;
 	if (stack_trace(stack) < 0 || stack_start(stack, NULL) < 0)
 		return -1;
 	if (o->burst_ns)
 		profile->burst_ns = o->burst_ns;
+	if (o->share_permille)
+		profile->share_permille = o->share_permille;
 	profile->burst_ns *= o->slow;
 	profile->slice_ns *= o->slow;
 	return stack_add(stack, 0, 0, pid, profile);
@@ -362,13 +368,16 @@ static bool parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:q:n:")) != -1) {
+	while ((c = getopt(argc, argv, "v:r:p:s:d:w:l:o:g:O:P:b:S:q:n:")) != -1) {
 		switch (c) {
 		case 'v':
 			o->variant = optarg;
 			break;
 		case 'b':
 			o->burst_ns = (uint64_t)atol(optarg) * NSEC_PER_USEC;
+			break;
+		case 'S':
+			o->share_permille = (uint32_t)atol(optarg);
 			break;
 		case 'n':
 			o->slow = (unsigned int)atoi(optarg);

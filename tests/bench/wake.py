@@ -26,6 +26,11 @@ DUTIES |= {"5+ordinary": (50, 1000, 0), "5+long": (50, 1000, 0), "5+1ms": (50, 1
 # Of some demands: a CFS quota on the vCPU's group, in permille of one CPU. Only on request.
 QUOTAS = {"15/quota": 200}
 DUTIES |= {"15/quota": (150, 1000, 0)}
+# Demands that those of docs/examples are like, with the burst in us and the share in permille of the file there: what
+# `latency` has then. Only on request.
+RECIPES = {"voip": (500, 150), "audio": (600, 250), "soft-plc": (400, 250), "gaming": (3000, 250), "desktop": (1000, 100)}
+DUTIES |= {"voip": (300, 20000, 0), "audio": (300, 2667, 0), "soft-plc": (200, 2000, 0), "gaming": (2000, 16667, 0),
+           "desktop": (800, 20000, 0)}
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
 # requests: as latency, and it says in its guest page when it is urgent and when ordinary.
@@ -68,7 +73,18 @@ def _ordinary(duty):
 
 
 def _default_duties():
-    return [duty for duty in DUTIES if duty not in ORDINARY and duty not in BETWEEN and duty not in QUOTAS]
+    return [duty for duty in DUTIES
+            if duty not in ORDINARY and duty not in BETWEEN and duty not in QUOTAS and duty not in RECIPES]
+
+
+def _share(variant, duty):
+    return RECIPES[duty][1] if duty in RECIPES and variant == "latency" else SHARE_PERMILLE[variant]
+
+
+def _profile(variant, duty, options):
+    """What is not as in the shipped profile."""
+    burst_us, share = RECIPES[duty] if duty in RECIPES and variant == "latency" else (0, 0)
+    return ("-b", options.burst or burst_us, "-S", share)
 
 
 def _measure(scene, variant, duty, seconds, options):
@@ -81,7 +97,7 @@ def _measure(scene, variant, duty, seconds, options):
             time.sleep(0.05)
             figure = scene.program(
                 "bench-victim", "-v", variant, "-r", run_us, *_ordinary(duty), *(("-p", period_us) if period_us else ("-s", sleep_us)),
-                "-d", int(seconds * 1000), "-w", 300, "-b", options.burst, "-q", quota, "-n", options.slow, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
+                "-d", int(seconds * 1000), "-w", 300, *_profile(variant, duty, options), "-q", quota, "-n", options.slow, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
                 *spinners.pids())
         finally:
             spinners.pause()
@@ -204,7 +220,7 @@ def _limit(variant, duty, entitled_permille):
     demand_permille = 1000 * run / (period or run + sleep)
     if demand_permille <= entitled_permille:
         return 0.95, f"demand {demand_permille:.0f} <= entitlement {entitled_permille} permille: 5 %"
-    share = SHARE_PERMILLE[variant]
+    share = _share(variant, duty)
     return 1 - (share + 10) / 1000, f"demand {demand_permille:.0f} > entitlement: share {share / 10:g} % + 1"
 
 
