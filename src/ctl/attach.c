@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 
 #include "ctl/print.h"
+#include "util/advice.h"
 #include "util/cleanup.h"
 #include "util/escape.h"
 #include "virt/attach.h"
@@ -22,8 +23,8 @@ enum cost_of {
 };
 
 #define DAEMON_TEXT                                                                                \
-	"pvschedd needs two more capabilities to find it: install the drop-in "                    \
-	"/usr/share/pvschedd/guest-pages.conf"
+	"pvschedd needs two more capabilities to find it: install the "                            \
+	"drop-in " ADVICE_GUEST_PAGES_CONF
 
 static const struct cost {
 	enum cost_of of;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/advice.h"
+
 void doctor_say(struct check *check, const char *format, ...)
 {
 	va_list args;
@@ -340,10 +342,7 @@ void doctor_hidepid(struct doctor_report *report, const char *mountinfo, const c
 	           "/proc is mounted with hidepid=%d: without CAP_SYS_PTRACE pvschedd does not see "
 	           "QEMUs of other users",
 	           hidepid);
-	doctor_fix(check, "mount -o remount,hidepid=0 /proc, or install -Dm644 "
-	                  "/usr/share/pvschedd/guest-pages.conf "
-	                  "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl "
-	                  "daemon-reload; systemctl restart pvschedd");
+	doctor_fix(check, "mount -o remount,hidepid=0 /proc, or " ADVICE_GUEST_PAGES);
 }
 
 /** The value of sched_core in qemu.conf, "none" by default. */

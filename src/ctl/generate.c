@@ -166,7 +166,9 @@ static void print_zsh_options(void)
 		snprintf(spec, sizeof(spec), "--%s[%s]", option->name, option->brief);
 		printf("\t");
 		print_quoted(spec);
-		if (option->offers)
+		if (option->offers && strcmp(option->offers, "VCPU") == 0)
+			printf("':%s:_pvschedctl_vcpus'", option->value);
+		else if (option->offers)
 			printf("':%s:(%s)'", option->value, option->offers);
 		else if (option->value)
 			printf("':%s:_files%s'", option->value,

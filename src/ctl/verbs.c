@@ -205,7 +205,7 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
         [CTL_OPTION_STATE_DIR] = {"state-dir", 0, "DIR", NULL, "instead of /var/lib/pvschedd"},
         [CTL_OPTION_HELP] = {"help", 'h', NULL, NULL, "print this text, or that of a command"},
         [CTL_OPTION_VERSION] = {"version", 'V', NULL, NULL, "print the version"},
-        [CTL_OPTION_VCPU] = {"vcpu", 0, "N", "0 1 2 3 4 5 6 7", "this vCPU alone"},
+        [CTL_OPTION_VCPU] = {"vcpu", 0, "N", "VCPU", "this vCPU alone"},
         [CTL_OPTION_FOR] = {"for", 0, "TIME", "5ms 500ms 10s 10m 2h",
                             "for so long: 250us, 5ms, 10s, 10m, 2h"},
         [CTL_OPTION_PERSIST] = {"persist", 0, NULL, NULL, "also after a restart"},

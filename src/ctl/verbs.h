@@ -105,7 +105,8 @@ struct ctl_option_info {
 	const char *name;   /* without hyphens */
 	char letter;        /* or 0 */
 	const char *value;  /* what it is called in a text; NULL: it has none */
-	const char *offers; /* values that completion offers, separated by blanks; NULL: none */
+	const char *offers; /* values that completion offers, separated by blanks; "VCPU": those
+	                       of the domain before it; NULL: none */
 	const char *brief;
 };
 

@@ -13,6 +13,7 @@
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
 #include "daemon/report_levers.h"
+#include "util/advice.h"
 #include "util/clock.h"
 
 static void check_switches(const struct plan_switches *switches, cJSON *array)
@@ -87,15 +88,12 @@ static void check_sources(const struct views *views, cJSON *array)
 		             "host.discovery [\"procfs\"] and pvschedctl reload",
 		        "%s", text);
 	if (discovery_describe(views->discovery, DOMAIN_SOURCE_PROCFS, &ok, text, sizeof(text)))
-		report_check(
-		        array, "procfs", ok ? "ok" : "warn",
-		        ok ? ""
-		           : "where it may not look: install -Dm644 "
-		             "/usr/share/pvschedd/guest-pages.conf "
-		             "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl "
-		             "daemon-reload; systemctl restart pvschedd; where " VM_CONF_DIR
-		             " does not answer: systemctl status pve-cluster",
-		        "%s", text);
+		report_check(array, "procfs", ok ? "ok" : "warn",
+		             ok ? ""
+		                : "where it may not look: " ADVICE_GUEST_PAGES
+		                  "; where " VM_CONF_DIR
+		                  " does not answer: systemctl status pve-cluster",
+		             "%s", text);
 	report_check(array, "proc_connector", hinted ? "ok" : "warn",
 	             hinted ? "" : hints_fix(views->hints), "%s",
 	             hinted ? "new vCPUs are seen at once" : hints_why(views->hints));
@@ -273,12 +271,8 @@ static void check_may_look(const struct views *views, cJSON *array)
 	}
 	if (may)
 		return;
-	report_check(
-	        array, "guest_pages", "ok",
-	        "where guests ask: install -Dm644 /usr/share/pvschedd/guest-pages.conf "
-	        "/etc/systemd/system/pvschedd.service.d/guest-pages.conf; systemctl daemon-reload; "
-	        "systemctl restart pvschedd",
-	        "not looked for: pvschedd has no CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+	report_check(array, "guest_pages", "ok", "where guests ask: " ADVICE_GUEST_PAGES,
+	             "not looked for: pvschedd has no CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 }
 
 /* Domains that run and are not managed. */
