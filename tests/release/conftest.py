@@ -5,11 +5,10 @@ hand as root: /usr/bin/python3 -m pytest tests/release [-k WORD]
 
 import os
 import pathlib
-import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from two_releases import ROOT, run
 
 
 def pytest_collection_modifyitems(items):
@@ -21,13 +20,7 @@ def pytest_collection_modifyitems(items):
 class Machine:
     """Commands on this machine and in bare Debians."""
 
-    @staticmethod
-    def run(*argv, **kwargs):
-        """Standard output of a command of this machine."""
-        done = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              check=False, **kwargs)
-        assert done.returncode == 0, f"{argv[0]} ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
-        return done.stdout
+    run = staticmethod(run)
 
     def script(self, name, *argv, **kwargs):
         return self.run(ROOT / "scripts" / name, *argv, **kwargs)

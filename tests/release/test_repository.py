@@ -7,18 +7,9 @@ import re
 
 import pytest
 
-SUITES = {"bookworm": "deb12u1", "trixie": "deb13u1"}
-MAINTAINER = "pvschedd tests <tests@example.org>"
+from two_releases import make
 
-# A package like it, with a higher version and nothing else changed.
-REPACK = """
-for package in "$1"/*.deb; do
-	dpkg-deb -R "$package" "$2/tree"
-	sed -i -E 's/^Version: .*|\\b(pvschedd|libpvsched1) \\(= [^)]*/&+next/' "$2/tree/DEBIAN/control"
-	dpkg-deb --root-owner-group -Znone -b "$2/tree" "$2" >/dev/null
-	rm -r "$2/tree"
-done
-"""
+SUITES = {"bookworm": "deb12u1", "trixie": "deb13u1"}
 
 # All that a package could leave; not what apt and dpkg know of packages, nor libraries of others.
 INSTALL = """
@@ -49,30 +40,12 @@ if getent group pvsched; then exit 1; fi
 
 
 @pytest.fixture(scope="module")
-def releases(machine, tmp_path_factory):
+def releases(tmp_path_factory):
     """Directory with two releases of one key, `first` and `second`, whose address is that of `current`."""
     parent = tmp_path_factory.mktemp("releases")
     for path in (parent, *parent.parents[:2]):
         os.chmod(path, os.stat(path).st_mode | 0o055)  # apt reads as a user of its own
-    env = {**os.environ, "GNUPGHOME": str(tmp_path_factory.mktemp("gnupg"))}
-    os.chmod(env["GNUPGHOME"], 0o700)
-    options = ("--key", "tests@example.org", "--url", f"file:{parent}/current/apt", "--maintainer", MAINTAINER)
-    try:
-        machine.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", MAINTAINER, "ed25519", "sign",
-                    env=env)
-        machine.script("release", parent / "first", *options, env=env)
-        source = next((parent / "first").glob("*.tar.xz"))
-        packages = []
-        for suite in SUITES:
-            where = tmp_path_factory.mktemp(suite)
-            pool = tmp_path_factory.mktemp(f"pool-{suite}")
-            for path in (parent / "first/apt/pool" / suite).glob("*pvsched*_amd64.deb"):
-                (pool / path.name).symlink_to(path)
-            machine.run("sh", "-ec", REPACK, "sh", pool, where)
-            packages.append(f"--packages={suite}={where}")
-        machine.script("release", parent / "second", *options, *packages, "--source", source, env=env)
-    finally:
-        machine.run("gpgconf", "--kill", "all", env=env)
+    make(parent, tmp_path_factory.mktemp("work"), parent)
     return parent
 
 

@@ -36,10 +36,13 @@ class CommandFailed(AssertionError):
 
 
 class Host:
-    """Boots when first used. A test that finds it dead is repeated on a new one (conftest.py)."""
+    """Boots when first used. A test that finds it dead is repeated on a new one (conftest.py).
 
-    def __init__(self, debian, kernel, name):
-        self.debian, self.kernel, self.name = debian, kernel, name
+    plain: without pvschedd; then ensure() is not for it
+    """
+
+    def __init__(self, debian, kernel, name, plain=False):
+        self.debian, self.kernel, self.name, self._plain = debian, kernel, name, plain
         self.notes = []  # what went wrong and was done again
         self._enabled = {}
         self._machine = Machine(self.name)
@@ -47,7 +50,7 @@ class Host:
     def machine(self):
         if not self._machine.running():
             self._machine.clean()
-            commands.boot(self.name, self.kernel, host=self.debian)
+            commands.boot(self.name, self.kernel, plain=self._plain, host=self.debian)
         return self._machine
 
     def ensure(self):
@@ -62,6 +65,16 @@ class Host:
 
     def clean(self):
         self._machine.clean()
+
+    def assert_without_pvschedd(self):
+        """As before the package was installed."""
+        left = self.run("ls -d /etc/pvschedd /var/lib/pvschedd /run/pvschedd /usr/share/pvschedd 2>/dev/null; "
+                        "getent group pvsched; getent passwd pvsched; "
+                        "find / -xdev \\( -path /opt/pvschedd-rig -o -path /proc -o -path /tmp \\) -prune -o "
+                        "-name '*pvsched*' -print | "
+                        "grep -v '^/usr/lib/pvschedd-rig\\|^/run/pvschedd-rig\\|^/var/lib/apt\\|/rig'; true")
+        assert left == "", left
+        assert self.code("systemctl cat pvschedd") != 0
 
     def release(self):
         """What `uname -r` must say."""

@@ -148,14 +148,6 @@ def test_upgrade_releases_swaps_and_resumes(guest, installed, figure):
     host.run(f"sed -i 's/\"summary_interval_s\": 301/\"summary_interval_s\": 300/' {CONFIG}")
 
 
-def leaves_nothing(host):
-    assert host.run("ls -d /etc/pvschedd /var/lib/pvschedd /run/pvschedd /usr/share/pvschedd 2>/dev/null; true") == ""
-    assert host.run("getent group pvsched; getent passwd pvsched; true") == ""
-    assert host.run("find / -xdev \\( -path /opt/pvschedd-rig -o -path /proc -o -path /tmp \\) -prune -o -name '*pvsched*' "
-                    "-print | grep -v '^/usr/lib/pvschedd-rig\\|^/run/pvschedd-rig\\|^/var/lib/apt\\|/rig'; true") == ""
-    assert host.code("systemctl cat pvschedd") != 0
-
-
 @pytest.mark.any_kernel
 def test_purge_leaves_nothing(guest, installed):
     host = installed
@@ -168,7 +160,7 @@ def test_purge_leaves_nothing(guest, installed):
     assert host.differences() == []
     # what the package did not bring stays
     host.run("rm /etc/pvschedd/pvschedd.d/10-admin.json && rmdir -p --ignore-fail-on-non-empty /etc/pvschedd/pvschedd.d")
-    leaves_nothing(host)
+    host.assert_without_pvschedd()
 
 
 @contextlib.contextmanager
@@ -201,7 +193,7 @@ def test_purge_gives_back_what_a_dead_daemon_left(guest, installed):
     with dead_amid_a_boost(host, guest):
         apt(host, "purge pvschedd")
         assert host.differences() == []
-        leaves_nothing(host)
+        host.assert_without_pvschedd()
 
 
 @pytest.mark.any_kernel
