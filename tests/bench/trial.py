@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import math
 import os
 import random
 import subprocess
@@ -21,8 +22,13 @@ from . import figures
 
 QUICK_ROUNDS = 4
 _BOOT_SECONDS = 90
-# Of a trial: short windows, and enough blocks of them that a plain answer ends it half-way.
+# Of a trial: short windows, and enough blocks of them that a plain answer ends it half-way. And what boot and trial take
+# at most, if all goes well.
 _FOR_S, _WINDOW = 60, "1s..3s"
+_BOOT_S, _TRIAL_S = 20, _FOR_S + 5
+# Load that changes does so in this part of the trial: after its first block, and hardly ever after its end. A trial that
+# ended before is no such trial, and is begun again.
+_CHANGES, _TRIES = (0.1, 0.35), 3
 _QUOTA_US = 50_000  # of 100 ms: more than a guest that is woken each 8 ms takes, and a quota all the same
 
 # A vCPU that is woken each 8 ms and works for 50 us: far less than its fair share beside the load, also where emulation
@@ -62,6 +68,9 @@ CASES = {
 
 def arguments(parser):
     parser.add_argument("--case", action="append", choices=CASES, help="trial: one case only; may be repeated")
+    parser.add_argument("--sitting", type=float, metavar="SECONDS",
+                        help="trial: begins none that may end later; the next run with the same --rounds-file goes on. "
+                             "0: only sums up what is in that file")
 
 
 class Tried:
@@ -134,8 +143,9 @@ class Tried:
 
 
 def _follow(tried, case, process, chance):
-    """Until the trial has ended; the load comes or goes at some moment if it is to."""
-    comes, at = chance.random() < 0.5, time.monotonic() + chance.uniform(0.1, 0.9) * _FOR_S
+    """Until the trial has ended; the load comes or goes at some moment if it is to. What the tool said, and whether the load
+    was as the case wants it: a trial may end before it changes."""
+    comes, at = chance.random() < 0.5, time.monotonic() + chance.uniform(*_CHANGES) * _FOR_S
     changes = case.busy == "changes"
     if changes and not comes:
         tried.load.resume()
@@ -147,7 +157,7 @@ def _follow(tried, case, process, chance):
     out, error = process.communicate()
     if not out:
         raise RigError(f"the trial failed: {error.strip()}")
-    return json.loads(out)
+    return json.loads(out), not changes
 
 
 def _found(tried):
@@ -157,16 +167,19 @@ def _found(tried):
 
 
 def _try(tried, case, chance, options):
+    """One trial; None if it ended before the load changed."""
     found = _found(tried)
     words = ("trial", tried.guest.name, "--for", f"{_FOR_S}s", "--window", _WINDOW, "--profile", case.profile, "--json")
     process = subprocess.Popen([program(options.build, "pvschedctl"), "--socket", f"{tried.daemon.runtime_dir}/control.sock",
                                 *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                preexec_fn=proc.die_with_parent)
     try:
-        trial = _follow(tried, case, process, chance)
+        trial, as_wanted = _follow(tried, case, process, chance)
     finally:
         process.kill()
         process.wait()
+    if not as_wanted:
+        return None
     return {key: value for key, value in trial.items() if key not in ("histogram", "uuid", "domain")} | {
         "wrong": case.is_wrong(trial), "left_as_found": _found(tried) == found}
 
@@ -193,26 +206,48 @@ def _keep(options, one):
             file.write(line + "\n")
 
 
+def missing(options, rounds):
+    """[(round, case)] that are still to be tried: rounds outermost, cases in another order each time."""
+    wanted = [name for name in CASES if not options.case or name in options.case]
+    return [(number, name) for number in range(options.rounds) for name in random.Random(number).sample(wanted, len(wanted))
+            if len(rounds.get(name, ())) <= number]
+
+
+def _sit(todo, options, rounds):
+    """Tries what is missing until the time is over."""
+    end = time.monotonic() + (math.inf if options.sitting is None else options.sitting)
+    if time.monotonic() + _BOOT_S + _TRIAL_S > end:
+        return
+    with Tried(options) as tried:
+        todo = [(number, name, 1) for number, name in todo]
+        while todo and time.monotonic() + _TRIAL_S <= end:
+            number, name, attempt = todo.pop(0)
+            case, chance = CASES[name], random.Random(f"{number} {name} {attempt}")
+            with tried.quota(case), tried.works(case):
+                trial = _try(tried, case, chance, options)
+            if trial:
+                rounds.setdefault(name, []).append(trial)
+                _keep(options, {name: trial})
+                print(f"bench: trial: {name}, round {number + 1} of {options.rounds}: {trial['advice']}, {trial['state']}, "
+                      f"{trial['elapsed_ms'] // 1000} s{', which is wrong' if trial['wrong'] else ''}", file=sys.stderr)
+            else:
+                print(f"bench: trial: {name}: it ended before the load changed", file=sys.stderr)
+                if attempt < _TRIES:
+                    todo.insert(0, (number, name, attempt + 1))
+
+
 def measure(_scene, options, rounds):
-    """Fills {case: [one dict per round]}; rounds outermost, cases in another order each time."""
+    """Fills {case: [one dict per round]}."""
     for one in _known(options):
         for name, trial in one.items():
             rounds.setdefault(name, []).append(trial)
-    wanted = options.case or list(CASES)
-    first = min(len(rounds.get(name, ())) for name in wanted)
-    if first >= options.rounds:
-        return
-    with Tried(options) as tried:
-        for number in range(first, options.rounds):
-            chance = random.Random(number)
-            for name in chance.sample(wanted, len(wanted)):
-                case = CASES[name]
-                with tried.quota(case), tried.works(case):
-                    trial = _try(tried, case, chance, options)
-                rounds.setdefault(name, []).append(trial)
-                _keep(options, {name: trial})
-                print(f"bench: trial: {name}, round {number + 1} of {options.rounds}: {trial['advice']}, {trial['state']}"
-                      f"{', which is wrong' if trial['wrong'] else ''}", file=sys.stderr)
+    todo = missing(options, rounds)
+    if todo:
+        _sit(todo, options, rounds)
+    left = len(missing(options, rounds))
+    if left:
+        print(f"bench: trial: {left} trials are missing: the same command with the same --rounds-file goes on with them",
+              file=sys.stderr)
 
 
 def usable(rounds):
@@ -244,4 +279,5 @@ def report(rounds, _options):
     head = ["case", "trials", "wrong", "not left as found", "recommend", "not worth it", "price too high", "cannot tell",
             "p99 us, median", "with boosts", "lost, permille", "seconds"]
     sums = {key: sum(one[key] for one in cases.values()) for key in ("repeats", "wrong", "not_left_as_found")}
-    return sums | {"cases": cases}, figures.table(head, rows)
+    text = f"{sums['repeats']} trials, {sums['wrong']} wrong, {sums['not_left_as_found']} not left as found"
+    return sums | {"cases": cases}, f"{figures.table(head, rows)}\n\n{text}"
