@@ -29,6 +29,9 @@ _POLL_S = 0.01
 _SETTLE_S = 0.5  # new domains are looked at again some times, less and less often
 _CLOSED_S = 0.1  # the daemon wakes once more when its client is gone
 MINUTE_S = 65  # all processes are looked at once a minute
+METRICS_EVERY_S = 15  # how often node_exporter is usually asked
+# What is looked at for that long: (state, is a metrics file written?)
+MINUTES = (("asleep, observed", False), ("asleep, observed", True), ("awake, observed", True))
 DISCOVERY_S, RSS_MIB, TARGET_COUNT = 2, 32, 250
 
 
@@ -79,12 +82,13 @@ def armable(cpus):
     return max(1, cpus * CPU_SHARE_PERMILLE // (SHARE_PERMILLE * fleet.VCPUS))
 
 
-def _config(build, armed=()):
+def _config(build, armed=(), metrics_file=None):
+    metrics = {"metrics_file": metrics_file, "metrics_interval_s": METRICS_EVERY_S} if metrics_file else {}
     return {"default_profile": "observe",
             "profiles": {"armed": {"mode": "boost", "share_permille": SHARE_PERMILLE, "burst_us": 500}},
             "domains": {"name": {name: {"profile": "armed"} for name in armed}},
             "host": {"discovery": ["procfs"], "cpu_share_permille": CPU_SHARE_PERMILLE,
-                     "qemu_executables": [fleet.executable(build), "/usr/bin/qemu-system-*"]}}
+                     "qemu_executables": [fleet.executable(build), "/usr/bin/qemu-system-*"], **metrics}}
 
 
 def _memory(pid):
@@ -138,10 +142,12 @@ class _Running:
         self.control.wait_listed(self.domains.names()[-1:])
         return round((time.monotonic() - begin) * 1000, 2)
 
-    def look(self, state, seconds):
-        """What the daemon does in this state."""
+    def look(self, state, seconds, metrics=False):
+        """What the daemon does in this state; metrics: while it writes a metrics file."""
         arm, rate = STATES[state]
-        self.daemon.write_config(_config(self._build, self.domains.names()[:armable(os.cpu_count())] if arm else ()))
+        metrics_file = f"{self.daemon.directory}/pvschedd.prom" if metrics else None
+        self.daemon.write_config(_config(self._build, self.domains.names()[:armable(os.cpu_count())] if arm else (),
+                                         metrics_file))
         self.daemon.ctl("reload")
         self.domains.wake(rate)
         time.sleep(_SETTLE_S)
@@ -151,6 +157,8 @@ class _Running:
         before, begin = _use(self.pids.values()), time.monotonic()
         time.sleep(seconds)
         after, wall_s = _use(self.pids.values()), time.monotonic() - begin
+        if metrics and not os.path.exists(metrics_file):
+            raise RigError(f"the daemon did not write {metrics_file}: {self.daemon.log()[-2000:]}")
         woken, woken_s = self.domains.wakeups() - woken, time.monotonic() - woken_at
         permille, wakeups, by_name = spent(before, after, wall_s)
         status = self.control.ask("status")
@@ -188,10 +196,11 @@ def _measure(scene, build, count, seconds, qemu):
         return found
 
 
-def _minute(scene, build, count):
-    """Asleep, for so long that what is done once a minute is in it."""
+def _minutes(scene, build, count):
+    """For so long that what is done once a minute is in it."""
     with _running(scene, build, count) as (one, _, _):
-        return one.look("asleep, observed", MINUTE_S) | {"domains": count}
+        return [one.look(state, MINUTE_S, metrics) | {"domains": count, "state": state, "metrics": metrics}
+                for state, metrics in MINUTES]
 
 
 def measure(scene, options, rounds):
@@ -209,7 +218,7 @@ def measure(scene, options, rounds):
             rounds["variants"].setdefault(name, []).append(_measure(scene, options.build, count, seconds, qemu))
         print(f"bench: scale: round {number + 1} of {options.rounds}", file=sys.stderr)
     if not options.quick:
-        rounds["minute"] = _minute(scene, options.build, max(options.domains or COUNTS))
+        rounds["minutes"] = _minutes(scene, options.build, max(options.domains or COUNTS))
 
 
 def usable(rounds):
@@ -266,13 +275,14 @@ def report(rounds, _options):
                one["wakeups_per_s"], ", ".join(f"{thread} {permille:g}" for thread, permille in one["cpu_permille_of"].items()
                                                if permille)]
               for name, variant in variants.items() for state, one in variant["states"].items()]
-    minute = rounds.get("minute")
-    if minute:
-        states.append([str(minute["domains"]), f"asleep, observed, for {minute['seconds']:.0f} s", minute["vcpu_wakeups_per_s"], minute["armed"], 0,
-                       minute["cpu_permille"], minute["wakeups_per_s"],
-                       ", ".join(f"{thread} {permille:g}" for thread, permille in minute["cpu_permille_of"].items() if permille)])
+    minutes = rounds.get("minutes", [])
+    for one in minutes:
+        file = f", a metrics file each {METRICS_EVERY_S} s" if one["metrics"] else ""
+        states.append([str(one["domains"]), f"{one['state']}{file}, for {one['seconds']:.0f} s", one["vcpu_wakeups_per_s"],
+                       one["armed"], 0, one["cpu_permille"], one["wakeups_per_s"],
+                       ", ".join(f"{thread} {permille:g}" for thread, permille in one["cpu_permille_of"].items() if permille)])
     targets = _targets(variants)
     text = "\n\n".join((figures.table(head, rows), figures.table(state_head, states),
                         figures.table(["target", "measured", "verdict"], targets)))
-    return {"variants": variants, "minute": minute,
+    return {"variants": variants, "minutes": minutes,
             "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}, text

@@ -49,13 +49,15 @@ def test_targets():
 
 
 def test_text_and_json_have_all_that_was_measured():
-    minute = one()["states"]["asleep, observed"] | {"domains": 250, "seconds": 65.0}
-    json, text = scale.report({"variants": {"250": [one()] * 2, "16 QEMU": [one(qemu=True)]}, "minute": minute}, None)
+    minutes = [one()["states"][state] | {"domains": 250, "seconds": 65.0, "state": state, "metrics": metrics}
+               for state, metrics in scale.MINUTES]
+    json, text = scale.report({"variants": {"250": [one()] * 2, "16 QEMU": [one(qemu=True)]}, "minutes": minutes}, None)
     assert json["variants"]["250"]["states"]["awake, armed"]["cpu_permille_of"] == {"booster": 0.25}
     assert json["variants"]["16 QEMU"]["armed_rss_mib"] is None
     rows = [line for line in text.splitlines() if line.startswith(("| 250 |", "| 16 QEMU |"))]
-    assert len(rows) == 2 + len(scale.STATES) + 1
-    assert "asleep, observed, for 65 s" in text
+    assert len(rows) == 2 + len(scale.STATES) + len(scale.MINUTES) and json["minutes"] == minutes
+    assert "| asleep, observed, for 65 s |" in text
+    assert "| awake, observed, a metrics file each 15 s, for 65 s |" in text
 
 
 if __name__ == "__main__":
