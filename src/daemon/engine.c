@@ -198,11 +198,13 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 		return r;
 	/* of a policy that ends, before its successor does anything; of a vCPU, once it has a slot
 	 */
-	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains);
+	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains,
+	                      clock_now_ns());
 	r = apply_run(engine->apply, &wanted);
 	if (r < 0)
 		return r;
-	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains);
+	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains,
+	                      clock_now_ns());
 	clamps_follow(engine, wanted.plan->vcpus);
 	return 0;
 }

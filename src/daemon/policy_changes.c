@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/clock.h"
-
 struct vcpu_policy {
 	struct thread_id id; /* the thread whose counters these are: slots are used again */
 	struct profile profile;
@@ -52,10 +50,13 @@ static void change(struct vcpu_policy *of, const struct pvs_vcpu_account *accoun
                    const struct profile *profile, uint64_t now_ns)
 {
 	struct policy_before *before = &of->before;
+	struct window_view window;
 
-	before->until_ns = 0;
 	/* of the same vCPU that was not traced for a while, the account began anew */
-	if (window_since(&of->begin, account, &before->window)) {
+	if (!window_since(&of->begin, account, &window)) {
+		before->until_ns = 0;
+	} else if (now_ns - of->begin.until_ns >= POLICY_CHANGES_LEAST_NS) {
+		before->window = window;
 		before->window.since_ns = of->begin.until_ns;
 		before->until_ns = now_ns;
 		memcpy(before->profile, of->profile.name, sizeof(before->profile));
@@ -91,9 +92,9 @@ static void follow(struct policy_changes *changes, const struct inventory_vcpu *
 }
 
 void policy_changes_follow(struct policy_changes *changes, const struct inventory *inventory,
-                           const struct plan_domain *domains)
+                           const struct plan_domain *domains, uint64_t now_ns)
 {
-	uint64_t used[PVS_VCPUS_MAX / 64] = {0}, now_ns = clock_now_ns();
+	uint64_t used[PVS_VCPUS_MAX / 64] = {0};
 
 	for (const struct inventory_domain *d = inventory->domains; d; d = d->next, domains++) {
 		for (size_t i = 0; i < d->n_vcpus; i++) {

@@ -30,12 +30,21 @@ struct policy_changes *policy_changes_new(const struct accounts *accounts);
 struct policy_changes *policy_changes_free(struct policy_changes *changes);
 
 /**
+ * A policy that held for less than this, as when a command follows another one, says nothing of
+ * what a vCPU was like: what was before stays.
+ */
+#define POLICY_CHANGES_LEAST_NS NSEC_PER_SEC
+
+/**
  * Compares with the last call. @domains is the plan's, in the order of the inventory's domains.
  * Where memory is out, a vCPU has no window "before".
  */
 void policy_changes_follow(struct policy_changes *changes, const struct inventory *inventory,
-                           const struct plan_domain *domains);
+                           const struct plan_domain *domains, uint64_t now_ns);
 
-/** The policy before the current one; NULL: the vCPU has had no other since it is traced. */
+/**
+ * The policy before the current one; NULL: the vCPU has had no other since it is traced, or none
+ * for a second.
+ */
 const struct policy_before *policy_changes_before(const struct policy_changes *changes,
                                                   const struct inventory_vcpu *vcpu);

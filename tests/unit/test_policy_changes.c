@@ -17,6 +17,7 @@ static struct inventory_domain b = {.vcpus = of_b, .n_vcpus = 1};
 static struct inventory_domain a = {.vcpus = of_a, .n_vcpus = 2, .next = &b};
 static const struct inventory inventory = {.domains = &a};
 static struct plan_domain plan[2]; /* of a, b */
+static uint64_t now_ns = 1000 * MS;
 
 static void give(struct inventory_vcpu *vcpu, pid_t tid, unsigned int slot)
 {
@@ -26,9 +27,15 @@ static void give(struct inventory_vcpu *vcpu, pid_t tid, unsigned int slot)
 		vcpus[slot] = (struct pvs_vcpu_account){.tid = (__u32)tid};
 }
 
+static void follow_after(uint64_t ns)
+{
+	now_ns += ns;
+	policy_changes_follow(changes, &inventory, plan, now_ns);
+}
+
 static void follow(void)
 {
-	policy_changes_follow(changes, &inventory, plan);
+	follow_after(POLICY_CHANGES_LEAST_NS);
 }
 
 static void begin(void)
@@ -129,6 +136,34 @@ static void test_figures(void)
 	end();
 }
 
+/* A policy that is replaced at once is none to compare with: what was before it stays. */
+static void test_short(void)
+{
+	struct policy_before kept;
+
+	begin();
+	plan[0].profile = PROFILE_LATENCY_INIT;
+	follow_after(0);
+	CHECK(!before(&of_a[0]));
+	run(0, 400, 10, true);
+	plan[0].profile = PROFILE_OBSERVE_INIT;
+	follow_after(POLICY_CHANGES_LEAST_NS);
+	check_window(before(&of_a[0]), "latency", 400, 10, true);
+	CHECK_U64(before(&of_a[0])->until_ns - before(&of_a[0])->window.since_ns,
+	          POLICY_CHANGES_LEAST_NS);
+	kept = *before(&of_a[0]);
+	run(0, 1, 10, false);
+	plan[0].profile = PROFILE_INTERACTIVE_INIT;
+	follow_after(POLICY_CHANGES_LEAST_NS - 1);
+	CHECK(memcmp(&kept, before(&of_a[0]), sizeof(kept)) == 0);
+	/* what it did in that moment is of neither */
+	run(0, 7, 20, true);
+	plan[0].profile = PROFILE_LATENCY_INIT;
+	follow();
+	check_window(before(&of_a[0]), "interactive", 7, 20, true);
+	end();
+}
+
 /* What a profile learns is no other policy; that it begins to boost is one. */
 static void test_learned(void)
 {
@@ -211,5 +246,5 @@ static void test_slots_are_used_again(void)
 	end();
 }
 
-TEST_MAIN(TEST(test_changes), TEST(test_figures), TEST(test_learned), TEST(test_trial),
-          TEST(test_slots_are_used_again))
+TEST_MAIN(TEST(test_changes), TEST(test_figures), TEST(test_short), TEST(test_learned),
+          TEST(test_trial), TEST(test_slots_are_used_again))
