@@ -103,15 +103,19 @@ static void test_several(void)
 /* Curves go down from all waits to none, within the axes; a name is no markup. */
 static void test_plot(void)
 {
-	const char *text = rendered(trial_plot,
-	                            "{\"domain\":\"a<b>&c\",\"profile\":\"latency\",\"histogram\":["
-	                            "{\"below_us\":10,\"off\":50,\"on\":100},"
-	                            "{\"below_us\":1000,\"off\":40,\"on\":0},"
-	                            "{\"below_us\":99999999,\"off\":10,\"on\":0}]}");
+	const char *text = rendered(
+	        trial_plot, "{\"domain\":\"a<b>&c\",\"profile\":\"<l>\",\"off\":{\"p50_us\":"
+	                    "{\"value\":8},\"p99_us\":{\"value\":900}},\"histogram\":["
+	                    "{\"below_us\":10,\"off\":50,\"on\":100},"
+	                    "{\"below_us\":1000,\"off\":40,\"on\":0},"
+	                    "{\"below_us\":99999999,\"off\":10,\"on\":0}]}");
 
-	CHECK_CONTAINS(text, "a&lt;b&gt;&amp;c: waits");
-	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V68.7H335.7V112.0H690.0V360.0\"");
-	CHECK_CONTAINS(text, "d=\"M70 50.0H158.6V360.0\"");
+	CHECK_CONTAINS(text, "<title>a&lt;b&gt;&amp;c: how long it waits");
+	CHECK_CONTAINS(text, "points=\"80.0,60.0 172.9,60.0 172.9,78.1 358.6,78.1 358.6,120.0 "
+	                     "730.0,120.0 730.0,360.0\"");
+	CHECK_CONTAINS(text, "points=\"80.0,60.0 172.9,60.0 172.9,360.0\"");
+	CHECK_CONTAINS(text, ">without boosts: 100 waits; p50 8 us, p99 900 us<");
+	CHECK_CONTAINS(text, ">with profile &lt;l&gt;: 100 waits<");
 	CHECK_CONTAINS(text, "</svg>\n");
 	CHECK_CONTAINS(rendered(trial_plot, "{}"), "</svg>\n");
 }
