@@ -8,6 +8,7 @@ import fcntl
 import os
 import random
 import statistics
+import subprocess
 import sys
 
 import pytest
@@ -120,6 +121,22 @@ def scene(request, build_dir, checker, deadman, libvirtd, real_time, figures):
     built = Scene(build_dir, checker, deadman, libvirtd, figures, request.config.getoption("--shared-machine"))
     yield built
     built.close()
+
+
+@pytest.fixture
+def hogs(deadman):
+    """begin(cpu): three threads that want that CPU for themselves."""
+    made = []
+
+    def begin(cpu):
+        for _ in range(3):
+            made.append(subprocess.Popen([sys.executable, "-S", "-c", "while True:\n pass"]))
+            os.sched_setaffinity(made[-1].pid, {cpu})
+            deadman.add(pid=made[-1].pid)
+    yield begin
+    for hog in made:
+        hog.kill()
+        hog.wait()
 
 
 @pytest.fixture

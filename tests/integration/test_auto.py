@@ -3,8 +3,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -20,22 +18,6 @@ LITTLE, MORE = {"hz": 100}, {"hz": 400, "work": 65535}  # more often, and more e
 CONFIG = {"profiles": {"auto": {"share_permille": 600, "burst_max_us": 8000, "levers": ["rt"]}},
           "host": {"domain_burst_us": 8000, "cpu_burst_us": 8000,
                    "domain_share_permille": 600, "cpu_share_permille": 600}}
-
-
-@pytest.fixture
-def hogs(deadman):
-    """Three threads that want the vCPU's CPU for themselves."""
-    made = []
-
-    def begin():
-        for _ in range(3):
-            made.append(subprocess.Popen([sys.executable, "-S", "-c", "while True:\n pass"]))
-            os.sched_setaffinity(made[-1].pid, {CPU})
-            deadman.add(pid=made[-1].pid)
-    yield begin
-    for hog in made:
-        hog.kill()
-        hog.wait()
 
 
 def _auto(daemon, domain):
@@ -67,7 +49,7 @@ def _reset_with(domain, demand):
 
 
 def test_learns(scene, hogs):
-    hogs()
+    hogs(CPU)
     domain = scene.domain(tuning=PIN, **LITTLE)
     daemon = scene.daemon(profile="auto", config=CONFIG)
     daemon.wait_known(domain)

@@ -3,8 +3,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -18,22 +16,6 @@ HZ = 100
 # Far less than any guest needs that works after each tick; and caps that are in nothing's way.
 CONFIG = {"profiles": {"small": {"mode": "boost", "share_permille": 10, "burst_us": 50, "levers": ["rt"]}},
           "host": {"domain_burst_us": 8000, "cpu_burst_us": 8000, "cpu_share_permille": 600}}
-
-
-@pytest.fixture
-def hogs(deadman):
-    """Three threads that want the vCPU's CPU for themselves."""
-    made = []
-
-    def begin():
-        for _ in range(3):
-            made.append(subprocess.Popen([sys.executable, "-S", "-c", "while True:\n pass"]))
-            os.sched_setaffinity(made[-1].pid, {CPU})
-            deadman.add(pid=made[-1].pid)
-    yield begin
-    for hog in made:
-        hog.kill()
-        hog.wait()
 
 
 def _shown(daemon, domain):
@@ -81,7 +63,7 @@ def _wait_lacks(daemon, domain):
 
 
 def test_applied(scene, hogs):
-    hogs()
+    hogs(CPU)
     domain = scene.domain(hz=HZ, work=65535, tuning=PIN)
     daemon = scene.daemon(profile="small", config=CONFIG)
     daemon.wait_known(domain)
