@@ -7,7 +7,9 @@
  * tracer keeps one word per wake-up, where the work is known: at the halt. Wake-ups are kept in
  * blocks of such that followed one another, because a bucket remembers what came before. The first
  * blocks follow one another, too; later one begins every few seconds. So the sample is there soon,
- * spans a minute then, and costs next to nothing. Written by the tracer; read by the daemon.
+ * spans a minute then, and costs next to nothing. With another profile it begins anew: a vCPU that
+ * is boosted does other work at once than one that waits. Written by the tracer; read by the
+ * daemon.
  */
 
 #include "core/account.h"
@@ -33,12 +35,15 @@
 struct pvs_demand_block {
 	__u64 from_ns; /* when its first wake-up came; 0: it is empty */
 	__u64 halts;   /* of the account, then: so many wake-ups were before */
+	/* sum over its wake-ups of 10^6 / fair entitlement in permille, which tells their price */
+	__u64 dearness;
 };
 
 /** Zeroed: nothing is kept yet. */
 struct pvs_demand {
 	__u64 next;   /* piece that is kept next, PVS_DEMAND_PIECES for the first one again */
 	__u64 filled; /* 1: all blocks were filled once */
+	struct pvs_bucket_rule rule; /* under which that was; pad 1: it was observed alone */
 	struct pvs_demand_block blocks[PVS_DEMAND_BLOCKS];
 	__u32 pieces[PVS_DEMAND_PIECES];
 };
@@ -61,12 +66,39 @@ static inline __attribute__((always_inline)) __u32 pvs_piece_of(const struct pvs
 	return piece;
 }
 
+/** Of one that is not known nothing is dear. */
+static inline __attribute__((always_inline)) __u64
+pvs_demand_dearness(const struct pvs_vcpu_account *vcpu)
+{
+	__u32 permille = vcpu->entitled_permille;
+
+	return 1000000 / (permille && permille < 1000 ? permille : 1000);
+}
+
+/** Begins anew if the vCPU has another rule now. */
+static inline __attribute__((always_inline)) void
+pvs_demand_follow(struct pvs_demand *demand, const struct pvs_vcpu_account *vcpu)
+{
+	__u32 observed = vcpu->flags & PVS_FLAG_IMAGINED ? 1 : 0;
+
+	if (demand->rule.burst_ns == vcpu->rule.burst_ns &&
+	    demand->rule.share_permille == vcpu->rule.share_permille &&
+	    demand->rule.pad == observed)
+		return;
+	demand->next = demand->filled = 0;
+	demand->rule.burst_ns = vcpu->rule.burst_ns;
+	demand->rule.share_permille = vcpu->rule.share_permille;
+	demand->rule.pad = observed;
+}
+
 /** The vCPU halts at @now_ns, before its work is learned. Returns when to call this again. */
 static inline __attribute__((always_inline)) __u64
 pvs_demand_keep(struct pvs_demand *demand, const struct pvs_vcpu_account *vcpu, __u64 now_ns)
 {
-	__u64 next = demand->next, block;
+	__u64 next, block;
 
+	pvs_demand_follow(demand, vcpu);
+	next = demand->next;
 	if (next >= PVS_DEMAND_PIECES)
 		next = 0;
 	/* keeps the compiler from bounding a copy and indexing with the original */
@@ -80,7 +112,9 @@ pvs_demand_keep(struct pvs_demand *demand, const struct pvs_vcpu_account *vcpu, 
 	if (next % PVS_DEMAND_BLOCK == 0) {
 		demand->blocks[block].from_ns = now_ns;
 		demand->blocks[block].halts = vcpu->halts;
+		demand->blocks[block].dearness = 0;
 	}
+	demand->blocks[block].dearness += pvs_demand_dearness(vcpu);
 	demand->pieces[next] = pvs_piece_of(&vcpu->work, vcpu->flags);
 	next++;
 	demand->next = next;
@@ -91,4 +125,4 @@ pvs_demand_keep(struct pvs_demand *demand, const struct pvs_vcpu_account *vcpu, 
 	return demand->blocks[block].from_ns + PVS_DEMAND_EVERY_NS;
 }
 
-_Static_assert(sizeof(struct pvs_demand) == 16 + 14 * 16 + 14 * 64 * 4, "demand");
+_Static_assert(sizeof(struct pvs_demand) == 32 + 14 * 24 + 14 * 64 * 4, "demand");

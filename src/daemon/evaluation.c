@@ -136,7 +136,6 @@ static void evaluate(const struct views *views, const struct inventory_vcpu *vcp
 	        .facts = {.boosts = profile->mode == PROFILE_BOOST &&
 	                            (profile->levers & PROFILE_LEVER_RT),
 	                  .one_cpu = count_cpus(&vcpu->affinity) == 1,
-	                  .entitled_permille = snapshot.account.entitled_permille,
 	                  .rule = {.burst_ns = profile->burst_ns,
 	                           .share_permille = profile->share_permille},
 	                  .limits = *limits,
@@ -145,6 +144,8 @@ static void evaluate(const struct views *views, const struct inventory_vcpu *vcp
 	observe_holds(vcpu, &snapshot, &ret->facts);
 	observe_window(views, vcpu, &snapshot, &ret->facts);
 	observe_demand(views, vcpu, &snapshot, demand);
+	if (snapshot.account.entitled_permille)
+		ret->facts.entitled_permille = demand_entitled_permille(demand);
 	ret->recommend = recommend_vcpu(&ret->facts);
 	ret->lacks_tokens = recommend_lacks_tokens(&ret->facts, &ret->recommend);
 	ret->late_permille = demand_late_permille(demand);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/demand.h"
 
-#include <stdlib.h>
+#include "policy/profile.h"
 
 #define SHARE_MIN 10 /* less is not worth a real-time class: see plan.c */
+
+/* As policy/boosted.c has it. */
+#define STEADY_REFILLS    4
+#define BACKOFF_SHIFT_MAX 3
 
 /* ---- the sample ---- */
 
@@ -15,9 +19,21 @@ static size_t end_of(const struct pvs_demand *raw)
 	return (size_t)raw->next;
 }
 
-static void add_block(const uint32_t *pieces, size_t n, uint64_t wakeups, struct demand *ret)
+/* As the price is: where an entitlement changes, a block of half of it counts for twice as much. */
+static uint32_t entitled_permille(const struct pvs_demand_block *block, size_t n)
 {
+	uint64_t dearness = block->dearness / n;
+
+	return dearness ? (uint32_t)MIN(MAX(1000000 / dearness, UINT64_C(1)), UINT64_C(1000))
+	                : 1000;
+}
+
+static void add_block(const uint32_t *pieces, size_t n, const struct pvs_demand_block *block,
+                      uint64_t until_halts, struct demand *ret)
+{
+	uint64_t wakeups = until_halts > block->halts ? until_halts - block->halts : 0;
 	uint32_t weight = (uint32_t)MIN(MAX(wakeups / n, UINT64_C(1)), (uint64_t)UINT32_MAX);
+	uint32_t entitled = entitled_permille(block, n);
 
 	for (size_t i = 0; i < n; i++)
 		ret->pieces[ret->n++] = (struct demand_piece){
@@ -25,6 +41,7 @@ static void add_block(const uint32_t *pieces, size_t n, uint64_t wakeups, struct
 		        .work_ns = (uint64_t)(pieces[i] & PVS_PIECE_WORK_MAX)
 		                   << PVS_PIECE_WORK_SHIFT,
 		        .weight = weight,
+		        .entitled_permille = entitled,
 		        .late = pieces[i] & PVS_PIECE_LATE,
 		        .boosted = pieces[i] & PVS_PIECE_BOOSTED,
 		};
@@ -44,13 +61,12 @@ void demand_read(const struct pvs_demand *raw, uint64_t halts, struct demand *re
 	for (size_t i = 0; i < PVS_DEMAND_BLOCKS; i++) {
 		size_t b = (first + i) % PVS_DEMAND_BLOCKS, next = (b + 1) % PVS_DEMAND_BLOCKS;
 		const struct pvs_demand_block *block = &raw->blocks[b];
-		uint64_t until = b == last ? halts : raw->blocks[next].halts;
 
 		if (ret->n == 0)
 			ret->since_ns = block->from_ns;
 		add_block(&raw->pieces[b * PVS_DEMAND_BLOCK],
-		          b == last ? (end - 1) % PVS_DEMAND_BLOCK + 1 : PVS_DEMAND_BLOCK,
-		          until > block->halts ? until - block->halts : 0, ret);
+		          b == last ? (end - 1) % PVS_DEMAND_BLOCK + 1 : PVS_DEMAND_BLOCK, block,
+		          b == last ? halts : raw->blocks[next].halts, ret);
 		if (b == last)
 			return;
 	}
@@ -78,13 +94,27 @@ uint32_t demand_late_permille(const struct demand *demand)
 	return demand->wakeups ? (uint32_t)(late * 1000 / demand->wakeups) : 0;
 }
 
+uint32_t demand_entitled_permille(const struct demand *demand)
+{
+	uint64_t dearness = 0, weight = 0;
+
+	for (size_t i = 0; i < demand->n; i++) {
+		weight += demand->pieces[i].weight;
+		dearness += (uint64_t)demand->pieces[i].weight * 1000000 /
+		            demand->pieces[i].entitled_permille;
+	}
+	return dearness ? (uint32_t)(weight * 1000000 / dearness) : 0;
+}
+
 /* ---- replay ---- */
 
 struct replay {
 	const struct pvs_bucket_rule *rule;
 	bool only_prompt; /* see counts() */
 	uint64_t now_ns, repaid_at_ns;
-	bool empty; /* not boosted before its bucket is full */
+	bool empty;             /* not boosted before @boosted_at_ns... */
+	uint64_t boosted_at_ns; /* ...which is also when it was boosted last */
+	unsigned int strikes;   /* boosts in a row that steady demand has ended */
 	uint64_t covered, counted;
 };
 
@@ -114,17 +144,37 @@ static bool counts(const struct demand_piece *piece, bool only_prompt)
 
 /*
  * Enough for all of its work when it comes. What comes in while it runs does not count: the policy
- * ends a boost asleep that has less than the usual work.
+ * ends a boost asleep that has less than the usual work. Nor does what is less than a boost must
+ * have: a deadline that fires with no more left ends it, and one that was started in the sleep
+ * before fires early, since the wake-up may.
  */
-static bool has_tokens(int64_t tokens_ns, uint64_t work_ns)
+static uint64_t needed_ns(uint64_t work_ns)
 {
-	return tokens_ns >= (int64_t)work_ns && tokens_ns > PVS_TOKENS_MIN_NS;
+	return work_ns + PVS_TOKENS_MIN_NS + 1;
 }
 
-static void charge(struct replay *replay, uint64_t until_ns, uint64_t used_ns)
+static void charge(struct replay *replay, const struct demand_piece *piece, uint64_t until_ns,
+                   uint64_t used_ns)
 {
-	replay->repaid_at_ns = pvs_bucket_charge(replay->rule, replay->repaid_at_ns, until_ns,
-	                                         MAX(used_ns, (uint64_t)PVS_CHARGE_MIN_NS));
+	uint64_t charge_ns = pvs_bucket_price(
+	        replay->rule, MAX(used_ns, (uint64_t)PVS_CHARGE_MIN_NS), piece->entitled_permille);
+
+	replay->repaid_at_ns =
+	        pvs_bucket_charge(replay->rule, replay->repaid_at_ns, until_ns, charge_ns);
+}
+
+/* Its tokens end at @now_ns: boosted again when the bucket is full, later if demand is steady. */
+static void exhaust(struct replay *replay, uint64_t now_ns)
+{
+	uint64_t refill_ns = replay->rule->burst_ns * 1000 / replay->rule->share_permille;
+	bool steady = now_ns - replay->boosted_at_ns <= STEADY_REFILLS * refill_ns;
+
+	replay->empty = true;
+	replay->strikes = steady ? MIN(replay->strikes + 1, (unsigned int)BACKOFF_SHIFT_MAX) : 0;
+	replay->boosted_at_ns = replay->repaid_at_ns;
+	if (steady)
+		replay->boosted_at_ns =
+		        MAX(replay->boosted_at_ns, now_ns + (refill_ns << replay->strikes));
 }
 
 static void serve(struct replay *replay, const struct demand_piece *piece)
@@ -132,24 +182,25 @@ static void serve(struct replay *replay, const struct demand_piece *piece)
 	int64_t tokens_ns;
 
 	replay->now_ns += piece->gap_ns;
-	if (replay->repaid_at_ns <= replay->now_ns)
+	if (replay->boosted_at_ns <= replay->now_ns && replay->repaid_at_ns <= replay->now_ns)
 		replay->empty = false;
 	if (!counts(piece, replay->only_prompt)) {
-		charge(replay, replay->now_ns, piece->work_ns);
+		charge(replay, piece, replay->now_ns, piece->work_ns);
 		return;
 	}
 	replay->counted += piece->weight;
 	if (replay->empty)
 		return;
 	tokens_ns = pvs_bucket_tokens(replay->rule, replay->repaid_at_ns, replay->now_ns);
-	if (has_tokens(tokens_ns, piece->work_ns)) {
+	tokens_ns = pvs_bucket_worth(replay->rule, tokens_ns, piece->entitled_permille);
+	if (tokens_ns >= (int64_t)needed_ns(piece->work_ns)) {
 		replay->covered += piece->weight;
-		charge(replay, replay->now_ns + piece->work_ns, piece->work_ns);
+		charge(replay, piece, replay->now_ns + piece->work_ns, piece->work_ns);
 		return;
 	}
 	tokens_ns = MAX(tokens_ns, 0);
-	charge(replay, replay->now_ns + (uint64_t)tokens_ns, (uint64_t)tokens_ns);
-	replay->empty = true;
+	charge(replay, piece, replay->now_ns + (uint64_t)tokens_ns, (uint64_t)tokens_ns);
+	exhaust(replay, replay->now_ns + (uint64_t)tokens_ns);
 }
 
 /* Twice: the first time tells what the bucket holds when the sample begins. */
@@ -158,6 +209,8 @@ uint32_t demand_covered_permille(const struct demand *demand, const struct pvs_b
 	struct replay replay = {
 	        .rule = rule, .only_prompt = leaves_out_late(demand), .now_ns = NSEC_PER_SEC};
 
+	if (!rule->share_permille)
+		return 0;
 	for (unsigned int pass = 0; pass < 2; pass++) {
 		replay.covered = replay.counted = 0;
 		for (size_t i = 0; i < demand->n; i++)
@@ -168,56 +221,114 @@ uint32_t demand_covered_permille(const struct demand *demand, const struct pvs_b
 
 /* ---- what covers it ---- */
 
-static int by_work(const void *a, const void *b)
+/* What must be in its bucket. */
+static uint64_t price_ns(const struct demand_piece *piece, uint32_t share_permille)
 {
-	const struct demand_piece *left = a, *right = b;
+	const struct pvs_bucket_rule rule = {.share_permille = share_permille};
 
-	return (left->work_ns > right->work_ns) - (left->work_ns < right->work_ns);
+	return pvs_bucket_price(&rule, needed_ns(piece->work_ns), piece->entitled_permille);
 }
 
-/* The work that 99 of 100 wake-ups do not exceed. */
-static uint64_t most_work_ns(const struct demand *demand)
+/* How many wake-ups of @priced_ns, which are of the weights of @demand, cost no more than that. */
+static uint64_t count_within(const struct demand *demand, const uint64_t *priced_ns,
+                             uint64_t most_ns)
 {
-	struct demand_piece sorted[PVS_DEMAND_PIECES];
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < demand->n; i++)
+		if (priced_ns[i] <= most_ns)
+			n += demand->pieces[i].weight;
+	return n;
+}
+
+#define LEFT_OUT UINT64_MAX
+
+/* The price that 99 of 100 wake-ups do not exceed. */
+static uint64_t most_price_ns(const struct demand *demand, uint32_t share_permille)
+{
+	uint64_t priced_ns[PVS_DEMAND_PIECES], counted = 0, low_ns = 0, high_ns = 0;
 	bool only_prompt = leaves_out_late(demand);
-	uint64_t counted = 0, below = 0;
-	size_t n = 0;
 
 	for (size_t i = 0; i < demand->n; i++) {
-		if (!counts(&demand->pieces[i], only_prompt))
+		const struct demand_piece *piece = &demand->pieces[i];
+
+		priced_ns[i] = LEFT_OUT;
+		if (!counts(piece, only_prompt))
 			continue;
-		sorted[n++] = demand->pieces[i];
-		counted += demand->pieces[i].weight;
+		priced_ns[i] = price_ns(piece, share_permille);
+		high_ns = MAX(high_ns, priced_ns[i]);
+		counted += piece->weight;
 	}
-	qsort(sorted, n, sizeof(*sorted), by_work);
-	for (size_t i = 0; i < n; i++) {
-		below += sorted[i].weight;
-		if (below * 1000 >= counted * DEMAND_GOAL_PERMILLE)
-			return sorted[i].work_ns;
+	while (low_ns < high_ns) {
+		uint64_t most_ns = low_ns + (high_ns - low_ns) / 2;
+
+		if (count_within(demand, priced_ns, most_ns) * 1000 >=
+		    counted * DEMAND_GOAL_PERMILLE)
+			high_ns = most_ns;
+		else
+			low_ns = most_ns + 1;
 	}
-	return 0;
+	return low_ns;
 }
 
-uint64_t demand_burst_ns(const struct demand *demand)
+uint64_t demand_burst_ns(const struct demand *demand, uint32_t share_permille)
 {
-	uint64_t least_ns = MAX(most_work_ns(demand), (uint64_t)PVS_CHARGE_MIN_NS);
+	uint64_t least_ns = most_price_ns(demand, share_permille);
 
-	return least_ns + least_ns / 8;
+	return MAX(least_ns + least_ns / 8, (uint64_t)PROFILE_BURST_NS_MIN);
 }
 
-uint32_t demand_share_permille(const struct demand *demand, uint64_t burst_ns)
-{
-	struct pvs_bucket_rule rule = {.burst_ns = burst_ns, .share_permille = 1000};
-	uint32_t low = SHARE_MIN, high = 1000;
+/* What is known of all shares up to @permille: none of the wake-ups costs more than its time. */
+struct cheap {
+	uint32_t permille;
+	uint64_t burst_ns;
+};
 
-	if (demand_covered_permille(demand, &rule) < DEMAND_GOAL_PERMILLE)
+static struct cheap cheap_shares(const struct demand *demand)
+{
+	struct cheap ret = {.permille = 1000};
+
+	for (size_t i = 0; i < demand->n; i++)
+		ret.permille = MIN(ret.permille, demand->pieces[i].entitled_permille);
+	ret.burst_ns = demand_burst_ns(demand, ret.permille);
+	return ret;
+}
+
+static bool is_covered(const struct demand *demand, const struct cheap *cheap,
+                       uint32_t share_permille)
+{
+	struct pvs_bucket_rule rule = {.burst_ns = cheap->burst_ns,
+	                               .share_permille = share_permille};
+
+	if (share_permille > cheap->permille)
+		rule.burst_ns = demand_burst_ns(demand, share_permille);
+	return demand_covered_permille(demand, &rule) >= DEMAND_GOAL_PERMILLE;
+}
+
+/* With more it is boosted for no longer: what it has more of, it pays. */
+static uint32_t largest_share_permille(const struct demand *demand)
+{
+	uint32_t permille = SHARE_MIN;
+
+	for (size_t i = 0; i < demand->n; i++)
+		permille = MAX(permille, demand->pieces[i].entitled_permille);
+	return permille;
+}
+
+uint32_t demand_share_permille(const struct demand *demand)
+{
+	const struct cheap cheap = cheap_shares(demand);
+	uint32_t low = SHARE_MIN, most = largest_share_permille(demand), high = most;
+
+	if (!is_covered(demand, &cheap, most))
 		return 0;
 	while (low < high) {
-		rule.share_permille = low + (high - low) / 2;
-		if (demand_covered_permille(demand, &rule) >= DEMAND_GOAL_PERMILLE)
-			high = rule.share_permille;
+		uint32_t share = low + (high - low) / 2;
+
+		if (is_covered(demand, &cheap, share))
+			high = share;
 		else
-			low = rule.share_permille + 1;
+			low = share + 1;
 	}
-	return MIN(low + (low + 19) / 20, 1000U);
+	return MIN(low + (low + 19) / 20, most);
 }

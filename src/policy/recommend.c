@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/recommend.h"
 
-#include "policy/profile.h"
-
 static const char *const names[_RECOMMEND_VERDICT_MAX] = {
         [RECOMMEND_BOOST] = "boost",     [RECOMMEND_KEEP] = "keep",
         [RECOMMEND_PART] = "part",       [RECOMMEND_OVER_LIMITS] = "over-limits",
@@ -47,12 +45,16 @@ static struct recommend_need largest(const struct recommend_facts *facts,
                                      const struct recommend_need *need)
 {
 	uint32_t share = facts->limits.share_permille;
+	uint64_t burst_ns;
 
 	if (facts->entitled_permille)
 		share = MIN(share, facts->entitled_permille);
+	if (need->share_permille)
+		share = MIN(share, need->share_permille);
+	burst_ns = demand_burst_ns(facts->demand, share);
 	return (struct recommend_need){
-	        .burst_ns = MIN(need->burst_ns, facts->limits.burst_ns),
-	        .share_permille = need->share_permille ? MIN(need->share_permille, share) : share,
+	        .burst_ns = MIN(burst_ns, facts->limits.burst_ns),
+	        .share_permille = share,
 	};
 }
 
@@ -78,8 +80,8 @@ static void fit(const struct recommend_facts *facts, struct recommend *ret)
 
 	ret->wakeups = demand->wakeups;
 	ret->used_permille = demand_used_permille(demand);
-	ret->need.burst_ns = MAX(demand_burst_ns(demand), (uint64_t)PROFILE_BURST_NS_MIN);
-	ret->need.share_permille = demand_share_permille(demand, ret->need.burst_ns);
+	ret->need.share_permille = demand_share_permille(demand);
+	ret->need.burst_ns = demand_burst_ns(demand, ret->need.share_permille);
 	ret->need.covered_permille = covered_by(demand, &ret->need);
 	take(&ret->need, ret);
 	ret->now_covered_permille =

@@ -42,7 +42,7 @@ struct recommend_facts {
 	uint64_t boosted; /* of these, the boosted ones */
 	uint64_t wait_us; /* the 99th percentile of its waits */
 	uint32_t run_permille;
-	uint32_t entitled_permille;  /* its fair share of its CPU; 0: not known */
+	uint32_t entitled_permille; /* its fair share of its CPU, at these wake-ups; 0: not known */
 	struct pvs_bucket_rule rule; /* what it has now */
 	struct recommend_limits limits;
 	const struct demand *demand;

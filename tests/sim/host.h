@@ -13,6 +13,7 @@
 #include "policy/attention.h"
 #include "policy/policy.h"
 #include "core/account.h"
+#include "core/demand.h"
 
 #include "world.h"
 
@@ -90,6 +91,7 @@ struct host {
 	uint64_t start_late_ns;
 	uint32_t refused_permille;
 	struct accounts accounts;
+	struct pvs_demand demand; /* of the first vCPU */
 
 	/* the ring buffer */
 	struct pvs_event events[HOST_EVENTS_MAX];

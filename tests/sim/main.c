@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demands.h"
 #include "scale.h"
 #include "sim.h"
 
@@ -36,6 +37,7 @@ static const char usage[] =
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
         "                       --vcpus and --cpus say, for --seconds; prints a table\n"
         "      --crowd EASE     a crowd of real threads, simulated: tests/bench/run crowd\n"
+        "      --demands N      N drawn demands: are they covered as it is recommended?\n"
         "      --faults         with --scale: then 4000 vCPUs with faults, which must be found\n"
         "      --json FILE      with --scale: writes the figures there as well\n"
         "  -h, --help           shows this\n";
@@ -301,25 +303,16 @@ static uint64_t number(const char *option, const char *text, uint64_t least, uin
 }
 
 static const struct option longopts[] = {
-        {"scenario", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},
-        {"seeds", required_argument, NULL, 'S'},
-        {"seconds", required_argument, NULL, 't'},
-        {"cpus", required_argument, NULL, 'c'},
-        {"vcpus", required_argument, NULL, 'v'},
-        {"delay", required_argument, NULL, 'd'},
-        {"late", required_argument, NULL, 'L'},
-        {"refuse", required_argument, NULL, 'r'},
-        {"booster", required_argument, NULL, 'b'},
-        {"mutation", required_argument, NULL, 'm'},
-        {"trace", no_argument, NULL, 'T'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {"scale", no_argument, NULL, 'x'},
-        {"json", required_argument, NULL, 'j'},
-        {"crowd", required_argument, NULL, 'C'},
-        {"faults", no_argument, NULL, 'F'},
-        {0},
+        {"scenario", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'S'},    {"seconds", required_argument, NULL, 't'},
+        {"cpus", required_argument, NULL, 'c'},     {"vcpus", required_argument, NULL, 'v'},
+        {"delay", required_argument, NULL, 'd'},    {"late", required_argument, NULL, 'L'},
+        {"refuse", required_argument, NULL, 'r'},   {"booster", required_argument, NULL, 'b'},
+        {"mutation", required_argument, NULL, 'm'}, {"trace", no_argument, NULL, 'T'},
+        {"list", no_argument, NULL, 'l'},           {"help", no_argument, NULL, 'h'},
+        {"scale", no_argument, NULL, 'x'},          {"json", required_argument, NULL, 'j'},
+        {"crowd", required_argument, NULL, 'C'},    {"demands", required_argument, NULL, 'D'},
+        {"faults", no_argument, NULL, 'F'},         {0},
 };
 
 static int list(void)
@@ -335,7 +328,8 @@ struct arguments {
 	const char *name; /* of one scenario */
 	unsigned int seeds;
 	bool scales, lists, helps;
-	uint32_t ease; /* of the crowd; 0: none is wanted */
+	uint32_t ease;        /* of the crowd; 0: none is wanted */
+	unsigned int demands; /* the same */
 };
 
 /* How large, how long, how slow. Returns false when it is another option. */
@@ -376,6 +370,8 @@ static bool take(struct arguments *a, int c, const char *option)
 		a->scales = true;
 	else if (c == 'C')
 		a->ease = (uint32_t)number(option, optarg, 1, 1000);
+	else if (c == 'D')
+		a->demands = (unsigned int)number(option, optarg, 1, 100000);
 	else if (c == 'F')
 		a->scale.faults = true;
 	else if (c == 'j')
@@ -417,6 +413,8 @@ int main(int argc, char **argv)
 		return list();
 	if (a.scales)
 		return run_scale(&a);
+	if (a.demands)
+		return demands_run(&a.options, a.demands);
 	if (a.ease)
 		return crowd_run(&a.options, a.ease);
 	return a.name ? run_one(a.name, &a.options) : test_all(a.options, a.seeds);

@@ -299,10 +299,12 @@ static void entitlement_sample(struct host *host, uint32_t slot, uint64_t now)
 static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
+	uint64_t ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
 	uint32_t which;
 	bool moves = vcpu->cpu != cpu;
 	int64_t left;
 
+	pvs_work_in(&vcpu->work, MAX(ready, vcpu->out_ns), now);
 	vcpu->cpu = cpu;
 	vcpu->switches++;
 	entitlement_sample(host, slot, now);
@@ -372,6 +374,8 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 	}
 	vcpu->out = PVS_OUT_HALTED;
 	vcpu->halts++;
+	if (slot == 0 && now >= vcpu->demand_due_ns)
+		vcpu->demand_due_ns = pvs_demand_keep(&host->demand, vcpu, now);
 	pvs_work_done(&vcpu->work);
 	if (vcpu->flags & PVS_FLAG_REPORT_HALTED)
 		tracer_send(host, slot, PVS_EVENT_HALTED, 0);

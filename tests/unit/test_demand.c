@@ -18,7 +18,8 @@ static void test_nothing_yet(void)
 	CHECK_INT(demand_covered_permille(&sample, &rule), 0);
 	CHECK_INT(demand_used_permille(&sample), 0);
 	CHECK_INT(demand_late_permille(&sample), 0);
-	CHECK_INT(demand_share_permille(&sample, MS), 0);
+	CHECK_INT(demand_share_permille(&sample), 0);
+	CHECK_INT(demand_entitled_permille(&sample), 0);
 }
 
 /* What is kept of a wake-up is what it was: its gap, its work, whether it was late, and boosted. */
@@ -97,7 +98,7 @@ static void test_weights(void)
 	for (unsigned int i = 0; i < 10 * 100; i++, w.at_ns += 10 * MS)
 		trace(&(struct wakeup){w.at_ns, 900 * US}, 0);
 	/* some 1000 of 240000 have 900 us, and two or three of 14 blocks */
-	CHECK_LE(demand_burst_ns(read_sample()), 100 * US);
+	CHECK_LE(demand_burst_ns(read_sample(), 100), 120 * US);
 }
 
 /* Any words at all: a sample that is torn, or was never one. */
@@ -116,7 +117,8 @@ static void test_any_words(void)
 		demand_read(&kept, draw(&source, 0, UINT32_MAX), &sample);
 		CHECK_LE(sample.n, PVS_DEMAND_PIECES);
 		CHECK_LE(demand_covered_permille(&sample, &rule), 1000);
-		CHECK_LE(demand_share_permille(&sample, MS), 1000);
+		CHECK_LE(demand_share_permille(&sample), 1000);
+		CHECK_LE(demand_entitled_permille(&sample), 1000);
 		CHECK_LE(demand_late_permille(&sample), 1000);
 	}
 }
@@ -136,14 +138,14 @@ static void test_late_ones_are_left_out(void)
 		else
 			trace(&(struct wakeup){at_ns, 400 * US}, 4 * MS);
 	}
-	CHECK_GE(demand_burst_ns(read_sample()), 100 * US);
-	CHECK_LE(demand_burst_ns(&sample), 120 * US);
+	CHECK_GE(demand_burst_ns(read_sample(), 100), 100 * US);
+	CHECK_LE(demand_burst_ns(&sample, 100), 140 * US);
 	CHECK_INT(demand_late_permille(&sample), 875);
 	/* where all were late, they are all that is known */
 	begin();
 	for (unsigned int i = 0; i < PVS_DEMAND_PIECES; i++, at_ns += 5 * MS)
 		trace(&(struct wakeup){at_ns, 400 * US}, 4 * MS);
-	CHECK_GE(demand_burst_ns(read_sample()), 400 * US);
+	CHECK_GE(demand_burst_ns(read_sample(), 100), 400 * US);
 }
 
 /*
@@ -161,9 +163,61 @@ static void test_late_ones_of_a_boosted_vcpu(void)
 		vcpu.flags = large ? 0 : PVS_FLAG_BOOSTED;
 		trace(&(struct wakeup){at_ns, large ? 800 * US : 200 * US}, large ? MS : 0);
 	}
-	CHECK_GE(demand_burst_ns(read_sample()), 800 * US);
-	CHECK_LE(demand_burst_ns(&sample), 960 * US);
+	CHECK_GE(demand_burst_ns(read_sample(), 100), 800 * US);
+	CHECK_LE(demand_burst_ns(&sample, 100), 960 * US);
 	CHECK_INT(demand_late_permille(&sample), 62);
+}
+
+/* What a vCPU does with another profile is another sample. */
+static void test_another_profile(void)
+{
+	struct wakeup w = {.at_ns = S, .work_ns = 100 * US};
+
+	begin();
+	vcpu.flags = PVS_FLAG_IMAGINED;
+	for (unsigned int i = 0; i < 3 * PVS_DEMAND_PIECES; i++, w.at_ns += 5 * MS)
+		trace(&w, 0);
+	CHECK_INT(read_sample()->n, PVS_DEMAND_PIECES);
+	vcpu.flags = PVS_FLAG_BOOSTED;
+	w.work_ns = 200 * US;
+	/* the next wake-up of which anything is kept comes within five seconds */
+	for (unsigned int i = 0; i < 1000 + 300; i++, w.at_ns += 5 * MS)
+		trace(&w, 0);
+	CHECK_GE(read_sample()->n, 300);
+	for (size_t i = 0; i < sample.n; i++)
+		CHECK(sample.pieces[i].boosted && sample.pieces[i].work_ns >= 200 * US);
+	vcpu.rule.share_permille = 150;
+	w.work_ns = 400 * US;
+	for (unsigned int i = 0; i < 1000 + 10; i++, w.at_ns += 5 * MS)
+		trace(&w, 0);
+	CHECK_GE(read_sample()->n, 10);
+	for (size_t i = 0; i < sample.n; i++)
+		CHECK(sample.pieces[i].work_ns >= 400 * US);
+	begin();
+}
+
+/* A block has the fair entitlement that the vCPU had, at the price that follows from it. */
+static void test_entitlement_is_kept(void)
+{
+	struct wakeup w = {.at_ns = S, .work_ns = 100 * US};
+
+	begin();
+	for (unsigned int i = 0; i < 3 * PVS_DEMAND_BLOCK; i++, w.at_ns += MS) {
+		entitled_permille = i < PVS_DEMAND_BLOCK       ? 0
+		                    : i < 2 * PVS_DEMAND_BLOCK ? 250
+		                    : i % 2                    ? 100
+		                                               : 300;
+		trace(&w, 0);
+	}
+	read_sample();
+	CHECK_INT(sample.pieces[0].entitled_permille, 1000);
+	CHECK_INT(sample.pieces[PVS_DEMAND_BLOCK].entitled_permille, 250);
+	/* 100 us cost as much as at 150 */
+	CHECK_GE(sample.pieces[2 * PVS_DEMAND_BLOCK].entitled_permille, 149);
+	CHECK_LE(sample.pieces[2 * PVS_DEMAND_BLOCK].entitled_permille, 151);
+	CHECK_GE(demand_entitled_permille(&sample), 250);
+	CHECK_LE(demand_entitled_permille(&sample), 260);
+	entitled_permille = 0;
 }
 
 /* No share covers what runs nearly always. */
@@ -173,7 +227,7 @@ static void test_too_much(void)
 
 	generate(source, 2);
 	trace_all();
-	CHECK_INT(demand_share_permille(read_sample(), MS), 0);
+	CHECK_INT(demand_share_permille(read_sample()), 0);
 }
 
 /* One demand: the least burst and share, and what is computed of the sample. */
@@ -186,8 +240,8 @@ static void check_demand(uint64_t seed, double *worst)
 	generate(source, 90);
 	trace_all();
 	read_sample();
-	burst_ns = demand_burst_ns(&sample);
-	share = demand_share_permille(&sample, burst_ns);
+	share = demand_share_permille(&sample);
+	burst_ns = demand_burst_ns(&sample, share);
 	least_ns = least_burst_ns();
 	least = least_share(burst_ns);
 	printf("  seed %2" PRIu64 ": each %5" PRIu64 " us for %4" PRIu64 " us, %s: burst %4" PRIu64
@@ -199,10 +253,54 @@ static void check_demand(uint64_t seed, double *worst)
 	CHECK_LE(burst_ns, least_ns * 12 / 10);
 	CHECK_GE(share * 10, least * 8);
 	/* where few wake-ups decide, how many of these the sample has is chance */
-	CHECK_LE(share * 10, least * (source.large_permille ? 13 : 12));
+	CHECK_LE(share * 10, least * (source.large_permille ? 14 : 12));
 	CHECK_GE(covered(burst_ns, share), 985);
 	if (!source.large_permille)
 		*worst = MAX(*worst, (double)share / least);
+}
+
+/*
+ * On a host so busy that a vCPU is entitled to less than many a share: what is said of a profile
+ * comes true, and so does what is recommended.
+ */
+static void test_price(void)
+{
+	struct source of_entitlement = {.seed = 77};
+	unsigned int none = 0;
+	int worst = 0;
+
+	for (uint64_t seed = 101; seed <= 140; seed++) {
+		struct source source = source_draw(seed);
+		struct pvs_bucket_rule rule = {.burst_ns = 500 * US, .share_permille = 300};
+		uint64_t burst_ns;
+		uint32_t share;
+		int off;
+
+		entitled_permille = (uint32_t)draw(&of_entitlement, 60, 500);
+		generate(source, 90);
+		trace_all();
+		share = demand_share_permille(read_sample());
+		burst_ns = demand_burst_ns(&sample, share);
+		off = (int)demand_covered_permille(&sample, &rule) -
+		      (int)covered(rule.burst_ns, rule.share_permille);
+		worst = MAX(worst, off);
+		printf("  seed %" PRIu64 ": entitled %3" PRIu32 ": burst %4" PRIu64
+		       " us, share %3" PRIu32 " covers %" PRIu32 "; another profile: off by %d\n",
+		       seed, entitled_permille, burst_ns / US, share,
+		       share ? covered(burst_ns, share) : 0, off);
+		CHECK_LE(share, entitled_permille);
+		none += !share;
+		if (share)
+			CHECK_GE(covered(burst_ns, share), 985);
+	}
+	entitled_permille = 0;
+	printf("  %u of 40 get none; what a profile covers is said to be %d permille more at "
+	       "most\n",
+	       none, worst);
+	CHECK_GE(none, 4);
+	CHECK_LE(none, 30);
+	/* where half of the wake-ups are covered, which ones the sample has is chance */
+	CHECK_LE(worst, 50);
 }
 
 static void test_drawn_demands(void)
@@ -217,4 +315,5 @@ static void test_drawn_demands(void)
 TEST_MAIN(TEST(test_nothing_yet), TEST(test_what_is_kept), TEST(test_woken_twice),
           TEST(test_a_minute), TEST(test_weights), TEST(test_any_words),
           TEST(test_late_ones_are_left_out), TEST(test_late_ones_of_a_boosted_vcpu),
+          TEST(test_another_profile), TEST(test_entitlement_is_kept), TEST(test_price),
           TEST(test_too_much), TEST(test_drawn_demands))

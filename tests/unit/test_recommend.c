@@ -17,6 +17,7 @@ static void observe(uint64_t work_us, uint32_t late_permille)
 		        .gap_ns = 1000 * US,
 		        .work_ns = work_us * US,
 		        .weight = 100,
+		        .entitled_permille = 1000,
 		        .late = i % 100 * 10 < late_permille,
 		        .boosted = i % 100 * 10 >= late_permille,
 		};
@@ -162,7 +163,7 @@ static void test_numbers(void)
 	observe(200, 0);
 	got = recommend_vcpu(&facts);
 	CHECK_GE(got.burst_ns, 200 * US);
-	CHECK_LE(got.burst_ns, 240 * US);
+	CHECK_LE(got.burst_ns, 250 * US);
 	CHECK_GE(got.share_permille, 200);
 	CHECK_LE(got.share_permille, 250);
 	CHECK_INT(got.covered_permille, 1000);
@@ -175,7 +176,7 @@ static void test_numbers(void)
 	got = recommend_vcpu(&facts);
 	CHECK_INT(got.verdict, RECOMMEND_KEEP);
 	CHECK_U64(got.burst_ns, 900 * US);
-	CHECK_LE(got.need.burst_ns, 240 * US);
+	CHECK_LE(got.need.burst_ns, 250 * US);
 	CHECK_LE(got.need.share_permille, 250);
 	CHECK_INT(got.used_permille, 200);
 	CHECK_U64(got.wakeups, 80000);
