@@ -141,6 +141,40 @@ bool stack_wait_by_name(const char *name, enum booster_wait *ret)
 	return *ret == BOOSTER_WAIT_IO_URING || strcmp(name, "epoll") == 0;
 }
 
+/* The thread's slice, where its profile has one, and what the booster is to know. */
+static int prepare(struct stack *stack, unsigned int slot, const struct thread_id *id,
+                   struct account_terms *terms)
+{
+	int r;
+
+	if (!stack->standing || terms->profile.mode != PROFILE_BOOST ||
+	    !(terms->profile.levers & PROFILE_LEVER_SLICE))
+		return 0;
+	r = standing_set(stack->standing, slot, id,
+	                 &(struct standing_wanted){.slice_ns = terms->profile.slice_ns});
+	terms->resets_forks = standing_resets_forks(stack->standing, slot);
+	return r;
+}
+
+int stack_set(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
+              const struct profile *profile)
+{
+	struct thread_id id = {.tid = tid};
+	struct account_terms terms = {
+	        .tid = tid,
+	        .domain = domain,
+	        .priority = STACK_PRIORITY,
+	        .profile = *profile,
+	};
+	int r = procfs_start_ticks(0, tid, &id.start_ticks);
+
+	if (r == 0)
+		r = prepare(stack, slot, &id, &terms);
+	if (r == 0)
+		r = booster_set_terms(stack->booster, slot, &terms);
+	return r ? failed("another profile", r) : 0;
+}
+
 int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
               const struct profile *profile)
 {
@@ -157,12 +191,8 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
 	        .burst_ns = stack->caps.domain_burst_ns,
 	        .share_permille = stack->caps.domain_share_permille,
 	};
-	if (r == 0 && stack->standing && profile->mode == PROFILE_BOOST &&
-	    (profile->levers & PROFILE_LEVER_SLICE)) {
-		r = standing_set(stack->standing, slot, &id,
-		                 &(struct standing_wanted){.slice_ns = profile->slice_ns});
-		terms.resets_forks = standing_resets_forks(stack->standing, slot);
-	}
+	if (r == 0)
+		r = prepare(stack, slot, &id, &terms);
 	if (r == 0)
 		r = booster_add(stack->booster, slot, &id, &terms, 0);
 	if (r == 0 && stack->tracer)

@@ -46,6 +46,10 @@ int stack_start(struct stack *stack, const struct booster_source *source);
 int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
               const struct profile *profile);
 
+/** Another profile for a thread that was added. Returns 0, or -errno. */
+int stack_set(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
+              const struct profile *profile);
+
 /** Takes it back: it has its own class and slice again. */
 void stack_remove(struct stack *stack, unsigned int slot, pid_t tid);
 

@@ -26,6 +26,7 @@
 
 #include "duty.h"
 #include "copier.h"
+#include "learner.h"
 #include "stack.h"
 #include "stamp.h"
 #include "util/cleanup.h"
@@ -170,7 +171,7 @@ static int profile_set(const struct options *o, pid_t pid, struct profile *profi
 static int variant_apply(const struct options *o, pid_t pid, struct stack *stack)
 {
 	struct profile latency = PROFILE_LATENCY_INIT, interactive = PROFILE_INTERACTIVE_INIT;
-	struct profile observe = PROFILE_OBSERVE_INIT;
+	struct profile observe = PROFILE_OBSERVE_INIT, learned = PROFILE_AUTO_INIT;
 
 	if (strcmp(o->variant, "untouched") == 0)
 		return 0;
@@ -180,6 +181,12 @@ static int variant_apply(const struct options *o, pid_t pid, struct stack *stack
 		return fifo_set(pid);
 	if (strcmp(o->variant, "static-observed") == 0)
 		return profile_set(o, pid, &observe, stack) < 0 ? -1 : fifo_set(pid);
+	if (strcmp(o->variant, "learn") == 0)
+		return profile_set(o, pid, &observe, stack);
+	if (strcmp(o->variant, "auto") == 0) { /* what was learned is -b and -S */
+		learned.mode = PROFILE_BOOST;
+		return profile_set(o, pid, &learned, stack);
+	}
 	if (strcmp(o->variant, "latency") == 0)
 		return profile_set(o, pid, &latency, stack);
 	if (strcmp(o->variant, "latency-no-slice") == 0) {
@@ -233,6 +240,26 @@ static void print_boosts(struct stack *stack, uint64_t since_ns)
 			       policy_reason_name((enum policy_reason)i),
 			       vcpu.view.denied_total[i]);
 	putchar('}');
+}
+
+/* While the victim lives its measured time. */
+static int learn(const struct options *o, pid_t pid, struct stack *stack)
+{
+	struct profile profile;
+	struct learner learner;
+	const struct learned *learned = &learner.learned;
+	int r = learner_learn(stack, pid, o->for_ns, &profile, &learner);
+
+	if (r < 0)
+		return r;
+	printf("{\"boosts\":%s,\"burst_us\":%lu,\"share_permille\":%u,\"covered_permille\":%u,"
+	       "\"verdict\":\"%s\",\"used_permille\":%u,\"entitled_permille\":%u,"
+	       "\"wakeups\":%lu}\n",
+	       learned->boosts ? "true" : "false", learned->burst_ns / NSEC_PER_USEC,
+	       learned->share_permille, learned->covered_permille,
+	       recommend_verdict_name(learned->verdict), learner.last.used_permille,
+	       learner.entitled_permille, learner.last.wakeups);
+	return 0;
 }
 
 static void print_results(const struct results *results)
@@ -309,10 +336,31 @@ static int64_t watch_most_over_ns(const struct options *o, const struct watch *w
 	return most_ns;
 }
 
-static int measure(struct options *o)
+/* What the victim has measured when it is done, and what daemon and kernel say of that time. */
+static int take(const struct options *o, pid_t pid, int done_fd, const struct results *results,
+                struct stack *stack)
 {
 	static struct watch watch;
-	uint64_t step_ns = o->duty.period_ns ?: o->duty.run_ns + o->duty.sleep_ns, since_ns;
+	uint64_t since_ns = clock_now_ns();
+	char byte;
+
+	if (watch_until(o, pid, done_fd, &watch) < 0)
+		return -1;
+	if (read(done_fd, &byte, 1) != 1)
+		return fail("the victim died: the real-time limit of 400 ms, or a signal");
+	print_results(results);
+	if (o->quota_permille)
+		printf(",\"over_quota_us\":%ld",
+		       watch_most_over_ns(o, &watch) / (int64_t)NSEC_PER_USEC);
+	if (stack->booster)
+		print_boosts(stack, since_ns);
+	puts("}");
+	return save(results, o->out);
+}
+
+static int measure(struct options *o)
+{
+	uint64_t step_ns = o->duty.period_ns ?: o->duty.run_ns + o->duty.sleep_ns;
 	size_t max = MIN(o->for_ns / step_ns + 1000, (uint64_t)SAMPLES_MAX);
 	struct results *results = mmap(NULL, sizeof(*results) + max * sizeof(uint64_t),
 	                               PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -339,23 +387,12 @@ static int measure(struct options *o)
 		r = fail("the victim does not start");
 	if (r == 0)
 		r = variant_apply(o, pid, &stack);
-	since_ns = clock_now_ns();
 	if (r == 0 && write(go[1], &byte, 1) != 1)
 		r = fail("the victim");
-	if (r == 0)
-		r = watch_until(o, pid, done[0], &watch);
-	if (r == 0 && read(done[0], &byte, 1) != 1)
-		r = fail("the victim died: the real-time limit of 400 ms, or a signal");
-	if (r == 0) {
-		print_results(results);
-		if (o->quota_permille)
-			printf(",\"over_quota_us\":%ld",
-			       watch_most_over_ns(o, &watch) / (int64_t)NSEC_PER_USEC);
-		if (stack.booster)
-			print_boosts(&stack, since_ns);
-		puts("}");
-		r = save(results, o->out);
-	}
+	if (r == 0 && strcmp(o->variant, "learn") == 0)
+		r = learn(o, pid, &stack);
+	else if (r == 0)
+		r = take(o, pid, done[0], results, &stack);
 	if (stack.booster)
 		stack_remove(&stack, 0, pid);
 	kill(pid, SIGKILL);

@@ -34,9 +34,11 @@ DUTIES |= {"voip": (300, 20000, 0), "audio": (300, 2667, 0), "soft-plc": (200, 2
 VARIANTS = ("untouched", "slice", "interactive", "latency", "static")
 # static under an observing tracer: which part of the difference to `latency` is the tracer's. Only on request.
 # requests: as latency, and it says in its guest page when it is urgent and when ordinary.
-# latency-no-slice: the real-time class alone.
-EXTRA_VARIANTS = ("static-observed", "requests", "latency-no-slice")
-SHARE_PERMILLE = {"interactive": 100, "latency": 200, "requests": 200, "latency-no-slice": 200}  # the built-in profiles
+# latency-no-slice: the real-time class alone. auto: with the burst and the share that a profile of mode auto learned before.
+EXTRA_VARIANTS = ("static-observed", "requests", "latency-no-slice", "auto")
+SHARE_PERMILLE = {"interactive": 100, "latency": 200, "requests": 200, "latency-no-slice": 200,
+                  "auto": 300, "learn": 300}  # the built-in profiles
+LEARN_S = 30
 
 
 def arguments(parser):
@@ -81,15 +83,35 @@ def _share(variant, duty):
     return RECIPES[duty][1] if duty in RECIPES and variant == "latency" else SHARE_PERMILLE[variant]
 
 
-def _profile(variant, duty, options):
-    """What is not as in the shipped profile."""
-    burst_us, share = RECIPES[duty] if duty in RECIPES and variant == "latency" else (0, 0)
-    return ("-b", options.burst or burst_us, "-S", share)
-
-
 def _measure(scene, variant, duty, seconds, options):
-    run_us, period_us, sleep_us = DUTIES[duty]
     out = scene.path("latencies")
+    figure, budget_us = _run(scene, variant, duty, seconds, options, out)
+    samples = figures.load(out, "Q")
+    if not samples:
+        raise RigError(f"{variant} at {duty}: no latencies; the victim was starved: give --seconds more")
+    learned = {"learned": scene.learned[duty]} if variant == "auto" else {}
+    return figure | figures.summary(samples) | {"samples": samples, "budget_us": budget_us} | learned
+
+
+def _learn(scene, duty, options):
+    """What a profile of mode auto learns of a duty beside the load; no figure is given to it."""
+    learned, _ = _run(scene, "learn", duty, LEARN_S, options, scene.path("latencies"))
+    print(f"bench: wake: learned of {duty}: {learned}", file=sys.stderr)
+    return learned
+
+
+def _figures_of(scene, variant, duty, options):
+    """Burst and share of the profile, where they are not those that are built in."""
+    if variant != "auto":
+        burst_us, share = RECIPES[duty] if duty in RECIPES and variant == "latency" else (0, 0)
+        return ("-b", options.burst or burst_us, "-S", share)
+    # bench-victim slows what it is given
+    return ("-b", scene.learned[duty]["burst_us"] // options.slow, "-S", scene.learned[duty]["share_permille"])
+
+
+def _run(scene, variant, duty, seconds, options, out):
+    """(what bench-victim prints, real-time budget)."""
+    run_us, period_us, sleep_us = DUTIES[duty]
     quota, spinners = QUOTAS.get(duty, 0), scene.spinners
     with scene.budget(_budgets(variant, duty)) as budget_us, scene.quota(quota):
         spinners.resume()
@@ -97,14 +119,11 @@ def _measure(scene, variant, duty, seconds, options):
             time.sleep(0.05)
             figure = scene.program(
                 "bench-victim", "-v", variant, "-r", run_us, *_ordinary(duty), *(("-p", period_us) if period_us else ("-s", sleep_us)),
-                "-d", int(seconds * 1000), "-w", 300, *_profile(variant, duty, options), "-q", quota, "-n", options.slow, "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(),
-                *spinners.pids())
+                "-d", int(seconds * 1000), "-w", 300, *_figures_of(scene, variant, duty, options), "-q", quota, "-n", options.slow,
+                "-l", scene.path("ledger"), "-o", out, "-g", scene.procs_file(), *spinners.pids())
         finally:
             spinners.pause()
-    samples = figures.load(out, "Q")
-    if not samples:
-        raise RigError(f"{variant} at {duty}: no latencies; the victim was starved: give --seconds more")
-    return figure | figures.summary(samples) | {"samples": samples, "budget_us": budget_us}
+    return figure, budget_us
 
 
 def measure_round(scene, options, duties, variants, found):
@@ -126,7 +145,11 @@ def measure_round(scene, options, duties, variants, found):
 
 
 def _measure_if_it_lives(scene, variant, duty, seconds, options):
-    """None: static FIFO on a slow host never slept, and the kernel ended it after 400 ms, as it must."""
+    """None: static FIFO on a slow host never slept, and the kernel ended it after 400 ms, as it must. Or a profile of mode auto
+    has learned that this is not to be boosted."""
+    if variant == "auto" and not scene.learned[duty]["boosts"]:
+        print(f"bench: wake: auto at {duty} is left out: it would not be boosted", file=sys.stderr)
+        return None
     try:
         return _measure(scene, variant, duty, seconds, options)
     except RigError as error:
@@ -142,6 +165,7 @@ def measure(scene, options, rounds):
     with scene.load(options.layout) as spinners:
         spinners.pause()
         scene.spinners = spinners
+        scene.learned = {duty: _learn(scene, duty, options) for duty in duties} if "auto" in variants else {}
         for number in range(options.rounds):
             turn, found = number % len(variants), {}
             measure_round(scene, options, duties, variants[turn:] + variants[:turn], found)
@@ -171,6 +195,10 @@ def _column(rounds, variant, duty, name):
 def _host(rounds, variant, duty):
     return figures.ratio(_column(rounds, variant, duty, "load_permille"),
                          _column(rounds, "untouched", duty, "load_permille"))
+
+
+def _of_latency(rounds, duty, name):
+    return figures.ratio(_column(rounds, "auto", duty, name), _column(rounds, "latency", duty, name))
 
 
 def _summary(rounds, variant, duty):
@@ -210,6 +238,8 @@ def _summary(rounds, variant, duty):
         "requests_boosted_vs_latency": figures.ratio(_column(rounds, variant, duty, "boosted_permille"),
                                                   _column(rounds, "latency", duty, "boosted_permille"))
         if variant == "requests" else None,
+        "auto_vs_latency": _of_latency(rounds, duty, "avg_us") if variant == "auto" else None,
+        "auto_p99_vs_latency": _of_latency(rounds, duty, "p99_us") if variant == "auto" else None,
         "reasons": sorted({one["reason"] for one in ones}) if boosted else None,
     } | mean
 
@@ -240,6 +270,10 @@ def _targets(variants, duties):
                              figures.target(one["untouched_by_it"], 100, at_most=False)])
                 rows.append(["calls per 1,000 wake-ups <= 10", one["sched_calls_per_1000"],
                              "met" if one["sched_calls_per_1000"] <= 10 else "missed"])
+            auto = variants.get(key("auto", duty))
+            if auto and variant == "latency":
+                rows += [[f"{key('auto', duty)}: {name} no worse than latency", auto[f"auto{ratio}_vs_latency"],
+                          figures.verdict(auto[f"auto{ratio}_vs_latency"])] for name, ratio in (("avg", ""), ("p99", "_p99"))]
             requests = variants.get(key("requests", duty))
             if requests and variant == "latency":
                 rows.append([f"{key('requests', duty)}: avg no worse than latency", requests["requests_vs_latency"],
@@ -280,6 +314,10 @@ def report(rounds, options):
     foreign = statistics.mean(one["foreign_permille"] for one in variants.values())
     text = f"layout {options.layout}, {done} rounds, foreign CPU use {foreign:.0f} permille of one CPU\n\n"
     text += figures.table(head, rows) + "\n\n" + figures.table(["target", "measured", "verdict"], targets)
-    extra = {"rounds": done, "layout": options.layout, "foreign_permille": round(foreign, 1),
+    learned = {duty: rounds["auto", duty][0]["learned"] for duty in duties if ("auto", duty) in rounds}
+    if learned:
+        text += "\n\n" + figures.table(["duty", "learned burst us", "share permille", "covers permille"], [
+            [duty, one["burst_us"], one["share_permille"], one["covered_permille"]] for duty, one in learned.items()])
+    extra = {"rounds": done, "learned": learned, "layout": options.layout, "foreign_permille": round(foreign, 1),
              "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]}
     return {"variants": variants} | extra, text
