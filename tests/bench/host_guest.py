@@ -7,13 +7,9 @@ import time
 from dataclasses import dataclass
 
 from rig import measure, proc, rtbudget, variants
-from rig.daemon import Daemon
-from rig.deadman import Deadman
-from rig.guest import Guest
-from rig.libvirtd import Libvirtd, running_domains
-from rig.load import Load
 from rig.proc import RigError
 
+from . import real_guest
 from .grid_host import slowed
 
 VCPUS = 4
@@ -26,7 +22,6 @@ VARIANTS = ("untouched", *variants.PROFILES)  # untouched vCPUs are not even tra
 # twice as long with the programs that are started for it, and in an emulated host some seconds.
 SETTLE_S, PART_S = 0.1, 0.4
 _SECONDS_MAX = 300
-_BOOT_SECONDS = 90  # in an emulated host it takes up to a minute
 
 
 @dataclass
@@ -91,24 +86,12 @@ class Contended:
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
-            deadman = undo.enter_context(Deadman())
-            undo.enter_context(Libvirtd(deadman))
-            others = running_domains()
-            if others and not self._options.force:
-                raise RigError(f"other domains run, and this would disturb them: {', '.join(others)}; use --force")
             # what the budget of a group that is shared by all vCPUs has room for is said by the caps
             config = {"default_profile": "observe"} | slowed(self._options.slow)
             config["host"]["grant_rt_budget"] = rtbudget.needed()
-            self._daemon = undo.enter_context(Daemon(self._options.build, config, deadman))
-            self.guest = Guest("pvsched-contended", vcpus=self._vcpus, deadman=deadman, **self._guest_options)
-            undo.callback(self.guest.destroy)
-            self.guest.create()
-            self.guest.wait_ready(_BOOT_SECONDS)
+            self._daemon, self.guest, self._load = undo.enter_context(real_guest.running(
+                self._options, config, "pvsched-contended", vcpus=self._vcpus, **self._guest_options))
             self.guest.command("cpus")
-            self._load = undo.enter_context(Load(next(iter(self.guest.vcpu_tids().values())), deadman=deadman))
-            self._load.pause()
-            proc.wait_for(lambda: any(one["name"] == self.guest.name for one in self._daemon.ctl_json("list")["domains"]), 20,
-                          f"pvschedd to find {self.guest.name}")
             self._undo = undo.pop_all()
         return self
 

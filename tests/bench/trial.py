@@ -11,17 +11,12 @@ import sys
 import time
 
 from rig import proc, rtbudget
-from rig.daemon import Daemon, program
-from rig.deadman import Deadman
-from rig.guest import Guest
-from rig.libvirtd import Libvirtd, running_domains
-from rig.load import Load
+from rig.daemon import program
 from rig.proc import RigError
 
-from . import figures
+from . import figures, real_guest
 
 QUICK_ROUNDS = 4
-_BOOT_SECONDS = 90
 # Of a trial: short windows, and enough blocks of them that a plain answer ends it half-way. And what boot and trial take
 # at most, if all goes well.
 _FOR_S, _WINDOW = 60, "1s..3s"
@@ -83,23 +78,11 @@ class Tried:
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
-            deadman = undo.enter_context(Deadman())
-            undo.enter_context(Libvirtd(deadman))
-            others = running_domains()
-            if others and not self._options.force:
-                raise RigError(f"other domains run, and this would disturb them: {', '.join(others)}; use --force")
             config = {"default_profile": "observe", "profiles": PROFILES,
                       "host": {"grant_rt_budget": rtbudget.needed(), "domain_burst_us": 4000, "cpu_burst_us": 4000}}
-            self.daemon = undo.enter_context(Daemon(self._options.build, config, deadman))
-            self.guest = Guest("pvsched-tried", deadman=deadman)
-            undo.callback(self.guest.destroy)
-            self.guest.create()
-            self.guest.wait_ready(_BOOT_SECONDS)
-            tid = self.tid()
-            self.load = undo.enter_context(Load(tid, deadman=deadman))
-            self.load.pause()
-            self._place(tid)
-            proc.wait_for(lambda: tid in self.daemon.known_tids(), 20, f"pvschedd to find {self.guest.name}")
+            self.daemon, self.guest, self.load = undo.enter_context(
+                real_guest.running(self._options, config, "pvsched-tried"))
+            self._place(self.tid())
             self._undo = undo.pop_all()
         return self
 
