@@ -63,6 +63,23 @@ static void print_loss(FILE *out, int64_t permille)
 		fputs("none", out);
 }
 
+static void print_blocks(const struct json_value *trial, FILE *out)
+{
+	int64_t n = number_of(trial, "blocks");
+
+	fprintf(out, "%" PRId64 " %s", n, n == 1 ? "block" : "blocks");
+}
+
+/* In whole seconds: it is printed twice a second. */
+static void print_left(int64_t left_s, FILE *out)
+{
+	if (left_s > 0)
+		print_duration(out, left_s * (int64_t)NSEC_PER_SEC);
+	else
+		fputs("less than 1 s", out);
+	fputs(" left; ", out);
+}
+
 void render_trial_progress(const struct json_value *trial, FILE *out)
 {
 	const struct json_value *window = json_member(trial, "window"), *worst = worst_of(trial);
@@ -71,8 +88,8 @@ void render_trial_progress(const struct json_value *trial, FILE *out)
 	print_escaped(out, value_text(trial, "domain", "-"));
 	fprintf(out, ": %s, ",
 	        window && value_bool(window, "boosts") ? "boosts" : "does not boost");
-	print_duration(out, MAX(left_ms / 1000, INT64_C(0)) * (int64_t)NSEC_PER_SEC);
-	fprintf(out, " left; %" PRId64 " blocks", number_of(trial, "blocks"));
+	print_left(left_ms / 1000, out);
+	print_blocks(trial, out);
 	if (number_of(trial, "blocks") == 0)
 		return;
 	fprintf(out, ": p99 %" PRId64 " -> %" PRId64 " us", p99_of(trial, "off"),
@@ -159,7 +176,9 @@ void render_trial(const struct json_value *trial, FILE *out)
 	print_escaped(out, value_text(trial, "profile", "-"));
 	fputs(", ", out);
 	print_duration(out, number_of(trial, "elapsed_ms") * (int64_t)NSEC_PER_MSEC);
-	fprintf(out, ", %" PRId64 " blocks of two windows\n", number_of(trial, "blocks"));
+	fputs(", ", out);
+	print_blocks(trial, out);
+	fputs(" of two windows\n", out);
 	if (number_of(trial, "blocks") > 0) {
 		fputs("\n", out);
 		print_waits(trial, out);

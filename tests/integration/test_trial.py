@@ -149,7 +149,7 @@ def test_whole(scene, tool, tmp_path):
     _wait_probes(daemon, 0)
     shown = daemon.call("trial", domain.name, "--follow")
     print(shown.stdout)
-    assert shown.stdout.startswith(f"{domain.name}: ") and "blocks of two windows" in shown.stdout
+    assert shown.stdout.startswith(f"{domain.name}: ") and " of two windows" in shown.stdout
 
 
 def test_tool_is_killed(scene, tool):

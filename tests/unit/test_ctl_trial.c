@@ -77,7 +77,10 @@ static void test_progress(void)
 	          "web: boosts, 7 min 55 s left; 9 blocks: p99 2414 -> 75 us, others lose 1.2 %");
 	CHECK_STR(rendered(render_trial_progress, "{\"domain\":\"web\",\"for_ms\":2000,"
 	                                          "\"elapsed_ms\":9000,\"blocks\":0}"),
-	          "web: does not boost, 0 us left; 0 blocks");
+	          "web: does not boost, less than 1 s left; 0 blocks");
+	CHECK_CONTAINS(rendered(render_trial_progress, "{\"domain\":\"web\",\"for_ms\":20000,"
+	                                               "\"elapsed_ms\":9000,\"blocks\":1}"),
+	               " left; 1 block: p99");
 }
 
 static void print_two(const struct json_value *both, FILE *out)
