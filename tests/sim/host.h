@@ -65,7 +65,7 @@ struct cpu_deadline {
 	uint64_t in_ns;  /* when a boosted vCPU was last switched in there; 0: never */
 	uint32_t slot;   /* that vCPU's */
 	uint64_t generation;
-	uint64_t acts_ns; /* when the last start that was queued acts */
+	uint64_t acts_ns;   /* when the last start that was queued acts */
 	uint32_t lately[8]; /* boosted vCPUs that were switched in there lately: slot + 1 */
 };
 
