@@ -96,7 +96,7 @@ void account_boosted(const struct accounts *accounts, unsigned int slot, uint64_
 	}
 	WRITE(a->exhausted_at_ns, 0);
 	WRITE(a->boosted_at_ns, now_ns);
-	flags_change(a, PVS_FLAG_BOOSTED, PVS_FLAG_REPORT_HALTED);
+	flags_change(a, PVS_FLAG_BOOSTED, 0);
 }
 
 void account_unboosted(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/registry.h"
 #include "policy/timers.h"
 
 struct page_slot {
@@ -13,6 +14,7 @@ struct page_slot {
 	bool counted; /* in pages::n_polled */
 	enum pvsched_status status;
 	struct guest_hello hello; /* as last judged */
+	uint32_t policy;          /* that it names: policy/registry.h; 0: none that there is */
 	uint64_t judged_ns;       /* when */
 	struct guest_words words; /* as last copied */
 	struct pvs_request request;
@@ -196,6 +198,7 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	facts->expected_ns =
 	        facts->urgency == PVSCHED_URGENCY_ORDINARY ? p->request.expected_ns : 0;
 	facts->said_ns = MAX(p->request.request_ns, p->request.intent_ns);
+	facts->speaks = p->policy;
 }
 
 static uint32_t throttled(const struct policy_view *view)
@@ -282,14 +285,15 @@ static int judge_hello(struct pages *pages, unsigned int slot, const struct poli
                        uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
-	enum pvsched_status status;
+	enum pvsched_status status, policy;
 	bool changed;
 
 	if (guest_hello_equal(&p->words.hello, &p->hello) || now_ns < p->judged_ns + PAGES_LOOK_NS)
 		return 0;
 	p->judged_ns = now_ns;
 	p->hello = p->words.hello;
-	status = guest_hello_judge(&p->hello, &p->page);
+	policy = registry_judge(p->hello.policy_name, p->hello.policy_version, &p->policy);
+	status = guest_hello_judge(&p->hello, &p->page, policy);
 	changed = status != p->status;
 	p->status = status;
 	pvs_request_forget(&p->request, p->page.generation);
@@ -461,6 +465,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	        .polled = p->polled,
 	        .status = p->status,
 	        .hello = p->hello,
+	        .policy = p->policy,
 	        .urgency = pvs_request_urgency(&p->request, now_ns),
 	        .generation = p->page.generation,
 	        .hellos_total = p->hellos_total,

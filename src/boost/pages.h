@@ -42,6 +42,7 @@ struct pages_view {
 	bool polled; /* not read by the tracer */
 	enum pvsched_status status;
 	struct guest_hello hello;
+	uint32_t policy; /* that it names: policy/registry.h; 0: none that there is */
 	enum pvsched_urgency urgency;
 	uint64_t generation;
 	uint64_t hellos_total; /* changes of status */

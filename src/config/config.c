@@ -295,6 +295,7 @@ static void say_figures(const struct config *config, size_t profile, struct conf
 	           choice->share_source);
 	say_figure(config, profile, &figures->burst, learns ? "burst_max_us" : "burst_us",
 	           choice->burst_source);
+	say_figure(config, profile, &figures->policy, "policy", choice->policy_source);
 }
 
 static void say_default(const struct config *config, char text[CONFIG_SOURCE_MAX])
@@ -323,6 +324,9 @@ static void choose_entry(const struct config *config, const struct config_entry 
 	if (entry->figures.burst.line > 0)
 		say_where(config, &entry->figures.burst, entry->path, "burst_us",
 		          ret->burst_source);
+	if (entry->figures.policy.line > 0)
+		say_where(config, &entry->figures.policy, entry->path, "policy",
+		          ret->policy_source);
 }
 
 /* --- The choice --- */

@@ -31,6 +31,7 @@ struct config_choice {
 	char profile_source[CONFIG_SOURCE_MAX];
 	char share_source[CONFIG_SOURCE_MAX];
 	char burst_source[CONFIG_SOURCE_MAX];
+	char policy_source[CONFIG_SOURCE_MAX];
 };
 
 /**

@@ -10,10 +10,11 @@
 
 #include "config/origins.h"
 #include "config/tables.h"
+#include "policy/registry.h"
 #include "util/cleanup.h"
 
-/* profile, share_permille, burst_us */
-#define SETTINGS_OF_ENTRY 3
+/* profile, share_permille, burst_us, policy */
+#define SETTINGS_OF_ENTRY 4
 
 /* A walk over all settings; the value is printed to @out, then told. */
 struct walk {
@@ -41,6 +42,14 @@ static void put_string(struct walk *w, const char *text)
 			fputc(*text, w->out);
 	}
 	fputc('"', w->out);
+}
+
+static void put_policy(struct walk *w, uint32_t policy)
+{
+	char label[REGISTRY_LABEL_MAX];
+
+	registry_label(policy, label);
+	put_string(w, label);
 }
 
 static void put_strings(struct walk *w, const char *const *texts, size_t n)
@@ -215,6 +224,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 	fputs(profile->on_interrupt ? "true" : "false", w->out);
 	tell(w, ".profiles.%s.on_interrupt", profile->name);
 	tell_levers(w, profile);
+	put_policy(w, profile->policy);
+	tell(w, ".profiles.%s.policy", profile->name);
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
 		if (profile->mode == PROFILE_AUTO && strcmp(figures[i].key, "burst_us") == 0)
 			continue; /* it has none of its own */
@@ -260,6 +271,8 @@ static void tell_entry(struct walk *w, enum config_match match, const struct con
 	tell_of_entry(w, entry, "share_permille", choice.share_source);
 	fprintf(w->out, "%" PRIu64, choice.profile.burst_ns / NSEC_PER_USEC);
 	tell_of_entry(w, entry, "burst_us", choice.burst_source);
+	put_policy(w, choice.profile.policy);
+	tell_of_entry(w, entry, "policy", choice.policy_source);
 }
 
 static void tell_all(struct walk *w)

@@ -58,7 +58,7 @@ static int parse_entry(const struct json_value *value, const struct config *conf
                        enum config_match match, struct config_entry *entry,
                        struct json_error *error)
 {
-	static const char *const keys[] = {"profile", "share_permille", "burst_us"};
+	static const char *const keys[] = {"profile", "share_permille", "burst_us", "policy"};
 	const struct json_value *name = json_member(value, "profile");
 	char key[DOMAIN_NAME_MAX], path[JSON_PATH_MAX];
 	size_t profile = config->default_profile;

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/parse_value.h"
 #include "config/tables.h"
+#include "policy/registry.h"
 
 #define BURST_US_MAX ((int64_t)(PROFILE_BURST_NS_MAX / NSEC_PER_USEC))
 #define SLICE_US_MIN ((int64_t)(PROFILE_SLICE_NS_MIN / NSEC_PER_USEC))
@@ -22,6 +23,31 @@ static void note_where(const struct json_value *object, const char *key, struct 
 		*where = config_where(value);
 }
 
+/* Which policy boosts its vCPUs; "guest": the one that the guest names. */
+static int parse_policy(const struct json_value *value, struct profile *profile,
+                        struct config_figures *figures, struct json_error *error)
+{
+	const struct json_value *member = json_member(value, "policy");
+	char known[128], quoted[128];
+	const char *label;
+	int r;
+
+	if (!member)
+		return 0;
+	r = json_as_string(member, &label, error);
+	if (r < 0)
+		return r;
+	profile->policy = registry_parse(label);
+	if (profile->policy == REGISTRY_NONE && strcmp(label, REGISTRY_GUEST) != 0) {
+		registry_list(known, sizeof(known));
+		json_quote(label, quoted, sizeof(quoted));
+		return json_fail(member, error, "there is no policy %s; write one of %s, or \"%s\"",
+		                 quoted, known, REGISTRY_GUEST);
+	}
+	figures->policy = config_where(member);
+	return 0;
+}
+
 int config_parse_figures(const struct json_value *value, struct profile *profile,
                          struct config_figures *figures, struct json_error *error)
 {
@@ -29,6 +55,9 @@ int config_parse_figures(const struct json_value *value, struct profile *profile
 
 	note_where(value, "share_permille", &figures->share_permille);
 	note_where(value, "burst_us", &figures->burst);
+	r = parse_policy(value, profile, figures, error);
+	if (r < 0)
+		return r;
 	r = config_get_u32(value, "share_permille", 1, PROFILE_SHARE_PERMILLE_MAX,
 	                   &profile->share_permille, error);
 	if (r < 0)
@@ -153,9 +182,10 @@ static int parse_standing(const struct json_value *value, struct profile *profil
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {
-	        "mode",         "share_permille", "burst_us", "burst_max_us", "guest_requests",
-	        "on_interrupt", "levers",         "slice_us", "util_min",     "util_permille"};
+	static const char *const keys[] = {"mode",          "share_permille", "burst_us",
+	                                   "burst_max_us",  "guest_requests", "on_interrupt",
+	                                   "levers",        "slice_us",       "util_min",
+	                                   "util_permille", "policy"};
 	static const char *const modes[] = {[PROFILE_OFF] = "off",
 	                                    [PROFILE_OBSERVE] = "observe",
 	                                    [PROFILE_BOOST] = "boost",

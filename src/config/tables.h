@@ -17,10 +17,11 @@ struct config_where {
 	unsigned int line; /* 0: no file sets the value */
 };
 
-/** Locations of the figures of a profile or entry. */
+/** Locations of what a profile has, and an entry may have instead. */
 struct config_figures {
 	struct config_where share_permille;
 	struct config_where burst;
+	struct config_where policy;
 };
 
 /** Where a value that is no domain's is set. */

@@ -15,15 +15,18 @@
  *   {"verb":"recommend","domain":D} {"verb":"policy-get","domain":D}
  *   {"verb":"policy-set","domain":D,"profile":P,"share_permille":N,"burst_us":N,"for_s":N,
  *    "persist":true,"dry_run":true,"absent":true,"name":"N"}
- *   {"verb":"policy-unset","domain":D} {"verb":"policy-list"} {"verb":"config"}
+ *   {"verb":"policy-assign","domain":D,"policy":L,"persist":true,"absent":true,"name":"N"}
+ *   {"verb":"policy-unset","domain":D} {"verb":"policy-list"} {"verb":"policies"}
+ *   {"verb":"config"}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
  *   {"verb":"trial-start","domain":D,"profile":P,"share_permille":N,"burst_us":N,"for_s":N,
  *    "window_min_ms":N,"window_max_ms":N}
  *   {"verb":"trial-poll","domain":D} {"verb":"trial-stop","domain":D}
- * D is a name or a uuid. "vcpu" and all of policy-set but domain and profile are optional, all of
- * trial-start but domain, and "domain" of release and top. "absent": D is the uuid of a domain that
- * may not run, and "name" what it is called.
+ * D is a name or a uuid, L is NAME, NAME@VERSION or "guest". "vcpu" and all of policy-set but
+ * domain and profile are optional, all of policy-assign but domain and policy, all of trial-start
+ * but domain, and "domain" of release and top. "absent": D is the uuid of a domain that may not
+ * run, and "name" what it is called.
  */
 
 #include <systemd/sd-event.h>
@@ -53,8 +56,10 @@ enum control_verb {
 	CONTROL_DOCTOR,
 	CONTROL_POLICY_GET,
 	CONTROL_POLICY_SET,
+	CONTROL_POLICY_ASSIGN,
 	CONTROL_POLICY_UNSET,
 	CONTROL_POLICY_LIST,
+	CONTROL_POLICIES,
 	CONTROL_BOOST,
 	CONTROL_RELEASE,
 	CONTROL_ENABLE,
@@ -72,6 +77,7 @@ struct control_request {
 	enum control_verb verb;
 	char domain[256]; /* "" if none was given */
 	char profile[32]; /* "" if none was given */
+	char policy[48];  /* "" if none was given */
 	int vcpu;         /* -1: all */
 	uint64_t for_ns;  /* from "for_s" or "for_us"; 0: until changed */
 	bool persist;

@@ -38,7 +38,8 @@ static const struct verb {
 	enum member_rule vcpu;
 	enum member_rule profile; /* with it, all of @policy_keys are optional */
 	enum member_rule for_us;
-	enum member_rule trial; /* all of @trial_keys are optional */
+	enum member_rule trial;  /* all of @trial_keys are optional */
+	enum member_rule policy; /* with it, all of @assign_keys are optional */
 } verbs[_CONTROL_VERB_MAX] = {
         [CONTROL_STATUS] = {.name = "status"},
         [CONTROL_LIST] = {.name = "list"},
@@ -54,10 +55,15 @@ static const struct verb {
                                 .changes = true,
                                 .domain = MEMBER_REQUIRED,
                                 .profile = MEMBER_REQUIRED},
+        [CONTROL_POLICY_ASSIGN] = {.name = "policy-assign",
+                                   .changes = true,
+                                   .domain = MEMBER_REQUIRED,
+                                   .policy = MEMBER_REQUIRED},
         [CONTROL_POLICY_UNSET] = {.name = "policy-unset",
                                   .changes = true,
                                   .domain = MEMBER_REQUIRED},
         [CONTROL_POLICY_LIST] = {.name = "policy-list"},
+        [CONTROL_POLICIES] = {.name = "policies"},
         [CONTROL_BOOST] = {.name = "boost",
                            .changes = true,
                            .domain = MEMBER_REQUIRED,
@@ -89,7 +95,9 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 	                                          "dry_run",        "absent",   "name"};
 	static const char *const trial_keys[] = {"profile", "share_permille", "burst_us",
 	                                         "for_s",   "window_min_ms",  "window_max_ms"};
-	const char *keys[5 + ARRAY_SIZE(policy_keys) + ARRAY_SIZE(trial_keys)] = {"verb"};
+	static const char *const assign_keys[] = {"policy", "persist", "absent", "name"};
+	const char *keys[5 + ARRAY_SIZE(policy_keys) + ARRAY_SIZE(trial_keys) +
+	                 ARRAY_SIZE(assign_keys)] = {"verb"};
 	size_t n = 1;
 	int r;
 
@@ -104,6 +112,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(trial_keys) && verb->trial != MEMBER_REFUSED; i++)
 		keys[n++] = trial_keys[i];
+	for (size_t i = 0; i < ARRAY_SIZE(assign_keys) && verb->policy != MEMBER_REFUSED; i++)
+		keys[n++] = assign_keys[i];
 	if (verb->for_us != MEMBER_REFUSED)
 		keys[n++] = "for_us";
 	r = json_check_keys(root, keys, n, error);
@@ -113,6 +123,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		return json_fail(root, error, "\"%s\" needs a \"domain\"", verb->name);
 	if (verb->profile == MEMBER_REQUIRED && !json_member(root, "profile"))
 		return json_fail(root, error, "\"%s\" needs a \"profile\"", verb->name);
+	if (verb->policy == MEMBER_REQUIRED && !json_member(root, "policy"))
+		return json_fail(root, error, "\"%s\" needs a \"policy\"", verb->name);
 	if (verb->for_us == MEMBER_REQUIRED && !json_member(root, "for_us"))
 		return json_fail(root, error, "\"%s\" needs a \"for_us\"", verb->name);
 	return 0;
@@ -188,6 +200,9 @@ static int get_members(const struct json_value *root, struct control_request *re
 	if (r < 0)
 		return r;
 	r = get_text(root, "profile", request->profile, sizeof(request->profile), error);
+	if (r < 0)
+		return r;
+	r = get_text(root, "policy", request->policy, sizeof(request->policy), error);
 	if (r < 0)
 		return r;
 	r = get_text(root, "name", request->name, sizeof(request->name), error);

@@ -15,6 +15,7 @@
 
 #define DOMAIN_BYTES_MAX  255
 #define PROFILE_BYTES_MAX 31
+#define POLICY_BYTES_MAX  47
 #define VCPU_INDEX_MAX    511
 #define BOOST_NS_MAX      (10 * NSEC_PER_SEC) /* and of --over */
 #define BURST_NS_MIN      (50 * NSEC_PER_USEC)
@@ -188,7 +189,8 @@ static int find_verb(char *const words[], size_t n_words, enum ctl_verb *ret, si
 	}
 	if (strcmp(words[0], "policy") == 0)
 		return fail(error, size,
-		            "\"policy\" needs \"get\", \"set\", \"unset\" or \"list\" after it");
+		            "\"policy\" needs \"get\", \"set\", \"assign\", \"unset\" or \"list\" "
+		            "after it");
 	return no_such_verb(words[0], error, size);
 }
 
@@ -198,7 +200,8 @@ static int take_text(const char *what, const char *text, size_t max, const char 
 	size_t length = strlen(text);
 
 	if (length == 0 || length > max || !utf8_valid(text, length))
-		return fail(error, size, "%s must be 1 to %zu bytes of valid UTF-8", what, max);
+		return fail(error, size, "the name of %s must be 1 to %zu bytes of valid UTF-8",
+		            what, max);
 	*ret = text;
 	return 0;
 }
@@ -207,19 +210,10 @@ static int take_word(enum ctl_word word, const char *text, struct ctl_args *args
                      size_t size)
 {
 	if (word == CTL_WORD_PROFILE)
-		return take_text("the name of a profile", text, PROFILE_BYTES_MAX, &args->profile,
-		                 error, size);
-	return take_text("the name of a domain", text, DOMAIN_BYTES_MAX, &args->domain, error,
-	                 size);
-}
-
-static int lacks_word(enum ctl_word word, char *error, size_t size)
-{
-	if (word == CTL_WORD_PROFILE)
-		return fail(error, size,
-		            "which profile? off, observe, interactive, latency, auto, or one of "
-		            "the configuration");
-	return fail(error, size, "which domain? \"pvschedctl list\" shows them");
+		return take_text("a profile", text, PROFILE_BYTES_MAX, &args->profile, error, size);
+	if (word == CTL_WORD_POLICY)
+		return take_text("a policy", text, POLICY_BYTES_MAX, &args->policy, error, size);
+	return take_text("a domain", text, DOMAIN_BYTES_MAX, &args->domain, error, size);
 }
 
 /** The words after the verb. */
@@ -233,7 +227,7 @@ static int take_words(const struct scan *scan, size_t used, struct ctl_args *arg
 		if (used < scan->n_words)
 			r = take_word(verb->words[i], scan->words[used++], args, error, size);
 		else if (!verb->words_optional)
-			r = lacks_word(verb->words[i], error, size);
+			r = fail(error, size, "%s", ctl_word_missing(verb->words[i]));
 	}
 	if (r == 0 && used < scan->n_words)
 		r = fail(error, size, "unexpected argument \"%s\"", scan->words[used]);

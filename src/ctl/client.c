@@ -37,6 +37,8 @@ static char *request_build(const struct ctl_args *args)
 		ok = ok && cJSON_AddStringToObject(request, "domain", args->domain);
 	if (args->profile)
 		ok = ok && cJSON_AddStringToObject(request, "profile", args->profile);
+	if (args->policy)
+		ok = ok && cJSON_AddStringToObject(request, "policy", args->policy);
 	if (args->vcpu >= 0)
 		ok = ok && cJSON_AddNumberToObject(request, "vcpu", args->vcpu);
 	if (args->burst_us > 0)

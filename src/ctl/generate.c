@@ -51,10 +51,9 @@ static void print_hyphened(uint32_t options)
 static const char *word_kind(enum ctl_word word)
 {
 	static const char *const kinds[] = {
-	        [CTL_WORD_DOMAIN] = "domains",
-	        [CTL_WORD_DEFINED] = "defined",
-	        [CTL_WORD_SET] = "set",
-	        [CTL_WORD_PROFILE] = "profiles",
+	        [CTL_WORD_DOMAIN] = "domains",  [CTL_WORD_DEFINED] = "defined",
+	        [CTL_WORD_SET] = "set",         [CTL_WORD_PROFILE] = "profiles",
+	        [CTL_WORD_POLICY] = "policies",
 	};
 
 	return kinds[word];
@@ -148,7 +147,7 @@ static void print_zsh_verbs(void)
 			continue;
 		snprintf(entry, sizeof(entry), "%.*s:%s", (int)first_word(ctl_verbs[i].name),
 		         ctl_verbs[i].name,
-		         two ? "show, set, unset and list profiles" : ctl_verbs[i].brief);
+		         two ? "show, set, assign, unset and list policies" : ctl_verbs[i].brief);
 		printf("\t");
 		print_quoted(entry);
 		printf("\n");
@@ -231,12 +230,18 @@ static void print_mdoc_options(const struct ctl_verb_info *verb)
 	}
 }
 
+static const char *mdoc_word(enum ctl_word word)
+{
+	if (word == CTL_WORD_POLICY)
+		return "policy";
+	return word == CTL_WORD_PROFILE ? "profile" : "domain";
+}
+
 static void print_mdoc(const struct ctl_verb_info *verb)
 {
 	printf(".It Cm %s", verb->name);
 	for (size_t i = 0; i < CTL_WORDS_MAX && verb->words[i]; i++)
-		printf(" %sAr %s", verb->words_optional ? "Op " : "",
-		       verb->words[i] == CTL_WORD_PROFILE ? "profile" : "domain");
+		printf(" %sAr %s", verb->words_optional ? "Op " : "", mdoc_word(verb->words[i]));
 	print_mdoc_options(verb);
 	printf("\n");
 }

@@ -62,7 +62,9 @@ int policy_ask_absent(const struct ctl_args *args, struct ctl_reply *reply)
 	struct ctl_reply answer = CTL_REPLY_NULL;
 	int r;
 
-	if (args->verb != CTL_POLICY_SET || reply->ok || strcmp(reply->code, "ENOENT") != 0)
+	if (args->verb != CTL_POLICY_SET && args->verb != CTL_POLICY_ASSIGN)
+		return 0;
+	if (reply->ok || strcmp(reply->code, "ENOENT") != 0)
 		return 0;
 	r = find_in_time(args->domain, &defined);
 	if (r < 0)

@@ -83,6 +83,26 @@ static void render_choice_sources(const struct json_value *sources, FILE *out)
 	}
 }
 
+/* Prints which policy is assigned to it, and which decided last for its vCPUs. */
+static void render_policy_of(const struct json_value *domain, FILE *out)
+{
+	const struct json_value *vcpus = json_member(domain, "vcpus"), *sources, *first;
+
+	if (!json_member(domain, "policy"))
+		return;
+	sources = json_member(domain, "sources");
+	first = vcpus ? json_first(vcpus) : NULL;
+	fputs("Policy:  ", out);
+	print_escaped(out, value_text(domain, "policy", "-"));
+	if (strcmp(value_text(domain, "policy", "-"), "guest") == 0 && first) {
+		fputs(", so ", out);
+		print_escaped(out, value_text(first, "policy", "none"));
+	}
+	fputs(", from ", out);
+	print_escaped(out, sources ? value_text(sources, "policy", "-") : "-");
+	fputs("\n", out);
+}
+
 /* Prints the policy in the domain's metadata and how it is treated, if the domain has one. */
 static void render_metadata(const struct json_value *metadata, FILE *out)
 {
@@ -158,6 +178,7 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	print_escaped(out, value_text(domain, "profile_source", "-"));
 	fputs("\n", out);
 	render_choice_sources(json_member(domain, "sources"), out);
+	render_policy_of(domain, out);
 	render_metadata(json_member(domain, "metadata"), out);
 	render_carrier(json_member(domain, "carrier"), out);
 }
@@ -393,6 +414,9 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 	case CTL_POLICY_LIST:
 		render_policies(result, out);
 		break;
+	case CTL_POLICIES:
+		render_kinds(result, out);
+		break;
 	case CTL_CONFIG:
 		render_config(result, out);
 		break;
@@ -408,6 +432,7 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 		else
 			render_message(result, out);
 		break;
+	case CTL_POLICY_ASSIGN:
 	case CTL_POLICY_UNSET:
 	case CTL_RELEASE:
 	case CTL_ENABLE:

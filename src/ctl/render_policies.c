@@ -33,6 +33,7 @@ static void add_policy(struct table *table, const struct json_value *policy)
 
 	table_add(table, value_text(policy, "domain", "-"));
 	cell_text(table, policy, "profile");
+	cell_text(table, policy, "policy");
 	table_add(table, persist ? "persistent" : "command");
 	cell_seconds(table, policy, "age_s", "-");
 	cell_seconds(table, policy, "expires_s", persist ? "never" : "with pvschedd");
@@ -54,8 +55,14 @@ static void print_why_not(const struct json_value *policies, FILE *out)
 		if (!why[0] || (!value_bool(policy, "runs") && strstr(why, "does not run")))
 			continue;
 		print_escaped(out, value_text(policy, "domain", value_text(policy, "uuid", "-")));
-		fputs(", profile ", out);
-		print_escaped(out, value_text(policy, "profile", "-"));
+		if (json_member(policy, "profile")) {
+			fputs(", profile ", out);
+			print_escaped(out, value_text(policy, "profile", "-"));
+		}
+		if (json_member(policy, "policy")) {
+			fputs(", policy ", out);
+			print_escaped(out, value_text(policy, "policy", "-"));
+		}
 		fputs(": ", out);
 		print_escaped(out, why);
 		fputs("\n", out);
@@ -80,8 +87,9 @@ static void print_released(const struct json_value *released, FILE *out)
 void render_policies(const struct json_value *result, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"DOMAIN", false}, {"PROFILE", false},  {"SET BY", false},   {"AGE", true},
-	        {"ENDS", true},    {"IN FORCE", false}, {"LAST RAN", false}, {"UUID", false},
+	        {"DOMAIN", false},   {"PROFILE", false},  {"POLICY", false},
+	        {"SET BY", false},   {"AGE", true},       {"ENDS", true},
+	        {"IN FORCE", false}, {"LAST RAN", false}, {"UUID", false},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	const struct json_value *policies = json_member(result, "policies");
@@ -95,6 +103,55 @@ void render_policies(const struct json_value *result, FILE *out)
 		print_why_not(policies, out);
 	}
 	print_released(json_member(result, "released"), out);
+}
+
+/** "a, b" of an array of strings, or of the member @key of its objects; "-" of none. */
+static void cell_list(struct table *table, const struct json_value *array, const char *key)
+{
+	char text[512] = "-";
+	size_t used = 0;
+
+	if (!array || json_type(array) != JSON_ARRAY)
+		array = NULL;
+	for (const struct json_value *i = array ? json_first(array) : NULL;
+	     i && used < sizeof(text); i = json_next(i)) {
+		const char *word = "-";
+
+		if (key)
+			word = value_text(i, key, "-");
+		else if (json_type(i) == JSON_STRING)
+			json_as_string(i, &word, NULL);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", " : "",
+		                         word);
+	}
+	table_add(table, text);
+}
+
+void render_kinds(const struct json_value *result, FILE *out)
+{
+	static const struct table_column columns[] = {
+	        {"POLICY", false}, {"VERSION", true}, {"EVENTS", false}, {"DOMAINS", false}};
+	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	const struct json_value *policies = json_member(result, "policies");
+
+	if (!policies)
+		return;
+	JSON_FOREACH(policy, policies)
+	{
+		cell_text(table, policy, "name");
+		cell_number(table, policy, "version");
+		cell_list(table, json_member(policy, "events"), NULL);
+		cell_list(table, json_member(policy, "domains"), "domain");
+	}
+	table_print(table, out);
+	fputs("\n", out);
+	JSON_FOREACH(policy, policies)
+	{
+		print_escaped(out, value_text(policy, "name", "-"));
+		fputs(" ", out);
+		print_escaped(out, value_text(policy, "brief", "-"));
+		fputs(value_bool(policy, "default") ? "; the default one.\n" : ".\n", out);
+	}
 }
 
 void render_dry_run(const struct json_value *result, FILE *out)

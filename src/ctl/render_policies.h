@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Prints what `policy list`, `policy set --dry-run` and `config` answer. */
+/* Prints what `policies`, `policy list`, `policy set --dry-run` and `config` answer. */
 
 #include <stdio.h>
 
@@ -10,3 +10,5 @@
 void render_policies(const struct json_value *result, FILE *out);
 void render_dry_run(const struct json_value *result, FILE *out);
 void render_config(const struct json_value *result, FILE *out);
+
+void render_kinds(const struct json_value *result, FILE *out);

@@ -127,10 +127,20 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                             .examples = {{"web latency --for 10m", "try it"},
                                          {"web latency --dry-run",
                                           "the shares that it and others would have"}}},
+        [CTL_POLICY_ASSIGN] = {.name = "policy assign",
+                               .request = "policy-assign",
+                               .words = {CTL_WORD_DOMAIN, CTL_WORD_POLICY},
+                               .options = CTL_HAS(CTL_OPTION_PERSIST),
+                               .brief = "say which policy boosts it, under any profile",
+                               .more = "Before what its profile or its guest says; \"guest\" "
+                                       "takes that back.",
+                               .examples = {{"web urgent-only --persist",
+                                             "boost it only when its guest says so"},
+                                            {"web guest", "as its profile or its guest says"}}},
         [CTL_POLICY_UNSET] = {.name = "policy unset",
                               .request = "policy-unset",
                               .words = {CTL_WORD_SET},
-                              .brief = "take back what \"policy set\" set",
+                              .brief = "take back what \"policy set\" and \"assign\" set",
                               .more = "The domain may be shut off, or gone.",
                               .examples = {{"web", "its profile is the configuration's again"},
                                            {"6695eb01-f6a4-8304-79aa-97f2502e193f",
@@ -140,6 +150,13 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                              .brief = "list all that \"policy set\" set",
                              .examples = {{"", "also of domains that are shut off or gone"},
                                           {"--json | jq .policies", "the same for programs"}}},
+        [CTL_POLICIES] =
+                {.name = "policies",
+                 .request = "policies",
+                 .brief = "list the policies that can be chosen",
+                 .more = "A policy decides when a vCPU is boosted; a profile, by how much.",
+                 .examples = {{"", "name, version, events, domains of each"},
+                              {"--json | jq .policies[].name", "for programs"}}},
         [CTL_CONFIG] = {.name = "config",
                         .request = "config",
                         .brief = "show the configuration in force, and its sources",
@@ -245,5 +262,17 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
 
 const char *ctl_word_name(enum ctl_word word)
 {
+	if (word == CTL_WORD_POLICY)
+		return "POLICY";
 	return word == CTL_WORD_PROFILE ? "PROFILE" : "DOM";
+}
+
+const char *ctl_word_missing(enum ctl_word word)
+{
+	if (word == CTL_WORD_POLICY)
+		return "which policy? \"pvschedctl policies\" shows them";
+	if (word == CTL_WORD_PROFILE)
+		return "which profile? off, observe, interactive, latency, auto, or one of the "
+		       "configuration";
+	return "which domain? \"pvschedctl list\" shows them";
 }

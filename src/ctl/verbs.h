@@ -22,8 +22,10 @@ enum ctl_verb {
 	CTL_DOCTOR,
 	CTL_POLICY_GET,
 	CTL_POLICY_SET,
+	CTL_POLICY_ASSIGN,
 	CTL_POLICY_UNSET,
 	CTL_POLICY_LIST,
+	CTL_POLICIES,
 	CTL_CONFIG,
 	CTL_BOOST,
 	CTL_RELEASE,
@@ -83,6 +85,7 @@ enum ctl_word {
 	CTL_WORD_DEFINED, /* a domain of libvirt, running or not */
 	CTL_WORD_SET,     /* a domain for which a policy is set, running or not */
 	CTL_WORD_PROFILE,
+	CTL_WORD_POLICY, /* of the registry */
 };
 
 #define CTL_WORDS_MAX    2
@@ -113,5 +116,8 @@ struct ctl_option_info {
 extern const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX];
 extern const struct ctl_option_info ctl_options[_CTL_OPTION_MAX];
 
-/** In a synopsis: "DOM", "PROFILE". */
+/** In a synopsis: "DOM", "PROFILE", "POLICY". */
 const char *ctl_word_name(enum ctl_word word);
+
+/** What to say where it is missing. */
+const char *ctl_word_missing(enum ctl_word word);

@@ -2,7 +2,9 @@
 #include "daemon/overrides.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define USEC_PER_SEC (NSEC_PER_SEC / NSEC_PER_USEC)
 
@@ -64,7 +66,7 @@ static int on_end(sd_event_source *source, uint64_t usec, void *userdata)
 	while ((ended = find_ended(&overrides->policies, us))) {
 		struct policy_entry policy = *ended;
 
-		policies_remove(&overrides->policies, policy.uuid);
+		policies_drop_profile(&overrides->policies, policy.uuid);
 		overrides->ended(overrides->userdata, &policy);
 	}
 	return MIN(plan_end(overrides), 0);
@@ -105,9 +107,11 @@ struct overrides *overrides_free(struct overrides *overrides)
 
 int overrides_set(struct overrides *overrides, const struct policy_entry *policy, uint64_t for_ns)
 {
+	const struct policy_entry *there = policies_find(&overrides->policies, policy->uuid);
 	struct policy_entry entry = *policy;
 	int r;
 
+	snprintf(entry.policy, sizeof(entry.policy), "%s", there ? there->policy : "");
 	entry.set_us = now_us(overrides);
 	entry.until_us = for_ns ? entry.set_us + for_ns / NSEC_PER_USEC : 0;
 	r = policies_put(&overrides->policies, &entry);
@@ -120,6 +124,32 @@ bool overrides_unset(struct overrides *overrides, const char *uuid)
 
 	plan_end(overrides);
 	return was;
+}
+
+int overrides_assign(struct overrides *overrides, const struct policy_entry *policy)
+{
+	struct policy_entry *there = policies_find(&overrides->policies, policy->uuid);
+	struct policy_entry entry = {.set_us = now_us(overrides)};
+
+	if (there) {
+		memcpy(there->policy, policy->policy, sizeof(there->policy));
+		return 0;
+	}
+	memcpy(entry.uuid, policy->uuid, sizeof(entry.uuid));
+	memcpy(entry.name, policy->name, sizeof(entry.name));
+	memcpy(entry.policy, policy->policy, sizeof(entry.policy));
+	return policies_put(&overrides->policies, &entry);
+}
+
+bool overrides_unassign(struct overrides *overrides, const char *uuid)
+{
+	return policies_drop_policy(&overrides->policies, uuid);
+}
+
+void overrides_unset_profile(struct overrides *overrides, const char *uuid)
+{
+	policies_drop_profile(&overrides->policies, uuid);
+	plan_end(overrides);
 }
 
 void overrides_set_released(struct overrides *overrides, const struct inventory_domain *domain,

@@ -25,14 +25,26 @@ int overrides_new(struct overrides **ret, sd_event *event, overrides_ended_fn *e
 struct overrides *overrides_free(struct overrides *overrides);
 
 /**
- * Sets a policy; of @policy uuid, name, profile and figures count. @for_ns 0: until the daemon
+ * Sets a profile; of @policy uuid, name, profile and figures count. @for_ns 0: until the daemon
  * ends. Returns 0; -ENOSPC: there are too many; -errno: its end could not be planned. Then the last
  * one stays.
  */
 int overrides_set(struct overrides *overrides, const struct policy_entry *policy, uint64_t for_ns);
 
-/** Returns whether there was one. */
+/** Takes away all that is set. Returns whether there was something. */
 bool overrides_unset(struct overrides *overrides, const char *uuid);
+
+/** Takes away the profile alone. */
+void overrides_unset_profile(struct overrides *overrides, const char *uuid);
+
+/**
+ * Assigns a policy of the registry, until the daemon ends; of @policy uuid, name and policy count.
+ * Returns 0, -ENOSPC, -ENOMEM.
+ */
+int overrides_assign(struct overrides *overrides, const struct policy_entry *policy);
+
+/** Returns whether one was assigned. */
+bool overrides_unassign(struct overrides *overrides, const char *uuid);
 
 void overrides_set_released(struct overrides *overrides, const struct inventory_domain *domain,
                             bool released);

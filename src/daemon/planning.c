@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/registry.h"
 #include "util/log.h"
 
 _Static_assert(DOMAIN_METADATA_PROFILE_MAX == PROFILE_NAME_MAX, "a name fits in both");
@@ -110,7 +111,8 @@ static struct plan_metadata metadata_input(const struct planning *planning,
 	return ret;
 }
 
-/* One whose profile is no longer in the configuration sets nothing. */
+/* A profile that is no longer in the configuration sets nothing, nor does a policy of another
+ * version of pvschedd. */
 static struct plan_override override_input(const struct planning *planning,
                                            const struct policy_entry *policy)
 {
@@ -120,6 +122,7 @@ static struct plan_override override_input(const struct planning *planning,
 	        .profile = config_profile(planning->config, policy->profile),
 	        .share_permille = policy->share_permille,
 	        .burst_ns = policy->burst_ns,
+	        .policy = policy->policy[0] ? registry_parse(policy->policy) : REGISTRY_NONE,
 	};
 }
 
@@ -194,8 +197,9 @@ static void draft_fill(const struct planning *planning, const struct planning_wi
 	     d = d->next) {
 		domain_input(planning, d, &draft->domains[domain]);
 		if (d == wish->domain) {
-			draft->domains[domain].command =
-			        (struct plan_override){.profile = wish->profile};
+			draft->domains[domain].command = (struct plan_override){
+			        .profile = wish->profile,
+			        .policy = draft->domains[domain].command.policy};
 			draft->domains[domain].released = false;
 		}
 		for (size_t i = 0; i < d->n_vcpus; i++)
@@ -363,6 +367,9 @@ void planning_choice(const struct planning *planning, const struct inventory_dom
 	ret->profile = plan->profile;
 	if (by && plan->share_by_command)
 		snprintf(ret->share_source, sizeof(ret->share_source), "%s", by);
+	if (plan->policy_by_command || plan->policy_persists)
+		snprintf(ret->policy_source, sizeof(ret->policy_source),
+		         "pvschedctl policy assign%s", plan->policy_persists ? " --persist" : "");
 	if (by && plan->burst_by_command)
 		snprintf(ret->burst_source, sizeof(ret->burst_source), "%s", by);
 	if (plan->share_by_metadata)

@@ -88,3 +88,26 @@ bool policies_remove(struct policies *policies, const char *uuid)
 	        (policies->n - place) * sizeof(*policies->entries));
 	return true;
 }
+
+bool policies_drop_profile(struct policies *policies, const char *uuid)
+{
+	struct policy_entry *there = policies_find(policies, uuid);
+
+	if (!there || !there->profile[0])
+		return false;
+	there->profile[0] = '\0';
+	there->share_permille = 0;
+	there->burst_ns = 0;
+	there->until_us = 0;
+	return there->policy[0] || policies_remove(policies, uuid);
+}
+
+bool policies_drop_policy(struct policies *policies, const char *uuid)
+{
+	struct policy_entry *there = policies_find(policies, uuid);
+
+	if (!there || !there->policy[0])
+		return false;
+	there->policy[0] = '\0';
+	return there->profile[0] || policies_remove(policies, uuid);
+}

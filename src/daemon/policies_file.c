@@ -9,7 +9,8 @@
 #include "daemon/report_json.h"
 #include "util/json.h"
 
-#define VERSION 2
+/* 3: policies that are assigned; without any it is written as 2, for older daemons */
+#define VERSION 3
 
 #define BURST_US_MIN (PROFILE_BURST_NS_MIN / NSEC_PER_USEC)
 #define BURST_US_MAX (PROFILE_BURST_NS_MAX / NSEC_PER_USEC)
@@ -17,13 +18,15 @@
 static int parse_details(const struct json_value *value, struct policy_entry *ret,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"profile", "share_permille", "burst_us",
-	                                   "name",    "set_s",          "ran_s"};
+	static const char *const keys[] = {"profile", "share_permille", "burst_us", "name",
+	                                   "set_s",   "ran_s",          "policy"};
 	int64_t share_permille = 0, burst_us = 0;
 	int r = json_check_keys(value, keys, ARRAY_SIZE(keys), error);
 
 	if (r == 0)
 		r = json_get_string(value, "profile", ret->profile, sizeof(ret->profile), error);
+	if (r == 0)
+		r = json_get_string(value, "policy", ret->policy, sizeof(ret->policy), error);
 	if (r == 0)
 		r = json_get_integer(value, "share_permille", 1, PROFILE_SHARE_PERMILLE_MAX,
 		                     &share_permille, error);
@@ -57,8 +60,8 @@ static int parse_policy(const struct json_value *value, struct policy_entry *ret
 		if (r == 0 && strlen(profile) < sizeof(ret->profile))
 			snprintf(ret->profile, sizeof(ret->profile), "%s", profile);
 	}
-	if (r == 0 && !ret->profile[0])
-		r = json_fail(value, error, "names no profile");
+	if (r == 0 && !ret->profile[0] && !ret->policy[0])
+		r = json_fail(value, error, "names neither a profile nor a policy");
 	return r;
 }
 
@@ -96,18 +99,29 @@ int policies_parse(const char *text, size_t size, struct policies *ret, struct j
 	return 0;
 }
 
+static int version_of(const struct policies *policies)
+{
+	for (size_t i = 0; i < policies->n; i++)
+		if (policies->entries[i].policy[0])
+			return VERSION;
+	return 2;
+}
+
 char *policies_print(const struct policies *policies)
 {
 	cJSON *root = cJSON_CreateObject(), *all;
 	char *text;
 
-	cJSON_AddNumberToObject(root, "version", VERSION);
+	cJSON_AddNumberToObject(root, "version", version_of(policies));
 	all = cJSON_AddObjectToObject(root, "policies");
 	for (size_t i = 0; i < policies->n; i++) {
 		const struct policy_entry *policy = &policies->entries[i];
 		cJSON *object = cJSON_AddObjectToObject(all, policy->uuid);
 
-		cJSON_AddStringToObject(object, "profile", policy->profile);
+		if (policy->profile[0])
+			cJSON_AddStringToObject(object, "profile", policy->profile);
+		if (policy->policy[0])
+			cJSON_AddStringToObject(object, "policy", policy->policy);
 		if (policy->share_permille)
 			report_integer(object, "share_permille", policy->share_permille);
 		if (policy->burst_ns)

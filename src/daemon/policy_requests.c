@@ -70,13 +70,16 @@ static int keep(struct requests *requests, const struct policy_entry *policy)
 	struct policy_entry dropped;
 	int r;
 
-	overrides_unset(requests->domains->overrides, policy->uuid);
+	if (policy->profile[0])
+		overrides_unset_profile(requests->domains->overrides, policy->uuid);
+	if (policy->policy[0])
+		overrides_unassign(requests->domains->overrides, policy->uuid);
 	r = state_keep_policy(requests->state, policy, &dropped);
 	if (dropped.uuid[0])
 		log_notice("the persistent policy of %s (%s, profile %s) was dropped for want of "
 		           "room: that domain has not run for the longest",
 		           dropped.uuid, dropped.name[0] ? dropped.name : "no name known",
-		           dropped.profile);
+		           dropped.profile[0] ? dropped.profile : "of the configuration");
 	return r;
 }
 
@@ -88,6 +91,23 @@ static int put(struct requests *requests, const struct subject *subject,
 	if (request->persist)
 		return keep(requests, &policy);
 	return overrides_set(requests->domains->overrides, &policy, request->for_ns);
+}
+
+/* For how long, and what is not known of the domain. */
+static const char *how_long(const struct control_request *request)
+{
+	return request->persist  ? ", also after a restart"
+	       : request->for_ns ? " for the time given"
+	                         : " until pvschedd is started again";
+}
+
+static const char *whether_it_runs(const struct subject *subject)
+{
+	if (subject->domain)
+		return "";
+	return subject->name[0] ? "; the domain does not run now"
+	                        : "; the domain does not run now, and whether there is one of this "
+	                          "uuid is not known";
 }
 
 /* ", share 250 permille, burst 700 us", as far as they were given. */
@@ -112,20 +132,13 @@ static int say_set(const struct subject *subject, const struct control_request *
 	print_figures(request, figures, sizeof(figures));
 	log_info("domain \"%s\": profile %s%s set by command", subject->shown, request->profile,
 	         figures);
-	return answer_sentence(answer, "%s: profile %s%s%s%s%s", subject->shown, request->profile,
-	                       figures,
-	                       request->persist  ? ", also after a restart"
-	                       : request->for_ns ? " for the time given"
-	                                         : " until pvschedd is started again",
-	                       subject->domain ? "" : "; the domain does not run now",
-	                       !subject->domain && !subject->name[0]
-	                               ? ", and whether there is one of this uuid is not known"
-	                               : "");
+	return answer_sentence(answer, "%s: profile %s%s%s%s", subject->shown, request->profile,
+	                       figures, how_long(request), whether_it_runs(subject));
 }
 
-/* @r: of what put the policy there. In force before it is answered. */
-static int finish_set(struct requests *requests, const struct subject *subject,
-                      const struct control_request *request, int r, struct answer *answer)
+/* @r: of what put the policy there. In force before it is answered. Answers if it failed. */
+static int finish(struct requests *requests, const struct control_request *request, int r,
+                  struct answer *answer)
 {
 	int pass = pass_now(requests->pass);
 
@@ -142,7 +155,14 @@ static int finish_set(struct requests *requests, const struct subject *subject,
 		r = pass;
 	if (r < 0)
 		return answer_no(answer, r, "the policy could not be set: %s", strerror(-r));
-	return say_set(subject, request, answer);
+	return 0;
+}
+
+static int finish_set(struct requests *requests, const struct subject *subject,
+                      const struct control_request *request, int r, struct answer *answer)
+{
+	r = finish(requests, request, r, answer);
+	return r < 0 ? r : say_set(subject, request, answer);
 }
 
 static int try_out(struct requests *requests, const struct inventory_domain *d,
@@ -178,6 +198,79 @@ int policy_set(struct requests *requests, struct inventory_domain *d,
 		domains_rescan(requests->domains, d);
 	}
 	return finish_set(requests, &subject, request, r, answer);
+}
+
+/* ---- assign ---- */
+
+/* Which policy of the registry is meant; *ret is REGISTRY_NONE for what the guest names. */
+static int check_policy(const char *label, uint32_t *ret, struct answer *answer)
+{
+	char known[128];
+
+	*ret = registry_parse(label);
+	if (*ret != REGISTRY_NONE || strcmp(label, REGISTRY_GUEST) == 0)
+		return 0;
+	registry_list(known, sizeof(known));
+	return answer_no(answer, -EINVAL,
+	                 "there is no policy \"%s\"; policies: %s, and \"" REGISTRY_GUEST
+	                 "\" for the one that the guest names",
+	                 label, known);
+}
+
+/* Takes away what was assigned, until the end and for good. It is no error if nothing was. */
+static int unassign(struct requests *requests, const char *uuid)
+{
+	overrides_unassign(requests->domains->overrides, uuid);
+	return MIN(state_unassign(requests->state, uuid), 0);
+}
+
+static int put_assigned(struct requests *requests, const struct subject *subject, uint32_t policy,
+                        bool persist)
+{
+	struct policy_entry entry = {0};
+
+	if (policy == REGISTRY_NONE)
+		return unassign(requests, subject->uuid);
+	snprintf(entry.uuid, sizeof(entry.uuid), "%s", subject->uuid);
+	snprintf(entry.name, sizeof(entry.name), "%s", subject->name);
+	registry_label(policy, entry.policy);
+	return persist ? keep(requests, &entry)
+	               : overrides_assign(requests->domains->overrides, &entry);
+}
+
+static int assign(struct requests *requests, const struct subject *subject,
+                  const struct control_request *request, struct answer *answer)
+{
+	char label[REGISTRY_LABEL_MAX];
+	uint32_t policy;
+	int r = check_policy(request->policy, &policy, answer);
+
+	if (r < 0)
+		return r;
+	trials_cancel(requests->views->trials, subject->uuid, TRIAL_END_POLICY);
+	r = finish(requests, request, put_assigned(requests, subject, policy, request->persist),
+	           answer);
+	if (r < 0)
+		return r;
+	registry_label(policy, label);
+	log_info("domain \"%s\": policy %s assigned by command", subject->shown, label);
+	if (policy == REGISTRY_NONE)
+		return answer_sentence(answer,
+		                       "%s: no policy is assigned by command any more; its profile "
+		                       "or its guest says which%s",
+		                       subject->shown, whether_it_runs(subject));
+	return answer_sentence(answer, "%s: boosted by policy %s%s%s", subject->shown, label,
+	                       how_long(request), whether_it_runs(subject));
+}
+
+int policy_assign(struct requests *requests, struct inventory_domain *d,
+                  const struct control_request *request, struct answer *answer)
+{
+	struct subject subject = subject_of(d);
+
+	if (request->persist && d->seen->uuid_kind != DOMAIN_UUID_OWN)
+		return refuse_uuid(d, answer);
+	return assign(requests, &subject, request, answer);
 }
 
 /* ---- unset ---- */
@@ -313,6 +406,19 @@ int policy_set_absent(struct requests *requests, const struct control_request *r
 		                 subject.shown);
 	r = put(requests, &subject, request);
 	return finish_set(requests, &subject, request, r, answer);
+}
+
+int policy_assign_absent(struct requests *requests, const struct control_request *request,
+                         struct answer *answer)
+{
+	struct subject subject;
+	int r = find_absent(requests, request, &subject, answer);
+
+	if (r < 0)
+		return r;
+	if (!request->absent && !subject.name[0])
+		return refuse_absent(request, answer);
+	return assign(requests, &subject, request, answer);
 }
 
 int policy_unset_absent(struct requests *requests, const struct control_request *request,

@@ -82,6 +82,16 @@ static void add_choice_sources(const struct config_choice *choice, cJSON *object
 	cJSON_AddStringToObject(sources, "profile", choice->profile_source);
 	cJSON_AddStringToObject(sources, "share_permille", choice->share_source);
 	cJSON_AddStringToObject(sources, "burst_us", choice->burst_source);
+	cJSON_AddStringToObject(sources, "policy", choice->policy_source);
+}
+
+/* Which policy is assigned to it. */
+static void add_policy(const struct config_choice *choice, cJSON *object)
+{
+	char label[REGISTRY_LABEL_MAX];
+
+	registry_label(choice->profile.policy, label);
+	cJSON_AddStringToObject(object, "policy", label);
 }
 
 static const char *metadata_use_name(enum plan_metadata_use use)
@@ -143,6 +153,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	cJSON_AddStringToObject(object, "profile_source", choice.source);
 	report_integer(object, "share_permille", choice.profile.share_permille);
 	report_integer(object, "burst_us", (int64_t)(choice.profile.burst_ns / NSEC_PER_USEC));
+	add_policy(&choice, object);
 	add_choice_sources(&choice, object);
 	add_metadata(views, d, object);
 	add_attention(views, d, object);
@@ -183,6 +194,8 @@ struct cJSON *report_policy(const struct views *views, const struct inventory_do
 	report_add_name(root, "domain", d);
 	cJSON_AddStringToObject(root, "profile", choice.profile.name);
 	cJSON_AddStringToObject(root, "source", choice.source);
+	add_policy(&choice, root);
+	cJSON_AddStringToObject(root, "policy_source", choice.policy_source);
 	if (policy)
 		overrides_times(views->overrides, policy, &age_s, &left_s);
 	if (left_s)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/report_json.h"
+#include "policy/registry.h"
 
 static const char *carrier_state(const struct carrier_view *c)
 {
@@ -53,12 +54,17 @@ void report_carrier(const struct carriers *carriers, const struct inventory_doma
 
 void report_page(const struct pages_view *page, struct cJSON *object)
 {
+	char label[REGISTRY_LABEL_MAX];
 	cJSON *report;
 
 	if (!page->present)
 		return;
 	report = cJSON_AddObjectToObject(object, "page");
 	cJSON_AddStringToObject(report, "status", guest_status_name(page->status));
+	if (page->policy) {
+		registry_label(page->policy, label);
+		cJSON_AddStringToObject(report, "policy", label);
+	}
 	cJSON_AddStringToObject(report, "request", guest_urgency_name(page->urgency));
 	cJSON_AddStringToObject(report, "read_by", page->polled ? "polling" : "tracer");
 	cJSON_AddBoolToObject(report, "agent", page->hello.agent_generation != 0);

@@ -18,7 +18,10 @@ static void add_subject(cJSON *object, const struct inventory_domain *d,
 		cJSON_AddStringToObject(object, "domain", policy->name);
 	cJSON_AddStringToObject(object, "uuid", policy->uuid);
 	cJSON_AddBoolToObject(object, "runs", d != NULL);
-	cJSON_AddStringToObject(object, "profile", policy->profile);
+	if (policy->profile[0])
+		cJSON_AddStringToObject(object, "profile", policy->profile);
+	if (policy->policy[0])
+		cJSON_AddStringToObject(object, "policy", policy->policy);
 	if (policy->share_permille)
 		report_integer(object, "share_permille", policy->share_permille);
 	if (policy->burst_ns)
@@ -39,25 +42,34 @@ struct row {
 	const struct inventory_domain *domain;
 };
 
+/* What keeps a policy of the table out of force; NULL: nothing does. */
+static const char *why_not(const struct views *views, const struct row *row, bool persist)
+{
+	const struct policy_entry *policy = row->policy;
+
+	if (policy->profile[0] && !config_profile(views->config, policy->profile))
+		return "the configuration has no such profile";
+	if (policy->policy[0] && registry_parse(policy->policy) == REGISTRY_NONE)
+		return "this version of pvschedd has no such policy";
+	if (persist && policy->profile[0] && is_overruled(views, policy->uuid))
+		return "another command overrules it";
+	return row->domain ? NULL : "the domain does not run";
+}
+
 static cJSON *add_policy(const struct views *views, const struct row *row, bool persist,
                          cJSON *array)
 {
 	const struct policy_entry *policy = row->policy;
 	const struct inventory_domain *d = row->domain;
-	bool exists = config_profile(views->config, policy->profile) != NULL;
-	bool overruled = persist && is_overruled(views, policy->uuid);
+	const char *why = why_not(views, row, persist);
 	cJSON *object = cJSON_CreateObject();
 
 	add_subject(object, d, policy);
 	cJSON_AddStringToObject(object, "source", persist ? "policy set --persist" : "policy set");
 	cJSON_AddBoolToObject(object, "persist", persist);
-	cJSON_AddBoolToObject(object, "in_force", d != NULL && exists && !overruled);
-	if (!exists)
-		cJSON_AddStringToObject(object, "why_not", "the configuration has no such profile");
-	else if (overruled)
-		cJSON_AddStringToObject(object, "why_not", "another command overrules it");
-	else if (!d)
-		cJSON_AddStringToObject(object, "why_not", "the domain does not run");
+	cJSON_AddBoolToObject(object, "in_force", !why);
+	if (why)
+		cJSON_AddStringToObject(object, "why_not", why);
 	cJSON_AddItemToArray(array, object);
 	return object;
 }

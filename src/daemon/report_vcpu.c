@@ -12,6 +12,7 @@
 #include "daemon/report_levers.h"
 #include "daemon/report_page.h"
 #include "daemon/report_windows.h"
+#include "policy/registry.h"
 
 static void add_denied(cJSON *object, const struct policy_view *view)
 {
@@ -25,6 +26,12 @@ static void add_denied(cJSON *object, const struct policy_view *view)
 
 static void add_state(cJSON *object, const struct vcpu_snapshot *snapshot)
 {
+	char label[REGISTRY_LABEL_MAX];
+
+	if (snapshot->traced && snapshot->booster.view.policy) {
+		registry_label(snapshot->booster.view.policy, label);
+		cJSON_AddStringToObject(object, "policy", label);
+	}
 	cJSON_AddStringToObject(object, "state", vcpu_snapshot_state(snapshot));
 	cJSON_AddStringToObject(object, "reason",
 	                        policy_reason_name(vcpu_snapshot_reason(snapshot)));

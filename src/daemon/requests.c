@@ -14,6 +14,7 @@
 #include "daemon/report_policies.h"
 #include "daemon/report_recommend.h"
 #include "daemon/report_json.h"
+#include "daemon/report_kinds.h"
 #include "daemon/report_metrics.h"
 #include "daemon/report_status.h"
 #include "daemon/report_top.h"
@@ -129,8 +130,9 @@ static bool wants_domain(enum control_verb verb)
 {
 	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_LATENCY ||
 	       verb == CONTROL_RECOMMEND || verb == CONTROL_POLICY_GET ||
-	       verb == CONTROL_POLICY_SET || verb == CONTROL_POLICY_UNSET ||
-	       verb == CONTROL_BOOST || verb == CONTROL_TRIAL_START || verb == CONTROL_TRIAL_POLL ||
+	       verb == CONTROL_POLICY_SET || verb == CONTROL_POLICY_ASSIGN ||
+	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST ||
+	       verb == CONTROL_TRIAL_START || verb == CONTROL_TRIAL_POLL ||
 	       verb == CONTROL_TRIAL_STOP;
 }
 
@@ -192,11 +194,16 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return 0;
 	case CONTROL_POLICY_SET:
 		return policy_set(requests, d, request, answer);
+	case CONTROL_POLICY_ASSIGN:
+		return policy_assign(requests, d, request, answer);
 	case CONTROL_POLICY_UNSET:
 		return policy_unset(requests, d, request, answer);
 	case CONTROL_POLICY_LIST:
 		*answer->result = report_policies(views);
 		return *answer->result ? 0 : answer_no(answer, -ENOMEM, "out of memory");
+	case CONTROL_POLICIES:
+		*answer->result = report_kinds(views);
+		return 0;
 	case CONTROL_BOOST:
 		return boost(requests, d, request, answer);
 	case CONTROL_RELEASE:
@@ -267,6 +274,8 @@ int requests_handle(void *userdata, const struct control_request *request, struc
 
 		if (r == -ENOENT && request->verb == CONTROL_POLICY_SET)
 			return policy_set_absent(requests, request, &answer);
+		if (r == -ENOENT && request->verb == CONTROL_POLICY_ASSIGN)
+			return policy_assign_absent(requests, request, &answer);
 		if (r == -ENOENT && request->verb == CONTROL_POLICY_UNSET)
 			return policy_unset_absent(requests, request, &answer);
 		if (r == -ENOENT && request->verb == CONTROL_TRIAL_POLL)

@@ -227,10 +227,26 @@ static const struct policy_entry *stalest(const struct policies *policies)
 	return found;
 }
 
+/* What one command says of a domain leaves what another one says. */
+static struct policy_entry merge(const struct policy_entry *there,
+                                 const struct policy_entry *policy)
+{
+	struct policy_entry ret = *policy;
+
+	if (there && !policy->policy[0])
+		memcpy(ret.policy, there->policy, sizeof(ret.policy));
+	if (there && !policy->profile[0]) {
+		memcpy(ret.profile, there->profile, sizeof(ret.profile));
+		ret.share_permille = there->share_permille;
+		ret.burst_ns = there->burst_ns;
+	}
+	return ret;
+}
+
 int state_keep_policy(struct state *state, const struct policy_entry *policy,
                       struct policy_entry *dropped)
 {
-	struct policy_entry entry = *policy;
+	struct policy_entry entry = merge(policies_find(&state->policies, policy->uuid), policy);
 	int r;
 
 	*dropped = (struct policy_entry){0};
@@ -246,6 +262,13 @@ int state_keep_policy(struct state *state, const struct policy_entry *policy,
 int state_drop_policy(struct state *state, const char *uuid)
 {
 	if (!policies_remove(&state->policies, uuid))
+		return 0;
+	return policies_save(state) < 0 ? -EIO : 1;
+}
+
+int state_unassign(struct state *state, const char *uuid)
+{
+	if (!policies_drop_policy(&state->policies, uuid))
 		return 0;
 	return policies_save(state) < 0 ? -EIO : 1;
 }

@@ -52,7 +52,8 @@ const struct policies *state_policies(const struct state *state);
 int64_t state_ago_s(int64_t day_s);
 
 /**
- * Keeps a policy; of @policy uuid, name, profile and figures count. Where POLICIES_MAX are kept,
+ * Keeps a profile with its figures, or what is assigned, or both; what @policy has none of stays.
+ * Its uuid and name count, too. Where POLICIES_MAX are kept,
  * the one whose domain has not run for the longest makes room: *dropped, whose uuid is "" if none
  * did. Returns 0; -errno: it holds until the daemon ends, and is not saved.
  */
@@ -61,6 +62,9 @@ int state_keep_policy(struct state *state, const struct policy_entry *policy,
 
 /** Returns 1; 0: there is none; -EIO: it is dropped, and not saved. */
 int state_drop_policy(struct state *state, const char *uuid);
+
+/** Takes away what is assigned. Returns 1; 0: nothing was; -EIO: it is dropped, and not saved. */
+int state_unassign(struct state *state, const char *uuid);
 
 /** A domain runs now, under this name: its policy is not stale. */
 void state_domain_runs(struct state *state, const char *uuid, const char *name);

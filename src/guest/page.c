@@ -64,18 +64,14 @@ int guest_page_read(const struct guest_page_file *file, struct guest_words *ret)
 }
 
 enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
-                                      const struct guest_page *page)
+                                      const struct guest_page *page, enum pvsched_status policy)
 {
-	static const char name[sizeof(hello->policy_name)] = PVSCHED_POLICY_NAME;
-
 	if (hello->generation_echo != page->generation)
 		return PVSCHED_STATUS_DISABLED;
 	if (hello->abi_version != PVSCHED_ABI_VERSION)
 		return PVSCHED_STATUS_ABI;
-	if (memcmp(hello->policy_name, name, sizeof(name)) != 0)
-		return PVSCHED_STATUS_UNKNOWN_POLICY;
-	if (hello->policy_version != PVSCHED_POLICY_VERSION)
-		return PVSCHED_STATUS_POLICY_VERSION;
+	if (policy != PVSCHED_STATUS_ENABLED)
+		return policy;
 	if (hello->protocol_id != PVSCHED_PROTOCOL)
 		return PVSCHED_STATUS_PROTOCOL;
 	if (page->apic_id != PVSCHED_APIC_ID_NONE && hello->apic_id != PVSCHED_APIC_ID_NONE &&

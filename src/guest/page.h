@@ -65,9 +65,12 @@ struct guest_snapshot {
 /** Takes the words out of a copy of the page's bytes, up to reserved6. */
 void guest_words_of(const struct pvsched_page *page, struct guest_words *ret);
 
-/** The host's answer to a hello; PVSCHED_STATUS_DISABLED if it is not of this generation. */
+/**
+ * The host's answer to a hello; PVSCHED_STATUS_DISABLED if it is not of this generation. @policy is
+ * what the host says of the policy that it names: ENABLED, UNKNOWN_POLICY or POLICY_VERSION.
+ */
 enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
-                                      const struct guest_page *page);
+                                      const struct guest_page *page, enum pvsched_status policy);
 
 bool guest_hello_equal(const struct guest_hello *a, const struct guest_hello *b);
 

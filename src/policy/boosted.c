@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/boosted.h"
 
-#include "core/account.h"
-#include "policy/interrupt.h"
+#include "policy/bounds.h"
+#include "policy/kind.h"
 #include "policy/push.h"
 #include "policy/request.h"
 
@@ -11,9 +11,6 @@
 
 /* The longest back-off, as a power of two of the time to refill: 20 ms for the latency profile. */
 #define BACKOFF_SHIFT_MAX 3
-
-/* How long ksoftirqd may wait behind a boosted vCPU. */
-#define SOFTIRQD_WAIT_NS (1 * NSEC_PER_MSEC)
 
 /*
  * As a fair thread, a vCPU that spins can yield to another vCPU of its guest. It is unboosted for
@@ -111,7 +108,7 @@ static void give_back(struct turn *t, enum policy_reason reason)
 	v->view.yields_total += reason == POLICY_REASON_ORDINARY;
 	unboost(t, BOOST_GIVEN_BACK, reason);
 	t->decision->report_halt = true;
-	v->expected_look_ns = request_expected_look_ns(t);
+	v->expected_look_ns = t->kind->expects_ns(t);
 	vcpu_look_at(t, v->expected_look_ns);
 }
 
@@ -130,65 +127,6 @@ static void spins(struct turn *t)
 	vcpu_look_at(t, v->spin_until_ns);
 }
 
-/* When its tokens end, if only our timer sees that. */
-static uint64_t tokens_look_ns(const struct turn *t)
-{
-	if (t->v->boosted.watch != WATCH_BY_TIMER)
-		return NSEC_NEVER;
-	return t->now_ns + (t->facts.tokens_ns > 0 ? (uint64_t)t->facts.tokens_ns : 1);
-}
-
-/*
- * When it may yield, if only we see that: in a run that it was boosted in, and in one in which it
- * was declined before. Once it was declined, the look that came with that is planned already.
- */
-static uint64_t yield_look_ns(const struct turn *t)
-{
-	const struct vcpu_boosted *b = &t->v->boosted;
-	bool ours = b->watch == WATCH_BY_TIMER || b->urgent_from_ns ||
-	            b->yield == YIELD_DECLINED_BEFORE;
-
-	if (!ours || t->facts.urgency == PVSCHED_URGENCY_NONE || b->yield == YIELD_DECLINED)
-		return NSEC_NEVER;
-	return request_yield_look_ns(t);
-}
-
-/*
- * When a helper will have waited for too long behind it. In the run that it was boosted in, the
- * tracer looks at helpers that begin to wait, and not at those that waited before.
- */
-static uint64_t helper_look_ns(const struct turn *t)
-{
-	uint64_t behind_ns = t->facts.helper_behind_ns;
-
-	if (t->v->boosted.watch != WATCH_BY_TIMER || !t->facts.helper_waits)
-		return NSEC_NEVER;
-	return t->now_ns + PVS_HELPER_WAIT_NS - MIN(behind_ns, (uint64_t)PVS_HELPER_WAIT_NS - 1);
-}
-
-/*
- * How long the vCPU itself has kept ksoftirqd waiting in this run. ksoftirqd is a fair thread: it
- * waits behind any other thread, too, and may have waited long when the vCPU was switched in.
- */
-static uint64_t softirqd_behind_ns(const struct turn *t)
-{
-	uint64_t since_ns = t->facts.softirqd_since_ns;
-
-	if (t->facts.whereabouts != POLICY_RUNNING || !since_ns || t->now_ns <= since_ns)
-		return 0;
-	return MIN(t->facts.ran_ns, t->now_ns - since_ns);
-}
-
-/* While ksoftirqd waits the vCPU's deadline may not fire: its tokens are looked at, too. */
-static uint64_t softirqd_look_ns(const struct turn *t)
-{
-	uint64_t left_ns = SOFTIRQD_WAIT_NS - MIN(softirqd_behind_ns(t), SOFTIRQD_WAIT_NS - 1);
-
-	if (t->facts.whereabouts != POLICY_RUNNING || !t->facts.softirqd_since_ns)
-		return NSEC_NEVER;
-	return t->now_ns + MIN(left_ns, (uint64_t)MAX(t->facts.tokens_ns, 1));
-}
-
 /* Plans a look for every end of the boost that no event tells of. */
 static void plan_look(struct turn *t)
 {
@@ -203,80 +141,11 @@ static void plan_look(struct turn *t)
 		b->urgent_from_ns = 0;
 		b->yield = yield_next(b->yield, YIELD_ON_SLEEP);
 	}
-	at_ns = MIN(at_ns, interrupt_look_ns(t));
-	at_ns = MIN(at_ns, tokens_look_ns(t));
-	at_ns = MIN(at_ns, yield_look_ns(t));
-	at_ns = MIN(at_ns, helper_look_ns(t));
-	/* no event tells that a request lapsed, or was withdrawn, which its profile demands */
-	if (v->profile.requests == PROFILE_REQUESTS_REQUIRE)
-		at_ns = MIN(at_ns, t->now_ns + PVSCHED_REQUEST_LEASE_NS);
-	at_ns = MIN(at_ns, softirqd_look_ns(t));
-	if (t->facts.whereabouts == POLICY_WAITING)
-		at_ns = MIN(at_ns, t->now_ns + PVS_UNSEEN_NS);
+	at_ns = MIN(at_ns, bounds_look_ns(t));
+	at_ns = MIN(at_ns, t->kind->look_ns(t));
 	if (vcpu_is_commanded(t))
 		at_ns = MIN(at_ns, v->command_until_ns);
 	vcpu_look_at(t, at_ns);
-}
-
-static bool starves_softirqd(const struct turn *t)
-{
-	return softirqd_behind_ns(t) >= SOFTIRQD_WAIT_NS;
-}
-
-/* WITHIN: it has tokens, and is in the way of no thread that must not wait. */
-static enum policy_reason reason_to_throttle(const struct turn *t)
-{
-	if (t->facts.sheet_used_up)
-		return POLICY_REASON_CPU_REAL_TIME;
-	if (t->facts.whereabouts == POLICY_RUNNING && t->facts.tokens_ns <= 0)
-		return POLICY_REASON_BUDGET;
-	if (t->facts.waited_ns >= PVS_UNSEEN_NS)
-		return POLICY_REASON_UNSEEN;
-	if (starves_softirqd(t))
-		return POLICY_REASON_SOFTIRQ;
-	return vcpu_starves_helper(&t->facts) ? POLICY_REASON_HELPER : POLICY_REASON_WITHIN;
-}
-
-/* The time of a command is over, and it would not be boosted without. */
-static bool command_is_over(struct turn *t)
-{
-	struct policy_vcpu *v = t->v;
-
-	if (!v->command_until_ns || vcpu_is_commanded(t))
-		return false;
-	v->command_until_ns = 0;
-	return v->view.reason == POLICY_REASON_COMMAND && t->facts.whereabouts != POLICY_HALTED;
-}
-
-static bool yields(struct turn *t)
-{
-	struct request_answer answer = request_yields(t);
-	struct vcpu_boosted *b = &t->v->boosted;
-
-	switch (answer.yield) {
-	case REQUEST_KEEP:
-		return false;
-	case REQUEST_DECLINE:
-		b->yield = yield_next(b->yield, YIELD_ON_DECLINE);
-		b->urgent_from_ns = answer.urgent_from_ns;
-		vcpu_look_at(t, answer.look_ns);
-		return false;
-	case REQUEST_YIELD:
-		return true;
-	}
-	return false;
-}
-
-/* WITHIN: it still has a use for its boost. */
-static enum policy_reason reason_to_give_back(struct turn *t)
-{
-	if (request_is_missing(t))
-		return POLICY_REASON_NO_REQUEST;
-	if (command_is_over(t))
-		return POLICY_REASON_AWAKE;
-	if (!vcpu_is_commanded(t) && interrupt_is_over(t))
-		return POLICY_REASON_AWAKE;
-	return yields(t) ? POLICY_REASON_ORDINARY : POLICY_REASON_WITHIN;
 }
 
 static void reconsider(struct turn *t)
@@ -296,7 +165,7 @@ static void reconsider(struct turn *t)
 		vcpu_look_at(t, t->facts.unheard_until_ns);
 		return;
 	}
-	reason = reason_to_throttle(t);
+	reason = bounds_end(t);
 	if (reason == POLICY_REASON_BUDGET) {
 		exhausted_by_demand(t, reason);
 		return;
@@ -305,7 +174,7 @@ static void reconsider(struct turn *t)
 		exhausted(t, reason);
 		return;
 	}
-	reason = reason_to_give_back(t);
+	reason = t->kind->lower(t);
 	if (reason != POLICY_REASON_WITHIN)
 		give_back(t, reason);
 	else

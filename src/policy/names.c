@@ -58,6 +58,7 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_NOT_TRACED] = "not-traced",
         [POLICY_REASON_INTERRUPT] = "interrupt",
         [POLICY_REASON_SPIN] = "spin",
+        [POLICY_REASON_NOT_URGENT] = "not-urgent",
 };
 
 static const char *const texts[_POLICY_REASON_MAX] = {
@@ -141,6 +142,9 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "Its guest says that nothing urgent runs. It keeps its tokens, and is boosted "
                 "again when it sleeps, when its guest requests it, or when the guest said that "
                 "it would be urgent.",
+        [POLICY_REASON_NOT_URGENT] =
+                "Its policy boosts it only while its guest says that urgent work waits, and it "
+                "says no such thing now; see `pvschedctl policies`.",
         [POLICY_REASON_NO_REQUEST] =
                 "Its profile boosts only guests that make requests, and this guest makes none; "
                 "see pvsched-protocol(7) and `pvschedctl attach`.",

@@ -65,6 +65,8 @@ enum policy_reason {
 	POLICY_REASON_SPIN,       /* its guest spun while it was boosted */
 	POLICY_REASON_NO_DEADLINE, /* the kernel did not start the timer that ends its boost */
 	POLICY_REASON_ATTENTION,   /* its domain has had its part of the booster's time */
+	POLICY_REASON_NOT_URGENT,  /* its policy boosts it while its guest is urgent, and it is not
+	                            */
 	POLICY_REASON_NO_SLOT,     /* not traced: other vCPUs have all slots */
 	POLICY_REASON_NOT_TRACED,  /* the kernel or the booster did not take it on */
 	_POLICY_REASON_MAX,

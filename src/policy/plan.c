@@ -22,7 +22,8 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 	       a->share_permille == b->share_permille && a->burst_ns == b->burst_ns &&
 	       a->requests == b->requests && a->on_interrupt == b->on_interrupt &&
 	       a->levers == b->levers && a->slice_ns == b->slice_ns && a->util_min == b->util_min &&
-	       a->util_permille == b->util_permille && a->learned == b->learned;
+	       a->util_permille == b->util_permille && a->learned == b->learned &&
+	       a->policy == b->policy;
 }
 
 static bool boosts_by_rt(const struct profile *profile)
@@ -139,6 +140,17 @@ static void learned_apply(const struct plan_host *host, const struct learned *le
 	profile->share_permille = MIN(profile->share_permille, learned->share_permille);
 }
 
+/* Assigned by a command, for any profile; a trial compares under the policy that there is. */
+static void assign_policy(const struct plan_domain_input *in, struct plan_domain *ret)
+{
+	ret->policy_by_command = in->command.policy != 0;
+	ret->policy_persists = !ret->policy_by_command && in->persistent.policy != 0;
+	if (ret->policy_by_command)
+		ret->profile.policy = in->command.policy;
+	else if (ret->policy_persists)
+		ret->profile.policy = in->persistent.policy;
+}
+
 static void plan_domain(const struct plan_host *host, const struct plan_domain_input *in,
                         struct plan_domain *ret)
 {
@@ -150,6 +162,7 @@ static void plan_domain(const struct plan_host *host, const struct plan_domain_i
 	ret->metadata_use = metadata_judge(&in->metadata, host->metadata, ret->origin);
 	if (ret->metadata_use == PLAN_METADATA_USE_HONOURED)
 		metadata_apply(&in->metadata, ret);
+	assign_policy(in, ret);
 	learned_apply(host, &in->learned, ret);
 }
 

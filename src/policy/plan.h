@@ -67,6 +67,7 @@ struct plan_override {
 	const struct profile *profile; /* NULL: none is set */
 	uint32_t share_permille;       /* in place of the profile's; 0: none */
 	uint64_t burst_ns;             /* likewise */
+	uint32_t policy;               /* in place of any profile's: registry.h; 0: none */
 };
 
 struct plan_domain_input {
@@ -128,6 +129,7 @@ struct plan_domain {
 	enum plan_origin origin;        /* of the profile */
 	bool share_by_command;          /* the command that set the profile gave a share, too */
 	bool burst_by_command;
+	bool policy_by_command, policy_persists; /* it was assigned, until the end or for good */
 	bool share_by_metadata; /* its metadata asked for less than the profile gives */
 	bool burst_by_metadata;
 	enum plan_metadata_use metadata_use;

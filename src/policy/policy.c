@@ -5,6 +5,7 @@
 
 #include "policy/boosted.h"
 #include "policy/interrupt.h"
+#include "policy/kind.h"
 #include "policy/push.h"
 #include "policy/request.h"
 #include "policy/unboosted.h"
@@ -91,6 +92,18 @@ bool policy_may_push(const struct policy *policy, unsigned int vcpu, uint64_t no
 	(POLICY_HOLD(POLICY_REASON_RT_REFUSED) | POLICY_HOLD(POLICY_REASON_ALREADY_RT) |           \
 	 POLICY_HOLD(POLICY_REASON_FAILED))
 
+/* An assigned policy goes before the one that the guest names. */
+static const struct policy_kind *choose_kind(struct policy_vcpu *v,
+                                             const struct policy_facts *facts)
+{
+	uint32_t number = v->profile.policy ?: facts->speaks;
+
+	if (number == REGISTRY_NONE || number > policy_kinds_n)
+		number = REGISTRY_DEFAULT;
+	v->view.policy = number;
+	return policy_kinds[number - 1];
+}
+
 /* The events that are wanted. @begins: a boost is about to begin, and the vCPU may run before that
  * is told. */
 static void set_wants(struct turn *t, bool begins)
@@ -101,14 +114,27 @@ static void set_wants(struct turn *t, bool begins)
 	bool hears = boosts && v->profile.requests != PROFILE_REQUESTS_IGNORE;
 	bool armed = begins || v->view.state == POLICY_ARMED;
 	bool no_request = !armed && reason == POLICY_REASON_NO_REQUEST;
-	bool awake = !armed && (reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY);
+	bool waits = !armed && kind_is_waiting(reason);
+	uint32_t told = registry_of(v->view.policy)->events;
 
-	v->view.wants_ordinary = hears && armed && (begins || v->boosted.yield != YIELD_DECLINED);
+	v->view.wants_ordinary = hears && armed && (told & REGISTRY_ORDINARY) &&
+	                         (begins || v->boosted.yield != YIELD_DECLINED);
 	v->view.grace_ns = request_grace_ns(v);
-	v->view.wants_urgent =
-	        hears && (awake || no_request) && reports_calls(v->unboosted.reports);
-	v->view.wants_interrupt = boosts && v->profile.on_interrupt && awake;
+	v->view.wants_urgent = hears && waits && (told & REGISTRY_PREEMPTED) &&
+	                       reports_calls(v->unboosted.reports);
+	v->view.wants_interrupt = boosts && v->profile.on_interrupt && waits && !no_request &&
+	                          (told & REGISTRY_INTERRUPT);
 	v->view.interrupts_from_ns = interrupt_from_ns(t);
+}
+
+/* Whether the tracer is to report its next halt. */
+static bool wants_halt(const struct turn *t)
+{
+	uint32_t told = registry_of(t->v->view.policy)->events;
+
+	if (t->v->view.state == POLICY_ARMED || t->decision->action == POLICY_BOOST)
+		return told & REGISTRY_HALTED_BOOSTED;
+	return t->decision->report_halt && (told & REGISTRY_HALTED);
 }
 
 static void step_state(struct turn *t)
@@ -145,6 +171,7 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 	                 .facts = request_hear(&v->profile, input->facts),
 	                 .decision = ret};
 
+	t.kind = choose_kind(v, &t.facts);
 	*ret = (struct policy_decision){.action = POLICY_NOTHING, .reason = v->view.reason};
 	if (!v->present) {
 		timers_set(policy->timers, vcpu, NSEC_NEVER);
@@ -153,6 +180,7 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 	if (t.event == POLICY_EVENT_RESCAN)
 		v->holds &= ~HOLDS_OF_TRIES;
 	step_state(&t);
+	ret->report_halt = wants_halt(&t);
 	set_wants(&t, ret->action == POLICY_BOOST);
 }
 
@@ -170,12 +198,14 @@ void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
 {
 	struct policy_vcpu *v = &policy->vcpus[vcpu];
 	struct turn t = {.policy = policy,
+	                 .kind = &kind_pvschedd,
 	                 .v = v,
 	                 .vcpu = vcpu,
 	                 .event = POLICY_EVENT_LOOK,
 	                 .now_ns = now_ns,
 	                 .facts = request_hear(&v->profile, facts)};
 
+	t.kind = choose_kind(v, &t.facts);
 	if (hold)
 		refused(&t, hold);
 	else

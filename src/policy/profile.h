@@ -54,6 +54,7 @@ struct profile {
 	uint32_t util_permille; /* and for how much of a CPU's time it may run so: 1..1000 */
 	uint64_t burst_max_ns;  /* in PROFILE_AUTO its burst_ns: 50 us .. 10 ms */
 	bool learned;           /* of the plan: its mode was PROFILE_AUTO */
+	uint32_t policy;        /* of registry.h; 0: the one that the guest names */
 };
 
 /** What binds whatever a domain asks for. */

@@ -3,6 +3,7 @@
 
 #include "core/account.h"
 #include "policy/interrupt.h"
+#include "policy/registry.h"
 
 /*
  * The lead: a vCPU is boosted so long before its guest expects to be urgent, since the booster has
@@ -49,6 +50,7 @@ struct policy_facts request_hear(const struct profile *profile, const struct pol
 		return heard;
 	heard.urgency = PVSCHED_URGENCY_NONE;
 	heard.expected_ns = 0;
+	heard.speaks = REGISTRY_NONE;
 	return heard;
 }
 
@@ -80,17 +82,21 @@ static bool is_within_leads(const struct turn *t, unsigned int leads)
 	return is_expecting(t) && t->now_ns + leads * lead_ns(t->v) >= t->facts.expected_ns;
 }
 
+bool request_urgent_waits(const struct turn *t)
+{
+	return t->facts.urgency == PVSCHED_URGENCY_URGENT &&
+	       (t->facts.whereabouts == POLICY_WAITING || t->event == POLICY_EVENT_URGENT);
+}
+
 enum policy_reason request_boost_awake(const struct turn *t)
 {
-	if (!vcpu_is_awake(&t->facts) || t->facts.tokens_ns <= 0)
+	if (!vcpu_is_awake(&t->facts))
 		return POLICY_REASON_AWAKE;
 	if (vcpu_is_commanded(t))
 		return POLICY_REASON_COMMAND;
 	/* a vCPU that runs undisturbed needs no boost: the tracer reports its preemption */
 	if (t->facts.urgency == PVSCHED_URGENCY_URGENT)
-		return t->facts.whereabouts == POLICY_WAITING || t->event == POLICY_EVENT_URGENT
-		               ? POLICY_REASON_REQUESTED
-		               : POLICY_REASON_AWAKE;
+		return request_urgent_waits(t) ? POLICY_REASON_REQUESTED : POLICY_REASON_AWAKE;
 	if (is_within_leads(t, 1))
 		return POLICY_REASON_REQUESTED;
 	return interrupt_waits(t) ? POLICY_REASON_INTERRUPT : POLICY_REASON_AWAKE;

@@ -14,6 +14,9 @@ struct policy_facts request_hear(const struct profile *profile, const struct pol
 /** The profile demands requests, the guest makes none, and no command replaces them. */
 bool request_is_missing(const struct turn *t);
 
+/** Its guest is urgent, and does not run undisturbed. */
+bool request_urgent_waits(const struct turn *t);
+
 /**
  * Why a vCPU that is awake is to be boosted now: by COMMAND; as REQUESTED, since its guest is
  * urgent or will be within the lead; for an INTERRUPT. AWAKE: nothing wants that.

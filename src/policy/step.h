@@ -40,6 +40,7 @@ struct policy_facts {
 	enum pvsched_urgency urgency; /* what its guest requests; never INVALID */
 	uint64_t expected_ns;    /* with ORDINARY: when it will be urgent again; 0: not known */
 	uint64_t said_ns;        /* its guest says so since then */
+	uint32_t speaks;         /* the policy that its guest names: registry.h; 0: none */
 	bool watched;            /* running: the tracer has a deadline for this run */
 	uint64_t urgent_work_ns; /* how long it is urgent; 0: not known */
 	uint64_t urgent_run_ns;  /* how long it runs then, until it sleeps; 0: not known */
@@ -107,6 +108,7 @@ struct policy_decision {
 struct policy_view {
 	enum policy_state state;
 	enum policy_reason reason;
+	uint32_t policy;   /* that decided last: registry.h */
 	uint64_t since_ns; /* in this state */
 	uint64_t boosts_total;
 	uint64_t throttles_total;  /* boosts that their limits ended */

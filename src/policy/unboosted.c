@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/unboosted.h"
 
-#include "core/account.h"
-#include "core/bucket.h"
+#include "policy/bounds.h"
 #include "policy/interrupt.h"
+#include "policy/kind.h"
 #include "policy/request.h"
 
 /*
@@ -29,91 +29,6 @@
  */
 #define VAIN_CALLS_MAX 2
 #define DEAF_NS        (2 * NSEC_PER_MSEC)
-
-#define REFILL_MIN_NS (200 * NSEC_PER_USEC)
-
-/* What prevents a boost; WITHIN: nothing does. */
-struct obstacle {
-	enum policy_reason reason;
-	uint64_t until_ns; /* as far as can be known; NSEC_NEVER: an event will tell */
-};
-
-/* When so many tokens will have come. Not too soon: a shared bucket may be what lacks them. */
-static uint64_t refilled_at(const struct turn *t, int64_t tokens_ns)
-{
-	return t->now_ns + MAX(vcpu_refill_ns(t->v, (uint64_t)tokens_ns), REFILL_MIN_NS);
-}
-
-/* The vCPU's own bucket must be full, unless it has kept its tokens and they are enough. */
-static struct obstacle own_bucket(const struct turn *t, int64_t enough_ns)
-{
-	const struct policy_vcpu *v = t->v;
-	bool kept = v->unboosted.tokens == TOKENS_KEPT;
-	struct pvs_bucket_rule rule = {.burst_ns = v->profile.burst_ns,
-	                               .share_permille = v->profile.share_permille};
-	uint64_t full_at_ns = t->facts.full_at_ns;
-	int64_t own_ns = pvs_bucket_tokens(&rule, full_at_ns, t->now_ns);
-
-	if (full_at_ns <= t->now_ns || (kept && own_ns >= enough_ns))
-		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
-	if (kept)
-		full_at_ns = MIN(full_at_ns, refilled_at(t, enough_ns - own_ns));
-	return (struct obstacle){POLICY_REASON_BUDGET, full_at_ns};
-}
-
-/* Which bucket prevents a boost, since it is not full again. */
-static struct obstacle empty_bucket(const struct turn *t)
-{
-	int64_t enough_ns = (int64_t)request_enough_ns(t);
-	struct obstacle own;
-
-	/* enough in all three buckets, and on the sheet */
-	if (t->v->unboosted.tokens == TOKENS_KEPT && t->facts.tokens_ns >= enough_ns)
-		return (struct obstacle){POLICY_REASON_WITHIN, NSEC_NEVER};
-	own = own_bucket(t, enough_ns);
-	if (own.reason != POLICY_REASON_WITHIN)
-		return own;
-	if (t->facts.domain_at_ns > t->now_ns)
-		return (struct obstacle){POLICY_REASON_DOMAIN_CAP, t->facts.domain_at_ns};
-	if (t->facts.cpu_at_ns > t->now_ns)
-		return (struct obstacle){POLICY_REASON_CPU_CAP, t->facts.cpu_at_ns};
-	if (t->facts.sheet_at_ns > t->now_ns)
-		return (struct obstacle){POLICY_REASON_CPU_REAL_TIME, t->facts.sheet_at_ns};
-	/* runs that are not charged yet may have used up a shared bucket */
-	if (t->facts.whereabouts == POLICY_WAITING && t->facts.tokens_ns <= 0)
-		return (struct obstacle){POLICY_REASON_BUDGET,
-		                         refilled_at(t, enough_ns - t->facts.tokens_ns)};
-	return own;
-}
-
-/* What prevents a boost whatever the vCPU does. */
-static struct obstacle obstacle(const struct turn *t)
-{
-	const struct policy_vcpu *v = t->v;
-	enum policy_reason forbidden = vcpu_forbidden(t);
-	struct obstacle bucket;
-
-	if (forbidden != POLICY_REASON_WITHIN)
-		return (struct obstacle){forbidden, NSEC_NEVER};
-	if (t->facts.unheard_until_ns > t->now_ns)
-		return (struct obstacle){POLICY_REASON_ATTENTION, t->facts.unheard_until_ns};
-	if (v->backoff_until_ns > t->now_ns)
-		return (struct obstacle){v->backoff_why,
-		                         MAX(v->backoff_until_ns, t->facts.full_at_ns)};
-	if (vcpu_starves_helper(&t->facts))
-		return (struct obstacle){POLICY_REASON_HELPER, t->now_ns + PVS_HELPER_WAIT_NS};
-	if (v->spin_until_ns > t->now_ns)
-		return (struct obstacle){POLICY_REASON_SPIN, v->spin_until_ns};
-	bucket = empty_bucket(t);
-	if (bucket.reason != POLICY_REASON_WITHIN)
-		return bucket;
-	if (vcpu_changes_left(t) < 1)
-		return (struct obstacle){POLICY_REASON_RATE,
-		                         t->now_ns + vcpu_change_cost_ns(t->policy)};
-	if (request_is_missing(t))
-		return (struct obstacle){POLICY_REASON_NO_REQUEST, NSEC_NEVER};
-	return bucket;
-}
 
 /* This is the look that was planned for when its guest would be urgent. */
 static bool is_expected_look(const struct turn *t)
@@ -195,7 +110,7 @@ static uint64_t wait_for_event(struct turn *t, enum policy_reason reason)
 	if (t->event == POLICY_EVENT_HALTED)
 		return after_short_halt(t, reason);
 	if (reports_halts(reports)) {
-		at_ns = request_expected_look_ns(t);
+		at_ns = t->kind->expects_ns(t);
 		v->expected_look_ns = at_ns;
 	}
 	if (reports_calls(reports))
@@ -217,7 +132,7 @@ static uint64_t wait_for_cap(struct vcpu_unboosted *u, uint64_t until_ns, uint64
 
 static void wait_for(struct turn *t, struct obstacle o)
 {
-	bool for_event = o.reason == POLICY_REASON_AWAKE || o.reason == POLICY_REASON_NO_REQUEST;
+	bool for_event = kind_is_waiting(o.reason);
 	bool for_cap = o.reason == POLICY_REASON_DOMAIN_CAP || o.reason == POLICY_REASON_CPU_CAP ||
 	               o.reason == POLICY_REASON_CPU_REAL_TIME || o.reason == POLICY_REASON_HELPER;
 	bool unwanted = o.reason == POLICY_REASON_PROFILE || o.reason == POLICY_REASON_AUTO;
@@ -235,25 +150,20 @@ static void wait_for(struct turn *t, struct obstacle o)
 	vcpu_look_at(t, o.until_ns);
 }
 
-/* AWAKE: nothing wants it boosted now. */
-static enum policy_reason reason_to_boost(const struct turn *t)
-{
-	return t->facts.whereabouts == POLICY_HALTED ? POLICY_REASON_WITHIN
-	                                             : request_boost_awake(t);
-}
-
 void unboosted_step(struct turn *t)
 {
-	struct obstacle o = obstacle(t);
-	enum policy_reason why;
+	struct obstacle o = bounds_obstacle(t);
+	struct kind_wish wish;
 
 	if (o.reason != POLICY_REASON_WITHIN) {
 		wait_for(t, o);
 		return;
 	}
-	why = reason_to_boost(t);
-	if (why != POLICY_REASON_AWAKE)
-		boost(t, why);
-	else
+	wish = t->kind->wish(t);
+	if (wish.boosts && bounds_has_tokens(t))
+		boost(t, wish.reason);
+	else if (wish.boosts)
 		wait_for(t, (struct obstacle){POLICY_REASON_AWAKE, NSEC_NEVER});
+	else
+		wait_for(t, (struct obstacle){wish.reason, NSEC_NEVER});
 }

@@ -8,6 +8,8 @@
  *     policy.c            the door
  *     unboosted boosted   what happens to a vCPU; neither needs the other
  *     push                off a CPU whose bucket is empty
+ *     bounds              what holds whatever a policy wishes
+ *     kind_...            a policy: what it wishes; kinds.c lists all
  *     request             what the guest requests
  *     interrupt           what an interrupt needs that waits with its vCPU
  *     vcpu                this
@@ -224,7 +226,8 @@ struct policy {
  */
 struct turn {
 	struct policy *policy;
-	struct policy_vcpu *v; /* the vCPU with the id @vcpu */
+	const struct policy_kind *kind; /* the policy that decides for this vCPU */
+	struct policy_vcpu *v;          /* the vCPU with the id @vcpu */
 	unsigned int vcpu;
 	enum policy_event event;   /* LOOK after a BOOST */
 	struct policy_facts facts; /* less what the profile ignores of the guest's requests */

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "policy/registry.h"
+
 #include "fuzz.h"
 
 #define LOOK       offsetof(struct pvsched_page, reserved6)
@@ -32,10 +34,14 @@ static void look(const struct guest_page_file *file, const struct guest_page *pa
                  struct pvs_request *request)
 {
 	struct guest_words words;
-	enum pvsched_status status;
+	enum pvsched_status status, policy;
+	uint32_t number;
 
 	FUZZ_CHECK(guest_page_read(file, &words) == 0);
-	status = guest_hello_judge(&words.hello, page);
+	policy = registry_judge(words.hello.policy_name, words.hello.policy_version, &number);
+	FUZZ_CHECK((policy == PVSCHED_STATUS_ENABLED) == (number != REGISTRY_NONE));
+	FUZZ_CHECK(number <= registry_n);
+	status = guest_hello_judge(&words.hello, page, policy);
 	FUZZ_CHECK(status <= PVSCHED_STATUS_MODE);
 	FUZZ_CHECK(status == PVSCHED_STATUS_DISABLED || words.hello.generation_echo == GENERATION);
 	guest_words_look(&words, GENERATION, now_ns - 1000, now_ns, request);

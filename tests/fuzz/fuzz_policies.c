@@ -25,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			FUZZ_CHECK(strcmp(again.entries[i].name, policies.entries[i].name) == 0);
 			FUZZ_CHECK(strcmp(again.entries[i].profile, policies.entries[i].profile) ==
 			           0);
+			FUZZ_CHECK(strcmp(again.entries[i].policy, policies.entries[i].policy) ==
+			           0);
 			FUZZ_CHECK(again.entries[i].ran_s == policies.entries[i].ran_s);
 		}
 		free(text);

@@ -15,12 +15,13 @@ from rig.daemon import Daemon, program
 class Pvschedd(Daemon):
     """profile: the default profile; config: merged over {"host": {"grant_rt_budget": true}}."""
 
-    def __init__(self, build_dir, deadman, profile="latency", config=None, prefix=(), env=None, options=()):
+    def __init__(self, build_dir, deadman, profile="latency", config=None, prefix=(), env=None, options=(),
+                 name="pvschedd"):
         self.build_dir = build_dir
         config = dict(config or {})
         config.setdefault("default_profile", profile)
         config["host"] = {"grant_rt_budget": True, **config.get("host", {})}
-        super().__init__(build_dir, config, deadman, prefix=prefix, env=env, options=options)
+        super().__init__(build_dir, config, deadman, prefix=prefix, env=env, options=options, name=name)
         os.chmod(self.directory, 0o755)  # mkdtemp's 0700 would hide the socket's own permissions
 
     def start(self):

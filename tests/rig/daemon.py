@@ -16,7 +16,8 @@ from .started import Started
 
 def program(build_dir, name):
     """Path of a built program, wherever meson put it in its build directory."""
-    for path in (f"{build_dir}/{name}", f"{build_dir}/src/{name}", f"{build_dir}/src/ctl/{name}"):
+    for path in (f"{build_dir}/{name}", f"{build_dir}/src/{name}", f"{build_dir}/src/ctl/{name}",
+                 f"{build_dir}/tests/policies/{name}"):
         if os.path.isfile(path):
             return path
     raise RigError(f"there is no {name} in {build_dir}: build it with `meson compile -C {build_dir}`")
@@ -45,13 +46,14 @@ class Daemon(Started):
     prefix    a command that starts it, such as setpriv
     env       added to its environment
     options   added to its command line
+    name      of the program: pvschedd, or one of its variants for tests
     """
 
-    def __init__(self, build_dir, config=None, deadman=None, prefix=(), env=None, options=()):
+    def __init__(self, build_dir, config=None, deadman=None, prefix=(), env=None, options=(), name="pvschedd"):
         self._options = list(options)
         self._prefix = list(prefix)
         self._env = {**os.environ, **(env or {})}
-        self._pvschedd = program(build_dir, "pvschedd")
+        self._pvschedd = program(build_dir, name)
         self._pvschedctl = program(build_dir, "pvschedctl")
         self._deadman = deadman or NoDeadman()
         self._key = None

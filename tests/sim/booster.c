@@ -238,8 +238,10 @@ static bool step(struct host *host, const struct host_work *work)
 	f.room_elsewhere =
 	        work->event == POLICY_EVENT_MAY_PUSH && crowded_has_room(host, work->slot);
 	policy_step(host->policy, work->slot, &input, &host->decision);
-	if (host->decision.action == POLICY_NOTHING && !host->decision.report_halt) {
-		account_report_halt(&host->accounts, work->slot, false);
+	/* a push that is refused has others make way at once, also if a halt is to be told */
+	if (host->decision.action == POLICY_NOTHING &&
+	    (!host->decision.report_halt || work->event == POLICY_EVENT_MAY_PUSH)) {
+		account_report_halt(&host->accounts, work->slot, host->decision.report_halt);
 		cost_end(host);
 		tell(host, work->slot);
 		if (work->event == POLICY_EVENT_MAY_PUSH)

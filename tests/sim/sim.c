@@ -118,7 +118,7 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	        .profile = {"sim", variant == UNTOUCHED ? PROFILE_OBSERVE : PROFILE_BOOST,
 	                    SIM_SHARE_PERMILLE, SIM_BURST_NS,
 	                    variant == UNHEARD ? PROFILE_REQUESTS_IGNORE : PROFILE_REQUESTS_HEED,
-	                    variant != UNHEARD},
+	                    variant != UNHEARD, .policy = options->policy},
 	        .caps = {.cpu_share_permille = cpu_permille(scenario),
 	                 .cpu_burst_ns = SIM_CPU_BURST_NS,
 	                 .domain_share_permille = SIM_DOMAIN_SHARE_PERMILLE,

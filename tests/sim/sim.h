@@ -15,6 +15,7 @@ struct sim_options {
 	uint32_t cpus;             /* 0: as the scenario says */
 	uint32_t vcpus;            /* 0: the same; else at most so many */
 	uint32_t booster_permille; /* host.booster_permille */
+	uint32_t policy;           /* of all vCPUs: policy/registry.h; 0: the default one */
 	enum mutation mutation;
 	bool print;
 };

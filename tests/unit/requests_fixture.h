@@ -16,6 +16,7 @@
 #include "daemon/report_domains.h"
 #include "daemon/report_latency.h"
 #include "daemon/report_dry_run.h"
+#include "daemon/report_kinds.h"
 #include "daemon/report_policies.h"
 #include "daemon/report_metrics.h"
 #include "daemon/report_recommend.h"
@@ -239,6 +240,12 @@ int state_keep_policy(struct state *state, const struct policy_entry *policy,
 	return answer_persist;
 }
 
+int state_unassign(struct state *state, const char *uuid)
+{
+	(void)state;
+	return policies_drop_policy(&kept, uuid) ? 1 : 0;
+}
+
 int state_drop_policy(struct state *state, const char *uuid)
 {
 	(void)state;
@@ -258,6 +265,12 @@ struct cJSON *report_policies(const struct views *v)
 {
 	(void)v;
 	return report("policies");
+}
+
+struct cJSON *report_kinds(const struct views *v)
+{
+	(void)v;
+	return report("kinds");
 }
 
 struct cJSON *report_config(const struct views *v)

@@ -73,7 +73,7 @@ def checks(source, generate, directory):
     first = {verb.split()[0] for verb in verbs} | {"help"}
     yield "verbs", shell.ask(""), first
     yield "verbs that begin so", shell.ask("d"), {verb for verb in first if verb.startswith("d")}
-    yield "second words", shell.ask("policy", ""), {"get", "set", "unset", "list"}
+    yield "second words", shell.ask("policy", ""), {"get", "set", "assign", "unset", "list"}
     for verb, options in own.items():
         yield f"options of {verb}", shell.ask(*verb.split(), "-"), everywhere | options
     yield "options before a verb", shell.ask("-"), everywhere

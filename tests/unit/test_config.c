@@ -253,7 +253,7 @@ static void test_profiles_refused(void)
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
 	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
 	       "burst_max_us, guest_requests, on_interrupt, levers, slice_us, util_min, "
-	       "util_permille");
+	       "util_permille, policy");
 	refuse("{\"version\":1,\"profiles\":{\"auto\":{\"burst_us\":500}}}",
 	       "f:1: .profiles.auto.burst_us: a profile of mode \"auto\" learns its burst; write "
 	       "burst_max_us, the most that it may be");
@@ -346,7 +346,7 @@ static void test_domains_refused(void)
 {
 	refuse("{\"version\":1,\"domains\":{\"name\":{\n\"web\":{\n\"share_permile\":1}}}}",
 	       "f:3: .domains.name.web.share_permile: unknown key; known keys: profile, "
-	       "share_permille, burst_us");
+	       "share_permille, burst_us, policy");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"web\":{\"profile\":\"fast\"}}}}",
 	       "f:1: .domains.name.web.profile: there is no profile \"fast\"; profiles: off, "
 	       "observe, interactive, latency, auto");

@@ -25,6 +25,14 @@ static void test_parses(void)
 	static const char boost[] =
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"vcpu\":1,\"for_us\":5000}";
 
+	static const char assign[] = "{\"verb\":\"policy-assign\",\"domain\":\"web\","
+	                             "\"policy\":\"urgent-only@1\",\"persist\":true}";
+
+	CHECK_INT(control_parse(assign, strlen(assign), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_POLICY_ASSIGN);
+	CHECK_STR(request.policy, "urgent-only@1");
+	CHECK(request.persist && control_verb_changes(CONTROL_POLICY_ASSIGN));
+	CHECK(!control_verb_changes(CONTROL_POLICIES));
 	CHECK_INT(control_parse(good, strlen(good), &request, error, sizeof(error)), 0);
 	CHECK_INT(request.verb, CONTROL_POLICY_SET);
 	CHECK_STR(request.domain, "web");
@@ -105,6 +113,11 @@ static void test_refuses(void)
 	        "{\"verb\":\"show\",\"domain\":\"\xff\"}",
 	        "{\"verb\":\"policy-unset\"}",
 	        "{\"verb\":\"policy-list\",\"domain\":\"web\"}",
+	        "{\"verb\":\"policy-assign\",\"domain\":\"web\"}",
+	        "{\"verb\":\"policy-assign\",\"policy\":\"pvschedd\"}",
+	        "{\"verb\":\"policy-assign\",\"domain\":\"web\",\"policy\":\"\"}",
+	        "{\"verb\":\"policy-assign\",\"domain\":\"web\",\"policy\":\"p\",\"for_s\":1}",
+	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"p\",\"policy\":\"p\"}",
 	        "{\"verb\":\"policy-unset\",\"domain\":\"web\",\"persist\":true}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"name\":\"\"}",
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"x\",\"dry_run\":1}",

@@ -84,6 +84,15 @@ static void test_policy(void)
 	CHECK_CONTAINS(error, "which domain");
 	CHECK_INT(PARSE("policy"), -EINVAL);
 	CHECK_CONTAINS(error, "\"unset\" or \"list\"");
+	CHECK_INT(PARSE("policy", "assign", "web", "urgent-only@1", "--persist"), 0);
+	CHECK(args.verb == CTL_POLICY_ASSIGN && args.persist && !args.profile);
+	CHECK_STR(args.policy, "urgent-only@1");
+	CHECK_INT(PARSE("policy", "assign", "web", "urgent-only", "--for", "1s"), -EINVAL);
+	CHECK_INT(PARSE("policy", "assign", "web"), -EINVAL);
+	CHECK_CONTAINS(error, "which policy?");
+	CHECK_INT(PARSE("policies", "--json"), 0);
+	CHECK(args.verb == CTL_POLICIES && args.json && !args.domain);
+	CHECK_INT(PARSE("policies", "web"), -EINVAL);
 	CHECK_INT(PARSE("policy", "unset", "web"), 0);
 	CHECK(args.verb == CTL_POLICY_UNSET);
 	CHECK_STR(args.domain, "web");

@@ -110,26 +110,61 @@ static void test_policies(void)
 	        "\"latency\",\"persist\":false,\"in_force\":true,\"age_s\":61,\"expires_s\":539},"
 	        "{\"domain\":\"web\",\"uuid\":\"u1\",\"runs\":true,\"profile\":\"fast\","
 	        "\"persist\":true,\"in_force\":false,\"why_not\":\"no such\\u001bprofile\"},"
+	        "{\"domain\":\"db\",\"uuid\":\"u3\",\"runs\":true,\"policy\":\"urgent-only@1\","
+	        "\"persist\":true,\"in_force\":true},"
 	        "{\"uuid\":\"u2\",\"runs\":false,\"profile\":\"off\",\"persist\":true,"
 	        "\"in_force\":false,\"why_not\":\"the domain does not run\",\"age_s\":864000,"
 	        "\"ran_ago_s\":777600}],\"released\":[{\"domain\":\"a\"},{\"domain\":\"b\"}]}");
 
-	CHECK_CONTAINS(text, "DOMAIN  PROFILE  SET BY");
+	CHECK_CONTAINS(text, "DOMAIN  PROFILE  POLICY         SET BY");
 	CHECK_CONTAINS(
 	        text,
-	        "web     latency  command     1 min 1 s  8 min 59 s  yes       runs      u1\n");
+	        "web     latency  -              command     1 min 1 s  8 min 59 s  yes       runs "
+	        "     u1\n");
+	CHECK_CONTAINS(text, "db      -        urgent-only@1  persistent          -       never  "
+	                     "yes       runs      u3\n");
 	CHECK_CONTAINS(
 	        text,
-	        "web     fast     persistent          -       never  no        runs      u1\n");
+	        "web     fast     -              persistent          -       never  no        runs "
+	        "     u1\n");
 	CHECK_CONTAINS(
 	        text,
-	        "-       off      persistent    10 days       never  no        9 days    u2\n");
+	        "-       off      -              persistent    10 days       never  no        9 "
+	        "days    u2\n");
 	CHECK_CONTAINS(text, "web, profile fast: no such\\x1bprofile\n");
 	CHECK(!strstr(text, "does not run"));
 	CHECK_CONTAINS(text, "Released, so not boosted: a, b\n");
 	CHECK_STR(rendered(CTL_POLICY_LIST, "{\"policies\":[],\"released\":[]}"),
 	          "No policy is set by command.\n");
 	rendered(CTL_POLICY_LIST, "{}");
+}
+
+static void test_kinds(void)
+{
+	const char *text = rendered(
+	        CTL_POLICIES,
+	        "{\"policies\":[{\"name\":\"pvschedd\",\"version\":1,\"default\":true,\"brief\":"
+	        "\"arms\",\"events\":[\"halted\",\"ordinary\"],\"domains\":[{\"domain\":\"web\"},"
+	        "{\"domain\":\"d\\u001bb\"}]},{\"name\":\"urgent-only\",\"version\":1,\"default\":"
+	        "false,\"brief\":\"does not\",\"events\":[],\"domains\":[]}]}");
+
+	CHECK_CONTAINS(text, "POLICY       VERSION  EVENTS            DOMAINS");
+	CHECK_CONTAINS(text, "pvschedd           1  halted, ordinary  web, d\\x1bb\n");
+	CHECK_CONTAINS(text, "urgent-only        1  -                 -\n");
+	CHECK_CONTAINS(text, "\npvschedd arms; the default one.\nurgent-only does not.\n");
+	CHECK_STR(rendered(CTL_POLICIES, "{}"), "");
+	rendered(CTL_POLICIES, "{\"policies\":[{\"events\":1,\"domains\":[1]}]}");
+}
+
+static void test_policy_of_a_domain(void)
+{
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"policy\":\"guest\",\"sources\":{\"policy\":"
+	                        "\"built in: profile latency\"},\"vcpus\":[{\"policy\":"
+	                        "\"urgent-only@1\"}]}}"),
+	               "Policy:  guest, so urgent-only@1, from built in: profile latency\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"policy\":\"pvschedd@1\"}}"),
+	               "Policy:  pvschedd@1, from -\n");
 }
 
 static void test_dry_run(void)
@@ -452,6 +487,6 @@ static void test_requests(void)
 
 TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-out", test_left_out},
           {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_recommend),
-          TEST(test_auto), TEST(test_policies), TEST(test_dry_run), TEST(test_config),
-          {"other_verbs", test_other_verbs}, {"durations", test_durations},
-          {"requests", test_requests})
+          TEST(test_auto), TEST(test_policies), TEST(test_kinds), TEST(test_policy_of_a_domain),
+          TEST(test_dry_run), TEST(test_config), {"other_verbs", test_other_verbs},
+          {"durations", test_durations}, {"requests", test_requests})

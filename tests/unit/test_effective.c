@@ -110,6 +110,9 @@ static void test_sources(void)
 	check_setting(".domains.name[\"w \\\"b\"].profile", "\"mine\"", "a.json:6");
 	check_setting(".domains.name[\"w \\\"b\"].burst_us", "400",
 	              "a.json:5: .profiles.mine.burst_us");
+	check_setting(".profiles.mine.policy", "\"guest\"", "built in: profile observe");
+	check_setting(".domains.name[\"w \\\"b\"].policy", "\"guest\"",
+	              "built in: profile observe");
 	check_setting(".domains.name[\"w \\\"b\"].share_permille", "200",
 	              "built in: profile observe");
 	CHECK_STR(told[place(".domains.name[\"w \\\"b\"].profile")].entry, "w \"b");
@@ -127,12 +130,12 @@ static void test_bounded(void)
 
 	tell(&file, 1);
 	all = n_told;
-	tell_some(&file, 1, all - 3);
-	CHECK_INT(n_told, all - 3);
-	CHECK_INT(left_out, 3);
+	tell_some(&file, 1, all - 4);
+	CHECK_INT(n_told, all - 4);
+	CHECK_INT(left_out, 4);
 	tell_some(&file, 1, 0);
-	CHECK_INT(n_told, all - 9);
-	CHECK_INT(left_out, 9);
+	CHECK_INT(n_told, all - 12);
+	CHECK_INT(left_out, 12);
 }
 
 static const struct json_value *member(const struct json_value *object, const char *a,

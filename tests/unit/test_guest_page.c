@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "policy/registry.h"
+
 #include "test.h"
 
 #define GENERATION UINT64_C(0x1234567890abcdef)
@@ -53,12 +55,19 @@ static void say_hello(struct pvsched_page *page)
 	page->generation_echo = GENERATION;
 }
 
+static enum pvsched_status judge_policy(const struct guest_hello *hello)
+{
+	uint32_t number;
+
+	return registry_judge(hello->policy_name, hello->policy_version, &number);
+}
+
 static enum pvsched_status judge(const struct fixture *f)
 {
 	struct guest_words words;
 
 	CHECK_INT(guest_page_read(&f->file, &words), 0);
-	return guest_hello_judge(&words.hello, &f->page);
+	return guest_hello_judge(&words.hello, &f->page, judge_policy(&words.hello));
 }
 
 #define CHECK_JUDGED(f, field, value, status)                                                      \

@@ -113,6 +113,38 @@ static void test_shut_off(void)
 	CHECK_STR(overrides_policy(overrides, &a)->profile, "latency");
 }
 
+static int assign(const char *uuid, const char *policy)
+{
+	struct policy_entry entry = {0};
+
+	snprintf(entry.uuid, sizeof(entry.uuid), "%s", uuid);
+	snprintf(entry.policy, sizeof(entry.policy), "%s", policy);
+	return overrides_assign(overrides, &entry);
+}
+
+/* What is assigned outlives the time of a profile, and is taken back by itself. */
+static void test_assigned(void)
+{
+	begin();
+	CHECK_INT(set(A, "a", "latency", NSEC_PER_MSEC), 0);
+	CHECK_INT(assign(A, "urgent-only@1"), 0);
+	CHECK_STR(overrides_policy(overrides, &a)->profile, "latency");
+	while (!*ended)
+		CHECK(sd_event_run(event, UINT64_MAX) >= 0);
+	CHECK_STR(overrides_policy(overrides, &a)->profile, "");
+	CHECK_STR(overrides_policy(overrides, &a)->policy, "urgent-only@1");
+	CHECK_INT(set(A, "a", "observe", 0), 0);
+	CHECK_STR(overrides_policy(overrides, &a)->policy, "urgent-only@1");
+	overrides_unset_profile(overrides, A);
+	CHECK_STR(overrides_policy(overrides, &a)->policy, "urgent-only@1");
+	CHECK(overrides_unassign(overrides, A));
+	CHECK(!overrides_policy(overrides, &a));
+	CHECK(!overrides_unassign(overrides, A));
+	CHECK_INT(assign(A, "urgent-only@1"), 0);
+	CHECK(overrides_unset(overrides, A));
+	CHECK(!overrides_policy(overrides, &a));
+}
+
 /* A uuid that identifies nothing once the process is gone. */
 static void test_uuid_made_up(void)
 {
@@ -160,4 +192,5 @@ static void test_names(void)
 }
 
 TEST_MAIN(TEST(test_set), TEST(test_for_a_time), TEST(test_set_anew), TEST(test_unset_in_time),
-          TEST(test_shut_off), TEST(test_uuid_made_up), TEST(test_bounded), TEST(test_names))
+          TEST(test_shut_off), TEST(test_assigned), TEST(test_uuid_made_up), TEST(test_bounded),
+          TEST(test_names))

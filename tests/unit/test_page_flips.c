@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "policy/registry.h"
+
 #include "test.h"
 
 #define GENERATION UINT64_C(0x1234567890abcdef)
@@ -84,11 +86,14 @@ struct decision {
 static struct decision decide(void)
 {
 	struct pvs_request request = {0};
+	enum pvsched_status policy;
 	struct guest_words words;
+	uint32_t number;
 
 	CHECK_INT(guest_page_read(&file, &words), 0);
+	policy = registry_judge(words.hello.policy_name, words.hello.policy_version, &number);
 	guest_words_look(&words, words.hello.generation_echo, NOW - 1, NOW, &request);
-	return (struct decision){guest_hello_judge(&words.hello, &page), request.urgency,
+	return (struct decision){guest_hello_judge(&words.hello, &page, policy), request.urgency,
 	                         request.expected_ns};
 }
 

@@ -344,51 +344,6 @@ static void test_pages(void)
 	CHECK_U64(s.planned_vcpus[1].page_generation, 0);
 }
 
-/* Two profiles are equal by what they say, whatever stands behind the name and between members. */
-static void test_profile_equal(void)
-{
-	struct profile a, b;
-
-	memset(&a, 0x55, sizeof(a));
-	memset(&b, 0xaa, sizeof(b));
-	strcpy(a.name, "x");
-	strcpy(b.name, "x");
-	a.mode = b.mode = PROFILE_BOOST;
-	a.share_permille = b.share_permille = 100;
-	a.burst_ns = b.burst_ns = 1000;
-	a.requests = b.requests = PROFILE_REQUESTS_HEED;
-	a.on_interrupt = b.on_interrupt = true;
-	a.levers = b.levers = PROFILE_LEVERS_INIT;
-	a.slice_ns = b.slice_ns = PROFILE_SLICE_NS_INIT;
-	a.util_min = b.util_min = 512;
-	a.util_permille = b.util_permille = 200;
-	a.learned = b.learned = false;
-	CHECK(profile_equal(&a, &b));
-	b.share_permille++;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.on_interrupt = false;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.levers = PROFILE_LEVER_RT;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.slice_ns++;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.util_min++;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.util_permille++;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.learned = true;
-	CHECK(!profile_equal(&a, &b));
-	b = a;
-	b.name[0] = 'y';
-	CHECK(!profile_equal(&a, &b));
-}
-
 static void without_tracer(struct scene *s)
 {
 	s->input.host.switches.traced = false;
@@ -496,5 +451,5 @@ static void test_nothing(void)
 TEST_MAIN(TEST(test_precedence), TEST(test_trial), TEST(test_metadata_use),
           TEST(test_metadata_only_lowers), TEST(test_learned), TEST(test_learned_by_command),
           TEST(test_holds_of_the_host), TEST(test_holds_of_a_vcpu), TEST(test_housekeeping),
-          TEST(test_traced), TEST(test_untraced), TEST(test_pages), TEST(test_profile_equal),
-          TEST(test_standing_levers), TEST(test_levers), TEST(test_nothing))
+          TEST(test_traced), TEST(test_untraced), TEST(test_pages), TEST(test_standing_levers),
+          TEST(test_levers), TEST(test_nothing))

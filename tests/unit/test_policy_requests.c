@@ -184,6 +184,78 @@ static void test_dry_run(void)
 	CHECK_INT(overrides_all(domains.overrides)->n, 0);
 }
 
+static int assign(const char *domain, const char *policy, bool persist, bool absent)
+{
+	struct control_request request = {
+	        .verb = CONTROL_POLICY_ASSIGN, .vcpu = -1, .persist = persist, .absent = absent};
+	cJSON *result = NULL;
+	int r;
+
+	*error = '\0';
+	strcpy(request.domain, domain);
+	strcpy(request.policy, policy);
+	r = requests_handle(&requests, &request, &result, error, sizeof(error));
+	if (r == 0)
+		snprintf(error, sizeof(error), "%s",
+		         cJSON_GetStringValue(cJSON_GetObjectItem(result, "message")));
+	cJSON_Delete(result);
+	return r;
+}
+
+/* What is assigned and which profile is set leave each other alone. */
+static void test_assign(void)
+{
+	struct inventory_domain *d = begin();
+
+	CHECK_INT(assign("web", "urgent-only", false, false), 0);
+	CHECK_CALLS("pass");
+	CHECK_STR(error, "web: boosted by policy urgent-only@1 until pvschedd is started again");
+	CHECK_STR(overrides_policy(domains.overrides, d)->policy, "urgent-only@1");
+	CHECK_STR(overrides_policy(domains.overrides, d)->profile, "");
+	CHECK_INT(ask(CONTROL_POLICY_SET, "web"), 0);
+	CHECK_STR(overrides_policy(domains.overrides, d)->policy, "urgent-only@1");
+	CHECK_STR(overrides_policy(domains.overrides, d)->profile, "latency");
+	CHECK_INT(assign("web", "pvschedd@1", false, false), 0);
+	CHECK_STR(overrides_policy(domains.overrides, d)->policy, "pvschedd@1");
+	CHECK_STR(overrides_policy(domains.overrides, d)->profile, "latency");
+	/* one that persists takes its place, and leaves the profile */
+	CHECK_INT(assign("web", "urgent-only@1", true, false), 0);
+	CHECK_STR(error, "web: boosted by policy urgent-only@1, also after a restart");
+	CHECK_STR(overrides_policy(domains.overrides, d)->policy, "");
+	CHECK_STR(overrides_policy(domains.overrides, d)->profile, "latency");
+	CHECK_STR(policies_find(&kept, WEB)->policy, "urgent-only@1");
+	CHECK_STR(policies_find(&kept, WEB)->name, "web");
+	/* both kinds are taken back at once */
+	CHECK_INT(assign("web", "pvschedd", false, false), 0);
+	CHECK_INT(assign("web", "guest", false, false), 0);
+	CHECK_CONTAINS(error, "no policy is assigned by command any more");
+	CHECK_STR(overrides_policy(domains.overrides, d)->policy, "");
+	CHECK_INT(kept.n, 0);
+	CHECK_INT(ask(CONTROL_POLICY_UNSET, "web"), 0);
+	CHECK(!overrides_policy(domains.overrides, d));
+}
+
+static void test_assign_what_is_not_there(void)
+{
+	struct inventory_domain *d = begin();
+
+	CHECK_INT(assign("web", "of-the-future", false, false), -EINVAL);
+	CHECK_STR(error,
+	          "there is no policy \"of-the-future\"; policies: pvschedd@1, urgent-only@1, "
+	          "and \"guest\" for the one that the guest names");
+	CHECK_INT(assign("web", "pvschedd@2", true, false), -EINVAL);
+	CHECK_INT(assign("nobody", "pvschedd", false, false), -ENOENT);
+	CHECK_INT(assign(OTHER, "pvschedd", false, false), -ENOENT);
+	CHECK_CALLS("");
+	CHECK_INT(assign(OTHER, "pvschedd", false, true), 0);
+	CHECK_CONTAINS(error, "whether there is one of this uuid is not known");
+	CHECK_STR(policies_find(overrides_all(domains.overrides), OTHER)->policy, "pvschedd@1");
+	d->seen->uuid_kind = DOMAIN_UUID_MADE_UP;
+	CHECK_INT(assign("web", "pvschedd", true, false), -EINVAL);
+	CHECK_CONTAINS(error, "made up for this process alone");
+	CHECK_INT(kept.n, 0);
+}
+
 TEST_MAIN(TEST(test_policy_set), TEST(test_name_of_two), TEST(test_uuid_that_is_none),
           TEST(test_policy_unset), TEST(test_policy_of_absent), TEST(test_absent_name_of_two),
-          TEST(test_dry_run))
+          TEST(test_dry_run), TEST(test_assign), TEST(test_assign_what_is_not_there))

@@ -16,6 +16,8 @@ static void test_settled_before_reports(void)
 	CHECK_CALLS("pass show");
 	CHECK_INT(ask(CONTROL_LIST, ""), 0);
 	CHECK_CALLS("list");
+	CHECK_INT(ask(CONTROL_POLICIES, ""), 0);
+	CHECK_CALLS("kinds");
 	CHECK_INT(ask(CONTROL_POLICY_LIST, ""), 0);
 	CHECK_INT(ask(CONTROL_CONFIG, ""), 0);
 	CHECK_CALLS("policies config");

@@ -103,6 +103,39 @@ static void test_policies_persist(void)
 	end();
 }
 
+/* A profile and what is assigned are kept apart; the file of one without is an older version's. */
+static void test_assigned_policies_persist(void)
+{
+	struct policy_entry policy = {.uuid = UUID, .policy = "urgent-only@1"}, dropped;
+	struct state *state;
+
+	begin();
+	state = open_it();
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
+	state_free(state);
+	state = open_it();
+	CHECK_STR(state_policy(state, UUID)->policy, "urgent-only@1");
+	CHECK_STR(state_policy(state, UUID)->profile, "");
+	keep(state, UUID, "web", "interactive");
+	CHECK_STR(state_policy(state, UUID)->policy, "urgent-only@1");
+	strcpy(policy.policy, "pvschedd@1");
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
+	state_free(state);
+	state = open_it();
+	CHECK_STR(state_policy(state, UUID)->policy, "pvschedd@1");
+	CHECK_STR(state_policy(state, UUID)->profile, "interactive");
+	CHECK_INT(state_policy(state, UUID)->share_permille, 250);
+	CHECK_INT(state_unassign(state, UUID), 1);
+	CHECK_INT(state_unassign(state, UUID), 0);
+	CHECK_STR(state_policy(state, UUID)->profile, "interactive");
+	CHECK_INT(state_drop_policy(state, UUID), 1);
+	CHECK_INT(state_keep_policy(state, &policy, &dropped), 0);
+	CHECK_INT(state_unassign(state, UUID), 1);
+	CHECK(!state_policy(state, UUID));
+	state_free(state);
+	end();
+}
+
 /* That its domain runs is kept, with the name that it has by now. */
 static void test_domain_runs(void)
 {
@@ -196,7 +229,7 @@ static void test_damaged_policies_are_put_aside(void)
 	        "",
 	        "{",
 	        "[]",
-	        "{\"version\":3}",
+	        "{\"version\":4}",
 	        "{\"version\":2,\"policies\":{\"" UUID "\":{}}}",
 	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"y\":1}}}",
 	        "{\"version\":2,\"policies\":{\"" UUID "\":{\"profile\":\"x\",\"burst_us\":49}}}",
@@ -316,7 +349,8 @@ static void test_writes_that_fail(void)
 }
 
 TEST_MAIN({"switch_persists", test_switch_persists}, {"policies_persist", test_policies_persist},
-          TEST(test_domain_runs), TEST(test_stale_policies), TEST(test_first_version),
+          TEST(test_assigned_policies_persist), TEST(test_domain_runs), TEST(test_stale_policies),
+          TEST(test_first_version),
           {"damaged_policies_are_put_aside", test_damaged_policies_are_put_aside},
           {"unclean_end", test_unclean_end}, {"breaker_persists", test_breaker_persists},
           {"damaged_breaker", test_damaged_breaker}, {"writes_that_fail", test_writes_that_fail})
