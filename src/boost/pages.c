@@ -197,7 +197,9 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	facts->urgency = pvs_request_urgency(&p->request, now_ns);
 	facts->expected_ns =
 	        facts->urgency == PVSCHED_URGENCY_ORDINARY ? p->request.expected_ns : 0;
-	facts->said_ns = MAX(p->request.request_ns, p->request.intent_ns);
+	facts->said_ns = pvs_request_since(&p->request);
+	facts->agent = p->request.agent != 0;
+	facts->priority = pvs_request_priority(&p->request, now_ns);
 	facts->speaks = p->policy;
 }
 

@@ -22,6 +22,12 @@
  */
 #define PVS_REQUEST_GRACE_NS 50000
 
+/**
+ * The same where the guest's scheduler says what runs: it says so of the interrupt, too. A boosted
+ * run is charged for at least this long, so a shorter grace saves nothing.
+ */
+#define PVS_AGENT_GRACE_NS 30000
+
 /** Urgent work is not expected to last longer than this. */
 #define PVS_URGENT_MAX_NS 10000000
 
@@ -74,6 +80,7 @@ struct pvs_request {
 	__u64 changed_ns;  /* when the words last changed; 0: none seen of this generation */
 	__u64 request_ns;  /* since when the application says this */
 	__u64 intent_ns;   /* since when the scheduler says this */
+	__u64 urgency_ns;  /* since when it requests that urgency, whichever tasks run */
 	__u64 expected_ns; /* when it will be urgent again; 0: unknown */
 	struct pvs_guest_clock clock;
 	__u32 urgency;       /* enum pvsched_urgency, at read_ns; never INVALID */
@@ -105,6 +112,38 @@ pvs_request_urgency(const struct pvs_request *r, __u64 now_ns)
 	return ret == PVSCHED_URGENCY_INVALID ? PVSCHED_URGENCY_NONE : ret;
 }
 
+/** Since when the guest requests what it requests. */
+static inline __attribute__((always_inline)) __u64 pvs_request_since(const struct pvs_request *r)
+{
+	return r->request_ns > r->urgency_ns ? r->request_ns : r->urgency_ns;
+}
+
+/** The real-time priority in a tuple; 0: it has none. */
+static inline __u32 pvs_tuple_priority(__u64 tuple)
+{
+	return pvsched_tuple_urgency(tuple & 0xffffff) == PVSCHED_URGENCY_URGENT
+	               ? (tuple >> 16) & 0xff
+	               : 0;
+}
+
+/** The highest real-time priority, 1 to 99, that is urgent at @now_ns; 0: none is. */
+static inline __u32 pvs_request_priority(const struct pvs_request *r, __u64 now_ns)
+{
+	__u32 ret = 0, other;
+
+	if (pvs_request_in_force(pvsched_request_urgency(r->words[0]), r->request_ns, now_ns) ==
+	    PVSCHED_URGENCY_URGENT)
+		ret = pvs_tuple_priority(r->words[0]);
+	if (!r->agent || pvs_request_in_force(pvsched_intent_urgency(r->words[1], r->words[2]),
+	                                      r->intent_ns, now_ns) != PVSCHED_URGENCY_URGENT)
+		return ret;
+	other = pvs_tuple_priority(r->words[1]);
+	ret = other > ret ? other : ret;
+	other = r->words[1] >> 48 & PVSCHED_INTENT_PENDING ? pvs_tuple_priority(r->words[1] >> 24)
+	                                                   : 0;
+	return other > ret ? other : ret;
+}
+
 /*
  * Notes a first or changed word of the application. When it was written is known only if the guest
  * says when it will be urgent again: by the guest's clock, or at worst by the look before.
@@ -132,6 +171,9 @@ pvs_request_note_application(struct pvs_request *r, const struct pvs_request_loo
 static inline __attribute__((always_inline)) void
 pvs_request_note_scheduler(struct pvs_request *r, const struct pvs_request_look *look)
 {
+	if (!r->intent_ns || pvsched_intent_urgency(r->words[1], r->words[2]) !=
+	                             pvsched_intent_urgency(look->task_intent, look->cs_state))
+		r->urgency_ns = look->now_ns;
 	r->intent_ns = look->now_ns;
 	r->words[1] = look->task_intent;
 	r->words[2] = look->cs_state;

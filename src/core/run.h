@@ -222,15 +222,12 @@ static inline __u32 pvs_entitled_learn(__u32 known_permille, __u32 permille)
 /** The current run of a vCPU, as far as its guest's requests are concerned. */
 static inline struct pvs_request_run pvs_run_request(const struct pvs_vcpu_account *vcpu)
 {
-	__u64 request_ns = vcpu->request.request_ns, intent_ns = vcpu->request.intent_ns;
-
 	return (struct pvs_request_run){
 	        .urgency = (enum pvsched_urgency)vcpu->request.urgency,
 	        .in_ns = vcpu->in_ns,
-	        .said_ns = request_ns > intent_ns ? request_ns : intent_ns,
+	        .said_ns = pvs_request_since(&vcpu->request),
 	        .urgent_run_ns = vcpu->urgent_run_ns,
-	        .grace_ns = vcpu->request_grace_ns > PVS_REQUEST_GRACE_NS ? vcpu->request_grace_ns
-	                                                                  : PVS_REQUEST_GRACE_NS,
+	        .grace_ns = vcpu->request_grace_ns ? vcpu->request_grace_ns : PVS_REQUEST_GRACE_NS,
 	};
 }
 

@@ -119,7 +119,7 @@ static void set_wants(struct turn *t, bool begins)
 
 	v->view.wants_ordinary = hears && armed && (told & REGISTRY_ORDINARY) &&
 	                         (begins || v->boosted.yield != YIELD_DECLINED);
-	v->view.grace_ns = request_grace_ns(v);
+	v->view.grace_ns = request_grace_ns(t);
 	v->view.wants_urgent = hears && waits && (told & REGISTRY_PREEMPTED) &&
 	                       reports_calls(v->unboosted.reports);
 	v->view.wants_interrupt = boosts && v->profile.on_interrupt && waits && !no_request &&

@@ -50,6 +50,8 @@ struct policy_facts request_hear(const struct profile *profile, const struct pol
 		return heard;
 	heard.urgency = PVSCHED_URGENCY_NONE;
 	heard.expected_ns = 0;
+	heard.agent = false;
+	heard.priority = 0;
 	heard.speaks = REGISTRY_NONE;
 	return heard;
 }
@@ -134,10 +136,14 @@ uint64_t request_urgent_from_ns(const struct turn *t)
 	return MIN(MAX(t->facts.expected_ns, t->now_ns), t->now_ns + LEAD_MAX_NS);
 }
 
-uint64_t request_grace_ns(const struct policy_vcpu *v)
+uint64_t request_grace_ns(const struct turn *t)
 {
+	const struct policy_vcpu *v = t->v;
 	uint64_t grace_ns = MIN(GRACE_LEADS * lead_ns(v), v->profile.burst_ns / GRACE_PART);
 
+	/* a wake-up for ordinary work is boosted for no longer than it takes to see that */
+	if (t->facts.agent)
+		return PVS_AGENT_GRACE_NS;
 	return MAX((uint64_t)PVS_REQUEST_GRACE_NS, grace_ns);
 }
 
@@ -156,7 +162,7 @@ static struct pvs_request_run current_run(const struct turn *t)
 	        .in_ns = t->now_ns - MIN(ran_ns, t->now_ns),
 	        .said_ns = t->facts.said_ns,
 	        .urgent_run_ns = t->facts.urgent_run_ns,
-	        .grace_ns = request_grace_ns(t->v),
+	        .grace_ns = request_grace_ns(t),
 	};
 }
 

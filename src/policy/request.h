@@ -36,7 +36,7 @@ uint64_t request_urgent_from_ns(const struct turn *t);
 uint64_t request_enough_ns(const struct turn *t);
 
 /** How much ordinary work a boosted vCPU may do before it yields. */
-uint64_t request_grace_ns(const struct policy_vcpu *v);
+uint64_t request_grace_ns(const struct turn *t);
 
 /** When its guest may have done that much, as far as can be known. */
 uint64_t request_yield_look_ns(const struct turn *t);

@@ -40,6 +40,8 @@ struct policy_facts {
 	enum pvsched_urgency urgency; /* what its guest requests; never INVALID */
 	uint64_t expected_ns;    /* with ORDINARY: when it will be urgent again; 0: not known */
 	uint64_t said_ns;        /* its guest says so since then */
+	bool agent;              /* its guest's scheduler says what runs */
+	uint32_t priority;       /* the highest real-time priority that is urgent; 0: none is */
 	uint32_t speaks;         /* the policy that its guest names: registry.h; 0: none */
 	bool watched;            /* running: the tracer has a deadline for this run */
 	uint64_t urgent_work_ns; /* how long it is urgent; 0: not known */

@@ -23,6 +23,14 @@
 #define CAP_RETRY_SHIFT_MAX 7
 
 /*
+ * The vCPUs of a domain whose bucket is short are looked at when it is full again, all at one time,
+ * and the first one has its tokens. A guest that says how urgent each is has them looked at in that
+ * order, so far apart that one look is over when the next comes.
+ */
+#define PRIORITY_MAX     99
+#define PRIORITY_STEP_NS (2 * NSEC_PER_USEC)
+
+/*
  * A guest may be urgent when its vCPU is preempted, and something else, or silent, when the booster
  * has come to look. So it could wake the booster tens of thousands of times a second, in vain. Each
  * time that it has made so many such calls it is not heard for a while.
@@ -122,12 +130,18 @@ static uint64_t wait_for_event(struct turn *t, enum policy_reason reason)
 }
 
 /* A shared bucket is not full. The first time, the look comes when that will be. */
-static uint64_t wait_for_cap(struct vcpu_unboosted *u, uint64_t until_ns, uint64_t now_ns)
+static uint64_t wait_for_cap(struct turn *t, struct obstacle o)
 {
+	struct vcpu_unboosted *u = &t->v->unboosted;
 	unsigned int before = u->turned_away;
 
 	u->turned_away = MIN(before + 1, (unsigned int)CAP_RETRY_SHIFT_MAX + 1);
-	return before ? MAX(until_ns, now_ns + (CAP_RETRY_NS << (before - 1))) : until_ns;
+	if (before)
+		o.until_ns = MAX(o.until_ns, t->now_ns + (CAP_RETRY_NS << (before - 1)));
+	/* of one domain, those that wait for its bucket come in the order of their guest */
+	if (o.reason == POLICY_REASON_DOMAIN_CAP && t->facts.priority)
+		o.until_ns += (PRIORITY_MAX - t->facts.priority) * PRIORITY_STEP_NS;
+	return o.until_ns;
 }
 
 static void wait_for(struct turn *t, struct obstacle o)
@@ -142,8 +156,8 @@ static void wait_for(struct turn *t, struct obstacle o)
 	if (for_event)
 		o.until_ns = wait_for_event(t, o.reason);
 	else if (for_cap)
-		o.until_ns = wait_for_cap(&t->v->unboosted, o.until_ns, t->now_ns);
-	/* where the profile does not boost, no boost was wanted */
+		o.until_ns = wait_for_cap(t, o);
+	/* where the profile or the policy does not boost, no boost was wanted */
 	if (!for_event && !unwanted)
 		vcpu_deny(t->v, o.reason);
 	vcpu_enter(t, owes ? POLICY_THROTTLED : POLICY_UNBOOSTED, o.reason);

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Policies that can be chosen: by command, by the configuration, by the guest; and the caps below all of them."""
 
+import contextlib
+import os
+import signal
+import threading
+
 import pytest
 
 import attributes
 from rig import proc
-from rig.pages import Region
+from rig.pages import FIFO, NORMAL, Region
 from test_caps import MARGIN_PERMILLE, SECONDS, by_status
 
 REFUSED = 1
@@ -119,6 +124,107 @@ def test_named_by_the_guest(scene):
         daemon.wait_boosted(domain)
     finally:
         memory.close()
+
+
+PIN = "<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>"
+
+
+@contextlib.contextmanager
+def agent(domain, name=b"pvschedd"):
+    """The page of a domain's first vCPU, as an agent of its guest keeps it."""
+    memory = Region(domain.pid)
+    try:
+        memory.wait_host()
+        page = memory.page()
+        page.runs(NORMAL)
+        page.hello(name=name, agent=7)
+        page.wait_status("enabled")
+        yield page
+    finally:
+        memory.close()
+
+
+@contextlib.contextmanager
+def renewed(page, policy):
+    """Such a task runs, and the agent says so again each 100 ms: its words hold for a second."""
+    done = threading.Event()
+
+    def renew():
+        while not done.wait(0.1):
+            page.runs(policy)
+
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def spinner(cpu=0):
+    """A fair thread that computes on CPU."""
+    pid = os.fork()
+    if pid == 0:
+        os.sched_setaffinity(0, {cpu})
+        signal.alarm(120)
+        while True:
+            pass
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_urgent_only_heeds_the_scheduler(scene):
+    """A vCPU that never sleeps: boosted once it is preempted while a real-time task runs there, and not after that. The
+    tracer reads the scheduler's words by QEMU's own address."""
+    domain = scene.domain(busy=1000, idle=0, hz=100, tuning=PIN, page="memfd")
+    daemon = scene.daemon()
+    daemon.wait_known(domain)
+    with spinner(), agent(domain, b"urgent-only") as page:
+        wait_policy(daemon, domain, "urgent-only@1", "not-urgent")
+        before = daemon.vcpu(domain)["boosts_total"]
+
+        def boosted():
+            page.runs(FIFO, 50)
+            return daemon.vcpu(domain)["boosts_total"] >= before + 3
+
+        proc.wait_for(boosted, 20, "boosts while a real-time task runs", step=0.02)
+        seen = daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["page"]
+        assert seen["agent"] and seen["read_by"] == "tracer" and seen["policy"] == "urgent-only@1", seen
+
+        def ended():
+            page.runs(NORMAL)
+            return daemon.vcpu(domain)["reason"] == "not-urgent" and not attributes.boosted(domain.tid)
+
+        proc.wait_for(ended, 20, "the boost to end when an ordinary task runs", step=0.02)
+        after = daemon.vcpu(domain)["boosts_total"]
+        switches = daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["preemptions"]
+
+        def preempted():
+            page.runs(NORMAL)
+            return daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["preemptions"] > switches + 20
+
+        proc.wait_for(preempted, 20, "many preemptions that were not urgent", step=0.02)
+        assert daemon.vcpu(domain)["boosts_total"] == after
+
+
+def test_ordinary_work_is_charged(scene):
+    """One whose scheduler always says that ordinary work runs, and that works: what it ran boosted is charged."""
+    domain = scene.domain(busy=10, idle=1, hz=1000, page="memfd")
+    daemon = scene.daemon()
+    daemon.wait_vcpu(domain, lambda v: v["boosts_total"] > 0, "a first boost")
+    with agent(domain) as page, renewed(page, NORMAL):
+        wait_policy(daemon, domain, "pvschedd@1")
+        before = daemon.vcpu(domain)["boosted_ns"]
+        inside, outside = by_status(daemon, domain, SECONDS)
+        scene.figures.setdefault("boosted permille of one that says it is ordinary (share 200)", []).append(inside)
+        assert outside.wanted > 200, "the vCPU did not even try"
+        assert daemon.vcpu(domain)["boosted_ns"] > before
+        assert max(inside, outside.boosted) <= 200 + MARGIN_PERMILLE + 0.5 / SECONDS, (inside, outside)
 
 
 @pytest.mark.parametrize("busy, idle, hz", [(10, 1, 1000), (1000, 0, 100)], ids=["10ms-1ms", "full-speed"])

@@ -89,6 +89,7 @@ class Page:
         self._base = PAGE * (1 + vcpu)
         self._region = region
         self._sequence = 0
+        self._task = False
 
     def _u64(self, offset):
         # one aligned store or load, not one byte after the other
@@ -133,6 +134,12 @@ class Page:
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         self._u64(264).value = expect_us | self._sequence << 32
         self._u64(256).value = tuple_of(policy, 0, priority) | self._sequence << 32
+
+    def runs(self, policy, priority=0):
+        """What an agent says of the guest's scheduler: such a task runs. Each call renews it."""
+        self._task = not self._task
+        pending = tuple_of(NORMAL, 0, 0) << 24 | 1 << 48 if self._task else 0
+        self._u64(64).value = tuple_of(policy, 0, priority) | pending
 
     def urgent(self):
         self.ask(FIFO, 50)

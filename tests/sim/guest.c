@@ -10,6 +10,21 @@
 #define TOGGLER_FLIPS_NS  (5 * NSEC_PER_USEC)
 #define RANDOM_CHANGES_NS (50 * NSEC_PER_USEC)
 
+/* Tasks, as pvsched_tuple() has them: SCHED_FIFO 50, SCHED_OTHER, SCHED_IDLE. */
+#define URGENT_TASK   ((uint64_t)PVSCHED_POLICY_FIFO | UINT64_C(50) << 16)
+#define ORDINARY_TASK ((uint64_t)PVSCHED_POLICY_NORMAL)
+#define IDLE_TASK     ((uint64_t)PVSCHED_POLICY_IDLE)
+
+static bool is_agent(enum request_mode mode)
+{
+	return mode == REQUESTS_AGENT || mode == REQUESTS_SILENT_AGENT;
+}
+
+bool guest_is_honest(const struct behaviour *behaviour)
+{
+	return behaviour->requests == REQUESTS_HONEST || is_agent(behaviour->requests);
+}
+
 struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed)
 {
 	struct guest *guest;
@@ -27,6 +42,7 @@ struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed)
 	memcpy(guest->page.policy_name, PVSCHED_POLICY_NAME, sizeof(PVSCHED_POLICY_NAME));
 	guest->page.apic_id = PVSCHED_APIC_ID_NONE;
 	guest->page.generation_echo = GUEST_GENERATION;
+	guest->page.agent_generation = is_agent(behaviour->requests);
 	return guest;
 }
 
@@ -39,9 +55,7 @@ struct guest *guest_free(struct guest *guest)
 static void say(struct guest *guest, enum pvsched_urgency urgency, uint64_t expect_us,
                 uint64_t now_ns)
 {
-	uint64_t tuple = urgency == PVSCHED_URGENCY_URGENT
-	                         ? pvsched_tuple(PVSCHED_POLICY_FIFO, 0, 50)
-	                         : pvsched_tuple(PVSCHED_POLICY_NORMAL, 0, 0);
+	uint64_t tuple = urgency == PVSCHED_URGENCY_URGENT ? URGENT_TASK : ORDINARY_TASK;
 
 	guest->sequence++;
 	guest->page.written_ns = now_ns - guest->clock_behind_ns;
@@ -53,6 +67,31 @@ static void say_ordinary(struct guest *guest, uint64_t now_ns)
 {
 	say(guest, PVSCHED_URGENCY_ORDINARY,
 	    guest->next_ns > now_ns ? (guest->next_ns - now_ns) / NSEC_PER_USEC : 0, now_ns);
+}
+
+/* The scheduler's words: the current task, and the time for which its next timer is set. */
+static void schedule(struct guest *guest, enum request_mode mode, uint64_t tuple, uint64_t now_ns)
+{
+	bool idle = tuple == IDLE_TASK;
+
+	guest->page.task_intent = tuple | (idle ? (uint64_t)PVSCHED_INTENT_IDLE << 48 : 0);
+	if (mode == REQUESTS_AGENT && tuple != URGENT_TASK)
+		say_ordinary(guest, now_ns);
+	else if (mode == REQUESTS_AGENT)
+		say(guest, PVSCHED_URGENCY_URGENT, 0, now_ns);
+}
+
+/* It turns to other work, or to none. */
+static void turn_to(struct thread *t, uint64_t tuple, uint64_t now_ns)
+{
+	enum request_mode mode = t->behaviour->requests;
+
+	if (is_agent(mode))
+		schedule(t->guest, mode, tuple, now_ns);
+	else if (tuple == URGENT_TASK)
+		say(t->guest, PVSCHED_URGENCY_URGENT, 0, now_ns);
+	else if (tuple == ORDINARY_TASK)
+		say_ordinary(t->guest, now_ns);
 }
 
 static void say_anything(struct guest *guest, uint64_t now_ns)
@@ -86,11 +125,17 @@ static void say_anything(struct guest *guest, uint64_t now_ns)
 
 void guest_speak(struct guest *guest, enum request_mode mode, uint64_t now_ns)
 {
-	if (mode == REQUESTS_HONEST || now_ns < guest->changes_ns)
+	if (now_ns < guest->changes_ns)
 		return;
 	switch (mode) {
 	case ASK_NONE:
 	case REQUESTS_HONEST:
+	case REQUESTS_AGENT:
+	case REQUESTS_SILENT_AGENT:
+		return;
+	case REQUESTS_SHIRKER:
+		say(guest, PVSCHED_URGENCY_ORDINARY, 0, now_ns);
+		guest->changes_ns = now_ns + LIAR_RENEWS_NS;
 		return;
 	case REQUESTS_LIAR:
 		say(guest, PVSCHED_URGENCY_URGENT, 0, now_ns);
@@ -140,11 +185,6 @@ static uint64_t work_of_phase(struct world *world, struct thread *t)
 	return phase->lasts_ns ? t->phase_ends_ns - world->now_ns : NSEC_NEVER;
 }
 
-static bool is_honest(const struct thread *t)
-{
-	return t->behaviour->requests == REQUESTS_HONEST;
-}
-
 void guest_work_begin(struct world *world, struct thread *t)
 {
 	t->left_ns = work_of_phase(world, t);
@@ -155,6 +195,12 @@ void guest_work_add(struct world *world, struct thread *t)
 	uint64_t work_ns = work_of_phase(world, t);
 
 	*(t->guest && t->guest->urgent ? &t->guest->set_aside_ns : &t->left_ns) += work_ns;
+}
+
+/* An application knows that its work is done, and not whether there is other work. */
+static uint64_t idle_task(const struct thread *t)
+{
+	return is_agent(t->behaviour->requests) ? IDLE_TASK : ORDINARY_TASK;
 }
 
 static void urgent_begin(struct world *world, struct thread *t)
@@ -170,17 +216,18 @@ static void urgent_begin(struct world *world, struct thread *t)
 	guest->urgent = true;
 	guest->set_aside_ns = t->left_ns;
 	t->left_ns = MAX(vary(world, t->behaviour->urgent_run_ns, 200), UINT64_C(1));
-	say(guest, PVSCHED_URGENCY_URGENT, 0, world->now_ns);
+	delays_add(&guest->urgent_waits, waited_ns);
+	turn_to(t, URGENT_TASK, world->now_ns);
 }
 
 void guest_runs(struct world *world, struct thread *t)
 {
-	if (!is_honest(t) || t->guest->urgent)
+	if (!guest_is_honest(t->behaviour) || t->guest->urgent)
 		return;
 	if (t->guest->due_ns)
 		urgent_begin(world, t);
 	else if (t->woken)
-		say_ordinary(t->guest, world->now_ns);
+		turn_to(t, ORDINARY_TASK, world->now_ns);
 }
 
 static void plan_ordinary(struct world *world, uint32_t number)
@@ -202,16 +249,18 @@ bool guest_work_end(struct world *world, uint32_t number)
 {
 	struct thread *t = &world->threads[number];
 
-	if (is_honest(t) && t->guest->urgent) {
+	if (guest_is_honest(t->behaviour) && t->guest->urgent) {
 		t->guest->urgent = false;
 		t->left_ns = t->guest->set_aside_ns;
 		if (t->guest->due_ns)
 			urgent_begin(world, t);
 		else
-			say_ordinary(t->guest, world->now_ns);
+			turn_to(t, t->left_ns ? ORDINARY_TASK : idle_task(t), world->now_ns);
 		t->halted = true;
 		return t->left_ns > 0;
 	}
+	if (guest_is_honest(t->behaviour))
+		turn_to(t, IDLE_TASK, world->now_ns);
 	if (!t->wake_planned)
 		plan_ordinary(world, number);
 	t->halted = rng_below(&world->random, 1000) >= t->behaviour->lock_permille;

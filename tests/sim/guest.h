@@ -7,6 +7,7 @@
  */
 
 #include "pvsched/page.h"
+#include "meter.h"
 #include "world.h"
 
 #define GUEST_GENERATION 1 /* the generation of all guests' hellos */
@@ -18,7 +19,7 @@ struct guest {
 	uint32_t sequence;
 	uint64_t changes_ns; /* when its urgency changes next; not REQUESTS_HONEST */
 
-	/* REQUESTS_HONEST */
+	/* who is honest */
 	bool urgent;             /* does urgent work */
 	uint64_t set_aside_ns;   /* ordinary work that was interrupted for it */
 	uint64_t due_ns;         /* since when urgent work waits; 0: none does */
@@ -27,6 +28,7 @@ struct guest {
 	uint64_t urgent_wait_ns; /* from due to begun, all together */
 	uint64_t urgent_late;    /* waited for longer than GUEST_LATE_NS */
 	uint64_t urgent_worst_ns;
+	struct delays urgent_waits;
 };
 
 #define GUEST_LATE_NS (100 * NSEC_PER_USEC)
@@ -34,6 +36,9 @@ struct guest {
 /** For a thread whose behaviour makes requests; NULL for others. */
 struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed);
 struct guest *guest_free(struct guest *guest);
+
+/** It has urgent work, and says what it does. */
+bool guest_is_honest(const struct behaviour *behaviour);
 
 /** Updates the words of the page; call it before they are read. */
 void guest_speak(struct guest *guest, enum request_mode mode, uint64_t now_ns);

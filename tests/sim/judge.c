@@ -269,8 +269,7 @@ void judge_urgent(const struct world *world, const struct record *record, struct
 	for (size_t i = 0; i < record->n_runs; i++) {
 		const struct run_interval *run = &record->runs[i];
 
-		if (run->boosted &&
-		    world->threads[run->thread].behaviour->requests == REQUESTS_HONEST)
+		if (run->boosted && guest_is_honest(world->threads[run->thread].behaviour))
 			ret->boosted_ns += run->to_ns - run->from_ns;
 	}
 	for (uint32_t i = 0; i < world->n_threads; i++) {
@@ -287,6 +286,7 @@ void judge_urgent(const struct world *world, const struct record *record, struct
 		ret->wait_ns += guest->urgent_wait_ns;
 		ret->late += guest->urgent_late;
 		ret->worst_ns = MAX(ret->worst_ns, guest->urgent_worst_ns);
+		delays_merge(&ret->waits, &guest->urgent_waits);
 	}
 }
 
@@ -311,6 +311,18 @@ void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret)
 	if (scenario->gain & GAIN_TIME)
 		fail_if(ret, heard->boosted_ns * 10 > unheard->boosted_ns * 8,
 		        "asking saved no boosted time");
+	/*
+	 * What the guest's scheduler says: half of the time, and no urgent task later than before.
+	 * A boost for ordinary work lasts until a booster has reacted that is no slower than most.
+	 */
+	if ((scenario->gain & GAIN_HINTS) && ret->delay_ns <= 20 * NSEC_PER_USEC)
+		fail_if(ret, heard->boosted_ns * 2 > unheard->boosted_ns,
+		        "hints saved less than half of the boosted time");
+	if (scenario->gain & GAIN_HINTS)
+		fail_if(ret,
+		        delays_quantile_ns(&heard->waits, 990) * 10 >
+		                delays_quantile_ns(&unheard->waits, 990) * 11,
+		        "with hints one urgent task of a hundred waits longer");
 	if (scenario->gain & GAIN_DELAY)
 		fail_if(ret, heard->wait_ns * unheard->jobs * 2 > unheard->wait_ns * heard->jobs,
 		        "what was heard made nothing faster");

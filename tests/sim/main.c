@@ -58,6 +58,11 @@ static void print_urgent(const char *name, const struct sim_urgent *u)
 	       " us, boosted %" PRIu64 " ms",
 	       name, u->wait_ns / jobs / NSEC_PER_USEC, u->late * 1000 / jobs,
 	       u->worst_ns / NSEC_PER_USEC, u->boosted_ns / NSEC_PER_MSEC);
+	if (u->waits.n)
+		printf(" (%" PRIu64 " permille), p50 %.1f, p99 %.1f us",
+		       u->boosted_ns * 1000 / MAX(u->lasts_ns, UINT64_C(1)),
+		       (double)delays_quantile_ns(&u->waits, 500) / NSEC_PER_USEC,
+		       (double)delays_quantile_ns(&u->waits, 990) / NSEC_PER_USEC);
 }
 
 static void print_result(const char *name, const struct sim_options *options, unsigned int seeds,
@@ -99,6 +104,8 @@ static void add_urgent(struct sim_urgent *sum, const struct sim_urgent *u)
 	sum->late += u->late;
 	sum->worst_ns = MAX(sum->worst_ns, u->worst_ns);
 	sum->boosted_ns += u->boosted_ns;
+	sum->lasts_ns += u->lasts_ns;
+	delays_merge(&sum->waits, &u->waits);
 }
 
 static void worst_of(struct sim_result *worst, const struct sim_result *r)

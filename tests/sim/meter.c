@@ -157,6 +157,15 @@ void delays_add(struct delays *delays, uint64_t delay_ns)
 	delays->counts[bucket < DELAYS_BUCKETS ? bucket : DELAYS_BUCKETS - 1]++;
 }
 
+void delays_merge(struct delays *delays, const struct delays *other)
+{
+	delays->n += other->n;
+	delays->sum_ns += other->sum_ns;
+	delays->max_ns = other->max_ns > delays->max_ns ? other->max_ns : delays->max_ns;
+	for (unsigned int i = 0; i < DELAYS_BUCKETS; i++)
+		delays->counts[i] += other->counts[i];
+}
+
 uint64_t delays_quantile_ns(const struct delays *delays, uint32_t permille)
 {
 	uint64_t rank = (delays->n * permille + 999) / 1000, seen = 0;

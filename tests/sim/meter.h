@@ -48,5 +48,7 @@ struct delays {
 
 void delays_add(struct delays *delays, uint64_t delay_ns);
 
+void delays_merge(struct delays *delays, const struct delays *other);
+
 /** The delay that @permille of them did not exceed, to 2 %; 0 if there are none. */
 uint64_t delays_quantile_ns(const struct delays *delays, uint32_t permille);

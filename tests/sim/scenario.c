@@ -64,6 +64,17 @@ static const struct behaviour honest_hog = {"honest, without end and 100us/5ms u
                                             .requests = REQUESTS_HONEST,
                                             .urgent_every_ns = 5 * MS,
                                             .urgent_run_ns = 100 * US};
+/* What a stock guest does whose scheduler says what runs: a real-time task, and ordinary timers. */
+#define HINTS(name_, mode, run_us, sleep_us)                                                       \
+	static const struct behaviour name_ = {                                                    \
+	        #name_ ", " #run_us "us/" #sleep_us "us and 40us/1ms urgent",                      \
+	        {{.run_ns = (run_us)*US, .sleep_ns = (sleep_us)*US, .vary_permille = 300}},        \
+	        .requests = mode,                                                                  \
+	        .urgent_every_ns = MS,                                                             \
+	        .urgent_run_ns = 40 * US}
+HINTS(agent, REQUESTS_AGENT, 300, 2500);
+HINTS(silent_agent, REQUESTS_SILENT_AGENT, 300, 2500);
+HINTS(busy_agent, REQUESTS_SILENT_AGENT, 450, 3000);
 /* What a guest can do and say to be boosted for longer than it may. */
 #define HOSTILE(name_, mode, ...)                                                                  \
 	static const struct behaviour name_ = {#name_, {__VA_ARGS__}, .requests = mode}
@@ -97,6 +108,9 @@ HOSTILE(liar_vario, REQUESTS_LIAR, AS_VARIO);
 HOSTILE(toggler_240, REQUESTS_TOGGLER, AS_240);
 HOSTILE(toggler_full, REQUESTS_TOGGLER, AS_FULL);
 HOSTILE(toggler_vario, REQUESTS_TOGGLER, AS_VARIO);
+HOSTILE(shirker_240, REQUESTS_SHIRKER, AS_240);
+HOSTILE(shirker_full, REQUESTS_SHIRKER, AS_FULL);
+HOSTILE(shirker_vario, REQUESTS_SHIRKER, AS_VARIO);
 HOSTILE(random_240, REQUESTS_RANDOM, AS_240);
 HOSTILE(random_full, REQUESTS_RANDOM, AS_FULL);
 HOSTILE(random_vario, REQUESTS_RANDOM, AS_VARIO);
@@ -254,6 +268,20 @@ const struct scenario scenarios[] = {
 	 .casts = {{&honest_busy, 2, 1, false}, {&locks, 1, 1, false}}},
 	{"requests-honest-hog", .n_cpus = 1, .spinners_per_cpu = 2, .served_permille = -1,
 	 .gain = GAIN_SAME, .casts = {{&honest_hog, 1, 1, false}}},
+	/* a stock guest with an agent: its scheduler says what runs, and when its timer is due, or not */
+	{"hints", .n_cpus = 2, .spinners_per_cpu = 2, .gain = GAIN_HINTS,
+	 .casts = {{&agent, 1, 1, false}}},
+	{"hints-silent", .n_cpus = 1, .spinners_per_cpu = 2, .gain = GAIN_HINTS,
+	 .casts = {{&silent_agent, 1, 1, false}}},
+	/* where its fair entitlement is less than its share: without hints its tokens end too soon */
+	{"hints-crowded", .n_cpus = 1, .spinners_per_cpu = 6, .gain = GAIN_DELAY,
+	 .casts = {{&busy_agent, 1, 1, false}}},
+	/* what runs boosted is charged, whatever the guest says of it */
+	{"requests-shirker", .n_cpus = 2, .spinners_per_cpu = 1,
+	 .casts = {{&shirker_240, 1, 1, false}, {&shirker_full, 1, 1, false},
+		   {&shirker_vario, 1, 2, false}}},
+	{"requests-shirker-one-cpu", .n_cpus = 1, .spinners_per_cpu = 1,
+	 .casts = {{&shirker_240, 1, 1, false}, {&shirker_vario, 1, 1, false}, {&good, 1, 1, false}}},
 	{"requests-liar", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&liar_240, 1, 1, false}, {&liar_full, 1, 1, false}, {&vario, 1, 1, false}}},
 	{"requests-liar-one-cpu", .n_cpus = 1, .spinners_per_cpu = 2,

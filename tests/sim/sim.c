@@ -166,12 +166,14 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 		ret->base_wait_ns = checker_longest_wait_ns(record.runs, record.n_runs);
 	} else if (variant == UNHEARD) {
 		judge_urgent(&world, &record, &ret->unheard);
+		ret->unheard.lasts_ns = options->lasts_ns;
 	} else {
 		ret->hash = world.hash;
 		ret->booster_permille = (uint32_t)(host->busy_ns * 1000 / options->lasts_ns);
 		ret->calls_per_s = host->calls * NSEC_PER_SEC / options->lasts_ns;
 		judge(scenario, options, host, &world, &record, ret);
 		judge_urgent(&world, &record, &ret->heard);
+		ret->heard.lasts_ns = options->lasts_ns;
 	}
 	host_free(host);
 	record_end(&record);
@@ -186,7 +188,7 @@ void sim_run(const struct scenario *scenario, const struct sim_options *options,
 	uint64_t with_ns, without_ns;
 
 	long_enough.lasts_ns = MAX(options->lasts_ns, scenario->lasts_ns);
-	*ret = (struct sim_result){0};
+	*ret = (struct sim_result){.delay_ns = options->delay_ns};
 	without_ns = run_once(scenario, &long_enough, UNTOUCHED, ret);
 	with_ns = run_once(scenario, &long_enough, BOOSTED, ret);
 	if (scenario->gain)

@@ -4,6 +4,7 @@
 /* One run of one scenario, judged. */
 
 #include "host.h"
+#include "meter.h"
 #include "scenario.h"
 
 struct sim_options {
@@ -32,11 +33,14 @@ struct sim_urgent {
 	uint64_t wait_ns; /* from due to begun, of all together */
 	uint64_t late;    /* waited for longer than GUEST_LATE_NS */
 	uint64_t worst_ns;
+	struct delays waits;
 	uint64_t boosted_ns; /* of the vCPUs that have such work */
+	uint64_t lasts_ns;   /* of all these, together */
 };
 
 struct sim_result {
 	uint64_t hash;
+	uint64_t delay_ns;                /* of the options */
 	struct sim_urgent heard, unheard; /* with requests heard, and ignored */
 	struct sim_cap vcpu, domain, cpu; /* of the one that is nearest to its limit */
 	struct sim_cap sheet;      /* real time of a CPU in a second, while it is boosted on */

@@ -2,6 +2,7 @@
 /* How a simulated machine begins. */
 #include <stdlib.h>
 
+#include "guest.h"
 #include "queue.h"
 #include "rng.h"
 
@@ -32,7 +33,7 @@ void world_start(struct world *world)
 			           HAPPENS_INTERRUPT, i, 0);
 		if (t->behaviour->spin_every_ns)
 			world_plan(world, t->period_ns, HAPPENS_SPIN, i, 0);
-		if (t->behaviour->requests == REQUESTS_HONEST)
+		if (guest_is_honest(t->behaviour))
 			world_plan(world,
 			           t->period_ns +
 			                   rng_below(&world->random, t->behaviour->urgent_every_ns),

@@ -70,6 +70,7 @@ static void request_read(struct host *host, uint32_t slot, uint64_t now, bool as
 	struct thread *t = &host->world->threads[slot];
 	const struct pvsched_page *page = (const void *)(uintptr_t)vcpu->page_address;
 	uint64_t expected = vcpu->request.expected_ns;
+	bool agent = vcpu->flags & PVS_FLAG_AGENT;
 
 	if (!page)
 		return;
@@ -79,6 +80,9 @@ static void request_read(struct host *host, uint32_t slot, uint64_t now, bool as
 	                                         .expect = page->expect,
 	                                         .written_ns = page->written_ns,
 	                                         .generation_echo = page->generation_echo,
+	                                         .task_intent = agent ? page->task_intent : 0,
+	                                         .cs_state = agent ? page->cs_state : 0,
+	                                         .agent = agent,
 	                                         .generation = vcpu->page_generation,
 	                                         .ran_since_ns = vcpu->in_ns,
 	                                         .now_ns = now,

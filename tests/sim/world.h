@@ -27,10 +27,14 @@ struct phase {
 
 /** What a guest says in its page (guest.h). */
 enum request_mode {
-	ASK_NONE,         /* it has no page */
-	REQUESTS_HONEST,  /* it has urgent work, too: says when it does that, and when it will again
-	                   */
-	REQUESTS_LIAR,    /* always urgent */
+	ASK_NONE,        /* it has no page */
+	REQUESTS_HONEST, /* it has urgent work, too: says when it does that, and when it will again
+	                  */
+	REQUESTS_AGENT,  /* honest, by its scheduler: what runs on the CPU; and when a timer is due
+	                  */
+	REQUESTS_SILENT_AGENT, /* the same, and does not say when */
+	REQUESTS_LIAR,         /* always urgent */
+	REQUESTS_SHIRKER,      /* always ordinary, and works all the same */
 	REQUESTS_TOGGLER, /* changes its request every few us, also while its vCPU does not run */
 	REQUESTS_RANDOM,  /* the same, with wrong words and random expectations */
 };
@@ -43,7 +47,8 @@ struct behaviour {
 	enum request_mode requests;
 	uint64_t starts_ns; /* at random within this; 0: a millisecond */
 	uint64_t after_ns;  /* and this much later */
-	/* REQUESTS_HONEST: a timer interrupts the phases' work, which is ordinary, for urgent work
+	/* REQUESTS_HONEST, and agents: a timer interrupts the phases' work, which is ordinary, for
+	 * urgent work
 	 */
 	uint64_t urgent_every_ns, urgent_run_ns;
 	/* any: a device or another vCPU interrupts it, each time for this much work; 0: never */

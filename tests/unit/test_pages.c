@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "policy/registry.h"
+
 #include "test.h"
 
 #define SLOT       3
@@ -282,6 +284,39 @@ static void test_facts(void)
 	end();
 }
 
+/* Of a guest with an agent: its scheduler's words, and the policy that its hello names. */
+static void test_facts_of_an_agent(void)
+{
+	struct policy_facts facts = {.whereabouts = POLICY_RUNNING, .ran_ns = 1000};
+	const uint64_t t1 = T0 + PAGES_LOOK_NS;
+
+	begin();
+	say_hello();
+	strcpy(guest->policy_name, "urgent-only");
+	guest->agent_generation = 5;
+	guest->task_intent = PVSCHED_POLICY_FIFO | 40 << 16;
+	pages_set(pages, SLOT, &page, false, T0);
+	look(T0);
+	look(t1);
+	pages_facts(pages, SLOT, t1 + 1, &facts);
+	CHECK_INT(guest->status, PVSCHED_STATUS_ENABLED);
+	CHECK_INT(facts.urgency, PVSCHED_URGENCY_URGENT);
+	CHECK(facts.agent);
+	CHECK_INT(facts.priority, 40);
+	CHECK_INT(facts.speaks, registry_find("urgent-only", 1));
+	CHECK_INT(read_view(t1).policy, facts.speaks);
+	/* a hello that is refused names none */
+	strcpy(guest->policy_name, "urgent-onlx");
+	look(t1 + 2 * PAGES_LOOK_NS);
+	look(t1 + 4 * PAGES_LOOK_NS);
+	CHECK_INT(guest->status, PVSCHED_STATUS_UNKNOWN_POLICY);
+	CHECK_INT(read_view(t1 + 4 * PAGES_LOOK_NS).policy, REGISTRY_NONE);
+	facts = (struct policy_facts){.whereabouts = POLICY_RUNNING};
+	pages_facts(pages, SLOT, t1 + 4 * PAGES_LOOK_NS, &facts);
+	CHECK_INT(facts.speaks, REGISTRY_NONE);
+	end();
+}
+
 /* A slot that gets another page takes no copy of the earlier one. */
 static void test_another_page(void)
 {
@@ -384,5 +419,6 @@ static void test_lost(void)
 TEST_MAIN({"hello_and_tracer", test_hello_and_tracer},
           {"nothing_while_it_sleeps", test_nothing_while_it_sleeps},
           {"polling_adapts", test_polling_adapts}, {"faults", test_faults}, {"facts", test_facts},
-          {"another_page", test_another_page}, {"stuck", test_stuck},
-          {"overwritten", test_overwritten}, {"publish", test_publish}, {"lost", test_lost})
+          {"facts_of_an_agent", test_facts_of_an_agent}, {"another_page", test_another_page},
+          {"stuck", test_stuck}, {"overwritten", test_overwritten}, {"publish", test_publish},
+          {"lost", test_lost})

@@ -154,7 +154,71 @@ static void test_invalid_counts_changes(void)
 	CHECK_INT(r.invalid_total, 0);
 }
 
-TEST_MAIN(TEST(test_the_first_look_stamps), TEST(test_a_first_expectation),
-          TEST(test_each_voice_lapses_by_its_own_time),
+/* Which task runs changes often: the scheduler's urgency is counted from when that changed. */
+static void test_since_when(void)
+{
+	static const __u64 batch = PVSCHED_POLICY_BATCH, idle = PVSCHED_POLICY_IDLE;
+
+	start();
+	look.agent = 1;
+	look.task_intent = normal;
+	at(T0);
+	CHECK_U64(pvs_request_since(&r), T0);
+	look.task_intent = batch;
+	at(T0 + 1);
+	look.task_intent = idle | (__u64)PVSCHED_INTENT_IDLE << 48;
+	CHECK_INT(at(T0 + 2), PVSCHED_URGENCY_ORDINARY);
+	CHECK_U64(pvs_request_since(&r), T0);
+	CHECK_U64(r.intent_ns, T0 + 2); /* each word renews the lease */
+	look.task_intent = fifo;
+	CHECK_INT(at(T0 + 3), PVSCHED_URGENCY_URGENT);
+	CHECK_U64(pvs_request_since(&r), T0 + 3);
+	look.task_intent = normal;
+	look.cs_state = PVSCHED_CS_SOFTIRQ;
+	CHECK_INT(at(T0 + 4), PVSCHED_URGENCY_URGENT);
+	CHECK_U64(pvs_request_since(&r), T0 + 3);
+	look.cs_state = 0;
+	at(T0 + 5);
+	CHECK_U64(pvs_request_since(&r), T0 + 5);
+	/* an application's word counts from when it was written */
+	look.request = pvsched_request(normal, 1);
+	at(T0 + 6);
+	CHECK_U64(pvs_request_since(&r), T0 + 6);
+}
+
+/* The highest of what is urgent, as long as it is in force. */
+static void test_priority(void)
+{
+	const __u64 fifo_99 = 1ULL | 99 << 16, round_robin_7 = 2ULL | 7 << 16;
+
+	start();
+	look.request = pvsched_request(round_robin_7, 1);
+	look.task_intent = fifo;
+	at(T0);
+	CHECK_INT(pvs_request_priority(&r, T0), 7); /* without an agent its words count nothing */
+	look.agent = 1;
+	look.request = pvsched_request(round_robin_7, 2);
+	at(T0 + 1);
+	CHECK_INT(pvs_request_priority(&r, T0 + 1), 50);
+	look.task_intent = fifo | fifo_99 << 24;
+	at(T0 + 2);
+	CHECK_INT(pvs_request_priority(&r, T0 + 2), 50); /* what is pending is not valid */
+	look.task_intent |= (__u64)PVSCHED_INTENT_PENDING << 48;
+	at(T0 + 3);
+	CHECK_INT(pvs_request_priority(&r, T0 + 3), 99);
+	look.task_intent = nonsense;
+	at(T0 + 4);
+	CHECK_INT(pvs_request_priority(&r, T0 + 4), 7);
+	CHECK_INT(pvs_request_priority(&r, T0 + 2 * LEASE), 0);
+	/* a critical section has none */
+	look.request = pvsched_request(normal, 3);
+	look.task_intent = normal;
+	look.cs_state = PVSCHED_CS_HARDIRQ;
+	CHECK_INT(at(T0 + 5), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(pvs_request_priority(&r, T0 + 5), 0);
+}
+
+TEST_MAIN(TEST(test_since_when), TEST(test_priority), TEST(test_the_first_look_stamps),
+          TEST(test_a_first_expectation), TEST(test_each_voice_lapses_by_its_own_time),
           TEST(test_the_guests_clock_counts_for_the_lease), TEST(test_a_stale_generation_forgets),
           TEST(test_invalid_counts_changes))
