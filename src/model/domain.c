@@ -103,7 +103,7 @@ bool domain_equal(const struct domain *a, const struct domain *b)
 	if (strcmp(a->uuid, b->uuid) != 0 || strcmp(a->name, b->name) != 0)
 		return false;
 	if (!thread_id_equal(&a->qemu, &b->qemu) || !topology_equal(&a->topology, &b->topology) ||
-	    !domain_metadata_equal(&a->metadata, &b->metadata))
+	    !cids_equal(&a->cids, &b->cids) || !domain_metadata_equal(&a->metadata, &b->metadata))
 		return false;
 	for (i = 0; i < a->n_vcpus; i++)
 		if (!vcpu_equal(&a->vcpus[i], &b->vcpus[i]))

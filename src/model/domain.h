@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "model/cids.h"
 #include "model/labels.h"
 #include "model/topology.h"
 #include "util/base.h"
@@ -128,6 +129,7 @@ struct domain {
 	struct domain_metadata metadata;
 	struct thread_id qemu;
 	struct topology topology; /* from QEMU's command line; TOPOLOGY_FLAT: not known */
+	struct domain_cids cids;  /* as libvirt has them now, else from the command line */
 	size_t n_vcpus;
 	struct vcpu_thread *vcpus; /* sorted by index */
 	size_t n_helpers;

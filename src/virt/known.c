@@ -169,6 +169,7 @@ static int scan_process(struct domain *now, const struct known_domain *domain,
 		return -ESRCH;
 	process.max_vcpus = domain->max_vcpus;
 	now->topology = domain->topology;
+	now->cids = domain->cids;
 	return threads_scan_process(now, &process, scan->vhosts, notes);
 }
 

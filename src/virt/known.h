@@ -25,6 +25,7 @@ struct known_domain {
 	struct thread_id qemu;    /* DOMAIN_SOURCE_PROCFS: the process of the domain */
 	size_t max_vcpus;         /* of that source: vCPUs that the command line allowed at first */
 	struct topology topology; /* of that source: from the command line */
+	struct domain_cids cids;  /* likewise */
 	bool names_threads;       /* of that source: it was asked to */
 	bool of_libvirt; /* of that source: libvirt started it, and its files prove the threads */
 	bool had_vcpus;  /* in a report */

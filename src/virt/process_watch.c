@@ -136,11 +136,11 @@ static bool is_libvirts(struct process_watch *watch, const struct qemu_args *arg
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
 	struct qemu_query query = {watch->run_dir, args->name, args->uuid, &watch->cmdlines};
-	struct topology topology;
+	struct cmdline_facts facts;
 	struct thread_id found;
 
 	return !args->vmid && args->name[0] && args->uuid[0] &&
-	       qemu_find(&query, &found, &topology, &status) == 0 && thread_id_equal(&found, qemu);
+	       qemu_find(&query, &found, &facts, &status) == 0 && thread_id_equal(&found, qemu);
 }
 
 /** Names a domain by the number that Proxmox gives, else by its -name, its uuid, its PID. */
@@ -199,6 +199,7 @@ static int adopt(struct process_watch *watch, const struct process_evidence *pro
 	domain->qemu = process->id;
 	domain->max_vcpus = facts.args.max_vcpus;
 	domain->topology = facts.topology;
+	domain->cids = facts.args.cids;
 	domain->names_threads = facts.args.debug_threads;
 	domain->of_libvirt = of_libvirt;
 	domain->state = DOMAIN_RUNNING;

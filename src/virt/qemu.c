@@ -40,24 +40,22 @@ static pid_t read_pid_file(const char *path)
 
 /** Fills *qemu if @pid runs for the domain. Its start time must not change during the look. */
 static int verify(pid_t pid, const struct qemu_query *query, struct thread_id *qemu,
-                  struct topology *topology)
+                  struct cmdline_facts *facts)
 {
 	struct thread_id id = {.tid = pid};
-	struct cmdline_facts facts;
 	int r;
 
 	if (procfs_start_ticks(pid, pid, &id.start_ticks) < 0)
 		return -ESRCH;
-	r = cmdline_get(query->cmdlines, &id, &facts);
+	r = cmdline_get(query->cmdlines, &id, facts);
 	if (r == -ETIMEDOUT || r == -EBUSY || r == -EAGAIN || r == -ENOMEM)
 		return r;
-	if (r < 0 || strcmp(facts.uuid_option, query->uuid) != 0)
+	if (r < 0 || strcmp(facts->uuid_option, query->uuid) != 0)
 		return -ESRCH;
 	if (!thread_id_is_current(&id))
 		return -ESRCH;
-	cmdline_keep(query->cmdlines, &id, &facts);
+	cmdline_keep(query->cmdlines, &id, facts);
 	*qemu = id;
-	*topology = facts.topology;
 	return 0;
 }
 
@@ -78,7 +76,7 @@ static int read_status(const char *path, const char *uuid, struct status_file **
 	return 0;
 }
 
-int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct topology *topology,
+int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct cmdline_facts *facts,
               struct status_file **ret)
 {
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
@@ -102,7 +100,7 @@ int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct top
 	}
 	if (pid == 0)
 		return -ESRCH;
-	r = verify(pid, query, qemu, topology);
+	r = verify(pid, query, qemu, facts);
 	if (r < 0)
 		return r;
 	*ret = STEAL(status, NULL);

@@ -21,12 +21,12 @@ struct qemu_query {
 /**
  * Finds the process of a domain. The status file and the pid file must agree, where both can be
  * read, and the process must have been started for the uuid.
- * @qemu      gets the process
- * @topology  gets what it was started with
- * @status    gets the status file, or NULL where it cannot be read
+ * @qemu    gets the process
+ * @facts   gets what it was started with
+ * @status  gets the status file, or NULL where it cannot be read
  * Returns 0; -ESRCH when no process of the domain can be found (it has just ended, or just
  * started); -ETIMEDOUT, -EBUSY, -EAGAIN: see cmdline_get(); -EINVAL when the name cannot be a file
  * name; -ENOMEM.
  */
-int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct topology *topology,
+int qemu_find(const struct qemu_query *query, struct thread_id *qemu, struct cmdline_facts *facts,
               struct status_file **status);

@@ -2,11 +2,18 @@
 
 #include "virt/qemu_args.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/json.h"
 #include "util/procfs_parse.h"
+
+/** A longer -device in JSON is none of a vsock. */
+#define DEVICE_JSON_MAX 4096
+
+#define VSOCK_DRIVER "vhost-vsock-" /* pci, device, ccw, pci-non-transitional */
 
 /** One "key=value" of an option's text. */
 struct pair {
@@ -127,6 +134,59 @@ static bool is_vmid(const char *text)
 	       text[digits] == '\0';
 }
 
+/** As QEMU reads numbers: decimal, hexadecimal or octal. 0: none. */
+static uint64_t number_of(const char *text)
+{
+	uint64_t number;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	errno = 0;
+	number = strtoull(text, &end, 0);
+	return errno == 0 && *end == '\0' ? number : 0;
+}
+
+/** {"driver":"vhost-vsock-pci","id":"vsock0","guest-cid":3}: libvirt's form. */
+static void read_device_json(const char *text, struct domain_cids *cids)
+{
+	CLEANUP(json_cleanup) struct json_doc *doc = NULL;
+	const struct json_value *root;
+	struct json_error error;
+	char driver[64] = "";
+	int64_t cid = 0;
+
+	if (strnlen(text, DEVICE_JSON_MAX) == DEVICE_JSON_MAX || !strstr(text, VSOCK_DRIVER) ||
+	    json_parse(text, strlen(text), &doc, &error) < 0)
+		return;
+	root = json_root(doc);
+	if (json_get_string(root, "driver", driver, sizeof(driver), &error) == 0 &&
+	    json_get_integer(root, "guest-cid", CID_MIN, CID_MAX, &cid, &error) == 0 &&
+	    strncmp(driver, VSOCK_DRIVER, strlen(VSOCK_DRIVER)) == 0)
+		cids_add(cids, (uint64_t)cid);
+}
+
+static void read_device(const char *text, struct domain_cids *cids)
+{
+	const char *implied = "driver";
+	bool vsock = false;
+	uint64_t cid = 0;
+	struct pair pair;
+
+	if (*text == '{') {
+		read_device_json(text, cids);
+		return;
+	}
+	for (; next_pair(&text, implied, &pair); implied = "") {
+		if (strcmp(pair.key, "driver") == 0)
+			vsock = strncmp(pair.value, VSOCK_DRIVER, strlen(VSOCK_DRIVER)) == 0;
+		else if (strcmp(pair.key, "guest-cid") == 0)
+			cid = number_of(pair.value);
+	}
+	if (vsock)
+		cids_add(cids, cid);
+}
+
 /** "-name" and "--name" are the same to QEMU. */
 static bool is_option(const char *argument, const char *name)
 {
@@ -152,6 +212,8 @@ void qemu_args_parse(const char *cmdline, size_t size, struct qemu_args *ret)
 			read_uuid(value, ret->uuid);
 		} else if (is_option(option, "smbios")) {
 			read_smbios(value, smbios);
+		} else if (is_option(option, "device")) {
+			read_device(value, &ret->cids);
 		} else if (is_option(option, "machine") || is_option(option, "M")) {
 			read_machine(value, ret);
 		}

@@ -23,18 +23,20 @@ void status_file_cleanup(struct status_file **status)
 	status_file_free(*status);
 }
 
-/** The elements that are looked into: of each the first of its name. */
+/** The elements that are looked into: of each, but a vsock, the first of its name. */
 enum place {
 	PLACE_NONE,
-	PLACE_VCPUS,  /* domstatus/vcpus */
-	PLACE_DOMAIN, /* domstatus/domain */
-	PLACE_UUID,   /* domstatus/domain/uuid */
+	PLACE_VCPUS,   /* domstatus/vcpus */
+	PLACE_DOMAIN,  /* domstatus/domain */
+	PLACE_UUID,    /* domstatus/domain/uuid */
+	PLACE_DEVICES, /* domstatus/domain/devices */
+	PLACE_VSOCK,   /* domstatus/domain/devices/vsock */
 };
 
 struct reading {
 	struct status_file *status;
 	enum place place;
-	bool had_vcpus, had_domain, had_uuid;
+	bool had_vcpus, had_domain, had_uuid, had_devices;
 	bool odd_uuid;     /* it has more than text, or too long a text */
 	size_t uuid_bytes; /* of the text so far */
 };
@@ -73,6 +75,24 @@ static bool is_first(const char *name, const char *wanted, bool *had)
 	return true;
 }
 
+/** <cid auto='yes' address='3'/> */
+static void read_cid(const char **attributes, struct status_file *status)
+{
+	unsigned long cid;
+
+	if (number_attribute(attributes, "address", UINT32_MAX, &cid))
+		cids_add(&status->cids, cid);
+}
+
+/** An element within the domain. */
+static void enter_domain(struct reading *reading, const char *name)
+{
+	if (is_first(name, "uuid", &reading->had_uuid))
+		reading->place = PLACE_UUID;
+	else if (is_first(name, "devices", &reading->had_devices))
+		reading->place = PLACE_DEVICES;
+}
+
 /** An element within the root. */
 static void enter(struct reading *reading, const char *name)
 {
@@ -96,9 +116,12 @@ static void on_begin(struct xml *xml, const char *name, const char **attributes,
 		enter(reading, name);
 	else if (depth == 2 && reading->place == PLACE_VCPUS && strcmp(name, "vcpu") == 0)
 		read_vcpu(attributes, reading->status);
-	else if (depth == 2 && reading->place == PLACE_DOMAIN &&
-	         is_first(name, "uuid", &reading->had_uuid))
-		reading->place = PLACE_UUID;
+	else if (depth == 2 && reading->place == PLACE_DOMAIN)
+		enter_domain(reading, name);
+	else if (depth == 3 && reading->place == PLACE_DEVICES && strcmp(name, "vsock") == 0)
+		reading->place = PLACE_VSOCK;
+	else if (depth == 4 && reading->place == PLACE_VSOCK && strcmp(name, "cid") == 0)
+		read_cid(attributes, reading->status);
 	else if (reading->place == PLACE_UUID)
 		reading->odd_uuid = true;
 }
@@ -136,6 +159,10 @@ static void on_end(struct xml *xml, unsigned int depth, void *userdata)
 		reading->place = PLACE_NONE;
 	else if (depth == 2 && reading->place == PLACE_UUID)
 		end_uuid(reading);
+	else if (depth == 2 && reading->place == PLACE_DEVICES)
+		reading->place = PLACE_DOMAIN;
+	else if (depth == 3 && reading->place == PLACE_VSOCK)
+		reading->place = PLACE_DEVICES;
 }
 
 int status_file_parse(const char *text, size_t size, struct status_file **ret,

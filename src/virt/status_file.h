@@ -23,6 +23,7 @@ struct status_vcpu {
 struct status_file {
 	char uuid[DOMAIN_UUID_LEN]; /* "" if the file does not say */
 	pid_t qemu;                 /* 0 if the file does not say */
+	struct domain_cids cids;    /* of <vsock>: those that are plugged in now */
 	size_t n_vcpus;
 	struct status_vcpu *vcpus; /* the first DOMAIN_VCPUS_MAX */
 };

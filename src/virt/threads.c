@@ -116,13 +116,16 @@ int threads_scan(struct domain *domain, const char *run_dir, struct cmdline_cach
 	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
 	CLEANUP(cleanup_free) struct thread_sample *samples = NULL;
 	struct qemu_query query = {run_dir, domain->name, domain->uuid, cmdlines};
+	struct cmdline_facts facts;
 	size_t n;
 	int r;
 
 	*notes = 0;
-	r = qemu_find(&query, &domain->qemu, &domain->topology, &status);
+	r = qemu_find(&query, &domain->qemu, &facts, &status);
 	if (r < 0)
 		return r;
+	domain->topology = facts.topology;
+	domain->cids = status ? status->cids : facts.args.cids; /* it may have been plugged in */
 	r = sample_all(domain, &samples, &n, notes);
 	if (r < 0)
 		return r;

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (const char *c = args.name; *c; c++)
 		FUZZ_CHECK((unsigned char)*c >= ' ' && *c != 0x7f);
 	FUZZ_CHECK(args.vmid <= LABEL_VMID_MAX);
+	FUZZ_CHECK(cids_valid(&args.cids));
 	FUZZ_CHECK(args.uuid[0] == '\0' || strlen(args.uuid) == DOMAIN_UUID_LEN - 1);
 	FUZZ_CHECK(args.max_vcpus >= 1 && args.max_vcpus <= DOMAIN_VCPUS_MAX);
 	return 0;

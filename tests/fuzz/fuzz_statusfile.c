@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(!error.text[0]);
 	FUZZ_CHECK(!status->uuid[0] || strlen(status->uuid) == DOMAIN_UUID_LEN - 1);
 	FUZZ_CHECK(status->n_vcpus <= DOMAIN_VCPUS_MAX);
+	FUZZ_CHECK(cids_valid(&status->cids));
 	for (i = 0; i < status->n_vcpus; i++)
 		FUZZ_CHECK(status->vcpus[i].index < DOMAIN_VCPUS_MAX && status->vcpus[i].tid > 0);
 	return 0;

@@ -130,5 +130,55 @@ static void test_kinds(void)
 	CHECK_U64(args.vmid, 7);
 }
 
+#define CHECK_CIDS(text, count, first)                                                             \
+	({                                                                                         \
+		struct qemu_args args_;                                                            \
+		PARSE(text, &args_);                                                               \
+		CHECK_U64(args_.cids.n, count);                                                    \
+		CHECK_U64(args_.cids.of[0], first);                                                \
+	})
+
+static void test_cids(void)
+{
+	struct qemu_args args;
+
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=3", 1, 3);
+	CHECK_CIDS("--device\0vhost-vsock-pci-non-transitional,id=v,guest-cid=0x2a", 1, 42);
+	CHECK_CIDS("-device\0guest-cid=5,driver=vhost-vsock-device", 1, 5);
+	CHECK_CIDS("-device\0{\"driver\":\"vhost-vsock-pci\",\"id\":\"vsock0\","
+	           "\"guest-cid\":7,\"vhostfd\":\"29\"}",
+	           1, 7);
+	/* several, and the same again */
+	PARSE("-device\0vhost-vsock-pci,guest-cid=9\0-device\0vhost-vsock-ccw,guest-cid=8\0"
+	      "-device\0vhost-vsock-pci,guest-cid=9",
+	      &args);
+	CHECK_U64(args.cids.n, 2);
+	CHECK_U64(args.cids.of[1], 8);
+	PARSE("-device\0vhost-vsock-pci,guest-cid=10\0-device\0vhost-vsock-pci,guest-cid=11\0"
+	      "-device\0vhost-vsock-pci,guest-cid=12\0-device\0vhost-vsock-pci,guest-cid=13\0"
+	      "-device\0vhost-vsock-pci,guest-cid=14",
+	      &args);
+	CHECK_U64(args.cids.n, DOMAIN_CIDS_MAX);
+	CHECK_U64(args.cids.of[3], 13);
+}
+
+/* Other devices, CIDs that no guest has, and what is no number. */
+static void test_no_cids(void)
+{
+	CHECK_CIDS("-device\0virtio-net-pci,guest-cid=3", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=2", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=4294967295", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=4294967299", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=99999999999999999999999", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=3x", 0, 0);
+	CHECK_CIDS("-device\0vhost-vsock-pci,guest-cid=-3", 0, 0);
+	CHECK_CIDS("-device\0vhost-user-vsock-pci,guest-cid=3", 0, 0);
+	CHECK_CIDS("-device\0{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":\"3\"}", 0, 0);
+	CHECK_CIDS("-device\0{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":3", 0, 0);
+	CHECK_CIDS("-device\0{\"driver\":\"e1000\",\"id\":\"vhost-vsock-\",\"guest-cid\":3}", 0, 0);
+}
+
 TEST_MAIN({"names", test_names}, {"long-names", test_long_names}, {"uuids", test_uuids},
-          {"counts", test_counts}, {"counts-merged", test_counts_merged}, {"kinds", test_kinds})
+          {"counts", test_counts}, {"counts-merged", test_counts_merged}, {"kinds", test_kinds},
+          {"cids", test_cids}, {"no-cids", test_no_cids})

@@ -140,6 +140,9 @@ static void test_command_lines(void)
 	REFUSED_REPLY(READER_CMDLINE, r.facts.args.vmid = LABEL_VMID_MAX + 1);
 	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.debug_threads, 2, 1));
 	REFUSED_REPLY(READER_CMDLINE, memset(&r.facts.args.no_machine, 2, 1));
+	REFUSED_REPLY(READER_CMDLINE, r.facts.args.cids.n = DOMAIN_CIDS_MAX + 1);
+	REFUSED_REPLY(READER_CMDLINE, r.facts.args.cids = ((struct domain_cids){1, {2}}));
+	REFUSED_REPLY(READER_CMDLINE, r.facts.args.cids = ((struct domain_cids){2, {5, 5}}));
 	REFUSED_REPLY(READER_CMDLINE, strcpy(r.facts.args.name, "a\nb"));
 	REFUSED_REPLY(READER_CMDLINE, memset(r.facts.args.name, 'x', sizeof(r.facts.args.name)));
 	REFUSED_REPLY(READER_CMDLINE, memset(r.facts.args.uuid, 'a', sizeof(r.facts.args.uuid)));

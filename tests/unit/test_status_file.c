@@ -75,6 +75,30 @@ static void test_places(void)
 	CHECK_STR(status->uuid, "");
 }
 
+#define CID_OF(cid) "<vsock model='virtio'><cid auto='yes' address='" cid "'/></vsock>"
+
+/** Of all vsock devices that the domain has now, and only in their place. */
+static void test_cids(void)
+{
+	CLEANUP(status_file_cleanup) struct status_file *status = NULL;
+
+	CHECK_INT(parse_status(
+	                  "<domstatus><domain><cid address='9'/><devices><cid address='9'/>" CID_OF(
+	                          "3") "<disk><cid address='9'/></disk>" CID_OF("4294967295")
+	                          CID_OF("0x5") "<vsock><cid auto='yes'/><alias/></vsock>" CID_OF(
+	                                  "12") "</devices><uuid>" UUID
+	                                        "</uuid></domain><devices>" CID_OF(
+	                                                "9") "</devices></domstatus>",
+	                  &status),
+	          0);
+	CHECK_U64(status->cids.n, 2);
+	CHECK_U64(status->cids.of[0], 3);
+	CHECK_U64(status->cids.of[1], 12);
+	CHECK_STR(status->uuid, UUID);
+	CHECK_INT(parse_status(STATUS(""), &status), 0);
+	CHECK_U64(status->cids.n, 0);
+}
+
 /** Metadata of others keeps whole documents in CDATA sections and comments. */
 static void test_no_doctype(void)
 {
@@ -109,4 +133,4 @@ static void test_refused(void)
 }
 
 TEST_MAIN({"valid", test_valid}, {"places", test_places}, {"no-doctype", test_no_doctype},
-          {"refused", test_refused})
+          {"refused", test_refused}, {"cids", test_cids})
