@@ -280,6 +280,19 @@ static bool knows(const struct pvsched_channel_vcpu *told, const struct pvsched_
 	return memcmp(&copy, now, sizeof(copy)) == 0;
 }
 
+/* The place of a CPU in the hello. It is looked for from @from on, since most come in that order.
+ * Returns the number of CPUs if it is not there. */
+static uint32_t place_of(const struct channel_hello *hello, uint32_t cpu_index, uint32_t from)
+{
+	for (uint32_t i = 0; i < hello->n_cpus; i++) {
+		uint32_t place = (from + i) % hello->n_cpus;
+
+		if (hello->cpus[place].cpu_index == cpu_index)
+			return place;
+	}
+	return hello->n_cpus;
+}
+
 /* Leaves those of @states that the guest does not know. Returns how many. */
 static uint32_t keep_news(struct channel_peer *peer, struct pvsched_channel_vcpu *states,
                           uint32_t n)
@@ -287,12 +300,8 @@ static uint32_t keep_news(struct channel_peer *peer, struct pvsched_channel_vcpu
 	uint32_t place = 0, news = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		while (place < peer->hello->n_cpus &&
-		       peer->hello->cpus[place].cpu_index != states[i].cpu_index)
-			place++;
-		if (place == peer->hello->n_cpus)
-			break;
-		if (knows(&peer->told[place], &states[i]))
+		place = place_of(peer->hello, states[i].cpu_index, place);
+		if (place == peer->hello->n_cpus || knows(&peer->told[place], &states[i]))
 			continue;
 		peer->told[place] = states[i];
 		states[news++] = states[i];

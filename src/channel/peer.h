@@ -28,7 +28,7 @@ struct channel_ops {
 	/** It has stored the challenge in its pages: these are to be proven. */
 	void (*stored)(void *userdata, struct channel_peer *peer);
 	/**
-	 * Fills in the present state of its vCPUs that have a page, in the order of the hello.
+	 * Fills in the present state of its vCPUs that have a page; fastest in the hello's order.
 	 * Returns how many, at most @max.
 	 */
 	uint32_t (*states)(void *userdata, struct channel_peer *peer,

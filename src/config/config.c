@@ -57,6 +57,7 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 	        .rt_priority = 1,
 	        .metadata = CONFIG_METADATA_HONOUR,
 	        .guest_pages = CONFIG_GUEST_PAGES_AUTO,
+	        .agents = CONFIG_AGENTS_AUTO,
 	        .metrics_interval_ns = METRICS_INTERVAL_DEFAULT_NS,
 	        .summary_interval_ns = SUMMARY_INTERVAL_DEFAULT_NS,
 	};

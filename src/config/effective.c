@@ -159,6 +159,9 @@ static void tell_host(struct walk *w, const struct config_host *host)
 	static const char *const pages[] = {[CONFIG_GUEST_PAGES_OFF] = "off",
 	                                    [CONFIG_GUEST_PAGES_POLL] = "poll",
 	                                    [CONFIG_GUEST_PAGES_AUTO] = "auto"};
+	static const char *const agents[] = {[CONFIG_AGENTS_OFF] = "off",
+	                                     [CONFIG_AGENTS_AUTO] = "auto",
+	                                     [CONFIG_AGENTS_LISTEN] = "listen"};
 	static const char *const waits[] = {[CONFIG_BOOSTER_WAIT_AUTO] = "auto",
 	                                    [CONFIG_BOOSTER_WAIT_EPOLL] = "epoll",
 	                                    [CONFIG_BOOSTER_WAIT_IO_URING] = "io_uring"};
@@ -171,6 +174,7 @@ static void tell_host(struct walk *w, const struct config_host *host)
 	tell_string(w, host->housekeeping_cpus, ".host.housekeeping_cpus");
 	tell_string(w, metadata[host->metadata], ".host.metadata");
 	tell_string(w, pages[host->guest_pages], ".host.guest_pages");
+	tell_string(w, agents[host->agents], ".host.agents");
 	tell_discovery(w, host);
 	cpulist_format(&host->booster_cpus, cpus, sizeof(cpus));
 	tell_string(w, cpus, ".host.booster_cpus");

@@ -158,6 +158,22 @@ static int parse_guest_pages(const struct json_value *value, enum config_guest_p
 	return r;
 }
 
+static int parse_agents(const struct json_value *value, enum config_agents *ret,
+                        struct json_error *error)
+{
+	static const char *const words[] = {
+	        [CONFIG_AGENTS_OFF] = "off",
+	        [CONFIG_AGENTS_AUTO] = "auto",
+	        [CONFIG_AGENTS_LISTEN] = "listen",
+	};
+	size_t word = *ret;
+	int r = json_get_word(value, "agents", words, ARRAY_SIZE(words), &word, error);
+
+	if (r == 0)
+		*ret = (enum config_agents)word;
+	return r;
+}
+
 /* node_exporter reads files of that name alone, and one that is hidden would be missed. */
 static int parse_metrics(const struct json_value *value, struct config_host *host,
                          struct json_error *error)
@@ -188,7 +204,7 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
 	        "housekeeping_cpus",  "metadata",     "guest_pages",           "discovery",
 	        "qemu_executables",   "qemu_users",   "booster_cpus",          "booster_wait",
-	        "booster_permille",   "metrics_file", "metrics_interval_s",
+	        "booster_permille",   "metrics_file", "metrics_interval_s",    "agents",
 	};
 	int r;
 
@@ -205,6 +221,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	if (r < 0)
 		return r;
 	r = parse_guest_pages(value, &host->guest_pages, error);
+	if (r < 0)
+		return r;
+	r = parse_agents(value, &host->agents, error);
 	if (r < 0)
 		return r;
 	r = config_parse_discovery(value, host, error);

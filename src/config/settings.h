@@ -35,6 +35,13 @@ enum config_guest_pages {
 	CONFIG_GUEST_PAGES_AUTO, /* by the tracer when a vCPU leaves its CPU; else as POLL */
 };
 
+/** Whether agents in guests may connect. */
+enum config_agents {
+	CONFIG_AGENTS_OFF,    /* each is refused */
+	CONFIG_AGENTS_AUTO,   /* by the socket that systemd has opened, if it has */
+	CONFIG_AGENTS_LISTEN, /* else by one that is opened here */
+};
+
 /** How the booster waits. */
 enum config_booster_wait {
 	CONFIG_BOOSTER_WAIT_AUTO, /* by the way that measured better */
@@ -62,6 +69,7 @@ struct config_host {
 	bool grant_rt_budget; /* boost cpu.rt_runtime_us where RT_GROUP_SCHED refuses RT */
 	enum config_metadata metadata;
 	enum config_guest_pages guest_pages;
+	enum config_agents agents;
 	uint64_t summary_interval_ns;       /* per-domain summaries in the journal; 0: none */
 	char metrics_file[CONFIG_PATH_MAX]; /* "": none */
 	uint64_t metrics_interval_ns;

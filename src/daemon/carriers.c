@@ -6,12 +6,9 @@
 #include <stdlib.h>
 
 #include "daemon/carrier_search.h"
+#include "daemon/domain_log.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/log_ids.h"
-
-/* A guest may change what it says of itself as often as it likes: one line of it in a minute. */
-#define LOG_INTERVAL_NS (60 * NSEC_PER_SEC)
 
 /* After a device came or went. */
 #define LOOKS_AGAIN   20
@@ -29,14 +26,13 @@ struct entry {
 	bool claims;                           /* a reader that is gone had it */
 	struct carrier_object refused;         /* CARRIER_SHARED: this */
 	struct carrier_view view;
-	uint32_t wanted_pages;    /* that a search was begun for */
-	bool stale;               /* its guest was reset, and it is to be begun anew */
-	struct thread_id stuck;   /* a job of this QEMU hung: none is begun any more; 0: none */
-	unsigned int looks_left;  /* whether it is there still, after a device came or went */
-	sd_event_source *again;   /* the next of them */
-	uint64_t overwritten_ns;  /* when its region last was found to be */
-	uint64_t log_ns;          /* of the last line about it */
-	unsigned int log_skipped; /* since then */
+	uint32_t wanted_pages;   /* that a search was begun for */
+	bool stale;              /* its guest was reset, and it is to be begun anew */
+	struct thread_id stuck;  /* a job of this QEMU hung: none is begun any more; 0: none */
+	unsigned int looks_left; /* whether it is there still, after a device came or went */
+	sd_event_source *again;  /* the next of them */
+	uint64_t overwritten_ns; /* when its region last was found to be */
+	struct domain_log log;
 };
 
 struct carriers {
@@ -54,21 +50,7 @@ struct carriers {
 
 static void say(struct entry *e, int vcpu, int level, const char *text)
 {
-	const char *name = e->domain->seen->name;
-	struct log_context ctx = {.domain = name, .vcpu = vcpu, .message_id = LOG_ID_GUEST_PAGE};
-	uint64_t now_ns = clock_now_ns();
-
-	if (e->log_ns && now_ns < e->log_ns + LOG_INTERVAL_NS) {
-		e->log_skipped++;
-		return;
-	}
-	if (e->log_skipped)
-		log_write(level, &ctx, "domain \"%s\": guest pages: %s (and %u more changes)", name,
-		          text, e->log_skipped);
-	else
-		log_write(level, &ctx, "domain \"%s\": guest pages: %s", name, text);
-	e->log_ns = now_ns;
-	e->log_skipped = 0;
+	domain_log_say(&e->log, e->domain->seen->name, vcpu, level, "guest pages", text);
 }
 
 /* ---- memory that two domains share ---- */

@@ -22,7 +22,7 @@ static void on_seen(void *userdata, struct domain *seen, unsigned int causes)
 	struct domains *domains = userdata;
 	struct inventory_domain *d;
 	int r = inventory_seen(&domains->inventory, seen, &d);
-	bool is_new = r == INVENTORY_NEW;
+	bool is_new = r == INVENTORY_NEW, migrated;
 
 	/* also where it was not taken: what it replaces may have gone */
 	pass_changed(domains->pass);
@@ -32,9 +32,13 @@ static void on_seen(void *userdata, struct domain *seen, unsigned int causes)
 		return;
 	if (is_new)
 		lifecycle_begin(domains->lifecycle, d);
+	migrated = lifecycle_migrating(domains->lifecycle, d);
 	lifecycle_reported(domains->lifecycle, d, causes);
 	if (causes & VIRT_CAUSE_REBOOT)
 		carriers_reset(domains->carriers, d);
+	if ((causes & VIRT_CAUSE_REBOOT) ||
+	    (!migrated && lifecycle_migrating(domains->lifecycle, d)))
+		agent_pages_reset(domains->agent_pages, d);
 	carriers_find(domains->carriers, d, is_new || (causes & VIRT_CAUSE_LIFECYCLE));
 	if (causes & VIRT_CAUSE_DEVICE)
 		carriers_device(domains->carriers, d);
@@ -104,6 +108,7 @@ static void on_forgotten(void *userdata, struct inventory_domain *domain)
 	struct domains *domains = userdata;
 
 	carriers_end(domains->carriers, domain);
+	agents_end(domains->agents, domain);
 	overrides_forget(domains->overrides, domain);
 	lifecycle_end(domains->lifecycle, domain);
 }
@@ -113,6 +118,29 @@ static void on_carriers_changed(void *userdata)
 	struct domains *domains = userdata;
 
 	pass_changed(domains->pass);
+}
+
+static void on_agent_proven(void *userdata, const struct inventory_domain *domain,
+                            uint64_t generation, const struct agent_pages_result *result)
+{
+	struct domains *domains = userdata;
+
+	agents_proven(domains->agents, domain, generation, result);
+}
+
+static void on_agent_lost(void *userdata, const struct inventory_domain *domain,
+                          enum agent_pages_loss loss)
+{
+	struct domains *domains = userdata;
+
+	agents_lost(domains->agents, domain, loss);
+}
+
+static void on_agent_changed(void *userdata, const struct inventory_domain *domain, bool at_once)
+{
+	struct domains *domains = userdata;
+
+	agents_changed(domains->agents, domain, at_once);
 }
 
 static void drop_of(struct domains *domains, enum domain_source source)
@@ -155,6 +183,7 @@ void domains_configure(struct domains *domains, const struct config_host *host)
 		inventory_set_rank(&domains->inventory, (enum domain_source)i,
 		                   discovery_rank(host, (enum domain_source)i));
 	carriers_configure(domains->carriers, host);
+	agents_configure(domains->agents, host);
 }
 
 int domains_discover(struct domains *domains, const struct config_host *host)
@@ -199,6 +228,22 @@ static int construct(struct domains *domains, const struct domains_options *opti
 	        .changed = on_carriers_changed,
 	        .userdata = domains,
 	};
+	struct agent_pages_options agent_pages = {
+	        .event = options->event,
+	        .reader = options->reader,
+	        .inventory = &domains->inventory,
+	        .news = {.proven = on_agent_proven,
+	                 .lost = on_agent_lost,
+	                 .changed = on_agent_changed,
+	                 .plan = on_carriers_changed,
+	                 .userdata = domains},
+	};
+	struct agents_options agents = {
+	        .event = options->event,
+	        .inventory = &domains->inventory,
+	        .look = on_hints_lost,
+	        .userdata = domains,
+	};
 	struct hints_news hints = {
 	        .named = on_thread_named, .lost = on_hints_lost, .userdata = domains};
 	int r;
@@ -210,6 +255,11 @@ static int construct(struct domains *domains, const struct domains_options *opti
 		r = lifecycle_new(&domains->lifecycle, options->event, &lives);
 	if (r == 0)
 		r = carriers_new(&domains->carriers, &carriers);
+	if (r == 0)
+		r = agent_pages_new(&domains->agent_pages, &agent_pages);
+	agents.pages = domains->agent_pages;
+	if (r == 0)
+		r = agents_new(&domains->agents, &agents);
 	if (r == 0)
 		r = discovery_new(&domains->discovery, &finds);
 	if (r == 0)
@@ -240,6 +290,8 @@ struct domains *domains_free(struct domains *domains)
 		return NULL;
 	discovery_free(domains->discovery);
 	hints_free(domains->hints);
+	agents_free(domains->agents);
+	agent_pages_free(domains->agent_pages);
 	carriers_free(domains->carriers);
 	overrides_free(domains->overrides);
 	lifecycle_free(domains->lifecycle);

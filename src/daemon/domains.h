@@ -10,6 +10,8 @@
 #include <systemd/sd-event.h>
 
 #include "config/config.h"
+#include "daemon/agent_pages.h"
+#include "daemon/agents.h"
 #include "daemon/carriers.h"
 #include "daemon/discovery.h"
 #include "daemon/hints.h"
@@ -25,6 +27,8 @@ struct domains {
 	struct overrides *overrides;
 	struct lifecycle *lifecycle;
 	struct carriers *carriers;
+	struct agent_pages *agent_pages;
+	struct agents *agents;
 	struct discovery *discovery;
 	struct hints *hints;
 	struct pass *pass;

@@ -102,6 +102,14 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	return r < 0 ? r : apply_new(&engine->apply, &applies);
 }
 
+static bool takes_hints(void *userdata, const struct inventory_domain *domain)
+{
+	const struct engine *engine = userdata;
+	const struct profile *profile = &planning_domain(engine->planning, domain)->profile;
+
+	return profile->mode != PROFILE_OFF && profile->requests != PROFILE_REQUESTS_IGNORE;
+}
+
 static bool domain_is_boosted(void *userdata, unsigned int slot)
 {
 	const struct engine *engine = userdata;
@@ -125,6 +133,7 @@ int engine_new(struct engine **ret, const struct engine_parts *parts)
 		engine_free(engine);
 		return r;
 	}
+	agents_ask_allowed(engine->domains->agents, takes_hints, engine);
 	*ret = engine;
 	return 0;
 }
@@ -233,6 +242,7 @@ int engine_run(struct engine *engine, const struct plan_switches *switches)
 		log_error("out of memory: policies are as they were; tried again in a second");
 		return r;
 	}
+	agents_review(engine->domains->agents);
 	learning_follow(engine->learning);
 	note_runs(engine);
 	return 0;

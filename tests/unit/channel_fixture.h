@@ -60,13 +60,15 @@ static inline void guest_stored(int fd, uint64_t nonce)
 	guest_send(fd, &stored, sizeof(stored));
 }
 
-/** True if the host has closed the connection. */
+/** True if the host has closed the connection. Whatever else is there for the guest is dropped. */
 static inline bool guest_is_closed(int fd)
 {
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	char bytes[4096];
+	ssize_t n;
 
-	return n == 0 || (n < 0 && errno == ECONNRESET);
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		;
+	return n == 0 || errno == ECONNRESET;
 }
 
 /** Receives the next frame, which must be there, of that type; @frame has room for @size bytes. */

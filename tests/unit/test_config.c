@@ -178,9 +178,11 @@ static void test_host_refused(void)
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
 	            "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
-	            "booster_permille, metrics_file, metrics_interval_s");
+	            "booster_permille, metrics_file, metrics_interval_s, agents");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
 	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
+	refuse_host("agents", "true", "must be a string, not true or false");
+	refuse_host("agents", "\"on\"", "\"on\" is not one of: off, auto, listen");
 	refuse_host("metadata", "true", "must be a string, not true or false");
 }
 

@@ -194,7 +194,7 @@ static void test_refused(void)
 	       "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	       "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
 	       "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
-	       "booster_permille, metrics_file, metrics_interval_s");
+	       "booster_permille, metrics_file, metrics_interval_s, agents");
 	refuse(good, good, "{\"version\":1,\n}", "20-b:2: column 1: a ',' before '}'");
 	refuse(good, "{\"version\":1,\"default_profile\":\"x\"}", NULL,
 	       "10-a:1: .default_profile: there is no profile \"x\"; profiles: off, observe, "

@@ -10,6 +10,7 @@
 #include "util/log.h"
 #include "virt/libvirt.h"
 
+#include "agents_fake.h"
 #include "host_fake.h"
 #include "inventory_fixture.h"
 #include "log_fake.h"
@@ -88,7 +89,7 @@ void lifecycle_reported(struct lifecycle *lifecycle, struct inventory_domain *do
 {
 	(void)lifecycle;
 	(void)domain;
-	(void)causes;
+	migrating |= (causes & VIRT_CAUSE_MIGRATION) != 0;
 }
 
 void lifecycle_end(struct lifecycle *lifecycle, const struct inventory_domain *domain)
@@ -264,6 +265,7 @@ static void begin(void)
 	domains_free(domains);
 	pass_free(pass);
 	CHECK_INT(pass_new(&pass, event, make_pass, NULL), 0);
+	migrating = false;
 	options.event = event;
 	options.pass = pass;
 	CHECK_INT(domains_new(&domains, &options), 0);
@@ -309,7 +311,7 @@ static void test_causes(void)
 	        {VIRT_CAUSE_TUNABLE, true, "find"},
 	        {VIRT_CAUSE_LIFECYCLE, true, "find-again"},
 	        {VIRT_CAUSE_DEVICE, false, "find device"},
-	        {VIRT_CAUSE_REBOOT, true, "reset find"},
+	        {VIRT_CAUSE_REBOOT, true, "reset agent-reset find"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -325,6 +327,42 @@ static void test_causes(void)
 		loop();
 		CHECK_U64(pass_total(pass), 2);
 	}
+}
+
+/* A migration that begins: what was proven of its guest's memory is proven anew, once. */
+static void test_migration(void)
+{
+	begin();
+	seen(VIRT_CAUSE_ENUMERATED);
+	loop();
+	*calls = '\0';
+	seen(VIRT_CAUSE_MIGRATION);
+	CHECK_CALLS("agent-reset find");
+	seen(VIRT_CAUSE_MIGRATION); /* of each iteration */
+	CHECK_CALLS("find");
+}
+
+/* News of agents' pages go to agents, and those of the plan to the pass. A guest of no domain that
+ * is known has all sources look. */
+static void test_agents(void)
+{
+	struct agent_pages_result result = {.n_found = 1};
+	struct inventory_domain *d;
+
+	begin();
+	d = seen(VIRT_CAUSE_ENUMERATED);
+	loop();
+	*calls = '\0';
+	agent_news.proven(agent_news.userdata, d, 5, &result);
+	agent_news.lost(agent_news.userdata, d, AGENT_PAGES_MOVED);
+	agent_news.changed(agent_news.userdata, d, true);
+	agent_news.changed(agent_news.userdata, d, false);
+	CHECK_CALLS("proven lost changed-at-once changed");
+	agent_news.plan(agent_news.userdata);
+	loop();
+	CHECK_U64(pass_total(pass), 2);
+	agents_options.look(agents_options.userdata);
+	CHECK_CALLS("hint-all");
 }
 
 /* More than there are slots: said once, and taken in when there is room. */
@@ -362,7 +400,7 @@ static void test_gone(void)
 	CHECK_CALLS("");
 	CHECK_U64(pass_total(pass), 1);
 	finds.gone(finds.userdata, DOMAIN_SOURCE_LIBVIRT, WEB);
-	CHECK_CALLS("carriers-end overrides-forget unwatch");
+	CHECK_CALLS("carriers-end agents-end overrides-forget unwatch");
 	loop();
 	CHECK_U64(pass_total(pass), 2);
 	CHECK(!domains->inventory.domains);
@@ -378,7 +416,7 @@ static void test_died(void)
 	*calls = '\0';
 	d->seen->source = DOMAIN_SOURCE_PROCFS;
 	lives.died(lives.userdata, d);
-	CHECK_CALLS("rescan carriers-end overrides-forget unwatch");
+	CHECK_CALLS("rescan carriers-end agents-end overrides-forget unwatch");
 	CHECK(!domains->inventory.domains);
 }
 
@@ -425,7 +463,7 @@ static void test_rediscover(void)
 	CHECK(domains->inventory.domains);
 	only_processes_differ = false;
 	CHECK_INT(domains_rediscover(domains, &host, &host), 0);
-	CHECK_CALLS("stop carriers-end overrides-forget unwatch start");
+	CHECK_CALLS("stop carriers-end agents-end overrides-forget unwatch start");
 	CHECK(!domains->inventory.domains);
 }
 
@@ -458,4 +496,5 @@ static void test_one_pass_for_all(void)
 }
 
 TEST_MAIN(TEST(test_new), TEST(test_causes), TEST(test_room), TEST(test_gone), TEST(test_died),
-          TEST(test_migrated), TEST(test_hints), TEST(test_rediscover), TEST(test_one_pass_for_all))
+          TEST(test_migrated), TEST(test_migration), TEST(test_agents), TEST(test_hints),
+          TEST(test_rediscover), TEST(test_one_pass_for_all))
