@@ -181,6 +181,7 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	render_policy_of(domain, out);
 	render_metadata(json_member(domain, "metadata"), out);
 	render_carrier(json_member(domain, "carrier"), out);
+	render_agent(json_member(domain, "agent"), out);
 }
 
 static void render_show_vcpus(const struct json_value *vcpus, FILE *out)

@@ -31,6 +31,48 @@ void render_carrier(const struct json_value *carrier, FILE *out)
 	fputs("\n", out);
 }
 
+/* "version 0.1.0 on Linux 6.1.0-42-amd64, policy pvschedd 1, pages 2 of 2 CPUs", as far as known.
+ */
+static void render_agent_hello(const struct json_value *agent, FILE *out)
+{
+	fputs(", version ", out);
+	print_escaped(out, value_text(agent, "version", "-"));
+	fputs(" on Linux ", out);
+	print_escaped(out, value_text(agent, "kernel", "-"));
+	if (!json_member(agent, "policy"))
+		return;
+	fputs(", policy ", out);
+	print_escaped(out, value_text(agent, "policy", "-"));
+	fprintf(out, " %" PRId64 ", pages of %" PRId64 " of %" PRId64 " CPUs, generation ",
+	        value_number(agent, "policy_version"), value_number(agent, "pages"),
+	        value_number(agent, "cpus"));
+	print_escaped(out, value_text(agent, "generation", "-"));
+}
+
+void render_agent(const struct json_value *agent, FILE *out)
+{
+	const char *detail = value_text(agent, "detail", "");
+	char refusals[256];
+
+	if (!agent)
+		return;
+	fputs("Agent:   ", out);
+	print_escaped(out, value_text(agent, "state", "-"));
+	if (json_member(agent, "version"))
+		render_agent_hello(agent, out);
+	if (detail[0]) {
+		fputs(": ", out);
+		print_escaped(out, detail);
+	}
+	if (json_member(agent, "version"))
+		fprintf(out, "; hellos %" PRId64, value_number(agent, "hellos_total"));
+	value_list(json_member(agent, "refusals_total"), refusals, sizeof(refusals));
+	if (refusals[0])
+		fputs("; refused so far: ", out);
+	print_escaped(out, refusals);
+	fputs("\n", out);
+}
+
 void render_pages(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {

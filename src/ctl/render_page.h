@@ -10,6 +10,9 @@
 /** The carrier of a domain, or why there is none. */
 void render_carrier(const struct json_value *carrier, FILE *out);
 
+/** The agent of a domain, or why there is none. */
+void render_agent(const struct json_value *agent, FILE *out);
+
 /** The page of each vCPU. */
 void render_pages(const struct json_value *vcpus, FILE *out);
 

@@ -277,8 +277,7 @@ static int begin_booster(struct daemon *d, uint32_t holds)
 	int r = booster_setup_start(&d->booster, &setup);
 
 	if (r < 0) {
-		snprintf(d->why, sizeof(d->why), "the booster thread can't be started: %s",
-		         strerror(-r));
+		snprintf(d->why, sizeof(d->why), "the booster can't be started: %s", strerror(-r));
 		return r;
 	}
 	switches_set_booster(d->switches, r != BOOSTER_NOT_REALTIME);
@@ -333,6 +332,7 @@ static void begin_views(struct daemon *d)
 	        .state = d->state,
 	        .lifecycle = d->domains->lifecycle,
 	        .carriers = d->domains->carriers,
+	        .agents = d->domains->agents,
 	        .helpers = d->engine->helpers,
 	        .standing = d->engine->standing,
 	        .clamps = d->engine->clamps,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/run.h"
+#include "daemon/report_agents.h"
 #include "daemon/report_cgroups.h"
 #include "daemon/report_check.h"
 #include "daemon/report_doctor_domains.h"
@@ -275,6 +276,14 @@ static void check_may_look(const struct views *views, cJSON *array)
 	             "not looked for: pvschedd has no CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 }
 
+static void check_agents(const struct views *views, cJSON *array)
+{
+	struct agent_finding found;
+
+	report_agents_finding(views->agents, config_host(views->config), &found);
+	report_check(array, "agents", found.status, found.fix, "%s", found.text);
+}
+
 /* Domains that run and are not managed. */
 static void check_room(const struct inventory *inventory, cJSON *array)
 {
@@ -310,6 +319,7 @@ struct cJSON *report_doctor(const struct views *views)
 	check_sources(views, array);
 	check_cgroups(views, array);
 	check_may_look(views, array);
+	check_agents(views, array);
 	check_room(views->inventory, array);
 	report_doctor_domains(views, array);
 	return root;

@@ -9,6 +9,7 @@
 #include "daemon/lacking_budgets.h"
 #include "daemon/left_out.h"
 #include "daemon/quota_fix.h"
+#include "daemon/report_agents.h"
 #include "daemon/report_check.h"
 #include "daemon/report_json.h"
 
@@ -149,6 +150,18 @@ static void check_carrier(const struct views *views, const struct inventory_doma
 	report_check(array, title, "warn", fix, "guest pages: %s", why);
 }
 
+static void check_agent(const struct views *views, const struct inventory_domain *d, cJSON *array)
+{
+	char name[REPORT_NAME_MAX], title[sizeof(name) + 16];
+	struct agent_finding found;
+
+	if (!report_agent_finding(views->agents, d, &found))
+		return;
+	report_name(d, name);
+	snprintf(title, sizeof(title), "domain %s", name);
+	report_check(array, title, found.status, found.fix, "%s", found.text);
+}
+
 /* In place of pvschedctl's check, which does not know which domains are to be boosted. */
 static void check_rt_budgets(const struct views *views, cJSON *array)
 {
@@ -179,5 +192,6 @@ void report_doctor_domains(const struct views *views, cJSON *array)
 	for (const struct inventory_domain *d = views->inventory->domains; d; d = d->next) {
 		check_domain(views, d, array);
 		check_carrier(views, d, array);
+		check_agent(views, d, array);
 	}
 }

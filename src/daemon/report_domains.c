@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "daemon/report_agents.h"
 #include "daemon/report_auto.h"
 #include "daemon/report_helpers.h"
 #include "daemon/report_json.h"
@@ -159,6 +160,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	add_attention(views, d, object);
 	report_helpers(views->helpers, views->tracer, d, object);
 	report_carrier(views->carriers, d, object);
+	report_agent(views->agents, d, object);
 	report_auto(views, d, object);
 	report_lacks_tokens(views, d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/run.h"
+#include "daemon/report_agents.h"
 #include "daemon/report_doctor.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
@@ -171,6 +172,7 @@ struct cJSON *report_status(const struct views *views)
 	if (views->tracer)
 		report_tracer_parts(views->tracer, root);
 	report_levers(views, root);
+	report_agents(views->agents, root);
 	add_caps(views, root);
 	add_slots(views, root);
 	add_left_out(views, root);

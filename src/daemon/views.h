@@ -6,6 +6,7 @@
 #include "boost/booster.h"
 #include "boost/standing.h"
 #include "config/config.h"
+#include "daemon/agents.h"
 #include "daemon/apply.h"
 #include "daemon/carriers.h"
 #include "daemon/clamp_budget.h"
@@ -36,6 +37,7 @@ struct views {
 	const struct state *state;
 	const struct lifecycle *lifecycle;
 	const struct carriers *carriers;
+	const struct agents *agents;
 	const struct helper_threads *helpers;
 	const struct standing *standing;
 	const struct clamp_budget *clamps;

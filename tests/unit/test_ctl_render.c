@@ -333,6 +333,18 @@ static void test_show_sources(void)
 	        rendered(CTL_SHOW,
 	                 "{\"domain\":{\"carrier\":{\"state\":\"absent\",\"detail\":\"none\"}}}"),
 	        "Pages:   absent: none\n");
+	CHECK_CONTAINS(
+	        rendered(CTL_SHOW,
+	                 "{\"domain\":{\"agent\":{\"state\":\"served\",\"detail\":\"\","
+	                 "\"version\":\"0.1.0\",\"kernel\":\"6.1\\u001b\",\"policy\":\"pvschedd\","
+	                 "\"policy_version\":1,\"pages\":2,\"cpus\":4,\"generation\":\"0x9\","
+	                 "\"hellos_total\":3,\"refusals_total\":{\"no-domain\":2}}}}"),
+	        "Agent:   served, version 0.1.0 on Linux 6.1\\x1b, policy pvschedd 1, pages of 2 "
+	        "of 4 "
+	        "CPUs, generation 0x9; hellos 3; refused so far: no-domain 2\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"agent\":{\"state\":\"absent\","
+	                                  "\"detail\":\"no device\"}}}"),
+	               "Agent:   absent: no device\n");
 	CHECK_CONTAINS(rendered(CTL_SHOW,
 	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"yields_total\":5,\"page\":{"
 	                        "\"status\":\"enabled\",\"request\":\"urgent\","
