@@ -436,6 +436,7 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 	args->json = scan->given[CTL_OPTION_JSON];
 	args->persist = scan->given[CTL_OPTION_PERSIST];
 	args->live = scan->given[CTL_OPTION_LIVE];
+	args->agent = scan->given[CTL_OPTION_AGENT];
 	args->dry_run = scan->given[CTL_OPTION_DRY_RUN];
 	args->probe = scan->given[CTL_OPTION_PROBE];
 	args->report = scan->value[CTL_OPTION_REPORT];
@@ -454,14 +455,13 @@ static int take_options(const struct scan *scan, struct ctl_args *args, char *er
 static int take_help(const struct scan *scan, struct ctl_args *args, char *error, size_t size)
 {
 	size_t from = scan->n_words > 0 && strcmp(scan->words[0], "help") == 0 ? 1 : 0, used;
+	int r;
 
 	args->verb = _CTL_VERB_MAX;
 	if (from == scan->n_words)
 		return CTL_ARGS_HELP;
-	if (find_verb(scan->words + from, scan->n_words - from, &args->verb, &used, error, size) <
-	    0)
-		return -EINVAL;
-	return CTL_ARGS_HELP;
+	r = find_verb(scan->words + from, scan->n_words - from, &args->verb, &used, error, size);
+	return r < 0 ? r : CTL_ARGS_HELP;
 }
 
 int ctl_args_parse(int argc, char *argv[], struct ctl_args *ret, char *error, size_t error_size)

@@ -28,6 +28,7 @@ struct ctl_args {
 	uint64_t over_us;        /* latency; 0: not given */
 	bool persist;            /* attach, detach: the definition; !live implies it */
 	bool live;               /* attach, detach: the running domain */
+	bool agent;              /* attach, detach: the vsock of an agent */
 	bool dry_run;            /* attach, detach, policy set */
 	bool absent;             /* see control.h; not of the command line, nor is... */
 	const char *name;        /* ...this */

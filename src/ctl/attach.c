@@ -19,6 +19,8 @@ enum cost_of {
 	COST_MEMFD_GOES, /* the memory is removed from the definition */
 	COST_SHMEM,      /* a shmem device is plugged in */
 	COST_SHMEM_GOES, /* a shmem device is unplugged */
+	COST_VSOCK,      /* a vsock device comes */
+	COST_VSOCK_GOES, /* it goes */
 	COST_SAVED,      /* the definition changes, and there is a saved state */
 };
 
@@ -63,25 +65,48 @@ static const struct cost {
         {COST_SHMEM_GOES, "boosts",
          "without the memory the guest cannot make requests; boosts depend only on what the host "
          "sees"},
+        {COST_MEMFD, "instead",
+         "a Linux guest with the package pvsched-agent needs none of this: attach --agent"},
+        {COST_SHMEM, "instead",
+         "a Linux guest with the package pvsched-agent needs no such memory: attach --agent"},
+        {COST_VSOCK, "taint", "none, and no restart: with --live it is there at once"},
+        {COST_VSOCK, "guest",
+         "Linux with the package pvsched-agent, which says what its scheduler does; for other "
+         "guests, or requests of applications without it, attach without --agent"},
+        {COST_VSOCK, "migration",
+         "the device migrates and is saved with the domain; its agent connects again"},
+        {COST_VSOCK, "daemon",
+         "the agent connects to pvschedd.socket, which is there where the host has vhost_vsock. "
+         "To read what it says, pvschedd needs two more capabilities: install the drop-in "
+         "/usr/share/pvschedd/guest-pages.conf"},
+        {COST_VSOCK_GOES, "guest",
+         "its agent, and other programs that use vsock, lose the host until there is a vsock "
+         "device again"},
         {COST_SAVED, "saved state",
          "the domain has a saved state (virsh managedsave), which the next start restores with "
          "its old devices; virsh managedsave-remove discards it"},
 };
 
 /** True if the cost applies to what this command changes. */
-static bool is_told(enum cost_of of, bool detach, const struct attach_report *report)
+static bool is_told(enum cost_of of, const struct ctl_args *args,
+                    const struct attach_report *report)
 {
 	bool live = report->live.changes, persistent = report->persistent.changes;
+	bool detach = args->verb == CTL_DETACH;
 
 	switch (of) {
 	case COST_MEMFD:
-		return persistent && !detach;
+		return persistent && !detach && !args->agent;
 	case COST_MEMFD_GOES:
-		return persistent && detach;
+		return persistent && detach && !args->agent;
 	case COST_SHMEM:
-		return live && !detach;
+		return live && !detach && !args->agent;
 	case COST_SHMEM_GOES:
-		return live && detach;
+		return live && detach && !args->agent;
+	case COST_VSOCK:
+		return (live || persistent) && !detach && args->agent;
+	case COST_VSOCK_GOES:
+		return (live || persistent) && detach && args->agent;
 	case COST_SAVED:
 		return persistent && report->saved;
 	}
@@ -150,7 +175,7 @@ static void print_place(const char *what, const struct attach_place *place)
 	}
 }
 
-static void print_plan(const struct attach_report *report, bool detach)
+static void print_plan(const struct attach_report *report, const struct ctl_args *args)
 {
 	bool any = false;
 
@@ -159,7 +184,7 @@ static void print_plan(const struct attach_report *report, bool detach)
 	print_place("Running domain", &report->live);
 	print_place("Definition", &report->persistent);
 	for (size_t i = 0; i < ARRAY_SIZE(costs); i++) {
-		if (!is_told(costs[i].of, detach, report))
+		if (!is_told(costs[i].of, args, report))
 			continue;
 		if (!any)
 			puts("Costs:");
@@ -230,7 +255,7 @@ static bool add_xml(cJSON *root, const struct attach_report *report)
 	return xml && cJSON_AddStringToObject(root, "xml", xml);
 }
 
-static bool add_costs(cJSON *root, const struct attach_report *report, bool detach)
+static bool add_costs(cJSON *root, const struct attach_report *report, const struct ctl_args *args)
 {
 	cJSON *array = cJSON_AddArrayToObject(root, "costs");
 	bool ok = array;
@@ -238,7 +263,7 @@ static bool add_costs(cJSON *root, const struct attach_report *report, bool deta
 	for (size_t i = 0; i < ARRAY_SIZE(costs) && ok; i++) {
 		cJSON *entry;
 
-		if (!is_told(costs[i].of, detach, report))
+		if (!is_told(costs[i].of, args, report))
 			continue;
 		entry = cJSON_CreateObject();
 		ok = cJSON_AddItemToArray(array, entry) &&
@@ -263,8 +288,7 @@ static enum exit_status print_json(const struct attach_report *report, const str
 	ok = cJSON_AddStringToObject(root, "domain", report->name) &&
 	     cJSON_AddStringToObject(root, "uuid", report->uuid) &&
 	     cJSON_AddBoolToObject(root, "running", report->running) && add_xml(root, report) &&
-	     add_costs(root, report, args->verb == CTL_DETACH) &&
-	     add_place(root, "live", &report->live) &&
+	     add_costs(root, report, args) && add_place(root, "live", &report->live) &&
 	     add_place(root, "persist", &report->persistent) &&
 	     cJSON_AddBoolToObject(root, "dry_run", args->dry_run) &&
 	     cJSON_AddBoolToObject(root, "done", is_done(report)) &&
@@ -284,6 +308,7 @@ enum exit_status run_attach(const struct ctl_args *args)
 	const struct attach_order order = {
 	        .domain = args->domain,
 	        .detach = args->verb == CTL_DETACH,
+	        .agent = args->agent,
 	        .live = args->live,
 	        .persistent = args->persist || !args->live,
 	};
@@ -296,7 +321,7 @@ enum exit_status run_attach(const struct ctl_args *args)
 		return report_failure(r, error);
 	report = attach_report(attach);
 	if (!args->json)
-		print_plan(report, order.detach);
+		print_plan(report, args);
 	if (!args->dry_run)
 		r = attach_perform(attach, error, sizeof(error));
 	if (!args->json)

@@ -5,7 +5,8 @@
 	CTL_HAS(CTL_OPTION_DELAY) | CTL_HAS(CTL_OPTION_COUNT) | CTL_HAS(CTL_OPTION_SORT) |         \
 	        CTL_HAS(CTL_OPTION_LIMIT)
 #define CHANGES_MEMORY                                                                             \
-	CTL_HAS(CTL_OPTION_LIVE) | CTL_HAS(CTL_OPTION_PERSIST) | CTL_HAS(CTL_OPTION_DRY_RUN)
+	CTL_HAS(CTL_OPTION_AGENT) | CTL_HAS(CTL_OPTION_LIVE) | CTL_HAS(CTL_OPTION_PERSIST) |       \
+	        CTL_HAS(CTL_OPTION_DRY_RUN)
 
 #define TRIES                                                                                      \
 	CTL_HAS(CTL_OPTION_ALL) | CTL_HAS(CTL_OPTION_FOR) | CTL_HAS(CTL_OPTION_PROFILE) |          \
@@ -199,19 +200,20 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                          "where.",
                  .examples = {{"", "as \"systemctl reload pvschedd\", with an answer"},
                               {"--json", "the answer for programs"}}},
-        [CTL_ATTACH] = {.name = "attach",
-                        .request = "attach",
-                        .words = {CTL_WORD_DEFINED},
-                        .options = CHANGES_MEMORY,
-                        .brief = "add shared memory for requests of the guest",
-                        .more = "At its next start (--persist, the default), or now (--live).",
-                        .examples = {{"web --live --dry-run", "what would be added, and its price"},
-                                     {"web --live --persist", "now, and at each start"}}},
+        [CTL_ATTACH] =
+                {.name = "attach",
+                 .request = "attach",
+                 .words = {CTL_WORD_DEFINED},
+                 .options = CHANGES_MEMORY,
+                 .brief = "add shared memory for requests of the guest",
+                 .more = "With --agent a vsock device instead, for pvsched-agent. Default: --persist.",
+                        .examples = {{"web --agent --live", "for a Linux guest with pvsched-agent"},
+                              {"web --live --dry-run", "what would be added, and its price"}}},
         [CTL_DETACH] = {.name = "detach",
                         .request = "detach",
                         .words = {CTL_WORD_DEFINED},
                         .options = CHANGES_MEMORY,
-                        .brief = "remove that memory",
+                        .brief = "remove that memory, or that device",
                         .examples = {{"web --live --dry-run", "what would be removed"},
                                      {"web --live --persist", "now, and from the definition"}}},
 };
@@ -226,6 +228,7 @@ const struct ctl_option_info ctl_options[_CTL_OPTION_MAX] = {
         [CTL_OPTION_FOR] = {"for", 0, "TIME", "5ms 500ms 10s 10m 2h",
                             "for so long: 250us, 5ms, 10s, 10m, 2h"},
         [CTL_OPTION_PERSIST] = {"persist", 0, NULL, NULL, "also after a restart"},
+        [CTL_OPTION_AGENT] = {"agent", 0, NULL, NULL, "a vsock device for the guest's agent"},
         [CTL_OPTION_LIVE] = {"live", 0, NULL, NULL, "in the running domain"},
         [CTL_OPTION_DRY_RUN] = {"dry-run", 0, NULL, NULL, "print what would be done, do nothing"},
         [CTL_OPTION_PROBE] = {"probe", 0, NULL, NULL, "also try the kernel's fair class"},

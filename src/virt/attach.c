@@ -22,10 +22,23 @@
 /* Includes the secrets (display passwords): to redefine the domain without them would lose them. */
 #define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
+typedef int edit_fn(const char *text, size_t size, struct domain_xml_edit *ret);
+
+/* What is done with the running domain, and with its definition. */
+static const struct edits {
+	edit_fn *live, *persistent;
+} edits[2][2] = {
+        /* by whether it is for an agent, and whether it is removed */
+        {{domain_xml_plug, domain_xml_attach}, {domain_xml_unplug, domain_xml_detach}},
+        {{domain_xml_plug_vsock, domain_xml_attach_vsock},
+         {domain_xml_unplug_vsock, domain_xml_detach_vsock}},
+};
+
 struct attach {
 	virConnectPtr conn;
 	virDomainPtr domain;
-	bool detach;
+	bool detach, agent;
+	const struct edits *edits;
 	struct domain_xml_edit live, persistent;
 	struct attach_report report;
 };
@@ -159,8 +172,6 @@ static int find_domain(struct attach *attach, const char *name, struct message e
 	return r < 0 ? fail_libvirt(error, "cannot tell whether the domain runs") : 0;
 }
 
-typedef int edit_fn(const char *text, size_t size, struct domain_xml_edit *ret);
-
 /**
  * Decides what to change in one place.
  * @flags  which of the domain's XML: enum virDomainXMLFlags
@@ -192,8 +203,7 @@ static int decide_live(struct attach *attach, struct message error)
 		return fail(error, ATTACH_REFUSED,
 		            "\"%s\" does not run, so --live has nothing to change. Use --persist",
 		            attach->report.name);
-	return decide(attach, &attach->report.live, &attach->live,
-	              attach->detach ? domain_xml_unplug : domain_xml_plug, 0, error);
+	return decide(attach, &attach->report.live, &attach->live, attach->edits->live, 0, error);
 }
 
 static int decide_persistent(struct attach *attach, struct message error)
@@ -208,7 +218,7 @@ static int decide_persistent(struct attach *attach, struct message error)
 		            "when it stops. Use --live",
 		            attach->report.name);
 	return decide(attach, &attach->report.persistent, &attach->persistent,
-	              attach->detach ? domain_xml_detach : domain_xml_attach, DEFINITION, error);
+	              attach->edits->persistent, DEFINITION, error);
 }
 
 int attach_prepare(const struct attach_order *order, struct attach **ret, char *error,
@@ -221,6 +231,8 @@ int attach_prepare(const struct attach_order *order, struct attach **ret, char *
 	if (!attach)
 		return fail(message, -ENOMEM, "out of memory");
 	attach->detach = order->detach;
+	attach->agent = order->agent;
+	attach->edits = &edits[order->agent][order->detach];
 	attach->report.live = (struct attach_place){.asked = order->live, .note = ""};
 	attach->report.persistent = (struct attach_place){.asked = order->persistent, .note = ""};
 	r = connect_to(attach, order->run_dir ? order->run_dir : "/run", message);
@@ -277,7 +289,7 @@ static int remove_old_file(struct attach *attach, struct message error)
 
 static int plug(struct attach *attach, struct message error)
 {
-	int r = remove_old_file(attach, error);
+	int r = attach->agent ? 0 : remove_old_file(attach, error);
 	struct message unused = {NULL, 0};
 
 	if (r != 0)
@@ -286,7 +298,8 @@ static int plug(struct attach *attach, struct message error)
 	                                   VIR_DOMAIN_AFFECT_LIVE) == 0)
 		return 0;
 	r = fail_libvirt(error, "libvirt refuses to plug the device in");
-	remove_old_file(attach, unused); /* QEMU may have created it already */
+	if (!attach->agent)
+		remove_old_file(attach, unused); /* QEMU may have created it already */
 	return r;
 }
 
@@ -296,7 +309,7 @@ static bool is_unplugged(struct attach *attach)
 	CLEANUP(domain_xml_edit_cleanup) struct domain_xml_edit edit = DOMAIN_XML_EDIT_NULL;
 	CLEANUP(cleanup_free) char *text = sym_virDomainGetXMLDesc(attach->domain, 0);
 
-	return text ? domain_xml_unplug(text, strlen(text), &edit) != 0
+	return text ? edits[attach->agent][true].live(text, strlen(text), &edit) != 0
 	            : sym_virDomainIsActive(attach->domain) == 0;
 }
 
@@ -334,8 +347,7 @@ static int check_unchanged(struct attach *attach, struct message error)
 
 	if (!text)
 		return fail_libvirt(error, "cannot read the domain's XML");
-	r = attach->detach ? domain_xml_detach(text, strlen(text), &edit)
-	                   : domain_xml_attach(text, strlen(text), &edit);
+	r = attach->edits->persistent(text, strlen(text), &edit);
 	if (r < 0)
 		return fail(error, r, "out of memory");
 	if (r == 0 && strcmp(edit.xml, attach->persistent.xml) == 0)
@@ -406,7 +418,7 @@ int attach_perform(struct attach *attach, char *error, size_t error_size)
 		r = perform_live(attach, message);
 	if (r == 0 && attach->report.persistent.changes)
 		r = perform_persistent(attach, message);
-	if (attach->detach && r == 0)
+	if (attach->detach && !attach->agent && r == 0)
 		remove_file(attach);
 	return r;
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Gives a domain the shared memory of guest pages, or takes it away, through libvirt.
+ * Gives a domain the shared memory of guest pages, or the vsock device by which its agent connects,
+ * or takes it away, through libvirt.
  * attach_prepare() finds out what would change; attach_perform() changes it.
  *
  * It connects read-write, and only to a libvirt daemon that already runs (virt/presence.h). Calls
@@ -17,6 +18,7 @@ struct attach;
 struct attach_order {
 	const char *domain; /* name or uuid */
 	bool detach;
+	bool agent;          /* the vsock device of an agent, in place of the memory */
 	bool live;           /* the running domain */
 	bool persistent;     /* its definition; at least one of the two */
 	const char *run_dir; /* NULL: "/run" */

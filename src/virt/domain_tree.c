@@ -18,7 +18,7 @@ static xmlNode *next_element(xmlNode *node, const char *name)
 	return NULL;
 }
 
-static xmlNode *child_element(const xmlNode *parent, const char *name)
+xmlNode *domain_tree_child(const xmlNode *parent, const char *name)
 {
 	return parent ? next_element(parent->children, name) : NULL;
 }
@@ -41,8 +41,7 @@ static const char *only_text(const xmlNode *children)
 	return (const char *)children->content;
 }
 
-/** The text of an attribute; "" if there is none. */
-static const char *attribute(const xmlNode *node, const char *name)
+const char *domain_tree_attribute(const xmlNode *node, const char *name)
 {
 	const xmlAttr *found = node ? xmlHasNsProp(node, (const xmlChar *)name, NULL) : NULL;
 
@@ -51,20 +50,20 @@ static const char *attribute(const xmlNode *node, const char *name)
 
 static bool attribute_is(const xmlNode *node, const char *name, const char *value)
 {
-	return strcmp(attribute(node, name), value) == 0;
+	return strcmp(domain_tree_attribute(node, name), value) == 0;
 }
 
 /** A number as libvirt writes it, "0x1f" or "31". Returns 0 if there is none. */
 static unsigned long attribute_number(const xmlNode *node, const char *name)
 {
-	return strtoul(attribute(node, name), NULL, 0);
+	return strtoul(domain_tree_attribute(node, name), NULL, 0);
 }
 
 /* ---- devices ---- */
 
 static void read_uuid(struct domain_tree *tree)
 {
-	const xmlNode *uuid = child_element(tree->root, "uuid");
+	const xmlNode *uuid = domain_tree_child(tree->root, "uuid");
 	const char *text = uuid ? only_text(uuid->children) : "";
 
 	if (strlen(text) == 36 && strspn(text, "0123456789abcdefABCDEF-") == 36)
@@ -73,7 +72,7 @@ static void read_uuid(struct domain_tree *tree)
 
 static void read_vcpus(struct domain_tree *tree)
 {
-	const xmlNode *vcpu = child_element(tree->root, "vcpu");
+	const xmlNode *vcpu = domain_tree_child(tree->root, "vcpu");
 	const char *text = vcpu ? only_text(vcpu->children) : "";
 	size_t digits = strspn(text, "0123456789");
 
@@ -85,7 +84,7 @@ static void read_vcpus(struct domain_tree *tree)
 
 static void read_controller(const xmlNode *node, struct domain_tree *tree)
 {
-	const char *model = attribute(node, "model");
+	const char *model = domain_tree_attribute(node, "model");
 
 	if (!attribute_is(node, "type", "pci"))
 		return;
@@ -100,7 +99,7 @@ static void read_controller(const xmlNode *node, struct domain_tree *tree)
 static void read_shmem(xmlNode *node, struct domain_tree *tree)
 {
 	size_t prefix = strlen(DOMAIN_XML_SHMEM_PREFIX);
-	const char *name = attribute(node, "name");
+	const char *name = domain_tree_attribute(node, "name");
 
 	if (strncmp(name, DOMAIN_XML_SHMEM_PREFIX, prefix) != 0)
 		return;
@@ -115,7 +114,7 @@ static void read_shmem(xmlNode *node, struct domain_tree *tree)
 
 static void read_address(const xmlNode *device, struct domain_tree *tree)
 {
-	const xmlNode *address = child_element(device, "address");
+	const xmlNode *address = domain_tree_child(device, "address");
 
 	if (!attribute_is(address, "type", "pci") || attribute_number(address, "domain") != 0 ||
 	    attribute_number(address, "bus") != 0)
@@ -125,7 +124,7 @@ static void read_address(const xmlNode *device, struct domain_tree *tree)
 
 static void read_devices(struct domain_tree *tree)
 {
-	const xmlNode *devices = child_element(tree->root, "devices");
+	const xmlNode *devices = domain_tree_child(tree->root, "devices");
 
 	for (xmlNode *node = devices ? devices->children : NULL; node; node = node->next) {
 		if (node->type != XML_ELEMENT_NODE || node->ns)
@@ -191,7 +190,7 @@ static bool take_argument(xmlNode *arg, const char *value, xmlNode **node, char 
 static void read_argument(xmlNode *arg, const char *option, struct domain_tree *tree)
 {
 	struct domain_memfd *memfd = &tree->memfd;
-	const char *value = attribute(arg, "value");
+	const char *value = domain_tree_attribute(arg, "value");
 	const char *at = strstr(value, ",addr=");
 
 	if (strcmp(option, "-object") == 0 && strncmp(value, "memory-backend-", 15) == 0 &&
@@ -220,7 +219,7 @@ static void read_arguments(struct domain_tree *tree)
 
 		for (; arg; arg = next_qemu_element(arg->next, "arg")) {
 			read_argument(arg, option, tree);
-			option = attribute(arg, "value");
+			option = domain_tree_attribute(arg, "value");
 		}
 	}
 }
@@ -272,7 +271,7 @@ bool domain_tree_parse(const char *text, size_t size, struct domain_tree *tree)
 	tree->root = xmlDocGetRootElement(tree->doc);
 	if (!tree->root || tree->root->ns || strcmp((const char *)tree->root->name, "domain") != 0)
 		return false;
-	tree->type = attribute(tree->root, "type");
+	tree->type = domain_tree_attribute(tree->root, "type");
 	read_uuid(tree);
 	read_vcpus(tree);
 	read_devices(tree);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The parsed XML of a domain, and the parts of it that matter for shared memory. Private to
- * domain_xml.c.
+ * The parsed XML of a domain, and the parts of it that matter for shared memory and vsock. Private
+ * to domain_xml.c.
  */
 
 #include <libxml/tree.h>
@@ -58,6 +58,26 @@ void domain_tree_remove_memfd(struct domain_tree *tree);
 int domain_tree_add_memfd(struct domain_tree *tree, const struct domain_memfd *memfd);
 
 void domain_tree_remove_shmem(struct domain_tree *tree);
+
+/** A domain's vsock device, of which it has one at most. */
+struct domain_vsock {
+	xmlNode *node;   /* NULL: it has none */
+	bool ours;       /* it has our alias */
+	const char *cid; /* the guest's, "" if it has none yet */
+};
+
+void domain_tree_read_vsock(const struct domain_tree *tree, struct domain_vsock *ret);
+
+/** Adds one with our alias. Returns 0, or -ENOMEM. */
+int domain_tree_add_vsock(struct domain_tree *tree);
+
+void domain_tree_remove_vsock(struct domain_vsock *vsock);
+
+/** The first element of that name within @parent, which may be NULL; of no namespace. */
+xmlNode *domain_tree_child(const xmlNode *parent, const char *name);
+
+/** The text of an attribute; "" if there is none. */
+const char *domain_tree_attribute(const xmlNode *node, const char *name);
 
 /**
  * Prints @node, indented, or with NULL the whole document as it is.

@@ -255,3 +255,85 @@ int domain_xml_unplug(const char *text, size_t size, struct domain_xml_edit *ret
 		           "with --persist: the memfd is gone after the next shutdown and start");
 	return say(ret, DOMAIN_XML_UNCHANGED, "it has none");
 }
+
+/* ---- vsock ---- */
+
+static const char *const text_of_vsock = "<vsock model='virtio'>\n"
+                                         "  <cid auto='yes'/>\n"
+                                         "  <alias name='" DOMAIN_XML_VSOCK_ALIAS "'/>\n"
+                                         "</vsock>\n";
+
+/* What attaching is to begin with. Returns 0 if the domain has no vsock device, and may have one.
+ */
+static int want_vsock(const char *text, size_t size, struct domain_tree *tree,
+                      struct domain_xml_edit *ret)
+{
+	struct domain_vsock vsock;
+	int r = read_domain(text, size, tree, ret);
+
+	if (r != 0)
+		return r;
+	if (strcmp(tree->type, "qemu") != 0 && strcmp(tree->type, "kvm") != 0)
+		return say(ret, DOMAIN_XML_REFUSED,
+		           "it is of type \"%.32s\": only guests of qemu and kvm have agents",
+		           tree->type);
+	domain_tree_read_vsock(tree, &vsock);
+	if (vsock.node)
+		return say(ret, DOMAIN_XML_UNCHANGED, "it has a vsock device already%s%.16s%s",
+		           *vsock.cid ? " (CID " : "", vsock.cid, *vsock.cid ? ")" : "");
+	return print_to(&ret->added, "%s", text_of_vsock);
+}
+
+int domain_xml_plug_vsock(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+
+	return want_vsock(text, size, &tree, ret);
+}
+
+int domain_xml_attach_vsock(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	int r = want_vsock(text, size, &tree, ret);
+
+	if (r == 0)
+		r = domain_tree_add_vsock(&tree);
+	return r == 0 ? domain_tree_print(&tree, NULL, &ret->xml) : r;
+}
+
+/* What detaching is to begin with. Returns 0 if the domain has a vsock device that is ours. */
+static int have_vsock(const char *text, size_t size, struct domain_tree *tree,
+                      struct domain_vsock *vsock, struct domain_xml_edit *ret)
+{
+	int r = read_domain(text, size, tree, ret);
+
+	if (r != 0)
+		return r;
+	domain_tree_read_vsock(tree, vsock);
+	if (!vsock->node)
+		return say(ret, DOMAIN_XML_UNCHANGED, "it has none");
+	if (!vsock->ours)
+		return say(ret, DOMAIN_XML_UNCHANGED,
+		           "its vsock device is not one that attach made, so it stays");
+	return domain_tree_print(tree, vsock->node, &ret->removed);
+}
+
+int domain_xml_unplug_vsock(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	struct domain_vsock vsock;
+
+	return have_vsock(text, size, &tree, &vsock, ret);
+}
+
+int domain_xml_detach_vsock(const char *text, size_t size, struct domain_xml_edit *ret)
+{
+	CLEANUP(domain_tree_cleanup) struct domain_tree tree;
+	struct domain_vsock vsock;
+	int r = have_vsock(text, size, &tree, &vsock, ret);
+
+	if (r != 0)
+		return r;
+	domain_tree_remove_vsock(&vsock);
+	return domain_tree_print(&tree, NULL, &ret->xml);
+}

@@ -60,6 +60,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(detach(once, strlen(once), &twice) == DOMAIN_XML_UNCHANGED);
 		free(once);
 	}
+	check_edit(domain_xml_attach_vsock(text, size, &edit), &edit);
+	domain_xml_edit_cleanup(&edit);
+	check_edit(domain_xml_detach_vsock(text, size, &edit), &edit);
+	domain_xml_edit_cleanup(&edit);
+	check_edit(domain_xml_plug_vsock(text, size, &edit), &edit);
+	domain_xml_edit_cleanup(&edit);
+	check_edit(domain_xml_unplug_vsock(text, size, &edit), &edit);
+	domain_xml_edit_cleanup(&edit);
 	check_edit(domain_xml_plug(text, size, &edit), &edit);
 	domain_xml_edit_cleanup(&edit);
 	check_edit(domain_xml_unplug(text, size, &edit), &edit);

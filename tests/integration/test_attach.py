@@ -155,6 +155,44 @@ def test_persistent(domains, ctl, kind, bus):
     assert "nothing to do, it has none" in ctl("detach", domain.name)
 
 
+def test_agent(domains, ctl):
+    """The definition gets a vsock device and loses it again; one that is there already serves, and stays."""
+    domain = domains()
+    before = domain.definition()
+    told = ctl("attach", domain.name, "--agent")
+    assert "<vsock model='virtio'>" in told and "taint        none" in told and "custom-argv" not in told
+    attached = domain.definition()
+    assert "<cid auto='yes'/>" in attached and "ua-pvsched-agent" in attached
+    assert "nothing to do, it has a vsock device already" in ctl("attach", domain.id, "--agent")
+    done = json.loads(ctl("--json", "attach", domain.id, "--agent"))
+    assert done["done"] and not done["persist"]["changes"]
+    assert "it has none" in ctl("detach", domain.name)   # of the memory, which is another matter
+    assert domain.definition() == attached
+    ctl("detach", domain.name, "--agent")
+    assert domain.definition() == before
+    other = domains(name="pvsched-it-vsock", devices="<vsock model='virtio'><cid auto='no' address='4000'/></vsock>")
+    before = other.definition()
+    assert "already (CID 4000)" in ctl("attach", other.name, "--agent")
+    assert "not one that attach made" in ctl("detach", other.name, "--agent")
+    assert other.definition() == before
+
+
+def test_agent_live(domains, ctl):
+    """Where the host has vhost_vsock, a running domain gets the device and lets go of it; else libvirt says why not."""
+    domain = domains()
+    domain.start().wait_ready()
+    before = domain.live()
+    if not os.path.exists("/dev/vhost-vsock"):
+        assert "vsock" in ctl("attach", domain.name, "--agent", "--live", status=FAILED)
+        assert domain.live() == before
+        return
+    assert "The running domain was changed." in ctl("attach", domain.name, "--agent", "--live")
+    assert re.search(r"<cid auto='yes' address='\d+'/>", domain.live())
+    assert "custom" not in virsh("dominfo", domain.id)
+    ctl("detach", domain.name, "--agent", "--live")
+    assert "<vsock" not in domain.live()
+
+
 def test_hot_plug_beside_it(domains, ctl):
     """libvirt, which does not know of the device, plugs its own in without touching its address."""
     domain = domains()

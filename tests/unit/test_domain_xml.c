@@ -228,6 +228,51 @@ static void test_shmem(void)
 	domain_xml_edit_cleanup(&edit);
 }
 
+#define VSOCK(address, alias)                                                                      \
+	"<vsock model='virtio'><cid auto='yes' address='" address "'/><alias name='" alias         \
+	"'/></vsock>"
+#define OUR_VSOCK    VSOCK("7", "ua-pvsched-agent")
+#define OTHERS_VSOCK VSOCK("9", "vsock0")
+
+/* The device of an agent: added once, removed alone, and another one serves and stays. */
+static void test_vsock(void)
+{
+	static const char none[] = BEGIN PC MIDDLE "</domain>";
+	static const char ours[] = BEGIN PC OUR_VSOCK MIDDLE "</domain>";
+	static const char other[] = BEGIN PC OTHERS_VSOCK MIDDLE "</domain>";
+	char *defined;
+
+	CHECK_INT(run(domain_xml_plug_vsock, none), 0);
+	CHECK_STR(edit.added, "<vsock model='virtio'>\n  <cid auto='yes'/>\n"
+	                      "  <alias name='ua-pvsched-agent'/>\n</vsock>\n");
+	CHECK(!edit.xml && !edit.removed);
+	CHECK_INT(run(domain_xml_attach_vsock, none), 0);
+	CHECK_CONTAINS(edit.xml, "<vsock model=\"virtio\"><cid auto=\"yes\"/>"
+	                         "<alias name=\"ua-pvsched-agent\"/></vsock></devices>");
+	defined = strdup(edit.xml);
+	CHECK_INT(run(domain_xml_attach_vsock, defined), DOMAIN_XML_UNCHANGED);
+	CHECK_STR(edit.note, "it has a vsock device already");
+	CHECK_INT(run(domain_xml_detach_vsock, defined), 0);
+	CHECK(!strstr(edit.xml, "vsock"));
+	free(defined);
+	CHECK_INT(run(domain_xml_plug_vsock, ours), DOMAIN_XML_UNCHANGED);
+	CHECK_STR(edit.note, "it has a vsock device already (CID 7)");
+	CHECK_INT(run(domain_xml_unplug_vsock, ours), 0);
+	CHECK_CONTAINS(edit.removed, "address=\"7\"");
+	CHECK_INT(run(domain_xml_plug_vsock, other), DOMAIN_XML_UNCHANGED);
+	CHECK_STR(edit.note, "it has a vsock device already (CID 9)");
+	CHECK_INT(run(domain_xml_unplug_vsock, other), DOMAIN_XML_UNCHANGED);
+	CHECK_STR(edit.note, "its vsock device is not one that attach made, so it stays");
+	CHECK_INT(run(domain_xml_detach_vsock, other), DOMAIN_XML_UNCHANGED);
+	CHECK_INT(run(domain_xml_unplug_vsock, none), DOMAIN_XML_UNCHANGED);
+	CHECK_STR(edit.note, "it has none");
+	/* the memory of guest pages is another matter */
+	CHECK_INT(run(domain_xml_unplug, ours), DOMAIN_XML_UNCHANGED);
+	refuse(domain_xml_plug_vsock, "<domain type='xen'/>",
+	       "it is of type \"xen\": only guests of qemu and kvm have agents");
+	refuse(domain_xml_attach_vsock, "<domain", "its XML is not that of a domain");
+}
+
 static void test_pcie_needs_a_bridge(void)
 {
 	refuse(domain_xml_plug, BEGIN Q35 END, "Use --persist");
@@ -298,5 +343,5 @@ TEST_MAIN({"pc_and_q35", test_pc_and_q35}, {"sizes", test_sizes},
           {"other_arguments_stay", test_other_arguments_stay},
           {"other_prefixes", test_other_prefixes}, {"addresses", test_addresses},
           {"another_one_of_ours", test_another_one_of_ours}, {"shmem", test_shmem},
-          {"pcie_needs_a_bridge", test_pcie_needs_a_bridge}, {"unfit", test_unfit},
-          {"no-doctype", test_no_doctype}, {"hostile", test_hostile})
+          {"vsock", test_vsock}, {"pcie_needs_a_bridge", test_pcie_needs_a_bridge},
+          {"unfit", test_unfit}, {"no-doctype", test_no_doctype}, {"hostile", test_hostile})

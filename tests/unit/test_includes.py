@@ -14,7 +14,7 @@ import sys
 LIBRARIES = {  # header prefix -> the only places that may include it
     "libvirt/": ("src/virt/",),
     "expat.h": ("src/virt/xml.c",),
-    "libxml/": ("src/virt/domain_tree.",),
+    "libxml/": ("src/virt/domain_tree",),
     "netlink/": ("src/virt/",),
     "bpf/": ("src/trace/", "bpf/"),
     "liburing": ("src/boost/wait_uring.c",),
