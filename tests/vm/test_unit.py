@@ -56,3 +56,18 @@ def test_exposure_as_shipped(host):
     text = host.run("systemd-analyze security pvschedd --no-pager | tail -n 1")
     match = re.search(r"exposure level for pvschedd.service: ([\d.]+)", text)
     assert float(match[1]) <= 2.0, text
+
+
+@pytest.mark.any_kernel
+def test_socket_of_agents_comes_and_goes_with_the_service(host):
+    """Where the kernel has vhost_vsock; elsewhere the service starts without it. None of its own is opened."""
+    host.restart()
+    there = host.code("test -e /dev/vhost-vsock") == 0
+    assert host.ctl("status")["agents"]["listening"] is there
+    state = host.show("ActiveState", "SubState", "Result", unit="pvschedd.socket")
+    assert state == {"ActiveState": "active" if there else "inactive", "SubState": "running" if there else "dead",
+                     "Result": "success"}
+    host.run("systemctl stop pvschedd")
+    assert host.show("ActiveState", unit="pvschedd.socket")["ActiveState"] == "inactive"
+    host.restart()
+    assert host.ctl("status")["agents"]["listening"] is there
