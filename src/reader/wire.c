@@ -76,9 +76,9 @@ static bool is_facts(const struct cmdline_facts *facts)
 	return facts->args.vmid <= LABEL_VMID_MAX && is_bool(&facts->args.debug_threads) &&
 	       is_bool(&facts->args.no_machine) &&
 	       has_end(facts->uuid_option, sizeof(facts->uuid_option)) &&
-	       is_name(facts->args.name) && cids_valid(&facts->args.cids) && is_uuid(facts->args.uuid) &&
-	       facts->args.max_vcpus >= 1 && facts->args.max_vcpus <= DOMAIN_VCPUS_MAX &&
-	       is_topology(&facts->topology);
+	       is_name(facts->args.name) && cids_valid(&facts->args.cids) &&
+	       is_uuid(facts->args.uuid) && facts->args.max_vcpus >= 1 &&
+	       facts->args.max_vcpus <= DOMAIN_VCPUS_MAX && is_topology(&facts->topology);
 }
 
 static bool is_result(const struct reader_reply *reply)
