@@ -50,6 +50,8 @@ struct metrics_data {
 	uint64_t deadlines_missed, deadlines_refused, booster_wakeups;
 	unsigned int boosted; /* vCPUs that are boosted now */
 	unsigned int slots_used, slots_without;
+	unsigned int agents, agents_served; /* connected; of these, heeded */
+	uint64_t agent_hellos, agents_turned_away;
 	uint32_t sheet_permille;
 	struct booster_delays request_to_applied;
 	size_t n_domains, n_vcpus, n_cpus;

@@ -161,6 +161,24 @@ static void print_booster(struct openmetrics *m, const struct metrics_data *data
 	openmetrics_sample(m, NULL, &without, 1, data->slots_without, 0);
 }
 
+static void print_agents(struct openmetrics *m, const struct metrics_data *data)
+{
+	static const struct openmetrics_family
+	        agents = {"pvsched_agents", OPENMETRICS_GAUGE, NULL,
+	                  "Agents of guests that are connected, by whether they are heeded."},
+	        hellos = {"pvsched_agent_hellos", OPENMETRICS_COUNTER, NULL,
+	                  "Hellos of agents that were taken."},
+	        turned_away = {"pvsched_agents_turned_away", OPENMETRICS_COUNTER, NULL,
+	                       "Connections of no guest's root, too many, or that broke a rule."};
+	struct openmetrics_label served = {"state", "served"}, other = {"state", "other"};
+
+	openmetrics_family(m, &agents);
+	openmetrics_sample(m, NULL, &served, 1, data->agents_served, 0);
+	openmetrics_sample(m, NULL, &other, 1, data->agents - data->agents_served, 0);
+	one(m, &hellos, data->agent_hellos, 0);
+	one(m, &turned_away, data->agents_turned_away, 0);
+}
+
 static void print_cpu_times(struct openmetrics *m, const struct metrics_data *data,
                             const struct openmetrics_family *family, size_t offset)
 {
@@ -395,6 +413,7 @@ int metrics_print(const struct metrics_data *data, struct openmetrics *m)
 	print_state(m, data);
 	print_lost(m, data);
 	print_booster(m, data);
+	print_agents(m, data);
 	print_applied(m, data);
 	print_cpus(m, data);
 	print_domain_info(m, data);

@@ -24,6 +24,18 @@ static void read_sources(const struct views *views, const struct booster_totals 
 		data->sources[i] = (struct metrics_source){sources[i].name, sources[i].ok};
 }
 
+static void add_agents(const struct agents *agents, struct metrics_data *data)
+{
+	struct agents_view view;
+
+	agents_read_all(agents, &view);
+	data->agents = (unsigned int)view.n_peers;
+	data->agents_served = (unsigned int)view.n_served;
+	data->agent_hellos = view.counters.hellos;
+	data->agents_turned_away =
+	        view.counters.refused_peers + view.counters.refused_rate + view.counters.bad_frames;
+}
+
 static void read_host(const struct views *views, struct metrics_data *data)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -48,6 +60,7 @@ static void read_host(const struct views *views, struct metrics_data *data)
 	data->deadlines_refused = tracer.deadlines_refused;
 	data->booster_wakeups = booster.wakeups;
 	data->boosted = booster.boosted;
+	add_agents(views->agents, data);
 	data->sheet_permille = views->sheet_permille;
 	data->request_to_applied = booster.request_to_applied;
 	read_sources(views, &booster, data);

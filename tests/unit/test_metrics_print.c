@@ -132,7 +132,15 @@ static void test_samples(void)
 	vcpus[1].domain = 1;
 	data.request_to_applied.counts[pvs_wait_bucket(20000)] = 3;
 	data.request_to_applied.sum_ns = 61000;
+	data.agents = 3;
+	data.agents_served = 2;
+	data.agent_hellos = 7;
+	data.agents_turned_away = 5;
 	print(&m);
+	CHECK_STR(value(&m, "pvsched_agents{state=\"served\"}"), "2");
+	CHECK_STR(value(&m, "pvsched_agents{state=\"other\"}"), "1");
+	CHECK_STR(value(&m, "pvsched_agent_hellos_total"), "7");
+	CHECK_STR(value(&m, "pvsched_agents_turned_away_total"), "5");
 	CHECK_STR(value(&m, "pvsched_build_info{version=\"1.2\"}"), "1");
 	CHECK_STR(value(&m, "pvsched_enabled"), "1");
 	CHECK_STR(value(&m, "pvsched_metrics_timestamp_seconds"), "1700000000.000001");
