@@ -89,11 +89,13 @@ void channel_session_changed(struct channel_session *session, bool at_once)
 
 static uint64_t tells_ns(const struct channel_session *session)
 {
+	uint64_t between_ns = session->at_once ? CHANNEL_STATE_AT_ONCE_NS : CHANNEL_STATE_NS;
+
 	if (!is_served(session) || !session->wanted)
 		return NSEC_NEVER;
-	if (session->told_ns == 0)
-		return session->since_ns;
-	return session->told_ns + (session->at_once ? CHANNEL_STATE_AT_ONCE_NS : CHANNEL_STATE_NS);
+	/* before its answer the guest is told nothing */
+	return session->told_ns ? MAX(session->told_ns + between_ns, session->since_ns)
+	                        : session->since_ns;
 }
 
 bool channel_session_tells(const struct channel_session *session, uint64_t now_ns)
