@@ -48,13 +48,14 @@ static bool take_number(struct cursor *cursor, unsigned int base, char behind, u
 }
 
 /** "rw-s ": the fourth letter is s or p. */
-static bool take_permissions(struct cursor *cursor, bool *shared)
+static bool take_permissions(struct cursor *cursor, struct maps_entry *entry)
 {
 	const char *at = cursor->at;
 
 	if (cursor->end - at < 5 || at[4] != ' ' || (at[3] != 's' && at[3] != 'p'))
 		return false;
-	*shared = at[3] == 's';
+	entry->shared = at[3] == 's';
+	entry->data = at[0] == 'r' && at[1] == 'w' && at[2] == '-';
 	cursor->at += 5;
 	return true;
 }
@@ -68,8 +69,7 @@ int maps_parse_line(const char *line, size_t size, struct maps_entry *ret)
 	*ret = (struct maps_entry){.start = 0};
 	if (!take_number(&cursor, 16, '-', &ret->start) ||
 	    !take_number(&cursor, 16, ' ', &ret->end) || ret->start >= ret->end ||
-	    !take_permissions(&cursor, &ret->shared) ||
-	    !take_number(&cursor, 16, ' ', &ret->offset) ||
+	    !take_permissions(&cursor, ret) || !take_number(&cursor, 16, ' ', &ret->offset) ||
 	    !take_number(&cursor, 16, ':', &major) || !take_number(&cursor, 16, ' ', &minor) ||
 	    major > UINT32_MAX || minor > UINT32_MAX || !take_number(&cursor, 10, ' ', &inode))
 		return -EBADMSG;

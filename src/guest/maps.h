@@ -24,6 +24,7 @@ struct maps_entry {
 	uint64_t start, end; /* addresses: start < end */
 	uint64_t offset;     /* bytes into the file */
 	bool shared;         /* MAP_SHARED */
+	bool data;           /* readable, writable, not executable */
 	dev_t device;        /* of the file; 0 where there is none */
 	ino_t inode;
 	char path[MAPS_PATH_MAX]; /* as the kernel prints it, cut if longer; "" if there is none */

@@ -17,14 +17,7 @@
 /** A longer JSON object is not ours: ours has a handful of members. */
 #define OBJECT_JSON_MAX 16384
 
-/** Longest value that is compared, with the NUL; a longer one matches nothing. */
-#define VALUE_MAX 64
-
-struct object {
-	char type[VALUE_MAX];
-	char id[VALUE_MAX];
-	char size[VALUE_MAX];
-};
+#define VALUE_MAX OBJECTS_VALUE_MAX
 
 int objects_parse_size(const char *text, uint64_t *ret)
 {
@@ -129,15 +122,15 @@ static bool is_ours(const struct object *object)
 	return strcmp(object->type, OBJECT_TYPE) == 0 && strcmp(object->id, OBJECT_ID) == 0;
 }
 
-int objects_find_memfd(const char *cmdline, size_t size, uint64_t *ret)
+int objects_each(const char *cmdline, size_t size, objects_fn *fn, void *userdata)
 {
 	const char *at = cmdline, *end = cmdline + size, *argument;
-	int r = OBJECTS_ABSENT;
+	int r = 0;
 
-	while ((argument = procfs_next_argument(&at, end))) {
+	while (r == 0 && (argument = procfs_next_argument(&at, end))) {
 		struct object object = {.type = ""};
 
-		if (strcmp(argument, "-object") != 0 && strcmp(argument, "--object") != 0)
+		if (!procfs_is_option(argument, "object"))
 			continue;
 		argument = procfs_next_argument(&at, end);
 		if (!argument)
@@ -146,13 +139,36 @@ int objects_find_memfd(const char *cmdline, size_t size, uint64_t *ret)
 			parse_options(argument, &object);
 		else if (parse_json(argument, &object) < 0)
 			return -ENOMEM;
-		if (!is_ours(&object))
-			continue;
-		if (r == 0)
-			return OBJECTS_AMBIGUOUS;
-		r = 0;
-		if (objects_parse_size(object.size, ret) < 0)
-			*ret = 0;
+		r = fn(&object, userdata);
 	}
 	return r;
+}
+
+struct memfd_search {
+	bool found;
+	uint64_t size; /* 0: none that can be parsed */
+};
+
+static int find_memfd(const struct object *object, void *userdata)
+{
+	struct memfd_search *search = userdata;
+
+	if (!is_ours(object))
+		return 0;
+	if (search->found)
+		return OBJECTS_AMBIGUOUS;
+	search->found = true;
+	if (objects_parse_size(object->size, &search->size) < 0)
+		search->size = 0;
+	return 0;
+}
+
+int objects_find_memfd(const char *cmdline, size_t size, uint64_t *ret)
+{
+	struct memfd_search search = {.found = false};
+	int r = objects_each(cmdline, size, find_memfd, &search);
+
+	if (search.found)
+		*ret = search.size;
+	return r == 0 && !search.found ? OBJECTS_ABSENT : r;
 }

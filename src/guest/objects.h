@@ -12,6 +12,25 @@
 
 #include "util/base.h"
 
+/** Longest value that is compared, with the NUL; a longer one is "". */
+#define OBJECTS_VALUE_MAX 64
+
+/** What is taken of an object; "": not given, or too long to be compared. */
+struct object {
+	char type[OBJECTS_VALUE_MAX];
+	char id[OBJECTS_VALUE_MAX];
+	char size[OBJECTS_VALUE_MAX];
+};
+
+/** Called for each object; a value other than 0 ends the reading. */
+typedef int objects_fn(const struct object *object, void *userdata);
+
+/**
+ * Calls @fn for each object among NUL-separated arguments.
+ * Returns 0; what @fn returned if not 0; -ENOMEM.
+ */
+int objects_each(const char *cmdline, size_t size, objects_fn *fn, void *userdata);
+
 /** Positive outcomes of objects_find_memfd(). */
 enum objects_outcome {
 	OBJECTS_ABSENT = 1,

@@ -149,32 +149,23 @@ static void parse_machine(struct smp *smp, const char *text)
 	parse_pairs(smp, text, "smp.", false);
 }
 
-/** "-name" and "--name" are the same to QEMU. */
-static bool is_option(const char *argument, const char *name)
-{
-	if (argument[0] != '-')
-		return false;
-	argument += argument[1] == '-' ? 2 : 1;
-	return strcmp(argument, name) == 0;
-}
-
 static void parse_cmdline(const char *cmdline, size_t size, struct smp *ret)
 {
 	const char *at = cmdline, *end = cmdline + size, *option, *value;
 
 	*ret = (struct smp){.preference = SMP_PREFER_CORES};
 	while ((option = procfs_next_argument(&at, end))) {
-		bool smp = is_option(option, "smp");
+		bool smp = procfs_is_option(option, "smp");
 
-		if (!smp && !is_option(option, "machine") && !is_option(option, "M") &&
-		    !is_option(option, "readconfig"))
+		if (!smp && !procfs_is_option(option, "machine") &&
+		    !procfs_is_option(option, "M") && !procfs_is_option(option, "readconfig"))
 			continue;
 		value = procfs_next_argument(&at, end);
 		if (!value)
 			ret->misread = true;
 		else if (smp)
 			parse_pairs(ret, value, "", true);
-		else if (is_option(option, "readconfig"))
+		else if (procfs_is_option(option, "readconfig"))
 			ret->elsewhere = true;
 		else
 			parse_machine(ret, value);

@@ -389,3 +389,11 @@ int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UID
 
 	return find_status_line(text, size, "Uid:", &line) ? parse_uid_line(&line, ret) : -EBADMSG;
 }
+
+bool procfs_is_option(const char *argument, const char *name)
+{
+	if (argument[0] != '-')
+		return false;
+	argument += argument[1] == '-' ? 2 : 1;
+	return strcmp(argument, name) == 0;
+}

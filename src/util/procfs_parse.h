@@ -109,3 +109,6 @@ int procfs_parse_uids(const char *text, size_t size, uid_t ret[static PROCFS_UID
  * Returns NULL at the end, also for an argument that the end of the buffer cuts.
  */
 const char *procfs_next_argument(const char **at, const char *end);
+
+/** Is an argument of QEMU the option @name? "-name" and "--name" are the same to it. */
+bool procfs_is_option(const char *argument, const char *name);

@@ -29,12 +29,20 @@ static void test_line(void)
 	CHECK_U64(entry.start, 0x7ff4a828b000);
 	CHECK_U64(entry.end, 0x7ff4a838b000);
 	CHECK_U64(entry.offset, 0x1000);
-	CHECK(entry.shared);
+	CHECK(entry.shared && entry.data);
 	CHECK_U64(entry.device, makedev(0, 1));
 	CHECK_U64(entry.inode, 29);
 	CHECK_STR(entry.path, "/memfd:memory-backend-memfd (deleted)");
 	CHECK_INT(parse("ffffffffff600000-ffffffffff601000 --xp 00000000 fd:10000 0 ", &entry), 0);
-	CHECK(!entry.shared);
+	CHECK(!entry.shared && !entry.data);
+	for (const char *const *line =
+	             (const char *const[]){"7f00-7f01 -w-p 0 00:00 0 ", "7f00-7f01 r--p 0 00:00 0 ",
+	                                   "7f00-7f01 rwxp 0 00:00 0 ", NULL};
+	     *line; line++) {
+		CHECK_INT(parse(*line, &entry), 0);
+		CHECK(!entry.data);
+	}
+	CHECK_INT(parse("ffffffffff600000-ffffffffff601000 --xp 00000000 fd:10000 0 ", &entry), 0);
 	CHECK_U64(entry.device, makedev(0xfd, 0x10000));
 	CHECK_STR(entry.path, "");
 }
