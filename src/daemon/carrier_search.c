@@ -9,13 +9,14 @@
 
 struct job {
 	struct job *next; /* carrier_search::waiting or ::running */
-	struct reader_request request;
+	struct reader_request *request;
 	uint64_t until_ns; /* running: when it is given up */
 };
 
 struct carrier_search {
 	sd_event *event;
 	struct reader_process *reader;
+	enum reader_user user;
 	struct carrier_search_news news;
 	sd_event_source *timer; /* armed while a job runs */
 	uint64_t last_id;
@@ -28,7 +29,7 @@ struct carrier_search {
 
 static bool same_qemu(const struct job *job, const struct thread_id *qemu)
 {
-	return thread_id_equal(&job->request.qemu, qemu);
+	return thread_id_equal(&job->request->qemu, qemu);
 }
 
 static void job_unlink(struct job **list, struct job *job)
@@ -38,13 +39,19 @@ static void job_unlink(struct job **list, struct job *job)
 	*list = job->next;
 }
 
+static void job_free(struct job *job)
+{
+	free(job->request);
+	free(job);
+}
+
 static void free_all(struct job **list)
 {
 	struct job *job;
 
 	while ((job = *list)) {
 		*list = job->next;
-		free(job);
+		job_free(job);
 	}
 }
 
@@ -82,7 +89,7 @@ static void arm_timer(struct carrier_search *search)
 static bool may_start(const struct carrier_search *search, const struct job *job)
 {
 	for (const struct job *i = search->running; i; i = i->next)
-		if (same_qemu(i, &job->request.qemu))
+		if (same_qemu(i, &job->request->qemu))
 			return false;
 	return true;
 }
@@ -97,8 +104,8 @@ static void start_waiting(struct carrier_search *search)
 			break;
 		if (!may_start(search, job))
 			continue;
-		job->request.id = ++search->last_id;
-		if (reader_process_send(search->reader, &job->request) < 0)
+		job->request->id = ++search->last_id;
+		if (reader_process_send(search->reader, job->request) < 0)
 			break; /* when a reply or another reader comes */
 		job->until_ns = clock_now_ns() + CARRIER_SEARCH_LIMIT_NS;
 		job_unlink(&search->waiting, job);
@@ -112,7 +119,7 @@ static void start_waiting(struct carrier_search *search)
 static struct job *take_running(struct carrier_search *search, uint64_t id)
 {
 	for (struct job *job = search->running; job; job = job->next) {
-		if (job->request.id != id)
+		if (job->request->id != id)
 			continue;
 		job_unlink(&search->running, job);
 		search->n_running--;
@@ -123,29 +130,42 @@ static struct job *take_running(struct carrier_search *search, uint64_t id)
 
 /* ---- results ---- */
 
-static void tell(struct carrier_search *search, const struct job *job, int result,
-                 const struct reader_reply *reply)
+static int find_result(int result)
+{
+	if (result == -ETIMEDOUT)
+		return CARRIER_STUCK;
+	return result == -EBUSY ? CARRIER_NOT_TRIED : result;
+}
+
+static void tell_found(const struct carrier_search *search, const struct job *job, int result,
+                       const struct reader_reply *reply)
 {
 	struct carrier_found found = {
-	        .qemu = job->request.qemu,
-	        .n_pages = job->request.n_pages,
-	        .known = job->request.known,
-	        .result = result,
+	        .qemu = job->request->qemu,
+	        .n_pages = job->request->n_pages,
+	        .known = job->request->known,
+	        .result = find_result(result),
 	};
 
 	if (reply && result == 0) {
 		found.same = reply->same;
 		found.carrier = reply->carrier;
 	}
-	if (job->request.job == READER_FIND && search->news.found)
+	if (search->news.found)
 		search->news.found(search->news.userdata, &found);
 }
 
-static int result_of(const struct reader_reply *reply)
+/* @reply may be NULL, with a negative @result. */
+static void tell(const struct carrier_search *search, const struct job *job, int result,
+                 const struct reader_reply *reply)
 {
-	if (reply->result == -ETIMEDOUT)
-		return CARRIER_STUCK;
-	return reply->result == -EBUSY ? CARRIER_NOT_TRIED : reply->result;
+	const struct reader_request *request = job->request;
+
+	if (request->job == READER_FIND)
+		tell_found(search, job, result, reply);
+	else if (request->job == READER_PROVE && search->news.proven)
+		search->news.proven(search->news.userdata, &request->qemu, request->generation,
+		                    result, reply ? &reply->proof : NULL);
 }
 
 /* A reply that was waited for no longer: its lane is free, and its carrier is not wanted. */
@@ -153,6 +173,8 @@ static void too_late(struct carrier_search *search, const struct reader_reply *r
 {
 	if (reply->job == READER_FIND && reply->result == 0 && !reply->same)
 		carrier_search_end(search, &reply->qemu, reply->carrier.generation, true);
+	if (reply->job == READER_PROVE && reply->result == 0)
+		carrier_search_end(search, &reply->qemu, reply->proof.generation, false);
 	if (search->news.room)
 		search->news.room(search->news.userdata);
 }
@@ -167,11 +189,11 @@ static void on_reply(void *userdata, const struct reader_reply *reply)
 		return;
 	}
 	/* the reader's words are checked for themselves; here, whether they answer */
-	if (same_qemu(job, &reply->qemu) && job->request.job == reply->job)
-		tell(search, job, result_of(reply), reply);
+	if (same_qemu(job, &reply->qemu) && job->request->job == reply->job)
+		tell(search, job, reply->result, reply);
 	else
 		tell(search, job, -EBADMSG, NULL);
-	free(job);
+	job_free(job);
 	start_waiting(search);
 }
 
@@ -194,13 +216,13 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	reader_process_receive(search->reader); /* what came just in time */
 	while ((job = first_late(search, now_ns))) {
 		/* not begun: that is not the QEMU's fault */
-		if (!board_works_for(reader_process_board(search->reader), &job->request.qemu)) {
+		if (!board_works_for(reader_process_board(search->reader), &job->request->qemu)) {
 			reader_process_distrust(search->reader);
 			break;
 		}
-		take_running(search, job->request.id);
-		tell(search, job, CARRIER_STUCK, NULL);
-		free(job);
+		take_running(search, job->request->id);
+		tell(search, job, -ETIMEDOUT, NULL);
+		job_free(job);
 	}
 	start_waiting(search);
 	return 0;
@@ -226,7 +248,7 @@ static void on_renewed(void *userdata)
 /* ---- for others ---- */
 
 int carrier_search_new(struct carrier_search **ret, sd_event *event, struct reader_process *reader,
-                       const struct carrier_search_news *news)
+                       enum reader_user user, const struct carrier_search_news *news)
 {
 	struct carrier_search *search = calloc(1, sizeof(*search));
 
@@ -234,11 +256,14 @@ int carrier_search_new(struct carrier_search **ret, sd_event *event, struct read
 		return -ENOMEM;
 	search->event = event;
 	search->reader = reader;
+	search->user = user;
+	search->last_id = (uint64_t)user << READER_ID_SHIFT;
 	search->news = *news;
-	reader_process_report_to(reader, &(struct reader_news){.replied = on_reply,
-	                                                       .lost = on_lost,
-	                                                       .renewed = on_renewed,
-	                                                       .userdata = search});
+	reader_process_report_to(reader, user,
+	                         &(struct reader_news){.replied = on_reply,
+	                                               .lost = on_lost,
+	                                               .renewed = on_renewed,
+	                                               .userdata = search});
 	*ret = search;
 	return 0;
 }
@@ -247,9 +272,12 @@ static int queue(struct carrier_search *search, const struct reader_request *req
 {
 	struct job *job = calloc(1, sizeof(*job)), **last = &search->waiting;
 
-	if (!job)
+	if (job)
+		job->request = reader_request_copy(request);
+	if (!job || !job->request) {
+		free(job);
 		return -ENOMEM;
-	job->request = *request;
+	}
 	while (*last)
 		last = &(*last)->next;
 	*last = job;
@@ -265,7 +293,7 @@ static struct job *waiting_look(struct carrier_search *search, const struct thre
 	for (struct job *job = search->waiting; job; job = job->next)
 		if (same_qemu(job, qemu))
 			last = job;
-	return last && last->request.job == READER_FIND ? last : NULL;
+	return last && last->request->job == READER_FIND ? last : NULL;
 }
 
 int carrier_search_begin(struct carrier_search *search, const struct thread_id *qemu,
@@ -276,17 +304,36 @@ int carrier_search_begin(struct carrier_search *search, const struct thread_id *
 	struct job *job = waiting_look(search, qemu);
 
 	if (job) {
-		job->request.n_pages = n_pages;
-		job->request.refused = refused;
+		job->request->n_pages = n_pages;
+		job->request->refused = refused;
 		if (!known)
-			job->request.known = (struct carrier_object){0};
+			job->request->known = (struct carrier_object){0};
 		else if (refused)
-			job->request.known = *known;
+			job->request->known = *known;
 		return 0;
 	}
 	if (known)
 		request.known = *known;
 	return queue(search, &request);
+}
+
+static void forget_waiting_proofs(struct carrier_search *search, const struct thread_id *qemu)
+{
+	struct job *next;
+
+	for (struct job *job = search->waiting; job; job = next) {
+		next = job->next;
+		if (job->request->job != READER_PROVE || !same_qemu(job, qemu))
+			continue;
+		job_unlink(&search->waiting, job);
+		job_free(job);
+	}
+}
+
+int carrier_search_prove(struct carrier_search *search, const struct reader_request *request)
+{
+	forget_waiting_proofs(search, &request->qemu);
+	return queue(search, request);
 }
 
 void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
@@ -318,7 +365,7 @@ struct carrier_search *carrier_search_free(struct carrier_search *search)
 		return NULL;
 	search->news = (struct carrier_search_news){.userdata = NULL};
 	wait_for_jobs(search);
-	reader_process_report_to(search->reader, NULL);
+	reader_process_report_to(search->reader, search->user, NULL);
 	sd_event_source_disable_unref(search->timer);
 	free_all(&search->running);
 	free_all(&search->waiting);

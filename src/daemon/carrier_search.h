@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Has the reader look for domains' carriers, and begin and end their regions. One QEMU has one job
+ * Has the reader look for domains' carriers, and begin and end their regions; or prove the pages of
+ * agents. One QEMU has one job
  * at a time. A job that does not end within CARRIER_SEARCH_LIMIT_NS costs that domain its guest
  * pages, and nothing else.
  */
@@ -33,6 +34,9 @@ struct carrier_found {
 /** What it tells upwards. */
 struct carrier_search_news {
 	void (*found)(void *userdata, const struct carrier_found *found);
+	/** A proof is over; @proof: if @result is 0. As enum reader_job's PROVE, or -ETIMEDOUT. */
+	void (*proven)(void *userdata, const struct thread_id *qemu, uint64_t generation,
+	               int result, const struct reader_proof *proof);
 	/** A job that hung has ended: one that gave CARRIER_NOT_TRIED may be tried again. */
 	void (*room)(void *userdata);
 	/** The reader is gone, with all carriers; what was begun is forgotten. */
@@ -42,7 +46,7 @@ struct carrier_search_news {
 
 /** Returns 0 and *ret, or -ENOMEM. */
 int carrier_search_new(struct carrier_search **ret, sd_event *event, struct reader_process *reader,
-                       const struct carrier_search_news *news);
+                       enum reader_user user, const struct carrier_search_news *news);
 
 /**
  * Begins to look for the carrier of @qemu with room for @n_pages, and to begin its region; not if
@@ -54,8 +58,14 @@ int carrier_search_begin(struct carrier_search *search, const struct thread_id *
                          uint32_t n_pages, const struct carrier_object *known, bool refused);
 
 /**
+ * Begins to look for the pages of a claim, whose request has qemu, generation and claim. An earlier
+ * one of that QEMU that still waits is forgotten. Returns 0, or -ENOMEM.
+ */
+int carrier_search_prove(struct carrier_search *search, const struct reader_request *request);
+
+/**
  * Lets go of the carrier of @qemu whose region was begun as @generation, unless it has been begun
- * anew. @ends: the region, too.
+ * anew, or of the pages that were proven as that. @ends: the region, too.
  */
 void carrier_search_end(struct carrier_search *search, const struct thread_id *qemu,
                         uint64_t generation, bool ends);

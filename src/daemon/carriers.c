@@ -408,7 +408,8 @@ int carriers_new(struct carriers **ret, const struct carriers_options *options)
 	carriers->ledger = options->ledger;
 	carriers->changed = options->changed;
 	carriers->userdata = options->userdata;
-	r = carrier_search_new(&carriers->search, options->event, options->reader, &news);
+	r = carrier_search_new(&carriers->search, options->event, options->reader,
+	                       READER_USER_CARRIERS, &news);
 	if (r < 0) {
 		free(carriers);
 		return r;

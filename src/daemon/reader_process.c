@@ -36,7 +36,7 @@ struct reader_process {
 	struct board *board;
 	struct reader_line *line;
 	sd_event *event;
-	struct reader_news news;
+	struct reader_news news[_READER_USER_MAX];
 	pid_t pid;  /* 0: none runs */
 	int socket; /* -1: none runs */
 	sd_event_source *child, *io, *retry;
@@ -203,8 +203,9 @@ static void lost(struct reader_process *reader)
 	let_go(reader);
 	log_write(LOG_WARNING, &ctx,
 	          "the reader is gone: guest pages are looked for anew by another one");
-	if (reader->news.lost)
-		reader->news.lost(reader->news.userdata);
+	for (size_t i = 0; i < _READER_USER_MAX; i++)
+		if (reader->news[i].lost)
+			reader->news[i].lost(reader->news[i].userdata);
 	if (clock_now_ns() > reader->started_ns + SOON_NS)
 		reader->failures = 0;
 	if (reader->failures++ == 0 || retry_later(reader) < 0)
@@ -244,8 +245,9 @@ static void begin_again(struct reader_process *reader)
 		retry_later(reader);
 		return;
 	}
-	if (reader->news.renewed)
-		reader->news.renewed(reader->news.userdata);
+	for (size_t i = 0; i < _READER_USER_MAX; i++)
+		if (reader->news[i].renewed)
+			reader->news[i].renewed(reader->news[i].userdata);
 }
 
 void reader_process_distrust(struct reader_process *reader)
@@ -271,6 +273,15 @@ int reader_process_fd(const struct reader_process *reader)
 	return reader->socket;
 }
 
+/* The id is the reader's word, as all of the reply. */
+static void hand_on(const struct reader_process *reader, const struct reader_reply *reply)
+{
+	uint64_t user = reply->id >> READER_ID_SHIFT;
+
+	if (user < _READER_USER_MAX && reader->news[user].replied)
+		reader->news[user].replied(reader->news[user].userdata, reply);
+}
+
 void reader_process_receive(struct reader_process *reader)
 {
 	struct reader_reply reply;
@@ -278,8 +289,8 @@ void reader_process_receive(struct reader_process *reader)
 
 	while (reader->socket >= 0 && (r == 0 || r == -EBADMSG)) {
 		r = reader_reply_receive(reader->socket, &reply);
-		if (r == 0 && reader->news.replied)
-			reader->news.replied(reader->news.userdata, &reply);
+		if (r == 0)
+			hand_on(reader, &reply);
 		if (r == -EBADMSG)
 			log_warning("the reader sent what is no reply");
 	}
@@ -332,9 +343,10 @@ int reader_process_attach(struct reader_process *reader, sd_event *event)
 	return reader->pid ? watch(reader) : MIN(retry_later(reader), 0);
 }
 
-void reader_process_report_to(struct reader_process *reader, const struct reader_news *news)
+void reader_process_report_to(struct reader_process *reader, enum reader_user user,
+                              const struct reader_news *news)
 {
-	reader->news = news ? *news : (struct reader_news){.userdata = NULL};
+	reader->news[user] = news ? *news : (struct reader_news){.userdata = NULL};
 }
 
 struct cmdline_reader reader_process_cmdlines(const struct reader_process *reader)

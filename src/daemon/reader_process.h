@@ -15,6 +15,16 @@
 
 struct reader_process;
 
+/** Those of the main thread that send requests: each gets the replies to its own. */
+enum reader_user {
+	READER_USER_CARRIERS,
+	READER_USER_AGENTS,
+	_READER_USER_MAX,
+};
+
+/** The ids of a user's requests begin here, and the user is read off them. */
+#define READER_ID_SHIFT 56
+
 /** What it tells upwards. */
 struct reader_news {
 	void (*replied)(void *userdata, const struct reader_reply *reply);
@@ -38,8 +48,9 @@ struct reader_process *reader_process_free(struct reader_process *reader);
 /** Ties it to the loop. Returns 0, or -errno. */
 int reader_process_attach(struct reader_process *reader, sd_event *event);
 
-/** Where its news go; NULL: nowhere. */
-void reader_process_report_to(struct reader_process *reader, const struct reader_news *news);
+/** Where its news for @user go; NULL: nowhere. */
+void reader_process_report_to(struct reader_process *reader, enum reader_user user,
+                              const struct reader_news *news);
 
 /** Returns 0; -EAGAIN: no reader takes it now, or there is no room; -errno. */
 int reader_process_send(struct reader_process *reader, const struct reader_request *request);

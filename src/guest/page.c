@@ -70,7 +70,8 @@ enum pvsched_status guest_hello_judge(const struct guest_hello *hello,
 		return PVSCHED_STATUS_DISABLED;
 	if (hello->abi_version != PVSCHED_ABI_VERSION)
 		return PVSCHED_STATUS_ABI;
-	if (policy != PVSCHED_STATUS_ENABLED)
+	/* with an agent, the policy was agreed on through the channel */
+	if (!page->in_ram && policy != PVSCHED_STATUS_ENABLED)
 		return policy;
 	if (hello->protocol_id != PVSCHED_PROTOCOL)
 		return PVSCHED_STATUS_PROTOCOL;

@@ -19,7 +19,8 @@ struct guest_page {
 	uint64_t address;    /* of the page in QEMU's address space; 0: not known */
 	uint32_t apic_id;    /* of the vCPU; PVSCHED_APIC_ID_NONE: any */
 	uint32_t lane;       /* of the reader, which has the region: see reader/board.h */
-	uint32_t index;      /* of the vCPU: its place among the pages of the region */
+	uint32_t index;      /* its place among the pages of the region, or in the agent's claim */
+	bool in_ram;         /* an agent's, in the guest's RAM: it is never written */
 };
 
 #define GUEST_PAGE_NULL ((struct guest_page){.generation = 0})

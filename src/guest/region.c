@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 /* Only x86 has APIC ids. Elsewhere the vCPU's number alone says which page it has. */
-static uint32_t apic_id(const struct topology *topology, uint32_t vcpu)
+uint32_t guest_apic_id(const struct topology *topology, uint32_t vcpu)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	return topology_apic_id(topology, vcpu);
@@ -41,7 +41,7 @@ static int write_header(const struct carrier *carrier, const struct topology *to
 	};
 
 	for (uint32_t i = 0; i < PVSCHED_REGION_PAGES_MAX; i++)
-		header.apic_id[i] = i < n_vcpus ? apic_id(topology, i) : PVSCHED_APIC_ID_NONE;
+		header.apic_id[i] = i < n_vcpus ? guest_apic_id(topology, i) : PVSCHED_APIC_ID_NONE;
 	return carrier_write(carrier, &header, sizeof(header), 0);
 }
 
@@ -102,7 +102,7 @@ struct guest_page guest_region_page(uint64_t address, const struct topology *top
 	return (struct guest_page){
 	        .generation = generation,
 	        .address = address ? address + offset : 0,
-	        .apic_id = apic_id(topology, vcpu),
+	        .apic_id = guest_apic_id(topology, vcpu),
 	        .index = vcpu,
 	};
 }

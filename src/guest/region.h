@@ -7,6 +7,9 @@
 #include "guest/page.h"
 #include "model/topology.h"
 
+/** APIC id of the vCPU with index @vcpu; PVSCHED_APIC_ID_NONE where the machine has none. */
+uint32_t guest_apic_id(const struct topology *topology, uint32_t vcpu);
+
 /**
  * Begins the region anew for @n_vcpus vCPUs: with a new generation, and with pages cleared of what
  * an earlier host or guest left on the host's lines. Guests must say hello again.

@@ -196,13 +196,29 @@ static int first_bit(const _Atomic uint64_t *bitmap, unsigned int from)
 
 /* ---- the booster's ---- */
 
-void board_post(struct board *board, unsigned int slot, const struct board_ask *ask)
+void board_say(struct board *board, unsigned int slot, const struct board_ask *ask)
 {
 	struct slot *s = &board->memory->slots[slot];
 
 	text_write(&s->ask_sequence, &s->ask, ask, sizeof(*ask));
+}
+
+void board_post(struct board *board, unsigned int slot, const struct board_ask *ask)
+{
+	board_say(board, slot, ask);
 	set_bit(board->memory->asked, slot);
 	board_lane_call(board, ask->lane);
+}
+
+bool board_said(const struct board *board, unsigned int slot, struct board_ask *ret)
+{
+	const struct slot *s = &board->memory->slots[slot];
+
+	/* the booster is a real-time thread: it has written by then, unless it writes again */
+	for (int tries = 0; tries < 3; tries++)
+		if (text_read(&s->ask_sequence, ret, &s->ask, sizeof(*ret)))
+			return true;
+	return false;
 }
 
 bool board_take(const struct board *board, unsigned int slot, uint32_t *seen,

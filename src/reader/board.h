@@ -80,6 +80,15 @@ int board_news_fd(const struct board *board);
 void board_post(struct board *board, unsigned int slot, const struct board_ask *ask);
 
 /**
+ * Leaves @ask for the main thread alone, see board_said(): no lane is called. For a page that is
+ * never written.
+ */
+void board_say(struct board *board, unsigned int slot, const struct board_ask *ask);
+
+/** The main thread's: what was posted or said last of a slot. Returns false if it is torn. */
+bool board_said(const struct board *board, unsigned int slot, struct board_ask *ret);
+
+/**
  * Takes the slot's copy, if it is another than the one that set *@seen, 0 at first.
  * Returns false when there is none, or when it is being written.
  */

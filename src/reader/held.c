@@ -7,16 +7,34 @@
 
 #include "util/clock.h"
 
+bool held_any(const struct held *held)
+{
+	return held->carrier || held->agent;
+}
+
+static void close_carrier(struct held *held)
+{
+	held->carrier = carrier_free(held->carrier);
+	held->n_pages = 0;
+	held->generation = 0;
+}
+
+static void end_carrier(struct held *held)
+{
+	if (held->carrier)
+		guest_region_end(held->carrier, held->n_pages, held->generation);
+	close_carrier(held);
+}
+
 void held_close(struct held *held)
 {
-	carrier_free(held->carrier);
-	*held = (struct held){.carrier = NULL};
+	close_carrier(held);
+	held->agent = agent_memory_free(held->agent);
 }
 
 void held_end(struct held *held)
 {
-	if (held->carrier)
-		guest_region_end(held->carrier, held->n_pages, held->generation);
+	end_carrier(held);
 	held_close(held);
 }
 
@@ -57,9 +75,11 @@ static void hold(struct held *held, struct carrier *carrier, uint32_t n_pages, u
 
 	/* in the same memory it has been begun anew, so its guests need not be told */
 	if (held->carrier && !is_object(held->carrier, &object))
-		guest_region_end(held->carrier, held->n_pages, held->generation);
-	held_close(held);
-	*held = (struct held){carrier, n_pages, generation};
+		end_carrier(held);
+	close_carrier(held);
+	held->carrier = carrier;
+	held->n_pages = n_pages;
+	held->generation = generation;
 }
 
 /* Begins the region in @carrier, which it takes over. Returns 0, or -errno. */
@@ -114,14 +134,29 @@ static int find(struct held *held, const struct reader_request *request, struct 
 	return begin(held, carrier, request, &reply->carrier);
 }
 
+static bool has_agent(const struct held *held, uint64_t generation)
+{
+	return held->agent && agent_memory_generation(held->agent) == generation;
+}
+
 static int drop(struct held *held, const struct reader_request *request)
 {
+	if (has_agent(held, request->generation))
+		held->agent = agent_memory_free(held->agent);
 	if (!held->carrier || held->generation != request->generation)
 		return 0; /* begun anew meanwhile */
 	if (request->ends)
-		guest_region_end(held->carrier, held->n_pages, held->generation);
-	held_close(held);
+		end_carrier(held);
+	close_carrier(held);
 	return 0;
+}
+
+/* Whatever comes of it, what was proven before is not asked for any more. */
+static int prove(struct held *held, const struct reader_request *request,
+                 struct reader_reply *reply)
+{
+	held->agent = agent_memory_free(held->agent);
+	return proof_make(request, &reply->proof, &held->agent);
 }
 
 void held_run(struct held *held, const struct reader_request *request, struct reader_reply *reply)
@@ -136,6 +171,9 @@ void held_run(struct held *held, const struct reader_request *request, struct re
 	case READER_CMDLINE:
 		reply->result = cmdline_read(&request->qemu, &reply->facts);
 		break;
+	case READER_PROVE:
+		reply->result = prove(held, request, reply);
+		break;
 	case READER_VM_CONF: /* of no QEMU: reader/desk.c */
 	case _READER_JOB_MAX:
 		break;
@@ -144,16 +182,24 @@ void held_run(struct held *held, const struct reader_request *request, struct re
 
 bool held_has(const struct held *held, const struct board_ask *ask)
 {
+	if (has_agent(held, ask->generation))
+		return agent_memory_has(held->agent, ask->index);
 	return held->carrier && ask->generation == held->generation && ask->index < held->n_pages;
 }
 
 void held_serve(const struct held *held, const struct board_ask *ask, bool writes,
                 struct board_copy *ret)
 {
-	struct guest_page_file file = guest_region_file(held->carrier, ask->index);
+	struct guest_page_file file;
 
 	*ret = (struct board_copy){
 	        .generation = ask->generation, .index = ask->index, .writes = ask->writes};
+	if (has_agent(held, ask->generation)) {
+		ret->read_ns = clock_now_ns();
+		ret->result = agent_memory_read(held->agent, ask->index, &ret->words);
+		return;
+	}
+	file = guest_region_file(held->carrier, ask->index);
 	if (!guest_region_has(held->carrier, held->generation)) {
 		ret->result = -ESTALE;
 		return;

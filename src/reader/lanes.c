@@ -17,8 +17,8 @@
 #define JOBS_MAX 8
 
 struct job {
-	struct reader_request request;
-	int socket; /* for the reply */
+	struct reader_request *request; /* as long as its kind needs */
+	int socket;                     /* for the reply */
 };
 
 struct lane {
@@ -80,15 +80,20 @@ static bool work_end(struct lane *lane)
 
 static void run_job(struct lane *lane, const struct job *job)
 {
-	struct reader_reply reply = {
-	        .id = job->request.id, .qemu = job->request.qemu, .job = job->request.job};
+	const struct reader_request *request = job->request;
+	struct reader_reply reply = {.id = request->id, .qemu = request->qemu, .job = request->job};
 
 	board_lane_set_busy(lane->lanes->board, lane->index, clock_now_ns());
-	held_run(&lane->held, &job->request, &reply);
+	held_run(&lane->held, request, &reply);
 	reply.carrier.lane = lane->index;
+	if (request->job == READER_PROVE) {
+		reply.proof.lane = lane->index;
+		reply.proof.generation = request->generation;
+	}
 	if (!work_end(lane))
 		reply.result = -ETIMEDOUT;
 	reader_reply_send(job->socket, &reply); /* without a daemon the reader ends */
+	free(job->request);
 }
 
 static void serve_page(struct lane *lane, unsigned int slot, const struct board_ask *ask)
@@ -115,6 +120,7 @@ static void serve_page(struct lane *lane, unsigned int slot, const struct board_
 static bool ends(struct lane *lane)
 {
 	struct lanes *lanes = lane->lanes;
+	struct job job;
 	bool ending;
 
 	pthread_mutex_lock(&lanes->lock);
@@ -122,6 +128,8 @@ static bool ends(struct lane *lane)
 	pthread_mutex_unlock(&lanes->lock);
 	if (!ending)
 		return false;
+	while (next_job(lane, &job))
+		free(job.request);
 	held_end(&lane->held);
 	pthread_mutex_lock(&lanes->lock);
 	lane->runs = false;
@@ -135,7 +143,7 @@ static bool is_over(struct lane *lane)
 	bool over;
 
 	pthread_mutex_lock(&lane->lanes->lock);
-	over = lane->n_jobs == 0 && !lane->held.carrier;
+	over = lane->n_jobs == 0 && !held_any(&lane->held);
 	if (over) {
 		lane->runs = false;
 		/* else it stays, so that its QEMU is known */
@@ -234,10 +242,19 @@ static int start(struct lane *lane)
 
 static int add_job(struct lane *lane, const struct reader_request *request, int socket)
 {
+	struct job job = {.socket = socket};
+	int r;
+
 	if (lane->n_jobs == JOBS_MAX)
 		return -EAGAIN;
-	lane->jobs[lane->n_jobs++] = (struct job){*request, socket};
-	return start(lane);
+	job.request = reader_request_copy(request);
+	if (!job.request)
+		return -ENOMEM;
+	lane->jobs[lane->n_jobs++] = job;
+	r = start(lane);
+	if (r < 0)
+		free(lane->jobs[--lane->n_jobs].request);
+	return r;
 }
 
 static int begin_job(struct lanes *lanes, const struct reader_request *request, int socket,
@@ -250,7 +267,7 @@ static int begin_job(struct lanes *lanes, const struct reader_request *request, 
 		return -ETIMEDOUT;
 	/* what ends a region has a lane already */
 	if (request->job != READER_DROP) {
-		if (request->job == READER_FIND &&
+		if (request->job != READER_CMDLINE &&
 		    board_stuck(lanes->board, now_ns, NULL, 0) >= BOARD_STUCK_MAX)
 			return -EBUSY;
 		if (!lane)

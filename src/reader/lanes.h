@@ -18,7 +18,7 @@ int lanes_new(struct lanes **ret, struct board *board);
 /**
  * Begins a job; the reply is sent to @socket when it is done. At once, with the result
  * -ETIMEDOUT: a job of this QEMU has been held up for longer than BOARD_STUCK_NS; it is not looked
- * at while it lives. -EBUSY: BOARD_STUCK_MAX others are (FIND alone), or there is no lane left.
+ * at while it lives. -EBUSY: BOARD_STUCK_MAX others are (not CMDLINE), or there is no lane left.
  * -EAGAIN: no thread, or too many jobs of this QEMU.
  */
 void lanes_serve(struct lanes *lanes, const struct reader_request *request, int socket);

@@ -2,6 +2,7 @@
 #include "reader/wire.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -83,9 +84,65 @@ static bool is_facts(const struct cmdline_facts *facts)
 
 static bool is_result(const struct reader_reply *reply)
 {
-	int32_t most = reply->job == READER_FIND ? _CARRIER_PROBLEM_MAX - 1 : 0;
+	int32_t most = 0;
 
+	if (reply->job == READER_FIND)
+		most = _CARRIER_PROBLEM_MAX - 1;
+	else if (reply->job == READER_PROVE)
+		most = PVSCHED_CHANNEL_NO_POLICY;
 	return reply->result >= -ERRNO_MAX && reply->result <= most;
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* Two CPUs that have one page would speak for each other. */
+static bool has_twice(const uint64_t *addresses, uint32_t n)
+{
+	uint64_t sorted[PVSCHED_CHANNEL_CPUS_MAX];
+
+	memcpy(sorted, addresses, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare_words);
+	for (uint32_t i = 1; i < n; i++)
+		if (sorted[i] && sorted[i] == sorted[i - 1])
+			return true;
+	return false;
+}
+
+static bool is_proof(const struct reader_reply *reply)
+{
+	const struct reader_proof *proof = &reply->proof;
+
+	if (proof->encryption >= _RAM_ENCRYPTION_MAX)
+		return false;
+	if (reply->result != 0)
+		return true;
+	if (proof->n_cpus < 1 || proof->n_cpus > PVSCHED_CHANNEL_CPUS_MAX ||
+	    proof->lane >= BOARD_LANES || proof->n_objects > READER_OBJECTS_MAX ||
+	    !is_topology(&proof->topology))
+		return false;
+	for (uint32_t i = 0; i < proof->n_cpus; i++)
+		if (proof->address[i] % PVSCHED_PAGE_SIZE ||
+		    proof->address[i] > INT64_MAX - PVSCHED_PAGE_SIZE)
+			return false;
+	return !has_twice(proof->address, proof->n_cpus);
+}
+
+static bool is_claim(const struct reader_request *request)
+{
+	const struct reader_claim *claim = &request->claim;
+
+	if (!request->generation || !claim->nonce || !claim->agent_generation ||
+	    claim->n_cpus < 1 || claim->n_cpus > PVSCHED_CHANNEL_CPUS_MAX)
+		return false;
+	for (uint32_t i = 0; i < claim->n_cpus; i++)
+		if (claim->cpus[i].address % PVSCHED_PAGE_SIZE)
+			return false;
+	return true;
 }
 
 static bool is_reply(const struct reader_reply *reply)
@@ -101,6 +158,8 @@ static bool is_reply(const struct reader_reply *reply)
 		return reply->result != 0 || is_facts(&reply->facts);
 	case READER_VM_CONF:
 		return reply->result != 0 || labels_valid(&reply->labels);
+	case READER_PROVE:
+		return is_proof(reply);
 	case _READER_JOB_MAX:
 		break;
 	}
@@ -120,29 +179,49 @@ static bool is_request(const struct reader_request *request)
 		return true;
 	case READER_VM_CONF:
 		return request->vmid >= 1 && request->vmid <= LABEL_VMID_MAX;
+	case READER_PROVE:
+		return is_claim(request);
 	case _READER_JOB_MAX:
 		break;
 	}
 	return false;
 }
 
-int reader_request_parse(const void *packet, size_t size, struct reader_request *ret)
+size_t reader_request_size(uint32_t job)
 {
-	if (size != sizeof(*ret))
-		return -EBADMSG;
-	memcpy(ret, packet, sizeof(*ret));
-	return is_request(ret) ? 0 : -EBADMSG;
+	return job == READER_PROVE ? sizeof(struct reader_request)
+	                           : offsetof(struct reader_request, claim);
 }
 
 size_t reader_reply_size(uint32_t job)
 {
-	return job == READER_VM_CONF ? sizeof(struct reader_reply)
-	                             : offsetof(struct reader_reply, labels);
+	size_t begin = offsetof(struct reader_reply, labels);
+
+	if (job == READER_VM_CONF)
+		return begin + sizeof(struct domain_labels);
+	return job == READER_PROVE ? begin + sizeof(struct reader_proof) : begin;
+}
+
+struct reader_request *reader_request_copy(const struct reader_request *request)
+{
+	size_t size = reader_request_size(request->job);
+	struct reader_request *copy = malloc(size);
+
+	return copy ? memcpy(copy, request, size) : NULL;
+}
+
+int reader_request_parse(const void *packet, size_t size, struct reader_request *ret)
+{
+	*ret = (struct reader_request){0};
+	if (size < offsetof(struct reader_request, claim) || size > sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, packet, size);
+	return size == reader_request_size(ret->job) && is_request(ret) ? 0 : -EBADMSG;
 }
 
 int reader_reply_parse(const void *packet, size_t size, struct reader_reply *ret)
 {
-	*ret = (struct reader_reply){0};
+	memset(ret, 0, sizeof(*ret)); /* all of the union, too */
 	if (size < offsetof(struct reader_reply, labels) || size > sizeof(*ret))
 		return -EBADMSG;
 	memcpy(ret, packet, size);
@@ -178,7 +257,7 @@ static ssize_t receive_packet(int socket, void *packet, size_t size)
 
 int reader_request_send(int socket, const struct reader_request *request)
 {
-	return send_packet(socket, request, sizeof(*request), MSG_DONTWAIT);
+	return send_packet(socket, request, reader_request_size(request->job), MSG_DONTWAIT);
 }
 
 int reader_reply_send(int socket, const struct reader_reply *reply)

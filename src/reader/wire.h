@@ -9,8 +9,10 @@
  */
 
 #include "guest/carrier.h"
+#include "guest/ram.h"
 #include "model/labels.h"
 #include "model/topology.h"
+#include "pvsched/channel.h"
 #include "reader/board.h"
 #include "util/base.h"
 #include "util/thread_id.h"
@@ -18,9 +20,10 @@
 
 enum reader_job {
 	READER_FIND = 1, /* looks for a QEMU's carrier, and begins its region */
-	READER_DROP,     /* ends the region, closes the carrier */
+	READER_DROP,     /* ends the region, closes the carrier; or forgets an agent's pages */
 	READER_CMDLINE,  /* reads the command line */
 	READER_VM_CONF,  /* reads Proxmox's configuration of a VM */
+	READER_PROVE,    /* looks for the pages of an agent: reader/proof.h */
 	_READER_JOB_MAX,
 };
 
@@ -28,6 +31,15 @@ enum reader_job {
 struct carrier_object {
 	uint64_t device;
 	uint64_t inode;
+};
+
+/** The pages that an agent claims, and what must stand in them; their generation is the request's.
+ */
+struct reader_claim {
+	uint64_t nonce;            /* not 0 */
+	uint32_t agent_generation; /* not 0 */
+	uint32_t n_cpus;
+	struct pvsched_channel_cpu cpus[PVSCHED_CHANNEL_CPUS_MAX];
 };
 
 struct reader_request {
@@ -39,7 +51,8 @@ struct reader_request {
 	uint32_t refused;            /* FIND: @known is another domain's, and never begun */
 	struct carrier_object known; /* FIND: if it is this one, nothing is begun */
 	uint32_t vmid;               /* VM_CONF */
-	uint64_t generation;         /* DROP: nothing happens if the lane has another one */
+	uint64_t generation;         /* DROP: nothing happens if the lane has another one; PROVE */
+	struct reader_claim claim;   /* PROVE; it is not sent with other jobs */
 };
 
 /** What was found in a QEMU. */
@@ -54,19 +67,47 @@ struct reader_carrier {
 	struct topology topology;
 };
 
+/** Files that the pages of one guest are in, at most: more are refused. */
+#define READER_OBJECTS_MAX 16
+
+/** Where the pages of a claim are. */
+struct reader_proof {
+	uint64_t generation; /* as in the request */
+	uint32_t encryption; /* enum ram_encryption, when that is why they are refused */
+	uint32_t n_cpus;     /* as in the claim */
+	uint32_t lane;       /* that has them */
+	uint32_t n_objects;
+	struct topology topology;
+	/* the files that are mapped there; none for memory that is on no file */
+	struct carrier_object objects[READER_OBJECTS_MAX];
+	uint64_t address[PVSCHED_CHANNEL_CPUS_MAX]; /* in QEMU, by their places in the claim; 0: not
+	                                               found */
+};
+
 struct reader_reply {
 	uint64_t id;
 	struct thread_id qemu;
 	uint32_t job;
-	int32_t result; /* 0; FIND: an enum carrier_problem; -errno */
+	int32_t result; /* 0; FIND: an enum carrier_problem; PROVE: an enum
+	                   pvsched_channel_refusal; -errno */
 	uint32_t same;  /* FIND: it is the known object still, and @carrier is empty */
-	struct reader_carrier carrier; /* FIND */
-	struct cmdline_facts facts;    /* CMDLINE */
-	struct domain_labels labels;   /* VM_CONF; it is not sent with other jobs */
+	struct reader_carrier carrier;       /* FIND */
+	struct cmdline_facts facts;          /* CMDLINE */
+	union {                              /* not sent with other jobs */
+		struct domain_labels labels; /* VM_CONF */
+		struct reader_proof proof;   /* PROVE */
+	};
 };
 
-/** Bytes of a reply that are sent: many may wait for the daemon. */
+/** Bytes that are sent of a request or a reply: many may wait to be read. */
+size_t reader_request_size(uint32_t job);
 size_t reader_reply_size(uint32_t job);
+
+/**
+ * A copy with that many bytes, for free(); what is not sent with its job must not be touched.
+ * Returns NULL when memory is out.
+ */
+struct reader_request *reader_request_copy(const struct reader_request *request);
 
 /** Copies a packet and checks the copy. Returns 0 and *ret, or -EBADMSG. */
 int reader_request_parse(const void *packet, size_t size, struct reader_request *ret);

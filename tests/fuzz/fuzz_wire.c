@@ -20,12 +20,28 @@ static void check_carrier(const struct reader_carrier *c)
 	FUZZ_CHECK(c->kind == CARRIER_MEMFD || c->kind == CARRIER_SHMEM);
 }
 
+static void check_proof(const struct reader_proof *proof)
+{
+	FUZZ_CHECK(proof->n_cpus >= 1 && proof->n_cpus <= PVSCHED_CHANNEL_CPUS_MAX);
+	FUZZ_CHECK(proof->lane < BOARD_LANES && proof->n_objects <= READER_OBJECTS_MAX);
+	FUZZ_CHECK(proof->topology.dies && proof->topology.cores && proof->topology.threads);
+	for (uint32_t i = 0; i < proof->n_cpus; i++) {
+		FUZZ_CHECK(proof->address[i] % PVSCHED_PAGE_SIZE == 0);
+		FUZZ_CHECK(i == 0 || !proof->address[i] ||
+		           proof->address[i] != proof->address[i - 1]);
+	}
+}
+
 static void check_reply(const struct reader_reply *reply)
 {
 	FUZZ_CHECK((reply->qemu.tid > 0) == (reply->job != READER_VM_CONF));
-	FUZZ_CHECK(reply->result < _CARRIER_PROBLEM_MAX);
+	FUZZ_CHECK(reply->result < (reply->job == READER_PROVE ? PVSCHED_CHANNEL_NO_POLICY + 1
+	                                                       : (int)_CARRIER_PROBLEM_MAX));
+	FUZZ_CHECK(reply->job != READER_PROVE || reply->proof.encryption < _RAM_ENCRYPTION_MAX);
 	if (reply->job == READER_FIND && reply->result == 0 && !reply->same)
 		check_carrier(&reply->carrier);
+	if (reply->job == READER_PROVE && reply->result == 0)
+		check_proof(&reply->proof);
 	if (reply->job == READER_CMDLINE && reply->result == 0) {
 		FUZZ_CHECK(memchr(reply->facts.args.name, '\0', sizeof(reply->facts.args.name)));
 		FUZZ_CHECK(memchr(reply->facts.args.uuid, '\0', sizeof(reply->facts.args.uuid)));
@@ -53,7 +69,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK((request.qemu.tid > 0) == (request.job != READER_VM_CONF) &&
 		           request.job < _READER_JOB_MAX &&
 		           (request.job != READER_FIND ||
-		            (request.n_pages && request.n_pages <= PVSCHED_REGION_PAGES_MAX)));
+		            (request.n_pages && request.n_pages <= PVSCHED_REGION_PAGES_MAX)) &&
+		           (request.job != READER_PROVE ||
+		            request.claim.n_cpus <= PVSCHED_CHANNEL_CPUS_MAX));
 	r = reader_reply_parse(data, size, &reply);
 	FUZZ_CHECK(r == 0 || r == -EBADMSG);
 	if (r == 0)

@@ -75,6 +75,26 @@ static void test_asks_reach_their_lane(void)
 	board_free(board);
 }
 
+/* What is said, and not posted, wakes no lane: it is for the main thread. */
+static void test_what_is_said(void)
+{
+	struct board *board = board_make();
+	struct board_ask ask = ask_of(7, 1, 3), seen;
+	uint32_t calls = board_lane_calls(board, 1);
+	unsigned int from = 0, slot;
+
+	ask.snapshot.boosts = 5;
+	board_say(board, 9, &ask);
+	CHECK(board_said(board, 9, &seen));
+	CHECK(seen.generation == 7 && seen.index == 3 && seen.snapshot.boosts == 5);
+	CHECK(!board_next_ask(board, 1, &from, &slot, &seen));
+	CHECK_INT(board_lane_calls(board, 1), calls);
+	ask.snapshot.boosts = 6;
+	board_post(board, 9, &ask);
+	CHECK(board_said(board, 9, &seen) && seen.snapshot.boosts == 6);
+	board_free(board);
+}
+
 static void test_copies_and_news(void)
 {
 	struct board *board = board_make();
@@ -262,7 +282,7 @@ static void test_shared_with_another_process(void)
 }
 
 TEST_MAIN({"asks_reach_their_lane", test_asks_reach_their_lane},
-          {"copies_and_news", test_copies_and_news},
+          {"what_is_said", test_what_is_said}, {"copies_and_news", test_copies_and_news},
           {"another_page_in_the_slot", test_another_page_in_the_slot},
           {"a_torn_copy_says_nothing", test_a_torn_copy_says_nothing},
           {"no_call_is_lost", test_no_call_is_lost}, {"stuck_lanes", test_stuck_lanes},

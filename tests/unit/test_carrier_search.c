@@ -22,12 +22,14 @@ int reader_process_send(struct reader_process *reader, const struct reader_reque
 	(void)reader;
 	if (n_sent == room)
 		return -EAGAIN;
-	sent[n_sent++] = *request;
+	memcpy(&sent[n_sent++], request, reader_request_size(request->job));
 	return 0;
 }
 
-void reader_process_report_to(struct reader_process *reader, const struct reader_news *n)
+void reader_process_report_to(struct reader_process *reader, enum reader_user user,
+                              const struct reader_news *n)
 {
+	CHECK(user == READER_USER_AGENTS);
 	(void)reader;
 	news = n ? *n : (struct reader_news){.userdata = NULL};
 }
@@ -73,8 +75,12 @@ bool board_works_for(const struct board *board, const struct thread_id *qemu)
 struct scene {
 	sd_event *event;
 	struct carrier_search *search;
-	unsigned int n_found, n_room, n_lost;
+	unsigned int n_found, n_room, n_lost, n_proven;
 	struct carrier_found last;
+	/* of the last proof */
+	uint64_t generation;
+	int proof_result;
+	bool has_proof;
 };
 
 static void on_found(void *userdata, const struct carrier_found *found)
@@ -83,6 +89,18 @@ static void on_found(void *userdata, const struct carrier_found *found)
 
 	scene->n_found++;
 	scene->last = *found;
+}
+
+static void on_proven(void *userdata, const struct thread_id *qemu, uint64_t generation, int result,
+                      const struct reader_proof *proof)
+{
+	struct scene *scene = userdata;
+
+	CHECK(qemu->tid > 0);
+	scene->n_proven++;
+	scene->generation = generation;
+	scene->proof_result = result;
+	scene->has_proof = proof != NULL;
 }
 
 static void on_room(void *userdata)
@@ -98,14 +116,20 @@ static void on_lost(void *userdata)
 static void open_scene(struct scene *scene)
 {
 	struct carrier_search_news tell = {
-	        .found = on_found, .room = on_room, .lost = on_lost, .userdata = scene};
+	        .found = on_found,
+	        .proven = on_proven,
+	        .room = on_room,
+	        .lost = on_lost,
+	        .userdata = scene,
+	};
 
 	*scene = (struct scene){0};
 	n_sent = n_distrusted = 0;
 	room = 1000;
 	works_for = 0;
 	CHECK_INT(sd_event_new(&scene->event), 0);
-	CHECK_INT(carrier_search_new(&scene->search, scene->event, NULL, &tell), 0);
+	CHECK_INT(carrier_search_new(&scene->search, scene->event, NULL, READER_USER_AGENTS, &tell),
+	          0);
 }
 
 static void close_scene(struct scene *scene)
@@ -132,7 +156,8 @@ static struct reader_reply reply_to(const struct reader_request *request, int re
 	reply.qemu = request->qemu;
 	reply.job = request->job;
 	reply.result = result;
-	reply.carrier.generation = 100 + request->id;
+	reply.carrier.generation = 100 + (request->id & 0xffff);
+	reply.proof.generation = request->generation;
 	return reply;
 }
 
@@ -174,7 +199,7 @@ static void test_one_at_a_time(void)
 	/* the last result is of the last order, and of the generation that stands there */
 	CHECK_INT(scene.last.qemu.tid, 1);
 	CHECK_INT(scene.last.n_pages, 100);
-	CHECK_U64(scene.last.carrier.generation, 100 + sent[7].id);
+	CHECK_U64(scene.last.carrier.generation, 100 + (sent[7].id & 0xffff));
 	close_scene(&scene);
 }
 
@@ -314,8 +339,61 @@ static void test_they_wait_for_a_reader(void)
 	close_scene(&scene);
 }
 
+static int prove(struct scene *scene, pid_t qemu, uint64_t generation)
+{
+	struct reader_request request = {
+	        .qemu = {qemu, 7}, .job = READER_PROVE, .generation = generation};
+
+	request.claim.nonce = generation + 1;
+	request.claim.agent_generation = 1;
+	request.claim.n_cpus = 1;
+	return carrier_search_prove(scene->search, &request);
+}
+
+/* One at a time, too; of those that wait, the last; each result is that of its own generation. */
+static void test_proofs(void)
+{
+	struct scene scene;
+
+	open_scene(&scene);
+	for (uint64_t i = 1; i <= 100; i++)
+		CHECK_INT(prove(&scene, 1, i), 0);
+	CHECK_INT(prove(&scene, 2, 1000), 0);
+	CHECK_INT(n_sent, 2);
+	CHECK_U64(sent[0].claim.nonce, 2);
+	CHECK_U64(sent[0].id >> READER_ID_SHIFT, READER_USER_AGENTS);
+	answer(0, PVSCHED_CHANNEL_NOT_FOUND);
+	CHECK_U64(scene.generation, 1);
+	CHECK_INT(scene.proof_result, PVSCHED_CHANNEL_NOT_FOUND);
+	CHECK_INT(n_sent, 3);
+	CHECK_U64(sent[2].generation, 100);
+	answer(2, 0);
+	CHECK(scene.generation == 100 && scene.proof_result == 0 && scene.has_proof);
+	/* errors stay what they are */
+	answer(1, -ETIMEDOUT);
+	CHECK(scene.generation == 1000 && scene.proof_result == -ETIMEDOUT);
+	CHECK_INT(scene.n_proven, 3);
+	/* what was found too late is let go of, as it was begun */
+	answer(2, 0);
+	CHECK(sent[3].job == READER_DROP && !sent[3].ends && sent[3].generation == 100);
+	close_scene(&scene);
+}
+
+static void test_the_limit_of_a_proof(void)
+{
+	struct scene scene;
+
+	open_scene(&scene);
+	works_for = 1;
+	CHECK_INT(prove(&scene, 1, 5), 0);
+	wait_for(&scene, &scene.n_proven, 1);
+	CHECK(scene.generation == 5 && scene.proof_result == -ETIMEDOUT && !scene.has_proof);
+	close_scene(&scene);
+}
+
 TEST_MAIN({"one_at_a_time", test_one_at_a_time}, {"anew_wins", test_anew_wins},
           {"end_and_begin", test_end_and_begin}, {"results", test_results},
           {"the_limit", test_the_limit}, {"just_in_time", test_just_in_time},
           {"a_reader_that_does_not_work", test_a_reader_that_does_not_work},
-          {"they_wait_for_a_reader", test_they_wait_for_a_reader})
+          {"they_wait_for_a_reader", test_they_wait_for_a_reader}, {"proofs", test_proofs},
+          {"the_limit_of_a_proof", test_the_limit_of_a_proof})

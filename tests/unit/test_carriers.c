@@ -46,8 +46,9 @@ const char *guest_status_name(enum pvsched_status status)
 }
 
 int carrier_search_new(struct carrier_search **ret, sd_event *event, struct reader_process *reader,
-                       const struct carrier_search_news *news)
+                       enum reader_user user, const struct carrier_search_news *news)
 {
+	CHECK(user == READER_USER_CARRIERS);
 	(void)event;
 	(void)reader;
 	search_news = *news;

@@ -56,6 +56,11 @@ void held_run(struct held *held, const struct reader_request *request, struct re
 	atomic_fetch_sub(&at_once, 1);
 }
 
+bool held_any(const struct held *held)
+{
+	return held->carrier;
+}
+
 bool held_has(const struct held *held, const struct board_ask *ask)
 {
 	return held->carrier && held->generation == ask->generation;

@@ -54,10 +54,11 @@ static void open_scene(struct scene *scene)
 	CHECK_INT(sd_event_new(&scene->event), 0);
 	CHECK_INT(reader_process_new(&scene->reader, NULL), 0);
 	CHECK_INT(reader_process_attach(scene->reader, scene->event), 0);
-	reader_process_report_to(scene->reader, &(struct reader_news){.replied = on_reply,
-	                                                              .lost = on_lost,
-	                                                              .renewed = on_renewed,
-	                                                              .userdata = scene});
+	reader_process_report_to(scene->reader, READER_USER_CARRIERS,
+	                         &(struct reader_news){.replied = on_reply,
+	                                               .lost = on_lost,
+	                                               .renewed = on_renewed,
+	                                               .userdata = scene});
 	scene->board = reader_process_board(scene->reader);
 }
 

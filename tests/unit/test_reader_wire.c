@@ -3,6 +3,7 @@
 #include "reader/wire.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static int parse_request(const struct reader_request *request)
 {
 	struct reader_request ret;
 
-	return reader_request_parse(request, sizeof(*request), &ret);
+	return reader_request_parse(request, reader_request_size(request->job), &ret);
 }
 
 static int parse_reply(const struct reader_reply *reply)
@@ -66,9 +67,9 @@ static void test_requests(void)
 	struct reader_request request = good_request(), ret;
 
 	CHECK_INT(parse_request(&request), 0);
-	for (size_t size = 0; size < sizeof(request); size++)
-		CHECK_INT(reader_request_parse(&request, size, &ret), -EBADMSG);
-	CHECK_INT(reader_request_parse(&request, sizeof(request) + 1, &ret), -EBADMSG);
+	for (size_t size = 0; size <= sizeof(request); size++)
+		CHECK_INT(reader_request_parse(&request, size, &ret),
+		          size == reader_request_size(READER_FIND) ? 0 : -EBADMSG);
 	REFUSED_REQUEST(r.job = 0);
 	REFUSED_REQUEST(r.job = _READER_JOB_MAX);
 	REFUSED_REQUEST(r.job = UINT32_MAX);
@@ -183,6 +184,86 @@ static void test_vm_confs(void)
 	CHECK_INT(parse_reply(&reply), 0);
 }
 
+static struct reader_request good_claim(void)
+{
+	struct reader_request request = good_request();
+
+	request.job = READER_PROVE;
+	request.generation = 9;
+	request.claim.nonce = 1;
+	request.claim.agent_generation = 1;
+	request.claim.n_cpus = 2;
+	request.claim.cpus[1] = (struct pvsched_channel_cpu){1, 1, PVSCHED_PAGE_SIZE};
+	return request;
+}
+
+static struct reader_reply good_proof(void)
+{
+	struct reader_reply reply = good_reply(READER_PROVE);
+
+	reply.proof = (struct reader_proof){.generation = 9,
+	                                    .n_cpus = 2,
+	                                    .lane = 1,
+	                                    .n_objects = 1,
+	                                    .topology = TOPOLOGY_FLAT,
+	                                    .address = {0x7f0000000000, 0}};
+	return reply;
+}
+
+#define REFUSED_CLAIM(change)                                                                      \
+	do {                                                                                       \
+		struct reader_request r = good_claim();                                            \
+		change;                                                                            \
+		CHECK_INT(parse_request(&r), -EBADMSG);                                            \
+	} while (0)
+
+#define REFUSED_PROOF(change)                                                                      \
+	do {                                                                                       \
+		struct reader_reply r = good_proof();                                              \
+		change;                                                                            \
+		CHECK_INT(parse_reply(&r), -EBADMSG);                                              \
+	} while (0)
+
+static void test_claims(void)
+{
+	struct reader_request request = good_claim(), ret, *copy;
+
+	CHECK_INT(parse_request(&request), 0);
+	CHECK_INT(reader_request_parse(&request, offsetof(struct reader_request, claim), &ret),
+	          -EBADMSG);
+	copy = reader_request_copy(&request);
+	CHECK(copy && copy->claim.cpus[1].address == PVSCHED_PAGE_SIZE);
+	free(copy);
+	REFUSED_CLAIM(r.generation = 0);
+	REFUSED_CLAIM(r.claim.nonce = 0);
+	REFUSED_CLAIM(r.claim.agent_generation = 0);
+	REFUSED_CLAIM(r.claim.n_cpus = 0);
+	REFUSED_CLAIM(r.claim.n_cpus = PVSCHED_CHANNEL_CPUS_MAX + 1);
+	REFUSED_CLAIM(r.claim.cpus[1].address = 1);
+	REFUSED_CLAIM(r.qemu.tid = 0);
+}
+
+static void test_proofs(void)
+{
+	struct reader_reply reply = good_proof();
+
+	CHECK_INT(parse_reply(&reply), 0);
+	REFUSED_PROOF(r.result = PVSCHED_CHANNEL_NO_POLICY + 1);
+	REFUSED_PROOF(r.proof.encryption = _RAM_ENCRYPTION_MAX);
+	REFUSED_PROOF(r.proof.n_cpus = 0);
+	REFUSED_PROOF(r.proof.n_cpus = PVSCHED_CHANNEL_CPUS_MAX + 1);
+	REFUSED_PROOF(r.proof.lane = BOARD_LANES);
+	REFUSED_PROOF(r.proof.n_objects = READER_OBJECTS_MAX + 1);
+	REFUSED_PROOF(r.proof.topology.cores = 0);
+	REFUSED_PROOF(r.proof.address[1] = 1);
+	REFUSED_PROOF(r.proof.address[1] = UINT64_MAX - PVSCHED_PAGE_SIZE + 1);
+	/* two CPUs in one page */
+	REFUSED_PROOF(r.proof.address[1] = r.proof.address[0]);
+	reply.result = PVSCHED_CHANNEL_ENCRYPTED;
+	reply.proof = (struct reader_proof){.encryption = RAM_TDX};
+	CHECK_INT(parse_reply(&reply), 0);
+}
+
 static void test_packets(void)
 {
 	struct reader_request request = good_request(), request_ret;
@@ -217,4 +298,5 @@ static void test_packets(void)
 }
 
 TEST_MAIN({"requests", test_requests}, {"found", test_found}, {"command_lines", test_command_lines},
-          {"vm_confs", test_vm_confs}, {"packets", test_packets})
+          {"vm_confs", test_vm_confs}, {"claims", test_claims}, {"proofs", test_proofs},
+          {"packets", test_packets})
