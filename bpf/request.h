@@ -58,6 +58,8 @@ __noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
 		vcpu->page_faults++;
 		return 0;
 	}
+	/* an agent that ends clears its generation, and leaves its last words there */
+	look.agent = look.agent && line.agent_generation;
 	look.request = line.request;
 	look.expect = line.expect;
 	look.written_ns = line.written_ns;

@@ -100,7 +100,7 @@ struct pvsched_channel_stored {
 enum pvsched_channel_refusal {
 	PVSCHED_CHANNEL_SERVED = 0,      /* it uses them */
 	PVSCHED_CHANNEL_NO_DOMAIN = 1,   /* the host knows no domain with this guest's CID */
-	PVSCHED_CHANNEL_AMBIGUOUS = 2,   /* two domains claim this CID */
+	PVSCHED_CHANNEL_AMBIGUOUS = 2,   /* two domains claim this CID, or have this memory */
 	PVSCHED_CHANNEL_NOT_ALLOWED = 3, /* the host's configuration allows this domain no hints */
 	PVSCHED_CHANNEL_NOT_FOUND = 4,   /* the nonce was not where the addresses say */
 	PVSCHED_CHANNEL_ENCRYPTED = 5,   /* the host cannot read this guest's memory */

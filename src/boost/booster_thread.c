@@ -79,7 +79,9 @@ static void follow_page(struct booster *b, unsigned int slot, int found, uint64_
 	bool was_boosted = actuator_is_boosted(b->actuator, slot);
 	struct pages_view page;
 
-	if (!found)
+	if (found & PAGES_TELL)
+		notes_add(&b->notes, BOOSTER_NOTE_TELL, slot, 0);
+	if (!(found & ~PAGES_TELL))
 		return;
 	pages_read(b->pages, slot, now_ns, &page);
 	if (found & PAGES_STATUS)

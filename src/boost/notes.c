@@ -27,6 +27,8 @@ static uint32_t limit(enum booster_note_type type)
 		return NOTES_MAX;
 	case BOOSTER_NOTE_FORK:
 		return NOTES_FORKS_MAX;
+	case BOOSTER_NOTE_TELL:
+		return NOTES_TELLS_MAX;
 	case BOOSTER_NOTE_FOREIGN:
 	case BOOSTER_NOTE_REFUSED:
 	case BOOSTER_NOTE_GONE:
@@ -47,7 +49,7 @@ void notes_add(struct notes *notes, enum booster_note_type type, unsigned int sl
 	ssize_t n;
 
 	if (head - tail >= limit(type)) {
-		notes->lost++;
+		notes->lost += type != BOOSTER_NOTE_TELL;
 		return;
 	}
 	notes->ring[head % NOTES_MAX] = (struct booster_note){type, slot, arg};

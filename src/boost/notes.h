@@ -24,6 +24,8 @@ enum booster_note_type {
 	BOOSTER_NOTE_HELLO,     /* a guest page has another status: enum pvsched_status */
 	BOOSTER_NOTE_PAGE_LOST, /* a guest page cannot be read any more: enum pages_loss */
 	BOOSTER_NOTE_FORK,      /* a vCPU made a thread while it was boosted: its TID */
+	BOOSTER_NOTE_TELL, /* there is something for the channel; 1: the state of the vCPU, 0: times
+	                      and counts alone */
 	BOOSTER_NOTE_HELPER, /* unboosted for a helper of its domain, for the first time: its place
 	                      */
 };
@@ -38,9 +40,12 @@ struct booster_note {
 
 /*
  * A QEMU can make thousands of threads a second, and cause other notes, too. So forks leave room
- * for other notes, and these leave room for what concerns the whole host.
+ * for other notes, and these leave room for what concerns the whole host. What the channel is told
+ * of each of thousands of vCPUs leaves room, too, and one that has none is not lost: the next is
+ * told soon, and nothing is counted.
  */
 #define NOTES_FORKS_MAX (NOTES_MAX / 4)
+#define NOTES_TELLS_MAX (NOTES_MAX / 2)
 #define NOTES_HOST      16
 
 struct notes {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "boost/page_state.h"
 #include "policy/registry.h"
 #include "policy/timers.h"
 
@@ -20,6 +21,7 @@ struct page_slot {
 	struct pvs_request request;
 	uint32_t seen;      /* of the board's copies */
 	uint32_t writes;    /* of what the guest is told */
+	uint64_t told_ns;   /* when the main thread was last told of it */
 	uint64_t looked_ns; /* last */
 	uint64_t poll_interval_ns;
 	uint64_t polled_ns; /* since when, because the page is not resident; 0: not for that */
@@ -106,11 +108,9 @@ static void tell_tracer(struct pages *pages, unsigned int slot)
 
 /* ---- to the reader ---- */
 
-/* Whatever is posted, the reader copies the page as well. */
-static void ask_for_copy(struct pages *pages, unsigned int slot)
+static struct board_ask ask_of(const struct page_slot *p)
 {
-	const struct page_slot *p = &pages->slots[slot];
-	struct board_ask ask = {
+	return (struct board_ask){
 	        .generation = p->page.generation,
 	        .lane = p->page.lane,
 	        .index = p->page.index,
@@ -118,14 +118,28 @@ static void ask_for_copy(struct pages *pages, unsigned int slot)
 	        .status = p->status,
 	        .snapshot = p->snapshot,
 	};
+}
+
+/* Whatever is posted, the reader copies the page as well. */
+static void ask_for_copy(struct pages *pages, unsigned int slot)
+{
+	struct board_ask ask = ask_of(&pages->slots[slot]);
 
 	board_post(pages->board, slot, &ask);
 }
 
 static void tell_guest(struct pages *pages, unsigned int slot)
 {
-	pages->slots[slot].writes++;
-	ask_for_copy(pages, slot);
+	struct page_slot *p = &pages->slots[slot];
+	struct board_ask ask;
+
+	p->writes++;
+	if (!p->page.in_ram) {
+		ask_for_copy(pages, slot);
+		return;
+	}
+	ask = ask_of(p);
+	board_say(pages->board, slot, &ask);
 }
 
 /* ---- a page comes and goes ---- */
@@ -203,33 +217,16 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	facts->speaks = p->policy;
 }
 
-static uint32_t throttled(const struct policy_view *view)
-{
-	if (view->state != POLICY_THROTTLED)
-		return 0;
-	if (view->reason == POLICY_REASON_DOMAIN_CAP || view->reason == POLICY_REASON_CPU_CAP ||
-	    view->reason == POLICY_REASON_CPU_REAL_TIME)
-		return PVSCHED_THROTTLED_SHARE;
-	return PVSCHED_THROTTLED_BURST;
-}
-
-static enum pvsched_boost boost(const struct page_slot *p, const struct policy_view *view)
-{
-	if (view->state != POLICY_ARMED)
-		return PVSCHED_BOOST_NONE;
-	return agent_speaks(p) && p->request.words[2] ? PVSCHED_BOOST_CRITICAL : PVSCHED_BOOST_TASK;
-}
-
-void pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
-                   uint64_t now_ns)
+static bool publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                    uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	struct guest_snapshot snapshot;
 
 	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
-		return;
+		return false;
 	account_snapshot(pages->accounts, slot, &snapshot);
-	snapshot.applied_state = pvsched_applied(boost(p, view), throttled(view));
+	snapshot.applied_state = page_state(view, agent_speaks(p) && p->request.words[2]);
 	if (view->state == POLICY_ARMED)
 		snapshot.host_flags |= PVSCHED_HOST_ARMED;
 	snapshot.boosts = view->boosts_total;
@@ -237,6 +234,18 @@ void pages_publish(struct pages *pages, unsigned int slot, const struct policy_v
 	snapshot.published_ns = now_ns;
 	p->snapshot = snapshot;
 	tell_guest(pages, slot);
+	return p->page.in_ram;
+}
+
+bool pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
+                   uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	if (!publish(pages, slot, view, now_ns) || now_ns < p->told_ns + PAGES_TELL_NS)
+		return false;
+	p->told_ns = now_ns;
+	return true;
 }
 
 /* ---- looks ---- */
@@ -301,7 +310,7 @@ static int judge_hello(struct pages *pages, unsigned int slot, const struct poli
 	pvs_request_forget(&p->request, p->page.generation);
 	tell_tracer(pages, slot);
 	if (status == PVSCHED_STATUS_ENABLED)
-		pages_publish(pages, slot, view, now_ns);
+		publish(pages, slot, view, now_ns);
 	else
 		tell_guest(pages, slot);
 	if (changed)
@@ -410,9 +419,10 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 		look_for_faults(pages, slot, now_ns);
 		p->looked_ns = now_ns;
 	}
-	if (p->looked_ns == now_ns && p->status == PVSCHED_STATUS_ENABLED)
-		pages_publish(pages, slot, view, now_ns);
-	else
+	if (p->looked_ns == now_ns && publish(pages, slot, view, now_ns))
+		found |= PAGES_TELL;
+	/* what is to be written to a page has its copy asked for */
+	if (p->looked_ns != now_ns || p->status != PVSCHED_STATUS_ENABLED || p->page.in_ram)
 		ask_for_copy(pages, slot);
 	plan(pages, slot, now_ns);
 	return found;

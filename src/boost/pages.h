@@ -7,6 +7,9 @@
  * (reader/board.h) copies a page when a look at it is due, and writes what its guest is to know.
  * Only pages that the tracer cannot read are looked at often, and only while the vCPU is awake,
  * since a guest that sleeps writes nothing. Allocates at the start, never blocks, never logs.
+ *
+ * A page of an agent is in the guest's RAM, and nothing of the host writes it: what its guest is to
+ * know is left on the board for the main thread, which sends it through the channel.
  */
 
 #include "boost/accounts.h"
@@ -26,6 +29,9 @@ struct pages;
 /** The shortest time between two polls of any pages: each is polled less often if there are many.
  */
 #define PAGES_POLL_ALL_NS (50 * NSEC_PER_USEC)
+
+/** The main thread is told of changes of one page that often at most; the last one stays there. */
+#define PAGES_TELL_NS (10 * NSEC_PER_MSEC)
 
 /** Why a page is lost. */
 enum pages_loss {
@@ -68,18 +74,22 @@ void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *
 void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
                  struct policy_facts *facts);
 
-/** Tells the guest the state of its vCPU. To be called whenever that changes. */
-void pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
+/**
+ * Tells the guest the state of its vCPU. To be called whenever that changes. Returns true if the
+ * main thread is to be told that there is something for the channel.
+ */
+bool pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
                    uint64_t now_ns);
 
 /** To be called when the tracer reports a switch-in of the vCPU. */
 void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);
 
-/* bits that pages_look() and pages_news() return */
+/* bits that pages_look() and pages_news() return; PAGES_TELL alone is nothing for the policy */
 #define PAGES_STATUS (1 << 0) /* the status has changed */
 #define PAGES_LOST   (1 << 1) /* enum pages_loss says why */
 #define PAGES_REQUESTED                                                                            \
-	(1 << 2) /* by polling: a new request, or one that the policy wants to hear of */
+	(1 << 2)            /* by polling: a new request, or one that the policy wants to hear of */
+#define PAGES_TELL (1 << 3) /* there is something for the channel: times and counts */
 
 /**
  * Does what is due for the page of a slot: has it looked at, and tells its guest news. What is

@@ -188,8 +188,8 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 	account_report(b->accounts, slot, view);
 	carry_out(b, slot, decision, &now_ns);
 	account_report(b->accounts, slot, view);
-	if (decision->action != POLICY_NOTHING)
-		pages_publish(b->pages, slot, view, now_ns);
+	if (decision->action != POLICY_NOTHING && pages_publish(b->pages, slot, view, now_ns))
+		notes_add(&b->notes, BOOSTER_NOTE_TELL, slot, 1);
 }
 
 enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum policy_event event,

@@ -10,7 +10,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "boost/booster.h"
+#include "boost/pages.h"
 #include "daemon/inventory.h"
 #include "daemon/reader_process.h"
 #include "guest/page.h"
@@ -67,7 +67,6 @@ struct agent_pages_news {
 struct agent_pages_options {
 	sd_event *event;
 	struct reader_process *reader;
-	struct booster *booster; /* knows the state of vCPUs */
 	const struct inventory *inventory;
 	struct agent_pages_news news;
 };
@@ -103,6 +102,14 @@ void agent_pages_end(struct agent_pages *pages, const struct inventory_domain *d
 
 /** The guest was reset, restored or migrated: its pages, if it has any, are lost. */
 void agent_pages_reset(struct agent_pages *pages, const struct inventory_domain *domain);
+
+/** The booster says that a page cannot be read any more, or is not the agent's. */
+void agent_pages_lost(struct agent_pages *pages, const struct inventory_domain *domain,
+                      enum pages_loss loss);
+
+/** The booster has something for the channel; @at_once as in agent_pages_news::changed(). */
+void agent_pages_told(struct agent_pages *pages, const struct inventory_domain *domain,
+                      bool at_once);
 
 /** Generation of the pages that a domain's vCPUs may use; 0: none. As carriers_usable(). */
 uint64_t agent_pages_usable(const struct agent_pages *pages, const struct inventory_domain *domain);

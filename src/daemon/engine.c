@@ -10,9 +10,11 @@
 static struct guest_page page_of(void *userdata, const struct inventory_domain *domain,
                                  unsigned int index)
 {
-	const struct engine *engine = userdata;
+	const struct domains *domains = ((const struct engine *)userdata)->domains;
 
-	return carriers_page(engine->domains->carriers, domain, index);
+	if (agent_pages_usable(domains->agent_pages, domain))
+		return agent_pages_page(domains->agent_pages, domain, index);
+	return carriers_page(domains->carriers, domain, index);
 }
 
 static int read_levers(void *tracer, pid_t tid, struct pvs_levers *ret)
@@ -57,6 +59,7 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	        .overrides = parts->domains->overrides,
 	        .lifecycle = parts->domains->lifecycle,
 	        .carriers = parts->domains->carriers,
+	        .agent_pages = parts->domains->agent_pages,
 	        .state = parts->state,
 	        .sheet_permille = parts->sheet_permille,
 	        .has_cgroup = parts->cgroup,

@@ -143,7 +143,13 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		carriers_hello(domains->carriers, d, v, note->arg);
 		break;
 	case BOOSTER_NOTE_PAGE_LOST:
-		carriers_lost(domains->carriers, d, (enum pages_loss)note->arg);
+		if (agent_pages_usable(domains->agent_pages, d))
+			agent_pages_lost(domains->agent_pages, d, (enum pages_loss)note->arg);
+		else
+			carriers_lost(domains->carriers, d, (enum pages_loss)note->arg);
+		break;
+	case BOOSTER_NOTE_TELL:
+		agent_pages_told(domains->agent_pages, d, note->arg);
 		break;
 	case BOOSTER_NOTE_HELPER:
 		helper_threads_made_room(notes->parts.helpers, d, v, note->arg);

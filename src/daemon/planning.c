@@ -134,6 +134,19 @@ static void choose(const struct config *config, const struct domain *seen,
 	config_choose(config, &subject, ret);
 }
 
+/* An agent's pages have the words of the guest's scheduler, too: they go before a carrier's. */
+static void pages_input(const struct planning_inputs *inputs, const struct inventory_domain *d,
+                        struct plan_domain_input *ret)
+{
+	uint64_t generation = agent_pages_usable(inputs->agent_pages, d);
+
+	ret->page_generation = carriers_usable(inputs->carriers, d, &ret->n_pages);
+	if (!generation)
+		return;
+	ret->page_generation = generation;
+	ret->n_pages = DOMAIN_VCPUS_MAX; /* a vCPU that is not in the claim gets an empty page */
+}
+
 static void domain_input(const struct planning *planning, const struct inventory_domain *d,
                          struct plan_domain_input *ret)
 {
@@ -154,7 +167,7 @@ static void domain_input(const struct planning *planning, const struct inventory
 	                  lifecycle_migrating(inputs->lifecycle, d),
 	        .released = !trial && overrides_released(inputs->overrides, d),
 	};
-	ret->page_generation = carriers_usable(inputs->carriers, d, &ret->n_pages);
+	pages_input(inputs, d, ret);
 }
 
 static struct plan_vcpu_input vcpu_input(const struct planning *planning,

@@ -7,6 +7,7 @@
  */
 
 #include "config/config.h"
+#include "daemon/agent_pages.h"
 #include "daemon/carriers.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/inventory.h"
@@ -27,6 +28,7 @@ struct planning_inputs {
 	const struct trials *trials;
 	const struct lifecycle *lifecycle;
 	const struct carriers *carriers;
+	const struct agent_pages *agent_pages;
 	const struct state *state;
 	const struct clamp_budget *clamps;
 	const struct learned_domains *learned;

@@ -81,5 +81,24 @@ static void test_room_for_the_host(void)
 	notes_close(&notes);
 }
 
+/* What the channel is told leaves room for the rest, and what has none is told soon. */
+static void test_tells(void)
+{
+	struct booster_note note;
+	unsigned int n = 0;
+
+	begin();
+	for (unsigned int i = 0; i < NOTES_MAX; i++)
+		notes_add(&notes, BOOSTER_NOTE_TELL, i, 1);
+	CHECK_U64(notes.lost, 0);
+	notes_add(&notes, BOOSTER_NOTE_GONE, 7, 0);
+	CHECK_U64(notes.lost, 0);
+	while (notes_take(&notes, &note))
+		n++;
+	CHECK_INT(n, NOTES_TELLS_MAX + 1);
+	CHECK(note.type == BOOSTER_NOTE_GONE && note.slot == 7);
+	notes_close(&notes);
+}
+
 TEST_MAIN({"oldest_first", test_oldest_first}, {"full", test_full},
-          {"room_for_the_host", test_room_for_the_host})
+          {"room_for_the_host", test_room_for_the_host}, {"tells", test_tells})

@@ -88,7 +88,7 @@ static int serve(uint64_t now_ns)
 		                          .writes = ask.writes,
 		                          .read_ns = now_ns};
 
-		if (!board_is_written(board, slot, &ask)) {
+		if (!page.in_ram && !board_is_written(board, slot, &ask)) {
 			guest_page_publish(&file, &ask.snapshot);
 			guest_page_answer(&file, (enum pvsched_status)ask.status);
 		}
@@ -416,9 +416,60 @@ static void test_lost(void)
 	end();
 }
 
+/* A page of an agent: its guest is told through the channel, and not a byte of it changes. */
+static void test_in_ram(void)
+{
+	struct pvsched_page before;
+	struct board_ask said;
+
+	begin();
+	page.in_ram = true;
+	page.index = 6;
+	page.apic_id = 4;
+	say_hello();
+	strcpy(guest->policy_name, "another"); /* the channel has agreed on one */
+	guest->apic_id = 4;
+	guest->agent_generation = 9;
+	before = *guest;
+	pages_set(pages, SLOT, &page, false, T0);
+	CHECK_INT(look(T0) & PAGES_STATUS, PAGES_STATUS);
+	CHECK_INT(read_view(T0).status, PVSCHED_STATUS_ENABLED);
+	CHECK_U64(account->page_address, ADDRESS);
+	CHECK(account->flags & PVS_FLAG_AGENT);
+	view.state = POLICY_ARMED;
+	view.boosts_total = 4;
+	CHECK(pages_publish(pages, SLOT, &view, T0 + MS));
+	CHECK(board_said(board, SLOT, &said));
+	CHECK(said.generation == GENERATION && said.index == 6);
+	CHECK_INT(said.status, PVSCHED_STATUS_ENABLED);
+	CHECK_U64(said.snapshot.boosts, 4);
+	CHECK_INT(pvsched_applied_boost(said.snapshot.applied_state), PVSCHED_BOOST_TASK);
+	/* the main thread is not told of each, but what it reads is the last */
+	view.boosts_total = 5;
+	CHECK(!pages_publish(pages, SLOT, &view, T0 + 2 * MS));
+	CHECK(board_said(board, SLOT, &said) && said.snapshot.boosts == 5);
+	CHECK(pages_publish(pages, SLOT, &view, T0 + MS + PAGES_TELL_NS));
+	/* times and counts, ten times a second */
+	CHECK_INT(look(T0 + PAGES_LOOK_NS), PAGES_TELL);
+	CHECK_INT(look(T0 + PAGES_LOOK_NS + MS), 0);
+	CHECK(memcmp(&before, guest, sizeof(before)) == 0);
+	/* it is another CPU's page now */
+	guest->apic_id = 5;
+	CHECK_INT(look(T0 + 2 * PAGES_LOOK_NS) & PAGES_STATUS, PAGES_STATUS);
+	CHECK_U64(account->page_address, 0);
+	CHECK(board_said(board, SLOT, &said) && said.status == PVSCHED_STATUS_PROTOCOL);
+	/* taken away: it is told, and nothing is written */
+	guest->apic_id = 4;
+	CHECK_INT(look(T0 + 3 * PAGES_LOOK_NS) & PAGES_STATUS, PAGES_STATUS);
+	pages_set(pages, SLOT, &GUEST_PAGE_NULL, false, T0);
+	serve(T0);
+	CHECK(memcmp(&before, guest, sizeof(before)) == 0);
+	end();
+}
+
 TEST_MAIN({"hello_and_tracer", test_hello_and_tracer},
           {"nothing_while_it_sleeps", test_nothing_while_it_sleeps},
           {"polling_adapts", test_polling_adapts}, {"faults", test_faults}, {"facts", test_facts},
           {"facts_of_an_agent", test_facts_of_an_agent}, {"another_page", test_another_page},
           {"stuck", test_stuck}, {"overwritten", test_overwritten}, {"publish", test_publish},
-          {"lost", test_lost})
+          {"lost", test_lost}, {"in_ram", test_in_ram})

@@ -49,6 +49,8 @@ const struct policy_entry *trials_policy(const struct trials *trials,
 	return domain->serial == tried_serial ? &tried : NULL;
 }
 
+static uint64_t agent_generation; /* 0: no agent */
+
 uint64_t carriers_usable(const struct carriers *carriers, const struct inventory_domain *domain,
                          uint32_t *ret_n_pages)
 {
@@ -56,6 +58,13 @@ uint64_t carriers_usable(const struct carriers *carriers, const struct inventory
 	(void)domain;
 	*ret_n_pages = 1;
 	return usable_generation;
+}
+
+uint64_t agent_pages_usable(const struct agent_pages *pages, const struct inventory_domain *domain)
+{
+	(void)pages;
+	(void)domain;
+	return agent_generation;
 }
 
 void log_write(int level, const struct log_context *ctx, const char *format, ...)
@@ -170,7 +179,7 @@ static void begin(const char *text)
 	CHECK_INT(planning_new(&planning, &inputs), 0);
 	configure(text);
 	migrating = false;
-	usable_generation = 0;
+	usable_generation = agent_generation = 0;
 	n_logged = 0;
 }
 
@@ -369,6 +378,12 @@ static void test_facts(void)
 	CHECK_U64(plan->vcpus[1].page_generation, 7);
 	CHECK_INT(plan->vcpus[2].holds, POLICY_HOLD(POLICY_REASON_UNPROVEN));
 	CHECK_U64(plan->vcpus[2].page_generation, 0);
+	/* an agent's pages go before a carrier's, and each vCPU is asked for its own */
+	agent_generation = 8;
+	make();
+	CHECK_U64(plan->vcpus[1].page_generation, 8);
+	CHECK_U64(plan->vcpus[2].page_generation, 8);
+	agent_generation = 0;
 	migrating = true;
 	make();
 	CHECK_INT(plan->vcpus[0].holds, POLICY_HOLD(POLICY_REASON_PAUSED));

@@ -21,6 +21,7 @@
  *                                       under KVM: yields to another vCPU, so often each period
  *   stop                                ends what runs in the background: {"ok":true}
  *   page, rt                            the guest page: see page.c
+ *   ram                                 pages in the guest's RAM, as an agent has them: see ram.c
  *   address, fio, iperf3                disk and network: see io.c
  *   poweroff
  *
@@ -436,6 +437,8 @@ static void command(char *line)
 		do_page(words, n);
 	else if (!strcmp(words[0], "rt"))
 		do_rt(words, n);
+	else if (!strcmp(words[0], "ram"))
+		do_ram(words, n);
 	else if (!strcmp(words[0], "address"))
 		do_address(words, n);
 	else if (!strcmp(words[0], "fio"))

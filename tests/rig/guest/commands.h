@@ -50,6 +50,9 @@ void yield_often(long calls, long period_us, long seconds);
 void do_page(char **words, int n);
 void do_rt(char **words, int n);
 
+/* ram.c */
+void do_ram(char **words, int n);
+
 /* io.c */
 void do_address(char **words, int n);
 void do_fio(char **words, int n);

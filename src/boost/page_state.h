@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What a guest is told of the state of its vCPU: the word applied_state. */
+
+#include "policy/policy.h"
+#include "pvsched/page.h"
+#include "util/base.h"
+
+static inline uint32_t page_throttled(const struct policy_view *view)
+{
+	if (view->state != POLICY_THROTTLED)
+		return 0;
+	if (view->reason == POLICY_REASON_DOMAIN_CAP || view->reason == POLICY_REASON_CPU_CAP ||
+	    view->reason == POLICY_REASON_CPU_REAL_TIME)
+		return PVSCHED_THROTTLED_SHARE;
+	return PVSCHED_THROTTLED_BURST;
+}
+
+/** @critical: its guest's scheduler says that a critical section runs. */
+static inline uint64_t page_state(const struct policy_view *view, bool critical)
+{
+	enum pvsched_boost boost = critical ? PVSCHED_BOOST_CRITICAL : PVSCHED_BOOST_TASK;
+
+	if (view->state != POLICY_ARMED)
+		boost = PVSCHED_BOOST_NONE;
+	return pvsched_applied(boost, page_throttled(view));
+}
