@@ -118,7 +118,8 @@ struct pvsched_page {
 	__u32 reserved0;
 
 	/* the guest's scheduler; valid only while agent_generation is not 0 */
-	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending task */
+	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending task;
+	                        without   one any change of 3-5 renews the word */
 	__u64 cs_state;      /* PVSCHED_CS_* */
 	__u64 interrupt_ack; /* reserved: echo of interrupt_ticket */
 	__u64 reserved1[5];

@@ -23,7 +23,7 @@
  * because requests are made for CPUs, not for threads.
  *
  * After pvsched_open() the library allocates nothing and takes no lock. It makes no system call,
- * except in two cases that pvsched_lease_request() names, and except where reading CLOCK_MONOTONIC
+ * except in the cases that pvsched_lease_request() names, and except where reading CLOCK_MONOTONIC
  * is a system call.
  */
 
@@ -147,7 +147,9 @@ struct pvsched_lease {
  * Opens the region. It is the file @path (the resource2 of a device, or any regular file). If @path
  * is NULL, it is the file that the environment variable PVSCHED_REGION names. If that is not set,
  * it is the memory of the machine's ivshmem device. While no such device holds a region, the
- * library maps all of them (at most 8). It reads those, but never writes to them.
+ * library maps all of them (at most 8). It reads those, but never writes to them. If no device
+ * holds a region, the socket of the machine's agent gives one (pvsched/agent.h); @path may be such
+ * a socket, too.
  *
  * Returns 0 and *ret. PVSCHED_NO_HOST and *ret: calls are harmless and take effect once a host
  * starts. PVSCHED_NO_DEVICE and *ret = NULL. On failure *ret = NULL and -errno: -EACCES or -EPERM
@@ -156,7 +158,8 @@ struct pvsched_lease {
  */
 int pvsched_open(const char *path, struct pvsched **ret);
 
-/** Unmaps and frees; requests stay in force. Takes NULL; returns NULL. */
+/** Unmaps and frees; requests stay in force, but with an agent they end. Takes NULL; returns NULL.
+ */
 struct pvsched *pvsched_close(struct pvsched *host);
 
 /**
@@ -166,8 +169,10 @@ struct pvsched *pvsched_close(struct pvsched *host);
  *
  * If the thread has moved to another CPU, its older request is released first, on the page where it
  * was made. The first call after a change of host says hello again. The call makes a system call in
- * two cases only. The C library may need one to learn the current CPU. On a CPU that did not exist
- * at pvsched_open(), /proc/cpuinfo is read again.
+ * these cases only. The C library may need one to learn the current CPU. On a CPU that did not
+ * exist at pvsched_open(), /proc/cpuinfo is read again. With an agent, each change of a request is
+ * told by a send() that does not wait; and once a second, after an agent has ended, a call looks
+ * for the next one, and waits for 20 ms at most.
  *
  * Returns 0: the request is written, whether or not the host serves it (pvsched_negotiated()). An
  * outcome: NO_DEVICE, NO_HOST, NO_PAGE. -EINVAL: @policy is not a real-time policy, or @rt_priority

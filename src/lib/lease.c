@@ -71,6 +71,7 @@ static int lease_end(struct pvsched *host, struct pvsched_lease *lease, uint32_t
 	if (!__atomic_compare_exchange_n(&page->request, &word, pvsched_request(ORDINARY, sequence),
 	                                 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		return PVSCHED_NOT_OURS;
+	pvsched_agent_look(&host->agent, place.map, place.number);
 	return 0;
 }
 
@@ -93,6 +94,7 @@ static int lease_write(struct pvsched *host, struct pvsched_lease *lease, uint64
 	r = word_write(place->page, tuple, &word);
 	if (r)
 		return r;
+	pvsched_agent_look(&host->agent, place->map, place->number);
 	lease->word = word;
 	lease->generation = place->generation;
 	lease->page = place->number;

@@ -16,27 +16,31 @@
 #define LOAD(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
 #define STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 
-int pvsched_map_open(struct pvsched_map *map, const char *path)
+int pvsched_map_fd(struct pvsched_map *map, int fd)
 {
-	/* O_NONBLOCK, O_NOCTTY: the path may be a terminal, which must not affect this process. */
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
 	struct stat st;
 	void *memory;
 
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size < PVSCHED_REGION_SIZE_MIN ||
+	    st.st_size > PVSCHED_REGION_SIZE_MAX || st.st_size % PVSCHED_PAGE_SIZE)
+		return -EINVAL;
+	memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	*map = (struct pvsched_map){.header = memory, .size = (uint64_t)st.st_size};
+	return 0;
+}
+
+int pvsched_map_open(struct pvsched_map *map, const char *path)
+{
+	/* O_NONBLOCK, O_NOCTTY: the path may be a terminal, which must not affect this process. */
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
+
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if (!S_ISREG(st.st_mode) || st.st_size < PVSCHED_REGION_SIZE_MIN ||
-	         st.st_size > PVSCHED_REGION_SIZE_MAX || st.st_size % PVSCHED_PAGE_SIZE)
-		r = -EINVAL;
-	if (r == 0) {
-		memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (memory == MAP_FAILED)
-			r = -errno;
-		else
-			*map = (struct pvsched_map){.header = memory, .size = (uint64_t)st.st_size};
-	}
+	r = pvsched_map_fd(map, fd);
 	close(fd);
 	return r;
 }

@@ -22,6 +22,9 @@ struct pvsched_map {
  */
 int pvsched_map_open(struct pvsched_map *map, const char *path);
 
+/** The same of an open file, which stays the caller's. */
+int pvsched_map_fd(struct pvsched_map *map, int fd);
+
 void pvsched_map_close(struct pvsched_map *map);
 
 /** The generation in the header: one load with acquire order. */

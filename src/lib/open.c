@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "pvsched/agent.h"
 
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
@@ -82,6 +85,46 @@ static int add_devices(struct pvsched *host, const char *directory)
 	return host->n_maps ? 0 : error;
 }
 
+static int add_agent(struct pvsched *host, const char *path)
+{
+	int r;
+
+	if (host->n_maps == PVSCHED_MAPS_MAX)
+		return -ENOSPC;
+	r = pvsched_agent_open(&host->agent, &host->maps[host->n_maps], path);
+	host->n_maps += r == 0;
+	return r;
+}
+
+/* A region file, or the socket of an agent. */
+static int add_path(struct pvsched *host, const char *path)
+{
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		return add_agent(host, path);
+	r = pvsched_map_open(&host->maps[0], path);
+	host->n_maps = r == 0;
+	return r;
+}
+
+/*
+ * A device that holds a region is enough. Otherwise an agent is one more place where the host's
+ * region may be, beside devices that may become one.
+ */
+static int add_places(struct pvsched *host, const struct pvsched_places *places)
+{
+	int r, devices = add_devices(host, places->devices);
+
+	if (!places->agent || (host->n_maps && pvsched_map_is_region(&host->maps[0])))
+		return devices;
+	r = add_agent(host, places->agent);
+	if (r == -ENOENT || r == -ECONNREFUSED || r == -ENOSPC || host->n_maps)
+		return devices;
+	return r;
+}
+
 int pvsched_open_places(const struct pvsched_places *places, const char *path, struct pvsched **ret)
 {
 	struct pvsched *host = calloc(1, sizeof(*host));
@@ -95,12 +138,7 @@ int pvsched_open_places(const struct pvsched_places *places, const char *path, s
 	host->cpuinfo = places->cpuinfo;
 	if (!path)
 		path = secure_getenv(PVSCHED_REGION_ENV);
-	if (path) {
-		r = pvsched_map_open(&host->maps[0], path);
-		host->n_maps = r == 0;
-	} else {
-		r = add_devices(host, places->devices);
-	}
+	r = path ? add_path(host, path) : add_places(host, places);
 	if (r < 0 || host->n_maps == 0) {
 		free(host);
 		return r < 0 ? r : PVSCHED_NO_DEVICE;
@@ -116,6 +154,7 @@ int pvsched_open(const char *path, struct pvsched **ret)
 	static const struct pvsched_places places = {
 	        .devices = "/sys/bus/pci/devices",
 	        .cpuinfo = "/proc/cpuinfo",
+	        .agent = PVSCHED_AGENT_SOCKET,
 	};
 
 	return pvsched_open_places(&places, path, ret);
@@ -125,6 +164,7 @@ struct pvsched *pvsched_close(struct pvsched *host)
 {
 	if (!host)
 		return NULL;
+	pvsched_agent_close(&host->agent);
 	for (uint32_t i = 0; i < host->n_maps; i++)
 		pvsched_map_close(&host->maps[i]);
 	free(host);

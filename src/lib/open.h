@@ -5,6 +5,7 @@
  * An opened host: the maps that may be its region, and a cache of each CPU's page.
  */
 
+#include "lib/agent.h"
 #include "lib/cpus.h"
 #include "lib/map.h"
 #include "pvsched/pvsched.h"
@@ -15,6 +16,7 @@
 struct pvsched_places {
 	const char *devices; /* "/sys/bus/pci/devices" */
 	const char *cpuinfo; /* "/proc/cpuinfo" */
+	const char *agent;   /* PVSCHED_AGENT_SOCKET; NULL: none is looked for */
 };
 
 /** The last snapshot of a CPU that was seen, and since when it is known on the CPU; atomics. */
@@ -35,6 +37,7 @@ struct pvsched {
 	uint64_t pages[CPUS_MAX];
 	struct pvsched_cpus cpus;
 	struct pvsched_heard heard[CPUS_MAX];
+	struct pvsched_agent agent; /* where it gave one of @maps */
 };
 
 /** The page of a CPU, after hello. */

@@ -17,6 +17,10 @@ static int place_look(struct pvsched *host, uint32_t cpu, struct pvsched_place *
 	uint32_t n_pages, apic_id = pvsched_cpus_apic_id(&host->cpus, cpu);
 
 	ret->generation = pvsched_current(host, &ret->map, &n_pages);
+	if (ret->generation == 0) { /* perhaps since its agent ended */
+		pvsched_agent_again(&host->agent);
+		ret->generation = pvsched_current(host, &ret->map, &n_pages);
+	}
 	if (ret->generation == 0)
 		return PVSCHED_NO_HOST;
 	if (apic_id == CPUS_UNKNOWN && cpu < CPUS_MAX) {

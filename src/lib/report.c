@@ -129,6 +129,8 @@ int pvsched_query(struct pvsched *host, uint32_t cpu, struct pvsched_report *ret
 	if (r == 0) {
 		pvsched_page_report(&place, ret);
 		pvsched_silence_look(host, cpu, here, ret);
+		if (ret->state == PVSCHED_STATE_SILENT && place.map == host->agent.map)
+			pvsched_agent_again(&host->agent); /* it was killed, perhaps */
 	} else {
 		ret->state = r == PVSCHED_NO_PAGE ? PVSCHED_STATE_NO_PAGE : PVSCHED_STATE_NO_HOST;
 	}

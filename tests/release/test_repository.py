@@ -61,4 +61,4 @@ def test_two_commands_install_it_and_a_purge_leaves_nothing(suite, releases, mac
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_is_published_is_whole(suite, releases):
     names = sorted(path.name.partition("_")[0] for path in pathlib.Path(releases / "first/apt/pool" / suite).iterdir())
-    assert names == ["libpvsched-dev", "libpvsched1", "pvschedd", "pvschedd-archive", "pvschedd-demo", "pvschedd-proxmox"]
+    assert names == ["libpvsched-dev", "libpvsched1", "pvsched-agent", "pvschedd", "pvschedd-archive", "pvschedd-demo", "pvschedd-proxmox"]

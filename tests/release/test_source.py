@@ -66,12 +66,12 @@ def packages(machine, tmp_path_factory):
     where = tmp_path_factory.mktemp("rpm")
     rpms = machine.script("rpm", "--lint", "--maintainer", "pvschedd tests <tests@example.org>", "--output", where).split()
     debs = {pathlib.Path(path).name.partition("_")[0]: path for path in machine.script("deb").split()}
-    names = {"pvschedd": "pvschedd", "libpvsched": "libpvsched1", "libpvsched-devel": "libpvsched-dev"}
+    names = {"pvschedd": "pvschedd", "pvsched-agent": "pvsched-agent", "libpvsched": "libpvsched1", "libpvsched-devel": "libpvsched-dev"}
     return {name: (next(path for path in rpms if re.match(rf"{name}-\d", pathlib.Path(path).name)), debs[deb])
             for name, deb in names.items()}
 
 
-@pytest.mark.parametrize("name", ["pvschedd", "libpvsched", "libpvsched-devel"])
+@pytest.mark.parametrize("name", ["pvschedd", "pvsched-agent", "libpvsched", "libpvsched-devel"])
 def test_rpm_packages_have_the_files_of_debians(name, packages, machine):
     rpm, deb = packages[name]
     assert rpm_files(machine, rpm) == deb_files(machine, deb)

@@ -16,7 +16,7 @@ LIBRARIES = {  # header prefix -> the only places that may include it
     "expat.h": ("src/virt/xml.c",),
     "libxml/": ("src/virt/domain_tree",),
     "netlink/": ("src/virt/",),
-    "bpf/": ("src/trace/", "bpf/"),
+    "bpf/": ("src/trace/", "src/agent/guest_tracer.", "bpf/"),
     "liburing": ("src/boost/wait_uring.c",),
     "libsmartcols": ("src/ctl/table.c",),
     "cjson/": ("src/util/json", "src/control/", "src/daemon/", "src/ctl/"),
@@ -32,7 +32,8 @@ CALLS = {
 # A clock that may be set, or that goes at another rate than the tracer's.
 SET_CLOCK = r"\bCLOCK_(REALTIME|TAI)\w*|\bgettimeofday\(|(?<![\w>.])time\((NULL|&)"
 # What is kept on disk over many boots has its days by the calendar; metrics tell other machines when they were read.
-CALENDAR = ("src/daemon/state.c", "src/util/wall_clock.h")
+# resume.c never reads the clock: a timer on it is cancelled when the machine wakes up.
+CALENDAR = ("src/daemon/state.c", "src/util/wall_clock.h", "src/agent/resume.c")
 PURE = "src/policy/"
 LINES_MAX = 500  # of a file: one that is longer does more than one thing
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's tracer: keeps task_intent and cs_state of each CPU's page, which the host reads where
+ * they are. It observes; it changes no task, and makes no call to the host.
+ *
+ * A word is stored only if it changes: the host reads the page by this cache line. What runs on a
+ * CPU is written by that CPU, under its run queue's lock. Only a task that is pending is written by
+ * the CPU that wakes it, by compare-and-swap: if that fails, the CPU has just switched.
+ */
+#include <linux/bpf.h>
+
+#include "kernel.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "core/intent.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* A value is a page of the guest's memory, which its kernel never moves. Both have a value for each
+ * possible CPU once they are loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVSCHED_REGION_PAGES_MAX);
+	__type(key, __u32);
+	__type(value, struct pvsched_page);
+} pages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PVSCHED_REGION_PAGES_MAX);
+	__type(key, __u32);
+	__type(value, struct pvs_guest_counts);
+} counts SEC(".maps");
+
+static __always_inline struct pvsched_page *page_of(__u32 cpu)
+{
+	return bpf_map_lookup_elem(&pages, &cpu);
+}
+
+static __always_inline void count(__u32 cpu)
+{
+	struct pvs_guest_counts *c = bpf_map_lookup_elem(&counts, &cpu);
+
+	if (c)
+		c->hints++;
+}
+
+static __always_inline __u64 tuple_of(const struct task_struct *p)
+{
+	return pvs_intent_tuple(p->policy, p->prio, p->static_prio);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct pvsched_page *page = page_of(cpu);
+	__u64 word;
+
+	if (!page)
+		return 0;
+	word = next->pid ? pvs_intent_runs(tuple_of(next)) : pvs_intent_idles();
+	/* an interrupt whose end was not seen is over: none of them switches tasks */
+	if (PVS_LOAD(page->cs_state))
+		PVS_STORE(page->cs_state, 0);
+	if (pvs_intent_same(PVS_LOAD(page->task_intent), word))
+		return 0;
+	PVS_STORE(page->task_intent, word);
+	count(cpu);
+	return 0;
+}
+
+/* A real-time task is going to run on @cpu. */
+static __always_inline void pends(const struct task_struct *p, __u32 cpu)
+{
+	struct pvsched_page *page = page_of(cpu);
+	__u64 old, word;
+
+	if (!page)
+		return;
+	old = PVS_LOAD(page->task_intent);
+	word = pvs_intent_pend(old, tuple_of(p));
+	if (word != old && __sync_val_compare_and_swap(&page->task_intent, old, word) == old)
+		count(bpf_get_smp_processor_id());
+}
+
+/*
+ * Before its CPU is chosen. A real-time task mostly stays where it was, and that CPU may be one
+ * that the host has preempted: only the waker can write then.
+ */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *p)
+{
+	if (p->prio < PVS_RT_PRIOS)
+		pends(p, p->thread_info.cpu);
+	return 0;
+}
+
+/* On the CPU that was chosen. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(on_wakeup, struct task_struct *p)
+{
+	if (p->prio < PVS_RT_PRIOS)
+		pends(p, p->thread_info.cpu);
+	return 0;
+}
+
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
+{
+	struct pvsched_page *page;
+	__u64 old, word;
+
+	if (p->prio >= PVS_RT_PRIOS)
+		return 0;
+	page = page_of(p->thread_info.cpu);
+	if (!page)
+		return 0;
+	old = PVS_LOAD(page->task_intent);
+	word = pvs_intent_unpend(old, tuple_of(p));
+	if (word != old)
+		__sync_val_compare_and_swap(&page->task_intent, old, word);
+	return 0;
+}
+
+/* An interrupt within a softirq leaves the word as it was, so these need no atomic change. */
+static __always_inline void section_begins(__u64 bit)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct pvsched_page *page = page_of(cpu);
+	__u64 state;
+
+	if (!page)
+		return;
+	state = PVS_LOAD(page->cs_state);
+	if (state & bit)
+		return;
+	PVS_STORE(page->cs_state, state | bit);
+	count(cpu);
+}
+
+static __always_inline void section_ends(__u64 bit)
+{
+	struct pvsched_page *page = page_of(bpf_get_smp_processor_id());
+	__u64 state;
+
+	if (!page)
+		return;
+	state = PVS_LOAD(page->cs_state);
+	if (state & bit)
+		PVS_STORE(page->cs_state, state & ~bit);
+}
+
+#define SECTION(tracepoint, bit)                                                                   \
+	SEC("tp_btf/" #tracepoint "_entry")                                                        \
+	int BPF_PROG(tracepoint##_begins)                                                          \
+	{                                                                                          \
+		section_begins(bit);                                                               \
+		return 0;                                                                          \
+	}                                                                                          \
+	SEC("tp_btf/" #tracepoint "_exit")                                                         \
+	int BPF_PROG(tracepoint##_ends)                                                            \
+	{                                                                                          \
+		section_ends(bit);                                                                 \
+		return 0;                                                                          \
+	}
+
+SECTION(irq_handler, PVSCHED_CS_HARDIRQ)
+SECTION(softirq, PVSCHED_CS_SOFTIRQ)
+/* Vectors of x86, which have no handler that irq_handler_entry sees. Not reschedule: the switch
+ * that it leads to is seen. */
+SECTION(local_timer, PVSCHED_CS_HARDIRQ)
+SECTION(call_function, PVSCHED_CS_HARDIRQ)
+SECTION(call_function_single, PVSCHED_CS_HARDIRQ)
+SECTION(irq_work, PVSCHED_CS_HARDIRQ)
+
+/*
+ * A task that goes on for longer than the lease of its word: the timer interrupt renews it. A CPU
+ * without one sleeps, or runs one task alone on nohz_full: its word lapses, and the host decides by
+ * what it sees.
+ */
+SEC("tp_btf/local_timer_entry")
+int BPF_PROG(on_tick)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct pvs_guest_counts *c = bpf_map_lookup_elem(&counts, &cpu);
+	struct pvsched_page *page = page_of(cpu);
+	__u64 old, word, now = bpf_ktime_get_ns();
+
+	if (!page || !c || now - c->renewed_ns < PVS_INTENT_RENEW_NS)
+		return 0;
+	c->renewed_ns = now;
+	old = PVS_LOAD(page->task_intent);
+	word = pvs_intent_renew(old);
+	if (word != old)
+		__sync_val_compare_and_swap(&page->task_intent, old, word);
+	return 0;
+}
