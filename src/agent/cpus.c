@@ -52,6 +52,7 @@ int cpus_read(const struct cpu_places *places, struct guest_cpu *cpus, uint32_t 
 {
 	struct pvsched_cpus *ids CLEANUP(cleanup_free) = malloc(sizeof(*ids));
 	struct cpu_set_bits online;
+	bool has_ids = false;
 	int r = read_list(places->online, &online);
 
 	if (!ids)
@@ -65,7 +66,11 @@ int cpus_read(const struct cpu_places *places, struct guest_cpu *cpus, uint32_t 
 
 		cpus[i].online = cpu_set_bits_has(&online, i);
 		cpus[i].apic_id = id == CPUS_UNKNOWN ? PVSCHED_APIC_ID_NONE : id;
+		has_ids |= cpus[i].apic_id != PVSCHED_APIC_ID_NONE;
 	}
+	/* one that went offline between the two looks: more news of it is on its way */
+	for (uint32_t i = 0; has_ids && i < n; i++)
+		cpus[i].online &= cpus[i].apic_id != PVSCHED_APIC_ID_NONE;
 	return 0;
 }
 
