@@ -91,7 +91,8 @@ static __always_inline void pends(const struct task_struct *p, __u32 cpu)
 
 /*
  * Before its CPU is chosen. A real-time task mostly stays where it was, and that CPU may be one
- * that the host has preempted: only the waker can write then.
+ * that the host has preempted: only the waker can write then. sched_wakeup comes after the choice,
+ * perhaps on that CPU; a program more at each wake-up is what costs, so on_migrate() does instead.
  */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *p)
@@ -101,15 +102,8 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	return 0;
 }
 
-/* On the CPU that was chosen. */
-SEC("tp_btf/sched_wakeup")
-int BPF_PROG(on_wakeup, struct task_struct *p)
-{
-	if (p->prio < PVS_RT_PRIOS)
-		pends(p, p->thread_info.cpu);
-	return 0;
-}
-
+/* Another CPU was chosen for it, or it was moved while it waits: the kernel moves no task that
+ * sleeps. */
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 {
@@ -125,6 +119,7 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 	word = pvs_intent_unpend(old, tuple_of(p));
 	if (word != old)
 		__sync_val_compare_and_swap(&page->task_intent, old, word);
+	pends(p, dest_cpu);
 	return 0;
 }
 
@@ -190,11 +185,10 @@ int BPF_PROG(on_tick)
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct pvs_guest_counts *c = bpf_map_lookup_elem(&counts, &cpu);
 	struct pvsched_page *page = page_of(cpu);
-	__u64 old, word, now = bpf_ktime_get_ns();
+	__u64 old, word;
 
-	if (!page || !c || now - c->renewed_ns < PVS_INTENT_RENEW_NS)
+	if (!page || !c || ++c->ticks % PVS_INTENT_RENEW_TICKS)
 		return 0;
-	c->renewed_ns = now;
 	old = PVS_LOAD(page->task_intent);
 	word = pvs_intent_renew(old);
 	if (word != old)

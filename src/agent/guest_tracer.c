@@ -19,6 +19,7 @@
 #define LINKS_MAX 24
 
 struct guest_tracer {
+	struct guest_bpf *(*open)(void); /* makes a new object for each try */
 	struct guest_bpf *bpf;
 	struct bpf_link *links[LINKS_MAX];
 	size_t n_links;
@@ -41,7 +42,6 @@ static const struct {
 } programs[] = {
         {"on_switch", GUEST_SOURCE_SWITCHES},
         {"on_waking", GUEST_SOURCE_WAKEUPS},
-        {"on_wakeup", GUEST_SOURCE_WAKEUPS},
         {"on_migrate", GUEST_SOURCE_WAKEUPS},
         {"on_tick", GUEST_SOURCE_RENEWAL},
         {"irq_handler_begins", GUEST_SOURCE_INTERRUPTS},
@@ -101,15 +101,15 @@ static uint32_t available(const struct guest_bpf *bpf, uint32_t wanted)
 }
 
 /* Loads the tracer with these sources. */
-static int load(struct guest_bpf **ret, uint32_t n_cpus, uint32_t sources)
+static int load(const struct guest_tracer *tracer, struct guest_bpf **ret, uint32_t sources)
 {
-	struct guest_bpf *bpf = guest_bpf__open();
+	struct guest_bpf *bpf = tracer->open();
 	int r = bpf ? 0 : -errno;
 
 	if (r == 0)
-		r = bpf_map__set_max_entries(bpf->maps.pages, n_cpus);
+		r = bpf_map__set_max_entries(bpf->maps.pages, tracer->n_cpus);
 	if (r == 0)
-		r = bpf_map__set_max_entries(bpf->maps.counts, n_cpus);
+		r = bpf_map__set_max_entries(bpf->maps.counts, tracer->n_cpus);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(programs); i++)
 		r = bpf_program__set_autoload(
 		        bpf_object__find_program_by_name(bpf->obj, programs[i].program),
@@ -129,15 +129,15 @@ static int load_what_can_be(struct guest_tracer *tracer, uint32_t wanted)
 	struct guest_bpf *bpf;
 	int r;
 
-	if (load(&tracer->bpf, tracer->n_cpus, wanted) == 0) {
+	if (load(tracer, &tracer->bpf, wanted) == 0) {
 		tracer->sources = wanted;
 		return 0;
 	}
-	r = load(&tracer->bpf, tracer->n_cpus, 0);
+	r = load(tracer, &tracer->bpf, 0);
 	for (uint32_t i = 0; r == 0 && i < _GUEST_SOURCE_MAX; i++) {
 		uint32_t more = tracer->sources | (1U << i);
 
-		if (!(wanted & (1U << i)) || load(&bpf, tracer->n_cpus, more) < 0)
+		if (!(wanted & (1U << i)) || load(tracer, &bpf, more) < 0)
 			continue;
 		guest_bpf__destroy(tracer->bpf);
 		tracer->bpf = bpf;
@@ -170,8 +170,8 @@ static void set_words(struct guest_tracer *tracer, uint64_t task_intent)
 	}
 }
 
-int guest_tracer_new(struct guest_tracer **ret, uint32_t n_cpus, uint32_t wanted, char *why,
-                     size_t why_size)
+int guest_tracer_new_from(struct guest_tracer **ret, struct guest_bpf *(*open)(void),
+                          uint32_t n_cpus, uint32_t wanted, char *why, size_t why_size)
 {
 	struct guest_tracer *tracer = calloc(1, sizeof(*tracer));
 	struct guest_bpf *probe;
@@ -179,10 +179,11 @@ int guest_tracer_new(struct guest_tracer **ret, uint32_t n_cpus, uint32_t wanted
 
 	if (!tracer)
 		return -ENOMEM;
+	tracer->open = open;
 	tracer->n_cpus = n_cpus;
 	complaint[0] = '\0';
 	libbpf_set_print(keep_complaint);
-	probe = guest_bpf__open();
+	probe = open();
 	r = probe ? 0 : -errno;
 	if (r == 0)
 		r = load_what_can_be(tracer, available(probe, wanted));
@@ -203,6 +204,12 @@ int guest_tracer_new(struct guest_tracer **ret, uint32_t n_cpus, uint32_t wanted
 	}
 	*ret = tracer;
 	return 0;
+}
+
+int guest_tracer_new(struct guest_tracer **ret, uint32_t n_cpus, uint32_t wanted, char *why,
+                     size_t why_size)
+{
+	return guest_tracer_new_from(ret, guest_bpf__open, n_cpus, wanted, why, why_size);
 }
 
 struct guest_tracer *guest_tracer_free(struct guest_tracer *tracer)

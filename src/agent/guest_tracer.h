@@ -12,7 +12,7 @@
 /** What the hints come from. A kernel may lack each but the first. */
 enum guest_source {
 	GUEST_SOURCE_SWITCHES,   /* sched_switch: what runs */
-	GUEST_SOURCE_WAKEUPS,    /* sched_waking, _wakeup, _migrate_task: what will run next */
+	GUEST_SOURCE_WAKEUPS,    /* sched_waking, sched_migrate_task: what will run next */
 	GUEST_SOURCE_RENEWAL,    /* local_timer_entry: a task that runs for seconds still counts */
 	GUEST_SOURCE_INTERRUPTS, /* irq_handler_entry, _exit: of devices */
 	GUEST_SOURCE_SOFTIRQS,   /* softirq_entry, _exit */
@@ -39,6 +39,11 @@ const char *guest_source_name(enum guest_source source);
  */
 int guest_tracer_new(struct guest_tracer **ret, uint32_t n_cpus, uint32_t wanted, char *why,
                      size_t why_size);
+
+/** The same with another object: tests have some of other compilers. */
+struct guest_bpf;
+int guest_tracer_new_from(struct guest_tracer **ret, struct guest_bpf *(*open)(void),
+                          uint32_t n_cpus, uint32_t wanted, char *why, size_t why_size);
 
 /** Detaches and frees; the pages are gone then. Takes NULL; returns NULL. */
 struct guest_tracer *guest_tracer_free(struct guest_tracer *tracer);

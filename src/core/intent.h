@@ -14,13 +14,17 @@
 #define PVS_LOAD(word)         (*(const volatile __typeof__(word) *)&(word))
 #define PVS_STORE(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
 
-/** A quarter of the lease, so that no word that still holds lapses. */
-#define PVS_INTENT_RENEW_NS (PVSCHED_REQUEST_LEASE_NS / 4)
+/**
+ * A word is renewed at each so many interrupts of the timer: within its lease of a second also
+ * where they come 100 times a second. To count them takes no clock, which some guests have no fast
+ * one of.
+ */
+#define PVS_INTENT_RENEW_TICKS 64
 
 /** What the tracer counts on each CPU; a cache line of its own. */
 struct pvs_guest_counts {
-	__u64 hints;      /* words that it changed */
-	__u64 renewed_ns; /* when it last renewed the word of this CPU */
+	__u64 hints; /* words that it changed */
+	__u64 ticks; /* interrupts of the timer */
 	__u64 reserved[6];
 };
 

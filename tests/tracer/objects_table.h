@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Name and opener of each object of the tracer that tests have. */
+/* Name and opener of each object of both tracers that tests have. */
 
+#include "agent/guest_tracer.h"
 #include "objects.h"
 #include "trace/internal.h"
 #include "trace/tracer.h"
@@ -19,3 +20,18 @@ static const struct {
         TRACER_OBJECTS
 #undef OBJECT
 };
+
+#define OBJECT(name) struct guest_bpf *open_guest_##name(void);
+GUEST_OBJECTS
+#undef OBJECT
+
+static const struct {
+	const char *name;
+	struct guest_bpf *(*open)(void);
+} guest_objects[] = {
+#define OBJECT(name) {"guest_" #name, open_guest_##name},
+        GUEST_OBJECTS
+#undef OBJECT
+};
+
+#define GUEST_ALL (GUEST_SOURCES_OF_TASKS | GUEST_SOURCES_OF_INTERRUPTS)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "objects_table.h"
 
@@ -51,9 +52,35 @@ static void show(const char *name, struct tracer_bpf *(*open)(void))
 	tracer_free(tracer);
 }
 
+/* The guest's: this machine is the guest. */
+static void show_guest(const char *name, struct guest_bpf *(*open)(void))
+{
+	struct guest_tracer *tracer = NULL;
+	char why[512] = "";
+	const char *comma = "";
+	int r = guest_tracer_new_from(&tracer, open, (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
+	                              GUEST_ALL, why, sizeof(why));
+
+	if (r == 0)
+		r = guest_tracer_attach(tracer);
+	printf("{\"guest_object\":\"%s\",\"error\":", name);
+	print_text(r < 0 && !why[0] ? strerror(-r) : why);
+	fputs(",\"missing\":[", stdout);
+	for (unsigned int i = 0; tracer && i < _GUEST_SOURCE_MAX; i++) {
+		if (guest_tracer_sources(tracer) & (1U << i))
+			continue;
+		printf("%s\"%s\"", comma, guest_source_name(i));
+		comma = ",";
+	}
+	puts("]}");
+	guest_tracer_free(tracer);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(tracer_objects); i++)
 		show(tracer_objects[i].name, tracer_objects[i].open);
+	for (size_t i = 0; i < ARRAY_SIZE(guest_objects); i++)
+		show_guest(guest_objects[i].name, guest_objects[i].open);
 	return EXIT_SUCCESS;
 }

@@ -109,6 +109,29 @@ static void test_what_charging_needs_refuses_all(void)
 	CHECK(strstr(why, "the kernel refused the tracer"));
 }
 
+/* The guest's: all of it loads, and sees this CPU's switches. */
+static void test_each_compiler_of_guests(void)
+{
+	if (!may_load())
+		TEST_SKIP(why);
+	for (size_t i = 0; i < ARRAY_SIZE(guest_objects); i++) {
+		struct guest_tracer *tracer = NULL;
+
+		printf("# %s\n", guest_objects[i].name);
+		CHECK_INT(guest_tracer_new_from(&tracer, guest_objects[i].open,
+		                                (uint32_t)sysconf(_SC_NPROCESSORS_CONF), GUEST_ALL,
+		                                why, sizeof(why)),
+		          0);
+		CHECK_INT(guest_tracer_sources(tracer), GUEST_ALL);
+		CHECK_INT(guest_tracer_attach(tracer), 0);
+		for (int k = 0; k < 1000 && !guest_tracer_hints(tracer); k++)
+			usleep(1000);
+		CHECK(guest_tracer_hints(tracer) > 0);
+		guest_tracer_free(tracer);
+	}
+}
+
 TEST_MAIN({"each_compiler", test_each_compiler},
           {"a_missing_field_costs_its_parts", test_a_missing_field_costs_its_parts},
-          {"what_charging_needs_refuses_all", test_what_charging_needs_refuses_all})
+          {"what_charging_needs_refuses_all", test_what_charging_needs_refuses_all},
+          {"each_compiler_of_guests", test_each_compiler_of_guests})

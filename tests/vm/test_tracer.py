@@ -39,7 +39,13 @@ def test_tracer_of_each_compiler(host, tracer_objects, figure):
     host.run("modprobe kvm-amd || modprobe kvm-intel")
     assert host.machine().remote().send([tracer_objects], "/root/") == 0
     lines = host.run("/root/tracer-objects", timeout=300).splitlines()
-    objects = [json.loads(line) for line in lines if line.startswith("{")]
+    objects = [json.loads(line) for line in lines if line.startswith("{\"object")]
+    guests = [json.loads(line) for line in lines if line.startswith("{\"guest_object")]
+    for one in guests:
+        figure(f"guest's tracer compiled by {one['guest_object']}: {one['error'] or 'loaded'}, not traced: "
+               f"{', '.join(one['missing']) or 'nothing'}")
+        assert one["error"] == "" and not one["missing"], one
+    assert {one["guest_object"] for one in guests} > {"guest_clang"}, lines
     assert {one["object"] for one in objects} > {"clang", *LOST}, lines
     for one in objects:
         if one["object"] in LOST:
