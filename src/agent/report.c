@@ -179,7 +179,7 @@ static void put_cpus(FILE *f, const struct agent *agent, bool root)
 		fprintf(f, "%s{\"cpu\":%u,\"online\":%s", comma, i, yes(cpu->online));
 		if (cpu->apic_id != PVSCHED_APIC_ID_NONE)
 			fprintf(f, ",\"apic_id\":%u", cpu->apic_id);
-		if (root) /* where memory of the kernel is, is for nobody else to know */
+		if (root) /* no other user is told where memory of the kernel is */
 			fprintf(f, ",\"address\":\"0x%" PRIx64 "\"", cpu->address);
 		if (line)
 			put_line(f, line);

@@ -125,7 +125,7 @@ void requests_serve(struct requests *requests, bool served, uint64_t now_ns)
 {
 	requests->served = served;
 	for (uint32_t i = 0; i < requests->n_cpus; i++) {
-		/* whoever cleared the pages cleared the requests in them */
+		/* the pages were cleared, with the requests in them */
 		requests->written[i].urgency = PVSCHED_URGENCY_NONE;
 		requests->written[i].rt_priority = 0;
 		requests->written[i].expected_ns = 0;

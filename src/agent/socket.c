@@ -34,7 +34,7 @@ int socket_listen(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	/* who may do what is told by SO_PEERCRED and the configuration */
+	/* what a user may do depends on SO_PEERCRED and the configuration */
 	if (chmod(path, 0666) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
 	return STEAL(fd, -1);

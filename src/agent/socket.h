@@ -7,8 +7,8 @@
 #include "util/base.h"
 
 /**
- * Listens at @path, which every user may connect to, in place of a socket that nobody listens at.
- * Returns a descriptor; -EADDRINUSE: another agent does; -errno.
+ * Listens at @path, which every user may connect to; a socket there that no process listens at
+ * goes. Returns a descriptor; -EADDRINUSE: another agent does; -errno.
  */
 int socket_listen(const char *path);
 

@@ -193,7 +193,6 @@ static void test_killed_agent(void)
 	uint64_t size = 0;
 
 	setup();
-	/* one listens who gives a region and dies */
 	CHECK_INT(pvsched_open_places(&places, NULL, &t.host), 0);
 	agent_hangs();
 	event_remove(&t.events, &t.stop);
