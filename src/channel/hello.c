@@ -158,35 +158,3 @@ int channel_stored_parse(const void *frame, size_t size, uint64_t *nonce, const 
 	*nonce = stored.nonce;
 	return 0;
 }
-
-/* Of the host's policies, that of this name, and of this version if @version is not NULL. */
-static const struct channel_policy *find(const struct channel_policy *offers, size_t n_offers,
-                                         const char *name, const uint32_t *version)
-{
-	for (size_t i = 0; i < n_offers; i++)
-		if (strcmp(offers[i].name, name) == 0 &&
-		    (!version || offers[i].version == *version))
-			return &offers[i];
-	return NULL;
-}
-
-enum pvsched_status channel_choose_policy(const struct channel_hello *hello,
-                                          const struct channel_policy *offers, size_t n_offers,
-                                          struct channel_policy *ret)
-{
-	const struct channel_policy *by_name = NULL, *found;
-
-	for (uint32_t i = 0; i < hello->n_policies; i++) {
-		const struct pvsched_channel_policy *p = &hello->policies[i];
-
-		found = find(offers, n_offers, p->name, &p->version);
-		if (found) {
-			*ret = *found;
-			return PVSCHED_STATUS_ENABLED;
-		}
-		if (!by_name)
-			by_name = find(offers, n_offers, p->name, NULL);
-	}
-	*ret = by_name ? *by_name : offers[0];
-	return by_name ? PVSCHED_STATUS_POLICY_VERSION : PVSCHED_STATUS_UNKNOWN_POLICY;
-}

@@ -40,13 +40,3 @@ struct channel_policy {
 	const char *name; /* shorter than that of struct pvsched_channel_policy */
 	uint32_t version;
 };
-
-/**
- * Chooses the first policy of the guest that the host speaks, too.
- * @offers  those of the host, the one that it prefers first; at least one
- * @ret     gets it; if there is none, the one that the host would have
- * Returns PVSCHED_STATUS_ENABLED, or why there is none.
- */
-enum pvsched_status channel_choose_policy(const struct channel_hello *hello,
-                                          const struct channel_policy *offers, size_t n_offers,
-                                          struct channel_policy *ret);

@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-/* The policies that are spoken here, the one that is preferred first. */
-static const struct channel_policy policies[] = {{PVSCHED_POLICY_NAME, PVSCHED_POLICY_VERSION}};
+#include "policy/registry.h"
 
 static bool is_allowed(const struct agent_rules *rules, const struct inventory_domain *domain)
 {
@@ -13,9 +12,28 @@ static bool is_allowed(const struct agent_rules *rules, const struct inventory_d
 	       rules->allowed(rules->userdata, domain);
 }
 
+static struct channel_policy policy_of(uint32_t number)
+{
+	const struct registry_entry *entry = registry_of(number);
+
+	return (struct channel_policy){entry->name, entry->version};
+}
+
+/* The first policy of the guest that there is here, too. */
+static enum pvsched_status choose_policy(const struct channel_hello *hello,
+                                         struct channel_policy *ret)
+{
+	uint32_t number;
+	enum pvsched_status status =
+	        registry_negotiate(hello->policies, hello->n_policies, &number);
+
+	*ret = policy_of(number);
+	return status;
+}
+
 struct agent_decision agent_decide(const struct agent_rules *rules, const struct channel_peer *peer)
 {
-	struct agent_decision d = {.verdict = {.policy = policies[0]}};
+	struct agent_decision d = {.verdict = {.policy = policy_of(REGISTRY_DEFAULT)}};
 	struct channel_verdict *v = &d.verdict;
 	int r = agent_cids_find(&rules->cids, peer->cid, &d.domain);
 
@@ -29,8 +47,7 @@ struct agent_decision agent_decide(const struct agent_rules *rules, const struct
 	}
 	v->status = peer->hello->abi_version != PVSCHED_ABI_VERSION
 	                    ? PVSCHED_STATUS_ABI
-	                    : channel_choose_policy(peer->hello, policies, ARRAY_SIZE(policies),
-	                                            &v->policy);
+	                    : choose_policy(peer->hello, &v->policy);
 	if (v->status != PVSCHED_STATUS_ENABLED)
 		v->refusal = PVSCHED_CHANNEL_NO_POLICY;
 	return d;

@@ -6,6 +6,7 @@
  */
 #include "channel/hello.h"
 #include "channel/session.h"
+#include "policy/registry.h"
 
 #include "fuzz.h"
 
@@ -39,9 +40,8 @@ static void check_cpus(const struct channel_hello *hello)
 
 static void check_hello(const uint8_t *data, size_t size)
 {
-	static const struct channel_policy offers[] = {{"pvschedd", 1}, {"urgent-only", 1}};
 	struct channel_hello *hello = NULL;
-	struct channel_policy chosen;
+	uint32_t number;
 	const char *why = NULL;
 	int r = channel_hello_parse(data, size, &hello, &why);
 
@@ -58,8 +58,9 @@ static void check_hello(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < hello->n_policies; i++)
 		check_text(hello->policies[i].name, sizeof(hello->policies[i].name));
 	check_cpus(hello);
-	FUZZ_CHECK(channel_choose_policy(hello, offers, 2, &chosen) <= PVSCHED_STATUS_MODE);
-	FUZZ_CHECK(chosen.name && chosen.version == 1);
+	FUZZ_CHECK(registry_negotiate(hello->policies, hello->n_policies, &number) <=
+	           PVSCHED_STATUS_MODE);
+	FUZZ_CHECK(number <= registry_n);
 	free(hello);
 }
 

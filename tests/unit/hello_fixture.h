@@ -28,7 +28,7 @@ static inline struct hello_frame hello_frame(void)
 	f.hello.cs_unavailable = PVSCHED_CS_NMI | PVSCHED_CS_PREEMPT;
 	strcpy(f.hello.agent_version, "0.1.0");
 	strcpy(f.hello.kernel, "6.1.0-42-amd64");
-	strcpy(f.policies[0].name, "urgent-only");
+	strcpy(f.policies[0].name, "newer");
 	f.policies[0].version = 1;
 	strcpy(f.policies[1].name, PVSCHED_POLICY_NAME);
 	f.policies[1].version = PVSCHED_POLICY_VERSION;

@@ -142,32 +142,6 @@ static void test_stored(void)
 	CHECK_INT(channel_stored_parse(&stored, sizeof(stored), &nonce, &why), -EBADMSG);
 }
 
-static void test_policies(void)
-{
-	static const struct channel_policy offers[] = {{"pvschedd", 1}, {"urgent-only", 2}};
-	struct hello_frame f = hello_frame();
-	CLEANUP(cleanup_free) struct channel_hello *hello = NULL;
-	struct channel_policy chosen;
-
-	CHECK_INT(parse(&f, sizeof(f), &hello), 0);
-	/* the guest's first is there in another version, its second as it is */
-	CHECK_INT(channel_choose_policy(hello, offers, 2, &chosen), PVSCHED_STATUS_ENABLED);
-	CHECK_STR(chosen.name, "pvschedd");
-	/* the guest's order, not the host's */
-	hello->policies[0].version = 2;
-	CHECK_INT(channel_choose_policy(hello, offers, 2, &chosen), PVSCHED_STATUS_ENABLED);
-	CHECK_STR(chosen.name, "urgent-only");
-	/* the name alone */
-	hello->policies[0].version = hello->policies[1].version = 9;
-	CHECK_INT(channel_choose_policy(hello, offers, 2, &chosen), PVSCHED_STATUS_POLICY_VERSION);
-	CHECK_STR(chosen.name, "urgent-only");
-	CHECK_U64(chosen.version, 2);
-	strcpy(hello->policies[0].name, "a");
-	strcpy(hello->policies[1].name, "b");
-	CHECK_INT(channel_choose_policy(hello, offers, 2, &chosen), PVSCHED_STATUS_UNKNOWN_POLICY);
-	CHECK_STR(chosen.name, "pvschedd");
-}
-
 TEST_MAIN({"taken", test_taken}, {"no-apic-ids", test_no_apic_ids}, {"largest", test_largest},
           {"refused-words", test_refused_words}, {"refused-lists", test_refused_lists},
-          {"cut", test_cut}, {"stored", test_stored}, {"policies", test_policies})
+          {"cut", test_cut}, {"stored", test_stored})

@@ -384,25 +384,6 @@ static void test_show_sources(void)
 	               "Wants:   by its metadata: invalid: is empty\n");
 }
 
-static void test_durations(void)
-{
-	static const struct {
-		int64_t ns;
-		const char *text;
-	} cases[] = {{0, "0 us"},
-	             {999999, "999 us"},
-	             {1500000, "1.50 ms"},
-	             {59900000000, "59.9 s"},
-	             {61000000000, "1 min 1 s"},
-	             {7500000000000, "2 h 5 min"}};
-	char text[64];
-
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		format_duration(cases[i].ns, text, sizeof(text));
-		CHECK_STR(text, cases[i].text);
-	}
-}
-
 /** A daemon that answers one question with @answer, in pieces; the question goes to @question. */
 static pid_t fake_daemon(const char *path, const char *answer, const char *question)
 {
@@ -501,4 +482,4 @@ TEST_MAIN({"show-sources", test_show_sources}, {"status", test_status}, {"left-o
           {"what_is_missing", test_what_is_missing}, TEST(test_windows), TEST(test_recommend),
           TEST(test_auto), TEST(test_policies), TEST(test_kinds), TEST(test_policy_of_a_domain),
           TEST(test_dry_run), TEST(test_config), {"other_verbs", test_other_verbs},
-          {"durations", test_durations}, {"requests", test_requests})
+          {"requests", test_requests})
