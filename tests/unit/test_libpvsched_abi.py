@@ -84,18 +84,19 @@ def test_man_pages():
 
 
 def test_protocol_offsets():
-    """The table of pvsched-protocol(7) against the header, by the compiler."""
+    """The tables of pvsched-protocol(7) against the headers, by the compiler."""
     rows = re.findall(r"^\.It (\d+) Ta (\d+) Ta (\S+) Ta", (ROOT / PAGES[1]).read_text(encoding="utf-8"), re.MULTILINE)
     assert len(rows) > 30, rows
-    asserts, struct = [], "pvsched_region"
-    for offset, size, field in rows:
-        if field == "abi_version":
-            struct = "pvsched_page"
+    asserts, structs = [], {"abi_version": "pvsched_page", "magic": "pvsched_channel_head"}  # their first fields
+    struct = "pvsched_region"
+    for number, (offset, size, field) in enumerate(rows):
+        if number and field in structs:
+            struct = structs[field]
         where = f"struct {struct}"
         asserts.append(f'_Static_assert(__builtin_offsetof({where}, {field}) == {offset} && '
                        f'sizeof((({where} *)0)->{field}) == {size}, "{struct}.{field}");')
     subprocess.run(["cc", "-std=gnu17", "-fsyntax-only", "-x", "c", "-", f"-I{ROOT}/include"], check=True, text=True,
-                   input="#include <pvsched/page.h>\n" + "\n".join(asserts))
+                   input="#include <pvsched/channel.h>\n" + "\n".join(asserts))
 
 
 def test_example():
