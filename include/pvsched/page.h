@@ -90,7 +90,7 @@ enum pvsched_boost {
 
 /* host_flags */
 #define PVSCHED_HOST_PREEMPTED (1U << 0) /* runnable on the host, but not running */
-#define PVSCHED_HOST_AVOID     (1U << 1) /* reserved for hints to move work away; never set yet */
+#define PVSCHED_HOST_AVOID     (1U << 1) /* more vCPUs than CPUs for them: better not used */
 #define PVSCHED_HOST_ARMED     (1U << 2) /* boosted and asleep: the next wake-up runs at once */
 
 /* cs_state */

@@ -77,9 +77,10 @@ enum pvsched_state {
  * A host that was killed can't take back what it has published. It is noticed by its silence: on
  * a CPU that is awake a host publishes at least each 100 ms. If the same snapshot is seen on a CPU,
  * by a thread that runs there, and still 2 s later, the state is PVSCHED_STATE_SILENT, and
- * @boosted, @throttled and @preempted are 0. The host is dead, hangs, or is kept from running;
- * requests are still written, and count again if it goes on. The library compares snapshots when it
- * is called, and makes no call of its own, so silence is seen at the second look at the earliest.
+ * @boosted, @throttled, @preempted and @avoid are 0. The host is dead, hangs, or is kept from
+ * running; requests are still written, and count again if it goes on. The library compares
+ * snapshots when it is called, and makes no call of its own, so silence is seen at the second look
+ * at the earliest.
  */
 struct pvsched_report {
 	enum pvsched_state state;
@@ -89,11 +90,11 @@ struct pvsched_report {
 	uint32_t page_count; /* of the region */
 	uint32_t host_abi_version;
 	uint32_t accepted_mode;
-	uint32_t boosted;   /* not 0: boosted, or armed for the next wake-up */
-	uint32_t throttled; /* PVSCHED_BY_*: not boosted, because it used up its tokens */
-	uint32_t preempted; /* not 0: was runnable on the host at that moment, but did not run */
-	uint32_t host_cpu;  /* the host CPU where it ran */
-	uint32_t reserved0;
+	uint32_t boosted;      /* not 0: boosted, or armed for the next wake-up */
+	uint32_t throttled;    /* PVSCHED_BY_*: not boosted, because it used up its tokens */
+	uint32_t preempted;    /* not 0: was runnable on the host at that moment, but did not run */
+	uint32_t host_cpu;     /* the host CPU where it ran */
+	uint32_t avoid;        /* not 0: the host has too few CPUs; work fares better on others */
 	uint64_t generation;   /* of the host; 0: none */
 	uint64_t run_delay_ns; /* total time it waited for a host CPU */
 	uint64_t boosted_ns;   /* total time it ran boosted */

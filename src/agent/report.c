@@ -156,12 +156,13 @@ static void put_line(FILE *f, const struct pvsched_channel_vcpu *line)
 {
 	fprintf(f,
 	        ",\"status\":\"%s\",\"boosted\":%s,\"armed\":%s,\"preempted\":%s,"
-	        "\"throttled\":%s,\"host_cpu\":%u,\"run_delay_ns\":%" PRIu64
+	        "\"avoid\":%s,\"throttled\":%s,\"host_cpu\":%u,\"run_delay_ns\":%" PRIu64
 	        ",\"boosted_ns\":%" PRIu64 ",\"boosts\":%" PRIu64 ",\"throttles\":%" PRIu64,
 	        line->status < ARRAY_SIZE(status_names) ? status_names[line->status] : "unknown",
 	        yes(pvsched_applied_boost(line->applied_state) != PVSCHED_BOOST_NONE),
 	        yes(line->host_flags & PVSCHED_HOST_ARMED),
 	        yes(line->host_flags & PVSCHED_HOST_PREEMPTED),
+	        yes(line->host_flags & PVSCHED_HOST_AVOID),
 	        yes(pvsched_applied_throttled(line->applied_state)), line->host_cpu,
 	        (uint64_t)line->run_delay_ns, (uint64_t)line->boosted_ns, (uint64_t)line->boosts,
 	        (uint64_t)line->throttles);

@@ -145,6 +145,7 @@ static int slot_remove(struct booster *b, unsigned int slot)
 	account_report_halt(b->accounts, slot, false);
 	account_report(b->accounts, slot, &(struct policy_view){0});
 	pages_set(b->pages, slot, &GUEST_PAGE_NULL, false, clock_now_ns());
+	pages_set_avoid(b->pages, slot, false, &(struct policy_view){0}, clock_now_ns());
 	policy_remove(b->policy, slot);
 	count_boosts(b, slot, false);
 	if (actuator_is_boosted(b->actuator, slot))
@@ -299,7 +300,7 @@ int booster_rescan(struct booster *booster, unsigned int slot)
 struct set_page_args {
 	unsigned int slot;
 	const struct guest_page *page;
-	bool poll;
+	bool poll, avoid;
 };
 
 static int do_set_page(struct booster *b, void *arg)
@@ -314,7 +315,23 @@ static int do_set_page(struct booster *b, void *arg)
 int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
                      bool poll)
 {
-	return booster_call(booster, do_set_page, &(struct set_page_args){slot, page, poll});
+	return booster_call(booster, do_set_page, &(struct set_page_args){slot, page, poll, false});
+}
+
+static int do_set_avoid(struct booster *b, void *arg)
+{
+	const struct set_page_args *set = arg;
+
+	if (pages_set_avoid(b->pages, set->slot, set->avoid, policy_view(b->policy, set->slot),
+	                    clock_now_ns()))
+		notes_add(&b->notes, BOOSTER_NOTE_TELL, set->slot, 1);
+	return 0;
+}
+
+int booster_set_avoid(struct booster *booster, unsigned int slot, bool avoid)
+{
+	return booster_call(booster, do_set_avoid,
+	                    &(struct set_page_args){slot, NULL, false, avoid});
 }
 
 struct boost_args {

@@ -90,6 +90,9 @@ int booster_rescan(struct booster *booster, unsigned int slot);
 int booster_set_page(struct booster *booster, unsigned int slot, const struct guest_page *page,
                      bool poll);
 
+/** Tells the guest to avoid the vCPU, or not to. */
+int booster_set_avoid(struct booster *booster, unsigned int slot, bool avoid);
+
 /**
  * Boosts the vCPU now, awake or not, until @until_ns, while its tokens last. booster_read() tells
  * what came of it.

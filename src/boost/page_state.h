@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What a guest is told of the state of its vCPU: the word applied_state. */
+/* What a guest is told of the state of its vCPU. */
 
+#include "guest/page.h"
 #include "policy/policy.h"
 #include "pvsched/page.h"
 #include "util/base.h"
@@ -25,4 +26,18 @@ static inline uint64_t page_state(const struct policy_view *view, bool critical)
 	if (view->state != POLICY_ARMED)
 		boost = PVSCHED_BOOST_NONE;
 	return pvsched_applied(boost, page_throttled(view));
+}
+
+/** Adds to a snapshot of the accounts what else a guest is told. @avoid: see pages_set_avoid(). */
+static inline void page_snapshot(struct guest_snapshot *snapshot, const struct policy_view *view,
+                                 bool critical, bool avoid, uint64_t now_ns)
+{
+	snapshot->applied_state = page_state(view, critical);
+	if (view->state == POLICY_ARMED)
+		snapshot->host_flags |= PVSCHED_HOST_ARMED;
+	if (avoid)
+		snapshot->host_flags |= PVSCHED_HOST_AVOID;
+	snapshot->boosts = view->boosts_total;
+	snapshot->throttles = view->throttles_total;
+	snapshot->published_ns = now_ns;
 }

@@ -11,6 +11,7 @@
 struct page_slot {
 	struct guest_page page; /* generation 0: none */
 	bool lost, polled;
+	bool avoid; /* the guest is told to avoid this vCPU */
 	enum pages_loss loss;
 	bool counted; /* in pages::n_polled */
 	enum pvsched_status status;
@@ -175,6 +176,7 @@ void pages_set(struct pages *pages, unsigned int slot, const struct guest_page *
 	        .poll_interval_ns = PAGES_POLL_MIN_NS,
 	        .seen = p->seen,
 	        .writes = p->writes,
+	        .avoid = p->avoid,
 	};
 	count_polled(pages, p);
 	stop_reading(pages, slot);
@@ -226,12 +228,7 @@ static bool publish(struct pages *pages, unsigned int slot, const struct policy_
 	if (!is_present(p) || p->status != PVSCHED_STATUS_ENABLED)
 		return false;
 	account_snapshot(pages->accounts, slot, &snapshot);
-	snapshot.applied_state = page_state(view, agent_speaks(p) && p->request.words[2]);
-	if (view->state == POLICY_ARMED)
-		snapshot.host_flags |= PVSCHED_HOST_ARMED;
-	snapshot.boosts = view->boosts_total;
-	snapshot.throttles = view->throttles_total;
-	snapshot.published_ns = now_ns;
+	page_snapshot(&snapshot, view, agent_speaks(p) && p->request.words[2], p->avoid, now_ns);
 	p->snapshot = snapshot;
 	tell_guest(pages, slot);
 	return p->page.in_ram;
@@ -246,6 +243,17 @@ bool pages_publish(struct pages *pages, unsigned int slot, const struct policy_v
 		return false;
 	p->told_ns = now_ns;
 	return true;
+}
+
+bool pages_set_avoid(struct pages *pages, unsigned int slot, bool avoid,
+                     const struct policy_view *view, uint64_t now_ns)
+{
+	struct page_slot *p = &pages->slots[slot];
+
+	if (p->avoid == avoid)
+		return false;
+	p->avoid = avoid;
+	return publish(pages, slot, view, now_ns);
 }
 
 /* ---- looks ---- */
@@ -475,6 +483,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	        .lost = p->lost,
 	        .loss = p->loss,
 	        .polled = p->polled,
+	        .avoid = p->avoid,
 	        .status = p->status,
 	        .hello = p->hello,
 	        .policy = p->policy,

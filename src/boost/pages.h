@@ -46,6 +46,7 @@ struct pages_view {
 	bool lost; /* it cannot be read any more */
 	enum pages_loss loss;
 	bool polled; /* not read by the tracer */
+	bool avoid;  /* of the vCPU, with a page or without: see pages_set_avoid() */
 	enum pvsched_status status;
 	struct guest_hello hello;
 	uint32_t policy; /* that it names: policy/registry.h; 0: none that there is */
@@ -80,6 +81,13 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
  */
 bool pages_publish(struct pages *pages, unsigned int slot, const struct policy_view *view,
                    uint64_t now_ns);
+
+/**
+ * The guest should avoid this vCPU, or need not; also of a page that comes later. Returns as
+ * pages_publish() does, but each change is told: a vCPU that sleeps is not looked at.
+ */
+bool pages_set_avoid(struct pages *pages, unsigned int slot, bool avoid,
+                     const struct policy_view *view, uint64_t now_ns);
 
 /** To be called when the tracer reports a switch-in of the vCPU. */
 void pages_switched_in(struct pages *pages, unsigned int slot, uint64_t now_ns);

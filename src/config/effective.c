@@ -219,7 +219,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 	               {"burst_max_us", profile->burst_max_ns / NSEC_PER_USEC},
 	               {"slice_us", profile->slice_ns / NSEC_PER_USEC},
 	               {"util_min", profile->util_min},
-	               {"util_permille", profile->util_permille}};
+	               {"util_permille", profile->util_permille},
+	               {"yield_order", profile->yield_order}};
 
 	put_string(w, modes[profile->mode]);
 	tell(w, ".profiles.%s.mode", profile->name);
@@ -227,6 +228,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 	tell(w, ".profiles.%s.guest_requests", profile->name);
 	fputs(profile->on_interrupt ? "true" : "false", w->out);
 	tell(w, ".profiles.%s.on_interrupt", profile->name);
+	put_string(w, profile->avoid == PROFILE_AVOID_AUTO ? "auto" : "never");
+	tell(w, ".profiles.%s.avoid", profile->name);
 	tell_levers(w, profile);
 	put_policy(w, profile->policy);
 	tell(w, ".profiles.%s.policy", profile->name);

@@ -162,6 +162,23 @@ static int parse_levers(const struct json_value *value, uint32_t *ret, struct js
 	return 0;
 }
 
+/* Whether its guests step aside, and which of them first. */
+static int parse_avoid(const struct json_value *value, struct profile *profile,
+                       struct json_error *error)
+{
+	static const char *const words[_PROFILE_AVOID_MAX] = {
+	        [PROFILE_AVOID_NEVER] = "never",
+	        [PROFILE_AVOID_AUTO] = "auto",
+	};
+	size_t word = profile->avoid;
+	int r = json_get_word(value, "avoid", words, ARRAY_SIZE(words), &word, error);
+
+	profile->avoid = (enum profile_avoid)word;
+	return r < 0 ? r
+	             : config_get_u32(value, "yield_order", 0, PROFILE_YIELD_ORDER_MAX,
+	                              &profile->yield_order, error);
+}
+
 /* Which levers it has, and how far the standing ones are drawn. */
 static int parse_standing(const struct json_value *value, struct profile *profile,
                           struct json_error *error)
@@ -182,10 +199,10 @@ static int parse_standing(const struct json_value *value, struct profile *profil
 static int parse_profile(const struct json_value *value, struct config *config,
                          struct json_error *error)
 {
-	static const char *const keys[] = {"mode",          "share_permille", "burst_us",
-	                                   "burst_max_us",  "guest_requests", "on_interrupt",
-	                                   "levers",        "slice_us",       "util_min",
-	                                   "util_permille", "policy"};
+	static const char *const keys[] = {
+	        "mode",         "share_permille", "burst_us", "burst_max_us", "guest_requests",
+	        "on_interrupt", "levers",         "slice_us", "util_min",     "util_permille",
+	        "avoid",        "yield_order",    "policy"};
 	static const char *const modes[] = {[PROFILE_OFF] = "off",
 	                                    [PROFILE_OBSERVE] = "observe",
 	                                    [PROFILE_BOOST] = "boost",
@@ -216,6 +233,8 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		r = json_get_bool(value, "on_interrupt", &profile->on_interrupt, error);
 	if (r == 0)
 		r = parse_standing(value, profile, error);
+	if (r == 0)
+		r = parse_avoid(value, profile, error);
 	if (r == 0)
 		r = config_parse_figures(value, profile, &config->figures[place], error);
 	if (r == 0)

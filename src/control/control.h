@@ -19,6 +19,7 @@
  *   {"verb":"policy-unset","domain":D} {"verb":"policy-list"} {"verb":"policies"}
  *   {"verb":"config"}
  *   {"verb":"boost","domain":D,"vcpu":N,"for_us":N}
+ *   {"verb":"avoid","domain":D,"vcpus":"2-3"}
  *   {"verb":"release","domain":D} {"verb":"enable"} {"verb":"disable"} {"verb":"reload"}
  *   {"verb":"trial-start","domain":D,"profile":P,"share_permille":N,"burst_us":N,"for_s":N,
  *    "window_min_ms":N,"window_max_ms":N}
@@ -26,7 +27,8 @@
  * D is a name or a uuid, L is NAME, NAME@VERSION or "guest". "vcpu" and all of policy-set but
  * domain and profile are optional, all of policy-assign but domain and policy, all of trial-start
  * but domain, and "domain" of release and top. "absent": D is the uuid of a domain that may not
- * run, and "name" what it is called.
+ * run, and "name" what it is called. "vcpus" is a list, or "auto",
+ * "none" or "profile".
  */
 
 #include <systemd/sd-event.h>
@@ -61,6 +63,7 @@ enum control_verb {
 	CONTROL_POLICY_LIST,
 	CONTROL_POLICIES,
 	CONTROL_BOOST,
+	CONTROL_AVOID,
 	CONTROL_RELEASE,
 	CONTROL_ENABLE,
 	CONTROL_DISABLE,
@@ -79,6 +82,7 @@ struct control_request {
 	char profile[32]; /* "" if none was given */
 	char policy[48];  /* "" if none was given */
 	int vcpu;         /* -1: all */
+	char vcpus[1024]; /* "" if none was given */
 	uint64_t for_ns;  /* from "for_s" or "for_us"; 0: until changed */
 	bool persist;
 	bool dry_run;

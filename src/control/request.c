@@ -38,6 +38,7 @@ static const struct verb {
 	enum member_rule vcpu;
 	enum member_rule profile; /* with it, all of @policy_keys are optional */
 	enum member_rule for_us;
+	enum member_rule vcpus;
 	enum member_rule trial;  /* all of @trial_keys are optional */
 	enum member_rule policy; /* with it, all of @assign_keys are optional */
 } verbs[_CONTROL_VERB_MAX] = {
@@ -69,6 +70,10 @@ static const struct verb {
                            .domain = MEMBER_REQUIRED,
                            .vcpu = MEMBER_OPTIONAL,
                            .for_us = MEMBER_REQUIRED},
+        [CONTROL_AVOID] = {.name = "avoid",
+                           .changes = true,
+                           .domain = MEMBER_REQUIRED,
+                           .vcpus = MEMBER_REQUIRED},
         [CONTROL_RELEASE] = {.name = "release", .changes = true, .domain = MEMBER_OPTIONAL},
         [CONTROL_ENABLE] = {.name = "enable", .changes = true},
         [CONTROL_DISABLE] = {.name = "disable", .changes = true},
@@ -96,7 +101,7 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 	static const char *const trial_keys[] = {"profile", "share_permille", "burst_us",
 	                                         "for_s",   "window_min_ms",  "window_max_ms"};
 	static const char *const assign_keys[] = {"policy", "persist", "absent", "name"};
-	const char *keys[5 + ARRAY_SIZE(policy_keys) + ARRAY_SIZE(trial_keys) +
+	const char *keys[6 + ARRAY_SIZE(policy_keys) + ARRAY_SIZE(trial_keys) +
 	                 ARRAY_SIZE(assign_keys)] = {"verb"};
 	size_t n = 1;
 	int r;
@@ -116,6 +121,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		keys[n++] = assign_keys[i];
 	if (verb->for_us != MEMBER_REFUSED)
 		keys[n++] = "for_us";
+	if (verb->vcpus != MEMBER_REFUSED)
+		keys[n++] = "vcpus";
 	r = json_check_keys(root, keys, n, error);
 	if (r < 0)
 		return r;
@@ -127,6 +134,8 @@ static int check_members(const struct json_value *root, const struct verb *verb,
 		return json_fail(root, error, "\"%s\" needs a \"policy\"", verb->name);
 	if (verb->for_us == MEMBER_REQUIRED && !json_member(root, "for_us"))
 		return json_fail(root, error, "\"%s\" needs a \"for_us\"", verb->name);
+	if (verb->vcpus == MEMBER_REQUIRED && !json_member(root, "vcpus"))
+		return json_fail(root, error, "\"%s\" needs \"vcpus\"", verb->name);
 	return 0;
 }
 
@@ -203,6 +212,9 @@ static int get_members(const struct json_value *root, struct control_request *re
 	if (r < 0)
 		return r;
 	r = get_text(root, "policy", request->policy, sizeof(request->policy), error);
+	if (r < 0)
+		return r;
+	r = get_text(root, "vcpus", request->vcpus, sizeof(request->vcpus), error);
 	if (r < 0)
 		return r;
 	r = get_text(root, "name", request->name, sizeof(request->name), error);

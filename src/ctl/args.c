@@ -11,15 +11,12 @@
 #include "ctl/guess.h"
 #include "ctl/recommend_args.h"
 #include "ctl/trial_args.h"
-#include "util/escape.h"
+#include "ctl/word_args.h"
 
-#define DOMAIN_BYTES_MAX  255
-#define PROFILE_BYTES_MAX 31
-#define POLICY_BYTES_MAX  47
-#define VCPU_INDEX_MAX    511
-#define BOOST_NS_MAX      (10 * NSEC_PER_SEC) /* and of --over */
-#define BURST_NS_MIN      (50 * NSEC_PER_USEC)
-#define BURST_NS_MAX      (10 * NSEC_PER_MSEC)
+#define VCPU_INDEX_MAX 511
+#define BOOST_NS_MAX   (10 * NSEC_PER_SEC) /* and of --over */
+#define BURST_NS_MIN   (50 * NSEC_PER_USEC)
+#define BURST_NS_MAX   (10 * NSEC_PER_MSEC)
 
 #define NAME_BYTES 32 /* of the first word of a verb */
 
@@ -194,26 +191,17 @@ static int find_verb(char *const words[], size_t n_words, enum ctl_verb *ret, si
 	return no_such_verb(words[0], error, size);
 }
 
-static int take_text(const char *what, const char *text, size_t max, const char **ret, char *error,
-                     size_t size)
-{
-	size_t length = strlen(text);
-
-	if (length == 0 || length > max || !utf8_valid(text, length))
-		return fail(error, size, "the name of %s must be 1 to %zu bytes of valid UTF-8",
-		            what, max);
-	*ret = text;
-	return 0;
-}
-
-static int take_word(enum ctl_word word, const char *text, struct ctl_args *args, char *error,
-                     size_t size)
+static const char *take_word(enum ctl_word word, const char *text, struct ctl_args *args)
 {
 	if (word == CTL_WORD_PROFILE)
-		return take_text("a profile", text, PROFILE_BYTES_MAX, &args->profile, error, size);
-	if (word == CTL_WORD_POLICY)
-		return take_text("a policy", text, POLICY_BYTES_MAX, &args->policy, error, size);
-	return take_text("a domain", text, DOMAIN_BYTES_MAX, &args->domain, error, size);
+		args->profile = text;
+	else if (word == CTL_WORD_POLICY)
+		args->policy = text;
+	else if (word == CTL_WORD_VCPUS)
+		args->vcpus = text;
+	else
+		args->domain = text;
+	return word_args_check(word, text);
 }
 
 /** The words after the verb. */
@@ -221,17 +209,19 @@ static int take_words(const struct scan *scan, size_t used, struct ctl_args *arg
                       size_t size)
 {
 	const struct ctl_verb_info *verb = &ctl_verbs[args->verb];
-	int r = 0;
+	const char *why = NULL;
 
-	for (size_t i = 0; i < CTL_WORDS_MAX && verb->words[i] != CTL_WORD_NONE && r == 0; i++) {
+	for (size_t i = 0; i < CTL_WORDS_MAX && verb->words[i] != CTL_WORD_NONE && !why; i++) {
 		if (used < scan->n_words)
-			r = take_word(verb->words[i], scan->words[used++], args, error, size);
+			why = take_word(verb->words[i], scan->words[used++], args);
 		else if (!verb->words_optional)
-			r = fail(error, size, "%s", ctl_word_missing(verb->words[i]));
+			why = word_args_lacks(verb->words[i]);
 	}
-	if (r == 0 && used < scan->n_words)
-		r = fail(error, size, "unexpected argument \"%s\"", scan->words[used]);
-	return r;
+	if (why)
+		return fail(error, size, "%s", why);
+	if (used < scan->n_words)
+		return fail(error, size, "unexpected argument \"%s\"", scan->words[used]);
+	return 0;
 }
 
 /* ---- values ---- */
@@ -363,10 +353,11 @@ static int take_combined(const struct scan *scan, struct ctl_args *args, char *e
 	}
 	if (args->verb != CTL_TRIAL)
 		return 0;
-	if (scan->given[CTL_OPTION_PROFILE] &&
-	    take_word(CTL_WORD_PROFILE, scan->value[CTL_OPTION_PROFILE], args, error, size) < 0)
-		return -EINVAL;
-	why = trial_args_check(given_options(scan), args->domain);
+	why = scan->given[CTL_OPTION_PROFILE]
+	              ? take_word(CTL_WORD_PROFILE, scan->value[CTL_OPTION_PROFILE], args)
+	              : NULL;
+	if (!why)
+		why = trial_args_check(given_options(scan), args->domain);
 	if (!why)
 		why = trial_args_window(scan->value[CTL_OPTION_WINDOW], &args->window_min_ms,
 		                        &args->window_max_ms);

@@ -21,6 +21,7 @@ struct ctl_args {
 	const char *domain;      /* NULL if none was given; else 1..255 bytes of UTF-8 */
 	const char *profile;     /* NULL if none was given; else 1..31 bytes of UTF-8 */
 	const char *policy;      /* likewise; 1..47 bytes */
+	const char *vcpus;       /* avoid: a list, or "auto", "none", "profile" */
 	int vcpu;                /* -1: all */
 	uint64_t for_s;          /* policy set: rounded up to whole seconds; 0: until changed */
 	uint64_t for_us;         /* boost */

@@ -35,6 +35,8 @@ static char *request_build(const struct ctl_args *args)
 
 	if (args->domain)
 		ok = ok && cJSON_AddStringToObject(request, "domain", args->domain);
+	if (args->vcpus)
+		ok = ok && cJSON_AddStringToObject(request, "vcpus", args->vcpus);
 	if (args->profile)
 		ok = ok && cJSON_AddStringToObject(request, "profile", args->profile);
 	if (args->policy)

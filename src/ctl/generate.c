@@ -53,7 +53,7 @@ static const char *word_kind(enum ctl_word word)
 	static const char *const kinds[] = {
 	        [CTL_WORD_DOMAIN] = "domains",  [CTL_WORD_DEFINED] = "defined",
 	        [CTL_WORD_SET] = "set",         [CTL_WORD_PROFILE] = "profiles",
-	        [CTL_WORD_POLICY] = "policies",
+	        [CTL_WORD_POLICY] = "policies", [CTL_WORD_VCPUS] = "avoided",
 	};
 
 	return kinds[word];
@@ -234,6 +234,8 @@ static const char *mdoc_word(enum ctl_word word)
 {
 	if (word == CTL_WORD_POLICY)
 		return "policy";
+	if (word == CTL_WORD_VCPUS)
+		return "vcpus";
 	return word == CTL_WORD_PROFILE ? "profile" : "domain";
 }
 

@@ -182,6 +182,7 @@ static void render_domain(const struct json_value *domain, FILE *out)
 	render_metadata(json_member(domain, "metadata"), out);
 	render_carrier(json_member(domain, "carrier"), out);
 	render_agent(json_member(domain, "agent"), out);
+	render_avoid(json_member(domain, "avoid"), out);
 }
 
 static void render_show_vcpus(const struct json_value *vcpus, FILE *out)
@@ -435,6 +436,7 @@ void ctl_render(const struct ctl_args *args, const struct json_value *result, FI
 		break;
 	case CTL_POLICY_ASSIGN:
 	case CTL_POLICY_UNSET:
+	case CTL_AVOID:
 	case CTL_RELEASE:
 	case CTL_ENABLE:
 	case CTL_DISABLE:

@@ -73,6 +73,22 @@ void render_agent(const struct json_value *agent, FILE *out)
 	fputs("\n", out);
 }
 
+void render_avoid(const struct json_value *avoid, FILE *out)
+{
+	const char *vcpus = avoid ? value_text(avoid, "vcpus", "") : "";
+	bool governed = avoid && value_bool(avoid, "governed");
+
+	if (!vcpus[0] && !governed)
+		return;
+	fprintf(out, "Avoid:   %s", vcpus[0] ? "vCPUs " : "none");
+	print_escaped(out, vcpus);
+	if (governed)
+		fprintf(out, ", %.1f %% of its demand waits, entitled to %.1f CPUs",
+		        (double)value_number(avoid, "contention_permille") / 10,
+		        (double)value_number(avoid, "entitled_permille") / 1000);
+	fputs(governed ? "\n" : ", by command\n", out);
+}
+
 void render_pages(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {

@@ -13,6 +13,9 @@ void render_carrier(const struct json_value *carrier, FILE *out);
 /** The agent of a domain, or why there is none. */
 void render_agent(const struct json_value *agent, FILE *out);
 
+/** Which vCPUs its guest is told to avoid, if there is anything to say. */
+void render_avoid(const struct json_value *avoid, FILE *out);
+
 /** The page of each vCPU. */
 void render_pages(const struct json_value *vcpus, FILE *out);
 

@@ -174,6 +174,15 @@ const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX] = {
                        .more = "It lasts 10 s at most; for longer, use \"policy set\".",
                        .examples = {{"web --for 5ms", "all its vCPUs"},
                                     {"web --vcpu 1 --for 500ms", "one of them"}}},
+        [CTL_AVOID] = {.name = "avoid",
+                       .request = "avoid",
+                       .words = {CTL_WORD_DOMAIN, CTL_WORD_VCPUS},
+                       .brief = "tell a guest which of its vCPUs to avoid",
+                       .more = "By its guest pages. VCPUS: a list; none; auto, while it waits for "
+                               "CPUs; or\nprofile, which says whether. It holds until domain or "
+                               "daemon end.",
+                       .examples = {{"web 2-3", "these two"},
+                                    {"web auto", "those that are too many now"}}},
         [CTL_RELEASE] = {.name = "release",
                          .request = "release",
                          .words = {CTL_WORD_DOMAIN},
@@ -268,15 +277,7 @@ const char *ctl_word_name(enum ctl_word word)
 {
 	if (word == CTL_WORD_POLICY)
 		return "POLICY";
+	if (word == CTL_WORD_VCPUS)
+		return "VCPUS";
 	return word == CTL_WORD_PROFILE ? "PROFILE" : "DOM";
-}
-
-const char *ctl_word_missing(enum ctl_word word)
-{
-	if (word == CTL_WORD_POLICY)
-		return "which policy? \"pvschedctl policies\" shows them";
-	if (word == CTL_WORD_PROFILE)
-		return "which profile? off, observe, interactive, latency, auto, or one of the "
-		       "configuration";
-	return "which domain? \"pvschedctl list\" shows them";
 }

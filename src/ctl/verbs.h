@@ -28,6 +28,7 @@ enum ctl_verb {
 	CTL_POLICIES,
 	CTL_CONFIG,
 	CTL_BOOST,
+	CTL_AVOID,
 	CTL_RELEASE,
 	CTL_ENABLE,
 	CTL_DISABLE,
@@ -87,6 +88,7 @@ enum ctl_word {
 	CTL_WORD_SET,     /* a domain for which a policy is set, running or not */
 	CTL_WORD_PROFILE,
 	CTL_WORD_POLICY, /* of the registry */
+	CTL_WORD_VCPUS,  /* those of a domain, or what decides */
 };
 
 #define CTL_WORDS_MAX    2
@@ -117,8 +119,5 @@ struct ctl_option_info {
 extern const struct ctl_verb_info ctl_verbs[_CTL_VERB_MAX];
 extern const struct ctl_option_info ctl_options[_CTL_OPTION_MAX];
 
-/** In a synopsis: "DOM", "PROFILE", "POLICY". */
+/** In a synopsis: "DOM", "PROFILE", "POLICY", "VCPUS". */
 const char *ctl_word_name(enum ctl_word word);
-
-/** What to say where it is missing. */
-const char *ctl_word_missing(enum ctl_word word);

@@ -240,8 +240,7 @@ static int begin_control(struct daemon *d)
 	snprintf(path, sizeof(path), "%s/control.sock", d->options.runtime_dir);
 	r = control_server_new(&d->control, d->event, path, "pvsched", &ops);
 	if (r < 0)
-		snprintf(d->why, sizeof(d->why), "%s/control.sock: %s", d->options.runtime_dir,
-		         strerror(-r));
+		snprintf(d->why, sizeof(d->why), "%.600s: %s", path, strerror(-r));
 	return r;
 }
 
@@ -336,6 +335,7 @@ static void begin_views(struct daemon *d)
 	        .helpers = d->engine->helpers,
 	        .standing = d->engine->standing,
 	        .clamps = d->engine->clamps,
+	        .avoid = d->engine->avoid,
 	        .evaluations = d->engine->evaluations,
 	        .switches = d->switches,
 	        .guard = d->guard,

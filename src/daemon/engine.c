@@ -52,6 +52,20 @@ static int trials_begin(struct engine *engine, const struct engine_parts *parts)
 	return trials_new(&engine->trials, &trials);
 }
 
+static int avoid_begin(struct engine *engine, const struct engine_parts *parts)
+{
+	struct avoid_parts avoids = {
+	        .event = parts->event,
+	        .inventory = &parts->domains->inventory,
+	        .planning = engine->planning,
+	        .accounts = parts->accounts,
+	        .booster = parts->booster,
+	        .cgroup = parts->cgroup,
+	};
+
+	return avoid_new(&engine->avoid, &avoids);
+}
+
 static int construct(struct engine *engine, const struct engine_parts *parts)
 {
 	struct planning_inputs inputs = {
@@ -92,6 +106,8 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 		return r;
 	inputs.trials = engine->trials;
 	r = planning_new(&engine->planning, &inputs);
+	if (r == 0)
+		r = avoid_begin(engine, parts);
 	if (r < 0)
 		return r;
 	engine->grants = applies.grants = rt_grants_new(parts->ledger, parts->cgroup);
@@ -146,6 +162,7 @@ struct engine *engine_free(struct engine *engine)
 	if (!engine)
 		return NULL;
 	learning_free(engine->learning);
+	avoid_free(engine->avoid);
 	latency_leases_free(engine->leases);
 	apply_free(engine->apply);
 	policy_changes_free(engine->changes);
@@ -247,6 +264,7 @@ int engine_run(struct engine *engine, const struct plan_switches *switches)
 	}
 	agents_review(engine->domains->agents);
 	learning_follow(engine->learning);
+	avoid_follow(engine->avoid);
 	note_runs(engine);
 	return 0;
 }

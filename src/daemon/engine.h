@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "daemon/apply.h"
+#include "daemon/avoid.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/domains.h"
 #include "daemon/evaluation.h"
@@ -28,6 +29,7 @@ struct engine {
 	struct learned_domains *learned;
 	struct evaluations *evaluations;
 	struct latency_leases *leases;
+	struct avoid *avoid;
 	/* private */
 	struct learning *learning;
 	struct domains *domains;

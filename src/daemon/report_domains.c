@@ -5,6 +5,7 @@
 
 #include "daemon/report_agents.h"
 #include "daemon/report_auto.h"
+#include "daemon/report_avoid.h"
 #include "daemon/report_helpers.h"
 #include "daemon/report_json.h"
 #include "daemon/report_page.h"
@@ -161,6 +162,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	report_helpers(views->helpers, views->tracer, d, object);
 	report_carrier(views->carriers, d, object);
 	report_agent(views->agents, d, object);
+	report_avoid(views, d, object);
 	report_auto(views, d, object);
 	report_lacks_tokens(views, d, object);
 	vcpus = cJSON_AddArrayToObject(object, "vcpus");

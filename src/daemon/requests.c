@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/avoid_requests.h"
 #include "daemon/policy_requests.h"
 #include "daemon/report_config.h"
 #include "daemon/report_doctor.h"
@@ -131,7 +132,7 @@ static bool wants_domain(enum control_verb verb)
 	return verb == CONTROL_SHOW || verb == CONTROL_EXPLAIN || verb == CONTROL_LATENCY ||
 	       verb == CONTROL_RECOMMEND || verb == CONTROL_POLICY_GET ||
 	       verb == CONTROL_POLICY_SET || verb == CONTROL_POLICY_ASSIGN ||
-	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST ||
+	       verb == CONTROL_POLICY_UNSET || verb == CONTROL_BOOST || verb == CONTROL_AVOID ||
 	       verb == CONTROL_TRIAL_START || verb == CONTROL_TRIAL_POLL ||
 	       verb == CONTROL_TRIAL_STOP;
 }
@@ -206,6 +207,8 @@ static int handle(struct requests *requests, struct inventory_domain *d,
 		return 0;
 	case CONTROL_BOOST:
 		return boost(requests, d, request, answer);
+	case CONTROL_AVOID:
+		return avoid_request(requests, d, request, answer);
 	case CONTROL_RELEASE:
 		return release(requests, d, answer);
 	case CONTROL_ENABLE:

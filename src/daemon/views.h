@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "daemon/agents.h"
 #include "daemon/apply.h"
+#include "daemon/avoid.h"
 #include "daemon/carriers.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/discovery.h"
@@ -41,6 +42,7 @@ struct views {
 	const struct helper_threads *helpers;
 	const struct standing *standing;
 	const struct clamp_budget *clamps;
+	struct avoid *avoid;             /* a command changes what it says */
 	struct evaluations *evaluations; /* made when they are asked for: evaluation.h */
 	const struct switches *switches;
 	const struct guard *guard;

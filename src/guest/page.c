@@ -126,6 +126,10 @@ int guest_page_begin(const struct guest_page_file *file, uint64_t generation)
 
 void guest_page_end(const struct guest_page_file *file)
 {
+	struct guest_snapshot nothing = {0};
+
+	/* first what a guest may act on: a hint ends with the host that gave it */
+	guest_page_publish(file, &nothing);
 	guest_page_answer(file, PVSCHED_STATUS_DISABLED);
 	say_generation(file, 0);
 }

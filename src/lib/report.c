@@ -76,6 +76,7 @@ static void snapshot(const struct pvsched_page *page, struct pvsched_report *ret
 	ret->throttled = (throttled & PVSCHED_THROTTLED_BURST ? PVSCHED_BY_BURST : 0) |
 	                 (throttled & PVSCHED_THROTTLED_SHARE ? PVSCHED_BY_SHARE : 0);
 	ret->preempted = !!(flags & PVSCHED_HOST_PREEMPTED);
+	ret->avoid = !!(flags & PVSCHED_HOST_AVOID);
 	ret->host_cpu = LOAD(&page->host_cpu);
 	ret->run_delay_ns = LOAD(&page->run_delay_ns);
 	ret->boosted_ns = LOAD(&page->boosted_ns);

@@ -40,5 +40,5 @@ void pvsched_silence_look(struct pvsched *host, uint32_t cpu, int here,
 	    !is_silent(&host->heard[cpu], here, report->published_ns))
 		return;
 	report->state = PVSCHED_STATE_SILENT;
-	report->boosted = report->throttled = report->preempted = 0;
+	report->boosted = report->throttled = report->preempted = report->avoid = 0;
 }

@@ -16,6 +16,7 @@
 /* A smaller share of a CPU is not worth a real-time class. */
 #define SHARE_PERMILLE_MIN 10
 
+/* What a guest is told to avoid is no matter of a vCPU's: the plan itself is asked for that. */
 bool profile_equal(const struct profile *a, const struct profile *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->mode == b->mode &&

@@ -31,6 +31,13 @@ enum profile_lever {
 	PROFILE_LEVER_UCLAMP = 1 << 2, /* a least utilization, all the time */
 };
 
+/** Whether its guests are told which vCPUs to avoid while they wait for CPUs: governor.h. */
+enum profile_avoid {
+	PROFILE_AVOID_NEVER,
+	PROFILE_AVOID_AUTO,
+	_PROFILE_AVOID_MAX,
+};
+
 #define PROFILE_LEVERS_INIT (PROFILE_LEVER_RT | PROFILE_LEVER_SLICE)
 
 #define PROFILE_NAME_MAX 32
@@ -53,8 +60,10 @@ struct profile {
 	uint32_t util_min;      /* with PROFILE_LEVER_UCLAMP: 1..1024 */
 	uint32_t util_permille; /* and for how much of a CPU's time it may run so: 1..1000 */
 	uint64_t burst_max_ns;  /* in PROFILE_AUTO its burst_ns: 50 us .. 10 ms */
-	bool learned;           /* of the plan: its mode was PROFILE_AUTO */
-	uint32_t policy;        /* of registry.h; 0: the one that the guest names */
+	enum profile_avoid avoid;
+	uint32_t yield_order; /* with PROFILE_AVOID_AUTO: the lowest steps aside first; 0..100 */
+	bool learned;         /* of the plan: its mode was PROFILE_AUTO */
+	uint32_t policy;      /* of registry.h; 0: the one that the guest names */
 };
 
 /** What binds whatever a domain asks for. */
@@ -77,6 +86,8 @@ struct host_caps {
 #define PROFILE_UTIL_MAX           1024
 #define PROFILE_UTIL_MIN_INIT      512 /* half of what the largest CPU can do */
 #define PROFILE_UTIL_PERMILLE_INIT 200
+#define PROFILE_YIELD_ORDER_MAX    100
+#define PROFILE_YIELD_ORDER_INIT   50
 
 /**
  * The figures of the built-in profiles: what the configuration starts from.
@@ -98,6 +109,7 @@ struct host_caps {
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
 	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
+	        .yield_order = PROFILE_YIELD_ORDER_INIT,                                           \
 	})
 #define PROFILE_INTERACTIVE_INIT                                                                   \
 	((struct profile){                                                                         \
@@ -111,6 +123,7 @@ struct host_caps {
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
 	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
+	        .yield_order = PROFILE_YIELD_ORDER_INIT,                                           \
 	})
 #define PROFILE_LATENCY_INIT                                                                       \
 	((struct profile){                                                                         \
@@ -124,6 +137,7 @@ struct host_caps {
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
 	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
+	        .yield_order = PROFILE_YIELD_ORDER_INIT,                                           \
 	})
 
 /** The most that may be learned: a host CPU's share and a domain's burst, by default. */
@@ -139,6 +153,7 @@ struct host_caps {
 	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
 	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
+	        .yield_order = PROFILE_YIELD_ORDER_INIT,                                           \
 	})
 
 /**

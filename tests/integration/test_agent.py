@@ -145,15 +145,16 @@ def test_words_say_what_runs(agent):
 def test_status_agrees_with_the_host(agent):
     hello = agent.begin()
     agent.host.tell(7, sorted(hello.cpus), applied_state=1 << 40, boosts=3, throttles=2, run_delay_ns=5000000, host_cpu=11,
-                    host_flags=4)
+                    host_flags=6)
     wait_until(lambda: agent.status()["channel"]["states"] == 2, "the host's line did not arrive")
     report = agent.status()
     channel = report["channel"]
     assert channel["served"] and channel["policy"] == {"name": "pvschedd", "version": 1}
     assert channel["pages_found"] == len(hello.cpus)
     for cpu in report["cpus"]:
-        assert (cpu["boosted"], cpu["armed"], cpu["boosts"], cpu["throttles"], cpu["host_cpu"], cpu["run_delay_ns"]) == \
-            (True, True, 3, 2, 11, 5000000)
+        assert (cpu["boosted"], cpu["armed"], cpu["avoid"]) == (True, True, True)
+        assert (cpu["boosts"], cpu["throttles"], cpu["host_cpu"], cpu["run_delay_ns"]) == \
+            (3, 2, 11, 5000000)
         assert int(cpu["address"], 16) == hello.cpus[cpu["cpu"]][1] and cpu["apic_id"] == hello.cpus[cpu["cpu"]][0]
     assert "served since" in agent.table() and "armed" in agent.table()
     agent.host.answer(7, 0, refusal=NO_DOMAIN)

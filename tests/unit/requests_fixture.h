@@ -5,6 +5,7 @@
  * Requests and what they ask: reports and parts only write down that they were called. For one
  * source of a program: it defines them.
  */
+#include "daemon/avoid_requests.h"
 #include "daemon/requests.h"
 
 #include <cjson/cJSON.h>
@@ -185,6 +186,16 @@ int trial_stop(struct requests *r, const struct inventory_domain *domain, struct
 	(void)domain;
 	*answer->result = report("trial");
 	return 0;
+}
+
+int avoid_request(struct requests *r, const struct inventory_domain *domain,
+                  const struct control_request *request, struct answer *answer)
+{
+	(void)r;
+	(void)request;
+	CHECK(domain);
+	call("avoid");
+	return answer_sentence(answer, "done");
 }
 
 int booster_boost(struct booster *booster, unsigned int slot, uint64_t until_ns)

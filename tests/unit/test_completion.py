@@ -85,6 +85,7 @@ def checks(source, generate, directory):
     yield "domains after an option with a value", shell.ask("explain", "--vcpu", "1", ""), OFFERED
     yield "domains for a policy", shell.ask("policy", "set", ""), OFFERED
     yield "profiles", shell.ask("policy", "set", "web", "l"), {"latency"}
+    yield "what decides of vCPUs to avoid", shell.ask("avoid", "web", ""), {"none", "auto", "profile"}
     yield "no profile to get", shell.ask("policy", "get", "web", ""), set()
     yield "nothing where nothing comes", shell.ask("show", "web", ""), set()
     yield "nothing after an unknown verb", shell.ask("nonsense", ""), set()

@@ -183,6 +183,28 @@ static void test_references(void)
 	CHECK_STR(choice.share_source, "built in: profile observe");
 }
 
+/* Whether guests step aside, and in which order: never, and in the middle, unless a file says so.
+ */
+static void test_avoid(void)
+{
+	struct config *config = parse("{\"version\":1,\"profiles\":{\"a\":{\"avoid\":\"auto\"}}}",
+	                              "{\"version\":1,\"profiles\":{\"a\":{\"yield_order\":0},"
+	                              "\"b\":{\"avoid\":\"never\",\"yield_order\":100}}}",
+	                              NULL);
+
+	CHECK_INT(config_profile(config, "a")->avoid, PROFILE_AVOID_AUTO);
+	CHECK_INT(config_profile(config, "a")->yield_order, 0);
+	CHECK_INT(config_profile(config, "b")->avoid, PROFILE_AVOID_NEVER);
+	CHECK_INT(config_profile(config, "b")->yield_order, 100);
+	CHECK_INT(config_profile(config, "latency")->avoid, PROFILE_AVOID_NEVER);
+	CHECK_INT(config_profile(config, "latency")->yield_order, PROFILE_YIELD_ORDER_INIT);
+	config_free(config);
+	refuse("{\"version\":1}", "{\"version\":1,\"profiles\":{\"a\":{\"avoid\":\"always\"}}}",
+	       NULL, "10-a:1: .profiles.a.avoid: \"always\" is not one of: never, auto");
+	refuse("{\"version\":1}", "{\"version\":1,\"profiles\":{\"a\":{\"yield_order\":101}}}",
+	       NULL, "10-a:1: .profiles.a.yield_order: is 101; must be from 0 to 100");
+}
+
 static void test_refused(void)
 {
 	static const char good[] = "{\"version\":1}";
@@ -429,8 +451,9 @@ static void test_learns(void)
 	CHECK_STR(choice.burst_source, "main:1: .domains.name.b.burst_us");
 }
 
-TEST_MAIN({"json", test_json}, {"learns", test_learns}, {"per key", test_per_key},
-          {"sources", test_sources}, {"references", test_references}, {"refused", test_refused},
-          {"which files", test_which_files}, {"bad files", test_bad_files}, {"trust", test_trust},
+TEST_MAIN({"json", test_json}, {"avoid", test_avoid}, {"learns", test_learns},
+          {"per key", test_per_key}, {"sources", test_sources}, {"references", test_references},
+          {"refused", test_refused}, {"which files", test_which_files},
+          {"bad files", test_bad_files}, {"trust", test_trust},
           {"read-only volume", test_read_only_volume}, {"too many", test_too_many},
           {"tidy", test_tidy})

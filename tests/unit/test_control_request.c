@@ -22,6 +22,7 @@ static void test_parses(void)
 	        "{\"verb\":\"policy-set\",\"domain\":\"web\",\"profile\":\"latency\","
 	        "\"share_permille\":250,\"burst_us\":700}";
 	static const char recommend[] = "{\"verb\":\"recommend\",\"domain\":\"web\"}";
+	static const char avoid[] = "{\"verb\":\"avoid\",\"domain\":\"web\",\"vcpus\":\"2-3\"}";
 	static const char boost[] =
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"vcpu\":1,\"for_us\":5000}";
 
@@ -49,6 +50,10 @@ static void test_parses(void)
 	CHECK_INT(request.verb, CONTROL_BOOST);
 	CHECK_INT(request.vcpu, 1);
 	CHECK_U64(request.for_ns, 5 * NSEC_PER_MSEC);
+	CHECK_INT(control_parse(avoid, strlen(avoid), &request, error, sizeof(error)), 0);
+	CHECK_INT(request.verb, CONTROL_AVOID);
+	CHECK_STR(request.vcpus, "2-3");
+	CHECK(control_verb_changes(CONTROL_AVOID));
 	CHECK_INT(control_parse(absent, strlen(absent), &request, error, sizeof(error)), 0);
 	CHECK(request.absent && request.dry_run && !request.persist);
 	CHECK_STR(request.name, "web");
@@ -131,6 +136,10 @@ static void test_refuses(void)
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":0}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":10000001}",
 	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_s\":1}",
+	        "{\"verb\":\"avoid\",\"domain\":\"web\"}",
+	        "{\"verb\":\"avoid\",\"domain\":\"web\",\"vcpus\":\"\"}",
+	        "{\"verb\":\"avoid\",\"domain\":\"web\",\"vcpus\":3}",
+	        "{\"verb\":\"boost\",\"domain\":\"web\",\"for_us\":5,\"vcpus\":\"3\"}",
 	        "{\"verb\":\"trial-start\"}",
 	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"persist\":true}",
 	        "{\"verb\":\"trial-start\",\"domain\":\"web\",\"window_min_ms\":1000}",

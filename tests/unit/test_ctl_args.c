@@ -109,6 +109,15 @@ static void test_policy(void)
 
 static void test_boost(void)
 {
+	CHECK_INT(PARSE("avoid", "web", "2-3"), 0);
+	CHECK(args.verb == CTL_AVOID);
+	CHECK_STR(args.vcpus, "2-3");
+	CHECK_INT(PARSE("avoid", "web", "auto"), 0);
+	CHECK_INT(PARSE("avoid", "web", "all"), -EINVAL);
+	CHECK_CONTAINS(error, "which vCPUs?");
+	CHECK_INT(PARSE("avoid", "web"), -EINVAL);
+	CHECK_CONTAINS(error, "which vCPUs?");
+	CHECK_INT(PARSE("avoid", "web", ""), -EINVAL);
 	CHECK_INT(PARSE("boost", "web", "--vcpu", "3", "--for", "5ms"), 0);
 	CHECK(args.verb == CTL_BOOST);
 	CHECK_STR(args.domain, "web");

@@ -345,6 +345,14 @@ static void test_show_sources(void)
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"agent\":{\"state\":\"absent\","
 	                                  "\"detail\":\"no device\"}}}"),
 	               "Agent:   absent: no device\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"avoid\":{\"vcpus\":\"2-3\"}}}"),
+	               "Avoid:   vCPUs 2-3, by command\n");
+	CHECK_CONTAINS(rendered(CTL_SHOW,
+	                        "{\"domain\":{\"avoid\":{\"governed\":true,\"vcpus\":\"\","
+	                        "\"contention_permille\":123,"
+	                        "\"entitled_permille\":1500}}}"),
+	               "Avoid:   none, 12.3 % of its demand waits, entitled to 1.5 CPUs\n");
+	CHECK(!strstr(rendered(CTL_SHOW, "{\"domain\":{\"avoid\":{\"vcpus\":\"\"}}}"), "Avoid:"));
 	CHECK_CONTAINS(rendered(CTL_SHOW,
 	                        "{\"domain\":{\"vcpus\":[{\"vcpu\":2,\"yields_total\":5,\"page\":{"
 	                        "\"status\":\"enabled\",\"request\":\"urgent\","

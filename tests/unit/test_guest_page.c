@@ -115,7 +115,9 @@ static void test_begin_answer_end(void)
 	CHECK_INT(f.guest->status, PVSCHED_STATUS_MODE);
 	CHECK_INT(f.guest->host_abi_version, PVSCHED_ABI_VERSION);
 	CHECK_INT(f.guest->accepted_mode, PVSCHED_MODE);
+	f.guest->host_flags = PVSCHED_HOST_AVOID | PVSCHED_HOST_ARMED;
 	guest_page_end(&f.file);
+	CHECK_INT(f.guest->host_flags, 0);
 	CHECK_INT(f.guest->status, PVSCHED_STATUS_DISABLED);
 	CHECK_U64(f.guest->generation, 0);
 	done(&f);

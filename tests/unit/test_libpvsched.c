@@ -334,12 +334,12 @@ static void test_account(void)
 	page->throttles = 2;
 	page->applied_state = pvsched_applied(PVSCHED_BOOST_TASK, PVSCHED_THROTTLED_SHARE);
 	page->host_cpu = 17;
-	page->host_flags = PVSCHED_HOST_PREEMPTED;
+	page->host_flags = PVSCHED_HOST_PREEMPTED | PVSCHED_HOST_AVOID;
 	page->published_ns = 12345;
 	CHECK_INT(pvsched_lease_account(scene.host, &lease, &account), 0);
 	CHECK_U64(account.throttled, PVSCHED_BY_SHARE | PVSCHED_BY_PAST);
 	CHECK_INT(pvsched_query(scene.host, PVSCHED_CPU_CURRENT, &report), 0);
-	CHECK(report.boosted && report.preempted);
+	CHECK(report.boosted && report.preempted && report.avoid);
 	CHECK_U64(report.throttled, PVSCHED_BY_SHARE);
 	CHECK_U64(report.host_cpu, 17);
 	CHECK_U64(report.run_delay_ns, 1300);

@@ -33,6 +33,9 @@ static void test_settled_before_reports(void)
 	CHECK_INT(ask(CONTROL_LATENCY, "web"), 0);
 	CHECK_CALLS("renew latency");
 	CHECK_INT(ask(CONTROL_LATENCY, ""), -EINVAL);
+	CHECK_INT(ask(CONTROL_AVOID, "web"), 0);
+	CHECK_CALLS("avoid");
+	CHECK_INT(ask(CONTROL_AVOID, ""), -EINVAL);
 }
 
 /* Unknown profiles and domains, and a verb that lacks its domain, change nothing. */
