@@ -273,6 +273,18 @@ int booster_hold(struct booster *booster, unsigned int slot, uint32_t set, uint3
 	return booster_call(booster, do_hold, &(struct hold_args){slot, set, clear});
 }
 
+static int do_note_denied(struct booster *b, void *arg)
+{
+	(void)arg;
+	b->notes_denied = true;
+	return 0;
+}
+
+int booster_note_denied(struct booster *booster)
+{
+	return booster_call(booster, do_note_denied, NULL);
+}
+
 static int do_hold_all(struct booster *b, void *arg)
 {
 	b->holds = *(const uint32_t *)arg;

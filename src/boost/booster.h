@@ -117,5 +117,8 @@ int booster_read_totals(struct booster *booster, struct booster_totals *ret);
  */
 int booster_set_cpus(struct booster *booster, const struct cpu_set_bits *cpus);
 
+/** Has the next boost that is denied, or ends early, noted: once. */
+int booster_note_denied(struct booster *booster);
+
 /** Does it answer? For the watchdog. */
 int booster_ping(struct booster *booster);

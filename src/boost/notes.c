@@ -24,6 +24,7 @@ static uint32_t limit(enum booster_note_type type)
 	case BOOSTER_NOTE_GUARDIAN:
 	case BOOSTER_NOTE_DEADLINE:
 	case BOOSTER_NOTE_LOST:
+	case BOOSTER_NOTE_DENIED: /* once, until it was heard */
 		return NOTES_MAX;
 	case BOOSTER_NOTE_FORK:
 		return NOTES_FORKS_MAX;

@@ -26,6 +26,7 @@ enum booster_note_type {
 	BOOSTER_NOTE_FORK,      /* a vCPU made a thread while it was boosted: its TID */
 	BOOSTER_NOTE_TELL, /* there is something for the channel; 1: the state of the vCPU, 0: times
 	                      and counts alone */
+	BOOSTER_NOTE_DENIED, /* a boost was denied or ended early: see booster_note_denied() */
 	BOOSTER_NOTE_HELPER, /* unboosted for a helper of its domain, for the first time: its place
 	                      */
 };

@@ -192,6 +192,18 @@ static void apply(struct booster *b, unsigned int slot, const struct policy_deci
 		notes_add(&b->notes, BOOSTER_NOTE_TELL, slot, 1);
 }
 
+static void decide(struct booster *b, unsigned int slot, const struct policy_input *input,
+                   struct policy_decision *ret)
+{
+	uint64_t denied = policy_view(b->policy, slot)->denied_sum;
+
+	policy_step(b->policy, slot, input, ret);
+	if (!b->notes_denied || policy_view(b->policy, slot)->denied_sum == denied)
+		return;
+	b->notes_denied = false;
+	notes_add(&b->notes, BOOSTER_NOTE_DENIED, slot, 0);
+}
+
 enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum policy_event event,
                                 uint64_t now_ns)
 {
@@ -204,7 +216,7 @@ enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum polic
 	if (event == POLICY_EVENT_MAY_PUSH)
 		f.room_elsewhere = policy_may_push(b->policy, slot, now_ns) &&
 		                   push_has_room(&b->push, slot, now_ns);
-	policy_step(b->policy, slot, &input, &decision);
+	decide(b, slot, &input, &decision);
 	apply(b, slot, &decision, now_ns);
 	first = decision.action;
 	if (!decision.report_halt)
@@ -215,7 +227,7 @@ enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum polic
 	facts(b, slot, input.now_ns, &f);
 	if (f.whereabouts != POLICY_HALTED)
 		return first;
-	policy_step(b->policy, slot, &input, &decision);
+	decide(b, slot, &input, &decision);
 	apply(b, slot, &decision, input.now_ns);
 	return first;
 }

@@ -58,6 +58,7 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 	        .metadata = CONFIG_METADATA_HONOUR,
 	        .guest_pages = CONFIG_GUEST_PAGES_AUTO,
 	        .agents = CONFIG_AGENTS_AUTO,
+	        .compare = CONFIG_COMPARE_OFF,
 	        .metrics_interval_ns = METRICS_INTERVAL_DEFAULT_NS,
 	        .summary_interval_ns = SUMMARY_INTERVAL_DEFAULT_NS,
 	};

@@ -162,6 +162,8 @@ static void tell_host(struct walk *w, const struct config_host *host)
 	static const char *const agents[] = {[CONFIG_AGENTS_OFF] = "off",
 	                                     [CONFIG_AGENTS_AUTO] = "auto",
 	                                     [CONFIG_AGENTS_LISTEN] = "listen"};
+	static const char *const compare[] = {
+	        [CONFIG_COMPARE_OFF] = "off", [CONFIG_COMPARE_AUTO] = "auto"};
 	static const char *const waits[] = {[CONFIG_BOOSTER_WAIT_AUTO] = "auto",
 	                                    [CONFIG_BOOSTER_WAIT_EPOLL] = "epoll",
 	                                    [CONFIG_BOOSTER_WAIT_IO_URING] = "io_uring"};
@@ -175,6 +177,7 @@ static void tell_host(struct walk *w, const struct config_host *host)
 	tell_string(w, metadata[host->metadata], ".host.metadata");
 	tell_string(w, pages[host->guest_pages], ".host.guest_pages");
 	tell_string(w, agents[host->agents], ".host.agents");
+	tell_string(w, compare[host->compare], ".host.compare");
 	tell_discovery(w, host);
 	cpulist_format(&host->booster_cpus, cpus, sizeof(cpus));
 	tell_string(w, cpus, ".host.booster_cpus");

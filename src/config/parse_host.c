@@ -174,6 +174,21 @@ static int parse_agents(const struct json_value *value, enum config_agents *ret,
 	return r;
 }
 
+static int parse_compare(const struct json_value *value, enum config_compare *ret,
+                         struct json_error *error)
+{
+	static const char *const words[] = {
+	        [CONFIG_COMPARE_OFF] = "off",
+	        [CONFIG_COMPARE_AUTO] = "auto",
+	};
+	size_t word = *ret;
+	int r = json_get_word(value, "compare", words, ARRAY_SIZE(words), &word, error);
+
+	if (r == 0)
+		*ret = (enum config_compare)word;
+	return r;
+}
+
 /* node_exporter reads files of that name alone, and one that is hidden would be missed. */
 static int parse_metrics(const struct json_value *value, struct config_host *host,
                          struct json_error *error)
@@ -200,11 +215,27 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
                       struct json_error *error)
 {
 	static const char *const keys[] = {
-	        "cpu_share_permille", "cpu_burst_us", "domain_share_permille", "domain_burst_us",
-	        "max_changes_per_s",  "rt_policy",    "rt_priority",           "grant_rt_budget",
-	        "housekeeping_cpus",  "metadata",     "guest_pages",           "discovery",
-	        "qemu_executables",   "qemu_users",   "booster_cpus",          "booster_wait",
-	        "booster_permille",   "metrics_file", "metrics_interval_s",    "agents",
+	        "cpu_share_permille",
+	        "cpu_burst_us",
+	        "domain_share_permille",
+	        "domain_burst_us",
+	        "max_changes_per_s",
+	        "rt_policy",
+	        "rt_priority",
+	        "grant_rt_budget",
+	        "housekeeping_cpus",
+	        "metadata",
+	        "guest_pages",
+	        "discovery",
+	        "qemu_executables",
+	        "qemu_users",
+	        "booster_cpus",
+	        "booster_wait",
+	        "booster_permille",
+	        "metrics_file",
+	        "metrics_interval_s",
+	        "agents",
+	        "compare",
 	};
 	int r;
 
@@ -224,6 +255,9 @@ int config_parse_host(const struct json_value *value, struct config_host *host,
 	if (r < 0)
 		return r;
 	r = parse_agents(value, &host->agents, error);
+	if (r < 0)
+		return r;
+	r = parse_compare(value, &host->compare, error);
 	if (r < 0)
 		return r;
 	r = config_parse_discovery(value, host, error);

@@ -42,6 +42,12 @@ enum config_agents {
 	CONFIG_AGENTS_LISTEN, /* else by one that is opened here */
 };
 
+/** Whether boosts are left out now and then, to find those that do harm. */
+enum config_compare {
+	CONFIG_COMPARE_OFF,
+	CONFIG_COMPARE_AUTO, /* where vCPUs wait late */
+};
+
 /** How the booster waits. */
 enum config_booster_wait {
 	CONFIG_BOOSTER_WAIT_AUTO, /* by the way that measured better */
@@ -70,6 +76,7 @@ struct config_host {
 	enum config_metadata metadata;
 	enum config_guest_pages guest_pages;
 	enum config_agents agents;
+	enum config_compare compare;
 	uint64_t summary_interval_ns;       /* per-domain summaries in the journal; 0: none */
 	char metrics_file[CONFIG_PATH_MAX]; /* "": none */
 	uint64_t metrics_interval_ns;

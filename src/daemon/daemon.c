@@ -336,6 +336,7 @@ static void begin_views(struct daemon *d)
 	        .standing = d->engine->standing,
 	        .clamps = d->engine->clamps,
 	        .avoid = d->engine->avoid,
+	        .comparing = d->engine->comparing,
 	        .evaluations = d->engine->evaluations,
 	        .switches = d->switches,
 	        .guard = d->guard,
@@ -375,7 +376,7 @@ static int begin_work(struct daemon *d)
 	        .tracer = d->tracer,
 	        .cgroup = d->cgroup,
 	        .domains = d->domains,
-	        .helpers = d->engine->helpers,
+	        .engine = d->engine,
 	        .switches = d->switches,
 	};
 	int r;
@@ -393,9 +394,7 @@ static int begin_work(struct daemon *d)
 	if (d->tracer && softirq_threads_find(d->tracer) < 0)
 		log_notice("the kernel's softirq threads were not all found");
 	r = domains_discover(d->domains, config_host(d->config));
-	if (r == 0)
-		r = guard_watchdog(d->guard, d->booster);
-	return r;
+	return r == 0 ? guard_watchdog(d->guard, d->booster) : r;
 }
 
 static int construct(struct daemon *d)

@@ -96,6 +96,9 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 
 	if (r < 0)
 		return r;
+	r = comparing_new(&engine->comparing, parts->event, parts->accounts, parts->booster);
+	if (r < 0)
+		return r;
 	inputs.clamps = engine->clamps;
 	inputs.learned = engine->learned = learned_domains_new();
 	engine->evaluations = evaluations_new();
@@ -171,6 +174,7 @@ struct engine *engine_free(struct engine *engine)
 	helper_threads_free(engine->helpers);
 	standing_free(engine->standing);
 	clamp_budget_free(engine->clamps);
+	comparing_free(engine->comparing);
 	evaluations_free(engine->evaluations);
 	learned_domains_free(engine->learned);
 	rt_grants_free(engine->grants);
@@ -181,6 +185,7 @@ struct engine *engine_free(struct engine *engine)
 void engine_configure(struct engine *engine, const struct config *config)
 {
 	engine->config = config;
+	comparing_configure(engine->comparing, config_host(config)->compare == CONFIG_COMPARE_AUTO);
 	trials_configure(engine->trials, config);
 	planning_configure(engine->planning, config);
 }
@@ -235,6 +240,8 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains,
 	                      clock_now_ns());
 	clamps_follow(engine, wanted.plan->vcpus);
+	comparing_follow(engine->comparing, wanted.inventory, wanted.plan->vcpus,
+	                 host->caps.cpu_share_permille);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/apply.h"
 #include "daemon/avoid.h"
 #include "daemon/clamp_budget.h"
+#include "daemon/comparing.h"
 #include "daemon/domains.h"
 #include "daemon/evaluation.h"
 #include "daemon/learning.h"
@@ -23,6 +24,7 @@ struct engine {
 	struct helper_threads *helpers;
 	struct standing *standing;
 	struct clamp_budget *clamps;
+	struct comparing *comparing;
 	struct apply *apply;
 	struct trials *trials;
 	struct policy_changes *changes;

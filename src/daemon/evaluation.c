@@ -7,6 +7,7 @@
 #include "daemon/delays.h"
 #include "daemon/report_windows.h"
 #include "daemon/vcpu_snapshot.h"
+#include "policy/harm.h"
 #include "util/clock.h"
 
 #define WINDOW 1 /* a minute: about as old as a full sample is */
@@ -81,7 +82,8 @@ static void observe_holds(const struct inventory_vcpu *vcpu, const struct vcpu_s
 	facts->reason = snapshot->untraced;
 	if (!facts->traced)
 		return;
-	facts->holds = snapshot->booster.holds;
+	/* those of comparisons end by themselves */
+	facts->holds = snapshot->booster.holds & ~HARM_HOLDS;
 	if (!facts->boosts && is_realtime(vcpu))
 		facts->holds |= POLICY_HOLD(POLICY_REASON_ALREADY_RT);
 	if (facts->holds)

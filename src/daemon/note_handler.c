@@ -152,12 +152,13 @@ static void handle_vcpu(struct note_handler *notes, const struct booster_note *n
 		agent_pages_told(domains->agent_pages, d, note->arg);
 		break;
 	case BOOSTER_NOTE_HELPER:
-		helper_threads_made_room(notes->parts.helpers, d, v, note->arg);
+		helper_threads_made_room(notes->parts.engine->helpers, d, v, note->arg);
 		break;
 	case BOOSTER_NOTE_FORK:
 		v->children_mended += children_mend(notes->parts.ledger, note->slot, &v->thread.id,
 		                                    note->arg) == 0;
 		break;
+	case BOOSTER_NOTE_DENIED:
 	case BOOSTER_NOTE_DEADLINE:
 	case BOOSTER_NOTE_LOST:
 	case BOOSTER_NOTE_GUARDIAN:
@@ -172,6 +173,10 @@ static void handle_note(struct note_handler *notes, const struct booster_note *n
 
 	if (note->type == BOOSTER_NOTE_GUARDIAN) {
 		guardian_acted(notes);
+		return;
+	}
+	if (note->type == BOOSTER_NOTE_DENIED) {
+		comparing_wake(notes->parts.engine->comparing);
 		return;
 	}
 	if (note->type == BOOSTER_NOTE_LOST) {

@@ -9,7 +9,7 @@
 #include "daemon/carriers.h"
 #include "daemon/discovery.h"
 #include "daemon/domains.h"
-#include "daemon/helper_threads.h"
+#include "daemon/engine.h"
 #include "daemon/switches.h"
 #include "trace/tracer.h"
 #include "util/base.h"
@@ -25,7 +25,7 @@ struct note_handler_parts {
 	struct tracer *tracer;           /* NULL: there is none */
 	const struct cgroup_cpu *cgroup; /* NULL: there is none */
 	struct domains *domains;
-	struct helper_threads *helpers;
+	struct engine *engine;
 	struct switches *switches;
 };
 

@@ -74,6 +74,30 @@ struct cJSON *report_vcpu(const struct views *views, const struct inventory_doma
 	return report(views, domain, vcpu, &snapshot);
 }
 
+/* Whether boosts do harm on its CPUs. */
+static void add_compared(const struct views *views, const struct inventory_vcpu *vcpu,
+                         uint64_t now_ns, cJSON *object)
+{
+	struct harm_view view;
+	cJSON *compared;
+
+	if (vcpu->slot == SLOT_NONE || !comparing_read(views->comparing, vcpu->slot, &view))
+		return;
+	compared = cJSON_AddObjectToObject(object, "compared");
+	report_integer(compared, "pairs", view.pairs);
+	report_integer(compared, "worse", view.worse);
+	report_integer(compared, "better", view.better);
+	report_integer(compared, "own_worse", view.own_worse);
+	report_integer(compared, "own_better", view.own_better);
+	report_integer(compared, "verdicts_total", (int64_t)view.verdicts_total);
+	report_integer(compared, "alone_total", (int64_t)view.alone_total);
+	report_integer(compared, "alone_for_ms",
+	               view.alone_until_ns > now_ns
+	                       ? (int64_t)((view.alone_until_ns - now_ns) / NSEC_PER_MSEC)
+	                       : 0);
+	report_integer(compared, "off_ms", (int64_t)(view.off_ns / NSEC_PER_MSEC));
+}
+
 static uint32_t share_permille(const struct views *views, const struct inventory_domain *domain,
                                const struct inventory_vcpu *vcpu)
 {
@@ -111,6 +135,7 @@ struct cJSON *report_vcpu_detail(const struct views *views, const struct invento
 	report_integer(object, "shorts_total", (int64_t)view->shorts_total);
 	report_integer(object, "work_us", (int64_t)(account->work.most_ns / NSEC_PER_USEC));
 	report_integer(object, "yields_total", (int64_t)view->yields_total);
+	add_compared(views, vcpu, snapshot.taken_ns, object);
 	report_windows(views, vcpu, &snapshot, object);
 	report_page(&snapshot.booster.page, object);
 	return object;

@@ -19,7 +19,9 @@
 #define HELD_WINDOWS 2
 
 /* Holds that end by themselves, soon: the window does not count. */
-#define PASSING_HOLDS (POLICY_HOLD(POLICY_REASON_GUARDIAN) | POLICY_HOLD(POLICY_REASON_NO_TRACER))
+#define PASSING_HOLDS                                                                              \
+	(POLICY_HOLD(POLICY_REASON_GUARDIAN) | POLICY_HOLD(POLICY_REASON_NO_TRACER) |              \
+	 POLICY_HOLD(POLICY_REASON_COMPARED))
 
 struct trial {
 	struct trials *trials;

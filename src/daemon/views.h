@@ -11,6 +11,7 @@
 #include "daemon/avoid.h"
 #include "daemon/carriers.h"
 #include "daemon/clamp_budget.h"
+#include "daemon/comparing.h"
 #include "daemon/discovery.h"
 #include "daemon/guard.h"
 #include "daemon/helper_threads.h"
@@ -43,6 +44,7 @@ struct views {
 	const struct standing *standing;
 	const struct clamp_budget *clamps;
 	struct avoid *avoid;             /* a command changes what it says */
+	const struct comparing *comparing;
 	struct evaluations *evaluations; /* made when they are asked for: evaluation.h */
 	const struct switches *switches;
 	const struct guard *guard;

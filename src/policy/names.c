@@ -33,6 +33,9 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_LEVERS] = "levers",
         [POLICY_REASON_ADMISSION] = "admission",
         [POLICY_REASON_FAILED] = "failed",
+        [POLICY_REASON_HARMFUL] = "harmful",
+        [POLICY_REASON_NEEDLESS] = "needless",
+        [POLICY_REASON_COMPARED] = "compared",
         [POLICY_REASON_PROFILE] = "profile",
         [POLICY_REASON_AUTO] = "auto",
         [POLICY_REASON_BUDGET] = "budget",
@@ -110,6 +113,16 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_FAILED] = "The boost failed: the scheduler call was refused, the thread had "
                                  "ended, or the booster "
                                  "has no real-time class. The journal says which.",
+        [POLICY_REASON_HARMFUL] =
+                "On its CPUs vCPUs waited longer with boosts than without, and its domain used "
+                "most of these; it is tried again in a moment. Fewer vCPUs with such a profile, or "
+                "more CPUs, would help.",
+        [POLICY_REASON_NEEDLESS] =
+                "Its domain's vCPUs had no late wait without boosts either; it is boosted again "
+                "once they have, or after a moment.",
+        [POLICY_REASON_COMPARED] =
+                "For a fraction of a second nothing is boosted on its CPUs, so that waits with "
+                "boosts and without can be compared.",
         [POLICY_REASON_PROFILE] =
                 "Its profile does not boost; `pvschedctl policy set DOM latency` would.",
         [POLICY_REASON_AUTO] =

@@ -39,6 +39,9 @@ enum policy_reason {
 	                               changed */
 	POLICY_REASON_ADMISSION,    /* other vCPUs have all shares of its CPUs */
 	POLICY_REASON_FAILED,       /* the scheduler call failed for another cause */
+	POLICY_REASON_HARMFUL,      /* vCPUs wait longer with boosts than without: see harm.h */
+	POLICY_REASON_NEEDLESS,     /* it waits no longer without boosts */
+	POLICY_REASON_COMPARED,     /* for a moment nothing is boosted on its CPUs, to compare */
 	_POLICY_REASON_HOLD_MAX,
 
 	/* decided here */

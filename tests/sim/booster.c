@@ -385,6 +385,8 @@ void host_handle(struct host *host, const struct entry *entry)
 		tracer_start(host, entry);
 	else if (entry->what == HAPPENS_DEADLINE)
 		tracer_deadline(host, entry);
+	else if (entry->what == HAPPENS_LOOK)
+		compare_step(host, entry);
 	else if (entry->what == HAPPENS_HELPER)
 		helpers_looked(host, entry);
 	else
@@ -395,7 +397,12 @@ void host_hold(struct host *host, unsigned int vcpu, bool hold)
 {
 	uint32_t bit = POLICY_HOLD(POLICY_REASON_PAUSED);
 
-	policy_hold(host->policy, vcpu, hold ? bit : 0, hold ? 0 : bit);
+	host_set_holds(host, vcpu, hold ? bit : 0, hold ? 0 : bit);
+}
+
+void host_set_holds(struct host *host, unsigned int vcpu, uint32_t set, uint32_t clear)
+{
+	policy_hold(host->policy, vcpu, set, clear);
 	booster_add_call(host, vcpu);
 	if (host->deciding < 0)
 		booster_wake_at(host, host->world->now_ns + delay(host));

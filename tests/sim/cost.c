@@ -3,22 +3,26 @@
  * What the booster's work takes, and which domain pays: src/boost/step.c and events.c, with figures
  * instead of a clock. The account of each domain is the real src/policy/attention.c.
  *
- * The figures are of the slow machine of docs/measurements/overhead.md. They are charged to domains
- * always, and to the CPUs of large hosts.
+ * The usual figures are of the slow machine of docs/measurements/overhead.md. They are charged to
+ * domains always, and to the CPUs of large hosts.
  */
 #include "host.h"
 
 #include "rng.h"
 
-/* To wake up and to wait again: 10 to 15 us. A cycle of bench-cycles has two of these. */
-#define COST_WAKE_NS  (12 * NSEC_PER_USEC)
-#define COST_STEP_NS  1500 /* an event: between warm and cold, bench-scans "step" */
-#define COST_CALL_NS  5000 /* the rest of half a cycle of 37 us at 1,000 a second */
-#define COST_ENTRY_NS 25   /* of a list that is walked: bench-scans, "debtor" */
+const struct machine cost_usual = {
+        /* to wake up and to wait again: 10 to 15 us; a cycle of bench-cycles has two of these */
+        .wake_ns = 12 * NSEC_PER_USEC,
+        .step_ns = 1500, /* an event: between warm and cold, bench-scans "step" */
+        .call_ns = 5000, /* the rest of half a cycle of 37 us at 1,000 a second */
+        .entry_ns = 25,  /* of a list that is walked: bench-scans, "debtor" */
+};
 
 static void spend(struct host *host, uint64_t ns)
 {
 	host->busy_ns += ns;
+	if (host->machine.takes_cpus)
+		world_take(host->world, host->booster_cpu, ns);
 	if (host->charges_cpus)
 		tracer_foreign(host, host->booster_cpu, ns);
 }
@@ -28,22 +32,22 @@ void cost_wake(struct host *host)
 	host->woke = true;
 	if (host->charges_cpus)
 		host->booster_cpu = (uint32_t)rng_below(&host->random, host->world->n_cpus);
-	spend(host, COST_WAKE_NS);
+	spend(host, host->machine.wake_ns);
 }
 
 void cost_begin(struct host *host, const struct host_work *work)
 {
 	host->spends_for = *work;
 	host->was_boosted = boosted_slots_has(&host->boosted, work->slot);
-	host->step_ns = COST_STEP_NS + host->scan_ns;
+	host->step_ns = host->machine.step_ns + host->scan_ns;
 	host->scan_ns = 0;
-	spend(host, COST_STEP_NS);
+	spend(host, host->machine.step_ns);
 }
 
 void cost_call(struct host *host)
 {
-	host->step_ns += COST_CALL_NS;
-	spend(host, COST_CALL_NS);
+	host->step_ns += host->machine.call_ns;
+	spend(host, host->machine.call_ns);
 }
 
 void cost_scan(struct host *host, const struct boosted_lists *lists, uint32_t list)
@@ -51,7 +55,7 @@ void cost_scan(struct host *host, const struct boosted_lists *lists, uint32_t li
 	uint64_t ns = 0;
 
 	for (int i = boosted_first(lists, list); i >= 0; i = boosted_next(lists, (unsigned int)i))
-		ns += COST_ENTRY_NS;
+		ns += host->machine.entry_ns;
 	host->scan_ns += ns;
 	spend(host, ns);
 }
@@ -61,7 +65,7 @@ static void charge(struct host *host, unsigned int slot, uint64_t used_ns)
 	unsigned int domain = host->vcpus[slot].domain;
 
 	if (host->woke)
-		used_ns += COST_WAKE_NS;
+		used_ns += host->machine.wake_ns;
 	host->woke = false;
 	host->caused_ns[domain] += used_ns;
 	if (host->mutation == MUTATION_UNCHARGED)
@@ -95,8 +99,8 @@ void cost_end(struct host *host)
 /* One that needs no decision. */
 void cost_event(struct host *host, unsigned int slot)
 {
-	spend(host, COST_STEP_NS);
-	charge(host, slot, COST_STEP_NS);
+	spend(host, host->machine.step_ns);
+	charge(host, slot, host->machine.step_ns);
 }
 
 uint64_t cost_unheard_until_ns(const struct host *host, unsigned int slot)

@@ -106,6 +106,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 
 	host->world = world;
 	host->mutation = options->mutation;
+	host->machine = options->machine ? *options->machine : cost_usual;
 	host->delay_ns = options->delay_ns;
 	host->apply_ns = options->apply_ns;
 	host->charges_cpus = options->charges_cpus;
@@ -131,6 +132,8 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	for (unsigned int i = 0; i < n_vcpus; i++)
 		add_vcpu(host, i, options);
 	tracer_attach(host);
+	if (options->compares)
+		compare_start(host);
 	booster_wake_at(host, world->now_ns);
 	return host;
 }
@@ -141,6 +144,7 @@ struct host *host_free(struct host *host)
 		return NULL;
 	policy_free(host->policy);
 	attention_free(host->attention);
+	harm_free(host->harm);
 	pages_free(host->pages);
 	board_free(host->board);
 	free(host->vcpus);

@@ -11,10 +11,12 @@
 #include "boost/boosted_slots.h"
 #include "boost/pages.h"
 #include "policy/attention.h"
+#include "policy/harm.h"
 #include "policy/policy.h"
 #include "core/account.h"
 #include "core/demand.h"
 
+#include "machine.h"
 #include "world.h"
 
 #define HOST_EVENTS_MAX (PVS_EVENTS_BYTES / 32) /* a record is an event and a header */
@@ -116,7 +118,12 @@ struct host {
 	uint64_t steps, wakeups;
 	uint64_t steps_now, steps_at_ns;
 
+	/* the main thread: compare.c */
+	struct harm *harm; /* NULL: nothing is compared */
+	uint64_t look_ns, compare_generation;
+
 	/* the booster's time: cost.c */
+	struct machine machine;
 	struct attention *attention;
 	unsigned int n_domains;
 	bool charges_cpus;           /* it is real-time run time of the simulated CPUs */
@@ -141,6 +148,8 @@ struct host_options {
 	uint32_t refused_permille;
 	enum mutation mutation;
 	uint64_t seed;
+	const struct machine *machine; /* NULL: cost_usual */
+	bool compares;                 /* waits with boosts and without */
 };
 
 /**
@@ -153,6 +162,9 @@ struct host *host_free(struct host *host);
 
 /** HAPPENS_DEADLINE, HAPPENS_START, HAPPENS_HELPER and HAPPENS_BOOSTER. */
 void host_handle(struct host *host, const struct entry *entry);
+
+/** Sets and clears holds of one vCPU, as the daemon's main thread does. */
+void host_set_holds(struct host *host, unsigned int vcpu, uint32_t set, uint32_t clear);
 
 /** Holds one vCPU or lets it go, as the daemon's main thread does for a paused domain. */
 void host_hold(struct host *host, unsigned int vcpu, bool hold);
@@ -179,6 +191,7 @@ bool crowded_has_room(const struct host *host, unsigned int slot);
 void crowded_push(struct host *host, unsigned int slot);
 
 /* cost.c: what the booster's work takes, and which domain pays for it */
+extern const struct machine cost_usual;
 void cost_wake(struct host *host);
 void cost_begin(struct host *host, const struct host_work *work);
 void cost_call(struct host *host);
@@ -186,6 +199,10 @@ void cost_scan(struct host *host, const struct boosted_lists *lists, uint32_t li
 void cost_end(struct host *host);
 void cost_event(struct host *host, unsigned int slot);
 uint64_t cost_unheard_until_ns(const struct host *host, unsigned int slot);
+
+/* compare.c: src/daemon/comparing.c on virtual time */
+void compare_start(struct host *host);
+void compare_step(struct host *host, const struct entry *entry);
 
 /* between tracer.c, helpers.c, crowded.c, host.c and booster.c */
 void booster_add_work(struct host *host, unsigned int slot, enum policy_event event);

@@ -10,9 +10,14 @@ static void on_ran(void *userdata, const struct run_interval *run)
 	struct large *large = userdata;
 
 	meters_ran(large->meters, run);
-	if (run->woken && run->from_ns >= large->warm_ns && run->vcpu >= 0 &&
-	    !large->world.threads[run->thread].observed)
-		delays_add(&large->waits, run->from_ns - run->ready_ns);
+}
+
+static void on_waited(void *userdata, const struct thread *thread, uint64_t wait_ns)
+{
+	struct large *large = userdata;
+
+	if (thread->vcpu >= 0 && !thread->observed && large->world.now_ns >= large->warm_ns)
+		delays_add(&large->waits, wait_ns);
 }
 
 static void on_boosted(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
@@ -52,7 +57,7 @@ void large_start(struct large *large, uint32_t n_vcpus, uint32_t domains,
 	large->meters = meters_new(&sizes);
 	if (!large->meters)
 		abort();
-	large->world.recorder = (struct world_recorder){on_ran, on_boosted, large};
+	large->world.recorder = (struct world_recorder){on_ran, on_boosted, large, on_waited};
 	large->warm_ns = large->world.now_ns + warm_ns;
 	large->host = host_new(&large->world, n_vcpus, options);
 	world_start(&large->world);
@@ -66,7 +71,7 @@ void large_play(struct large *large, uint64_t for_ns)
 	while (!large->host->broken && world_next(&large->world, until_ns, &entry)) {
 		large->events++;
 		if (entry.what == HAPPENS_DEADLINE || entry.what == HAPPENS_START ||
-		    entry.what == HAPPENS_BOOSTER)
+		    entry.what == HAPPENS_BOOSTER || entry.what == HAPPENS_LOOK)
 			host_handle(large->host, &entry);
 		else
 			world_handle(&large->world, &entry);

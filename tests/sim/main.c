@@ -12,9 +12,10 @@
 
 #include "demands.h"
 #include "policy/registry.h"
-
+#include "print.h"
 #include "scale.h"
 #include "sim.h"
+#include "worse.h"
 
 struct tally {
 	unsigned int passed, failed;
@@ -41,55 +42,14 @@ static const char usage[] =
         "                       --vcpus and --cpus say, for --seconds; prints a table\n"
         "      --crowd EASE     a crowd of real threads, simulated: tests/bench/run crowd\n"
         "      --demands N      N drawn demands: are they covered as it is recommended?\n"
+        "      --never-worse    with and without boosts, also on slow machines (--scenario, "
+        "--slow)\n"
+        "      --brief          with --never-worse: some scenes, on the slowest machine\n"
+        "      --untreated      with --never-worse: whether boosts do harm is not looked at\n"
+        "      --slow N         so many times as slow as a measured machine: 1, 3 or 10\n"
         "      --faults         with --scale: then 4000 vCPUs with faults, which must be found\n"
         "      --json FILE      with --scale: writes the figures there as well\n"
         "  -h, --help           shows this\n";
-
-static void print_cap(const char *name, const struct sim_cap *cap)
-{
-	printf(" %s %" PRIu64 "/%" PRIu64, name, cap->excess_ns / 1000, cap->limit_ns / 1000);
-}
-
-static void print_urgent(const char *name, const struct sim_urgent *u)
-{
-	uint64_t jobs = MAX(u->jobs, UINT64_C(1));
-
-	printf("; %s: urgent work waits %" PRIu64 " us, %" PRIu64 " permille late, at most %" PRIu64
-	       " us, boosted %" PRIu64 " ms",
-	       name, u->wait_ns / jobs / NSEC_PER_USEC, u->late * 1000 / jobs,
-	       u->worst_ns / NSEC_PER_USEC, u->boosted_ns / NSEC_PER_MSEC);
-	if (u->waits.n)
-		printf(" (%" PRIu64 " permille), p50 %.1f, p99 %.1f us",
-		       u->boosted_ns * 1000 / MAX(u->lasts_ns, UINT64_C(1)),
-		       (double)delays_quantile_ns(&u->waits, 500) / NSEC_PER_USEC,
-		       (double)delays_quantile_ns(&u->waits, 990) / NSEC_PER_USEC);
-}
-
-static void print_result(const char *name, const struct sim_options *options, unsigned int seeds,
-                         const struct sim_result *r)
-{
-	printf("%s %-20s delay %3" PRIu64 " us: excess/limit us", r->failed ? "not ok" : "ok", name,
-	       options->delay_ns / 1000);
-	print_cap("vcpu", &r->vcpu);
-	print_cap("domain", &r->domain);
-	print_cap("cpu", &r->cpu);
-	print_cap("sheet", &r->sheet);
-	if (r->helper.limit_ns)
-		print_cap("helper", &r->helper);
-	printf("; boosted %u, served %d, host loss %d permille; %" PRIu64
-	       " calls/s; longest wait %" PRIu64 " ms (%" PRIu64 " without)",
-	       r->boosted_permille, r->served_permille, r->host_loss_permille, r->calls_per_s,
-	       r->longest_wait_ns / NSEC_PER_MSEC, r->base_wait_ns / NSEC_PER_MSEC);
-	printf("; booster %u permille, %" PRIu64 " unheard", r->booster_permille, r->pauses);
-	if (r->unheard.jobs) {
-		print_urgent("heard", &r->heard);
-		print_urgent("unheard", &r->unheard);
-	}
-	if (seeds == 1)
-		printf("; trace %016" PRIx64, r->hash);
-	printf("%s%s\n", r->failed ? ": " : "", r->failed ? r->failed : "");
-	fflush(stdout);
-}
 
 static void worst_cap(struct sim_cap *worst, const struct sim_cap *cap)
 {
@@ -147,7 +107,7 @@ static void test_scenario(const struct scenario *scenario, struct sim_options op
 	}
 	if (!options.refused_permille && options.policy <= REGISTRY_DEFAULT)
 		sim_judge_asking(scenario, &worst);
-	print_result(scenario->name, &options, seeds, &worst);
+	sim_print(scenario->name, &options, seeds, &worst);
 	count(tally, !worst.failed);
 }
 
@@ -189,17 +149,18 @@ static void test_repeats(struct sim_options options, struct tally *tally)
 {
 	const struct scenario *scenario = scenario_find("mixed");
 	struct sim_result first, again, other;
+	bool ok;
 
 	options.lasts_ns = 200 * NSEC_PER_MSEC;
 	sim_run(scenario, &options, &first);
 	sim_run(scenario, &options, &again);
 	options.seed++;
 	sim_run(scenario, &options, &other);
-	count(tally, first.hash == again.hash && first.hash != other.hash);
+	ok = first.hash == again.hash && first.hash != other.hash;
+	count(tally, ok);
 	printf("%s same seed, same trace: %016" PRIx64 " %016" PRIx64 ", other seed: %016" PRIx64
 	       "\n",
-	       first.hash == again.hash && first.hash != other.hash ? "ok" : "not ok", first.hash,
-	       again.hash, other.hash);
+	       ok ? "ok" : "not ok", first.hash, again.hash, other.hash);
 }
 
 /* Some faults need a rare coincidence: one of so many histories must have it. */
@@ -308,7 +269,7 @@ static int run_one(const char *name, const struct sim_options *options)
 	sim_run(scenario, options, &r);
 	if (options->policy <= REGISTRY_DEFAULT)
 		sim_judge_asking(scenario, &r);
-	print_result(name, options, 1, &r);
+	sim_print(name, options, 1, &r);
 	printf("%d passed, %d failed, 0 skipped\n", !r.failed, !!r.failed);
 	return r.failed ? 1 : 0;
 }
@@ -350,6 +311,10 @@ static const struct option longopts[] = {
         {"crowd", required_argument, NULL, 'C'},
         {"demands", required_argument, NULL, 'D'},
         {"faults", no_argument, NULL, 'F'},
+        {"never-worse", no_argument, NULL, 'W'},
+        {"brief", no_argument, NULL, 'B'},
+        {"untreated", no_argument, NULL, 'U'},
+        {"slow", required_argument, NULL, 'w'},
         {0},
 };
 
@@ -365,7 +330,8 @@ struct arguments {
 	struct scale_options scale;
 	const char *name; /* of one scenario */
 	unsigned int seeds;
-	bool scales, lists, helps;
+	bool scales, lists, helps, compares;
+	struct worse_options worse;
 	uint32_t ease;        /* of the crowd; 0: none is wanted */
 	unsigned int demands; /* the same */
 };
@@ -425,6 +391,14 @@ static bool take(struct arguments *a, int c, const char *option)
 		a->ease = (uint32_t)number(option, optarg, 1, 1000);
 	else if (c == 'D')
 		a->demands = (unsigned int)number(option, optarg, 1, 100000);
+	else if (c == 'W')
+		a->compares = true;
+	else if (c == 'B')
+		a->worse.brief = true;
+	else if (c == 'U')
+		a->worse.untreated = true;
+	else if (c == 'w')
+		a->worse.slow = number(option, optarg, 1, 10);
 	else if (c == 'F')
 		a->scale.faults = true;
 	else if (c == 'j')
@@ -448,6 +422,15 @@ static int run_scale(struct arguments *a)
 	return scale_run(&a->scale);
 }
 
+static int run_worse(struct arguments *a)
+{
+	a->worse.seed = a->options.seed;
+	a->worse.seeds = a->seeds;
+	a->worse.lasts_ns = a->options.lasts_ns;
+	a->worse.scene = a->name;
+	return worse_run(&a->worse);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = {.options = {.seed = 1,
@@ -464,6 +447,8 @@ int main(int argc, char **argv)
 		return fputs(usage, stdout), 0;
 	if (a.lists)
 		return list();
+	if (a.compares)
+		return run_worse(&a);
 	if (a.scales)
 		return run_scale(&a);
 	if (a.demands)

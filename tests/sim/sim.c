@@ -20,6 +20,7 @@ static void handle(struct host *host, struct world *world, const struct entry *e
 	case HAPPENS_START:
 	case HAPPENS_HELPER:
 	case HAPPENS_BOOSTER:
+	case HAPPENS_LOOK:
 		host_handle(host, entry);
 		return;
 	case HAPPENS_COMMAND:

@@ -128,6 +128,8 @@ static void timer_start(struct host *host, uint32_t cpu, uint64_t delay)
 {
 	uint64_t late = rng_below(&host->random, HOST_TIMER_NS);
 
+	if (host->machine.takes_cpus)
+		world_take(host->world, cpu, host->machine.timer_start_ns);
 	world_plan(host->world, host->world->now_ns + delay + late, HAPPENS_DEADLINE, cpu,
 	           ++host->deadlines[cpu].generation);
 }
@@ -276,6 +278,8 @@ void tracer_deadline(struct host *host, const struct entry *entry)
 
 	if (entry->generation != deadline->generation)
 		return;
+	if (host->machine.takes_cpus)
+		world_take(host->world, cpu, host->machine.timer_fires_ns);
 	deadline->due_ns = 0;
 	if (!(vcpu->flags & PVS_FLAG_BOOSTED)) {
 		if (vcpu->in_ns == deadline->in_ns)
@@ -300,6 +304,16 @@ static void entitlement_sample(struct host *host, uint32_t slot, uint64_t now)
 	vcpu->entitled_permille = pvs_entitled_learn(vcpu->entitled_permille, permille);
 }
 
+static void wait_record(struct pvs_vcpu_account *vcpu, uint64_t now)
+{
+	uint64_t ready = pvs_ready_since(vcpu->out, vcpu->out_ns, vcpu->wake_ns);
+
+	if (!ready || ready > now)
+		return;
+	vcpu->wait_counts[pvs_wait_bucket(now - ready)]++;
+	vcpu->wait_ns += now - ready;
+}
+
 static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
@@ -309,6 +323,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	int64_t left;
 
 	pvs_work_in(&vcpu->work, MAX(ready, vcpu->out_ns), now);
+	wait_record(vcpu, now);
 	vcpu->cpu = cpu;
 	vcpu->switches++;
 	entitlement_sample(host, slot, now);

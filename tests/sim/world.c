@@ -121,13 +121,6 @@ static void meet(const struct cpu *c, const struct thread *t, const struct threa
 		ret->least = MIN(ret->least, other->vruntime);
 }
 
-static const struct thread *running(const struct world *world, const struct cpu *c)
-{
-	const struct thread *t = c->current >= 0 ? &world->threads[c->current] : NULL;
-
-	return t && t->state == THREAD_RUNNING ? t : NULL;
-}
-
 static void place(struct world *world, uint32_t number, uint32_t cpu)
 {
 	struct thread *t = &world->threads[number];
@@ -136,14 +129,17 @@ static void place(struct world *world, uint32_t number, uint32_t cpu)
 
 	for (size_t i = 0; i < c->n_queued; i++)
 		meet(c, t, &world->threads[c->queue[i]], &there);
-	if (running(world, c))
-		meet(c, t, running(world, c), &there);
+	if (world_running(world, c))
+		meet(c, t, world_running(world, c), &there);
 	if (there.least != NSEC_NEVER)
 		bound_lag(&t->vruntime, there.least);
 	if (there.least != NSEC_NEVER && t->cpu != cpu)
 		t->vruntime = there.least;
 	if (there.least == NSEC_NEVER && there.group_least != NSEC_NEVER)
 		bound_lag(&c->group_vruntime[t->group], there.group_least);
+	if (t->lag_lost && there.least == NSEC_NEVER && there.group_least != NSEC_NEVER)
+		c->group_vruntime[t->group] = MAX(c->group_vruntime[t->group], there.group_least);
+	t->lag_lost = false;
 }
 
 static void enqueue(struct world *world, uint32_t number, uint32_t cpu)
@@ -172,18 +168,53 @@ static void set_alarm(struct world *world, uint32_t cpu)
 		world_plan(world, at, HAPPENS_CPU, cpu, c->generation);
 }
 
-/* What interrupted it is served first. */
-static void serve_interrupt(struct world *world, struct thread *t)
+/* What runs there goes on so much later. */
+static void delay(struct world *world, uint32_t cpu, uint64_t ns)
 {
-	uint64_t waited_ns = world->now_ns - t->interrupt_due_ns;
+	struct thread *t = &world->threads[world->cpus[cpu].current];
 
-	if (!t->interrupt_due_ns)
+	if (t->left_ns != NSEC_NEVER)
+		t->left_ns += ns;
+}
+
+static void begin_machine_work(struct world *world, uint32_t cpu, uint64_t ns)
+{
+	struct cpu *c = &world->cpus[cpu];
+
+	c->busy_until_ns = MAX(c->busy_until_ns, world->now_ns) + ns;
+}
+
+void world_take(struct world *world, uint32_t cpu, uint64_t ns)
+{
+	struct cpu *c = &world->cpus[cpu];
+
+	if (!ns)
 		return;
-	t->interrupts++;
-	t->interrupt_wait_ns += waited_ns;
-	t->interrupts_late += waited_ns > GUEST_LATE_NS;
-	t->interrupt_worst_ns = MAX(t->interrupt_worst_ns, waited_ns);
-	t->interrupt_due_ns = 0;
+	begin_machine_work(world, cpu, ns);
+	if (!world_running(world, c))
+		return;
+	account(world, cpu);
+	delay(world, cpu, ns);
+	set_alarm(world, cpu);
+}
+
+/* The thread that is switched in does its own work once the machine has done its. */
+static void begin_work(struct world *world, uint32_t cpu)
+{
+	struct cpu *c = &world->cpus[cpu];
+
+	begin_machine_work(world, cpu, world->costs.switch_ns);
+	delay(world, cpu, c->busy_until_ns - world->now_ns);
+}
+
+static void note_wait(struct world *world, uint32_t cpu)
+{
+	const struct cpu *c = &world->cpus[cpu];
+	const struct thread *t = &world->threads[c->current];
+
+	if (t->woken && world->recorder.waited)
+		world->recorder.waited(world->recorder.userdata, t,
+		                       MAX(c->busy_until_ns, world->now_ns) - t->ready_ns);
 }
 
 static void run(struct world *world, uint32_t cpu, int next)
@@ -199,7 +230,7 @@ static void run(struct world *world, uint32_t cpu, int next)
 	t->from_ns = world->now_ns;
 	note_boosted(world, t, true);
 	guest_runs(world, t);
-	serve_interrupt(world, t);
+	world_serve_interrupt(world, t);
 }
 
 /* @yield: the slice is over, or somebody better may have come. */
@@ -235,14 +266,19 @@ static void reschedule(struct world *world, uint32_t cpu, bool yield)
 	}
 	c->current = next;
 	c->slice_ends_ns = world->now_ns + WORLD_SLICE_NS;
+	c->protected_until_ns = world->now_ns + world->costs.protects_ns;
 	c->generation++;
 	world_note(world, "switch", cpu, (uint64_t)(int64_t)next);
-	if (next >= 0)
+	if (next >= 0) {
 		run(world, cpu, next);
+		begin_work(world, cpu);
+	}
 	queue_mark(world, cpu);
 	world->hooks.switched(world->hooks.userdata, cpu, prev, asleep, next);
-	if (next >= 0)
+	if (next >= 0) {
+		note_wait(world, cpu);
 		set_alarm(world, cpu);
+	}
 }
 
 static bool preempts(const struct world *world, const struct thread *t, uint32_t cpu)
@@ -255,6 +291,8 @@ static bool preempts(const struct world *world, const struct thread *t, uint32_t
 	current = &world->threads[c->current];
 	if (t->priority != current->priority || t->priority > 0)
 		return t->priority > current->priority;
+	if (world->now_ns < c->protected_until_ns)
+		return false;
 	if (t->group != current->group)
 		return c->group_vruntime[t->group] + WAKEUP_GRAIN_NS <
 		       c->group_vruntime[current->group];
@@ -274,8 +312,12 @@ static void wake(struct world *world, uint32_t number)
 		world->hooks.migrate(world->hooks.userdata, (int)number, cpu);
 	account(world, cpu);
 	enqueue(world, number, cpu);
-	if (preempts(world, t, cpu))
-		reschedule(world, cpu, true);
+	if (!preempts(world, t, cpu)) {
+		world_take(world, cpu, world->costs.wake_ns);
+		return;
+	}
+	begin_machine_work(world, cpu, world->costs.wake_ns);
+	reschedule(world, cpu, true);
 }
 
 /* What it has to do has changed. */
@@ -336,7 +378,7 @@ static void interrupt_due(struct world *world, uint32_t number)
 	}
 	if (t->state == THREAD_RUNNING) {
 		account(world, t->cpu);
-		serve_interrupt(world, t);
+		world_serve_interrupt(world, t);
 	}
 	if (t->state != THREAD_ASLEEP && t->left_ns != NSEC_NEVER)
 		t->left_ns += t->behaviour->interrupt_run_ns;
@@ -409,6 +451,7 @@ void world_set_priority(struct world *world, uint32_t number, int priority)
 	change_class(world, number, priority);
 	if (t->state == THREAD_RUNNING)
 		note_boosted(world, t, true);
+	t->lag_lost = priority == 0 && world->costs.loses_lag;
 	if (priority == 0 && t->state != THREAD_ASLEEP)
 		place(world, number, t->cpu);
 	if (priority > 0)
@@ -433,34 +476,6 @@ void world_push(struct world *world, uint32_t number)
 	reschedule(world, (uint32_t)to, true);
 	if (t->state == THREAD_QUEUED)
 		reschedule(world, from, true);
-}
-
-struct census {
-	uint64_t groups, mates;
-};
-
-static void count(struct world *world, const struct thread *t, const struct thread *other,
-                  struct census *ret)
-{
-	if (other == t || other->priority > 0)
-		return;
-	ret->mates += other->group == t->group;
-	ret->groups += world->group_seen[other->group] != world->seen_stamp;
-	world->group_seen[other->group] = world->seen_stamp;
-}
-
-uint32_t world_entitled_permille(struct world *world, uint32_t number)
-{
-	const struct thread *t = &world->threads[number];
-	const struct cpu *c = &world->cpus[t->cpu];
-	struct census there = {1, 1};
-
-	world->group_seen[t->group] = ++world->seen_stamp;
-	for (size_t i = 0; i < c->n_queued; i++)
-		count(world, t, &world->threads[c->queue[i]], &there);
-	if (running(world, c))
-		count(world, t, running(world, c), &there);
-	return (uint32_t)MAX(1000 / there.groups / there.mates, UINT64_C(1));
 }
 
 void world_end(struct world *world)

@@ -66,6 +66,7 @@ struct thread {
 	int only_cpu;     /* -1: it may run on all */
 	bool leaves;      /* it must leave its CPU, though nothing more urgent waits there */
 	bool observed;    /* traced, and never boosted */
+	bool lag_lost;    /* fair again, and not placed since: see world_costs */
 	int own_priority; /* its owner's: real-time, not by us */
 	int priority;     /* 0: fair; else FIFO */
 
@@ -91,11 +92,22 @@ struct thread {
 struct cpu {
 	int current; /* thread, -1: idle */
 	uint64_t accounted_ns;
-	uint64_t slice_ends_ns;
+	uint64_t slice_ends_ns, protected_until_ns;
 	uint64_t generation; /* of the valid entry in the agenda */
 	uint64_t *group_vruntime;
 	uint32_t *queue; /* the threads that wait here, in the order of their numbers */
 	size_t n_queued, queue_capacity;
+	uint64_t busy_until_ns; /* with the machine's own work: world_costs, world_take() */
+};
+
+/** What the machine's own work takes. Zeroed: nothing does. */
+struct world_costs {
+	uint64_t switch_ns;   /* to another thread, until that does its own work */
+	uint64_t wake_ns;     /* the interrupt that wakes a thread, on that thread's CPU */
+	uint64_t protects_ns; /* a fair thread is not preempted by another one before it ran so
+	                         long */
+	bool loses_lag;       /* a thread that becomes fair again has no credit for its sleep, as in
+	                         EEVDF, which takes the lag that it had when it left the class */
 };
 
 enum happening {
@@ -109,6 +121,7 @@ enum happening {
 	HAPPENS_INTERRUPT,
 	HAPPENS_SPIN,
 	HAPPENS_START,
+	HAPPENS_LOOK, /* the main thread's: at whether boosts do harm */
 };
 
 struct entry {
@@ -144,6 +157,8 @@ struct world_recorder {
 	void (*boosted)(void *userdata, uint64_t at_ns, uint32_t cpu, const struct thread *thread,
 	                bool begins);
 	void *userdata;
+	/** A thread that was woken begins its work, so long after that; NULL: of no interest. */
+	void (*waited)(void *userdata, const struct thread *thread, uint64_t wait_ns);
 };
 
 /** Threads that wait and may run elsewhere: the longest waiting first. */
@@ -166,6 +181,7 @@ struct world {
 	uint64_t *group_seen, seen_stamp;
 	struct agenda agenda;
 	int64_t fifo_tail, fifo_head;
+	struct world_costs costs;
 	struct world_hooks hooks;
 	struct world_recorder recorder;
 };
@@ -199,11 +215,20 @@ void world_set_priority(struct world *world, uint32_t thread, int priority);
  */
 void world_push(struct world *world, uint32_t thread);
 
+/** An interrupt, or a thread beyond this machine's, takes so much of a CPU's time from now on. */
+void world_take(struct world *world, uint32_t cpu, uint64_t ns);
+
 /** Closes the open intervals, also those of waiting threads. */
 void world_end(struct world *world);
 
 /** The fair share that a thread would get on its CPU now, in permille. */
 uint32_t world_entitled_permille(struct world *world, uint32_t thread);
+
+/** What runs on the CPU; NULL: nothing, or it is about to sleep. */
+const struct thread *world_running(const struct world *world, const struct cpu *c);
+
+/** What interrupted the thread is served first. */
+void world_serve_interrupt(struct world *world, struct thread *t);
 
 /** Mixes an event into the hash; prints it when asked to. */
 void world_note(struct world *world, const char *what, uint64_t a, uint64_t b);

@@ -178,7 +178,7 @@ static void test_host_refused(void)
 	            "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	            "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
 	            "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
-	            "booster_permille, metrics_file, metrics_interval_s, agents");
+	            "booster_permille, metrics_file, metrics_interval_s, agents, compare");
 	refuse_host("metadata", "\"obey\"", "\"obey\" is not one of: ignore, observe, honour");
 	refuse_host("guest_pages", "\"bpf\"", "\"bpf\" is not one of: off, poll, auto");
 	refuse_host("agents", "true", "must be a string, not true or false");

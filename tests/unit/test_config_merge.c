@@ -216,7 +216,7 @@ static void test_refused(void)
 	       "domain_share_permille, domain_burst_us, max_changes_per_s, rt_policy, "
 	       "rt_priority, grant_rt_budget, housekeeping_cpus, metadata, guest_pages, "
 	       "discovery, qemu_executables, qemu_users, booster_cpus, booster_wait, "
-	       "booster_permille, metrics_file, metrics_interval_s, agents");
+	       "booster_permille, metrics_file, metrics_interval_s, agents, compare");
 	refuse(good, good, "{\"version\":1,\n}", "20-b:2: column 1: a ',' before '}'");
 	refuse(good, "{\"version\":1,\"default_profile\":\"x\"}", NULL,
 	       "10-a:1: .default_profile: there is no profile \"x\"; profiles: off, observe, "
@@ -224,6 +224,10 @@ static void test_refused(void)
 	refuse(good, "{\"version\":2}", NULL,
 	       "10-a:1: .version: is 2; this pvschedd reads version 1: the file was written for "
 	       "a newer pvschedd");
+	refuse(good, "{\"version\":1,\"host\":{\"compare\":\"on\"}}", NULL,
+	       "10-a:1: .host.compare: \"on\" is not one of: off, auto");
+	refuse(good, "{\"version\":1,\"host\":{\"compare\":true}}", NULL,
+	       "10-a:1: .host.compare: must be a string, not true or false");
 	/* what a later file replaces is checked all the same */
 	refuse("{\"version\":1,\"host\":{\"rt_priority\":99}}",
 	       "{\"version\":1,\"host\":{\"rt_priority\":1}}", NULL,

@@ -72,6 +72,7 @@ static void test_default(void)
 	tell(NULL, 0);
 	check_setting(".enabled", "true", "built in");
 	check_setting(".default_profile", "\"observe\"", "built in");
+	check_setting(".host.compare", "\"off\"", "built in");
 	check_setting(".host.discovery", "[\"libvirt\"]", "built in");
 	check_setting(".host.qemu_users", "[\"root\", \"libvirt-qemu\", \"qemu\"]", "built in");
 	check_setting(".host.booster_cpus", "\"\"", "built in");
@@ -93,12 +94,13 @@ static void test_sources(void)
 	        "\"domains\": {\"name\": {\"w \\\"b\": {\"profile\": \"mine\"}}}}\n";
 	static const char drop_in[] = "{\"version\": 1, \"//\": \"why\",\n"
 	                              "\"enabled\": false, \"host\": {\n"
-	                              "\"cpu_share_permille\": 250}}\n";
+	                              "\"compare\": \"auto\", \"cpu_share_permille\": 250}}\n";
 	const struct config_text files[] = {{"a.json", main_text, sizeof(main_text) - 1},
 	                                    {"b.json", drop_in, sizeof(drop_in) - 1}};
 
 	tell(files, 2);
 	check_setting(".host.cpu_share_permille", "250", "b.json:3");
+	check_setting(".host.compare", "\"auto\"", "b.json:3");
 	check_setting(".enabled", "false", "b.json:2");
 	check_setting(".host.booster_cpus", "\"0,2-3\"", "a.json:3");
 	check_setting(".host.rt_priority", "1", "built in");

@@ -253,7 +253,7 @@ static void test_debtor_that_has_moved(void)
 	end(&scene);
 }
 
-static unsigned int notes_of_losses(struct scene *scene)
+static unsigned int notes_of(struct scene *scene, enum booster_note_type type)
 {
 	struct booster_note note;
 	unsigned int n = 0;
@@ -261,8 +261,34 @@ static unsigned int notes_of_losses(struct scene *scene)
 	CHECK_INT(booster_ping(scene->booster), 0);
 	CHECK_INT(booster_ping(scene->booster), 0); /* the turn of the first one is over */
 	while (booster_next_note(scene->booster, &note))
-		n += note.type == BOOSTER_NOTE_LOST;
+		n += note.type == type;
 	return n;
+}
+
+static unsigned int notes_of_losses(struct scene *scene)
+{
+	return notes_of(scene, BOOSTER_NOTE_LOST);
+}
+
+/* The first boost that ends early is noted, if that is wanted; the next one only if it is again. */
+static void test_denied_is_noted_once(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	boost(&scene, 0, 3, 1);
+	boost(&scene, 1, 3, 1);
+	boost(&scene, 2, 3, 1);
+	CHECK_U64(notes_of(&scene, BOOSTER_NOTE_DENIED), 0);
+	send(&scene, 0, PVS_EVENT_EXHAUSTED, PVS_BUCKET_VCPU);
+	CHECK_U64(notes_of(&scene, BOOSTER_NOTE_DENIED), 0);
+	CHECK_INT(booster_note_denied(scene.booster), 0);
+	send(&scene, 1, PVS_EVENT_EXHAUSTED, PVS_BUCKET_VCPU);
+	CHECK_U64(notes_of(&scene, BOOSTER_NOTE_DENIED), 1);
+	send(&scene, 2, PVS_EVENT_EXHAUSTED, PVS_BUCKET_VCPU);
+	CHECK_U64(notes_of(&scene, BOOSTER_NOTE_DENIED), 0);
+	end(&scene);
 }
 
 /* The main thread is told once a second, however much is lost. */
@@ -284,4 +310,4 @@ static void test_lost_events(void)
 }
 
 TEST_MAIN(TEST(test_one_event_makes_room), TEST(test_late_event), TEST(test_debtor_that_has_moved),
-          TEST(test_lost_events))
+          TEST(test_lost_events), TEST(test_denied_is_noted_once))
