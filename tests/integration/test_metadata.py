@@ -60,6 +60,7 @@ def test_profile_by_metadata_and_back(scene, pair):
     ask(domain, '<policy profile="latency" share_permille="100" burst_us="300"/>')
     now = wait_metadata(daemon, domain, "honoured")
     assert (now["profile"], now["share_permille"], now["burst_us"]) == ("latency", 100, 300)
+    assert now["sources"].pop("policy") == "built in: profile latency"
     assert set(now["sources"].values()) == {"metadata of the domain"}
     daemon.wait_boosted(domain)
     assert "Wants:   profile latency, share_permille 100, burst_us 300, by its metadata: honoured" in \
@@ -188,7 +189,8 @@ def test_drop_ins_name_file_and_line(pair):
     assert now["sources"] == {
         "profile": f"{one}:2: .domains.name.{domain.name}.profile",
         "share_permille": f"{two}:4: .domains.name.{domain.name}.share_permille",
-        "burst_us": f"{two}:2: .profiles.latency.burst_us"}
+        "burst_us": f"{two}:2: .profiles.latency.burst_us",
+        "policy": "built in: profile latency"}
     assert f"burst_us        {two}:2: .profiles.latency.burst_us" in daemon.ctl("show", domain.name)
     daemon.wait_boosted(domain)
     os.unlink(daemon.config_path)  # the drop-ins alone will do
