@@ -43,7 +43,7 @@ struct views {
 	const struct helper_threads *helpers;
 	const struct standing *standing;
 	const struct clamp_budget *clamps;
-	struct avoid *avoid;             /* a command changes what it says */
+	struct avoid *avoid; /* a command changes what it says */
 	const struct comparing *comparing;
 	struct evaluations *evaluations; /* made when they are asked for: evaluation.h */
 	const struct switches *switches;
