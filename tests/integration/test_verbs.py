@@ -85,7 +85,8 @@ def test_policy_get_names_the_source(scene):
     assert policy["profile"] == "observe" and "default" in policy["source"]
     daemon.ctl("policy", "set", domain.name, "interactive")
     assert daemon.ctl_json("policy", "get", domain.name) == {
-        "domain": domain.name, "profile": "interactive", "source": "pvschedctl policy set"}
+        "domain": domain.name, "profile": "interactive", "source": "pvschedctl policy set",
+        "policy": "guest", "policy_source": "built in: profile interactive"}
 
 
 def test_policy_for_a_time(scene):
