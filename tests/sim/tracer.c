@@ -191,7 +191,7 @@ static uint64_t overdue_tell(struct host *host, uint32_t slot, uint64_t now)
 	uint64_t since = now - host->vcpus[slot].exhausted_at_ns;
 
 	if (since < PVS_OVERDUE_NS)
-		return PVS_OVERDUE_NS / 2;
+		return PVS_OVERDUE_NS - since;
 	host->broken = "an exhausted vCPU stayed boosted: the guardian would be told";
 	return 0;
 }
