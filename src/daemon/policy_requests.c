@@ -385,17 +385,24 @@ static int find_absent(const struct requests *requests, const struct control_req
 	return 0;
 }
 
+/* As find_absent(), for what is to be kept: a uuid that was mistyped is as good as any. */
+static int find_to_keep(const struct requests *requests, const struct control_request *request,
+                        struct subject *ret, struct answer *answer)
+{
+	int r = find_absent(requests, request, ret, answer);
+
+	/* asked for once more */
+	return r == 0 && !request->absent && !ret->name[0] ? refuse_absent(request, answer) : r;
+}
+
 int policy_set_absent(struct requests *requests, const struct control_request *request,
                       struct answer *answer)
 {
 	struct subject subject;
-	int r = find_absent(requests, request, &subject, answer);
+	int r = find_to_keep(requests, request, &subject, answer);
 
 	if (r < 0)
 		return r;
-	/* asked for once more: a uuid that was mistyped is as good as any */
-	if (!request->absent && !subject.name[0])
-		return refuse_absent(request, answer);
 	r = check_profile(requests, request->profile, answer);
 	if (r < 0)
 		return r;
@@ -412,12 +419,10 @@ int policy_assign_absent(struct requests *requests, const struct control_request
                          struct answer *answer)
 {
 	struct subject subject;
-	int r = find_absent(requests, request, &subject, answer);
+	int r = find_to_keep(requests, request, &subject, answer);
 
 	if (r < 0)
 		return r;
-	if (!request->absent && !subject.name[0])
-		return refuse_absent(request, answer);
 	return assign(requests, &subject, request, answer);
 }
 
