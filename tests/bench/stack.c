@@ -156,16 +156,21 @@ static int prepare(struct stack *stack, unsigned int slot, const struct thread_i
 	return r;
 }
 
-int stack_set(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
-              const struct profile *profile)
+static struct account_terms terms_of(unsigned int domain, pid_t tid, const struct profile *profile)
 {
-	struct thread_id id = {.tid = tid};
-	struct account_terms terms = {
+	return (struct account_terms){
 	        .tid = tid,
 	        .domain = domain,
 	        .priority = STACK_PRIORITY,
 	        .profile = *profile,
 	};
+}
+
+int stack_set(struct stack *stack, unsigned int slot, unsigned int domain, pid_t tid,
+              const struct profile *profile)
+{
+	struct thread_id id = {.tid = tid};
+	struct account_terms terms = terms_of(domain, tid, profile);
 	int r = procfs_start_ticks(0, tid, &id.start_ticks);
 
 	if (r == 0)
@@ -179,12 +184,7 @@ int stack_add(struct stack *stack, unsigned int slot, unsigned int domain, pid_t
               const struct profile *profile)
 {
 	struct thread_id id = {.tid = tid};
-	struct account_terms terms = {
-	        .tid = tid,
-	        .domain = domain,
-	        .priority = STACK_PRIORITY,
-	        .profile = *profile,
-	};
+	struct account_terms terms = terms_of(domain, tid, profile);
 	int r = procfs_start_ticks(0, tid, &id.start_ticks);
 
 	stack->accounts.domains[domain].rule = (struct pvs_bucket_rule){
