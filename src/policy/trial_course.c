@@ -45,16 +45,27 @@ bool trial_course_next(struct trial_course *course, uint64_t now_ns)
 	return false;
 }
 
+/*
+ * Whether that may end the trial. Windows without a gain tell nothing of load that is still to
+ * come, however much alike they are, and a trial that goes on costs its neighbours little.
+ */
+static bool is_clear(const struct trial_verdict *verdict, uint64_t over_ns, uint64_t all_ns)
+{
+	if (verdict->gain == TRIAL_SAME && verdict->price != TRIAL_PRICE_HIGH)
+		return over_ns >= all_ns / 2;
+	return verdict->advice != TRIAL_CANNOT_TELL;
+}
+
 /* What is known may end the trial. */
 static void look(struct trial_course *course, uint64_t now_ns)
 {
-	double alpha =
-	        trial_looks_take(&course->looks, now_ns - course->begun_ns, course->all_ns, false);
+	uint64_t over_ns = now_ns - course->begun_ns;
+	double alpha = trial_looks_take(&course->looks, over_ns, course->all_ns, false);
 
 	if (alpha <= 0)
 		return;
 	judge(course, alpha);
-	if (course->verdict.advice != TRIAL_CANNOT_TELL)
+	if (is_clear(&course->verdict, over_ns, course->all_ns))
 		course->end = course->verdict.price == TRIAL_PRICE_HIGH ? TRIAL_END_NEIGHBOURS
 		                                                        : TRIAL_END_CLEAR;
 }

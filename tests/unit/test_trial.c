@@ -148,7 +148,8 @@ static struct trial_window plain_window(bool on, uint32_t wait_us, uint32_t serv
 	return window;
 }
 
-static void course_run(unsigned int windows, uint32_t on_us, uint32_t on_ppm)
+/* Returns how long it took. */
+static uint64_t course_run(unsigned int windows, uint32_t on_us, uint32_t on_ppm)
 {
 	struct trial_window window;
 	uint64_t now_ns = S;
@@ -162,6 +163,7 @@ static void course_run(unsigned int windows, uint32_t on_us, uint32_t on_ppm)
 		trial_course_measured(&course, &window, now_ns);
 	}
 	trial_course_stop(&course, TRIAL_END_STOPPED, now_ns);
+	return now_ns - S;
 }
 
 /* It ends early where the answer is clear or others lose too much, and says so. */
@@ -182,6 +184,10 @@ static void test_ends(void)
 	course_run(1000, 5000, 500000);
 	CHECK_INT(verdict->advice, TRIAL_NOT_WORTH_IT);
 	CHECK_INT(verdict->price, TRIAL_PRICE_HIGH);
+	CHECK(course_run(1000, 5000, 890000) >= 300 * S); /* load may still come */
+	CHECK_INT(course.end, TRIAL_END_CLEAR);
+	CHECK_INT(verdict->advice, TRIAL_NOT_WORTH_IT);
+	CHECK_INT(verdict->gain, TRIAL_SAME);
 	course_run(4, 100, 890000);
 	CHECK_INT(course.end, TRIAL_END_STOPPED);
 	CHECK_INT(verdict->advice, TRIAL_CANNOT_TELL);
