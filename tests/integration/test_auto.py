@@ -96,7 +96,7 @@ def test_observes(scene):
     assert refused.returncode == 1 and "does not boost it now" in refused.stderr
     auto = proc.wait_for(lambda: (a := _auto(daemon, domain)) and "verdict" in a and a, 40, "the first look")
     # other load of the machine may make it wait
-    assert auto["verdict"] in ("idle-host", "unknown", "boost", "over-limits"), auto
+    assert auto["verdict"] in ("idle-host", "alone", "unknown", "boost", "over-limits"), auto
     assert "Learned: " in daemon.call("show", domain.name).stdout
     daemon.call("policy", "set", domain.name, "observe")
     assert _auto(daemon, domain) is None
