@@ -24,11 +24,16 @@ void channel_session_begin(struct channel_session *session, uint64_t now_ns)
 	enter(session, CHANNEL_AWAITED, now_ns);
 }
 
+void channel_session_withdraw(struct channel_session *session, uint64_t now_ns)
+{
+	serve_no_more(session);
+	enter(session, CHANNEL_HEARD, now_ns);
+}
+
 void channel_session_hello(struct channel_session *session, uint64_t now_ns)
 {
 	session->hellos_total++;
-	serve_no_more(session);
-	enter(session, CHANNEL_HEARD, now_ns);
+	channel_session_withdraw(session, now_ns);
 }
 
 void channel_session_challenge(struct channel_session *session, uint64_t generation, uint64_t nonce,

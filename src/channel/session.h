@@ -10,7 +10,7 @@
  *	                     │ answer: refused       ▲                                      │
  *	                     └──────────► ANSWERED ──┴────────────────── challenge ─────────┘
  *
- * A hello is taken in each of these, and begins anew.
+ * A hello is taken in each of these, and begins anew. What is withdrawn leads to HEARD.
  */
 
 #include "pvsched/channel.h"
@@ -80,6 +80,12 @@ int channel_session_proven(const struct channel_session *session, uint64_t gener
 /** The guest is answered: with @refusal PVSCHED_CHANNEL_SERVED after a proof alone. */
 void channel_session_answer(struct channel_session *session, enum pvsched_channel_refusal refusal,
                             enum pvsched_status status, uint32_t n_pages, uint64_t now_ns);
+
+/**
+ * What was answered, or asked, counts no more, and the guest does not know yet: it is challenged or
+ * refused next.
+ */
+void channel_session_withdraw(struct channel_session *session, uint64_t now_ns);
 
 /** The state of a vCPU has changed; @at_once: in what the guest is to know at once. */
 void channel_session_changed(struct channel_session *session, bool at_once);

@@ -20,6 +20,16 @@ void agent_cids_fill(struct agent_cids *cids, const struct inventory *inventory)
 	qsort(cids->of, cids->n, sizeof(cids->of[0]), compare);
 }
 
+void agent_cids_forget(struct agent_cids *cids, const struct inventory_domain *domain)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cids->n; i++)
+		if (cids->of[i].domain != domain)
+			cids->of[n++] = cids->of[i];
+	cids->n = n;
+}
+
 int agent_cids_find(const struct agent_cids *cids, uint32_t cid,
                     const struct inventory_domain **ret)
 {

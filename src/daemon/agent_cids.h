@@ -16,8 +16,11 @@ struct agent_cids {
 	struct agent_cid of[PVS_DOMAINS_MAX * DOMAIN_CIDS_MAX]; /* sorted */
 };
 
-/** As the inventory has them now; valid until it changes. */
+/** As the inventory has them now; valid until a domain changes or ends. */
 void agent_cids_fill(struct agent_cids *cids, const struct inventory *inventory);
+
+/** The domain ends: its CIDs name none, until they are filled in again. */
+void agent_cids_forget(struct agent_cids *cids, const struct inventory_domain *domain);
 
 /**
  * Returns 0 and *ret; -ENOENT: no domain has it; -ENOTUNIQ: several claim it, so it names none.

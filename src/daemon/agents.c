@@ -70,6 +70,8 @@ static void detach(struct agents *agents, struct channel_peer *peer)
 	e->peer = NULL;
 	e->renew = false;
 	peer->owner = NULL;
+	/* what it still sends must not find a domain that is gone */
+	channel_session_withdraw(&peer->session, clock_now_ns());
 	agent_pages_end(agents->options.pages, domain);
 }
 
@@ -321,6 +323,7 @@ void agents_end(struct agents *agents, const struct inventory_domain *domain)
 		detach(agents, e->peer);
 	else
 		agent_pages_end(agents->options.pages, domain);
+	agent_cids_forget(&agents->rules.cids, domain);
 	*e = (struct entry){0};
 }
 

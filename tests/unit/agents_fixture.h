@@ -83,6 +83,7 @@ int agent_pages_prove(struct agent_pages *p, const struct inventory_domain *doma
                       const struct agent_pages_claim *claim)
 {
 	(void)p;
+	CHECK(domain);
 	pages.domain = domain;
 	pages.claim = *claim;
 	pages.n_claims++;
@@ -101,7 +102,7 @@ uint32_t agent_pages_states(const struct agent_pages *p, const struct inventory_
                             struct pvsched_channel_vcpu *ret, uint32_t max)
 {
 	(void)p;
-	(void)domain;
+	CHECK(domain);
 	CHECK(max >= 1);
 	ret[0] = (struct pvsched_channel_vcpu){.cpu_index = 1, .throttles = 4};
 	return 1;

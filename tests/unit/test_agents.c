@@ -108,6 +108,36 @@ static void test_gone(void)
 	end();
 }
 
+/* Its QEMU is gone, and what its guest sent is read before the next review. */
+static void test_gone_meanwhile(void)
+{
+	struct pvsched_channel_challenge challenge;
+	int fd;
+
+	begin();
+	see(UUID_1, 100, 3);
+	fd = say_hello(3);
+	challenge = guest_challenge(fd);
+	inventory_drop(&inventory, inventory_find_uuid(&inventory, UUID_1));
+	guest_stored(fd, challenge.nonce);
+	pump();
+	CHECK_U64(pages.n_claims, 0);
+	agents_review(agents);
+	CHECK_ANSWER(fd, PVSCHED_CHANNEL_NO_DOMAIN);
+	see(UUID_1, 200, 3);
+	agents_review(agents);
+	store(fd);
+	prove(PVSCHED_CHANNEL_SERVED, HELLO_CPUS);
+	CHECK_ANSWER(fd, PVSCHED_CHANNEL_SERVED);
+	/* the timer that tells it of its vCPUs is armed */
+	inventory_drop(&inventory, inventory_find_uuid(&inventory, UUID_1));
+	for (int i = 0; i < 20; i++)
+		CHECK(sd_event_run(event, 10 * 1000) >= 0);
+	CHECK(guest_has_nothing(fd));
+	close(fd);
+	end();
+}
+
 static void test_not_allowed(void)
 {
 	struct inventory_domain *d;
@@ -334,7 +364,8 @@ static void test_no_socket(void)
 }
 
 TEST_MAIN({"served", test_served}, {"before-its-domain", test_before_its_domain},
-          {"ambiguous", test_ambiguous}, {"gone", test_gone}, {"not-allowed", test_not_allowed},
+          {"ambiguous", test_ambiguous}, {"gone", test_gone},
+          {"gone-meanwhile", test_gone_meanwhile}, {"not-allowed", test_not_allowed},
           {"no-policy", test_no_policy}, {"not-proven", test_not_proven}, {"lost", test_lost},
           {"states", test_states}, {"two-of-one-domain", test_two_of_one_domain},
           {"too-often", test_too_often}, {"no-socket", test_no_socket})
