@@ -17,17 +17,20 @@ static __always_inline void domain_charge(__u32 slot, __u64 until, __u64 charge)
 		pvs_domain_charge(domain, until, charge);
 }
 
-/* @ran: the run time, which is what the sheet counts; the charge may be another. */
-static __always_inline void cpu_charge(__u32 cpu, __u64 until, __u64 charge, __u64 ran,
-                                       bool foreign)
+/*
+ * @ran: the run time, which is what the sheet counts; the charge may be another. A function of its
+ * own for the verifier, which would follow the sheet's loops on each path that leads here.
+ */
+__noinline int cpu_charge(__u32 cpu, __u64 until, __u64 charge, __u64 ran, bool foreign)
 {
 	struct pvs_cpu_account *account = bpf_map_lookup_elem(&cpus, &cpu);
 	struct pvs_bucket_rule rule = cpu_rule;
 
 	if (!account)
-		return;
+		return 0;
 	pvs_cpu_charge(account, &rule, until, charge, foreign);
 	pvs_sheet_charge(&account->sheet, until, ran);
+	return 0;
 }
 
 /* How long a boosted vCPU that runs since @since may go on. *which is the bucket with the least. */
