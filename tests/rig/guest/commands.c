@@ -17,12 +17,15 @@
  *                                       # start, # end, {"ok":true,"periods":N}
  *   background busy DUTY_US PERIOD_US SECONDS [CPU]
  *                                       the same beside further commands: {"ok":true,"pid":N}
+ *   background fifo DUTY_US PERIOD_US SECONDS [CPU]
+ *                                       the same by a real-time task
  *   background yield CALLS PERIOD_US SECONDS [CPU]
  *                                       under KVM: yields to another vCPU, so often each period
  *   stop                                ends what runs in the background: {"ok":true}
  *   page, rt                            the guest page: see page.c
  *   ram                                 pages in the guest's RAM, as an agent has them: see ram.c
  *   address, fio, iperf3                disk and network: see io.c
+ *   agent                               pvsched-agent: see agent.c
  *   poweroff
  *
  * A failure is {"ok":false,"error":"..."}.
@@ -209,12 +212,12 @@ static void do_busy(char **words, int n)
 
 static void do_background(char **words, int n)
 {
-	bool yields = !strcmp(words[0], "yield");
+	bool yields = !strcmp(words[0], "yield"), fifo = !strcmp(words[0], "fifo");
 	long duty_us, period_us, seconds, cpu;
 
-	if ((!yields && strcmp(words[0], "busy")) ||
+	if ((!yields && !fifo && strcmp(words[0], "busy")) ||
 	    !busy_arguments(words, n, &duty_us, &period_us, &seconds, &cpu)) {
-		fail("background busy|yield DUTY_US|CALLS PERIOD_US SECONDS [CPU]", EINVAL);
+		fail("background busy|fifo|yield DUTY_US|CALLS PERIOD_US SECONDS [CPU]", EINVAL);
 		return;
 	}
 	for (int i = 0; i < BACKGROUND_MAX; i++) {
@@ -223,6 +226,8 @@ static void do_background(char **words, int n)
 		background[i] = fork();
 		if (background[i] == 0) {
 			pin(cpu);
+			if (fifo)
+				sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){80});
 			if (yields)
 				yield_often(duty_us, period_us, seconds);
 			else
@@ -244,10 +249,12 @@ static void reap(void)
 {
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		agent_reaped(pid);
 		for (int i = 0; i < BACKGROUND_MAX; i++)
 			if (background[i] == pid)
 				background[i] = 0;
+	}
 }
 
 static void do_stop(void)
@@ -445,6 +452,8 @@ static void command(char *line)
 		do_fio(words, n);
 	else if (!strcmp(words[0], "iperf3"))
 		do_iperf3(words, n);
+	else if (!strcmp(words[0], "agent"))
+		do_agent(words, n);
 	else if (!strcmp(words[0], "stop"))
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))

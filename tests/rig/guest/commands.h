@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Latencies above are counted as overflows; the maximum stays exact. cyclictest prints every
@@ -57,3 +58,8 @@ void do_ram(char **words, int n);
 void do_address(char **words, int n);
 void do_fio(char **words, int n);
 void do_iperf3(char **words, int n);
+
+/* agent.c */
+void do_agent(char **words, int n);
+/** Process PID has ended, and was waited for. */
+void agent_reaped(pid_t pid);
