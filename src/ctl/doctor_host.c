@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "util/advice.h"
 
@@ -392,4 +393,27 @@ void doctor_core_scheduling(struct doctor_report *report, const char *smt, const
 	           "halve \"cpu_share_permille\" and \"domain_share_permille\" under \"host\" "
 	           "in " PVSCHEDD_CONFIG "; or sched_core = \"none\" in "
 	           "/etc/libvirt/qemu.conf, or no coresched(1)");
+}
+
+void doctor_vhost_vsock(struct doctor_report *report, const struct doctor_node *node)
+{
+	bool open = node->present && (node->mode & S_IWOTH);
+	struct check *check = doctor_add(report, "vhost_vsock", open ? CHECK_WARN : CHECK_OK);
+
+	if (!node->present) {
+		doctor_say(check, "there is no /dev/vhost-vsock, so no guest can have a vsock "
+		                  "device, nor an agent; modprobe vhost_vsock makes it");
+	} else if (open) {
+		doctor_say(check, "every user may open /dev/vhost-vsock, and take a CID before its "
+		                  "domain does: that domain does not start, or has no agent");
+		doctor_fix(check, "chmod o= /dev/vhost-vsock, and the udev rule that opens it");
+	} else if (node->mode & S_IWGRP) {
+		doctor_say(check,
+		           "root and the group %s may give guests vsock devices "
+		           "(/dev/vhost-vsock)",
+		           node->group);
+	} else {
+		doctor_say(check, "root alone may give guests vsock devices (/dev/vhost-vsock), "
+		                  "as libvirt does for its domains");
+	}
 }

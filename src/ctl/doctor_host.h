@@ -75,3 +75,12 @@ void doctor_hidepid(struct doctor_report *report, const char *mountinfo, const c
  */
 void doctor_core_scheduling(struct doctor_report *report, const char *smt, const char *qemu_conf,
                             size_t n_cookies);
+
+/** The device by which QEMU gives a guest its vsock. */
+struct doctor_node {
+	bool present;
+	mode_t mode;       /* its permissions */
+	const char *group; /* that has it; a name or a number */
+};
+
+void doctor_vhost_vsock(struct doctor_report *report, const struct doctor_node *node);

@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "util/cleanup.h"
@@ -138,6 +140,22 @@ static size_t count_cookies(const struct doctor_thread *threads, size_t n)
 	return count;
 }
 
+static void read_vhost_vsock(const struct doctor_env *env, struct doctor_report *report)
+{
+	struct doctor_node node = {0};
+	const struct group *group;
+	char path[1024], text[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/dev/vhost-vsock", env->root);
+	if (stat(path, &st) == 0) {
+		snprintf(text, sizeof(text), "%u", (unsigned int)st.st_gid);
+		group = getgrgid(st.st_gid);
+		node = (struct doctor_node){true, st.st_mode, group ? group->gr_name : text};
+	}
+	doctor_vhost_vsock(report, &node);
+}
+
 void doctor_read_host(const struct doctor_env *env, struct doctor_report *report)
 {
 	CLEANUP(cleanup_free) struct doctor_thread *threads = NULL;
@@ -159,4 +177,5 @@ void doctor_read_host(const struct doctor_env *env, struct doctor_report *report
 	doctor_hidepid(report, mountinfo, status);
 	doctor_core_scheduling(report, smt, qemu_conf,
 	                       env->root[0] ? 0 : count_cookies(threads, n));
+	read_vhost_vsock(env, report);
 }

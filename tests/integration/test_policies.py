@@ -257,7 +257,7 @@ def test_doctor_where_libvirt_is_not_asked(scene):
     failed = {name for name, check in checks.items() if check["status"] == "fail"}
     assert not failed and done.returncode == 0, failed
     assert checks["libvirt"]["status"] == "ok" and "not asked" in checks["libvirt"]["detail"]
-    for name in ("kernel_threads", "io_uring", "hidepid", "core_scheduling", "rt_group_sched"):
+    for name in ("kernel_threads", "io_uring", "hidepid", "core_scheduling", "rt_group_sched", "vhost_vsock"):
         assert checks[name]["status"] in ("ok", "warn", "fail") and checks[name]["detail"], name
     assert checks["kernel_threads"]["status"] == "ok", checks["kernel_threads"]  # on this host
     assert "of 1 or above" in checks["kernel_threads"]["detail"]

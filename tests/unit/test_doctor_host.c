@@ -3,6 +3,7 @@
 #include "ctl/doctor_host.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "test.h"
 
@@ -251,6 +252,25 @@ static void test_core_scheduling(void)
 	check_one("core_scheduling", CHECK_OK, "no two CPUs");
 }
 
+static void test_vhost_vsock(void)
+{
+	static const struct {
+		struct doctor_node node;
+		enum check_status status;
+		const char *detail;
+	} cases[] = {
+	        {{false, 0, NULL}, CHECK_OK, "modprobe vhost_vsock"},
+	        {{true, S_IFCHR | 0660, "kvm"}, CHECK_OK, "root and the group kvm"},
+	        {{true, S_IFCHR | 0600, "root"}, CHECK_OK, "root alone"},
+	        {{true, S_IFCHR | 0666, "kvm"}, CHECK_WARN, "every user may open"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		doctor_vhost_vsock(&report, &cases[i].node);
+		check_one("vhost_vsock", cases[i].status, cases[i].detail);
+	}
+}
+
 TEST_MAIN(TEST(test_rt_group_sched), TEST(test_thread_parse), TEST(test_kernel_threads),
           TEST(test_other_pvschedd), TEST(test_io_uring), TEST(test_security), TEST(test_hidepid),
-          TEST(test_core_scheduling))
+          TEST(test_core_scheduling), TEST(test_vhost_vsock))
