@@ -63,6 +63,10 @@ class Host:
                  timeout=180)
         self.restart()
 
+    def running(self):
+        """False: it has not been used yet, or has died."""
+        return self._machine.running()
+
     def clean(self):
         self._machine.clean()
 
@@ -207,9 +211,12 @@ class Host:
         for cpu in (0, 1):
             # 500 us of every 20 ms, for an hour: the longest it does.
             self.run(f"rig-guest ask {_Q} background busy 500 20000 3600 {cpu}")
-        # Of its command port, which a restored one needs again.
-        self.run(f"virsh dumpxml {_Q} | sed -n \"s|.*<source mode='bind' path='\\(.*\\)/commands'.*|\\1|p\" | head -n 1 > "
-                 f"{_SAVED}.dir; test -s {_SAVED}.dir")
+        # A restored one needs it again.
+        self.run(f"echo '{self.command_directory(GUEST)}' > {_SAVED}.dir")
+
+    def command_directory(self, name):
+        """Where a running guest has its command port."""
+        return re.search(r"<source mode='bind' path='(.*)/commands'", self.run(f"virsh dumpxml '{name}'"))[1]
 
     def tids(self):
         """{vCPU index: tid}, by the names that QEMU gives its threads. As `rig-guest tids`, which starts a Python."""
