@@ -2,6 +2,7 @@
 #include "channel/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -286,8 +287,13 @@ int channel_server_new(struct channel_server **ret, sd_event *event, const struc
 
 int channel_server_listen(struct channel_server *server, int fd)
 {
-	int r = sd_event_add_io(server->event, &server->listener, fd, EPOLLIN, on_listener, server);
+	/* systemd hands over a socket whose accept4() waits for the next guest */
+	int flags = fcntl(fd, F_GETFL);
+	int r = flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 
+	if (r == 0)
+		r = sd_event_add_io(server->event, &server->listener, fd, EPOLLIN, on_listener,
+		                    server);
 	if (r < 0) {
 		close_fd(fd);
 		return r;

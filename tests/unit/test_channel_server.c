@@ -2,6 +2,8 @@
 /* The host's end of the channel against guests that are right, hasty, slow or too many. */
 #include "channel_fixture.h"
 
+#include <sys/un.h>
+
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -467,8 +469,30 @@ static void test_listen(void)
 	CHECK(fcntl(fd, F_GETFD) < 0); /* it was the server's */
 }
 
+/* As systemd hands it over: after the last guest that has connected it has to wait for no other. */
+static void test_handed_over(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX}; /* the kernel names it */
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int guest = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK_INT(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	CHECK_INT(listen(fd, 1), 0);
+	CHECK_INT(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	setup(true);
+	CHECK_INT(channel_server_listen(host.server, fd), 0);
+	CHECK_INT(connect(guest, (struct sockaddr *)&address, size), 0);
+	pump();
+	CHECK_U64(host.server->shared.counters.refused_peers, 1); /* no vsock */
+	CHECK(guest_is_closed(guest));
+	close(guest);
+	teardown();
+}
+
 TEST_MAIN({"refused", test_refused}, {"served", test_served}, {"pieces", test_pieces},
           {"turned-away", test_turned_away}, {"again", test_again}, {"broken", test_broken},
           {"too-often", test_too_often}, {"connects-too-often", test_connects_too_often},
           {"states", test_states}, {"does-not-read", test_does_not_read},
-          {"reads-slowly", test_reads_slowly}, {"full", test_full}, {"listen", test_listen})
+          {"reads-slowly", test_reads_slowly}, {"full", test_full}, {"listen", test_listen},
+          {"handed-over", test_handed_over})
