@@ -5,7 +5,9 @@
  *
  * A word is stored only if it changes: the host reads the page by this cache line. What runs on a
  * CPU is written by that CPU, under its run queue's lock. Only a task that is pending is written by
- * the CPU that wakes it, by compare-and-swap: if that fails, the CPU has just switched.
+ * the CPU that wakes it, by compare-and-swap: if that fails, the CPU has just switched. All of a
+ * page's words are on one line, and a program looks up one value, so what is left of its price is
+ * the kernel's, for calling it.
  */
 #include <linux/bpf.h>
 
@@ -19,8 +21,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* A value is a page of the guest's memory, which its kernel never moves. Both have a value for each
- * possible CPU once they are loaded. */
+/* A value is a page of the guest's memory, which its kernel never moves; one for each possible CPU
+ * once it is loaded. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -29,25 +31,18 @@ struct {
 	__type(value, struct pvsched_page);
 } pages SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PVSCHED_REGION_PAGES_MAX);
-	__type(key, __u32);
-	__type(value, struct pvs_guest_counts);
-} counts SEC(".maps");
-
 static __always_inline struct pvsched_page *page_of(__u32 cpu)
 {
 	return bpf_map_lookup_elem(&pages, &cpu);
 }
 
-static __always_inline void count(__u32 cpu)
+/*
+ * A sign of life of this CPU, whose words may say the same for long, or again when the host looks.
+ * An interrupt may come in between: then one count is lost, and the word has changed all the same.
+ */
+static __always_inline void pulse(struct pvsched_page *page)
 {
-	struct pvs_guest_counts *c = bpf_map_lookup_elem(&counts, &cpu);
-
-	if (c)
-		c->hints++;
+	PVS_STORE(page->pulse, PVS_LOAD(page->pulse) + 1);
 }
 
 static __always_inline __u64 tuple_of(const struct task_struct *p)
@@ -58,8 +53,7 @@ static __always_inline __u64 tuple_of(const struct task_struct *p)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct pvsched_page *page = page_of(cpu);
+	struct pvsched_page *page = page_of(bpf_get_smp_processor_id());
 	__u64 word;
 
 	if (!page)
@@ -68,10 +62,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	/* an interrupt whose end was not seen is over: none of them switches tasks */
 	if (PVS_LOAD(page->cs_state))
 		PVS_STORE(page->cs_state, 0);
-	if (pvs_intent_same(PVS_LOAD(page->task_intent), word))
+	if (PVS_LOAD(page->task_intent) == word)
 		return 0;
 	PVS_STORE(page->task_intent, word);
-	count(cpu);
+	pulse(page);
 	return 0;
 }
 
@@ -85,8 +79,8 @@ static __always_inline void pends(const struct task_struct *p, __u32 cpu)
 		return;
 	old = PVS_LOAD(page->task_intent);
 	word = pvs_intent_pend(old, tuple_of(p));
-	if (word != old && __sync_val_compare_and_swap(&page->task_intent, old, word) == old)
-		count(bpf_get_smp_processor_id());
+	if (word != old)
+		__sync_val_compare_and_swap(&page->task_intent, old, word);
 }
 
 /*
@@ -126,8 +120,7 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 /* An interrupt within a softirq leaves the word as it was, so these need no atomic change. */
 static __always_inline void section_begins(__u64 bit)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct pvsched_page *page = page_of(cpu);
+	struct pvsched_page *page = page_of(bpf_get_smp_processor_id());
 	__u64 state;
 
 	if (!page)
@@ -136,7 +129,7 @@ static __always_inline void section_begins(__u64 bit)
 	if (state & bit)
 		return;
 	PVS_STORE(page->cs_state, state | bit);
-	count(cpu);
+	pulse(page);
 }
 
 static __always_inline void section_ends(__u64 bit)
@@ -175,23 +168,16 @@ SECTION(call_function_single, PVSCHED_CS_HARDIRQ)
 SECTION(irq_work, PVSCHED_CS_HARDIRQ)
 
 /*
- * A task that goes on for longer than the lease of its word: the timer interrupt renews it. A CPU
- * without one sleeps, or runs one task alone on nohz_full: its word lapses, and the host decides by
- * what it sees.
+ * A task that goes on: the timer's interrupt tells that the tracer lives. A CPU without one sleeps,
+ * and then its words hold; or it runs one task alone on nohz_full: that word lapses after a second
+ * of its run time, and the host decides by what it sees.
  */
 SEC("tp_btf/local_timer_entry")
 int BPF_PROG(on_tick)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct pvs_guest_counts *c = bpf_map_lookup_elem(&counts, &cpu);
-	struct pvsched_page *page = page_of(cpu);
-	__u64 old, word;
+	struct pvsched_page *page = page_of(bpf_get_smp_processor_id());
 
-	if (!page || !c || ++c->ticks % PVS_INTENT_RENEW_TICKS)
-		return 0;
-	old = PVS_LOAD(page->task_intent);
-	word = pvs_intent_renew(old);
-	if (word != old)
-		__sync_val_compare_and_swap(&page->task_intent, old, word);
+	if (page)
+		pulse(page);
 	return 0;
 }

@@ -27,19 +27,27 @@ _Static_assert(sizeof(struct guest_line) ==
 struct scheduler_line {
 	__u64 task_intent;
 	__u64 cs_state;
+	__u64 interrupt_ack;
+	__u64 pulse;
 };
+
+_Static_assert(__builtin_offsetof(struct scheduler_line, pulse) ==
+                       __builtin_offsetof(struct pvsched_page, pulse) -
+                               __builtin_offsetof(struct pvsched_page, task_intent),
+               "scheduler line");
 
 /*
  * Reads what the guest of the vCPU in @slot requests now. The vCPU thread must be the current task,
  * because the address is in QEMU's memory. The tracer cannot wait here for a page that is not
  * resident: then what was known stays.
+ * @run  how long the vCPU has run in all
  */
-__noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
+__noinline int request_read(__u32 slot, __u64 now, __u64 run, __u32 asleep)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
 	struct scheduler_line scheduler = {};
 	struct guest_line line = {};
-	struct pvs_request_look look = {.now_ns = now};
+	struct pvs_request_look look = {.now_ns = now, .run_ns = run};
 	__u64 address, expected;
 
 	if (!vcpu)
@@ -66,6 +74,7 @@ __noinline int request_read(__u32 slot, __u64 now, __u32 asleep)
 	look.generation_echo = line.generation_echo;
 	look.task_intent = scheduler.task_intent;
 	look.cs_state = scheduler.cs_state;
+	look.pulse = scheduler.pulse;
 	look.generation = vcpu->page_generation;
 	look.ran_since_ns = vcpu->in_ns;
 	expected = vcpu->request.expected_ns;
@@ -86,7 +95,7 @@ static __always_inline bool request_check_running(struct pvs_vcpu_account *vcpu,
 	if ((__u32)bpf_get_current_pid_tgid() != vcpu->tid)
 		return false;
 	if (vcpu->page_address)
-		request_read(slot, now, false);
+		request_read(slot, now, vcpu->run_ns + now - vcpu->in_ns, false);
 	if (pvs_run_is_ordinary(vcpu, now))
 		event_send(slot, PVS_EVENT_ORDINARY, 0);
 	return true;

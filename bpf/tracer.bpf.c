@@ -203,7 +203,7 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 		run_charge(slot, now, cpu);
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
 	if (vcpu->page_address)
-		request_read(slot, now, asleep);
+		request_read(slot, now, vcpu->run_ns, asleep);
 	if (vcpu->in_ns)
 		pvs_work_add(&vcpu->work, now - vcpu->in_ns);
 	vcpu->in_ns = 0;

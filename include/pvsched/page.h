@@ -118,11 +118,11 @@ struct pvsched_page {
 	__u32 reserved0;
 
 	/* the guest's scheduler; valid only while agent_generation is not 0 */
-	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending task;
-	                        without   one any change of 3-5 renews the word */
+	__u64 task_intent;   /* bytes 0-2: tuple of the current task; 3-5: of the pending task */
 	__u64 cs_state;      /* PVSCHED_CS_* */
 	__u64 interrupt_ack; /* reserved: echo of interrupt_ticket */
-	__u64 reserved1[5];
+	__u64 pulse;         /* its CPU changes it while it runs: see PVSCHED_AGENT_LEASE_NS */
+	__u64 reserved1[4];
 
 	/* host */
 	__u64 applied_state;    /* see pvsched_applied() */
@@ -164,6 +164,7 @@ PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, protocol_id) == 40, "prot
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, status) == 48, "status");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, task_intent) == 64, "task_intent");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, cs_state) == 72, "cs_state");
+PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, pulse) == 88, "pulse");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, applied_state) == 128, "applied_state");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, generation) == 192, "host line");
 PVSCHED_ASSERT(__builtin_offsetof(struct pvsched_page, request) == 256, "guest line");
@@ -259,6 +260,13 @@ static inline __u32 pvsched_expect_us(__u64 expect, __u64 request)
 {
 	return expect >> 32 == request >> 32 ? (__u32)expect : 0;
 }
+
+/**
+ * The scheduler's words hold while their agent lives, which a change of task_intent, cs_state or
+ * pulse proves. They lapse when the vCPU has run for so long without one. While it sleeps or waits
+ * for a host CPU, its words cannot change, so they hold. A pulse that always is 0 proves nothing.
+ */
+#define PVSCHED_AGENT_LEASE_NS 1000000000ULL
 
 /** What the guest's scheduler requests with these two words. */
 static inline enum pvsched_urgency pvsched_intent_urgency(__u64 task_intent, __u64 cs_state)

@@ -24,7 +24,6 @@ struct guest_tracer {
 	struct bpf_link *links[LINKS_MAX];
 	size_t n_links;
 	struct pvsched_page *pages;
-	struct pvs_guest_counts *counts;
 	uint32_t n_cpus;
 	uint32_t sources;
 };
@@ -108,8 +107,6 @@ static int load(const struct guest_tracer *tracer, struct guest_bpf **ret, uint3
 
 	if (r == 0)
 		r = bpf_map__set_max_entries(bpf->maps.pages, tracer->n_cpus);
-	if (r == 0)
-		r = bpf_map__set_max_entries(bpf->maps.counts, tracer->n_cpus);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(programs); i++)
 		r = bpf_program__set_autoload(
 		        bpf_object__find_program_by_name(bpf->obj, programs[i].program),
@@ -146,19 +143,15 @@ static int load_what_can_be(struct guest_tracer *tracer, uint32_t wanted)
 	return r;
 }
 
-static void *map_values(const struct bpf_map *map, size_t size)
+static int map_pages(struct guest_tracer *tracer)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-	               bpf_map__fd(map), 0);
+	void *p = mmap(NULL, tracer->n_cpus * sizeof(*tracer->pages), PROT_READ | PROT_WRITE,
+	               MAP_SHARED | MAP_POPULATE, bpf_map__fd(tracer->bpf->maps.pages), 0);
 
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static size_t counts_size(const struct guest_tracer *tracer)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return (tracer->n_cpus * sizeof(*tracer->counts) + page - 1) / page * page;
+	if (p == MAP_FAILED)
+		return -errno;
+	tracer->pages = p;
+	return 0;
 }
 
 /* No word of an earlier time is taken for one of now. */
@@ -188,13 +181,8 @@ int guest_tracer_new_from(struct guest_tracer **ret, struct guest_bpf *(*open)(v
 	if (r == 0)
 		r = load_what_can_be(tracer, available(probe, wanted));
 	guest_bpf__destroy(probe);
-	if (r == 0) {
-		tracer->pages =
-		        map_values(tracer->bpf->maps.pages, n_cpus * sizeof(*tracer->pages));
-		tracer->counts = map_values(tracer->bpf->maps.counts, counts_size(tracer));
-		if (!tracer->pages || !tracer->counts)
-			r = -errno;
-	}
+	if (r == 0)
+		r = map_pages(tracer);
 	if (r < 0) {
 		snprintf(why, why_size, "the tracer cannot be loaded: %s%s%s%s", strerror(-r),
 		         r == -EPERM ? "; it needs CAP_BPF, CAP_PERFMON and no lockdown" : "",
@@ -220,8 +208,6 @@ struct guest_tracer *guest_tracer_free(struct guest_tracer *tracer)
 		guest_tracer_detach(tracer);
 		munmap(tracer->pages, tracer->n_cpus * sizeof(*tracer->pages));
 	}
-	if (tracer->counts)
-		munmap(tracer->counts, counts_size(tracer));
 	guest_bpf__destroy(tracer->bpf);
 	free(tracer);
 	return NULL;
@@ -295,6 +281,6 @@ uint64_t guest_tracer_hints(const struct guest_tracer *tracer)
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < tracer->n_cpus; i++)
-		sum += PVS_LOAD(tracer->counts[i].hints);
+		sum += PVS_LOAD(tracer->pages[i].pulse);
 	return sum;
 }

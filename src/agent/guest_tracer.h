@@ -13,7 +13,7 @@
 enum guest_source {
 	GUEST_SOURCE_SWITCHES,   /* sched_switch: what runs */
 	GUEST_SOURCE_WAKEUPS,    /* sched_waking, sched_migrate_task: what will run next */
-	GUEST_SOURCE_RENEWAL,    /* local_timer_entry: a task that runs for seconds still counts */
+	GUEST_SOURCE_RENEWAL,    /* local_timer_entry: a sign of life of a task that goes on */
 	GUEST_SOURCE_INTERRUPTS, /* irq_handler_entry, _exit: of devices */
 	GUEST_SOURCE_SOFTIRQS,   /* softirq_entry, _exit */
 	GUEST_SOURCE_VECTORS,    /* irq_vectors of x86: timer, calls of other CPUs, irq_work */
@@ -70,5 +70,5 @@ uint32_t guest_tracer_sources(const struct guest_tracer *tracer);
 /** What the words cannot say, for the hello: PVSCHED_CS_*. */
 uint64_t guest_tracer_unavailable(const struct guest_tracer *tracer);
 
-/** How many words of all CPUs the tracer changed. */
+/** How often CPUs changed their words, with their timers' interrupts. */
 uint64_t guest_tracer_hints(const struct guest_tracer *tracer);

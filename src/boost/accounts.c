@@ -380,8 +380,9 @@ void account_request(const struct accounts *accounts, unsigned int slot,
 	        .read_ns = read_ns,
 	        .changed_ns = READ(traced->changed_ns),
 	        .request_ns = READ(traced->request_ns),
-	        .intent_ns = READ(traced->intent_ns),
 	        .urgency_ns = READ(traced->urgency_ns),
+	        .pulse = READ(traced->pulse),
+	        .lived_ns = READ(traced->lived_ns),
 	        .expected_ns = READ(traced->expected_ns),
 	        .clock = request->clock,
 	        .urgency = urgency <= PVSCHED_URGENCY_URGENT ? urgency : PVSCHED_URGENCY_NONE,
@@ -399,6 +400,14 @@ void account_request(const struct accounts *accounts, unsigned int slot,
 	if (seen.words[0] == request->words[0])
 		seen.expected_ns = request->expected_ns;
 	*request = seen;
+}
+
+uint64_t account_run_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns)
+{
+	const struct pvs_vcpu_account *a = &accounts->vcpus[slot];
+	uint64_t run_ns = READ(a->run_ns), in_ns = READ(a->in_ns);
+
+	return run_ns + (in_ns && now_ns > in_ns ? now_ns - in_ns : 0);
 }
 
 uint32_t account_page_faults(const struct accounts *accounts, unsigned int slot, uint64_t *read_ns)

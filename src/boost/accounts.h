@@ -113,6 +113,12 @@ bool account_has_room(const struct accounts *accounts, unsigned int slot, unsign
 /** Run time of real-time threads on a CPU that are no boosted vCPUs. */
 uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu);
 
+/**
+ * How long the thread has run in all, until @now_ns. In the middle of a switch its last run may
+ * count twice, or not at all: words of a guest may lapse early for a moment then, and not late.
+ */
+uint64_t account_run_ns(const struct accounts *accounts, unsigned int slot, uint64_t now_ns);
+
 /** Whether the thread runs, waits or sleeps now. */
 enum policy_whereabouts account_whereabouts(const struct accounts *accounts, unsigned int slot);
 

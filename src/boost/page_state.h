@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What a guest is told of the state of its vCPU. */
+/* What a guest is told of the state of its vCPU, and which of its words are news. */
 
 #include "guest/page.h"
 #include "policy/policy.h"
 #include "pvsched/page.h"
 #include "util/base.h"
+
+/** What the tracer would report: also what is not new, but wanted and maybe not reported yet. */
+static inline bool page_is_news(const struct policy_view *view, enum pvsched_urgency before,
+                                enum pvsched_urgency urgency)
+{
+	return urgency != before || (urgency == PVSCHED_URGENCY_URGENT && view->wants_urgent) ||
+	       (urgency == PVSCHED_URGENCY_ORDINARY && view->wants_ordinary);
+}
 
 static inline uint32_t page_throttled(const struct policy_view *view)
 {

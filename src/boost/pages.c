@@ -79,6 +79,13 @@ static bool is_polled(const struct page_slot *p)
 	return is_present(p) && p->polled && p->status == PVSCHED_STATUS_ENABLED;
 }
 
+/* What its guest requests, by the words as last read. */
+static enum pvsched_urgency urgency(const struct pages *pages, unsigned int slot, uint64_t now_ns)
+{
+	return pvs_request_urgency(&pages->slots[slot].request, now_ns,
+	                           account_run_ns(pages->accounts, slot, now_ns));
+}
+
 /* To be called when a slot may have begun to be polled, or ended. */
 static void count_polled(struct pages *pages, struct page_slot *p)
 {
@@ -210,12 +217,13 @@ void pages_facts(struct pages *pages, unsigned int slot, uint64_t now_ns,
 	account_request(pages->accounts, slot, &p->request);
 	if (p->polled)
 		ask_for_copy(pages, slot);
-	facts->urgency = pvs_request_urgency(&p->request, now_ns);
+	facts->urgency = urgency(pages, slot, now_ns);
 	facts->expected_ns =
 	        facts->urgency == PVSCHED_URGENCY_ORDINARY ? p->request.expected_ns : 0;
 	facts->said_ns = pvs_request_since(&p->request);
 	facts->agent = p->request.agent != 0;
-	facts->priority = pvs_request_priority(&p->request, now_ns);
+	facts->priority = pvs_request_priority(&p->request, now_ns,
+	                                       account_run_ns(pages->accounts, slot, now_ns));
 	facts->speaks = p->policy;
 }
 
@@ -348,21 +356,13 @@ static void look_for_faults(struct pages *pages, unsigned int slot, uint64_t now
 	tell_tracer(pages, slot);
 }
 
-/* What the tracer would report: also what is not new, but wanted and maybe not reported yet. */
-static bool is_news(const struct policy_view *view, enum pvsched_urgency before,
-                    enum pvsched_urgency urgency)
-{
-	return urgency != before || (urgency == PVSCHED_URGENCY_URGENT && view->wants_urgent) ||
-	       (urgency == PVSCHED_URGENCY_ORDINARY && view->wants_ordinary);
-}
-
 /* Takes the words of a copy. The tracer may have read the page later than the reader. */
 static int take_words(struct pages *pages, unsigned int slot, const struct board_copy *copy,
                       const struct policy_view *view, uint64_t now_ns)
 {
 	struct page_slot *p = &pages->slots[slot];
 	uint64_t read_ns = MIN(copy->read_ns, now_ns), changed_ns;
-	enum pvsched_urgency before = pvs_request_urgency(&p->request, now_ns);
+	enum pvsched_urgency before = urgency(pages, slot, now_ns);
 	int found;
 
 	p->words = copy->words;
@@ -371,10 +371,11 @@ static int take_words(struct pages *pages, unsigned int slot, const struct board
 	if (p->status != PVSCHED_STATUS_ENABLED || read_ns <= p->request.read_ns)
 		return found;
 	changed_ns = p->request.changed_ns;
-	guest_words_look(&copy->words, p->page.generation, 0, read_ns, &p->request);
+	guest_words_look(&copy->words, p->page.generation, 0, read_ns,
+	                 account_run_ns(pages->accounts, slot, read_ns), &p->request);
 	if (p->request.changed_ns != changed_ns)
 		p->poll_interval_ns = PAGES_POLL_MIN_NS;
-	if (p->polled && is_news(view, before, pvs_request_urgency(&p->request, now_ns)))
+	if (p->polled && page_is_news(view, before, urgency(pages, slot, now_ns)))
 		found |= PAGES_REQUESTED;
 	return found;
 }
@@ -397,13 +398,11 @@ static int take_copy(struct pages *pages, unsigned int slot, const struct policy
 	return take_words(pages, slot, &copy, view, now_ns);
 }
 
-static int poll_page(struct page_slot *p, const struct policy_view *view, uint64_t now_ns)
+static int poll_page(struct page_slot *p, const struct policy_view *view, enum pvsched_urgency now)
 {
-	enum pvsched_urgency now = pvs_request_urgency(&p->request, now_ns);
-
 	p->polls_total++;
 	p->poll_interval_ns = MIN(2 * p->poll_interval_ns, PAGES_POLL_MAX_NS);
-	return is_news(view, now, now) ? PAGES_REQUESTED : 0;
+	return page_is_news(view, now, now) ? PAGES_REQUESTED : 0;
 }
 
 int pages_look(struct pages *pages, unsigned int slot, const struct policy_view *view,
@@ -421,7 +420,7 @@ int pages_look(struct pages *pages, unsigned int slot, const struct policy_view 
 	if (found & PAGES_LOST)
 		return found;
 	if (is_polled(p))
-		found |= poll_page(p, view, now_ns);
+		found |= poll_page(p, view, urgency(pages, slot, now_ns));
 	if (now_ns >= p->looked_ns + PAGES_LOOK_NS) {
 		found |= judge_hello(pages, slot, view, now_ns);
 		look_for_faults(pages, slot, now_ns);
@@ -487,7 +486,7 @@ void pages_read(const struct pages *pages, unsigned int slot, uint64_t now_ns,
 	        .status = p->status,
 	        .hello = p->hello,
 	        .policy = p->policy,
-	        .urgency = pvs_request_urgency(&p->request, now_ns),
+	        .urgency = urgency(pages, slot, now_ns),
 	        .generation = p->page.generation,
 	        .hellos_total = p->hellos_total,
 	        .polls_total = p->polls_total,

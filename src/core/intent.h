@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The words task_intent and cs_state of a page, as a guest's tracer keeps them: what a task is in
- * three bytes, and how a word changes. Pure; the guest's tracer and the tests compile it.
+ * The word task_intent of a page, as a guest's tracer keeps it: what a task is in three bytes, and
+ * how the word changes. Pure; the guest's tracer and the tests compile it.
  */
 
 #include <linux/types.h>
@@ -13,20 +13,6 @@
 /** One access each: the host, another CPU or an interrupt uses the word at the same time. */
 #define PVS_LOAD(word)         (*(const volatile __typeof__(word) *)&(word))
 #define PVS_STORE(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
-
-/**
- * A word is renewed at each so many interrupts of the timer: within its lease of a second also
- * where they come 100 times a second. To count them takes no clock, which some guests have no fast
- * one of.
- */
-#define PVS_INTENT_RENEW_TICKS 64
-
-/** What the tracer counts on each CPU; a cache line of its own. */
-struct pvs_guest_counts {
-	__u64 hints; /* words that it changed */
-	__u64 ticks; /* interrupts of the timer */
-	__u64 reserved[6];
-};
 
 /** Is in a page until the tracer has seen a switch on that CPU: no task has this word. */
 #define PVS_INTENT_UNSEEN (~0ULL)
@@ -105,22 +91,4 @@ static inline __attribute__((always_inline)) __u64 pvs_intent_unpend(__u64 word,
 	    ((word >> 24) & 0xffffff) != tuple)
 		return word;
 	return word & ~(PVS_INTENT_PENDING | 0xffffff000000ULL);
-}
-
-/**
- * The same word, renewed: it says the same, and is another one, so its lease begins again. Without
- * PENDING bytes 3 to 5 have no meaning, and count renewals. A pending task is not renewed: it runs
- * soon, or the word is wrong.
- */
-static inline __attribute__((always_inline)) __u64 pvs_intent_renew(__u64 word)
-{
-	if (word == PVS_INTENT_UNSEEN || (word & PVS_INTENT_PENDING))
-		return word;
-	return (word & ~0xffffff000000ULL) | ((word + (1ULL << 24)) & 0xffffff000000ULL);
-}
-
-/** True: @word says what the tuple of a running task or of an idle CPU says, renewed or not. */
-static inline __attribute__((always_inline)) int pvs_intent_same(__u64 word, __u64 runs)
-{
-	return !(word & PVS_INTENT_PENDING) && !((word ^ runs) & ~0xffffff000000ULL);
 }

@@ -8,8 +8,10 @@
  *
  * A guest requests by its application (the word request) and by its scheduler (task_intent and
  * cs_state). The scheduler counts only where an agent maintains its words. Each of the two lapses
- * on its own when its lease is not renewed, and a renewal is a change of its word. The host
- * believes a guest only within what the host itself saw.
+ * on its own: an application's request a second after its word last changed; an agent's words when
+ * the vCPU has run for a second and the agent gave no sign of life. A vCPU that sleeps, or waits
+ * for a host CPU, cannot give one, and what it said last is still true. The host believes a guest
+ * only within what the host itself saw.
  */
 
 #include <linux/types.h>
@@ -64,12 +66,13 @@ pvs_guest_clock_to_host(struct pvs_guest_clock *clock, __u64 written_ns, __u64 s
 struct pvs_request_look {
 	/* as they are in the page */
 	__u64 request, expect, written_ns, generation_echo;
-	__u64 task_intent, cs_state; /* 0 without an agent */
+	__u64 task_intent, cs_state, pulse; /* 0 without an agent */
 
 	__u64 generation;   /* the generation that the guest must echo */
 	__u64 ran_since_ns; /* when its last run began: it wrote nothing before; 0: unknown */
 	__u64 now_ns;
-	int agent; /* an agent maintains task_intent and cs_state */
+	__u64 run_ns; /* how long the vCPU has run in all, until now_ns */
+	int agent;    /* an agent maintains task_intent and cs_state */
 };
 
 /** What is known of a guest's requests. Zeroed: nothing. */
@@ -79,8 +82,9 @@ struct pvs_request {
 	__u64 read_ns;     /* when the page was last looked at */
 	__u64 changed_ns;  /* when the words last changed; 0: none seen of this generation */
 	__u64 request_ns;  /* since when the application says this */
-	__u64 intent_ns;   /* since when the scheduler says this */
-	__u64 urgency_ns;  /* since when it requests that urgency, whichever tasks run */
+	__u64 urgency_ns;  /* since when the scheduler requests that urgency, whichever tasks run */
+	__u64 pulse;       /* as last read */
+	__u64 lived_ns;    /* how long the vCPU had run at the agent's last sign of life */
 	__u64 expected_ns; /* when it will be urgent again; 0: unknown */
 	struct pvs_guest_clock clock;
 	__u32 urgency;       /* enum pvsched_urgency, at read_ns; never INVALID */
@@ -89,26 +93,37 @@ struct pvs_request {
 	__u32 stale_total;   /* looks at a page whose guest echoes another generation */
 };
 
-/** A request that was not renewed has lapsed, whatever the other source of the guest does. */
+/* What the application says; a request that was not renewed has lapsed. */
 static inline __attribute__((always_inline)) enum pvsched_urgency
-pvs_request_in_force(enum pvsched_urgency said, __u64 since_ns, __u64 now_ns)
+pvs_request_of_application(const struct pvs_request *r, __u64 now_ns)
 {
-	return now_ns > since_ns + PVSCHED_REQUEST_LEASE_NS ? PVSCHED_URGENCY_NONE : said;
+	if (now_ns > r->request_ns + PVSCHED_REQUEST_LEASE_NS)
+		return PVSCHED_URGENCY_NONE;
+	return pvsched_request_urgency(r->words[0]);
 }
 
-/** What the guest requests at @now_ns, by its words as last read. Never PVSCHED_URGENCY_INVALID. */
+/* What the scheduler says; an agent that gave no sign of life for too long is dead. */
 static inline __attribute__((always_inline)) enum pvsched_urgency
-pvs_request_urgency(const struct pvs_request *r, __u64 now_ns)
+pvs_request_of_scheduler(const struct pvs_request *r, __u64 run_ns)
+{
+	if (!r->agent || run_ns > r->lived_ns + PVSCHED_AGENT_LEASE_NS)
+		return PVSCHED_URGENCY_NONE;
+	return pvsched_intent_urgency(r->words[1], r->words[2]);
+}
+
+/**
+ * What the guest requests at @now_ns, by its words as last read. Never PVSCHED_URGENCY_INVALID.
+ * @run_ns  how long the vCPU has run in all, until @now_ns
+ */
+static inline __attribute__((always_inline)) enum pvsched_urgency
+pvs_request_urgency(const struct pvs_request *r, __u64 now_ns, __u64 run_ns)
 {
 	enum pvsched_urgency ret;
 
 	if (!r->changed_ns)
 		return PVSCHED_URGENCY_NONE;
-	ret = pvs_request_in_force(pvsched_request_urgency(r->words[0]), r->request_ns, now_ns);
-	if (r->agent)
-		ret = pvsched_urgency_merge(
-		        ret, pvs_request_in_force(pvsched_intent_urgency(r->words[1], r->words[2]),
-		                                  r->intent_ns, now_ns));
+	ret = pvsched_urgency_merge(pvs_request_of_application(r, now_ns),
+	                            pvs_request_of_scheduler(r, run_ns));
 	return ret == PVSCHED_URGENCY_INVALID ? PVSCHED_URGENCY_NONE : ret;
 }
 
@@ -126,16 +141,14 @@ static inline __u32 pvs_tuple_priority(__u64 tuple)
 	               : 0;
 }
 
-/** The highest real-time priority, 1 to 99, that is urgent at @now_ns; 0: none is. */
-static inline __u32 pvs_request_priority(const struct pvs_request *r, __u64 now_ns)
+/** The highest real-time priority, 1 to 99, that is urgent then; 0: none is. */
+static inline __u32 pvs_request_priority(const struct pvs_request *r, __u64 now_ns, __u64 run_ns)
 {
 	__u32 ret = 0, other;
 
-	if (pvs_request_in_force(pvsched_request_urgency(r->words[0]), r->request_ns, now_ns) ==
-	    PVSCHED_URGENCY_URGENT)
+	if (pvs_request_of_application(r, now_ns) == PVSCHED_URGENCY_URGENT)
 		ret = pvs_tuple_priority(r->words[0]);
-	if (!r->agent || pvs_request_in_force(pvsched_intent_urgency(r->words[1], r->words[2]),
-	                                      r->intent_ns, now_ns) != PVSCHED_URGENCY_URGENT)
+	if (pvs_request_of_scheduler(r, run_ns) != PVSCHED_URGENCY_URGENT)
 		return ret;
 	other = pvs_tuple_priority(r->words[1]);
 	ret = other > ret ? other : ret;
@@ -171,10 +184,9 @@ pvs_request_note_application(struct pvs_request *r, const struct pvs_request_loo
 static inline __attribute__((always_inline)) void
 pvs_request_note_scheduler(struct pvs_request *r, const struct pvs_request_look *look)
 {
-	if (!r->intent_ns || pvsched_intent_urgency(r->words[1], r->words[2]) !=
-	                             pvsched_intent_urgency(look->task_intent, look->cs_state))
+	if (!r->urgency_ns || pvsched_intent_urgency(r->words[1], r->words[2]) !=
+	                              pvsched_intent_urgency(look->task_intent, look->cs_state))
 		r->urgency_ns = look->now_ns;
-	r->intent_ns = look->now_ns;
 	r->words[1] = look->task_intent;
 	r->words[2] = look->cs_state;
 	r->changed_ns = look->now_ns;
@@ -199,7 +211,7 @@ static inline __attribute__((always_inline)) void
 pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
 {
 	__u64 since_ns;
-	int first;
+	int first, says;
 
 	if (look->generation_echo != look->generation || r->generation != look->generation)
 		pvs_request_forget(r, look->generation);
@@ -212,10 +224,15 @@ pvs_request_look(struct pvs_request *r, const struct pvs_request_look *look)
 	first = !r->changed_ns;
 	if (first || r->words[0] != look->request)
 		pvs_request_note_application(r, look, since_ns ? since_ns : look->now_ns);
-	if (first || r->words[1] != look->task_intent || r->words[2] != look->cs_state)
+	says = first || r->words[1] != look->task_intent || r->words[2] != look->cs_state;
+	/* less run time than before: the account began anew */
+	if (says || r->pulse != look->pulse || look->run_ns < r->lived_ns)
+		r->lived_ns = look->run_ns;
+	r->pulse = look->pulse;
+	if (says)
 		pvs_request_note_scheduler(r, look);
 	r->agent = look->agent != 0;
-	r->urgency = pvs_request_urgency(r, look->now_ns);
+	r->urgency = pvs_request_urgency(r, look->now_ns, look->run_ns);
 }
 
 /**

@@ -50,6 +50,7 @@ void guest_words_of(const struct pvsched_page *page, struct guest_words *ret)
 	if (page->agent_generation) {
 		ret->task_intent = page->task_intent;
 		ret->cs_state = page->cs_state;
+		ret->pulse = page->pulse;
 	}
 }
 
@@ -171,7 +172,7 @@ int guest_page_publish(const struct guest_page_file *file, const struct guest_sn
 }
 
 void guest_words_look(const struct guest_words *words, uint64_t generation, uint64_t ran_since_ns,
-                      uint64_t read_ns, struct pvs_request *request)
+                      uint64_t read_ns, uint64_t run_ns, struct pvs_request *request)
 {
 	pvs_request_look(request, &(struct pvs_request_look){
 	                                  .request = words->request,
@@ -180,9 +181,11 @@ void guest_words_look(const struct guest_words *words, uint64_t generation, uint
 	                                  .generation_echo = words->hello.generation_echo,
 	                                  .task_intent = words->task_intent,
 	                                  .cs_state = words->cs_state,
+	                                  .pulse = words->pulse,
 	                                  .generation = generation,
 	                                  .ran_since_ns = ran_since_ns,
 	                                  .now_ns = read_ns,
+	                                  .run_ns = run_ns,
 	                                  .agent = words->hello.agent_generation != 0,
 	                          });
 }

@@ -39,7 +39,8 @@ struct guest_hello {
 	uint32_t reserved;
 };
 
-/** A copy of all that the guest writes. It has no padding, so copies can be compared as bytes. */
+/** A copy of all that the guest writes. It has no padding, so copies can be compared as bytes, up
+ * to the pulse, which changes where nothing else does. */
 struct guest_words {
 	struct guest_hello hello;
 	uint64_t request;
@@ -47,6 +48,7 @@ struct guest_words {
 	uint64_t written_ns;
 	uint64_t task_intent;
 	uint64_t cs_state;
+	uint64_t pulse;
 };
 
 /** The host's words to the guest about its vCPU. */
@@ -80,9 +82,10 @@ bool guest_hello_equal(const struct guest_hello *a, const struct guest_hello *b)
  * @generation    that the guest must echo
  * @ran_since_ns  since when the vCPU runs, or last ran; 0: not known
  * @read_ns       when the copy was made
+ * @run_ns        how long the vCPU had run in all, then
  */
 void guest_words_look(const struct guest_words *words, uint64_t generation, uint64_t ran_since_ns,
-                      uint64_t read_ns, struct pvs_request *request);
+                      uint64_t read_ns, uint64_t run_ns, struct pvs_request *request);
 
 /* ---- file I/O: each may wait for as long as QEMU likes ---- */
 

@@ -2,7 +2,8 @@
 /*
  * A guest page: the input is what a guest wrote, 320 bytes for each look. Whatever it is, one of
  * seven statuses and one of three opinions comes of it, and nothing that an earlier look found
- * counts beyond its lease.
+ * counts beyond its lease; an application's word is bound by time, an agent's by the vCPU's run
+ * time, which is half of it here.
  */
 #include "guest/page.h"
 
@@ -20,12 +21,17 @@
 
 static void check_request(const struct pvs_request *request, uint64_t now_ns)
 {
-	enum pvsched_urgency now = pvs_request_urgency(request, now_ns);
+	const uint64_t lease_ns = PVSCHED_REQUEST_LEASE_NS, run_ns = now_ns / 2;
+	enum pvsched_urgency now = pvs_request_urgency(request, now_ns, run_ns);
 
 	FUZZ_CHECK(request->urgency <= PVSCHED_URGENCY_URGENT);
 	FUZZ_CHECK(now == request->urgency || now == PVSCHED_URGENCY_NONE);
-	FUZZ_CHECK(pvs_request_urgency(request, now_ns + 2 * PVSCHED_REQUEST_LEASE_NS) ==
+	FUZZ_CHECK(pvs_request_urgency(request, now_ns + 2 * lease_ns,
+	                               run_ns + PVSCHED_AGENT_LEASE_NS + 1) ==
 	           PVSCHED_URGENCY_NONE);
+	FUZZ_CHECK(pvs_request_priority(request, now_ns + 2 * lease_ns,
+	                                run_ns + PVSCHED_AGENT_LEASE_NS + 1) == 0);
+	FUZZ_CHECK(request->lived_ns <= run_ns);
 	FUZZ_CHECK(request->changed_ns <= now_ns && request->read_ns == now_ns);
 	FUZZ_CHECK(request->expected_ns <= now_ns + UINT64_C(4294967296) * NSEC_PER_USEC);
 }
@@ -44,7 +50,7 @@ static void look(const struct guest_page_file *file, const struct guest_page *pa
 	status = guest_hello_judge(&words.hello, page, policy);
 	FUZZ_CHECK(status <= PVSCHED_STATUS_MODE);
 	FUZZ_CHECK(status == PVSCHED_STATUS_DISABLED || words.hello.generation_echo == GENERATION);
-	guest_words_look(&words, GENERATION, now_ns - 1000, now_ns, request);
+	guest_words_look(&words, GENERATION, now_ns - 1000, now_ns, now_ns / 2, request);
 	if (words.hello.generation_echo != GENERATION)
 		FUZZ_CHECK(request->urgency == PVSCHED_URGENCY_NONE);
 	check_request(request, now_ns);

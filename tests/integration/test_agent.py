@@ -132,6 +132,11 @@ def test_words_say_what_runs(agent):
                                            (os.SCHED_BATCH, 0, 0, 0x000003)):
         with spinner(policy, priority, nice, cpu):
             wait_until(lambda: pages.get(cpu, "task_intent") & 0xffffff == tuple_, f"{tuple_:#x} was not seen")  # pylint: disable=cell-var-from-loop
+    with spinner(FIFO, 7, 0, cpu):  # one that goes on: its word stays, and signs of life come
+        wait_until(lambda: pages.get(cpu, "task_intent") == 0x070001, "the task was not seen")
+        first = pages.get(cpu, "pulse")
+        wait_until(lambda: pages.get(cpu, "pulse") > first + 10 and pages.get(cpu, "task_intent") == 0x070001,
+                   "the CPU gives no sign of life")
     sections = 0
     until = time.monotonic() + 20
     while sections & 6 != 6 and time.monotonic() < until:

@@ -114,27 +114,18 @@ class Host:
 
 
 class Pages:
-    """The pages of a running agent: the first BPF map that it has mapped, read through /proc."""
+    """The pages of a running agent: the BPF map that it has mapped, read through /proc."""
 
-    WORDS = {"task_intent": (64, "<Q"), "cs_state": (72, "<Q"), "request": (256, "<Q"), "expect": (264, "<Q"),
-             "generation_echo": (272, "<Q"), "nonce": (280, "<Q"), "apic_id": (288, "<I"), "cpu_index": (292, "<I"),
+    WORDS = {"task_intent": (64, "<Q"), "cs_state": (72, "<Q"), "pulse": (88, "<Q"), "request": (256, "<Q"),
+             "expect": (264, "<Q"), "generation_echo": (272, "<Q"), "nonce": (280, "<Q"), "apic_id": (288, "<I"), "cpu_index": (292, "<I"),
              "agent_generation": (296, "<I"), "abi_version": (0, "<I")}
 
     def __init__(self, pid, count):
-        self._pid, self._count = pid, count
+        self._pid = pid
         with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
             ranges = [line.split()[0].split("-") for line in maps if "bpf-map" in line]
-        self._start = next(int(low, 16) for low, high in ranges if int(high, 16) - int(low, 16) == count * PAGE
-                           and self._is_first(int(low, 16)))
+        self._start = next(int(low, 16) for low, high in ranges if int(high, 16) - int(low, 16) == count * PAGE)
         self._memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-
-    def _is_first(self, start):
-        """The map of the tracer's counts may be as large; a page has its CPU's index once hello was said."""
-        with open(f"/proc/{self._pid}/mem", "rb") as memory:
-            memory.seek(start + (self._count - 1) * PAGE + 292)
-            index = memory.read(4)
-            memory.seek(start)
-            return index == struct.pack("<I", self._count - 1) and memory.read(4) == struct.pack("<I", 1)
 
     def close(self):
         os.close(self._memory)

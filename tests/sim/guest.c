@@ -6,6 +6,7 @@
 
 #include "rng.h"
 
+#define TICK_NS           (4 * NSEC_PER_MSEC)
 #define LIAR_RENEWS_NS    (100 * NSEC_PER_MSEC)
 #define TOGGLER_FLIPS_NS  (5 * NSEC_PER_USEC)
 #define RANDOM_CHANGES_NS (50 * NSEC_PER_USEC)
@@ -74,6 +75,7 @@ static void schedule(struct guest *guest, enum request_mode mode, uint64_t tuple
 {
 	bool idle = tuple == IDLE_TASK;
 
+	guest->page.pulse++;
 	guest->page.task_intent = tuple | (idle ? (uint64_t)PVSCHED_INTENT_IDLE << 48 : 0);
 	if (mode == REQUESTS_AGENT && tuple != URGENT_TASK)
 		say_ordinary(guest, now_ns);
@@ -130,8 +132,11 @@ void guest_speak(struct guest *guest, enum request_mode mode, uint64_t now_ns)
 	switch (mode) {
 	case ASK_NONE:
 	case REQUESTS_HONEST:
+		return;
 	case REQUESTS_AGENT:
 	case REQUESTS_SILENT_AGENT:
+		guest->page.pulse++;
+		guest->changes_ns = now_ns + TICK_NS;
 		return;
 	case REQUESTS_SHIRKER:
 		say(guest, PVSCHED_URGENCY_ORDINARY, 0, now_ns);

@@ -64,7 +64,7 @@ static void boosted_charge(struct host *host, uint32_t slot, uint32_t cpu, uint6
 
 /* bpf/request.h */
 
-static void request_read(struct host *host, uint32_t slot, uint64_t now, bool asleep)
+static void request_read(struct host *host, uint32_t slot, uint64_t now, uint64_t run, bool asleep)
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	struct thread *t = &host->world->threads[slot];
@@ -82,10 +82,12 @@ static void request_read(struct host *host, uint32_t slot, uint64_t now, bool as
 	                                         .generation_echo = page->generation_echo,
 	                                         .task_intent = agent ? page->task_intent : 0,
 	                                         .cs_state = agent ? page->cs_state : 0,
+	                                         .pulse = agent ? page->pulse : 0,
 	                                         .agent = agent,
 	                                         .generation = vcpu->page_generation,
 	                                         .ran_since_ns = vcpu->in_ns,
 	                                         .now_ns = now,
+	                                         .run_ns = run,
 	                                 });
 	if (vcpu->flags & PVS_FLAG_BOOSTED)
 		pvs_run_learn_urgency(vcpu, expected, now, asleep);
@@ -95,7 +97,7 @@ static void request_check_running(struct host *host, uint32_t slot, uint64_t now
 {
 	struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 
-	request_read(host, slot, now, false);
+	request_read(host, slot, now, vcpu->run_ns + now - vcpu->in_ns, false);
 	if (pvs_run_is_ordinary(vcpu, now))
 		tracer_send(host, slot, PVS_EVENT_ORDINARY, 0);
 }
@@ -374,7 +376,7 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			               pvs_run_last_charge(&run), run.last_ns);
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
-	request_read(host, slot, now, asleep);
+	request_read(host, slot, now, vcpu->run_ns, asleep);
 	if (in)
 		pvs_work_add(&vcpu->work, now - in);
 	vcpu->in_ns = 0;

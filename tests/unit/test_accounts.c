@@ -119,6 +119,24 @@ static void test_who_saw_it_first_knows_when(void)
 	vcpu.request.read_ns = T0 + 20;
 	account_request(&accounts, 0, &request);
 	CHECK_U64(request.expected_ns, T0 + 400 * US);
+	/* an agent's signs of life */
+	vcpu.request.pulse = 5;
+	vcpu.request.lived_ns = 30 * US;
+	vcpu.request.read_ns = T0 + 30;
+	account_request(&accounts, 0, &request);
+	CHECK_U64(request.pulse, 5);
+	CHECK_U64(request.lived_ns, 30 * US);
+}
+
+static void test_run_time(void)
+{
+	start();
+	vcpu.run_ns = 700 * US;
+	vcpu.in_ns = T0 + 20 * US;
+	CHECK_U64(account_run_ns(&accounts, 0, T0 + 50 * US), 730 * US);
+	CHECK_U64(account_run_ns(&accounts, 0, T0 + 10 * US), 700 * US); /* a look from before */
+	vcpu.in_ns = 0;
+	CHECK_U64(account_run_ns(&accounts, 0, T0 + 50 * US), 700 * US);
 }
 
 /* What of the run that goes on it waited, and what was charged before. */
@@ -357,6 +375,6 @@ TEST_MAIN({"domain_is_boosted", test_domain_is_boosted}, {"sheet", test_sheet},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},
-          {"interrupted", test_interrupted}, {"report", test_report}, {"room", test_room},
-          {"watched_again", test_watched_again}, {"epoch", test_epoch}, {"slack", test_slack},
-          {"rules", test_rules})
+          {"run_time", test_run_time}, {"interrupted", test_interrupted}, {"report", test_report},
+          {"room", test_room}, {"watched_again", test_watched_again}, {"epoch", test_epoch},
+          {"slack", test_slack}, {"rules", test_rules})

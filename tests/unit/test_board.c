@@ -120,6 +120,11 @@ static void test_copies_and_news(void)
 	board_put(board, 9, &copy);
 	CHECK(!is_readable(board_news_fd(board)));
 	CHECK(board_take(board, 9, &seen, &seen_copy) && seen_copy.read_ns == 2);
+	/* nor is a sign of life of its agent, which comes with each interrupt of its timer */
+	copy.words.pulse++;
+	board_put(board, 9, &copy);
+	CHECK(!is_readable(board_news_fd(board)));
+	CHECK(board_take(board, 9, &seen, &seen_copy) && seen_copy.words.pulse == copy.words.pulse);
 	copy.result = -EIO;
 	board_put(board, 9, &copy);
 	CHECK(is_readable(board_news_fd(board)));

@@ -152,21 +152,21 @@ static void test_publish(void)
 
 static const uint64_t fifo = UINT64_C(1) | 50 << 16, normal = 0;
 
-/* The guest's words are copied and looked at; the vCPU runs since @since_ns. */
+/* The guest's words are copied and looked at; the vCPU runs since @since_ns, and ran before. */
 static void look(const struct fixture *f, uint64_t since_ns, uint64_t now_ns,
                  struct pvs_request *request)
 {
 	struct guest_words words;
 
 	CHECK_INT(guest_page_read(&f->file, &words), 0);
-	guest_words_look(&words, GENERATION, since_ns, now_ns, request);
+	guest_words_look(&words, GENERATION, since_ns, now_ns, now_ns, request);
 }
 
 static enum pvsched_urgency opinion_after(struct fixture *f, struct pvs_request *request,
                                           uint64_t now_ns)
 {
 	look(f, now_ns - 10, now_ns, request);
-	return pvs_request_urgency(request, now_ns);
+	return pvs_request_urgency(request, now_ns, now_ns);
 }
 
 static void test_request_and_lease(void)
@@ -308,19 +308,22 @@ static void test_each_voice_is_renewed_by_itself(void)
 	f.guest->request = pvsched_request(fifo, 1);
 	f.guest->task_intent = normal;
 	look(&f, NOW, NOW, &request);
-	CHECK_INT(pvs_request_urgency(&request, NOW), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(pvs_request_urgency(&request, NOW, NOW), PVSCHED_URGENCY_URGENT);
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
 	look(&f, NOW, NOW + lease, &request);
 	f.guest->cs_state = 0;
 	look(&f, NOW, NOW + lease + 1, &request);
-	CHECK_INT(pvs_request_urgency(&request, NOW + lease + 1), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&request, NOW + lease + 1, NOW + lease + 1),
+	          PVSCHED_URGENCY_ORDINARY);
 	/* now the agent is dead in the middle of a critical section, and the program renews */
 	f.guest->cs_state = PVSCHED_CS_SOFTIRQ;
 	look(&f, NOW, NOW + 2 * lease, &request);
-	CHECK_INT(pvs_request_urgency(&request, NOW + 2 * lease), PVSCHED_URGENCY_URGENT);
+	CHECK_INT(pvs_request_urgency(&request, NOW + 2 * lease, NOW + 2 * lease),
+	          PVSCHED_URGENCY_URGENT);
 	f.guest->request = pvsched_request(normal, 2);
 	look(&f, NOW, NOW + 3 * lease + 1, &request);
-	CHECK_INT(pvs_request_urgency(&request, NOW + 3 * lease + 1), PVSCHED_URGENCY_ORDINARY);
+	CHECK_INT(pvs_request_urgency(&request, NOW + 3 * lease + 1, NOW + 3 * lease + 1),
+	          PVSCHED_URGENCY_ORDINARY);
 	done(&f);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The words of a guest's scheduler: tuples of tasks, a pending task, a renewal. */
+/* The words of a guest's scheduler: tuples of tasks, a pending task. */
 #include "core/intent.h"
 
 #include <stdbool.h>
@@ -61,23 +61,4 @@ static void test_pending(void)
 	CHECK_U64(pvs_intent_unpend(PVS_INTENT_UNSEEN, FIFO(10)), PVS_INTENT_UNSEEN);
 }
 
-static void test_renewal(void)
-{
-	__u64 word = FIFO(50), before;
-
-	for (int i = 0; i < 3000000; i++) {
-		before = word;
-		word = pvs_intent_renew(word);
-		CHECK(word != before);
-		CHECK(pvs_intent_same(word, FIFO(50)) && !pvs_intent_same(word, FIFO(51)));
-	}
-	CHECK_INT(pvsched_intent_urgency(word, 0), PVSCHED_URGENCY_URGENT);
-	word = pvs_intent_pend(word, FIFO(60));
-	CHECK_U64(word >> 24 & 0xffffff, FIFO(60));
-	CHECK_U64(pvs_intent_renew(word), word);
-	CHECK(!pvs_intent_same(word, FIFO(50)));
-	CHECK_U64(pvs_intent_renew(PVS_INTENT_UNSEEN), PVS_INTENT_UNSEEN);
-	CHECK(pvs_intent_renew(pvs_intent_idles()) & PVS_INTENT_IDLE);
-}
-
-TEST_MAIN(TEST(test_tuples), TEST(test_valid), TEST(test_pending), TEST(test_renewal))
+TEST_MAIN(TEST(test_tuples), TEST(test_valid), TEST(test_pending))

@@ -92,7 +92,7 @@ static struct decision decide(void)
 
 	CHECK_INT(guest_page_read(&file, &words), 0);
 	policy = registry_judge(words.hello.policy_name, words.hello.policy_version, &number);
-	guest_words_look(&words, words.hello.generation_echo, NOW - 1, NOW, &request);
+	guest_words_look(&words, words.hello.generation_echo, NOW - 1, NOW, NOW, &request);
 	return (struct decision){guest_hello_judge(&words.hello, &page, policy), request.urgency,
 	                         request.expected_ns};
 }

@@ -186,6 +186,43 @@ static void test_facts_of_an_agent(void)
 	end();
 }
 
+/* Its words hold while it cannot change them, and while it gives signs of life. */
+static void test_words_of_an_agent_hold(void)
+{
+	uint64_t t = T0 + PAGES_LOOK_NS;
+
+	begin();
+	say_hello();
+	guest->agent_generation = 5;
+	guest->task_intent = PVSCHED_POLICY_FIFO | 40 << 16;
+	pages_set(pages, SLOT, &page, false, T0);
+	look(T0);
+	look(t);
+	/* preempted, for a minute */
+	account->run_ns = PAGES_LOOK_NS;
+	account->in_ns = 0;
+	account->out_ns = t;
+	account->out = PVS_OUT_PREEMPTED;
+	t += 60 * NSEC_PER_SEC;
+	CHECK_INT(read_view(t).urgency, PVSCHED_URGENCY_URGENT);
+	/* it runs for three seconds, and says the same */
+	account->in_ns = t;
+	for (int i = 0; i < 30; i++) {
+		guest->pulse++;
+		t += PAGES_LOOK_NS;
+		look(t);
+		CHECK_INT(read_view(t).urgency, PVSCHED_URGENCY_URGENT);
+	}
+	/* its agent was killed */
+	for (int i = 0; i < 10; i++) {
+		t += PAGES_LOOK_NS;
+		look(t);
+		CHECK_INT(read_view(t).urgency, PVSCHED_URGENCY_URGENT);
+	}
+	CHECK_INT(read_view(t + PAGES_LOOK_NS).urgency, PVSCHED_URGENCY_NONE);
+	end();
+}
+
 /* A slot that gets another page takes no copy of the earlier one. */
 static void test_another_page(void)
 {
@@ -339,6 +376,8 @@ static void test_in_ram(void)
 TEST_MAIN({"hello_and_tracer", test_hello_and_tracer},
           {"nothing_while_it_sleeps", test_nothing_while_it_sleeps},
           {"polling_adapts", test_polling_adapts}, {"faults", test_faults}, {"facts", test_facts},
-          {"facts_of_an_agent", test_facts_of_an_agent}, {"another_page", test_another_page},
-          {"stuck", test_stuck}, {"overwritten", test_overwritten}, {"publish", test_publish},
-          {"lost", test_lost}, {"in_ram", test_in_ram})
+          {"facts_of_an_agent", test_facts_of_an_agent},
+          {"words_of_an_agent_hold", test_words_of_an_agent_hold},
+          {"another_page", test_another_page}, {"stuck", test_stuck},
+          {"overwritten", test_overwritten}, {"publish", test_publish}, {"lost", test_lost},
+          {"in_ram", test_in_ram})

@@ -163,6 +163,26 @@ static void test_scheduler(void)
 	end(&scene);
 }
 
+/* By the vCPU's run time, which the tracer has; the test lets it pass. */
+static void test_signs_of_life(void)
+{
+	struct scene scene;
+
+	if (!begin_urgent(&scene, true))
+		TEST_SKIP("no tracer can be loaded here");
+	scene.vcpu->run_ns += PVSCHED_AGENT_LEASE_NS - PATIENCE_NS / 1000;
+	run_once(&scene);
+	CHECK_INT(urgency(&scene), PVSCHED_URGENCY_URGENT);
+	scene.vcpu->run_ns += PATIENCE_NS / 1000 + 1;
+	run_once(&scene);
+	CHECK_INT(urgency(&scene), PVSCHED_URGENCY_NONE);
+	__atomic_store_n(&scene.page->pulse, 1, __ATOMIC_RELEASE);
+	run_once(&scene);
+	CHECK_INT(urgency(&scene), PVSCHED_URGENCY_URGENT);
+	CHECK_U64(scene.vcpu->request.pulse, 1);
+	end(&scene);
+}
+
 /* The words of an agent that ended, or that the host does not take for one, say nothing. */
 static void test_no_agent(void)
 {
@@ -202,4 +222,5 @@ static void test_not_its_page(void)
 	end(&scene);
 }
 
-TEST_MAIN(TEST(test_scheduler), TEST(test_no_agent), TEST(test_not_its_page))
+TEST_MAIN(TEST(test_scheduler), TEST(test_signs_of_life), TEST(test_no_agent),
+          TEST(test_not_its_page))
