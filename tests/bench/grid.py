@@ -98,7 +98,7 @@ def _measure_here(options, have, add):
             print(f"bench: grid: round {number + 1} of {options.rounds}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
 
 
-class _Rounds:
+class KeptRounds:
     """The rounds so far, and the file that keeps them."""
 
     def __init__(self, path, found):
@@ -125,7 +125,7 @@ class _Rounds:
 
 def measure(_, options, rounds):
     """Fills {"rounds": [one dict per round]}."""
-    kept = _Rounds(options.rounds_file, rounds.setdefault("rounds", []))
+    kept = KeptRounds(options.rounds_file, rounds.setdefault("rounds", []))
     have = len(kept.found)
     if options.host:
         _measure_here(options, have, kept.add)

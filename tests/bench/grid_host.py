@@ -144,6 +144,7 @@ def slowest(woken):
 
 class Machine:
     """Context manager: all that is needed on this machine, made once and put back at the end."""
+    DEVICES = ""  # of the guest, more than it has by itself
 
     def __init__(self, options):
         self._options = options
@@ -186,7 +187,7 @@ class Machine:
     def _start_guest(self, undo):
         image = self._options.guest_image or guest_image()
         kind = self._options.guest_type or ("kvm" if kvm_works(image) else "qemu")
-        self.guest = Guest(DOMAIN, type=kind, vcpus=self._options.vcpus, image=image, deadman=self._deadman)
+        self.guest = Guest(DOMAIN, type=kind, vcpus=self._options.vcpus, image=image, deadman=self._deadman, devices=self.DEVICES)
         undo.callback(self.guest.destroy)
         self.guest.create()
         self.guest.wait_ready(BOOT_SECONDS)

@@ -22,10 +22,9 @@ ln -sf /usr/sbin/pvschedd /usr/bin/pvschedctl {inside.INSIDE}/build/
 
 
 @contextlib.contextmanager
-def _image():
-    """[(path here, path inside)] of a guest's kernel and initramfs. An emulated CPU takes a minute to decompress the one
-    with fio and iperf3; so it is copied as it will be unpacked, and the kernel looks at what it is, not at its name."""
-    path = guest_image(io=True)
+def image_files(path):
+    """[(path here, path inside)] of a guest's kernel and initramfs. An emulated CPU takes a minute to decompress a large
+    one; so it is copied as it will be unpacked, and the kernel looks at what it is, not at its name."""
     with tempfile.NamedTemporaryFile() as unpacked:
         with gzip.open(f"{path}/initramfs.cpio.gz") as file:
             shutil.copyfileobj(file, unpacked)
@@ -44,5 +43,5 @@ def measure(scenes, cells, seconds, options, add):
     arguments = ["--seconds", str(seconds), "--slow", str(options.slow), "--guest-image", f"{inside.INSIDE}/{IMAGE}"]
     for scene in scenes:
         arguments += ["--scene", scene]
-    with _image() as files:
+    with image_files(guest_image(io=True)) as files:
         inside.measure(inside.Job("host", arguments, cells, seconds, files, _prepare), options, add)

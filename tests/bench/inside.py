@@ -55,7 +55,7 @@ class Job:
 
 
 def arguments(parser):
-    group = parser.add_argument_group("emulated host (grid, host --rig, levers --rig)")
+    group = parser.add_argument_group("emulated host (grid, hints, host --rig, levers --rig)")
     group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="kernel of the emulated host")
     group.add_argument("--rig", nargs="?", const=True, metavar="HOST/KERNEL",
                        help="host: disk and network in the emulated host, by real KVM and vhost; levers: there, on HOST with "
@@ -63,7 +63,7 @@ def arguments(parser):
     group.add_argument("--rig-name", metavar="NAME", default="bench", help="which emulated host: `--name` of scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
     group.add_argument("--rounds-file", metavar="FILE",
-                       help="grid, levers, trial: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
+                       help="grid, hints, levers, trial: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
                             "the rounds, without a report")
     group.add_argument("--force", action="store_true", help="runs although other domains run")
     group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes them")

@@ -13,6 +13,7 @@
  *                                       "histogram":{"US":N}}; ends at LOOPS or SECONDS, whichever
  *                                       is first
  *   hackbench GROUPS LOOPS              # start, # end, {"ok":true,"us":N}: how long it took
+ *   switches N [PID]                    the same, with "agent_ran": how often process PID ran
  *   busy DUTY_US PERIOD_US SECONDS [CPU]
  *                                       # start, # end, {"ok":true,"periods":N}
  *   background busy DUTY_US PERIOD_US SECONDS [CPU]
@@ -454,6 +455,8 @@ static void command(char *line)
 		do_iperf3(words, n);
 	else if (!strcmp(words[0], "agent"))
 		do_agent(words, n);
+	else if (!strcmp(words[0], "switches"))
+		do_switches(words, n);
 	else if (!strcmp(words[0], "stop"))
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))

@@ -54,6 +54,9 @@ void do_rt(char **words, int n);
 /* ram.c */
 void do_ram(char **words, int n);
 
+/* switches.c */
+void do_switches(char **words, int n);
+
 /* io.c */
 void do_address(char **words, int n);
 void do_fio(char **words, int n);
