@@ -27,6 +27,7 @@
  *   ram                                 pages in the guest's RAM, as an agent has them: see ram.c
  *   address, fio, iperf3                disk and network: see io.c
  *   agent                               pvsched-agent: see agent.c
+ *   audio                               missed periods of an audio thread: see audio.c
  *   poweroff
  *
  * A failure is {"ok":false,"error":"..."}.
@@ -457,6 +458,8 @@ static void command(char *line)
 		do_agent(words, n);
 	else if (!strcmp(words[0], "switches"))
 		do_switches(words, n);
+	else if (!strcmp(words[0], "audio"))
+		do_audio(words, n);
 	else if (!strcmp(words[0], "stop"))
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))

@@ -51,6 +51,9 @@ void yield_often(long calls, long period_us, long seconds);
 void do_page(char **words, int n);
 void do_rt(char **words, int n);
 
+/* audio.c */
+void do_audio(char **words, int n);
+
 /* ram.c */
 void do_ram(char **words, int n);
 
