@@ -9,6 +9,7 @@ import sys
 from rig import proc
 
 from . import figures
+from .kept import Kept
 
 EASES = (1, 2, 4)  # the periods of the crowd, times this
 BOOSTER_PERMILLE = 20  # host.booster_permille as shipped
@@ -31,14 +32,21 @@ def _simulate(build, seconds, ease, booster, seed):
 
 
 def measure(scene, options, rounds):
-    seconds = 3 if options.quick else _SECONDS
-    for number in range(options.rounds):
-        for ease in options.ease or EASES:
-            for booster in options.booster or [BOOSTER_PERMILLE]:
-                one = rounds.setdefault((ease, booster), {"measured": [], "simulated": []})
-                one["simulated"].append(_simulate(options.build, seconds, ease, booster, number + 1))
-                one["measured"].append(scene.program("bench-crowd", seconds, ease, scene.path("ledger"), booster))
-        print(f"bench: crowd: round {number + 1} of {options.rounds}", file=sys.stderr)
+    """Fills {(ease, booster): {"measured": [...], "simulated": [...]}}."""
+    def take(one):
+        for ease, booster, sides in one["cells"]:
+            kept_sides = rounds.setdefault((ease, booster), {"measured": [], "simulated": []})
+            for side, run in sides.items():
+                kept_sides[side].append(run)
+
+    kept, seconds = Kept(options, take), 3 if options.quick else _SECONDS
+    kept.begin()
+    for number in kept.numbers():
+        kept.add({"cells": [
+            [ease, booster, {"simulated": _simulate(options.build, seconds, ease, booster, number + 1),
+                             "measured": scene.program("bench-crowd", seconds, ease, scene.path("ledger"), booster)}]
+            for ease in options.ease or EASES for booster in options.booster or [BOOSTER_PERMILLE]]})
+        print(f"bench: crowd: round {number - kept.known + 1} of {options.rounds}", file=sys.stderr)
 
 
 def usable(rounds):

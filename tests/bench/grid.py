@@ -2,15 +2,14 @@
 """grid: what a guest, its vCPUs and the host gain and lose; v1's table, on an emulated KVM host or on this machine."""
 
 import itertools
-import json
-import os
 import sys
 import time
 
 from rig.proc import RigError
 
-from . import grid_host, grid_plot, grid_report, grid_rig
+from . import grid_host, grid_plot, grid_report, grid_rig, inside
 from .grid_host import STATIC, VANILLA
+from .kept import Kept
 
 LOADS = ("idle", "busy-1", "busy-2", "busy")
 INTERVALS_US = (500, 1000)
@@ -98,38 +97,24 @@ def _measure_here(options, have, add):
             print(f"bench: grid: round {number + 1} of {options.rounds}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
 
 
-class KeptRounds:
-    """The rounds so far, and the file that keeps them."""
-
-    def __init__(self, path, found):
-        self.found, self._path = found, path
-        if path and path != "-" and os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                for line in file:
-                    self._take(json.loads(line))
-
-    def _take(self, one):
-        if self.found and self.found[0]["conditions"] != one["conditions"]:
-            raise RigError(f"rounds of different conditions cannot be compared: {self.found[0]['conditions']} and "
+def taker(found):
+    """Takes a round into FOUND if it can be compared with those that are there."""
+    def take(one):
+        if found and found[0]["conditions"] != one["conditions"]:
+            raise RigError(f"rounds of different conditions cannot be compared: {found[0]['conditions']} and "
                            f"{one['conditions']}")
-        self.found.append(one)
-
-    def add(self, one):
-        self._take(one)
-        if self._path == "-":
-            print(json.dumps(one), flush=True)
-        elif self._path:
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(one) + "\n")
+        found.append(one)
+    return take
 
 
 def measure(_, options, rounds):
     """Fills {"rounds": [one dict per round]}."""
-    kept = KeptRounds(options.rounds_file, rounds.setdefault("rounds", []))
-    have = len(kept.found)
+    kept = Kept(options, taker(rounds.setdefault("rounds", [])))
+    kept.begin()
     if options.host:
-        _measure_here(options, have, kept.add)
+        _measure_here(options, kept.known, kept.add)
     else:
+        inside.choose("grid", options)
         grid_rig.measure(options, kept.add)
 
 

@@ -10,11 +10,12 @@ import time
 from rig.proc import RigError
 
 from . import figures, grid_host, hints_host, inside
-from .grid import KeptRounds
+from .grid import taker
 from .grid_report import Delays
 from .grid_rig import DROP_IN
 from .host_rig import IMAGE, image_files
 from .hints_host import LATENCY, LATENCY_AGENT, STATIC, URGENT_ONLY_AGENT, VANILLA
+from .kept import Kept
 
 VARIANTS = (VANILLA, LATENCY, LATENCY_AGENT, URGENT_ONLY_AGENT, STATIC)
 SLOW_IN_RIG = 10
@@ -88,7 +89,8 @@ def _measure_in_rig(options, add):
 
 def measure(_, options, rounds):
     """Fills {"rounds": [one dict per round]}."""
-    kept = KeptRounds(options.rounds_file, rounds.setdefault("rounds", []))
+    kept = Kept(options, taker(rounds.setdefault("rounds", [])), slow=options.slow)
+    kept.begin()
     (_measure_here if options.host else _measure_in_rig)(options, kept.add)
 
 

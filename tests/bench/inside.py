@@ -58,16 +58,30 @@ def arguments(parser):
     group = parser.add_argument_group("emulated host (grid, hints, host --rig, levers --rig)")
     group.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1", help="kernel of the emulated host")
     group.add_argument("--rig", nargs="?", const=True, metavar="HOST/KERNEL",
-                       help="host: disk and network in the emulated host, by real KVM and vhost; levers: there, on HOST with "
-                            "KERNEL, such as trixie/newest")
+                       help="host: disk and network in the emulated host, by real KVM and vhost; levers: there; grid and glitch "
+                            "are there anyway. HOST/KERNEL: which one, such as trixie/newest (levers: must be given)")
     group.add_argument("--rig-name", metavar="NAME", default="bench", help="which emulated host: `--name` of scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
     group.add_argument("--rounds-file", metavar="FILE",
-                       help="grid, hints, levers, trial: adds each round to FILE, as a line of JSON; rounds already there count, too. -: prints "
-                            "the rounds, without a report")
+                       help="grid, hints, levers, trial, wake, crowd: adds each round to FILE, as a line of JSON with commit, "
+                            "kernel and speed of the machine; rounds already there count, too. -: prints the rounds, without a report")
+    group.add_argument("--sitting", type=float, metavar="SECONDS",
+                       help="begins no round (trial: no trial) that may end later; the next run with the same --rounds-file goes on. "
+                            "0: only sums up what is in that file (trial, wake, crowd)")
     group.add_argument("--force", action="store_true", help="runs although other domains run")
     group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes them")
     group.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)  # see end_at_eof()
+
+
+def choose(bench, options):
+    """Which emulated host --rig means: another --rig-name for each, so that several can be up."""
+    if not isinstance(options.rig, str):
+        return
+    host, _, kernel = options.rig.partition("/")
+    if not kernel:
+        raise RigError(f"{bench} --rig wants HOST/KERNEL, such as trixie/newest or bookworm/6.1, not '{options.rig}'")
+    options.rig_host, options.kernel = host, kernel
+    options.rig_name = f"{bench}-{host}-{kernel.replace('.', '-')}"
 
 
 def end_at_eof():

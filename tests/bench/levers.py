@@ -3,7 +3,6 @@
 FIFO. The scenes are those of `wake`."""
 
 import contextlib
-import json
 import os
 import statistics
 import sys
@@ -11,6 +10,7 @@ import sys
 from rig.proc import RigError
 
 from . import figures, inside, wake
+from .kept import Kept
 from .scene import Scene
 
 DUTIES = ("10", "30", "49", "90")
@@ -59,8 +59,7 @@ def _here(place, options, add):
 def _in_rig(options, add):
     if options.rig is True:
         raise RigError("levers --rig wants HOST/KERNEL, such as trixie/newest or bookworm/6.1")
-    host, _, options.kernel = options.rig.partition("/")
-    options.rig_host, options.rig_name = host, f"levers-{host}-{options.kernel.replace('.', '-')}"
+    inside.choose("levers", options)
     words = ["--seconds", str(_seconds(options)), "--slow", str(options.slow)]
     words += [word for duty in options.duty or () for word in ("--duty", duty)]
     words += [word for variant in options.variant or () for word in ("--variant", variant)]
@@ -74,28 +73,16 @@ def _seconds(options):
 
 
 def measure(place, options, rounds):
-    kept = rounds.setdefault("rounds", [])
-    path = options.rounds_file
-
-    def add(one):
-        kept.append(one)
-        if path == "-":
-            print(json.dumps(one), flush=True)
-        elif path:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(one) + "\n")
-
-    if path and path != "-" and os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            kept += [json.loads(line) for line in file]
+    kept = Kept(options, rounds.setdefault("rounds", []).append)
+    kept.begin()
     if options.rig:
-        _in_rig(options, add)
+        _in_rig(options, kept.add)
     else:
         with place.load(options.layout) as spinners:
             spinners.pause()
             place.spinners = spinners
-            _here(place, options, add)
-    if not kept:
+            _here(place, options, kept.add)
+    if not usable(rounds):
         raise RigError("no round could be finished")
 
 

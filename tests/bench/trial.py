@@ -15,6 +15,7 @@ from rig.daemon import program
 from rig.proc import RigError
 
 from . import figures, real_guest
+from .kept import Kept
 
 QUICK_ROUNDS = 4
 # Of a trial: short windows, and enough blocks of them that a plain answer ends it half-way. And what boot and trial take
@@ -63,9 +64,6 @@ CASES = {
 
 def arguments(parser):
     parser.add_argument("--case", action="append", choices=CASES, help="trial: one case only; may be repeated")
-    parser.add_argument("--sitting", type=float, metavar="SECONDS",
-                        help="trial: begins none that may end later; the next run with the same --rounds-file goes on. "
-                             "0: only sums up what is in that file")
 
 
 class Tried:
@@ -167,26 +165,9 @@ def _try(tried, case, chance, options):
         "wrong": case.is_wrong(trial), "left_as_found": _found(tried) == found}
 
 
-def _known(options):
-    """Rounds that are in the file already: [{case: trial}]."""
-    if not options.rounds_file or options.rounds_file == "-" or not os.path.exists(options.rounds_file):
-        return []
-    with open(options.rounds_file, encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
-
-
 def scene(_options):
     """Guest and daemon are made when it is known that a round is missing."""
     return contextlib.nullcontext()
-
-
-def _keep(options, one):
-    line = json.dumps(one)
-    if options.rounds_file == "-":
-        print(line, flush=True)
-    elif options.rounds_file:
-        with open(options.rounds_file, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
 
 def missing(options, rounds):
@@ -196,11 +177,12 @@ def missing(options, rounds):
             if len(rounds.get(name, ())) <= number]
 
 
-def _sit(todo, options, rounds):
+def _sit(todo, options, kept):
     """Tries what is missing until the time is over."""
     end = time.monotonic() + (math.inf if options.sitting is None else options.sitting)
     if time.monotonic() + _BOOT_S + _TRIAL_S > end:
         return
+    kept.begin()
     with Tried(options) as tried:
         todo = [(number, name, 1) for number, name in todo]
         while todo and time.monotonic() + _TRIAL_S <= end:
@@ -209,8 +191,7 @@ def _sit(todo, options, rounds):
             with tried.quota(case), tried.works(case):
                 trial = _try(tried, case, chance, options)
             if trial:
-                rounds.setdefault(name, []).append(trial)
-                _keep(options, {name: trial})
+                kept.add({name: trial})
                 print(f"bench: trial: {name}, round {number + 1} of {options.rounds}: {trial['advice']}, {trial['state']}, "
                       f"{trial['elapsed_ms'] // 1000} s{', which is wrong' if trial['wrong'] else ''}", file=sys.stderr)
             else:
@@ -221,12 +202,14 @@ def _sit(todo, options, rounds):
 
 def measure(_scene, options, rounds):
     """Fills {case: [one dict per round]}."""
-    for one in _known(options):
+    def take(one):
         for name, trial in one.items():
             rounds.setdefault(name, []).append(trial)
+
+    kept = Kept(options, take)
     todo = missing(options, rounds)
     if todo:
-        _sit(todo, options, rounds)
+        _sit(todo, options, kept)
     left = len(missing(options, rounds))
     if left:
         print(f"bench: trial: {left} trials are missing: the same command with the same --rounds-file goes on with them",

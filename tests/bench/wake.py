@@ -9,6 +9,7 @@ from rig import load as rig_load
 from rig.proc import RigError
 
 from . import figures
+from .kept import Kept
 from .scene import BOOST_BUDGETS_US, NoBudget
 
 # name: (CPU time of a burst, period, sleep) in us; 0: not of that kind
@@ -43,8 +44,8 @@ LEARN_S = 30
 
 def arguments(parser):
     parser.add_argument("--duty", action="append", choices=DUTIES, help="wake, levers: one demand only; may be repeated")
-    parser.add_argument("--variant", action="append", choices=VARIANTS + EXTRA_VARIANTS,
-                        help="wake, levers: one variant only; may be repeated")
+    parser.add_argument("--variant", action="append",
+                        choices=VARIANTS + EXTRA_VARIANTS, help="host, wake, levers: one variant only; may be repeated")
     parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")
@@ -162,16 +163,22 @@ def _measure_if_it_lives(scene, variant, duty, seconds, options):
 def measure(scene, options, rounds):
     """Fills {(variant, duty): [one dict per round]}; rounds outermost so that all share a noise that lasts."""
     duties, variants = options.duty or _default_duties(), list(options.variant or VARIANTS)
+    def take(one):
+        for variant, duty, figure in one["cells"]:
+            rounds.setdefault((variant, duty), []).append(figure)
+
+    kept = Kept(options, take, slow=options.slow)
+    kept.begin()
     with scene.load(options.layout) as spinners:
         spinners.pause()
         scene.spinners = spinners
         scene.learned = {duty: _learn(scene, duty, options) for duty in duties} if "auto" in variants else {}
-        for number in range(options.rounds):
+        for number in kept.numbers():
             turn, found = number % len(variants), {}
             measure_round(scene, options, duties, variants[turn:] + variants[:turn], found)
-            for cell, one in found.items():
-                rounds.setdefault(cell, []).append(one)
-            print(f"bench: wake: round {number + 1} of {options.rounds}", file=sys.stderr)
+            if found:
+                kept.add({"cells": [[*cell, one] for cell, one in found.items()]})
+            print(f"bench: wake: round {number - kept.known + 1} of {options.rounds}", file=sys.stderr)
     if not rounds:
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
 
