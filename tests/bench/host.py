@@ -3,7 +3,6 @@
 
 import concurrent.futures
 import contextlib
-import json
 import os
 import random
 import statistics
@@ -16,6 +15,7 @@ from rig.measure import HostCyclictest
 from rig.proc import RigError
 
 from . import figures, host_guest, host_io, host_rig
+from .kept import Kept
 from .scene import BOOST_BUDGETS_US, NoBudget, Scene
 
 VARIANTS = ("untouched", "interactive", "latency", "static")
@@ -31,6 +31,7 @@ SCENES = {
     "crowded-8-half": (8, 1, 10, 1000, 0),
 }
 GUEST_PERMILLE = ("boosted_permille", "guest_permille", "load_permille")
+THREADS = "threads"  # of the lines of a --rounds-file
 GUEST = "hackbench"  # a scene of its own, as those of host_io: in a guest, by the daemon
 ALL = (*SCENES, GUEST, *host_io.SCENES)
 _WARM_MS, _LEAD_S = 300, 0.6  # the host's cyclictest starts when the variant holds
@@ -95,63 +96,78 @@ def _measure(scene, spinners, variant, victims, seconds):
 
 def measure(scene, options, rounds):
     """Fills {(variant, scene's or row's name): [one dict per round]}; rounds outermost, variants rotated within."""
-    wanted = scenes(options)
+    wanted, kept = scenes(options), Rounds(options, rounds)
+    kept.begin()
     threads = [name for name in wanted if name in SCENES]
     if threads:
-        _measure_threads(scene, threads, options, rounds)
+        _measure_threads(scene, threads, options, kept)
     if GUEST in wanted:
-        _measure_guest(options, Rounds(GUEST, options, rounds).add)
+        _measure_guest(options, kept)
     devices = [name for name in wanted if name in host_io.SCENES]
-    if devices:
-        kept = Rounds(", ".join(devices), options, rounds)
-        if options.rig:
-            host_rig.measure(devices, len(host_io.rows_of(devices)), host_io.seconds_of(options), options, kept.add_line)
-        else:
-            host_io.measure(devices, options, kept.add)
+    if devices and options.rig:
+        host_rig.measure(devices, options, kept.add_line)
+    elif devices:
+        host_io.measure(devices, options, kept)
     if not rounds:
         raise RigError("no round could be finished: others hold the real-time budget of the host's groups")
 
 
 class Rounds:
-    """Takes rounds of guests: {(variant, name): figures}, or a line of JSON from a program that measured them
-    elsewhere."""
+    """Takes rounds, {(variant, name): figures}, or lines of JSON from a program that measured them elsewhere."""
 
-    def __init__(self, name, options, rounds):
-        self._name, self._options, self._rounds = name, options, rounds
-        self._number = 0
+    def __init__(self, options, rounds):
+        self._options, self._rounds = options, rounds
+        self._known = {}  # {what: rounds}
+        self._kept = Kept(options, self._take, slow=options.slow)
+        self._earlier = dict(self._known)
 
-    def add(self, one):
-        for key, figure in one.items():
-            self._rounds.setdefault(key, []).append(figure)
-        self._number += 1
-        if self._options.rounds_file == "-":
-            print(json.dumps([[*key, figure] for key, figure in one.items()]), flush=True)
-        print(f"bench: host: {self._name}: round {self._number} of {self._options.rounds}", file=sys.stderr)
+    def _take(self, line):
+        self._known[line["of"]] = self._known.get(line["of"], 0) + 1
+        for variant, name, figure in line["cells"]:
+            self._rounds.setdefault((variant, name), []).append(figure)
+
+    def begin(self):
+        self._kept.begin()
+
+    def numbers(self, what):
+        """Of the rounds of WHAT that are to be measured now."""
+        return self._kept.numbers(self._earlier.get(what, 0))
+
+    def add(self, what, one):
+        self._add(what, {"of": what, "cells": [[*key, figure] for key, figure in one.items()]})
 
     def add_line(self, line, machine):
-        self.add({(variant, name): figure | {"machine": machine} for variant, name, figure in line})
+        cells = [[variant, name, figure | {"machine": machine}] for variant, name, figure in line["cells"]]
+        self._add(line["of"], line | {"cells": cells})
+
+    def _add(self, what, line):
+        self._kept.add(line)
+        done = self._known[what] - self._earlier.get(what, 0)
+        print(f"bench: host: {what}: round {done} of {self._options.rounds}", file=sys.stderr)
 
 
-def _measure_guest(options, add):
-    with host_guest.Contended(options) as contended:
-        names = host_guest.VARIANTS
-        for number in range(options.rounds):
+def _measure_guest(options, kept):
+    with contextlib.ExitStack() as undo:
+        contended, names = None, host_guest.VARIANTS
+        for number in kept.numbers(GUEST):
+            contended = contended or undo.enter_context(host_guest.Contended(options))
             order, runs = random.Random(number), {variant: [] for variant in names}
             for _ in range(host_guest.RUNS):
                 for variant in order.sample(names, len(names)):
                     answer, one = contended.measure(variant, host_guest.HACKBENCH)
                     runs[variant].append(one | {"seconds": answer["us"] / 1e6})
-            add({(variant, GUEST): ones[0] | {name: statistics.mean(one[name] for one in ones)
-                                              for name in ("seconds", *GUEST_PERMILLE)} for variant, ones in runs.items()})
+            kept.add(GUEST, {(variant, GUEST): ones[0] | {name: statistics.mean(one[name] for one in ones)
+                                                          for name in ("seconds", *GUEST_PERMILLE)}
+                             for variant, ones in runs.items()})
 
 
-def _measure_threads(scene, scenes, options, rounds):
+def _measure_threads(scene, scenes, options, kept):
     seconds = options.seconds or (1 if options.quick else 2)
     variants = [variant for variant in VARIANTS if not options.variant or variant in options.variant]
     with scene.load(SIBLINGS) as spinners:
         spinners.pause()
-        for number in range(options.rounds):
-            turn = number % len(variants)
+        for number in kept.numbers(THREADS):
+            turn, found = number % len(variants), {}
             for name in scenes:
                 try:
                     ones = {variant: _measure(scene, spinners, variant, SCENES[name], seconds)
@@ -159,9 +175,9 @@ def _measure_threads(scene, scenes, options, rounds):
                 except NoBudget as error:  # a round counts whole or not at all
                     print(f"bench: host: {name}: round {number + 1} is left out: {error}", file=sys.stderr)
                     continue
-                for variant, one in ones.items():
-                    rounds.setdefault((variant, name), []).append(one)
-            print(f"bench: host: round {number + 1} of {options.rounds}", file=sys.stderr)
+                found |= {(variant, name): one for variant, one in ones.items()}
+            if found:
+                kept.add(THREADS, found)
 
 
 def usable(rounds):

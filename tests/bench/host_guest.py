@@ -2,22 +2,25 @@
 """The guest of `host`: vCPUs that contend for the CPUs with each other, with what works for them and with the host's load."""
 
 import contextlib
+import operator
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rig import measure, proc, rtbudget, variants
 from rig.proc import RigError
 
-from . import real_guest
-from .grid_host import slowed
+from . import guest_variants, real_guest
+from .grid_host import Waits, rounded
+from .guest_variants import FOLLOW, ONE_GROUP, STATIC
 
 VCPUS = 4
 # hackbench's groups of 40 tasks, and messages of each: a third of a second under emulation
 GROUPS, LOOPS = 1, 10
 HACKBENCH = f"hackbench {GROUPS} {LOOPS}"
 RUNS = 12  # of each variant in a round
-VARIANTS = ("untouched", *variants.PROFILES)  # untouched vCPUs are not even traced
+UNTOUCHED = variants.UNTOUCHED  # not even traced
+VARIANTS = (UNTOUCHED, *variants.PROFILES)
 # Of a variant's turn: so long is let pass, which is five times the longest back-off, and so long is measured. The turn is
 # twice as long with the programs that are started for it, and in an emulated host some seconds.
 SETTLE_S, PART_S = 0.1, 0.4
@@ -59,39 +62,56 @@ class Part:
     boosted_ns: int = 0
     sheds: int = 0
     behind_max_us: int = 0
+    behind: dict = field(default_factory=dict)  # {us: waits of helpers that ended when a vCPU of their domain left the CPU}
 
     def add(self, other):
         for name, value in vars(other).items():
-            mine = getattr(self, name)
-            setattr(self, name, max(mine, value) if name == "behind_max_us" else mine + value)
+            setattr(self, name, _SUMS.get(name, operator.add)(getattr(self, name), value))
 
     def figures(self):
         return {"work_per_s": 1e9 * self.work / self.wall_ns, "boosted_permille": 1000 * self.boosted_ns / self.account_wall_ns,
                 "guest_permille": 1000 * self.guest_ns / self.used_wall_ns, "load_permille": 1000 * self.load_ns / self.used_wall_ns,
                 "foreign_permille": max(0, 1000 * self.foreign_ns / self.used_wall_ns),
-                "helper_sheds_per_s": 1e9 * self.sheds / self.account_wall_ns, "helper_behind_max_us": self.behind_max_us}
+                "helper_sheds_per_s": 1e9 * self.sheds / self.account_wall_ns, "helper_behind_max_us": self.behind_max_us,
+                "helper_behind": {str(us): count for us, count in self.behind.items()}}
+
+
+def add_counts(one, other):
+    return {key: one.get(key, 0) + other.get(key, 0) for key in sorted({*one, *other}, key=float)}
+
+
+_SUMS = {"behind_max_us": max, "behind": add_counts}
 
 
 class Contended:
     """Context manager: guest, daemon and load, made once.
 
+    wanted    variants; those that cannot be had here are in left_out, with the reason
+    watched   what the guest's helpers wait for is written down, for all variants alike
     guest     what Guest takes besides name and vcpus
     """
 
-    def __init__(self, options, vcpus=VCPUS, **guest):
+    def __init__(self, options, vcpus=VCPUS, wanted=VARIANTS, watched=False, **guest):
+        self._watched, self._waits = watched, None
         self._options = options
         self._vcpus, self._guest_options = vcpus, guest
+        self.left_out = guest_variants.lacking(options.build, wanted)
+        self.variants = [variant for variant in wanted if variant not in self.left_out]
         self._undo = contextlib.ExitStack()
-        self.guest = self._daemon = self._load = None
+        self.guest = self._daemon = self._load = self._only_cpu = None
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
             # what the budget of a group that is shared by all vCPUs has room for is said by the caps
-            config = {"default_profile": "observe"} | slowed(self._options.slow)
+            more = guest_variants.follow(self._options.slow) if FOLLOW in self.variants else {}
+            config = guest_variants.config(self._options.slow, **more)
             config["host"]["grant_rt_budget"] = rtbudget.needed()
             self._daemon, self.guest, self._load = undo.enter_context(real_guest.running(
                 self._options, config, "pvsched-contended", vcpus=self._vcpus, **self._guest_options))
             self.guest.command("cpus")
+            if self._watched:
+                self._waits = undo.enter_context(Waits(f"{self._options.build}/tests/bench/bench-waits", self._helpers(),
+                                                       f"/run/pvsched-helpers-{os.getpid()}"))
             self._undo = undo.pop_all()
         return self
 
@@ -106,6 +126,7 @@ class Contended:
         """Pins vCPU N to the host's CPU N, with the load spread evenly. The guest's helpers are on CPU 0, too, or APART
         from vCPU 0 on the next one. The SERVERS that it speaks with are on the one after, or the last one."""
         cpus = sorted(os.sched_getaffinity(0))
+        self._only_cpu = None if apart else cpus[0]
         for index, tid in (*self.guest.vcpu_tids().items(), *enumerate(self._load.pids())):
             os.sched_setaffinity(tid, {cpus[index % len(cpus)]})
         for tid in self._helpers():
@@ -143,7 +164,7 @@ class Contended:
                 self._load.pause()  # an answer may take long to come through the port
             accounts[text] = self._account()
 
-        with variants.profile("off" if variant == "untouched" else variant, self.guest, self._daemon):
+        with variants.profile("off" if variant == UNTOUCHED else variant, self.guest, self._daemon):
             try:
                 answer = self.guest.command(command, seconds=_SECONDS_MAX, on_mark=mark)
             finally:
@@ -167,7 +188,7 @@ class Contended:
         servers   pids of others that belong to what is measured
         begun     waits until what was started really has begun
         """
-        parts = {variant: Part() for variant in VARIANTS}
+        parts = {variant: Part() for variant in self.variants}
 
         def mark(text):
             if text != "start":
@@ -193,25 +214,51 @@ class Contended:
         """As many as there is time for; one that is not over at its end does not count."""
         begin, took_s = time.monotonic(), 0
         while begin + took_s < end:
-            turn = {variant: self._turn(variant, work, servers) for variant in order.sample(VARIANTS, len(VARIANTS))}
+            turn = {variant: self._turn(variant, work, servers) for variant in order.sample(self.variants, len(self.variants))}
             took_s, begin = time.monotonic() - begin, time.monotonic()
             if begin > end:
                 return
             for variant, part in turn.items():
                 parts[variant].add(part)
 
-    def _turn(self, variant, work, servers):
+    @contextlib.contextmanager
+    def _as(self, variant):
+        """The domain's threads are scheduled like that meanwhile."""
+        boosts = variant not in (UNTOUCHED, ONE_GROUP, STATIC)
         # first off: between two that boost, a maximum would be that of both
-        for profile in ("off",) if variant == "untouched" else ("off", variant):
+        for profile in ("off", variant) if boosts else ("off",):
             self._daemon.ctl("policy", "set", self.guest.name, profile)
-        time.sleep(SETTLE_S)
-        account, first = self._account(), self._used(servers)
-        from_ns, done = time.monotonic_ns(), work()
-        time.sleep(PART_S)
-        wall_ns, done = time.monotonic_ns() - from_ns, work() - done
-        last, now = self._used(servers), self._account()
+        vcpus = list(self.guest.vcpu_tids().values())
+        with contextlib.ExitStack() as undo:
+            if variant == ONE_GROUP:
+                undo.enter_context(guest_variants.one_group([*vcpus, *self._helpers()], self.guest.pid, self._only_cpu))
+            if variant == STATIC:
+                undo.enter_context(guest_variants.static_budget(vcpus))
+                undo.enter_context(variants.fifo(vcpus))
+            yield
+
+    def _behind(self):
+        """{us: waits}"""
+        vcpus, found = set(self.guest.vcpu_tids().values()), {}
+        for _, wait_ns, _, _, before_tid, *_ in self._waits.stop():
+            if before_tid in vcpus:
+                us = rounded(wait_ns / 1000)
+                found[us] = found.get(us, 0) + 1
+        return found
+
+    def _turn(self, variant, work, servers):
+        with self._as(variant):
+            time.sleep(SETTLE_S)
+            account, first = self._account(), self._used(servers)
+            if self._waits:
+                self._waits.start()
+            from_ns, done = time.monotonic_ns(), work()
+            time.sleep(PART_S)
+            wall_ns, done = time.monotonic_ns() - from_ns, work() - done
+            behind = self._behind() if self._waits else {}
+            last, now = self._used(servers), self._account()
         load_ns, guest_ns = last.load_ns - first.load_ns, last.guest_since(first)
         return Part(work=done, wall_ns=wall_ns, used_wall_ns=last.at_ns - first.at_ns, guest_ns=guest_ns, load_ns=load_ns,
                     foreign_ns=last.busy_ns - first.busy_ns - load_ns - guest_ns - (last.server_ns - first.server_ns),
                     account_wall_ns=now.at_ns - account.at_ns, boosted_ns=now.boosted_ns - account.boosted_ns,
-                    sheds=now.sheds - account.sheds, behind_max_us=now.behind_max_us)
+                    sheds=now.sheds - account.sheds, behind_max_us=now.behind_max_us, behind=behind)

@@ -10,7 +10,7 @@ import tempfile
 from rig.guest import guest_image
 from rig.proc import RigError
 
-from . import inside
+from . import host_io, inside
 
 IMAGE = "image"  # inside, from inside.INSIDE
 # The programs that are installed there are those that are measured; its service would keep a second one from starting.
@@ -33,15 +33,22 @@ def image_files(path):
         yield [(f"{path}/vmlinuz", f"{IMAGE}/vmlinuz"), (unpacked.name, f"{IMAGE}/initramfs.cpio.gz")]
 
 
-def _prepare(machine):
+def prepare(machine):
+    """Its pvschedd as a program, not as a service: a benchmark starts one with its own configuration."""
     if machine.call(_PREPARE, timeout=60).returncode != 0:
         raise RigError("pvschedd could not be stopped in the emulated host, see above")
 
 
-def measure(scenes, cells, seconds, options, add):
-    """As many rounds of SCENES as wanted, which have CELLS measurements of SECONDS each, by add(round, what the machine is)."""
-    arguments = ["--seconds", str(seconds), "--slow", str(options.slow), "--guest-image", f"{inside.INSIDE}/{IMAGE}"]
-    for scene in scenes:
-        arguments += ["--scene", scene]
+def measure(scenes, options, add):
+    """As many rounds of SCENES as wanted, by add(round, what the machine is)."""
+    if options.sitting == 0:
+        return
+    inside.choose("host", options)
+    seconds = host_io.seconds_of(options)
+    arguments = ["--seconds", str(seconds), "--slow", str(options.slow), "--guest-image", f"{inside.INSIDE}/{IMAGE}",
+                 "--guest-type", "kvm"]
+    arguments += [word for scene in scenes for word in ("--scene", scene)]
+    arguments += [word for variant in options.variant or () for word in ("--variant", variant)]
     with image_files(guest_image(io=True)) as files:
-        inside.measure(inside.Job("host", arguments, cells, seconds, files, _prepare), options, add)
+        files.append(inside.program(options.build, "tests/bench/bench-waits"))
+        inside.measure(inside.Job("host", arguments, len(host_io.rows_of(scenes)), seconds, files, prepare), options, add)

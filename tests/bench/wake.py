@@ -8,7 +8,7 @@ import time
 from rig import load as rig_load
 from rig.proc import RigError
 
-from . import figures
+from . import figures, guest_variants
 from .kept import Kept
 from .scene import BOOST_BUDGETS_US, NoBudget
 
@@ -45,7 +45,8 @@ LEARN_S = 30
 def arguments(parser):
     parser.add_argument("--duty", action="append", choices=DUTIES, help="wake, levers: one demand only; may be repeated")
     parser.add_argument("--variant", action="append",
-                        choices=VARIANTS + EXTRA_VARIANTS, help="host, wake, levers: one variant only; may be repeated")
+                        choices=VARIANTS + EXTRA_VARIANTS + tuple(name for name in guest_variants.NAMES if name not in VARIANTS),
+                        help="host, wake, levers: one variant only; may be repeated")
     parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")

@@ -77,11 +77,12 @@ def refuses(reader, answer):
 
 def test_parts_add_up():
     part = host_guest.Part()
-    for work, behind_us in ((100, 7), (200, 3)):
+    for work, behind_us, behind in ((100, 7, {10: 4}), (200, 3, {10: 1, 20: 2})):
         part.add(host_guest.Part(work=work, wall_ns=10**9, used_wall_ns=2 * 10**9, guest_ns=10**9, load_ns=2 * 10**9,
-                                 foreign_ns=5 * 10**6, account_wall_ns=4 * 10**9, boosted_ns=10**8, sheds=2, behind_max_us=behind_us))
+                                 foreign_ns=5 * 10**6, account_wall_ns=4 * 10**9, boosted_ns=10**8, sheds=2, behind_max_us=behind_us, behind=behind))
     assert part.figures() == {"work_per_s": 150.0, "boosted_permille": 25.0, "guest_permille": 500.0, "load_permille": 1000.0,
-                              "foreign_permille": 2.5, "helper_sheds_per_s": 0.5, "helper_behind_max_us": 7}
+                              "foreign_permille": 2.5, "helper_sheds_per_s": 0.5, "helper_behind_max_us": 7,
+                              "helper_behind": {"10": 5, "20": 2}}
 
 
 def test_threads_that_come_and_go_are_not_counted_twice():
@@ -99,27 +100,55 @@ def test_reads_of_a_process_are_counted_in_blocks():
     assert 100 <= host_io.reads(os.getpid()) - before < 110
 
 
-def test_disk_and_network_keep_98_percent():
-    def guest(throughput, sheds, cpu):
-        return {"throughput": throughput, "boosted_permille": 30.0, "helper_sheds_per_s": sheds, "helper_behind_max_us": 900 * sheds,
-                "guest_permille": cpu, "load_permille": 1500.0, "foreign_permille": 4.0, "guest_type": "kvm", "vcpus": 2, "vhost": True}
+def guest(throughput, sheds=0, cpu=400.0, behind=None):
+    return {"throughput": throughput, "boosted_permille": 30.0, "helper_sheds_per_s": sheds, "helper_behind_max_us": 900 * sheds,
+            "guest_permille": cpu, "load_permille": 1500.0, "foreign_permille": 4.0, "guest_type": "kvm", "vcpus": 2, "vhost": True,
+            "helper_behind": behind or {}}
 
+
+def test_disk_and_network_keep_98_percent():
     def of(kept, n=10):
         made = {}
         for number in range(n):
             noise = 1 + number % 3
-            made.setdefault(("untouched", "network-in/apart"), []).append(guest(500.0 * noise, 0, 400.0))
-            made.setdefault(("latency", "network-in/apart"), []).append(guest(500.0 * noise * kept, 1 + number, 200.0))
+            made.setdefault(("untouched", "network-in/together"), []).append(guest(500.0 * noise))
+            made.setdefault(("latency", "network-in/together"), []).append(guest(500.0 * noise * kept, 1 + number, 200.0))
         return host.report(made, None)
 
     json, text = of(0.99)
-    latency = json["variants"]["latency/network-in/apart"]
+    latency = json["variants"]["latency/network-in/together"]
     assert latency["vs_untouched"]["ratio"] == 0.99 and latency["unit"] == "Mbit/s" and latency["helper_sheds_per_s"] == 5.5
-    assert latency["per_cpu_time_vs_untouched"]["ratio"] == 1.98
+    assert latency["per_cpu_time_vs_untouched"]["ratio"] == 1.98 and latency["vs_fair"] is None
     assert latency["helper_behind_max_us"] == 9000, "the longest of all rounds"
     assert [target["verdict"] for target in json["targets"]] == ["met"] and "by vhost" in text
     assert of(0.97)[0]["targets"][0]["verdict"] == "missed" and of(0.97, n=9)[0]["targets"][0]["verdict"] == "cannot tell"
-    assert "| network-in | apart | latency | 10 | " in of(0.9)[1] and "| worse |" in of(0.9)[1]
+    assert "| network-in | together | latency | 10 | " in of(0.9)[1] and "| worse |" in of(0.9)[1]
+
+
+def test_disk_is_held_against_the_more_of_untouched_and_the_fair_share():
+    def of(row, latency, behind=None):
+        made = {(variant, row): [guest(throughput * (1 + number % 3), behind=behind if variant == "latency" else None)
+                                 for number in range(10)]
+                for variant, throughput in (("untouched", 400.0), ("one-group", 100.0), ("latency", latency))}
+        json, _ = host.report(made, None)
+        return {target["target"].split(": ")[1].split(" >=")[0].split(",")[0]: target["verdict"] for target in json["targets"]}, json
+
+    verdicts_of, json = of("disk-1/together", 200.0, {"50": 980, "1000": 20})
+    assert verdicts_of == {"throughput": "missed", "one request at a time": "met", "a helper's wait behind its own vCPU": "missed"}
+    latency = json["variants"]["latency/disk-1/together"]
+    assert latency["vs_more"]["ratio"] == 0.5 and latency["vs_fair"]["ratio"] == 2.0
+    assert (latency["helper_behind_p99_us"], latency["helper_behind_waits"]) == (1000, 10_000)
+    assert of("disk-1/apart", 401.0, {"50": 990, "1000": 10})[0] == {"throughput": "met", "a helper's wait behind its own vCPU": "met"}
+    assert of("disk-8/together", 120.0)[0] == {"throughput": "missed"}
+    assert "one-group/disk-1/together" in json["variants"] and len(json["targets"]) == 3, "what boosts nothing has no target"
+
+
+def test_variants_of_the_devices():
+    def options(*names):
+        return types.SimpleNamespace(variant=list(names) or None)
+
+    assert host_io.wanted(options()) == ["untouched", "one-group", "slice", "latency", "follow", "static"]
+    assert host_io.wanted(options("interactive")) == ["untouched", "one-group", "interactive"]
 
 
 def test_only_disk_and_network_go_into_the_emulated_host():
@@ -132,10 +161,10 @@ def test_only_disk_and_network_go_into_the_emulated_host():
 
 def test_rounds_of_the_emulated_host_are_like_those_of_this_one():
     found = {}
-    options = types.SimpleNamespace(rounds=2, rounds_file=None)
-    kept = host.Rounds("disk", options, found)
-    kept.add({("latency", "disk-1"): {"throughput": 3.0}})
-    kept.add_line([["latency", "disk-1", {"throughput": 4.0}]], "emulated host (tcg)")
+    options = types.SimpleNamespace(rounds=2, rounds_file=None, slow=1)
+    kept = host.Rounds(options, found)
+    kept.add("disk", {("latency", "disk-1"): {"throughput": 3.0}})
+    kept.add_line({"of": "disk", "cells": [["latency", "disk-1", {"throughput": 4.0}]]}, "emulated host (tcg)")
     assert found == {("latency", "disk-1"): [{"throughput": 3.0}, {"throughput": 4.0, "machine": "emulated host (tcg)"}]}
 
 

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
-from bench import crowd, kernel, kept  # noqa: E402
+from bench import crowd, host, kernel, kept  # noqa: E402
 from rig.checks import run_checks  # noqa: E402
 from rig.proc import RigError  # noqa: E402
 
@@ -106,6 +106,20 @@ def test_printed_rounds_are_lines_of_json():
         kept.Kept(options("-"), lambda _: None).add({"cells": []})
     line = json.loads(out.getvalue())
     assert line["cells"] == [] and line[kept.ABOUT]["kernel"]
+
+
+def test_rounds_of_host_count_for_each_of_its_parts():
+    with scratch() as path:
+        found, said = {}, io.StringIO()
+        with contextlib.redirect_stderr(said):
+            first = host.Rounds(options(path), found)
+            first.add("disk, network", {("latency", "disk-1/apart"): {"throughput": 3.0}})
+            first.add_line({"of": "disk, network", "cells": [["latency", "disk-1/apart", {"throughput": 4.0}]]}, "emulated host (tcg)")
+        again = {}
+        second = host.Rounds(options(path), again)
+        assert again == found and len(found["latency", "disk-1/apart"]) == 2
+        assert list(second.numbers("disk, network")) == [2, 3] and list(second.numbers(host.THREADS)) == [0, 1]
+        assert "round 2 of 2" in said.getvalue()
 
 
 def test_crowd_sums_up_a_file_without_a_thread():
