@@ -63,11 +63,11 @@ def arguments(parser):
     group.add_argument("--rig-name", metavar="NAME", default="bench", help="which emulated host: `--name` of scripts/rig")
     group.add_argument("--keep-host", action="store_true", help="leaves the emulated host running")
     group.add_argument("--rounds-file", metavar="FILE",
-                       help="grid, hints, host, levers, trial, wake, crowd: adds each round to FILE, as a line of JSON with commit, "
+                       help="glitch, grid, hints, host, levers, trial, wake, crowd: adds each round to FILE, as a line of JSON with commit, "
                             "kernel and speed of the machine; rounds already there count, too. -: prints the rounds, without a report")
     group.add_argument("--sitting", type=float, metavar="SECONDS",
                        help="begins no round (trial: no trial) that may end later; the next run with the same --rounds-file goes on. "
-                            "0: only sums up what is in that file (host, trial, wake, crowd)")
+                            "0: only sums up what is in that file (glitch, host, trial, wake, crowd)")
     group.add_argument("--force", action="store_true", help="runs although other domains run")
     group.add_argument("--guest-image", metavar="DIR", help="kernel and initramfs, as scripts/guest-image makes them")
     group.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)  # see end_at_eof()

@@ -46,7 +46,7 @@ def arguments(parser):
     parser.add_argument("--duty", action="append", choices=DUTIES, help="wake, levers: one demand only; may be repeated")
     parser.add_argument("--variant", action="append",
                         choices=VARIANTS + EXTRA_VARIANTS + tuple(name for name in guest_variants.NAMES if name not in VARIANTS),
-                        help="host, wake, levers: one variant only; may be repeated")
+                        help="glitch, host, wake, levers: one variant only; may be repeated")
     parser.add_argument("--layout", choices=rig_load.LAYOUTS, default=rig_load.SIBLINGS,
                         help="wake: where the spinners run: each in a VM's group of its own, as libvirt has it "
                              "(default), all in one other group, or in the vCPU's own")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How `tests/bench/run host` has a real domain's threads scheduled, and that all of it is undone."""
+"""How `tests/bench/run host` and `glitch` have a real domain's threads scheduled, and that all of it is undone."""
 
 import os
 
