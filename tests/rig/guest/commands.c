@@ -14,6 +14,8 @@
  *                                       is first
  *   hackbench GROUPS LOOPS              # start, # end, {"ok":true,"us":N}: how long it took
  *   switches N [PID]                    the same, with "agent_ran": how often process PID ran
+ *   membarrier SECONDS                  # start, # end, as cyclictest: how long each call took that
+ *                                       waits for all CPUs: see membarrier.c
  *   busy DUTY_US PERIOD_US SECONDS [CPU]
  *                                       # start, # end, {"ok":true,"periods":N}
  *   background busy DUTY_US PERIOD_US SECONDS [CPU]
@@ -310,19 +312,6 @@ static void do_hackbench(char **words, int n)
 		answer("{\"ok\":true,\"us\":%ld}", (long)((now_ns() - begin) / 1000));
 }
 
-/*
- * From 128 us on, seven bits of a latency are kept, rounded down: the serial port of an emulated
- * guest needs a trap, and some of them a millisecond, for each character.
- */
-static unsigned long coarse(unsigned long us)
-{
-	unsigned int shift = 0;
-
-	while (us >> shift >= 128)
-		shift++;
-	return us >> shift << shift;
-}
-
 /* Reads what `cyclictest -q -h` prints for one thread. */
 static bool summary_read(const char *path, struct summary *summary)
 {
@@ -343,7 +332,7 @@ static bool summary_read(const char *path, struct summary *summary)
 			us = strtoul(line, &rest, 10);
 			count = strtoul(rest, NULL, 10);
 			if (us < HISTOGRAM_US)
-				summary->counts[coarse(us)] += count;
+				summary->counts[summary_coarse(us)] += count;
 			continue;
 		}
 		found += sscanf(line, "# Total: %lu", &summary->cycles) == 1;
@@ -354,36 +343,6 @@ static bool summary_read(const char *path, struct summary *summary)
 	}
 	fclose(file);
 	return found == 3;
-}
-
-/* The smallest latency that at least permille per mille of all cycles do not exceed. */
-static unsigned long percentile(const struct summary *summary, unsigned long permille)
-{
-	unsigned long sum = 0, wanted = (summary->cycles * permille + 999) / 1000;
-
-	for (unsigned long us = 0; us < HISTOGRAM_US; us++) {
-		sum += summary->counts[us];
-		if (sum >= wanted)
-			return us;
-	}
-	return HISTOGRAM_US; /* a lower bound: it is among the overflows */
-}
-
-void summary_print(const struct summary *summary)
-{
-	const char *comma = "";
-
-	answer_part("{\"ok\":true,\"cycles\":%lu,\"avg_us\":%lu,\"p50_us\":%lu,\"p99_us\":%lu,"
-	            "\"p999_us\":%lu,\"max_us\":%lu,\"histogram\":{",
-	            summary->cycles, summary->avg_us, percentile(summary, 500),
-	            percentile(summary, 990), percentile(summary, 999), summary->max_us);
-	for (unsigned long us = 0; us < HISTOGRAM_US; us++) {
-		if (!summary->counts[us])
-			continue;
-		answer_part("%s\"%lu\":%lu", comma, us, summary->counts[us]);
-		comma = ",";
-	}
-	answer_part("}");
 }
 
 static void do_cyclictest(char **words, int n)
@@ -438,6 +397,8 @@ static void command(char *line)
 		do_cyclictest(words, n);
 	else if (!strcmp(words[0], "hackbench"))
 		do_hackbench(words, n);
+	else if (!strcmp(words[0], "membarrier"))
+		do_membarrier(words, n);
 	else if (!strcmp(words[0], "busy"))
 		do_busy(words, n);
 	else if (!strcmp(words[0], "background") && n > 1)

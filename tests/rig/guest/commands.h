@@ -41,11 +41,23 @@ int run(char *const argv[], const char *output);
 /** Pins this thread; -1: leaves it. */
 void pin(long cpu);
 
+/**
+ * From 128 us on, seven bits of a latency are kept, rounded down: the serial port of an emulated
+ * guest needs a trap, and some of them a millisecond, for each character.
+ */
+unsigned long summary_coarse(unsigned long us);
+
+/** Counts one latency. avg_us is the sum until the caller divides it. */
+void summary_count(struct summary *summary, int64_t late_ns);
+
 /** An object without its closing brace: cycles, avg_us, ..., histogram. */
 void summary_print(const struct summary *summary);
 
 /* yield.c: CALLS hypercalls that yield to another vCPU, then PERIOD_US of sleep, for so long */
 void yield_often(long calls, long period_us, long seconds);
+
+/* membarrier.c */
+void do_membarrier(char **words, int n);
 
 /* page.c */
 void do_page(char **words, int n);

@@ -85,18 +85,6 @@ static void negotiate(struct pvsched *host, long cpu, struct pvsched_report *rep
 	} while (report->state == PVSCHED_STATE_WAITING && now_ns() < end);
 }
 
-static void cycle_count(struct summary *summary, int64_t late_ns)
-{
-	unsigned long us = late_ns > 0 ? (unsigned long)(late_ns / 1000) : 0;
-
-	summary->cycles++;
-	summary->avg_us += us; /* the sum, until the end */
-	if (us > summary->max_us)
-		summary->max_us = us;
-	if (us < HISTOGRAM_US)
-		summary->counts[us]++;
-}
-
 static void rt_loop(const struct rt *rt, struct pvsched *host, struct summary *summary)
 {
 	struct pvsched_lease lease = PVSCHED_LEASE_INIT;
@@ -116,7 +104,7 @@ static void rt_loop(const struct rt *rt, struct pvsched *host, struct summary *s
 		now = now_ns();
 		if (rt->ask == ASK_FULLY)
 			pvsched_lease_request(host, &lease, SCHED_FIFO, RT_PRIORITY);
-		cycle_count(summary, now - next);
+		summary_count(summary, now - next);
 		for (int64_t until = now + rt->work_us * 1000; now < until;)
 			now = now_ns();
 	}
