@@ -33,6 +33,17 @@ __noinline int cpu_charge(__u32 cpu, __u64 until, __u64 charge, __u64 ran, bool 
 	return 0;
 }
 
+/* The vCPU that pays for a pulse; NULL: it is no pulse, or its domain pays alone. */
+static __always_inline struct pvs_vcpu_account *payer_of(const struct pvs_vcpu_account *vcpu)
+{
+	__u32 payer = PVS_READ(vcpu->payer);
+
+	if (!payer || payer == PVS_PAYER_DOMAIN)
+		return NULL;
+	payer--;
+	return bpf_map_lookup_elem(&vcpus, &payer);
+}
+
 /* How long a boosted vCPU that runs since @since may go on. *which is the bucket with the least. */
 static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __u64 now,
                                          __u64 since, __u32 *which)
@@ -44,6 +55,7 @@ static __always_inline __s64 tokens_left(const struct pvs_vcpu_account *vcpu, __
 	        .domain = bpf_map_lookup_elem(&domains, &domain_slot),
 	        .cpu = bpf_map_lookup_elem(&cpus, &cpu),
 	        .cpu_rule = &rule,
+	        .payer = payer_of(vcpu),
 	};
 
 	return pvs_buckets_left(&buckets, since, now, which);

@@ -10,6 +10,7 @@
  * shows an injection in the context of the vCPU thread.
  */
 
+#include "relate.h"
 #include "tables.h"
 
 #include "core/signs.h"
@@ -93,6 +94,21 @@ static __always_inline __u32 process_of(struct task_struct *task)
 	return owner ? owner->tgid : 0;
 }
 
+/* The vCPU of the VM that works in @process. */
+static __always_inline struct pvs_vcpu_account *addressed_vcpu(__u32 process, __u32 apic_id,
+                                                               __u32 *slot)
+{
+	struct vcpu_address address = {.process = process, .apic_id = apic_id};
+	__u32 *found = NULL;
+
+	if (processes[(process >> 6) & 63] & (1ULL << (process & 63)))
+		found = bpf_map_lookup_elem(&addresses, &address);
+	if (!found)
+		return NULL;
+	*slot = *found;
+	return bpf_map_lookup_elem(&vcpus, found);
+}
+
 /* An interrupt was delivered. Reports the first one in each wait to run of an unboosted vCPU. */
 static __always_inline void delivered_waiting(struct pvs_vcpu_account *vcpu, __u32 slot,
                                               __u32 vector)
@@ -110,9 +126,8 @@ int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pvs_interrupt_counts *counts = counts_here();
-	struct vcpu_address address = {.apic_id = apic_id};
-	struct pvs_vcpu_account *vcpu = NULL;
-	__u32 *slot = NULL, process;
+	struct pvs_vcpu_account *vcpu;
+	__u32 slot = 0;
 
 	if (!counts ||
 	    (mode != MODE_FIXED && mode != MODE_LOWEST && mode != MODE_REMRD && mode != MODE_NMI))
@@ -121,12 +136,7 @@ int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 
 		COUNT(counts->in_handler);
 		return 0;
 	}
-	process = process_of(task);
-	address.process = process;
-	if (processes[(process >> 6) & 63] & (1ULL << (process & 63)))
-		slot = bpf_map_lookup_elem(&addresses, &address);
-	if (slot)
-		vcpu = bpf_map_lookup_elem(&vcpus, slot);
+	vcpu = addressed_vcpu(process_of(task), apic_id, &slot);
 	if (!vcpu) {
 		COUNT(counts->unattributed);
 		return 0;
@@ -139,7 +149,9 @@ int BPF_PROG(on_apic_accept_irq, __u32 apic_id, __u16 mode, __u16 trigger, __u8 
 	}
 	if (mode == MODE_FIXED || mode == MODE_LOWEST)
 		__sync_fetch_and_or(&vcpu->pending[vector >> 6 & 3], 1ULL << (vector & 63));
-	delivered_waiting(vcpu, *slot, vector);
+	delivered_waiting(vcpu, slot, vector);
+	if ((parts & PVS_PART_RELATIONS) && mode == MODE_FIXED && (vcpu->flags & PVS_FLAG_RELATES))
+		relate_received(slot, vector);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "helpers.h"
 #include "inject.h"
 #include "levers.h"
+#include "relate.h"
 #include "request.h"
 #include "softirqd.h"
 #include "spin.h"
@@ -141,7 +142,7 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 /* Charges all three buckets with @charge, used up until @until, and the sheet with @ran. */
 __noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge, __u64 ran)
 {
-	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
+	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot), *payer;
 
 	if (!vcpu)
 		return 0;
@@ -149,7 +150,9 @@ __noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge, 
 	domain_charge(vcpu->domain, until, charge);
 	if (domain_helpers_wait(vcpu->domain))
 		helpers_charge(vcpu->domain, cpu, until, charge);
-	pvs_vcpu_charge(vcpu, until, charge);
+	payer = vcpu->payer ? payer_of(vcpu) : vcpu;
+	if (payer && payer->domain == vcpu->domain)
+		pvs_vcpu_charge(payer, until, charge);
 	return 0;
 }
 
@@ -202,6 +205,8 @@ static __always_inline void vcpu_out(struct pvs_vcpu_account *vcpu, __u32 slot,
 	if (vcpu->in_ns || (vcpu->flags & PVS_FLAG_BOOSTED))
 		run_charge(slot, now, cpu);
 	vcpu->preempted_after_ns = vcpu->in_ns && !asleep ? now - vcpu->in_ns : 0;
+	if (vcpu->flags & PVS_FLAG_RELATES)
+		pvs_relate_ran(vcpu, vcpu->in_ns, now);
 	if (vcpu->page_address)
 		request_read(slot, now, vcpu->run_ns, asleep);
 	if (vcpu->in_ns)

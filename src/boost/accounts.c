@@ -42,7 +42,13 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 		set |= PVS_FLAG_IMAGINED;
 	if (terms->resets_forks)
 		set |= PVS_FLAG_RESETS_FORKS;
-	flags_change(a, set, PVS_FLAG_KVM | PVS_FLAG_IMAGINED | PVS_FLAG_RESETS_FORKS);
+	if (help_is_wanted(&terms->profile))
+		set |= PVS_FLAG_REPORT_WAITS;
+	if (account_relates(&terms->profile))
+		set |= PVS_FLAG_RELATES;
+	flags_change(a, set,
+	             PVS_FLAG_KVM | PVS_FLAG_IMAGINED | PVS_FLAG_RESETS_FORKS |
+	                     PVS_FLAG_REPORT_WAITS | PVS_FLAG_RELATES);
 }
 
 void account_reset_domain(const struct accounts *accounts, unsigned int domain)
@@ -314,8 +320,12 @@ uint64_t account_overdrawn_ns(const struct accounts *accounts, unsigned int slot
 	left_ns = pvs_bucket_tokens(&rule, full_at_ns, now_ns);
 	/* if it was switched out meanwhile the run has been charged already */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (READ(a->payer)) /* a pulse: its time is what counts */
+		left_ns = pvs_pulse_left(a) - (int64_t)run.last_ns;
 	if (left_ns >= 0 || READ(a->in_ns) != in_ns)
 		return 0;
+	if (READ(a->payer))
+		return (uint64_t)-left_ns;
 	return (uint64_t)pvs_bucket_worth(&rule, -left_ns, READ(a->entitled_permille));
 }
 

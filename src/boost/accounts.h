@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "guest/page.h"
+#include "policy/help.h"
 #include "policy/policy.h"
 #include "core/account.h"
 #include "util/base.h"
@@ -34,6 +35,12 @@ struct account_terms {
 	uint32_t priority; /* of boosts */
 	struct profile profile;
 };
+
+/** Does a profile want to know to which vCPU one of its own sends interrupts? */
+static inline bool account_relates(const struct profile *profile)
+{
+	return help_is_wanted(profile) && (profile->help & PROFILE_HELP_IPI);
+}
 
 /** Clears the account of a slot that is not traced. */
 void account_reset(const struct accounts *accounts, unsigned int slot);
@@ -79,6 +86,24 @@ void account_report_halt(const struct accounts *accounts, unsigned int slot, boo
 /** Takes a snapshot for the policy. Each shared word is read once. */
 void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t now_ns,
                    struct policy_facts *ret);
+
+/**
+ * What the vCPU in slot @waiter offers for a pulse of @awaited, another one of its domain: its own
+ * tokens, or its domain's alone where it has too few.
+ */
+struct policy_offer account_offer(const struct accounts *accounts, unsigned int waiter,
+                                  unsigned int awaited, uint64_t now_ns);
+
+/**
+ * To be called before account_boosted(): who pays for this boost, and how long it may run then.
+ * @payer as pvs_vcpu_account::payer; 0: the vCPU itself, while it has tokens.
+ */
+void account_set_payer(const struct accounts *accounts, unsigned int slot, uint32_t payer,
+                       uint64_t pulse_ns);
+
+/** How @sibling looks to @waiter, which waits as @arg, of a PVS_EVENT_WAITS, says. */
+struct help_sibling account_sibling(const struct accounts *accounts, unsigned int waiter,
+                                    unsigned int sibling, uint32_t arg, uint64_t now_ns);
 
 /**
  * The epoch of the vCPU's TID if its leader has the same one, see PVS_EPOCH_OVER; else

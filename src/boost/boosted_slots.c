@@ -4,13 +4,13 @@
 _Static_assert(PVS_VCPUS_MAX + BOOSTED_LISTS_MAX <= UINT16_MAX, "links");
 _Static_assert(BOOSTED_LISTS_MAX >= PVS_CPUS_MAX && BOOSTED_LISTS_MAX >= PVS_DOMAINS_MAX, "lists");
 
-static void lists_init(struct boosted_lists *lists)
+void boosted_lists_init(struct boosted_lists *lists)
 {
 	for (unsigned int i = PVS_VCPUS_MAX; i < ARRAY_SIZE(lists->links); i++)
 		lists->links[i] = (struct boosted_link){(uint16_t)i, (uint16_t)i};
 }
 
-static void list_append(struct boosted_lists *lists, unsigned int list, unsigned int slot)
+void boosted_list_append(struct boosted_lists *lists, unsigned int list, unsigned int slot)
 {
 	struct boosted_link *links = lists->links;
 	uint16_t head = (uint16_t)(PVS_VCPUS_MAX + list), last = links[head].prev;
@@ -20,7 +20,7 @@ static void list_append(struct boosted_lists *lists, unsigned int list, unsigned
 	links[head].prev = (uint16_t)slot;
 }
 
-static void list_remove(struct boosted_lists *lists, unsigned int slot)
+void boosted_list_remove(struct boosted_lists *lists, unsigned int slot)
 {
 	struct boosted_link link = lists->links[slot];
 
@@ -51,8 +51,8 @@ int boosted_next(const struct boosted_lists *lists, unsigned int slot)
 void boosted_slots_init(struct boosted_slots *boosted)
 {
 	*boosted = (struct boosted_slots){0};
-	lists_init(&boosted->of_cpu);
-	lists_init(&boosted->of_domain);
+	boosted_lists_init(&boosted->of_cpu);
+	boosted_lists_init(&boosted->of_domain);
 }
 
 void boosted_slots_put(struct boosted_slots *boosted, const struct accounts *accounts,
@@ -62,14 +62,14 @@ void boosted_slots_put(struct boosted_slots *boosted, const struct accounts *acc
 	uint32_t cpu = __atomic_load_n(&a->cpu, __ATOMIC_RELAXED);
 
 	if (boosted_slots_has(boosted, slot)) {
-		list_remove(&boosted->of_cpu, slot);
-		list_remove(&boosted->of_domain, slot);
+		boosted_list_remove(&boosted->of_cpu, slot);
+		boosted_list_remove(&boosted->of_domain, slot);
 	} else {
 		boosted->slots[boosted->n++] = (uint16_t)slot;
 		boosted->places[slot] = (uint16_t)boosted->n;
 	}
-	list_append(&boosted->of_cpu, cpu % PVS_CPUS_MAX, slot);
-	list_append(&boosted->of_domain, a->domain % PVS_DOMAINS_MAX, slot);
+	boosted_list_append(&boosted->of_cpu, cpu % PVS_CPUS_MAX, slot);
+	boosted_list_append(&boosted->of_domain, a->domain % PVS_DOMAINS_MAX, slot);
 }
 
 /* The last one takes its place. */
@@ -79,8 +79,8 @@ void boosted_slots_drop(struct boosted_slots *boosted, unsigned int slot)
 
 	if (!place)
 		return;
-	list_remove(&boosted->of_cpu, slot);
-	list_remove(&boosted->of_domain, slot);
+	boosted_list_remove(&boosted->of_cpu, slot);
+	boosted_list_remove(&boosted->of_domain, slot);
 	last = boosted->slots[--boosted->n];
 	boosted->slots[place - 1] = last;
 	boosted->places[last] = place;

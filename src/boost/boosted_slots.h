@@ -39,6 +39,14 @@ struct boosted_slots {
 	unsigned int turn; /* the word of accounts::moved that is looked at next */
 };
 
+/** All lists are empty. */
+void boosted_lists_init(struct boosted_lists *lists);
+
+/** Puts a slot, which is on none of them, at the end of a list; takes it off the one that it is on.
+ */
+void boosted_list_append(struct boosted_lists *lists, unsigned int list, unsigned int slot);
+void boosted_list_remove(struct boosted_lists *lists, unsigned int slot);
+
 /** None is boosted. */
 void boosted_slots_init(struct boosted_slots *boosted);
 

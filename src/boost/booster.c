@@ -8,6 +8,7 @@
 
 #include "boost/booster_private.h"
 #include "boost/booster_thread.h"
+#include "boost/helping.h"
 #include "boost/step.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -74,6 +75,7 @@ static struct booster *booster_new(const struct booster_options *options)
 	b->priority = options->boost.priority + 1;
 	b->wait_wanted = options->wait;
 	b->holds = options->holds;
+	boosted_lists_init(&b->of_domain);
 	b->guardian_acts = ledger_guardian_acts(options->ledger);
 	b->push.accounts = options->accounts;
 	b->push.affinity = &b->affinity;
@@ -150,6 +152,7 @@ static int slot_remove(struct booster *b, unsigned int slot)
 	count_boosts(b, slot, false);
 	if (actuator_is_boosted(b->actuator, slot))
 		return -EBUSY;
+	helping_leave(b, slot);
 	b->slots[slot] = (struct booster_slot){0};
 	return 0;
 }
@@ -187,19 +190,20 @@ bool booster_next_note(struct booster *booster, struct booster_note *ret)
 
 /* ---- slots ---- */
 
-struct add_args {
+struct terms_args {
 	unsigned int slot;
 	const struct account_terms *terms;
-	uint32_t holds;
+	uint32_t holds; /* of a new slot */
 };
 
 static int do_add(struct booster *b, void *arg)
 {
-	const struct add_args *add = arg;
+	const struct terms_args *add = arg;
 
 	account_reset(b->accounts, add->slot);
 	account_set_terms(b->accounts, add->slot, add->terms);
 	b->slots[add->slot] = (struct booster_slot){.used = true, .domain = add->terms->domain};
+	helping_join(b, add->slot);
 	count_boosts(b, add->slot, add->terms->profile.mode == PROFILE_BOOST);
 	policy_add(b->policy, add->slot, &add->terms->profile, add->holds, clock_now_ns());
 	step_vcpu(b, add->slot, POLICY_EVENT_LOOK);
@@ -209,7 +213,7 @@ static int do_add(struct booster *b, void *arg)
 int booster_add(struct booster *booster, unsigned int slot, const struct thread_id *thread,
                 const struct account_terms *terms, uint32_t holds)
 {
-	struct add_args add = {slot, terms, holds};
+	struct terms_args add = {slot, terms, holds};
 	int r = actuator_open(booster->actuator, slot, thread);
 
 	return r != 0 ? r : booster_call(booster, do_add, &add);
@@ -229,20 +233,17 @@ int booster_remove(struct booster *booster, unsigned int slot)
 	return r;
 }
 
-struct set_terms_args {
-	unsigned int slot;
-	const struct account_terms *terms;
-};
-
 static int do_set_terms(struct booster *b, void *arg)
 {
-	const struct set_terms_args *set = arg;
+	const struct terms_args *set = arg;
 
 	account_set_terms(b->accounts, set->slot, set->terms);
 	policy_set_profile(b->policy, set->slot, &set->terms->profile);
 	if (b->slots[set->slot].domain != set->terms->domain)
 		count_boosts(b, set->slot, false);
+	helping_leave(b, set->slot);
 	b->slots[set->slot].domain = set->terms->domain;
+	helping_join(b, set->slot);
 	actuator_domain_changed(b->actuator, set->slot);
 	count_boosts(b, set->slot, set->terms->profile.mode == PROFILE_BOOST);
 	step_vcpu(b, set->slot, POLICY_EVENT_LOOK);
@@ -251,7 +252,7 @@ static int do_set_terms(struct booster *b, void *arg)
 
 int booster_set_terms(struct booster *booster, unsigned int slot, const struct account_terms *terms)
 {
-	return booster_call(booster, do_set_terms, &(struct set_terms_args){slot, terms});
+	return booster_call(booster, do_set_terms, &(struct terms_args){slot, terms, 0});
 }
 
 struct hold_args {

@@ -66,8 +66,9 @@ struct booster {
 	struct booster_totals totals;
 	uint64_t events_lost; /* as noted at @lost_noted_ns */
 	uint64_t lost_noted_ns;
-	bool notes_denied; /* the next boost that is denied is noted */
-	bool more_events;  /* the source has events that it need not tell of again */
+	bool notes_denied;              /* the next boost that is denied is noted */
+	bool more_events;               /* the source has events that it need not tell of again */
+	struct boosted_lists of_domain; /* all used slots, boosted or not */
 	struct booster_slot slots[PVS_VCPUS_MAX];
 };
 

@@ -4,6 +4,7 @@
 #include "boost/booster_private.h"
 #include "boost/children.h"
 #include "boost/debtor.h"
+#include "boost/helping.h"
 #include "boost/step.h"
 #include "util/clock.h"
 
@@ -14,7 +15,6 @@ static const enum policy_event steps[] = {
         [PVS_EVENT_URGENT] = POLICY_EVENT_URGENT,
         [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,
         [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
-        [PVS_EVENT_SPIN] = POLICY_EVENT_SPIN,
         [PVS_EVENT_SHORT] = POLICY_EVENT_SHORT,
 };
 
@@ -91,6 +91,7 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which, uint
 	        [PVS_BUCKET_VCPU] = POLICY_EVENT_EXHAUSTED,
 	        [PVS_BUCKET_DOMAIN] = POLICY_EVENT_DOMAIN_EXHAUSTED,
 	        [PVS_BUCKET_UNSEEN] = POLICY_EVENT_UNSEEN,
+	        [PVS_BUCKET_PULSE] = POLICY_EVENT_PULSE_OVER,
 	};
 
 	if (which == PVS_BUCKET_NONE && policy_refusals_add(&b->refusals, now_ns))
@@ -99,7 +100,7 @@ static void exhausted(struct booster *b, unsigned int slot, uint32_t which, uint
 		cpu_exhausted(b, slot);
 	else if (which == PVS_BUCKET_SHEET)
 		sheet_used_up(b, slot);
-	else if (which < ARRAY_SIZE(events))
+	else if (which < ARRAY_SIZE(events) && events[which])
 		step_vcpu_at(b, slot, events[which], now_ns);
 }
 
@@ -114,6 +115,12 @@ static void handle(struct booster *b, const struct pvs_event *event, uint64_t no
 	switch (event->type) {
 	case PVS_EVENT_EXHAUSTED:
 		exhausted(b, slot, event->arg, now_ns);
+		break;
+	case PVS_EVENT_SPIN:
+		helping_waits(b, slot, pvs_waits_arg(PVS_WAITS_SPINS, 0), now_ns);
+		break;
+	case PVS_EVENT_WAITS:
+		helping_waits(b, slot, event->arg, now_ns);
 		break;
 	case PVS_EVENT_HELPER:
 		make_room(b, slot, event->arg);

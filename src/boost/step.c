@@ -132,7 +132,8 @@ static uint32_t failure(struct booster *b, unsigned int slot, int r)
  * Charged from before the change, so that every boosted moment is charged. Returns 0, or the hold
  * that says why it failed.
  */
-static uint32_t boost(struct booster *b, unsigned int slot, uint64_t now_ns)
+static uint32_t boost(struct booster *b, unsigned int slot, const struct policy_decision *decision,
+                      uint64_t now_ns)
 {
 	int r;
 
@@ -142,6 +143,7 @@ static uint32_t boost(struct booster *b, unsigned int slot, uint64_t now_ns)
 		if (actuator_is_boosted(b->actuator, slot))
 			return POLICY_HOLD(POLICY_REASON_FAILED);
 	}
+	account_set_payer(b->accounts, slot, decision->payer, decision->pulse_ns);
 	account_boosted(b->accounts, slot, now_ns);
 	r = actuator_boost(b->actuator, slot, now_ns);
 	if (r == 0)
@@ -161,7 +163,7 @@ static void carry_out(struct booster *b, unsigned int slot, const struct policy_
 	case POLICY_NOTHING:
 		return;
 	case POLICY_BOOST:
-		hold = boost(b, slot, *now_ns);
+		hold = boost(b, slot, decision, *now_ns);
 		*now_ns = clock_now_ns();
 		facts(b, slot, *now_ns, &f);
 		policy_boosted(b->policy, slot, hold, &f, *now_ns);
@@ -230,6 +232,18 @@ enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum polic
 	decide(b, slot, &input, &decision);
 	apply(b, slot, &decision, input.now_ns);
 	return first;
+}
+
+void step_awaited(struct booster *b, unsigned int slot, const struct policy_offer *offer,
+                  uint64_t now_ns)
+{
+	struct policy_facts f;
+	struct policy_input input = {POLICY_EVENT_AWAITED, &f, now_ns, offer};
+	struct policy_decision decision;
+
+	facts(b, slot, now_ns, &f);
+	decide(b, slot, &input, &decision);
+	apply(b, slot, &decision, now_ns);
 }
 
 enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_event event)

@@ -18,6 +18,10 @@ enum policy_action step_vcpu(struct booster *b, unsigned int slot, enum policy_e
 enum policy_action step_vcpu_at(struct booster *b, unsigned int slot, enum policy_event event,
                                 uint64_t now_ns);
 
+/** POLICY_EVENT_AWAITED, with what another vCPU offers for a pulse of this one. */
+void step_awaited(struct booster *b, unsigned int slot, const struct policy_offer *offer,
+                  uint64_t now_ns);
+
 /** All vCPUs. */
 void step_all(struct booster *b, enum policy_event event);
 

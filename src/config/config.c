@@ -31,7 +31,7 @@ struct config *config_new(const struct config_text *files, size_t n_files, size_
 {
 	const struct profile built_in[CONFIG_BUILT_IN] = {
 	        PROFILE_OFF_INIT,     PROFILE_OBSERVE_INIT, PROFILE_INTERACTIVE_INIT,
-	        PROFILE_LATENCY_INIT, PROFILE_AUTO_INIT,
+	        PROFILE_LATENCY_INIT, PROFILE_AUTO_INIT,    PROFILE_THROUGHPUT_INIT,
 	};
 	struct config *config CLEANUP(config_cleanup) = calloc(1, sizeof(*config));
 

@@ -204,6 +204,21 @@ static void tell_levers(struct walk *w, const struct profile *profile)
 	tell(w, ".profiles.%s.levers", profile->name);
 }
 
+static void tell_help(struct walk *w, const struct profile *profile)
+{
+	static const struct {
+		uint32_t help;
+		const char *name;
+	} all[] = {{PROFILE_HELP_IPI, "ipi"},
+	           {PROFILE_HELP_RELAXED, "relaxed"},
+	           {PROFILE_HELP_HOLD, "hold"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		fputs(profile->help & all[i].help ? "true" : "false", w->out);
+		tell(w, ".profiles.%s.help.%s", profile->name, all[i].name);
+	}
+}
+
 static void tell_profile(struct walk *w, const struct profile *profile)
 {
 	static const char *const modes[] = {[PROFILE_OFF] = "off",
@@ -234,6 +249,7 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 	put_string(w, profile->avoid == PROFILE_AVOID_AUTO ? "auto" : "never");
 	tell(w, ".profiles.%s.avoid", profile->name);
 	tell_levers(w, profile);
+	tell_help(w, profile);
 	put_policy(w, profile->policy);
 	tell(w, ".profiles.%s.policy", profile->name);
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {

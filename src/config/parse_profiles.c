@@ -179,6 +179,29 @@ static int parse_avoid(const struct json_value *value, struct profile *profile,
 	                              &profile->yield_order, error);
 }
 
+/* What its vCPUs do about others that they wait for. */
+static int parse_help(const struct json_value *value, uint32_t *ret, struct json_error *error)
+{
+	static const char *const keys[] = {"ipi", "relaxed", "hold"};
+	static const uint32_t switches[] = {PROFILE_HELP_IPI, PROFILE_HELP_RELAXED,
+	                                    PROFILE_HELP_HOLD};
+	const struct json_value *object = json_member(value, "help");
+	int r;
+
+	if (!object)
+		return 0;
+	r = json_check_object(object, error);
+	if (r == 0)
+		r = json_check_keys(object, keys, ARRAY_SIZE(keys), error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
+		bool on = *ret & switches[i];
+
+		r = json_get_bool(object, keys[i], &on, error);
+		*ret = on ? *ret | switches[i] : *ret & ~switches[i];
+	}
+	return r;
+}
+
 /* Which levers it has, and how far the standing ones are drawn. */
 static int parse_standing(const struct json_value *value, struct profile *profile,
                           struct json_error *error)
@@ -202,7 +225,7 @@ static int parse_profile(const struct json_value *value, struct config *config,
 	static const char *const keys[] = {
 	        "mode",         "share_permille", "burst_us", "burst_max_us", "guest_requests",
 	        "on_interrupt", "levers",         "slice_us", "util_min",     "util_permille",
-	        "avoid",        "yield_order",    "policy"};
+	        "avoid",        "yield_order",    "policy",   "help"};
 	static const char *const modes[] = {[PROFILE_OFF] = "off",
 	                                    [PROFILE_OBSERVE] = "observe",
 	                                    [PROFILE_BOOST] = "boost",
@@ -235,6 +258,8 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		r = parse_standing(value, profile, error);
 	if (r == 0)
 		r = parse_avoid(value, profile, error);
+	if (r == 0)
+		r = parse_help(value, &profile->help, error);
 	if (r == 0)
 		r = config_parse_figures(value, profile, &config->figures[place], error);
 	if (r == 0)

@@ -9,7 +9,7 @@
 #include "config/settings.h"
 
 /** Number of built-in profiles, which come first in config::profiles. */
-#define CONFIG_BUILT_IN 5
+#define CONFIG_BUILT_IN 6
 
 /** Location of a value. */
 struct config_where {

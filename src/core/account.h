@@ -87,23 +87,29 @@
 #define PVS_PART_EXEC        (1U << 5) /* vCPU threads that call exec */
 #define PVS_PART_LEVERS      (1U << 6) /* slices and clamps that threads have of their own */
 #define PVS_PART_BLOCKERS    (1U << 7) /* threads that run while a vCPU waits */
-#define PVS_PARTS            8
+#define PVS_PART_RELATIONS   (1U << 8) /* which vCPU waits for which */
+#define PVS_PARTS            9
 #define PVS_PARTS_ALL        ((1U << PVS_PARTS) - 1)
 
 /** The APIC id of a vCPU for which none is known. */
 #define PVS_APIC_ID_NONE (~0U)
 
 /* pvs_vcpu_account::flags, written by the daemon */
-#define PVS_FLAG_BOOSTED          (1U << 0) /* the thread has pvschedd's real-time class */
-#define PVS_FLAG_IMAGINED         (1U << 1) /* mode observe: the counters act as if it had */
-#define PVS_FLAG_REPORT_HALTED    (1U << 2) /* send PVS_EVENT_HALTED at the next halt */
-#define PVS_FLAG_KVM              (1U << 3) /* halts inside ioctl(KVM_RUN), not in a futex wait */
-#define PVS_FLAG_REPORT_URGENT    (1U << 4) /* send PVS_EVENT_URGENT when preempted while urgent */
-#define PVS_FLAG_REPORT_ORDINARY  (1U << 5) /* send PVS_EVENT_ORDINARY while it is boosted */
-#define PVS_FLAG_REPORT_RUN       (1U << 6) /* send PVS_EVENT_RUN when it is switched in */
-#define PVS_FLAG_AGENT            (1U << 7) /* its guest's agent maintains task_intent, cs_state */
-#define PVS_FLAG_REPORT_INTERRUPT (1U << 8) /* send PVS_EVENT_INTERRUPT while it waits to run */
-#define PVS_FLAG_RESETS_FORKS     (1U << 9) /* it has SCHED_RESET_ON_FORK from pvschedd */
+#define PVS_FLAG_BOOSTED          (1U << 0)  /* the thread has pvschedd's real-time class */
+#define PVS_FLAG_IMAGINED         (1U << 1)  /* mode observe: the counters act as if it had */
+#define PVS_FLAG_REPORT_HALTED    (1U << 2)  /* send PVS_EVENT_HALTED at the next halt */
+#define PVS_FLAG_KVM              (1U << 3)  /* halts inside ioctl(KVM_RUN), not in a futex wait */
+#define PVS_FLAG_REPORT_URGENT    (1U << 4)  /* send PVS_EVENT_URGENT when preempted while urgent */
+#define PVS_FLAG_REPORT_ORDINARY  (1U << 5)  /* send PVS_EVENT_ORDINARY while it is boosted */
+#define PVS_FLAG_REPORT_RUN       (1U << 6)  /* send PVS_EVENT_RUN when it is switched in */
+#define PVS_FLAG_AGENT            (1U << 7)  /* its guest's agent maintains task_intent, cs_state */
+#define PVS_FLAG_REPORT_INTERRUPT (1U << 8)  /* send PVS_EVENT_INTERRUPT while it waits to run */
+#define PVS_FLAG_RESETS_FORKS     (1U << 9)  /* it has SCHED_RESET_ON_FORK from pvschedd */
+#define PVS_FLAG_REPORT_WAITS     (1U << 10) /* send PVS_EVENT_WAITS when it waits for another */
+#define PVS_FLAG_RELATES          (1U << 11) /* keep whom it sends interrupts to */
+
+/** pvs_vcpu_account::payer: no vCPU pays for the boost, its domain's bucket alone. */
+#define PVS_PAYER_DOMAIN (~0U)
 
 /**
  * An epoch proves that a vCPU's TID is still its own. A TID may be reused once its thread has
@@ -153,7 +159,7 @@ struct pvs_vcpu_account {
 	/* written by the tracer in sched_switch, on one CPU at a time */
 	__u64 in_ns;             /* when it was switched in; 0 while it does not run */
 	__u64 out_ns;            /* when it was switched out */
-	__u64 repaid_at_ns;      /* its bucket, see core/bucket.h */
+	__u64 repaid_at_ns;      /* its bucket, see core/bucket.h; also where it pays for another */
 	__u64 used_ns;           /* boosted run time, without the price */
 	__u64 imagined_ns;       /* mode observe: what used_ns would have been */
 	__u64 run_ns;            /* all run time */
@@ -199,6 +205,11 @@ struct pvs_vcpu_account {
 	__u64 interrupts_from_ns; /* REPORT_INTERRUPT: earlier interrupts are not reported */
 	__u64 boosts;             /* so far, for marks: see core/window.h */
 	__u64 denied;             /* boosts that were denied or ended early */
+	/* a pulse: a boost that another vCPU of the domain pays for; that one's slot + 1, or
+	   PVS_PAYER_DOMAIN; 0: a boost of its own */
+	__u32 payer;
+	__u32 reserved2;
+	__u64 pulse_end_ns; /* used_ns when the pulse is over */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
@@ -223,6 +234,20 @@ struct pvs_vcpu_account {
 	__u64 interrupt_for_ns;   /* when the last such wait began */
 	__u64 interrupt_told_ns;  /* when PVS_EVENT_INTERRUPT was last sent */
 	__u64 pending[4];         /* by vector: delivered and not injected since */
+
+	/* written by the tracer where it sends interrupts or spins, in its own context: relate.h */
+	__u64 awaits_ns
+	        __attribute__((aligned(64))); /* it awaits another vCPU since then; 0: none */
+	__u32 awaits;                         /* that one's slot */
+	__u32 sends;     /* what it is sending: 1 + the vector; 0: nothing that relates */
+	__u32 receivers; /* of that, so far */
+	__u32 reserved3;
+	__u64 ipis;          /* interrupts that it sent to other vCPUs of its domain */
+	__u64 waits_told_ns; /* when PVS_EVENT_WAITS was last sent of it */
+	__u64 served_ns;     /* when it last was done with interrupts that were sent to it */
+	/* written by the tracer in the contexts of those that await it */
+	__u64 awaited_ns;     /* an interrupt was sent to it at; 0: never */
+	__u64 awaited_for_ns; /* when the wait began for which it was last reported as awaited */
 
 	/* written by the tracer at switch-ins and in the deadline timer; cleared by the daemon */
 	__u64 exhausted_at_ns __attribute__((aligned(64))); /* reported at; 0: not since boosted */
@@ -344,7 +369,31 @@ enum pvs_event_type {
 	PVS_EVENT_SPIN = 13,      /* a vCPU runs boosted, and its guest spins */
 	PVS_EVENT_EXEC = 14,      /* a vCPU thread has another TID, @arg, by execve() */
 	PVS_EVENT_SHORT = 15,     /* a boosted vCPU halted: see pvs_work_is_short() */
+	PVS_EVENT_WAITS = 16, /* a vCPU waits for another of its domain; @arg: pvs_waits_arg() */
 };
+
+/** How it is known that a vCPU waits for another one. */
+enum pvs_waits {
+	PVS_WAITS_SPINS = 0, /* it spins: for which one is not said */
+	PVS_WAITS_NAMED = 1, /* its guest names that one, and yields to it */
+	PVS_WAITS_SENT = 2,  /* it sent that one an interrupt, and need not wait for that */
+};
+
+/** @slot: of the one that it waits for; without a meaning with PVS_WAITS_SPINS. */
+static inline __u32 pvs_waits_arg(enum pvs_waits how, __u32 slot)
+{
+	return (__u32)how << 16 | slot;
+}
+
+static inline enum pvs_waits pvs_waits_how(__u32 arg)
+{
+	return (enum pvs_waits)(arg >> 16 & 3);
+}
+
+static inline __u32 pvs_waits_slot(__u32 arg)
+{
+	return arg & 0xffff;
+}
 
 /** What was empty: argument of PVS_EVENT_EXHAUSTED. */
 enum pvs_bucket {
@@ -354,6 +403,7 @@ enum pvs_bucket {
 	PVS_BUCKET_CPU = 3,
 	PVS_BUCKET_UNSEEN = 4, /* no bucket: see PVS_UNSEEN_NS */
 	PVS_BUCKET_SHEET = 5,  /* no bucket: its CPU's sheet is used up */
+	PVS_BUCKET_PULSE = 6,  /* no bucket: the pulse has had its time */
 };
 
 struct pvs_event {

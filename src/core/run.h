@@ -94,7 +94,26 @@ struct pvs_buckets {
 	const struct pvs_domain_account *domain; /* NULL: none */
 	const struct pvs_cpu_account *cpu;       /* NULL: none */
 	const struct pvs_bucket_rule *cpu_rule;
+	const struct pvs_vcpu_account *payer; /* of a pulse; NULL: the vCPU itself, or none */
 };
+
+/** Which vCPU's bucket a boost is charged to; NULL: none, its domain pays alone. */
+static inline __attribute__((always_inline)) const struct pvs_vcpu_account *
+pvs_run_payer(const struct pvs_vcpu_account *vcpu, const struct pvs_vcpu_account *payer)
+{
+	__u32 pays = PVS_READ(vcpu->payer);
+
+	if (!pays)
+		return vcpu;
+	/* a slot that passed to another domain meanwhile is not charged */
+	return pays != PVS_PAYER_DOMAIN && payer && payer->domain == vcpu->domain ? payer : 0;
+}
+
+/** What is left of a pulse, as far as its runs are charged. */
+static inline __s64 pvs_pulse_left(const struct pvs_vcpu_account *vcpu)
+{
+	return (__s64)(PVS_READ(vcpu->pulse_end_ns) - vcpu->used_ns);
+}
 
 /** *left_ns and *which become those of the bucket @other if it has less. */
 static inline __attribute__((always_inline)) void
@@ -114,15 +133,21 @@ pvs_bucket_least(__s64 *left_ns, __u32 *which, __s64 other_ns, enum pvs_bucket o
 static inline __attribute__((always_inline)) __s64
 pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u32 *which)
 {
-	const struct pvs_vcpu_account *vcpu = b->vcpu;
-	__u64 earlier_ns = pvs_run_earlier(vcpu, vcpu->in_ns);
-	__u64 repaid_at_ns =
-	        pvs_bucket_use(&vcpu->rule, vcpu->repaid_at_ns, earlier_ns, vcpu->earlier_until_ns,
-	                       now_ns, vcpu->entitled_permille);
-	__s64 left_ns = pvs_bucket_tokens(&vcpu->rule, repaid_at_ns, now_ns), other_ns;
+	const struct pvs_vcpu_account *vcpu = b->vcpu, *pays = pvs_run_payer(vcpu, b->payer);
+	__u64 earlier_ns = pvs_run_earlier(vcpu, vcpu->in_ns), repaid_at_ns;
+	__s64 left_ns = (__s64)PVS_BUCKET_DEBT_MAX_NS, other_ns;
 
-	left_ns = pvs_bucket_worth(&vcpu->rule, left_ns, vcpu->entitled_permille);
 	*which = PVS_BUCKET_VCPU;
+	if (pays) {
+		repaid_at_ns =
+		        pvs_bucket_use(&pays->rule, pays->repaid_at_ns, earlier_ns,
+		                       vcpu->earlier_until_ns, now_ns, pays->entitled_permille);
+		left_ns = pvs_bucket_tokens(&pays->rule, repaid_at_ns, now_ns);
+		left_ns = pvs_bucket_worth(&pays->rule, left_ns, pays->entitled_permille);
+	}
+	if (pays != vcpu)
+		pvs_bucket_least(&left_ns, which, pvs_pulse_left(vcpu) - (__s64)earlier_ns,
+		                 PVS_BUCKET_PULSE);
 	if (b->domain) {
 		other_ns = pvs_bucket_tokens(&b->domain->rule, b->domain->repaid_at_ns, now_ns);
 		pvs_bucket_least(&left_ns, which, other_ns - (__s64)earlier_ns, PVS_BUCKET_DOMAIN);
@@ -136,12 +161,24 @@ pvs_buckets_left(const struct pvs_buckets *b, __u64 since_ns, __u64 now_ns, __u3
 	return left_ns - (__s64)(now_ns - since_ns);
 }
 
-/** Charges the vCPU's own bucket, at its price, for @charge_ns used up until @until_ns. */
+/**
+ * Charges the vCPU's own bucket, at its price, for @charge_ns used up until @until_ns. Other CPUs
+ * charge it at the same time only where it pays for pulses: two failures in a row are rare, and
+ * then the charge is added as if the bucket were in use.
+ */
 static inline void pvs_vcpu_charge(struct pvs_vcpu_account *vcpu, __u64 until_ns, __u64 charge_ns)
 {
 	charge_ns = pvs_bucket_price(&vcpu->rule, charge_ns, vcpu->entitled_permille);
-	vcpu->repaid_at_ns =
-	        pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, until_ns, charge_ns);
+	for (int i = 0; i < 2; i++) {
+		__u64 before = PVS_READ(vcpu->repaid_at_ns);
+		__u64 after = pvs_bucket_charge(&vcpu->rule, before, until_ns, charge_ns);
+
+		if (__sync_val_compare_and_swap(&vcpu->repaid_at_ns, before, after) == before)
+			return;
+	}
+	__sync_fetch_and_add(&vcpu->repaid_at_ns,
+	                     pvs_bucket_charge(&vcpu->rule, until_ns, until_ns, charge_ns) -
+	                             until_ns);
 }
 
 /**

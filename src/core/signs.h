@@ -36,15 +36,19 @@ static inline int pvs_interrupt_is_told(struct pvs_vcpu_account *vcpu, __u64 now
 	return 1;
 }
 
-/** The vCPU's guest spins. Returns 1 at the sign that is to be reported: see PVS_SPINS. */
+/**
+ * The vCPU's guest spins. Returns 1 at the sign that is to be reported: see PVS_SPINS. Of a vCPU
+ * that is not boosted only where its profile helps the vCPU that it waits for.
+ */
 static inline int pvs_spin_is_told(struct pvs_vcpu_account *vcpu)
 {
-	__u64 since_ns;
+	__u64 since_ns = vcpu->in_ns;
 
 	vcpu->spins++;
-	if (!(vcpu->flags & PVS_FLAG_BOOSTED))
+	if (vcpu->flags & PVS_FLAG_BOOSTED)
+		since_ns = pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns);
+	else if (!(vcpu->flags & PVS_FLAG_REPORT_WAITS))
 		return 0;
-	since_ns = pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns);
 	if (vcpu->spin_since_ns != since_ns)
 		vcpu->spins_of_run = 0;
 	vcpu->spin_since_ns = since_ns;

@@ -333,6 +333,7 @@ void render_explain(const struct json_value *result, FILE *out)
 		print_sentence(out, value_text(vcpu, "lever_text", ""));
 		print_reasons(out, json_member(vcpu, "denied_total"), "  ");
 		render_signs(vcpu, out);
+		render_help(vcpu, out);
 		print_sentence(out, value_text(vcpu, "next", ""));
 	}
 }

@@ -19,12 +19,27 @@ static void cell_part(struct table *table, int64_t part, int64_t all)
 	table_addf(table, "%" PRId64 ".%" PRId64 " %%", permille / 10, permille % 10);
 }
 
+/* Waits for another vCPU that was known. */
+static int64_t helps_known(const struct json_value *help)
+{
+	return value_number(help, "named") + value_number(help, "sent") +
+	       value_number(help, "pending");
+}
+
+static void cell_helps(struct table *table, const struct json_value *help)
+{
+	if (help)
+		table_addf(table, "%" PRId64, helps_known(help) + value_number(help, "relaxed"));
+	else
+		table_add(table, "-");
+}
+
 void render_interrupts(const struct json_value *vcpus, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"VCPU", true},      {"IRQS", true},  {"SEEN", true},
-	        {"DELIVERED", true}, {"OWN", true},   {"WAITED", true},
-	        {"BOOSTS", true},    {"SPINS", true}, {"UNBOOSTED", true},
+	        {"VCPU", true},      {"IRQS", true},   {"SEEN", true},   {"DELIVERED", true},
+	        {"OWN", true},       {"WAITED", true}, {"BOOSTS", true}, {"SPINS", true},
+	        {"UNBOOSTED", true}, {"HELPS", true},  {"PULSES", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 	bool any = false;
@@ -32,6 +47,7 @@ void render_interrupts(const struct json_value *vcpus, FILE *out)
 	JSON_FOREACH(vcpu, vcpus)
 	{
 		const struct json_value *paths = json_member(vcpu, "interrupt_paths");
+		const struct json_value *help = json_member(vcpu, "help");
 		int64_t injected = value_number(paths, "injected");
 		int64_t unseen = value_number(paths, "injected_unseen");
 
@@ -46,6 +62,8 @@ void render_interrupts(const struct json_value *vcpus, FILE *out)
 		cell_number(table, vcpu, "interrupt_boosts_total");
 		cell_number(table, vcpu, "spin_signs");
 		cell_number(table, vcpu, "spins_total");
+		cell_helps(table, help);
+		cell_number(table, help, "pulses");
 	}
 	if (!any)
 		return;
@@ -69,6 +87,27 @@ void render_signs(const struct json_value *vcpu, FILE *out)
 		        "  pushed from a CPU that had used up its share to another CPU: %" PRId64
 		        "\n",
 		        pushed);
+}
+
+void render_help(const struct json_value *vcpu, FILE *out)
+{
+	const struct json_value *help = json_member(vcpu, "help");
+	int64_t known = helps_known(help);
+	int64_t guessed = value_number(help, "relaxed"), none = value_number(help, "none");
+
+	if (!help)
+		return;
+	if (known + guessed + none > 0)
+		fprintf(out,
+		        "  waited for another vCPU: %" PRId64 " known, %" PRId64
+		        " guessed, %" PRId64 " not found; could not be helped: %" PRId64 "\n",
+		        known, guessed, none, value_number(help, "no_pulse"));
+	if (value_number(help, "pulses") > 0)
+		fprintf(out, "  boosted for another vCPU that waited for it: %" PRId64 "\n",
+		        value_number(help, "pulses"));
+	if (value_number(help, "holds") > 0)
+		fprintf(out, "  held because its guest spun: %" PRId64 "\n",
+		        value_number(help, "holds"));
 }
 
 void render_interrupt_counts(const struct json_value *events, FILE *out)

@@ -54,7 +54,8 @@ const char *word_args_lacks(enum ctl_word word)
 {
 	switch (word) {
 	case CTL_WORD_PROFILE:
-		return "which profile? off, observe, interactive, latency, auto, or one of the "
+		return "which profile? off, observe, interactive, latency, auto, throughput, or "
+		       "one of the "
 		       "configuration";
 	case CTL_WORD_POLICY:
 		return "which policy? \"pvschedctl policies\" shows them";

@@ -147,6 +147,7 @@ int engine_new(struct engine **ret, const struct engine_parts *parts)
 	if (!engine)
 		return -ENOMEM;
 	engine->domains = parts->domains;
+	engine->tracer = parts->tracer;
 	engine->accounts = parts->accounts;
 	engine->state = parts->state;
 	inventory_ask_busy(&engine->domains->inventory, domain_is_boosted, engine);
@@ -219,6 +220,17 @@ static void clamps_follow(struct engine *engine, const struct plan_vcpu *plan)
 	clamp_budget_settle(engine->clamps, now_ns);
 }
 
+/* While the profile of a vCPU wants to know for which one it waits, the tracer tells. */
+static void relations_follow(const struct engine *engine, const struct plan_vcpu *plan)
+{
+	for (const struct inventory_domain *d = engine->domains->inventory.domains; d; d = d->next)
+		for (size_t i = 0; i < d->n_vcpus; i++, plan++)
+			if (d->vcpus[i].slot != SLOT_NONE)
+				tracer_relate(engine->tracer, d->vcpus[i].slot,
+				              d->vcpus[i].thread.kvm &&
+				                      account_relates(&plan->profile));
+}
+
 static int plan_and_apply(struct engine *engine, const struct plan_switches *switches)
 {
 	const struct config_host *host = config_host(engine->config);
@@ -240,6 +252,8 @@ static int plan_and_apply(struct engine *engine, const struct plan_switches *swi
 	policy_changes_follow(engine->changes, wanted.inventory, wanted.plan->domains,
 	                      clock_now_ns());
 	clamps_follow(engine, wanted.plan->vcpus);
+	if (engine->tracer)
+		relations_follow(engine, wanted.plan->vcpus);
 	comparing_follow(engine->comparing, wanted.inventory, wanted.plan->vcpus,
 	                 host->caps.cpu_share_permille);
 	return 0;

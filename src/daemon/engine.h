@@ -36,6 +36,7 @@ struct engine {
 	struct learning *learning;
 	struct domains *domains;
 	struct state *state;
+	struct tracer *tracer; /* NULL: there is none */
 	const struct accounts *accounts;
 	const struct config *config;
 };

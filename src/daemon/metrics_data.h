@@ -21,7 +21,8 @@ struct metrics_domain {
 struct metrics_vcpu {
 	size_t domain; /* index in metrics_data::domains */
 	unsigned int index;
-	uint64_t boosts, interrupt_boosts; /* the latter are among the former */
+	uint64_t boosts, interrupt_boosts, pulses; /* the latter are among the former */
+	uint64_t helps, no_pulse; /* it waited for another one; that one could not be boosted */
 	uint64_t boosted_ns, run_ns, wait_ns;
 };
 

@@ -364,9 +364,32 @@ static void print_vcpu_boosts(struct openmetrics *m, const struct metrics_data *
 
 		snprintf(index, sizeof(index), "%u", v->index);
 		openmetrics_sample(m, NULL, labels, 3, v->interrupt_boosts, 0);
+		labels[2].value = "awaited";
+		openmetrics_sample(m, NULL, labels, 3, v->pulses, 0);
 		labels[2].value = "other";
 		openmetrics_sample(m, NULL, labels, 3,
-		                   v->boosts - MIN(v->interrupt_boosts, v->boosts), 0);
+		                   v->boosts - MIN(v->interrupt_boosts + v->pulses, v->boosts), 0);
+	}
+}
+
+static void print_vcpu_helps(struct openmetrics *m, const struct metrics_data *data)
+{
+	static const struct openmetrics_family helps = {
+	        "pvsched_vcpu_helps", OPENMETRICS_COUNTER, NULL,
+	        "Waits for another vCPU of its domain, by whether that one was boosted for it."};
+	char index[16];
+
+	openmetrics_family(m, &helps);
+	for (size_t i = 0; i < data->n_vcpus; i++) {
+		const struct metrics_vcpu *v = &data->vcpus[i];
+		struct openmetrics_label labels[] = {{"domain", data->domains[v->domain].label},
+		                                     {"vcpu", index},
+		                                     {"result", "pulse"}};
+
+		snprintf(index, sizeof(index), "%u", v->index);
+		openmetrics_sample(m, NULL, labels, 3, v->helps - MIN(v->no_pulse, v->helps), 0);
+		labels[2].value = "no-pulse";
+		openmetrics_sample(m, NULL, labels, 3, v->no_pulse, 0);
 	}
 }
 
@@ -420,6 +443,7 @@ int metrics_print(const struct metrics_data *data, struct openmetrics *m)
 	print_domain_counters(m, data);
 	print_domain_waits(m, data);
 	print_vcpu_boosts(m, data);
+	print_vcpu_helps(m, data);
 	print_vcpu_times(m, data);
 	m->limit = limit;
 	one(m, &left_out, m->left_out, 0);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/report_json.h"
+#include "policy/help.h"
 
 /* Of the injections, those whose delivery was seen; -1 where there were none. */
 static int seen_permille(uint64_t injections, uint64_t unseen)
@@ -19,6 +20,22 @@ void report_signs(const struct policy_view *view, struct cJSON *object)
 	report_integer(object, "interrupt_boosts_total", (int64_t)view->interrupts_total);
 	report_integer(object, "spins_total", (int64_t)view->spins_total);
 	report_integer(object, "pushed_total", (int64_t)view->pushed_total);
+	report_help(view, object);
+}
+
+void report_help(const struct policy_view *view, struct cJSON *object)
+{
+	static const char *const rounds[POLICY_HELP_ROUNDS] = {
+	        [HELP_NAMED] = "named",     [HELP_SENT] = "sent", [HELP_PENDING] = "pending",
+	        [HELP_RELAXED] = "relaxed", [HELP_NONE] = "none",
+	};
+	cJSON *help = cJSON_AddObjectToObject(object, "help");
+
+	for (size_t i = 0; i < ARRAY_SIZE(rounds); i++)
+		report_integer(help, rounds[i], (int64_t)view->helps_total[i]);
+	report_integer(help, "no_pulse", (int64_t)view->no_pulse_total);
+	report_integer(help, "pulses", (int64_t)view->pulses_total);
+	report_integer(help, "holds", (int64_t)view->holds_total);
 }
 
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
@@ -34,6 +51,7 @@ void report_interrupts(const struct pvs_vcpu_account *account, const struct poli
 	report_integer(paths, "injected", (int64_t)account->injections);
 	report_integer(paths, "injected_unseen", (int64_t)account->injections_unseen);
 	report_integer(object, "spin_signs", (int64_t)account->spins);
+	report_integer(object, "ipis_seen_total", (int64_t)account->ipis);
 	report_signs(view, object);
 }
 

@@ -9,6 +9,9 @@
 
 struct cJSON;
 
+/** Adds "help": how often it waited for another vCPU, and what was done about that. */
+void report_help(const struct policy_view *view, struct cJSON *object);
+
 /** Adds what is known of a vCPU's interrupts and of its guest's spinning. */
 void report_interrupts(const struct pvs_vcpu_account *account, const struct policy_view *view,
                        struct cJSON *object);

@@ -9,6 +9,7 @@
 #include "core/run.h"
 #include "daemon/metrics_print.h"
 #include "daemon/report_sources.h"
+#include "policy/help.h"
 #include "util/clock.h"
 #include "util/wall_clock.h"
 
@@ -87,6 +88,16 @@ static int read_cpus(const struct views *views, struct metrics_data *data)
 	return 0;
 }
 
+/* How often it waited for another one that was found. */
+static uint64_t helps_of(const struct policy_view *view)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < HELP_NONE; i++)
+		n += view->helps_total[i];
+	return n;
+}
+
 /* Each vCPU once: for its own series, and for those of its domain. */
 static void read_vcpus(const struct views *views, struct tally *tally,
                        const struct inventory_domain *domain, struct metrics_data *data)
@@ -105,6 +116,9 @@ static void read_vcpus(const struct views *views, struct tally *tally,
 		        .index = vcpu->thread.index,
 		        .boosts = snapshot.booster.view.boosts_total,
 		        .interrupt_boosts = snapshot.booster.view.interrupts_total,
+		        .pulses = snapshot.booster.view.pulses_total,
+		        .helps = helps_of(&snapshot.booster.view),
+		        .no_pulse = snapshot.booster.view.no_pulse_total,
 		        .boosted_ns = snapshot.account.used_ns,
 		        .run_ns = snapshot.account.run_ns,
 		        .wait_ns = snapshot.account.wait_ns,

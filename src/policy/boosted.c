@@ -3,6 +3,7 @@
 
 #include "policy/bounds.h"
 #include "policy/kind.h"
+#include "policy/pulse.h"
 #include "policy/push.h"
 #include "policy/request.h"
 
@@ -195,13 +196,37 @@ void boosted_begin(struct turn *t)
 	if (v->boost.planned_look_ns)
 		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->boost.planned_look_ns);
 	v->view.boosts_total++;
+	if (v->boost.pulse_ns) {
+		pulse_begin(t);
+		return;
+	}
 	v->view.interrupts_total += v->boost.why == POLICY_REASON_INTERRUPT;
 	vcpu_boost(t);
 	plan_look(t);
 }
 
+/* Whatever ends a pulse, the vCPU is what it was before, and keeps what it had. */
+static void step_in_pulse(struct turn *t)
+{
+	enum policy_reason reason;
+
+	/* none is pushed for that: the caller unboosts it */
+	if (t->event == POLICY_EVENT_MAY_PUSH)
+		return;
+	if (!pulse_is_over(t, &reason)) {
+		pulse_plan(t);
+		return;
+	}
+	unboost(t, BOOST_GIVEN_BACK, reason);
+	pulse_resume(t);
+}
+
 void boosted_step(struct turn *t)
 {
+	if (pulse_goes_on(t->v) && t->event != POLICY_EVENT_FOREIGN) {
+		step_in_pulse(t);
+		return;
+	}
 	switch (t->event) {
 	case POLICY_EVENT_LOOK:
 	case POLICY_EVENT_HALTED:
@@ -211,6 +236,8 @@ void boosted_step(struct turn *t)
 	case POLICY_EVENT_ORDINARY:
 	case POLICY_EVENT_HELPER:
 	case POLICY_EVENT_INTERRUPT: /* it is boosted already */
+	case POLICY_EVENT_AWAITED:
+	case POLICY_EVENT_PULSE_OVER: /* of a pulse that has ended */
 		reconsider(t);
 		return;
 	case POLICY_EVENT_EXHAUSTED:

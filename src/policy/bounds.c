@@ -84,6 +84,25 @@ struct obstacle bounds_obstacle(const struct turn *t)
 	return bucket;
 }
 
+enum policy_reason bounds_of_pulse(const struct turn *t, int64_t tokens_ns)
+{
+	enum policy_reason forbidden = vcpu_forbidden(t);
+
+	if (forbidden != POLICY_REASON_WITHIN)
+		return forbidden;
+	if (t->facts.unheard_until_ns > t->now_ns)
+		return POLICY_REASON_ATTENTION;
+	if (vcpu_starves_helper(&t->facts))
+		return POLICY_REASON_HELPER;
+	if (t->v->spin_until_ns > t->now_ns)
+		return POLICY_REASON_SPIN; /* it waits for another one itself */
+	if (t->facts.sheet_used_up)
+		return POLICY_REASON_CPU_REAL_TIME;
+	if (tokens_ns < PVS_CHARGE_MIN_NS)
+		return POLICY_REASON_BUDGET;
+	return vcpu_changes_left(t) < 1 ? POLICY_REASON_RATE : POLICY_REASON_WITHIN;
+}
+
 bool bounds_has_tokens(const struct turn *t)
 {
 	/* runs that are not charged yet may have used up a bucket since it was full */

@@ -23,6 +23,12 @@ struct obstacle bounds_obstacle(const struct turn *t);
 bool bounds_has_tokens(const struct turn *t);
 
 /**
+ * Not boosted: what is in the way of a pulse, which others pay for with @tokens_ns; WITHIN:
+ * nothing. What the vCPU itself owes is not, nor are waits that it was given for its own boosts.
+ */
+enum policy_reason bounds_of_pulse(const struct turn *t, int64_t tokens_ns);
+
+/**
  * Boosted, and nothing forbids that: why the boost must end now. WITHIN: the vCPU has tokens, and
  * is in the way of no thread that must not wait.
  */

@@ -30,11 +30,12 @@ struct policy_kind {
 extern const struct policy_kind *const policy_kinds[];
 extern const uint32_t policy_kinds_n;
 
-extern const struct policy_kind kind_pvschedd, kind_urgent_only;
+extern const struct policy_kind kind_pvschedd, kind_urgent_only, kind_awaited_only;
 
 /** Whether a vCPU waits for this, and not for tokens or the end of a hold. */
 static inline bool kind_is_waiting(enum policy_reason reason)
 {
 	return reason == POLICY_REASON_AWAKE || reason == POLICY_REASON_ORDINARY ||
-	       reason == POLICY_REASON_NO_REQUEST || reason == POLICY_REASON_NOT_URGENT;
+	       reason == POLICY_REASON_NO_REQUEST || reason == POLICY_REASON_NOT_URGENT ||
+	       reason == POLICY_REASON_NOT_AWAITED;
 }

@@ -62,6 +62,8 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_INTERRUPT] = "interrupt",
         [POLICY_REASON_SPIN] = "spin",
         [POLICY_REASON_NOT_URGENT] = "not-urgent",
+        [POLICY_REASON_AWAITED] = "awaited",
+        [POLICY_REASON_NOT_AWAITED] = "not-awaited",
 };
 
 static const char *const texts[_POLICY_REASON_MAX] = {
@@ -180,6 +182,11 @@ static const char *const texts[_POLICY_REASON_MAX] = {
                 "it is armed again when its guest is idle. `pvschedctl doctor` counts these.",
         [POLICY_REASON_INTERRUPT] =
                 "It is boosted for a moment, since an interrupt came while it waited to run.",
+        [POLICY_REASON_AWAITED] =
+                "It is boosted for a moment, since another vCPU of its domain waits for it.",
+        [POLICY_REASON_NOT_AWAITED] =
+                "Its policy boosts it only while another vCPU of its domain waits for it, and none "
+                "does now; see `pvschedctl policies`.",
         [POLICY_REASON_SPIN] =
                 "The guest was spinning on a lock. A boosted vCPU cannot yield to the lock "
                 "holder, so the boost was dropped for a few milliseconds.",

@@ -24,7 +24,7 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 	       a->requests == b->requests && a->on_interrupt == b->on_interrupt &&
 	       a->levers == b->levers && a->slice_ns == b->slice_ns && a->util_min == b->util_min &&
 	       a->util_permille == b->util_permille && a->learned == b->learned &&
-	       a->policy == b->policy;
+	       a->policy == b->policy && a->help == b->help;
 }
 
 static bool boosts_by_rt(const struct profile *profile)

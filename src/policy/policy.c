@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "policy/boosted.h"
+#include "policy/help.h"
 #include "policy/interrupt.h"
 #include "policy/kind.h"
+#include "policy/pulse.h"
 #include "policy/push.h"
 #include "policy/request.h"
 #include "policy/unboosted.h"
@@ -169,7 +171,8 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 	                 .event = input->event,
 	                 .now_ns = input->now_ns,
 	                 .facts = request_hear(&v->profile, input->facts),
-	                 .decision = ret};
+	                 .decision = ret,
+	                 .offer = input->offer};
 
 	t.kind = choose_kind(v, &t.facts);
 	*ret = (struct policy_decision){.action = POLICY_NOTHING, .reason = v->view.reason};
@@ -183,6 +186,8 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 	ret->report_halt = wants_halt(&t);
 	set_wants(&t, ret->action == POLICY_BOOST);
 }
+
+_Static_assert(HELP_NONE + 1 == POLICY_HELP_ROUNDS, "rounds");
 
 static void refused(struct turn *t, uint32_t hold)
 {
@@ -211,6 +216,46 @@ void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
 	else
 		boosted_begin(&t);
 	set_wants(&t, false);
+}
+
+static bool is_reversed(const struct policy *policy, unsigned int waiter, unsigned int awaited,
+                        uint64_t now_ns)
+{
+	const struct policy_vcpu *other = &policy->vcpus[awaited];
+
+	return other->helped_ns && other->helped == waiter &&
+	       now_ns < other->helped_ns + PULSE_REVERSE_NS;
+}
+
+void policy_helped(struct policy *policy, unsigned int waiter, const struct policy_help *help)
+{
+	struct policy_vcpu *v = &policy->vcpus[waiter];
+	bool reversed = help->round != HELP_NONE &&
+	                is_reversed(policy, waiter, help->awaited, help->now_ns);
+	struct turn t = {.policy = policy,
+	                 .v = v,
+	                 .vcpu = waiter,
+	                 .event = POLICY_EVENT_LOOK,
+	                 .now_ns = help->now_ns};
+
+	v->view.helps_total[help->round]++;
+	if (help->round != HELP_NONE) {
+		v->view.no_pulse_total += !help->pulsed;
+		v->helped = help->awaited;
+		v->helped_ns = help->now_ns;
+	}
+	if (help->spins && (v->profile.help & PROFILE_HELP_HOLD) && help_is_wanted(&v->profile) &&
+	    v->view.state != POLICY_ARMED)
+		pulse_hold(&t, help->entitled_permille, reversed);
+}
+
+uint32_t policy_help_of(const struct policy *policy, unsigned int vcpu)
+{
+	const struct policy_vcpu *v = &policy->vcpus[vcpu];
+
+	return v->present && help_is_wanted(&v->profile) && !vcpu_holds(policy, vcpu)
+	               ? v->profile.help
+	               : 0;
 }
 
 void policy_boost(struct policy *policy, unsigned int vcpu, uint64_t until_ns)

@@ -82,6 +82,22 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
                     const struct policy_facts *facts, uint64_t now_ns);
 
+/** What of enum profile_help applies to a vCPU that waits for another one; 0: nothing. */
+uint32_t policy_help_of(const struct policy *policy, unsigned int vcpu);
+
+/** A vCPU waited for another one of its domain. */
+struct policy_help {
+	unsigned int round;         /* enum help_round */
+	unsigned int awaited;       /* without a meaning with HELP_NONE */
+	bool pulsed;                /* that one was boosted for it */
+	bool spins;                 /* the waiter cannot go on */
+	uint32_t entitled_permille; /* the waiter's fair share of its CPU; 0: unknown */
+	uint64_t now_ns;
+};
+
+/** Counts it; a vCPU that spins may be held for it: pulse.h. The caller then steps it. */
+void policy_helped(struct policy *policy, unsigned int waiter, const struct policy_help *help);
+
 /**
  * By command: the vCPU is boosted at once if nothing but being awake prevents it, and stays so
  * until @until_ns, whatever its guest requests, while its tokens last. The caller then steps it

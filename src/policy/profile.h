@@ -6,6 +6,7 @@
  * of them together. Plain values; the configuration fills them, the policy obeys them.
  */
 
+#include "policy/registry.h"
 #include "util/base.h"
 
 /** What is done at all for the vCPUs of a profile. */
@@ -38,6 +39,15 @@ enum profile_avoid {
 	_PROFILE_AVOID_MAX,
 };
 
+/** What a vCPU that waits for another one of its domain does about that: help.h. */
+enum profile_help {
+	PROFILE_HELP_IPI = 1 << 0,     /* it helps the one that it is known to wait for */
+	PROFILE_HELP_RELAXED = 1 << 1, /* else the one that was preempted longest */
+	PROFILE_HELP_HOLD = 1 << 2,    /* it is held for a while */
+};
+
+#define PROFILE_HELP_ALL (PROFILE_HELP_IPI | PROFILE_HELP_RELAXED | PROFILE_HELP_HOLD)
+
 #define PROFILE_LEVERS_INIT (PROFILE_LEVER_RT | PROFILE_LEVER_SLICE)
 
 #define PROFILE_NAME_MAX 32
@@ -64,6 +74,7 @@ struct profile {
 	uint32_t yield_order; /* with PROFILE_AVOID_AUTO: the lowest steps aside first; 0..100 */
 	bool learned;         /* of the plan: its mode was PROFILE_AUTO */
 	uint32_t policy;      /* of registry.h; 0: the one that the guest names */
+	uint32_t help;        /* enum profile_help */
 };
 
 /** What binds whatever a domain asks for. */
@@ -138,6 +149,26 @@ struct host_caps {
 	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
 	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
 	        .yield_order = PROFILE_YIELD_ORDER_INIT,                                           \
+	})
+
+/**
+ * Nothing is armed: what a vCPU has is for the others of its domain that it waits for. Its burst is
+ * five pulses, and its share one in each millisecond.
+ */
+#define PROFILE_THROUGHPUT_INIT                                                                    \
+	((struct profile){                                                                         \
+	        .name = "throughput",                                                              \
+	        .mode = PROFILE_BOOST,                                                             \
+	        .share_permille = 100,                                                             \
+	        .burst_ns = 500 * NSEC_PER_USEC,                                                   \
+	        .levers = PROFILE_LEVER_RT,                                                        \
+	        .slice_ns = PROFILE_SLICE_NS_INIT,                                                 \
+	        .util_min = PROFILE_UTIL_MIN_INIT,                                                 \
+	        .util_permille = PROFILE_UTIL_PERMILLE_INIT,                                       \
+	        .burst_max_ns = PROFILE_BURST_MAX_NS_INIT,                                         \
+	        .yield_order = PROFILE_YIELD_ORDER_INIT,                                           \
+	        .policy = REGISTRY_NUMBER_AWAITED_ONLY,                                            \
+	        .help = PROFILE_HELP_ALL,                                                          \
 	})
 
 /** The most that may be learned: a host CPU's share and a domain's burst, by default. */

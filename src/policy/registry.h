@@ -50,12 +50,20 @@ extern const uint32_t registry_n;
 		.events = REGISTRY_HALTED_BOOSTED | REGISTRY_PREEMPTED | REGISTRY_ORDINARY,        \
 		.brief = "boosts only while the guest says that urgent work waits",                \
 	}
+#define REGISTRY_AWAITED_ONLY                                                                      \
+	{                                                                                          \
+		.name = "awaited-only", .version = 1, .events = 0,                                 \
+		.brief = "boosts only what another vCPU waits for, where the profile helps",       \
+	}
 
 /** In place of a label: the policy that the guest names. */
 #define REGISTRY_GUEST "guest"
 
 #define REGISTRY_NONE    0U
 #define REGISTRY_DEFAULT 1U
+
+/** Which of the table REGISTRY_AWAITED_ONLY is: of the built-in profile `throughput`. */
+#define REGISTRY_NUMBER_AWAITED_ONLY 3U
 
 /** Takes any number: what is none is the default one. */
 const struct registry_entry *registry_of(uint32_t number);

@@ -71,6 +71,8 @@ enum policy_event {
 	POLICY_EVENT_INTERRUPT,   /* an interrupt came while it waits to run, not boosted */
 	POLICY_EVENT_SPIN,        /* it runs boosted, and its guest spins */
 	POLICY_EVENT_SHORT,       /* it halted boosted, with too few tokens for its usual work */
+	POLICY_EVENT_AWAITED,     /* it waits to run, and another vCPU of its domain for it */
+	POLICY_EVENT_PULSE_OVER,  /* it runs boosted for that one, and has had its time */
 	/*
 	 * Its CPU's bucket is empty, or its sheet is used up: may it be pushed to another CPU? If
 	 * not, the caller unboosts it and the largest debtor by CPU_EXHAUSTED and SHED, or it by
@@ -80,11 +82,19 @@ enum policy_event {
 	_POLICY_EVENT_MAX,
 };
 
+/** What another vCPU offers for a pulse of this one: see pulse.h. */
+struct policy_offer {
+	uint32_t payer;    /* as pvs_vcpu_account::payer; not 0 */
+	int64_t tokens_ns; /* least of the payer's, the domain's and this one's CPU's tokens, and of
+	                      what that CPU's sheet has left */
+};
+
 /** What one step is given. */
 struct policy_input {
 	enum policy_event event;
 	const struct policy_facts *facts; /* as of now_ns */
 	uint64_t now_ns;                  /* CLOCK_MONOTONIC */
+	const struct policy_offer *offer; /* with AWAITED; else NULL */
 };
 
 enum policy_action {
@@ -104,7 +114,12 @@ struct policy_decision {
 	enum policy_action action;
 	enum policy_reason reason;
 	bool report_halt; /* the tracer is to report its next halt */
+	/* of a BOOST that is a pulse: who pays, as in the offer, and how long it may run; else 0 */
+	uint32_t payer;
+	uint64_t pulse_ns;
 };
+
+#define POLICY_HELP_ROUNDS 5
 
 /** What the policy has done with a vCPU; read by the same thread. */
 struct policy_view {
@@ -119,6 +134,10 @@ struct policy_view {
 	uint64_t interrupts_total; /* of boosts_total, those for an interrupt that waited */
 	uint64_t spins_total;      /* boosts that ended since the guest spun */
 	uint64_t pushed_total;     /* pushes off a CPU whose bucket was empty */
+	uint64_t helps_total[POLICY_HELP_ROUNDS]; /* by enum help_round: it waited for another */
+	uint64_t no_pulse_total;                  /* and that one could not be boosted */
+	uint64_t pulses_total; /* of boosts_total, those that another vCPU paid for */
+	uint64_t holds_total;  /* it was held, since it spun */
 	uint64_t denied_total[_POLICY_REASON_MAX];
 	uint64_t denied_sum;            /* of these, for all reasons */
 	enum policy_reason denied_last; /* the reason of the last one, if there is any */

@@ -4,6 +4,7 @@
 #include "policy/bounds.h"
 #include "policy/interrupt.h"
 #include "policy/kind.h"
+#include "policy/pulse.h"
 #include "policy/request.h"
 
 /*
@@ -164,10 +165,32 @@ static void wait_for(struct turn *t, struct obstacle o)
 	vcpu_look_at(t, o.until_ns);
 }
 
+/* Another vCPU waits for it. If it cannot be boosted for that, nothing about it has changed. */
+static void awaited(struct turn *t)
+{
+	enum policy_reason reason = pulse_obstacle(t);
+
+	if (reason == POLICY_REASON_WITHIN) {
+		pulse_decide(t);
+		return;
+	}
+	t->decision->reason = reason;
+	t->decision->report_halt =
+	        kind_is_waiting(t->v->view.reason) && reports_halts(t->v->unboosted.reports);
+	if (reason != POLICY_REASON_AWAKE)
+		vcpu_deny(t->v, reason);
+}
+
 void unboosted_step(struct turn *t)
 {
-	struct obstacle o = bounds_obstacle(t);
+	struct obstacle o;
 	struct kind_wish wish;
+
+	if (t->event == POLICY_EVENT_AWAITED) {
+		awaited(t);
+		return;
+	}
+	o = bounds_obstacle(t);
 
 	if (o.reason != POLICY_REASON_WITHIN) {
 		wait_for(t, o);

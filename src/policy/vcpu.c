@@ -92,6 +92,7 @@ void vcpu_boost(struct turn *t)
 	        .yield = YIELD_NOT_OFFERED,
 	        .urgent_from_ns = v->boost.urgent_from_ns,
 	        .interrupt_run_ns = v->boost.interrupt_run_ns,
+	        .pulse_ns = v->boost.pulse_ns,
 	};
 }
 

@@ -8,6 +8,7 @@
  *     policy.c            the door
  *     unboosted boosted   what happens to a vCPU; neither needs the other
  *     push                off a CPU whose bucket is empty
+ *     pulse               boosts of a vCPU that another one waits for
  *     bounds              what holds whatever a policy wishes
  *     kind_...            a policy: what it wishes; kinds.c lists all
  *     request             what the guest requests
@@ -177,6 +178,12 @@ struct vcpu_boost {
 	uint64_t planned_look_ns;  /* decided at the look that was planned for then; 0: not */
 	uint64_t urgent_from_ns;   /* decided awake, to be urgent from then on; 0: asleep */
 	uint64_t interrupt_run_ns; /* for an interrupt, to run for so long; 0: not */
+	/* a pulse, pulse.h: its length, and what the vCPU is again when it is over; 0: none */
+	uint64_t pulse_ns;
+	struct vcpu_unboosted before;
+	enum policy_state before_state;
+	enum policy_reason before_reason;
+	uint64_t before_look_ns;
 };
 
 /** What is known of a vCPU only while it is boosted. */
@@ -186,6 +193,8 @@ struct vcpu_boosted {
 	uint64_t urgent_from_ns;      /* of the run that goes on; 0: not known */
 	uint64_t interrupt_run_ns;    /* boosted for an interrupt, to run for so long; 0: not */
 	unsigned int interrupt_looks; /* at that run, while it was not over */
+	uint64_t pulse_ns;            /* a pulse of that length; 0: none */
+	uint64_t pulse_until_ns;      /* it must have run by then */
 };
 
 struct policy_vcpu {
@@ -207,6 +216,9 @@ struct policy_vcpu {
 	uint64_t expected_look_ns;  /* the look that is planned for that; 0: none */
 	unsigned int spins;         /* boosts in a row that ended since it spun */
 	uint64_t spin_until_ns;     /* not boosted before */
+	uint64_t hold_began_ns;     /* of the last one for spinning; 0: none */
+	unsigned int helped;        /* the vCPU that it helped last, */
+	uint64_t helped_ns;         /* and when; 0: none */
 	uint64_t pushed_ns;         /* last pushed off a CPU at */
 	struct policy_view view;
 };
@@ -233,6 +245,7 @@ struct turn {
 	struct policy_facts facts; /* less what the profile ignores of the guest's requests */
 	uint64_t now_ns;
 	struct policy_decision *decision; /* NULL after a BOOST */
+	const struct policy_offer *offer; /* with AWAITED; else NULL */
 };
 
 /** Counts a boost that was denied, or that ended early. */

@@ -24,6 +24,10 @@ enum kvm_program {
 	KVM_APIC_ACCEPT_IRQ,
 	KVM_PLE_WINDOW,
 	KVM_HYPERCALL,
+	KVM_APIC_IPI, /* from here on: only while relations are wanted */
+	KVM_EOI,
+	KVM_PV_EOI,
+	KVM_AVIC_IPI,
 	_KVM_PROGRAMS,
 };
 
@@ -44,6 +48,8 @@ struct tracer {
 	struct vcpu_address *addresses;       /* by slot; process 0: none */
 	uint16_t process_users[PROCESS_BITS]; /* how many vCPUs share a bit of `processes` */
 	uint32_t last_epoch;                  /* see PVS_EPOCH_OVER */
+	uint8_t relates[PVS_VCPUS_MAX / 8];   /* by slot: relations are wanted of it */
+	unsigned int n_relates;
 	void (*fn)(void *userdata, const struct pvs_event *event); /* during tracer_drain() */
 	void *userdata;
 	unsigned int drained; /* events in this tracer_drain() */

@@ -22,6 +22,9 @@ static const struct {
         {"levers", "no vCPU gets a slice or a clamp, since one that it has of its own could not be "
                    "given back"},
         {"blockers", "pvschedctl latency can't say what ran while a vCPU waited"},
+        {"relations",
+         "the vCPU that another one waits for is helped only if it is the one that was "
+         "preempted longest"},
 };
 
 const char *tracer_part_name(unsigned int part)

@@ -22,6 +22,9 @@ struct tracer_sources {
 	bool handlers;         /* interrupt handlers are told apart from the task they interrupt */
 	bool ple_window;       /* kvm_ple_window_update: guests that spin, by PAUSE exits */
 	bool hypercall;        /* kvm_hypercall: guests that yield to another vCPU */
+	bool relations;        /* the next two are wanted: tracer_relate() */
+	bool apic_ipi;         /* kvm_apic_ipi: interrupts that vCPUs send */
+	bool eoi;              /* kvm_eoi: and when these are served */
 };
 
 /** Why a part was left out: the line of the verifier or of libbpf that names the cause. */

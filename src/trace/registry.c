@@ -268,6 +268,7 @@ void tracer_set_leader(struct tracer *tracer, unsigned int helper)
 void tracer_unregister(struct tracer *tracer, unsigned int slot, pid_t tid)
 {
 	epoch_end(&tracer->vcpus[slot].epoch);
+	tracer_relate(tracer, slot, false);
 	address_end(tracer, slot);
 	thread_unregister(tracer, slot, tid);
 	windows_end(tracer, slot);

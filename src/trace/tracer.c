@@ -101,16 +101,41 @@ void tracer_attach_kvm(struct tracer *tracer)
 	        [KVM_APIC_ACCEPT_IRQ] = tracer->bpf->progs.on_apic_accept_irq,
 	        [KVM_PLE_WINDOW] = tracer->bpf->progs.on_ple_window_update,
 	        [KVM_HYPERCALL] = tracer->bpf->progs.on_hypercall,
+	        [KVM_APIC_IPI] = tracer->bpf->progs.on_apic_ipi,
+	        [KVM_EOI] = tracer->bpf->progs.on_eoi,
+	        [KVM_PV_EOI] = tracer->bpf->progs.on_pv_eoi,
+	        [KVM_AVIC_IPI] = tracer->bpf->progs.on_avic_incomplete_ipi,
 	};
 
-	for (size_t i = 0; i < _KVM_PROGRAMS; i++)
-		if (!tracer->kvm[i] && bpf_program__fd(programs[i]) >= 0)
+	for (size_t i = 0; i < _KVM_PROGRAMS; i++) {
+		if (i >= KVM_APIC_IPI && !tracer->n_relates) {
+			bpf_link__destroy(tracer->kvm[i]);
+			tracer->kvm[i] = NULL;
+		} else if (!tracer->kvm[i] && bpf_program__fd(programs[i]) >= 0) {
 			tracer->kvm[i] = bpf_program__attach(programs[i]);
+		}
+	}
 	tracer->sources.inj_virq = tracer->kvm[KVM_INJ_VIRQ] != NULL;
 	tracer->sources.apicv_accept_irq = tracer->kvm[KVM_APICV_ACCEPT_IRQ] != NULL;
 	tracer->sources.apic_accept_irq = tracer->kvm[KVM_APIC_ACCEPT_IRQ] != NULL;
 	tracer->sources.ple_window = tracer->kvm[KVM_PLE_WINDOW] != NULL;
 	tracer->sources.hypercall = tracer->kvm[KVM_HYPERCALL] != NULL;
+	tracer->sources.relations = tracer->n_relates > 0;
+	tracer->sources.apic_ipi = tracer->kvm[KVM_APIC_IPI] != NULL;
+	tracer->sources.eoi = tracer->kvm[KVM_EOI] != NULL;
+}
+
+void tracer_relate(struct tracer *tracer, unsigned int slot, bool wanted)
+{
+	uint8_t *byte = &tracer->relates[slot / 8], bit = (uint8_t)(1U << (slot % 8));
+	unsigned int before = tracer->n_relates;
+
+	if (!!(*byte & bit) == wanted)
+		return;
+	*byte ^= bit;
+	tracer->n_relates += wanted ? 1 : -1U;
+	if (!before != !tracer->n_relates)
+		tracer_attach_kvm(tracer);
 }
 
 static int map_all(struct tracer *tracer)
@@ -146,6 +171,10 @@ static void leave_out(struct tracer_bpf *bpf, uint32_t parts)
 	        {PVS_PART_INTERRUPTS, bpf->progs.on_inj_virq},
 	        {PVS_PART_SPINNING, bpf->progs.on_ple_window_update},
 	        {PVS_PART_SPINNING, bpf->progs.on_hypercall},
+	        {PVS_PART_RELATIONS, bpf->progs.on_apic_ipi},
+	        {PVS_PART_RELATIONS, bpf->progs.on_eoi},
+	        {PVS_PART_RELATIONS, bpf->progs.on_pv_eoi},
+	        {PVS_PART_RELATIONS, bpf->progs.on_avic_incomplete_ipi},
 	        {PVS_PART_EXEC, bpf->progs.on_exec},
 	        {PVS_PART_LEVERS, bpf->progs.show_levers},
 	};
@@ -364,6 +393,7 @@ void tracer_missing(const struct tracer *tracer, char *text, size_t size)
 	/* the tracepoints of a refused part are not missing */
 	bool no_interrupts = !(tracer->parts.loaded & PVS_PART_INTERRUPTS);
 	bool no_spinning = !(tracer->parts.loaded & PVS_PART_SPINNING);
+	bool no_relations = !sources->relations || !(tracer->parts.loaded & PVS_PART_RELATIONS);
 	const struct {
 		bool there;
 		const char *name;
@@ -373,6 +403,8 @@ void tracer_missing(const struct tracer *tracer, char *text, size_t size)
 	        {no_interrupts || sources->apicv_accept_irq, "kvm_apicv_accept_irq"},
 	        {no_spinning || sources->ple_window, "kvm_ple_window_update"},
 	        {no_spinning || sources->hypercall, "kvm_hypercall"},
+	        {no_relations || sources->apic_ipi, "kvm_apic_ipi"},
+	        {no_relations || sources->eoi, "kvm_eoi"},
 	};
 	size_t used = 0;
 

@@ -61,6 +61,12 @@ int tracer_register(struct tracer *tracer, unsigned int slot, pid_t tid);
 int tracer_set_address(struct tracer *tracer, unsigned int slot, pid_t process, uint32_t apic_id);
 
 /**
+ * Whether the vCPU in @slot wants to know which vCPU it waits for. While one does, KVM's
+ * tracepoints for that are attached. Ends with the registration.
+ */
+void tracer_relate(struct tracer *tracer, unsigned int slot, bool wanted);
+
+/**
  * Copies the epoch of the domain's leader into the account of the vCPU, if the thread is alive: see
  * PVS_EPOCH_OVER. Does nothing if the account has that epoch already, or if the leader has none.
  */

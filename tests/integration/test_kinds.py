@@ -249,4 +249,4 @@ def test_caps_below_the_policy(scene, busy, idle, hz):
 
 def test_the_product_has_no_such_policy(scene):
     daemon = scene.daemon()
-    assert {one["name"] for one in daemon.ctl_json("policies")["policies"]} == {"pvschedd", "urgent-only"}
+    assert {one["name"] for one in daemon.ctl_json("policies")["policies"]} == {"pvschedd", "urgent-only", "awaited-only"}

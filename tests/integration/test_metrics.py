@@ -82,7 +82,7 @@ def test_text_says_what_status_says(scene):
     found = samples(daemon.ctl("metrics"))
     for vcpu in vcpus:
         labels = {"domain": LABEL, "vcpu": str(vcpu["vcpu"])}
-        boosts = [get(found, "pvsched_vcpu_boosts_total", reason=reason, **labels) for reason in ("interrupt", "other")]
+        boosts = [get(found, "pvsched_vcpu_boosts_total", reason=reason, **labels) for reason in ("interrupt", "awaited", "other")]
         assert sum(boosts) == vcpu["boosts_total"]
         for name, key in (("boosted", "boosted_ns"), ("run", "run_ns"), ("ready", "wait_ns")):
             assert abs(get(found, f"pvsched_vcpu_{name}_seconds_total", **labels) - vcpu[key] / 1e9) < 1e-6, name

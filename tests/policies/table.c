@@ -8,6 +8,7 @@
 const struct registry_entry registry[] = {
         REGISTRY_PVSCHEDD,
         REGISTRY_URGENT_ONLY,
+        REGISTRY_AWAITED_ONLY,
         {
                 .name = "always",
                 .version = 1,
@@ -43,6 +44,7 @@ static const struct policy_kind kind_always = {
         .look_ns = never,
 };
 
-const struct policy_kind *const policy_kinds[] = {&kind_pvschedd, &kind_urgent_only, &kind_always};
+const struct policy_kind *const policy_kinds[] = {&kind_pvschedd, &kind_urgent_only,
+                                                  &kind_awaited_only, &kind_always};
 
 const uint32_t policy_kinds_n = ARRAY_SIZE(policy_kinds);

@@ -255,7 +255,7 @@ static void test_profiles_refused(void)
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
 	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
 	       "burst_max_us, guest_requests, on_interrupt, levers, slice_us, util_min, "
-	       "util_permille, avoid, yield_order, policy");
+	       "util_permille, avoid, yield_order, policy, help");
 	refuse("{\"version\":1,\"profiles\":{\"auto\":{\"burst_us\":500}}}",
 	       "f:1: .profiles.auto.burst_us: a profile of mode \"auto\" learns its burst; write "
 	       "burst_max_us, the most that it may be");
@@ -282,7 +282,7 @@ static void test_profiles_refused(void)
 	refuse("{\"version\":1,\"default_profile\":\"fast\\u001b\",\"profiles\":{\"a\":{}}}",
 	       "f:1: .default_profile: there is no profile \"fast\\u001b\"; profiles: off, "
 	       "observe, "
-	       "interactive, latency, auto, a");
+	       "interactive, latency, auto, throughput, a");
 }
 
 static const char choices[] =
@@ -351,7 +351,7 @@ static void test_domains_refused(void)
 	       "share_permille, burst_us, policy");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"web\":{\"profile\":\"fast\"}}}}",
 	       "f:1: .domains.name.web.profile: there is no profile \"fast\"; profiles: off, "
-	       "observe, interactive, latency, auto");
+	       "observe, interactive, latency, auto, throughput");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"web\":\"latency\"}}}",
 	       "f:1: .domains.name.web: must be an object, not a string");
 	refuse("{\"version\":1,\"domains\":{\"name\":{\"\":{}}}}",

@@ -220,7 +220,7 @@ static void test_refused(void)
 	refuse(good, good, "{\"version\":1,\n}", "20-b:2: column 1: a ',' before '}'");
 	refuse(good, "{\"version\":1,\"default_profile\":\"x\"}", NULL,
 	       "10-a:1: .default_profile: there is no profile \"x\"; profiles: off, observe, "
-	       "interactive, latency, auto");
+	       "interactive, latency, auto, throughput");
 	refuse(good, "{\"version\":2}", NULL,
 	       "10-a:1: .version: is 2; this pvschedd reads version 1: the file was written for "
 	       "a newer pvschedd");

@@ -364,14 +364,21 @@ static void test_show_sources(void)
 	                        "\"injected\":8,"
 	                        "\"injected_unseen\":1},\"interrupt_boosts_total\":2,"
 	                        "\"spin_signs\":0,\"spins_total\":0}]}}"),
-	               "   2     8  87.5 %         11    5       3       2      0          0\n");
+	               "   2     8  87.5 %         11    5       3       2      0          0      "
+	               "-       -\n");
 	CHECK_CONTAINS(rendered(CTL_EXPLAIN,
 	                        "{\"vcpus\":[{\"vcpu\":2,\"denied_total\":{\"spin\":1},"
 	                        "\"interrupt_boosts_total\":4,\"spins_total\":1,"
-	                        "\"pushed_total\":3}]}"),
+	                        "\"pushed_total\":3,\"help\":{\"named\":1,\"sent\":2,"
+	                        "\"pending\":0,\"relaxed\":4,\"none\":5,\"no_pulse\":6,"
+	                        "\"pulses\":7,\"holds\":8}}]}"),
 	               "  boosted for interrupts that came while it waited: 4\n"
 	               "  unboosted because its guest spun: 1\n"
-	               "  pushed from a CPU that had used up its share to another CPU: 3\n");
+	               "  pushed from a CPU that had used up its share to another CPU: 3\n"
+	               "  waited for another vCPU: 3 known, 4 guessed, 5 not found; could not be "
+	               "helped: 6\n"
+	               "  boosted for another vCPU that waited for it: 7\n"
+	               "  held because its guest spun: 8\n");
 	CHECK_CONTAINS(
 	        rendered(CTL_STATUS,
 	                 "{\"events\":{\"deliveries\":30,\"deliveries_own\":20,"

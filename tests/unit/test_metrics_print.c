@@ -127,8 +127,13 @@ static void test_samples(void)
 	cpus[1].sheet_used_ns = 450000000;
 	counts[0].denied[POLICY_REASON_CPU_CAP] = 5;
 	counts[0].boosted_wakeups = 9;
-	vcpus[0] = (struct metrics_vcpu){
-	        .boosts = 10, .interrupt_boosts = 4, .boosted_ns = 1, .wait_ns = 1500000000};
+	vcpus[0] = (struct metrics_vcpu){.boosts = 10,
+	                                 .interrupt_boosts = 4,
+	                                 .pulses = 3,
+	                                 .helps = 9,
+	                                 .no_pulse = 2,
+	                                 .boosted_ns = 1,
+	                                 .wait_ns = 1500000000};
 	vcpus[1].domain = 1;
 	data.request_to_applied.counts[pvs_wait_bucket(20000)] = 3;
 	data.request_to_applied.sum_ns = 61000;
@@ -158,7 +163,16 @@ static void test_samples(void)
 	CHECK_STR(
 	        value(&m,
 	              "pvsched_vcpu_boosts_total{domain=\"vm000000\",vcpu=\"0\",reason=\"other\"}"),
-	        "6");
+	        "3");
+	CHECK_STR(value(&m, "pvsched_vcpu_boosts_total{domain=\"vm000000\",vcpu=\"0\",reason="
+	                    "\"awaited\"}"),
+	          "3");
+	CHECK_STR(value(&m, "pvsched_vcpu_helps_total{domain=\"vm000000\",vcpu=\"0\",result="
+	                    "\"pulse\"}"),
+	          "7");
+	CHECK_STR(value(&m, "pvsched_vcpu_helps_total{domain=\"vm000000\",vcpu=\"0\",result="
+	                    "\"no-pulse\"}"),
+	          "2");
 	CHECK_STR(value(&m, "pvsched_vcpu_boosted_seconds_total{domain=\"vm000000\",vcpu=\"0\"}"),
 	          "0.000000001");
 	CHECK_STR(value(&m, "pvsched_vcpu_ready_seconds_total{domain=\"vm000000\",vcpu=\"0\"}"),

@@ -53,6 +53,7 @@ static void test_profile_equal(void)
 	a.util_permille = b.util_permille = 200;
 	a.learned = b.learned = false;
 	a.policy = b.policy = 1;
+	a.help = b.help = PROFILE_HELP_IPI;
 	CHECK(profile_equal(&a, &b));
 	b.share_permille++;
 	CHECK(!profile_equal(&a, &b));
@@ -76,6 +77,9 @@ static void test_profile_equal(void)
 	CHECK(!profile_equal(&a, &b));
 	b = a;
 	b.policy = 2;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.help = 0;
 	CHECK(!profile_equal(&a, &b));
 	b = a;
 	b.name[0] = 'y';

@@ -242,6 +242,7 @@ static void test_assign_what_is_not_there(void)
 	CHECK_INT(assign("web", "of-the-future", false, false), -EINVAL);
 	CHECK_STR(error,
 	          "there is no policy \"of-the-future\"; policies: pvschedd@1, urgent-only@1, "
+	          "awaited-only@1, "
 	          "and \"guest\" for the one that the guest names");
 	CHECK_INT(assign("web", "pvschedd@2", true, false), -EINVAL);
 	CHECK_INT(assign("nobody", "pvschedd", false, false), -ENOENT);

@@ -213,6 +213,8 @@ static void test_states(void)
 	        [POLICY_EVENT_INTERRUPT] = {B, A, B, F},
 	        [POLICY_EVENT_SPIN] = {B, B, B, F},
 	        [POLICY_EVENT_SHORT] = {B, A, B, F},
+	        [POLICY_EVENT_AWAITED] = {B, A, T, F},
+	        [POLICY_EVENT_PULSE_OVER] = {B, A, B, F},
 	        [POLICY_EVENT_MAY_PUSH] = {B, A, B, F},
 	};
 

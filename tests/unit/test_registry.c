@@ -19,7 +19,7 @@ static void test_tables_agree(void)
 	char label[REGISTRY_LABEL_MAX];
 
 	CHECK_INT(registry_n, policy_kinds_n);
-	CHECK_INT(registry_n, 2);
+	CHECK_INT(registry_n, 3);
 	for (uint32_t i = 1; i <= registry_n; i++) {
 		CHECK(strlen(registry_of(i)->name) < 32 && registry_of(i)->version > 0);
 		CHECK_INT(registry_find(registry_of(i)->name, registry_of(i)->version), i);
@@ -28,6 +28,7 @@ static void test_tables_agree(void)
 		CHECK(registry_of(i)->events >> REGISTRY_EVENTS == 0);
 	}
 	CHECK(policy_kinds[REGISTRY_DEFAULT - 1] == &kind_pvschedd);
+	CHECK(policy_kinds[REGISTRY_NUMBER_AWAITED_ONLY - 1] == &kind_awaited_only);
 	CHECK(policy_kinds[urgent_only() - 1] == &kind_urgent_only);
 }
 
@@ -81,7 +82,7 @@ static void test_texts(void)
 	registry_label(urgent_only(), label);
 	CHECK_STR(label, "urgent-only@1");
 	registry_list(all, sizeof(all));
-	CHECK_STR(all, "pvschedd@1, urgent-only@1");
+	CHECK_STR(all, "pvschedd@1, urgent-only@1, awaited-only@1");
 	registry_list(few, sizeof(few));
 	CHECK_STR(few, "pvschedd@1,");
 	for (unsigned int bit = 0; bit < REGISTRY_EVENTS; bit++)
