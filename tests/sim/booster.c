@@ -55,6 +55,12 @@ void booster_add_work(struct host *host, unsigned int slot, enum policy_event ev
 	add_work(host, &(struct host_work){.slot = slot, .event = event});
 }
 
+void booster_add_help(struct host *host, unsigned int awaited, unsigned int waiter)
+{
+	add_work(host, &(struct host_work){
+	                       .slot = awaited, .event = POLICY_EVENT_AWAITED, .waiter = waiter});
+}
+
 /* The main thread has changed something about the vCPU. */
 void booster_add_call(struct host *host, unsigned int slot)
 {
@@ -88,6 +94,8 @@ static void bucket_empty(struct host *host, unsigned int slot, uint32_t bucket)
 		crowded_shed(host, slot);
 	else if (bucket == PVS_BUCKET_NONE)
 		booster_add_work(host, slot, POLICY_EVENT_NO_DEADLINE);
+	else if (bucket == PVS_BUCKET_PULSE)
+		booster_add_work(host, slot, POLICY_EVENT_PULSE_OVER);
 	else
 		booster_add_work(host, slot,
 		                 bucket == PVS_BUCKET_DOMAIN ? POLICY_EVENT_DOMAIN_EXHAUSTED
@@ -104,6 +112,9 @@ static void take_event(struct host *host)
 	case PVS_EVENT_RUN:
 		pages_switched_in(host->pages, event.slot, host->world->now_ns);
 		cost_event(host, event.slot);
+		break;
+	case PVS_EVENT_WAITS:
+		helping_waits(host, event.slot, event.arg);
 		break;
 	case PVS_EVENT_HELPER:
 		crowded_make_room(host, event.slot);
@@ -159,6 +170,8 @@ static void carry_out(struct host *host, unsigned int slot)
 	case POLICY_BOOST:
 		host->calls++;
 		cost_call(host);
+		account_set_payer(&host->accounts, slot, host->decision.payer,
+		                  host->decision.pulse_ns);
 		account_boosted(&host->accounts, slot, now);
 		if (host->mutation == MUTATION_LAST_STRETCH)
 			host->vcpus[slot].earlier_in_ns = 0;
@@ -223,6 +236,7 @@ static void apply(struct host *host)
 /* One step; true when its decision takes time. */
 static bool step(struct host *host, const struct host_work *work)
 {
+	struct policy_offer offer;
 	struct policy_facts f;
 	uint64_t now = host->world->now_ns;
 	struct policy_input input = {.event = work->event, .facts = &f, .now_ns = now};
@@ -235,6 +249,8 @@ static bool step(struct host *host, const struct host_work *work)
 	host->steps++;
 	cost_begin(host, work);
 	facts(host, work->slot, &f);
+	if (helping_offer(host, work, &offer))
+		input.offer = &offer;
 	f.room_elsewhere =
 	        work->event == POLICY_EVENT_MAY_PUSH && crowded_has_room(host, work->slot);
 	policy_step(host->policy, work->slot, &input, &host->decision);

@@ -43,7 +43,8 @@ struct guest *guest_new(const struct behaviour *behaviour, uint64_t seed)
 	memcpy(guest->page.policy_name, PVSCHED_POLICY_NAME, sizeof(PVSCHED_POLICY_NAME));
 	guest->page.apic_id = PVSCHED_APIC_ID_NONE;
 	guest->page.generation_echo = GUEST_GENERATION;
-	guest->page.agent_generation = is_agent(behaviour->requests);
+	guest->page.agent_generation =
+	        is_agent(behaviour->requests) || behaviour->requests == REQUESTS_CRITICAL;
 	return guest;
 }
 
@@ -135,6 +136,7 @@ void guest_speak(struct guest *guest, enum request_mode mode, uint64_t now_ns)
 		return;
 	case REQUESTS_AGENT:
 	case REQUESTS_SILENT_AGENT:
+	case REQUESTS_CRITICAL:
 		guest->page.pulse++;
 		guest->changes_ns = now_ns + TICK_NS;
 		return;

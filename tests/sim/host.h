@@ -12,6 +12,7 @@
 #include "boost/pages.h"
 #include "policy/attention.h"
 #include "policy/harm.h"
+#include "policy/help.h"
 #include "policy/policy.h"
 #include "core/account.h"
 #include "core/demand.h"
@@ -52,13 +53,16 @@ enum mutation {
 	MUTATION_MISCHARGED,   /* the next domain pays */
 	MUTATION_NO_SHEET,     /* the host CPU's sheet is not charged */
 	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
+	MUTATION_HELPS_NOBODY, /* no vCPU that waits for another one is reported */
+	MUTATION_PULSE_UNPAID, /* pulses are charged to nothing but their CPU */
 	_MUTATION_MAX,
 };
 
 struct host_work {
 	unsigned int slot;
 	enum policy_event event;
-	bool is_call; /* of the main thread: no domain pays for it */
+	bool is_call;        /* of the main thread: no domain pays for it */
+	unsigned int waiter; /* with AWAITED */
 };
 
 /** The timer of a CPU. */
@@ -190,6 +194,15 @@ void crowded_mates_make_room(struct host *host, unsigned int running);
 bool crowded_has_room(const struct host *host, unsigned int slot);
 void crowded_push(struct host *host, unsigned int slot);
 
+/* helping.c: vCPUs that wait for each other */
+void helping_sends(void *userdata, int from, int to);
+void helping_spun(struct host *host, uint32_t slot);
+struct pvs_vcpu_account *helping_payer(const struct host *host,
+                                       const struct pvs_vcpu_account *vcpu);
+void helping_charge(struct host *host, uint32_t slot, uint64_t until, uint64_t charge);
+void helping_waits(struct host *host, unsigned int waiter, uint32_t arg);
+bool helping_offer(const struct host *host, const struct host_work *work, struct policy_offer *ret);
+
 /* cost.c: what the booster's work takes, and which domain pays for it */
 extern const struct machine cost_usual;
 void cost_wake(struct host *host);
@@ -206,6 +219,7 @@ void compare_step(struct host *host, const struct entry *entry);
 
 /* between tracer.c, helpers.c, crowded.c, host.c and booster.c */
 void booster_add_work(struct host *host, unsigned int slot, enum policy_event event);
+void booster_add_help(struct host *host, unsigned int awaited, unsigned int waiter);
 void booster_add_call(struct host *host, unsigned int slot);
 void booster_wake_at(struct host *host, uint64_t at_ns);
 void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg);

@@ -113,12 +113,16 @@ static void judge_caps(const struct scenario *scenario, const struct sim_options
 
 		if (world->threads[i].own_priority)
 			continue; /* its owner set no cap */
-		nearest(&ret->vcpu, excess_ns(record, CHECKER_VCPU, i, SIM_SHARE_PERMILLE, ret),
-		        SIM_BURST_NS + reaction_ns(options, n_vcpus));
+		/* what others pay for is theirs: then the caps of domain and CPU are what holds */
+		if (!scenario->help)
+			nearest(&ret->vcpu,
+			        excess_ns(record, CHECKER_VCPU, i, SIM_SHARE_PERMILLE, ret),
+			        SIM_BURST_NS + reaction_ns(options, n_vcpus));
 		if (i > 0 && world->threads[i - 1].domain == (int)domain)
 			continue;
 		nearest(&ret->domain,
-		        excess_ns(record, CHECKER_DOMAIN, domain, SIM_DOMAIN_SHARE_PERMILLE, ret),
+		        excess_ns(record, CHECKER_DOMAIN, domain,
+		                  scenario_domain_permille(scenario), ret),
 		        SIM_DOMAIN_BURST_NS + domain_slack_ns(options, world, n_vcpus, domain));
 	}
 	for (uint32_t i = 0; i < world->n_cpus; i++)

@@ -6,13 +6,12 @@
 #include "meter.h"
 #include "sim.h"
 
-#define SIM_SHARE_PERMILLE        200
-#define SIM_BURST_NS              (500 * NSEC_PER_USEC)
-#define SIM_CPU_SHARE_PERMILLE    300
-#define SIM_CPU_BURST_NS          (3 * NSEC_PER_MSEC)
-#define SIM_DOMAIN_SHARE_PERMILLE 500
-#define SIM_DOMAIN_BURST_NS       (2 * NSEC_PER_MSEC)
-#define SIM_SETTLE_NS             (5 * NSEC_PER_MSEC) /* after the end: all is unboosted */
+#define SIM_SHARE_PERMILLE     200
+#define SIM_BURST_NS           (500 * NSEC_PER_USEC)
+#define SIM_CPU_SHARE_PERMILLE 300
+#define SIM_CPU_BURST_NS       (3 * NSEC_PER_MSEC)
+#define SIM_DOMAIN_BURST_NS    (2 * NSEC_PER_MSEC)
+#define SIM_SETTLE_NS          (5 * NSEC_PER_MSEC) /* after the end: all is unboosted */
 
 /** All that the machine did, and the judgement made meanwhile. */
 struct record {

@@ -35,7 +35,7 @@ static const char usage[] =
         "      --refuse PERMILLE  so many of these starts are refused (0)\n"
         "      --booster PERMILLE  what events may take of the booster's time (20)\n"
         "      --policy NAME    all vCPUs are boosted by this one (pvschedd)\n"
-        "      --mutation N     puts in a fault, 1 to 21\n"
+        "      --mutation N     puts in a fault, 1 to 23\n"
         "      --trace          prints what happens\n"
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
@@ -209,6 +209,9 @@ static const struct {
          "a guest that spun stayed boosted"},
         {MUTATION_STAY, "nobody leaves a CPU whose bucket is empty", "good-clustered",
          "a vCPU within its budget was not boosted when it woke"},
+        {MUTATION_HELPS_NOBODY, "helps nobody", "waits-for", "what was heard made nothing faster"},
+        {MUTATION_PULSE_UNPAID, "pulse unpaid", "waits-for-capped",
+         "a domain was boosted beyond its cap"},
         {MUTATION_NO_UNBOOST, "never unboosts", "good-alone",
          "a vCPU was still boosted after the end"},
 };

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "policy/profile.h"
+
 #define US NSEC_PER_USEC
 #define MS NSEC_PER_MSEC
 
@@ -160,6 +162,15 @@ static const struct behaviour spins_long = {
         .interrupt_every_ns = 500 * US,
         .interrupt_run_ns = 10 * US,
         .spin_every_ns = 5 * US};
+/* Busy, and it waits for others of its guest: for one to serve an interrupt, or to leave a section.
+ */
+static const struct behaviour awaits = {
+        "waits for another each ms", {{.run_ns = NSEC_NEVER}}, .waits_every_ns = MS};
+static const struct behaviour sections = {"critical sections, awaited each ms",
+                                          {{.run_ns = NSEC_NEVER}},
+                                          .requests = REQUESTS_CRITICAL,
+                                          .waits_every_ns = MS,
+                                          .critical_permille = 400};
 /* One after the other: they never meet. The host is busy when the first one begins. */
 #define IN_TURN(name_, after_us)                                                                   \
 	static const struct behaviour name_ = {                                                    \
@@ -320,6 +331,17 @@ const struct scenario scenarios[] = {
 	 .casts = {{&storm_full, 1, 8, false}, {&storm_240, 1, 4, false}}},
 	{"spins", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&spins, 2, 1, false}}},
+	{"waits-for", .served_permille = -1, .n_cpus = 2, .spinners_per_cpu = 1, .help = PROFILE_HELP_IPI, .gain = GAIN_DELAY,
+	 .casts = {{&awaits, 2, 4, false}}},
+	{"waits-for-guessed", .served_permille = -1, .n_cpus = 2, .spinners_per_cpu = 2, .help = PROFILE_HELP_RELAXED,
+	 .gain = GAIN_SAME, .casts = {{&awaits, 1, 2, false}, {&good, 1, 1, false}}},
+	{"waits-for-and-holds", .served_permille = -1, .n_cpus = 2, .spinners_per_cpu = 1, .help = PROFILE_HELP_ALL,
+	 .gain = GAIN_SAME, .casts = {{&awaits, 2, 4, false}, {&vario, 1, 2, false}}},
+	/* with caps that the pulses of 16 vCPUs reach */
+	{"waits-for-capped", .served_permille = -1, .n_cpus = 4, .spinners_per_cpu = 1, .help = PROFILE_HELP_ALL,
+	 .domain_share_permille = 20, .casts = {{&awaits, 1, 16, false}}},
+	{"critical-sections", .served_permille = -1, .n_cpus = 2, .spinners_per_cpu = 1, .help = PROFILE_HELP_IPI,
+	 .gain = GAIN_DELAY, .casts = {{&sections, 1, 6, false}}},
 	{"spins-interrupted", .n_cpus = 2, .spinners_per_cpu = 1,
 	 .casts = {{&spins_long, 2, 2, false}, {&good, 1, 1, false}, {&liar_vario, 1, 1, false}}},
 };

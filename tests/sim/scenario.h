@@ -35,6 +35,8 @@ struct scenario {
 	uint32_t cpu_share_permille;     /* cap of a CPU; 0: SIM_CPU_SHARE_PERMILLE */
 	uint64_t lasts_ns;               /* at least */
 	bool holds;                      /* domains are paused and resumed at random */
+	uint32_t domain_share_permille;  /* cap of a domain; 0: SIM_DOMAIN_SHARE_PERMILLE */
+	uint32_t help;                   /* enum profile_help of all vCPUs */
 	uint32_t booster_permille; /* host.booster_permille, if it takes more than shipped; 0: no */
 	bool is_flooded;           /* all but the first cast's domains keep the booster busy */
 	bool polls;                /* the tracer cannot read the guests' pages: the booster must */
@@ -45,6 +47,13 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const size_t n_scenarios;
+
+#define SIM_DOMAIN_SHARE_PERMILLE 500
+
+static inline uint32_t scenario_domain_permille(const struct scenario *scenario)
+{
+	return scenario->domain_share_permille ?: SIM_DOMAIN_SHARE_PERMILLE;
+}
 
 /** By its name; NULL: there is none. */
 const struct scenario *scenario_find(const char *name);

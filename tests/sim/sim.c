@@ -14,6 +14,7 @@ static void handle(struct host *host, struct world *world, const struct entry *e
 	case HAPPENS_URGENT:
 	case HAPPENS_INTERRUPT:
 	case HAPPENS_SPIN:
+	case HAPPENS_WAIT:
 		world_handle(world, entry);
 		return;
 	case HAPPENS_DEADLINE:
@@ -83,7 +84,7 @@ static void record_start(struct record *record, const struct scenario *scenario,
 	        .domains = n_vcpus, /* at most */
 	        .cpu_permille = cpu_permille(scenario),
 	        .vcpu_permille = SIM_SHARE_PERMILLE,
-	        .domain_permille = SIM_DOMAIN_SHARE_PERMILLE,
+	        .domain_permille = scenario_domain_permille(scenario),
 	};
 
 	*record = (struct record){.meters = meters_new(&sizes)};
@@ -112,6 +113,14 @@ static uint64_t spun_ns(const struct world *world, unsigned int n_vcpus)
 	return ns;
 }
 
+/* Where vCPUs help each other, nothing else boosts them. */
+static uint32_t policy_of(const struct scenario *scenario, const struct sim_options *options)
+{
+	if (options->policy == REGISTRY_NONE && scenario->help)
+		return REGISTRY_NUMBER_AWAITED_ONLY;
+	return options->policy;
+}
+
 static void host_options_fill(const struct scenario *scenario, const struct sim_options *options,
                               enum variant variant, struct host_options *ret)
 {
@@ -119,10 +128,11 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	        .profile = {"sim", variant == UNTOUCHED ? PROFILE_OBSERVE : PROFILE_BOOST,
 	                    SIM_SHARE_PERMILLE, SIM_BURST_NS,
 	                    variant == UNHEARD ? PROFILE_REQUESTS_IGNORE : PROFILE_REQUESTS_HEED,
-	                    variant != UNHEARD, .policy = options->policy},
+	                    variant != UNHEARD, .policy = policy_of(scenario, options),
+	                    .help = variant == BOOSTED ? scenario->help : 0},
 	        .caps = {.cpu_share_permille = cpu_permille(scenario),
 	                 .cpu_burst_ns = SIM_CPU_BURST_NS,
-	                 .domain_share_permille = SIM_DOMAIN_SHARE_PERMILLE,
+	                 .domain_share_permille = scenario_domain_permille(scenario),
 	                 .domain_burst_ns = SIM_DOMAIN_BURST_NS,
 	                 .max_changes_per_s = 500,
 	                 .booster_permille =

@@ -33,6 +33,8 @@ void world_start(struct world *world)
 			           HAPPENS_INTERRUPT, i, 0);
 		if (t->behaviour->spin_every_ns)
 			world_plan(world, t->period_ns, HAPPENS_SPIN, i, 0);
+		if (t->behaviour->waits_every_ns)
+			world_plan(world, t->period_ns, HAPPENS_WAIT, i, 0);
 		if (guest_is_honest(t->behaviour))
 			world_plan(world,
 			           t->period_ns +

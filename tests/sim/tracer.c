@@ -5,6 +5,7 @@
  * simulated machine does not have: forks, softirqs, lost identities. bpf/helpers.h is helpers.c.
  */
 #include "core/moved.h"
+#include "core/relate.h"
 #include "core/run.h"
 #include "core/signs.h"
 #include "core/work.h"
@@ -12,6 +13,7 @@
 #include "guest.h"
 #include "host.h"
 #include "rng.h"
+#include "waits.h"
 
 #define SAMPLE_NS 2000000
 
@@ -45,21 +47,22 @@ static void cpu_charge(struct host *host, uint32_t cpu, uint64_t now, uint64_t c
 	pvs_cpu_charge(&host->cpus[cpu], &host->cpu_rule, now, charge, foreign);
 }
 
-static void vcpu_charge(struct host *host, struct pvs_vcpu_account *vcpu, uint64_t now,
-                        uint64_t charge)
+static void vcpu_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t charge)
 {
 	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_VCPU)
 		return;
-	pvs_vcpu_charge(vcpu, now, charge);
+	helping_charge(host, slot, now, charge);
 }
 
 static void boosted_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
                            uint64_t charge, uint64_t ran)
 {
 	cpu_charge(host, cpu, until, charge, ran, false);
+	if (host->mutation == MUTATION_PULSE_UNPAID && host->vcpus[slot].payer)
+		return;
 	domain_charge(host, host->vcpus[slot].domain, until, charge);
 	helpers_charge(host, host->vcpus[slot].domain, cpu, until, charge);
-	vcpu_charge(host, &host->vcpus[slot], until, charge);
+	vcpu_charge(host, slot, until, charge);
 }
 
 /* bpf/request.h */
@@ -113,6 +116,7 @@ static int64_t tokens_left(const struct host *host, const struct pvs_vcpu_accoun
 	        .domain = &host->domains[vcpu->domain],
 	        .cpu = &host->cpus[vcpu->cpu],
 	        .cpu_rule = &host->cpu_rule,
+	        .payer = helping_payer(host, vcpu),
 	};
 
 	if (host->mutation == MUTATION_NO_VCPU) {
@@ -376,6 +380,10 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			               pvs_run_last_charge(&run), run.last_ns);
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
+	if (vcpu->flags & PVS_FLAG_RELATES)
+		pvs_relate_ran(vcpu, in, now);
+	if (!asleep)
+		waits_preempted(host->world, slot);
 	request_read(host, slot, now, vcpu->run_ns, asleep);
 	if (in)
 		pvs_work_add(&vcpu->work, now - in);
@@ -472,15 +480,19 @@ static void on_spun(void *userdata, int thread)
 {
 	struct host *host = userdata;
 
-	if (is_vcpu(host, thread) && pvs_spin_is_told(&host->vcpus[thread]) &&
-	    host->mutation != MUTATION_NO_SPIN)
+	if (!is_vcpu(host, thread) || !pvs_spin_is_told(&host->vcpus[thread]) ||
+	    host->mutation == MUTATION_NO_SPIN)
+		return;
+	if (host->vcpus[thread].flags & PVS_FLAG_BOOSTED)
 		tracer_send(host, (uint32_t)thread, PVS_EVENT_SPIN, 0);
+	else
+		helping_spun(host, (uint32_t)thread);
 }
 
 void tracer_attach(struct host *host)
 {
-	host->world->hooks = (struct world_hooks){on_switch,    on_waking, helpers_migrate,
-	                                          on_delivered, on_spun,   host};
+	host->world->hooks = (struct world_hooks){
+	        on_switch, on_waking, helpers_migrate, on_delivered, on_spun, helping_sends, host};
 }
 
 /* The booster itself, which is no thread of the simulated machine. */

@@ -6,6 +6,7 @@
 #include "guest.h"
 #include "queue.h"
 #include "rng.h"
+#include "waits.h"
 
 /* a woken fair thread preempts one that is this far ahead */
 #define WAKEUP_GRAIN_NS NSEC_PER_MSEC
@@ -418,6 +419,8 @@ void world_handle(struct world *world, const struct entry *entry)
 		interrupt_due(world, entry->number);
 	else if (entry->what == HAPPENS_SPIN)
 		spin_due(world, entry->number);
+	else if (entry->what == HAPPENS_WAIT)
+		waits_due(world, entry->number);
 	else
 		cpu_due(world, entry->number, entry->generation);
 }

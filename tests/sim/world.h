@@ -35,8 +35,9 @@ enum request_mode {
 	REQUESTS_SILENT_AGENT, /* the same, and does not say when */
 	REQUESTS_LIAR,         /* always urgent */
 	REQUESTS_SHIRKER,      /* always ordinary, and works all the same */
-	REQUESTS_TOGGLER, /* changes its request every few us, also while its vCPU does not run */
-	REQUESTS_RANDOM,  /* the same, with wrong words and random expectations */
+	REQUESTS_TOGGLER,  /* changes its request every few us, also while its vCPU does not run */
+	REQUESTS_RANDOM,   /* the same, with wrong words and random expectations */
+	REQUESTS_CRITICAL, /* an agent says of what was preempted whether it is critical: waits.h */
 };
 
 struct behaviour {
@@ -54,6 +55,11 @@ struct behaviour {
 	/* any: a device or another vCPU interrupts it, each time for this much work; 0: never */
 	uint64_t interrupt_every_ns, interrupt_run_ns;
 	uint64_t spin_every_ns; /* how often it shows spinning while it runs; 0: never */
+	/* waits.h: how often it waits for another vCPU, by spinning; 0: never. With
+	   @critical_permille for one that is in a critical section, as so many are that are
+	   preempted */
+	uint64_t waits_every_ns;
+	uint32_t critical_permille;
 };
 
 struct guest;
@@ -87,6 +93,9 @@ struct thread {
 	bool wake_planned;         /* of its ordinary work */
 	uint64_t interrupt_due_ns; /* when the first one came that is not served yet; 0: none */
 	uint64_t interrupts, interrupt_wait_ns, interrupts_late, interrupt_worst_ns;
+	int awaits;               /* the vCPU that it waits for, */
+	uint64_t awaits_since_ns; /* since then; 0: it does not */
+	uint64_t awaits_ran_ns;   /* until that one has run so long */
 };
 
 struct cpu {
@@ -120,6 +129,7 @@ enum happening {
 	HAPPENS_COMMAND,
 	HAPPENS_INTERRUPT,
 	HAPPENS_SPIN,
+	HAPPENS_WAIT,
 	HAPPENS_START,
 	HAPPENS_LOOK, /* the main thread's: at whether boosts do harm */
 };
@@ -147,6 +157,7 @@ struct world_hooks {
 	void (*migrate)(void *userdata, int thread, uint32_t cpu); /* before it is queued there */
 	void (*delivered)(void *userdata, int thread);
 	void (*spun)(void *userdata, int thread);
+	void (*sends)(void *userdata, int from, int to); /* an interrupt of one vCPU to another */
 	void *userdata;
 };
 
@@ -203,7 +214,7 @@ void world_plan(struct world *world, uint64_t at_ns, enum happening what, uint32
 /** Takes the next entry and sets the time to it; false when there is none before @until_ns. */
 bool world_next(struct world *world, uint64_t until_ns, struct entry *ret);
 
-/** HAPPENS_CPU, HAPPENS_WAKE, HAPPENS_URGENT, HAPPENS_INTERRUPT and HAPPENS_SPIN. */
+/** HAPPENS_CPU, _WAKE, _URGENT, _INTERRUPT, _SPIN and _WAIT. */
 void world_handle(struct world *world, const struct entry *entry);
 
 /** What sched_setscheduler() does: 0 is fair. */
