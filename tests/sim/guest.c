@@ -10,6 +10,8 @@
 #define LIAR_RENEWS_NS    (100 * NSEC_PER_MSEC)
 #define TOGGLER_FLIPS_NS  (5 * NSEC_PER_USEC)
 #define RANDOM_CHANGES_NS (50 * NSEC_PER_USEC)
+#define TICK_NS           NSEC_PER_USEC /* all that is done on a vCPU that the guest avoids ... */
+#define TICK_EVERY_NS     (100 * NSEC_PER_MSEC) /* ... and how often */
 
 /* Tasks, as pvsched_tuple() has them: SCHED_FIFO 50, SCHED_OTHER, SCHED_IDLE. */
 #define URGENT_TASK   ((uint64_t)PVSCHED_POLICY_FIFO | UINT64_C(50) << 16)
@@ -183,12 +185,18 @@ static const struct phase *phase_now(struct world *world, struct thread *t)
 	return phase;
 }
 
+/* What comes to this vCPU of the work of its guest. */
+static uint64_t borne(const struct thread *t, uint64_t ns)
+{
+	return t->avoided ? MIN(ns, TICK_NS) : ns + ns * t->borne_permille / 1000;
+}
+
 static uint64_t work_of_phase(struct world *world, struct thread *t)
 {
 	const struct phase *phase = phase_now(world, t);
 
 	if (phase->run_ns != NSEC_NEVER)
-		return MAX(vary(world, phase->run_ns, phase->vary_permille), UINT64_C(1));
+		return MAX(borne(t, vary(world, phase->run_ns, phase->vary_permille)), UINT64_C(1));
 	return phase->lasts_ns ? t->phase_ends_ns - world->now_ns : NSEC_NEVER;
 }
 
@@ -248,6 +256,8 @@ static void plan_ordinary(struct world *world, uint32_t number)
 			t->period_ns += phase->sleep_ns;
 		wake_ns = t->period_ns;
 	}
+	if (t->avoided)
+		wake_ns = world->now_ns + TICK_EVERY_NS;
 	t->wake_planned = true;
 	world_plan(world, MAX(wake_ns, world->now_ns + 1), HAPPENS_WAKE, number, 0);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aside.h"
 #include "demands.h"
 #include "policy/registry.h"
 #include "print.h"
@@ -40,6 +41,7 @@ static const char usage[] =
         "      --list           lists the scenarios\n"
         "      --scale          large hosts instead: 64 vCPUs on 8 CPUs to 4000 on 512, or as\n"
         "                       --vcpus and --cpus say, for --seconds; prints a table\n"
+        "      --aside          guests that step aside; with --vcpus and --cpus one large host\n"
         "      --crowd EASE     a crowd of real threads, simulated: tests/bench/run crowd\n"
         "      --demands N      N drawn demands: are they covered as it is recommended?\n"
         "      --never-worse    with and without boosts, also on slow machines (--scenario, "
@@ -293,6 +295,7 @@ static uint64_t number(const char *option, const char *text, uint64_t least, uin
 	return value;
 }
 
+/* clang-format off */
 static const struct option longopts[] = {
         {"scenario", required_argument, NULL, 'n'},
         {"seed", required_argument, NULL, 's'},
@@ -313,6 +316,7 @@ static const struct option longopts[] = {
         {"json", required_argument, NULL, 'j'},
         {"crowd", required_argument, NULL, 'C'},
         {"demands", required_argument, NULL, 'D'},
+        {"aside", no_argument, NULL, 'A'},
         {"faults", no_argument, NULL, 'F'},
         {"never-worse", no_argument, NULL, 'W'},
         {"brief", no_argument, NULL, 'B'},
@@ -320,6 +324,7 @@ static const struct option longopts[] = {
         {"slow", required_argument, NULL, 'w'},
         {0},
 };
+/* clang-format on */
 
 static int list(void)
 {
@@ -333,7 +338,7 @@ struct arguments {
 	struct scale_options scale;
 	const char *name; /* of one scenario */
 	unsigned int seeds;
-	bool scales, lists, helps, compares;
+	bool scales, lists, helps, compares, asides;
 	struct worse_options worse;
 	uint32_t ease;        /* of the crowd; 0: none is wanted */
 	unsigned int demands; /* the same */
@@ -394,6 +399,8 @@ static bool take(struct arguments *a, int c, const char *option)
 		a->ease = (uint32_t)number(option, optarg, 1, 1000);
 	else if (c == 'D')
 		a->demands = (unsigned int)number(option, optarg, 1, 100000);
+	else if (c == 'A')
+		a->asides = true;
 	else if (c == 'W')
 		a->compares = true;
 	else if (c == 'B')
@@ -434,6 +441,18 @@ static int run_worse(struct arguments *a)
 	return worse_run(&a->worse);
 }
 
+static int run_aside(const struct arguments *a)
+{
+	struct aside_options options = {
+	        .seed = a->options.seed,
+	        .vcpus = a->options.vcpus,
+	        .cpus = a->options.cpus ? a->options.cpus : 2,
+	        .lasts_ns = a->options.lasts_ns,
+	};
+
+	return aside_run(&options);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = {.options = {.seed = 1,
@@ -454,6 +473,8 @@ int main(int argc, char **argv)
 		return run_worse(&a);
 	if (a.scales)
 		return run_scale(&a);
+	if (a.asides)
+		return run_aside(&a);
 	if (a.demands)
 		return demands_run(&a.options, a.demands);
 	if (a.ease)

@@ -91,6 +91,8 @@ struct thread {
 	uint64_t ran_ns;           /* all CPU time */
 	int before, after;         /* world::movable; -1 */
 	bool wake_planned;         /* of its ordinary work */
+	bool avoided;              /* its guest gives its work to the others */
+	uint32_t borne_permille;   /* so much of its own work it does for those besides */
 	uint64_t interrupt_due_ns; /* when the first one came that is not served yet; 0: none */
 	uint64_t interrupts, interrupt_wait_ns, interrupts_late, interrupt_worst_ns;
 	int awaits;               /* the vCPU that it waits for, */
