@@ -59,14 +59,16 @@ _PAGE = """  <qemu:commandline>
 """
 
 
-def guest_image(offline=False, io=False):
+def guest_image(offline=False, io=False, loads=False):
     """Directory of kernel and initramfs, built if need be.
 
     offline   never downloads
     io        the larger one, with drivers and programs for disk and network
+    loads     another larger one, with dbench
     """
     script = os.path.join(REPOSITORY, "scripts", "guest-image")
-    return proc.run(script, *(["--offline"] if offline else []), *(["--io"] if io else []), timeout=300).strip().splitlines()[-1]
+    words = [f"--{name}" for name, on in (("offline", offline), ("io", io), ("loads", loads)) if on]
+    return proc.run(script, *words, timeout=300).strip().splitlines()[-1]
 
 
 class Guest:

@@ -12,8 +12,10 @@
  *                                       # start, # end, {"ok":true,"cycles":N,"avg_us":..,...,
  *                                       "histogram":{"US":N}}; ends at LOOPS or SECONDS, whichever
  *                                       is first
- *   hackbench GROUPS LOOPS              # start, # end, {"ok":true,"us":N}: how long it took
- *   switches N [PID]                    the same, with "agent_ran": how often process PID ran
+ *   switches N [PID]                    # start, # end, {"ok":true,"us":N,"agent_ran":N}: how long it
+ *                                       took, and how often process PID ran
+ *   hackbench, dbench, pipeline, wakers, interrupts
+ *                                       loads of several tasks, and their interrupts: see loads.c
  *   membarrier SECONDS                  # start, # end, as cyclictest: how long each call took that
  *                                       waits for all CPUs: see membarrier.c
  *   busy DUTY_US PERIOD_US SECONDS [CPU]
@@ -291,27 +293,6 @@ int run(char *const argv[], const char *output)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void do_hackbench(char **words, int n)
-{
-	char *argv[] = {"/usr/bin/hackbench", "-g", words[1], "-l", words[2], NULL};
-	long groups, loops;
-	int64_t begin;
-	int code;
-
-	if (n != 3 || !number(words[1], 1, 100, &groups) || !number(words[2], 1, 1000000, &loops)) {
-		fail("hackbench GROUPS LOOPS", EINVAL);
-		return;
-	}
-	answer("# start");
-	begin = now_ns();
-	code = run(argv, "/dev/null");
-	answer("# end");
-	if (code)
-		answer("{\"ok\":false,\"error\":\"hackbench ended with %d\"}", code);
-	else
-		answer("{\"ok\":true,\"us\":%ld}", (long)((now_ns() - begin) / 1000));
-}
-
 /* Reads what `cyclictest -q -h` prints for one thread. */
 static bool summary_read(const char *path, struct summary *summary)
 {
@@ -395,8 +376,6 @@ static void command(char *line)
 		do_cpus();
 	else if (!strcmp(words[0], "cyclictest"))
 		do_cyclictest(words, n);
-	else if (!strcmp(words[0], "hackbench"))
-		do_hackbench(words, n);
 	else if (!strcmp(words[0], "membarrier"))
 		do_membarrier(words, n);
 	else if (!strcmp(words[0], "busy"))
@@ -421,6 +400,8 @@ static void command(char *line)
 		do_switches(words, n);
 	else if (!strcmp(words[0], "audio"))
 		do_audio(words, n);
+	else if (do_load(words, n))
+		;
 	else if (!strcmp(words[0], "stop"))
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))

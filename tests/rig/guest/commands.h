@@ -50,6 +50,9 @@ unsigned long summary_coarse(unsigned long us);
 /** Counts one latency. avg_us is the sum until the caller divides it. */
 void summary_count(struct summary *summary, int64_t late_ns);
 
+/** Adds those of OTHER. avg_us is the sum in both. */
+void summary_merge(struct summary *summary, const struct summary *other);
+
 /** An object without its closing brace: cycles, avg_us, ..., histogram. */
 void summary_print(const struct summary *summary);
 
@@ -81,3 +84,10 @@ void do_iperf3(char **words, int n);
 void do_agent(char **words, int n);
 /** Process PID has ended, and was waited for. */
 void agent_reaped(pid_t pid);
+
+/* loads.c: returns false if it is no command of it */
+bool do_load(char **words, int n);
+
+/* pipeline.c, wakers.c */
+void do_pipeline(char **words, int n);
+void do_wakers(char **words, int n);

@@ -25,6 +25,16 @@ void summary_count(struct summary *summary, int64_t late_ns)
 		summary->counts[summary_coarse(us)]++;
 }
 
+void summary_merge(struct summary *summary, const struct summary *other)
+{
+	summary->cycles += other->cycles;
+	summary->avg_us += other->avg_us;
+	if (other->max_us > summary->max_us)
+		summary->max_us = other->max_us;
+	for (unsigned long us = 0; us < HISTOGRAM_US; us++)
+		summary->counts[us] += other->counts[us];
+}
+
 /* The smallest latency that at least permille per mille of all cycles do not exceed. */
 static unsigned long percentile(const struct summary *summary, unsigned long permille)
 {
