@@ -2,7 +2,6 @@
 """contention: two, three, four guests whose tasks wait for each other, on CPUs that are too few for all their vCPUs."""
 
 import contextlib
-import json
 import os
 import random
 import statistics
@@ -14,6 +13,7 @@ from rig.proc import RigError
 from . import contention_guests as guests
 from . import figures, host_rig, inside, kernel
 from .contention_guests import AGAIN, AVOID, AVOID_ONE, LOADS, MEMBARRIER, NEIGHBOUR, THROUGHPUT, UNTOUCHED, VARIANTS, WAKERS
+from .kept import Kept
 
 QUICK_ROUNDS = 2
 VMS, VCPUS = (2, 3, 4), 2
@@ -101,11 +101,9 @@ def _in_rig(setup, options, add):
 
 
 def _choose_host(options):
-    host, slash, series = options.rig.partition("/") if isinstance(options.rig, str) else ("", "", "")
-    if not slash:
+    if not isinstance(options.rig, str):
         raise RigError("contention --rig wants HOST/KERNEL, such as trixie/newest or bookworm/6.1")
-    options.rig_host, options.kernel = host, series
-    options.rig_name = f"contention-{host}-{series.replace('.', '-')}"
+    inside.choose("contention", options)
     if options.slow == 1:
         options.slow = RIG_SLOW
         print(f"bench: contention: --slow {RIG_SLOW}: bursts and the workers' work are so many times as long", file=sys.stderr)
@@ -113,23 +111,12 @@ def _choose_host(options):
 
 def measure(_scene, options, rounds):
     """Fills {"rounds": [one dict per round of one setup]}."""
-    kept, path = rounds.setdefault("rounds", []), options.rounds_file
-
-    def add(one):
-        kept.append(one)
-        if path == "-":
-            print(json.dumps(one), flush=True)
-        elif path:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(one) + "\n")
-
-    if path and path != "-" and os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            kept += [json.loads(line) for line in file]
     if options.rig:
         _choose_host(options)
+    kept = Kept(options, rounds.setdefault("rounds", []).append, slow=options.slow)
+    kept.begin()
     for setup in setups(options):
-        (_in_rig if options.rig else _here)(setup, options, add)
+        (_in_rig if options.rig else _here)(setup, options, kept.add)
 
 
 def usable(rounds):
