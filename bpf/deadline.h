@@ -78,7 +78,7 @@ static __always_inline void deadline_again(struct pvs_vcpu_account *vcpu, __u32 
 	deadline_start(vcpu, slot, deadline, now, delay);
 	due = __sync_fetch_and_add(&deadline->due_ns, 0);
 	if (due != now + delay || *(volatile __u64 *)&deadline->in_ns != in)
-		deadline_start(vcpu, slot, deadline, now, PVS_TOKENS_MIN_NS);
+		deadline_start(vcpu, slot, deadline, now, pvs_tokens_min_ns(&prices));
 }
 
 /*
@@ -99,7 +99,7 @@ __noinline __u64 deadline_foreseen(__u32 slot, __u32 cpu, __u64 now)
 	if (!next)
 		return 0;
 	left = tokens_left(vcpu, next, next, &which);
-	return left > PVS_TOKENS_MIN_NS ? pvs_rhythm_due(next, left) : 0;
+	return left > pvs_tokens_min_ns(&prices) ? pvs_rhythm_due(next, left) : 0;
 }
 
 /*
@@ -157,7 +157,7 @@ static __always_inline void deadline_running(struct pvs_vcpu_account *vcpu, __u3
 		return;
 	}
 	left = tokens_left(vcpu, now, pvs_run_boosted_since(in, vcpu->boosted_at_ns), &which);
-	if (left > PVS_TOKENS_MIN_NS) {
+	if (left > pvs_tokens_min_ns(&prices)) {
 		if (request_check_running(vcpu, slot, now))
 			left = pvs_run_next_look(vcpu, now, left);
 		deadline_again(vcpu, slot, deadline, now, left, in);
@@ -240,7 +240,7 @@ __noinline int deadline_watch(__u32 slot, __u64 now)
 	vcpu->watched_ns = now;
 	softirqd_watch(slot, cpu);
 	left = tokens_left(vcpu, now, now, &which);
-	if (left <= PVS_TOKENS_MIN_NS) {
+	if (left <= pvs_tokens_min_ns(&prices)) {
 		exhausted(vcpu, slot, now, which);
 		delay = PVS_OVERDUE_NS;
 	} else {

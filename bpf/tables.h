@@ -147,6 +147,7 @@ const volatile __u32 parts = PVS_PARTS_ALL;
 
 /* Written by the daemon. */
 struct pvs_bucket_rule cpu_rule;
+struct pvs_prices prices;
 
 /* Set here, cleared by the booster. */
 struct pvs_moved moved;

@@ -81,8 +81,9 @@ static __always_inline bool is_foreign(const struct pvs_vcpu_account *vcpu,
 	return p->rt_priority == 0 || p->rt_priority > vcpu->priority;
 }
 
+/* @preempts: it runs in place of a thread, and not on an idle CPU. */
 static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
-                                    struct task_struct *p, __u64 now, __u32 cpu)
+                                    struct task_struct *p, __u64 now, __u32 cpu, bool preempts)
 {
 	__u64 ready = vcpu->out == PVS_OUT_PREEMPTED ? vcpu->out_ns : vcpu->wake_ns;
 	bool moves = vcpu->cpu != cpu;
@@ -112,8 +113,11 @@ static __always_inline void vcpu_in(struct pvs_vcpu_account *vcpu, __u32 slot,
 	/* not for an unboosted one: when it is boosted, the booster reads where it is */
 	if (moves)
 		pvs_moved_set(&moved, slot);
-	if (vcpu->out != PVS_OUT_PREEMPTED)
+	if (vcpu->out != PVS_OUT_PREEMPTED) {
 		vcpu->wakeups_boosted++;
+		if (preempts && ready && now > ready)
+			vcpu->wake_low_ns = pvs_wake_learn(vcpu->wake_low_ns, now - ready);
+	}
 	if (is_foreign(vcpu, p) && now - vcpu->boosted_at_ns > PVS_OVERDUE_NS)
 		event_send(slot, PVS_EVENT_FOREIGN, p->policy);
 	if (vcpu->exhausted_at_ns) {
@@ -177,7 +181,7 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 	ran = now > in ? now - in : 0;
 	vcpu->run_ns += ran;
 	if (vcpu->flags & PVS_FLAG_IMAGINED) {
-		pvs_imagined_out(vcpu, now, ran);
+		pvs_imagined_out(vcpu, now, ran, pvs_charge_min_ns(&prices));
 		return 0;
 	}
 	run = pvs_run_of(vcpu, in, now);
@@ -187,7 +191,7 @@ __noinline int run_charge(__u32 slot, __u64 now, __u32 cpu)
 		               run.earlier_ns, run.earlier_ns);
 	if (run.last_ns)
 		boosted_charge(slot, cpu, pvs_bucket_until(run.last_until_ns, now),
-		               pvs_run_last_charge(&run), run.last_ns);
+		               pvs_run_last_charge(&run, pvs_charge_min_ns(&prices)), run.last_ns);
 	return 0;
 }
 
@@ -262,7 +266,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (out)
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);
 	if (in)
-		vcpu_in(in, in_slot, next, now, cpu);
+		vcpu_in(in, in_slot, next, now, cpu, prev->pid != 0);
 	helpers_switch(out_slot, preempt || !prev_state, in_slot, now, cpu);
 	/* last: the verifier would check all that follows on each of its paths */
 	if (in)

@@ -76,6 +76,20 @@ void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_buck
 	rule_write(accounts->cpu_rule, rule->burst_ns, rule->share_permille);
 }
 
+void account_set_prices(const struct accounts *accounts, const struct pvs_prices *prices)
+{
+	WRITE(accounts->prices->charge_min_ns, prices->charge_min_ns);
+	WRITE(accounts->prices->tokens_min_ns, prices->tokens_min_ns);
+}
+
+struct pvs_prices account_prices(const struct accounts *accounts)
+{
+	static const struct pvs_prices usual;
+	const struct pvs_prices *prices = accounts->prices ?: &usual;
+
+	return (struct pvs_prices){pvs_charge_min_ns(prices), pvs_tokens_min_ns(prices)};
+}
+
 void account_set_sheets(const struct accounts *accounts, uint64_t limit_ns)
 {
 	for (unsigned int i = 0; i < PVS_CPUS_MAX; i++)
@@ -177,7 +191,7 @@ static void look_at_sheet(const struct pvs_cpu_account *cpu, const struct demand
 	uint64_t uncharged_ns = demand->used_ns + pvs_cpu_foreign_run(cpu, now_ns);
 
 	ret->tokens_ns = MIN(ret->tokens_ns, left_ns);
-	ret->sheet_used_up = left_ns <= PVS_TOKENS_MIN_NS;
+	ret->sheet_used_up = left_ns <= ret->prices.tokens_min_ns;
 	ret->sheet_at_ns = pvs_sheet_ready_at(&cpu->sheet, now_ns, demand->burst_ns + uncharged_ns);
 }
 
@@ -239,6 +253,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 	                in_ns && READ(a->watched_ns) == in_ns && READ(a->unboosted_at_ns) < in_ns,
 	        .urgent_work_ns = READ(a->urgent_work_ns),
 	        .urgent_run_ns = READ(a->urgent_run_ns),
+	        .prices = account_prices(accounts),
 	        .whereabouts = whereabouts(a, in_ns),
 	        .quota = READ(a->quota) != 0,
 	        .softirqd_since_ns = READ(cpu->softirqd_since_ns),

@@ -23,6 +23,7 @@ struct accounts {
 	struct pvs_helper_account *helpers; /* PVS_HELPERS_MAX; NULL where no domain has any */
 	struct pvs_moved *moved;            /* NULL: no tracer says which vCPUs have moved */
 	const uint64_t *events_lost;        /* for which the ring had no room; NULL: none is */
+	struct pvs_prices *prices;          /* of the machine; NULL: the usual ones */
 };
 
 /** The daemon's part of a vCPU's account, set when its thread is taken on and with a new profile.
@@ -61,6 +62,12 @@ void account_set_domain_rule(const struct accounts *accounts, unsigned int domai
 
 /** What all real-time threads of a CPU together may take: the same for every CPU. */
 void account_set_cpu_rule(const struct accounts *accounts, const struct pvs_bucket_rule *rule);
+
+/** What a switch and the end of a boost count for here: see core/costs.h. */
+void account_set_prices(const struct accounts *accounts, const struct pvs_prices *prices);
+
+/** The same, as they are now; none is 0. */
+struct pvs_prices account_prices(const struct accounts *accounts);
 
 /**
  * When boosts end on any CPU: once its real-time threads have run for @limit_ns in the last second.

@@ -45,6 +45,6 @@ void push_vcpu(struct push *push, unsigned int slot, uint64_t now_ns)
 	account_facts(push->accounts, slot, now_ns, &facts);
 	/* a vCPU that stays is unboosted when the policy looks next, or when the tracer tells again
 	 */
-	if (facts.whereabouts == POLICY_RUNNING && facts.tokens_ns <= PVS_TOKENS_MIN_NS)
+	if (facts.whereabouts == POLICY_RUNNING && facts.tokens_ns <= facts.prices.tokens_min_ns)
 		affinity_visit(push->affinity, push->accounts->vcpus[slot].cpu);
 }

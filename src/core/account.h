@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "core/bucket.h"
+#include "core/costs.h"
 #include "core/request.h"
 #include "core/rhythm.h"
 #include "core/sheet.h"
@@ -27,16 +28,6 @@
 
 #define PVS_WAIT_BUCKETS 80 /* see pvs_wait_bucket() */
 #define PVS_EVENTS_BYTES (256 * 1024)
-
-/**
- * The least that a boost is charged each time the vCPU is switched in while boosted, in ns. It is
- * about what a preemption costs the preempted thread. Without it a vCPU that runs for 1 us at a
- * time would cause hundreds of thousands of preemptions for nothing.
- */
-#define PVS_CHARGE_MIN_NS 30000
-
-/** Fewer tokens than this are none: a boost that must end sooner costs more than it gives. */
-#define PVS_TOKENS_MIN_NS 20000
 
 /**
  * If a vCPU is still boosted this long after its bucket was reported empty, the daemon does not
@@ -214,8 +205,8 @@ struct pvs_vcpu_account {
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));
 	__u64 wakeups;
-	__u32 epoch; /* daemon, tracer: see PVS_EPOCH_OVER */
-	__u32 reserved1;
+	__u32 epoch;       /* daemon, tracer: see PVS_EPOCH_OVER */
+	__u32 wake_low_ns; /* tracer, in sched_switch: pvs_wake_learn(); 0: unknown */
 	/* by the tracer in sched_switch, before it reports a halt or a preemption while urgent */
 	__u64 slack_ns; /* the thread's timer slack when it left its CPU */
 	__u64 slack_at_ns;

@@ -48,11 +48,11 @@ pvs_run_of(const struct pvs_vcpu_account *vcpu, __u64 in_ns, __u64 now_ns)
 	return run;
 }
 
-/** What the last stretch is charged: together with the others at least PVS_CHARGE_MIN_NS. */
-static inline __u64 pvs_run_last_charge(const struct pvs_run *run)
+/** What the last stretch is charged: together with the others at least @charge_min_ns. */
+static inline __u64 pvs_run_last_charge(const struct pvs_run *run, __u32 charge_min_ns)
 {
-	if (run->last_ns && run->last_ns + run->earlier_ns < PVS_CHARGE_MIN_NS)
-		return PVS_CHARGE_MIN_NS - run->earlier_ns;
+	if (run->last_ns && run->last_ns + run->earlier_ns < charge_min_ns)
+		return charge_min_ns - run->earlier_ns;
 	return run->last_ns;
 }
 
@@ -232,7 +232,8 @@ static inline void pvs_imagined_in(struct pvs_vcpu_account *vcpu, __u64 now_ns)
 }
 
 /** Mode observe: the vCPU is switched out after @ran_ns. */
-static inline void pvs_imagined_out(struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 ran_ns)
+static inline void pvs_imagined_out(struct pvs_vcpu_account *vcpu, __u64 now_ns, __u64 ran_ns,
+                                    __u32 charge_min_ns)
 {
 	__s64 left_ns = pvs_bucket_tokens(&vcpu->rule, vcpu->repaid_at_ns, now_ns);
 	__u64 used_ns = ran_ns, charge_ns;
@@ -243,7 +244,7 @@ static inline void pvs_imagined_out(struct pvs_vcpu_account *vcpu, __u64 now_ns,
 		used_ns = 0;
 	else if (used_ns > (__u64)left_ns)
 		used_ns = (__u64)left_ns;
-	charge_ns = used_ns > PVS_CHARGE_MIN_NS ? used_ns : PVS_CHARGE_MIN_NS;
+	charge_ns = used_ns > charge_min_ns ? used_ns : charge_min_ns;
 	vcpu->imagined_ns += used_ns;
 	vcpu->repaid_at_ns = pvs_bucket_charge(&vcpu->rule, vcpu->repaid_at_ns, now_ns, charge_ns);
 	if (used_ns < ran_ns)

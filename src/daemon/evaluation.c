@@ -117,12 +117,13 @@ static unsigned int count_cpus(const struct cpu_set_bits *set)
 static void observe_demand(const struct views *views, const struct inventory_vcpu *vcpu,
                            const struct vcpu_snapshot *snapshot, struct demand *ret)
 {
+	struct pvs_prices prices = account_prices(views->accounts);
 	struct pvs_demand raw = {0};
 
 	if (!snapshot->traced || !views->tracer ||
 	    tracer_read_demand(views->tracer, vcpu->slot, &raw) < 0)
 		raw = (struct pvs_demand){0};
-	demand_read(&raw, snapshot->account.halts, ret);
+	demand_read(&raw, snapshot->account.halts, &prices, ret);
 }
 
 static void evaluate(const struct views *views, const struct inventory_vcpu *vcpu,

@@ -159,8 +159,10 @@ static int accounts_alloc(const struct pvs_bucket_rule *cpu_rule, struct account
 	        .domains = calloc(PVS_DOMAINS_MAX, sizeof(*accounts->domains)),
 	        .cpus = calloc(PVS_CPUS_MAX, sizeof(*accounts->cpus)),
 	        .cpu_rule = calloc(1, sizeof(*accounts->cpu_rule)),
+	        .prices = calloc(1, sizeof(*accounts->prices)),
 	};
-	if (!accounts->vcpus || !accounts->domains || !accounts->cpus || !accounts->cpu_rule)
+	if (!accounts->vcpus || !accounts->domains || !accounts->cpus || !accounts->cpu_rule ||
+	    !accounts->prices)
 		return -ENOMEM;
 	account_set_cpu_rule(accounts, cpu_rule);
 	return 0;
@@ -172,6 +174,7 @@ void startup_accounts_free(struct accounts *accounts)
 	free(accounts->domains);
 	free(accounts->cpus);
 	free(accounts->cpu_rule);
+	free(accounts->prices);
 	*accounts = (struct accounts){0};
 }
 
@@ -187,6 +190,7 @@ int startup_tracer(const struct pvs_bucket_rule *cpu_rule, struct tracer **ret,
 		        .domains = tracer_domains(*ret),
 		        .cpus = tracer_cpus(*ret),
 		        .cpu_rule = tracer_cpu_rule(*ret),
+		        .prices = tracer_prices(*ret),
 		        .helpers = tracer_helpers(*ret),
 		        .moved = tracer_moved(*ret),
 		        .events_lost = tracer_events_lost(*ret),

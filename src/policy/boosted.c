@@ -194,7 +194,7 @@ void boosted_begin(struct turn *t)
 	struct policy_vcpu *v = t->v;
 
 	if (v->boost.planned_look_ns)
-		v->lead_ns = request_learn_lead_ns(v, t->now_ns - v->boost.planned_look_ns);
+		v->lead_ns = request_learn_lead_ns(t, t->now_ns - v->boost.planned_look_ns);
 	v->view.boosts_total++;
 	if (v->boost.pulse_ns) {
 		pulse_begin(t);

@@ -48,12 +48,14 @@ static void add_block(const uint32_t *pieces, size_t n, const struct pvs_demand_
 	ret->wakeups += n * (uint64_t)weight;
 }
 
-void demand_read(const struct pvs_demand *raw, uint64_t halts, struct demand *ret)
+void demand_read(const struct pvs_demand *raw, uint64_t halts, const struct pvs_prices *prices,
+                 struct demand *ret)
 {
 	size_t end = end_of(raw), last, first;
 
 	ret->n = 0;
 	ret->since_ns = ret->wakeups = 0;
+	ret->prices = *prices;
 	if (end == 0)
 		return;
 	last = (end - 1) / PVS_DEMAND_BLOCK;
@@ -110,6 +112,7 @@ uint32_t demand_entitled_permille(const struct demand *demand)
 
 struct replay {
 	const struct pvs_bucket_rule *rule;
+	const struct pvs_prices *prices;
 	bool only_prompt; /* see counts() */
 	uint64_t now_ns, repaid_at_ns;
 	bool empty;             /* not boosted before @boosted_at_ns... */
@@ -148,16 +151,17 @@ static bool counts(const struct demand_piece *piece, bool only_prompt)
  * have: a deadline that fires with no more left ends it, and one that was started in the sleep
  * before fires early, since the wake-up may.
  */
-static uint64_t needed_ns(uint64_t work_ns)
+static uint64_t needed_ns(const struct pvs_prices *prices, uint64_t work_ns)
 {
-	return work_ns + PVS_TOKENS_MIN_NS + 1;
+	return work_ns + pvs_tokens_min_ns(prices) + 1;
 }
 
 static void charge(struct replay *replay, const struct demand_piece *piece, uint64_t until_ns,
                    uint64_t used_ns)
 {
-	uint64_t charge_ns = pvs_bucket_price(
-	        replay->rule, MAX(used_ns, (uint64_t)PVS_CHARGE_MIN_NS), piece->entitled_permille);
+	uint64_t least_ns = pvs_charge_min_ns(replay->prices);
+	uint64_t charge_ns =
+	        pvs_bucket_price(replay->rule, MAX(used_ns, least_ns), piece->entitled_permille);
 
 	replay->repaid_at_ns =
 	        pvs_bucket_charge(replay->rule, replay->repaid_at_ns, until_ns, charge_ns);
@@ -193,7 +197,7 @@ static void serve(struct replay *replay, const struct demand_piece *piece)
 		return;
 	tokens_ns = pvs_bucket_tokens(replay->rule, replay->repaid_at_ns, replay->now_ns);
 	tokens_ns = pvs_bucket_worth(replay->rule, tokens_ns, piece->entitled_permille);
-	if (tokens_ns >= (int64_t)needed_ns(piece->work_ns)) {
+	if (tokens_ns >= (int64_t)needed_ns(replay->prices, piece->work_ns)) {
 		replay->covered += piece->weight;
 		charge(replay, piece, replay->now_ns + piece->work_ns, piece->work_ns);
 		return;
@@ -206,8 +210,10 @@ static void serve(struct replay *replay, const struct demand_piece *piece)
 /* Twice: the first time tells what the bucket holds when the sample begins. */
 uint32_t demand_covered_permille(const struct demand *demand, const struct pvs_bucket_rule *rule)
 {
-	struct replay replay = {
-	        .rule = rule, .only_prompt = leaves_out_late(demand), .now_ns = NSEC_PER_SEC};
+	struct replay replay = {.rule = rule,
+	                        .prices = &demand->prices,
+	                        .only_prompt = leaves_out_late(demand),
+	                        .now_ns = NSEC_PER_SEC};
 
 	if (!rule->share_permille)
 		return 0;
@@ -222,11 +228,13 @@ uint32_t demand_covered_permille(const struct demand *demand, const struct pvs_b
 /* ---- what covers it ---- */
 
 /* What must be in its bucket. */
-static uint64_t price_ns(const struct demand_piece *piece, uint32_t share_permille)
+static uint64_t price_ns(const struct demand *demand, const struct demand_piece *piece,
+                         uint32_t share_permille)
 {
 	const struct pvs_bucket_rule rule = {.share_permille = share_permille};
 
-	return pvs_bucket_price(&rule, needed_ns(piece->work_ns), piece->entitled_permille);
+	return pvs_bucket_price(&rule, needed_ns(&demand->prices, piece->work_ns),
+	                        piece->entitled_permille);
 }
 
 /* How many wake-ups of @priced_ns, which are of the weights of @demand, cost no more than that. */
@@ -255,7 +263,7 @@ static uint64_t most_price_ns(const struct demand *demand, uint32_t share_permil
 		priced_ns[i] = LEFT_OUT;
 		if (!counts(piece, only_prompt))
 			continue;
-		priced_ns[i] = price_ns(piece, share_permille);
+		priced_ns[i] = price_ns(demand, piece, share_permille);
 		high_ns = MAX(high_ns, priced_ns[i]);
 		counted += piece->weight;
 	}

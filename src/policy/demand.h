@@ -12,6 +12,7 @@
  */
 
 #include "core/bucket.h"
+#include "core/costs.h"
 #include "core/demand.h"
 #include "util/base.h"
 
@@ -30,13 +31,15 @@ struct demand_piece {
 
 struct demand {
 	size_t n;
-	uint64_t since_ns; /* when the first one came; 0 if there is none */
-	uint64_t wakeups;  /* that all stand for */
+	uint64_t since_ns;        /* when the first one came; 0 if there is none */
+	uint64_t wakeups;         /* that all stand for */
+	struct pvs_prices prices; /* of the machine: what a bucket would be charged */
 	struct demand_piece pieces[PVS_DEMAND_PIECES];
 };
 
 /** @halts is the account's count as of now, and @raw is not younger. */
-void demand_read(const struct pvs_demand *raw, uint64_t halts, struct demand *ret);
+void demand_read(const struct pvs_demand *raw, uint64_t halts, const struct pvs_prices *prices,
+                 struct demand *ret);
 
 /** Its work in permille of a CPU's time, rounded up. */
 uint32_t demand_used_permille(const struct demand *demand);

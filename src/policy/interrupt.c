@@ -13,9 +13,6 @@
 #define RUN_PART     4 /* of what is left */
 #define MISSING_PART 4 /* of the burst: no more may be missing */
 
-/* A shorter run is not worth two calls of the scheduler. */
-#define RUN_MIN_NS PVS_TOKENS_MIN_NS
-
 /*
  * A run that is too short also at the second look began late, or after a sleep that was not seen.
  * Then the interrupt has been served, and the vCPU stays boosted as any other that was armed.
@@ -36,10 +33,11 @@ uint64_t interrupt_from_ns(const struct turn *t)
 	return t->facts.full_at_ns > refill_ns ? t->facts.full_at_ns - refill_ns : 0;
 }
 
+/* A run that is shorter than what a change takes is not worth two of them. */
 bool interrupt_waits(const struct turn *t)
 {
 	return t->v->profile.on_interrupt && t->facts.whereabouts == POLICY_WAITING &&
-	       t->facts.interrupted && interrupt_run_ns(&t->facts) >= RUN_MIN_NS &&
+	       t->facts.interrupted && interrupt_run_ns(&t->facts) >= vcpu_act_ns(t->policy) &&
 	       interrupt_from_ns(t) <= t->now_ns;
 }
 

@@ -174,6 +174,7 @@ void policy_step(struct policy *policy, unsigned int vcpu, const struct policy_i
 	                 .decision = ret,
 	                 .offer = input->offer};
 
+	policy->prices = input->facts->prices;
 	t.kind = choose_kind(v, &t.facts);
 	*ret = (struct policy_decision){.action = POLICY_NOTHING, .reason = v->view.reason};
 	if (!v->present) {
@@ -210,6 +211,7 @@ void policy_boosted(struct policy *policy, unsigned int vcpu, uint32_t hold,
 	                 .now_ns = now_ns,
 	                 .facts = request_hear(&v->profile, facts)};
 
+	policy->prices = facts->prices;
 	t.kind = choose_kind(v, &t.facts);
 	if (hold)
 		refused(&t, hold);

@@ -7,27 +7,26 @@
 
 /*
  * The lead: a vCPU is boosted so long before its guest expects to be urgent, since the booster has
- * to be woken and to call the scheduler. How long that takes depends on the machine, so it is
- * learned: the steps settle where about one in sixteen takes longer than the lead.
+ * to be woken and to call the scheduler. How long that takes depends on the machine and on what it
+ * does, so it is learned: from what a change was measured to take, and between half of that and
+ * 150 us, or more on a slow machine. The steps settle where about one in sixteen takes longer.
  */
-#define LEAD_FIRST_NS (20 * NSEC_PER_USEC)
-#define LEAD_MIN_NS   (10 * NSEC_PER_USEC)
 #define LEAD_MAX_NS   (150 * NSEC_PER_USEC)
+#define LEAD_MAX_ACTS 8
 #define LEAD_UP_NS    (4 * NSEC_PER_USEC)
 #define LEAD_DOWN_NS  (LEAD_UP_NS / 16)
 
 /* A guest that is later than this was wrong about when: as if it had not said it. */
 #define EXPECTED_LATE_NS (200 * NSEC_PER_USEC)
 
-/* Fewer tokens than this are not worth a boost after a yield. */
-#define ENOUGH_MIN_NS (60 * NSEC_PER_USEC)
+/* Fewer tokens than so many changes take are not worth a boost after a yield. */
+#define ENOUGH_ACTS 3
 
 /* A guest that will be urgent within so many leads does not yield before. */
 #define NEAR_LEADS 2
 
 /* A look comes so long after its guest should be done with what was urgent. */
 #define LOOK_AFTER_NS (5 * NSEC_PER_USEC)
-#define LOOK_AGAIN_NS (20 * NSEC_PER_USEC)
 
 /* It yields only while so many changes are left: to boost it again, also after later yields. */
 #define YIELD_CHANGES_LEFT 3
@@ -39,8 +38,10 @@
  */
 #define GRACE_LEADS 3
 
-/* The grace is at most this part of the burst: the rest is for what is urgent. */
-#define GRACE_PART 2
+/* The grace is at most this part of the burst: the rest is for what is urgent. At least so many
+ * halves of a change. */
+#define GRACE_PART      2
+#define GRACE_HALF_ACTS 5
 
 struct policy_facts request_hear(const struct profile *profile, const struct policy_facts *facts)
 {
@@ -62,9 +63,14 @@ bool request_is_missing(const struct turn *t)
 	       t->facts.urgency == PVSCHED_URGENCY_NONE && !vcpu_is_commanded(t);
 }
 
-static uint64_t lead_ns(const struct policy_vcpu *v)
+static uint64_t lead_ns(const struct turn *t)
 {
-	return v->lead_ns ? v->lead_ns : LEAD_FIRST_NS;
+	return t->v->lead_ns ? t->v->lead_ns : vcpu_act_ns(t->policy);
+}
+
+static uint64_t lead_max_ns(const struct turn *t)
+{
+	return MAX((uint64_t)LEAD_MAX_NS, LEAD_MAX_ACTS * vcpu_act_ns(t->policy));
 }
 
 /*
@@ -81,7 +87,7 @@ static bool is_expecting(const struct turn *t)
 
 static bool is_within_leads(const struct turn *t, unsigned int leads)
 {
-	return is_expecting(t) && t->now_ns + leads * lead_ns(t->v) >= t->facts.expected_ns;
+	return is_expecting(t) && t->now_ns + leads * lead_ns(t) >= t->facts.expected_ns;
 }
 
 bool request_urgent_waits(const struct turn *t)
@@ -108,24 +114,24 @@ uint64_t request_expected_look_ns(const struct turn *t)
 {
 	if (!is_expecting(t) || is_within_leads(t, 1))
 		return NSEC_NEVER;
-	return t->facts.expected_ns - lead_ns(t->v);
+	return t->facts.expected_ns - lead_ns(t);
 }
 
-uint64_t request_learn_lead_ns(const struct policy_vcpu *v, uint64_t took_ns)
+uint64_t request_learn_lead_ns(const struct turn *t, uint64_t took_ns)
 {
-	uint64_t lead = lead_ns(v);
+	uint64_t lead = lead_ns(t);
 
 	lead = took_ns > lead ? lead + LEAD_UP_NS : lead - LEAD_DOWN_NS;
-	return MIN(MAX(lead, LEAD_MIN_NS), LEAD_MAX_NS);
+	return MIN(MAX(lead, vcpu_act_ns(t->policy) / 2), lead_max_ns(t));
 }
 
 uint64_t request_enough_ns(const struct turn *t)
 {
 	uint64_t run_ns = t->facts.urgent_run_ns;
-	uint64_t enough_ns = run_ns ? run_ns + lead_ns(t->v) : 0;
+	uint64_t enough_ns = run_ns ? run_ns + lead_ns(t) : 0;
 
 	/* a full bucket is enough, or it would never be boosted */
-	return MIN(MAX(enough_ns, ENOUGH_MIN_NS), t->v->profile.burst_ns);
+	return MIN(MAX(enough_ns, ENOUGH_ACTS * vcpu_act_ns(t->policy)), t->v->profile.burst_ns);
 }
 
 uint64_t request_urgent_from_ns(const struct turn *t)
@@ -133,18 +139,19 @@ uint64_t request_urgent_from_ns(const struct turn *t)
 	if (t->facts.whereabouts == POLICY_HALTED)
 		return 0;
 	/* a command may boost it long before */
-	return MIN(MAX(t->facts.expected_ns, t->now_ns), t->now_ns + LEAD_MAX_NS);
+	return MIN(MAX(t->facts.expected_ns, t->now_ns), t->now_ns + lead_max_ns(t));
 }
 
 uint64_t request_grace_ns(const struct turn *t)
 {
-	const struct policy_vcpu *v = t->v;
-	uint64_t grace_ns = MIN(GRACE_LEADS * lead_ns(v), v->profile.burst_ns / GRACE_PART);
+	uint64_t grace_ns = MIN(GRACE_LEADS * lead_ns(t), t->v->profile.burst_ns / GRACE_PART);
 
-	/* a wake-up for ordinary work is boosted for no longer than it takes to see that */
+	/* a wake-up for ordinary work is boosted for no longer than it takes to see that, or than
+	 * it is charged for */
 	if (t->facts.agent)
-		return PVS_AGENT_GRACE_NS;
-	return MAX((uint64_t)PVS_REQUEST_GRACE_NS, grace_ns);
+		return MAX((uint64_t)PVS_AGENT_GRACE_NS,
+		           (uint64_t)pvs_charge_min_ns(&t->policy->prices));
+	return MAX(GRACE_HALF_ACTS * vcpu_act_ns(t->policy) / 2, grace_ns);
 }
 
 /*
@@ -178,7 +185,7 @@ static uint64_t after_urgent_ns(const struct turn *t, uint64_t urgent_from_ns)
 
 	if (over_ns > t->now_ns)
 		return over_ns;
-	return t->now_ns + MAX(LOOK_AGAIN_NS, (t->now_ns - over_ns) / 2);
+	return t->now_ns + MAX(vcpu_act_ns(t->policy), (t->now_ns - over_ns) / 2);
 }
 
 uint64_t request_yield_look_ns(const struct turn *t)

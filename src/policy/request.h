@@ -27,7 +27,7 @@ enum policy_reason request_boost_awake(const struct turn *t);
 uint64_t request_expected_look_ns(const struct turn *t);
 
 /** The new lead, after a boost took effect @took_ns after the look that was planned for it. */
-uint64_t request_learn_lead_ns(const struct policy_vcpu *v, uint64_t took_ns);
+uint64_t request_learn_lead_ns(const struct turn *t, uint64_t took_ns);
 
 /** It is being boosted: when its guest will be urgent; 0: it sleeps, so that is not known. */
 uint64_t request_urgent_from_ns(const struct turn *t);

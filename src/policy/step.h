@@ -6,6 +6,7 @@
  * view of a vCPU that is left. Plain values.
  */
 
+#include "core/costs.h"
 #include "policy/names.h"
 #include "pvsched/page.h"
 #include "util/base.h"
@@ -50,6 +51,8 @@ struct policy_facts {
 	/* with MAY_PUSH, and only if policy_may_push(): another CPU on which it may run has a
 	   burst for it */
 	bool room_elsewhere;
+	/* of the machine */
+	struct pvs_prices prices;
 };
 
 enum policy_event {

@@ -26,10 +26,10 @@
 /*
  * The vCPUs of a domain whose bucket is short are looked at when it is full again, all at one time,
  * and the first one has its tokens. A guest that says how urgent each is has them looked at in that
- * order, so far apart that one look is over when the next comes.
+ * order, so far apart that one look is over when the next comes: a tenth of what a change takes.
  */
-#define PRIORITY_MAX     99
-#define PRIORITY_STEP_NS (2 * NSEC_PER_USEC)
+#define PRIORITY_MAX       99
+#define PRIORITY_STEP_PART 10
 
 /*
  * A guest may be urgent when its vCPU is preempted, and something else, or silent, when the booster
@@ -141,7 +141,8 @@ static uint64_t wait_for_cap(struct turn *t, struct obstacle o)
 		o.until_ns = MAX(o.until_ns, t->now_ns + (CAP_RETRY_NS << (before - 1)));
 	/* of one domain, those that wait for its bucket come in the order of their guest */
 	if (o.reason == POLICY_REASON_DOMAIN_CAP && t->facts.priority)
-		o.until_ns += (PRIORITY_MAX - t->facts.priority) * PRIORITY_STEP_NS;
+		o.until_ns += (PRIORITY_MAX - t->facts.priority) * vcpu_act_ns(t->policy) /
+		              PRIORITY_STEP_PART;
 	return o.until_ns;
 }
 

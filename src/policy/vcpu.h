@@ -227,6 +227,7 @@ struct policy {
 	unsigned int n_vcpus;
 	uint32_t holds; /* of all vCPUs */
 	struct host_caps caps;
+	struct pvs_prices prices;   /* of the machine, as of the last step */
 	uint64_t push_repaid_at_ns; /* bucket of the time that pushes take */
 	struct timers *timers;
 	struct policy_vcpu *vcpus;
@@ -247,6 +248,12 @@ struct turn {
 	struct policy_decision *decision; /* NULL after a BOOST */
 	const struct policy_offer *offer; /* with AWAITED; else NULL */
 };
+
+/** What it takes here to begin or to end a boost: a timer, a switch and a scheduler call. */
+static inline uint64_t vcpu_act_ns(const struct policy *policy)
+{
+	return pvs_tokens_min_ns(&policy->prices);
+}
 
 /** Counts a boost that was denied, or that ended early. */
 static inline void vcpu_deny(struct policy_vcpu *v, enum policy_reason reason)

@@ -315,6 +315,11 @@ struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer)
 	return &tracer->bpf->bss->cpu_rule;
 }
 
+struct pvs_prices *tracer_prices(struct tracer *tracer)
+{
+	return &tracer->bpf->bss->prices;
+}
+
 struct pvs_moved *tracer_moved(struct tracer *tracer)
 {
 	return &tracer->bpf->bss->moved;

@@ -45,6 +45,7 @@ struct pvs_domain_account *tracer_domains(struct tracer *tracer);
 struct pvs_cpu_account *tracer_cpus(struct tracer *tracer);
 struct pvs_helper_account *tracer_helpers(struct tracer *tracer);
 struct pvs_bucket_rule *tracer_cpu_rule(struct tracer *tracer);
+struct pvs_prices *tracer_prices(struct tracer *tracer);
 struct pvs_moved *tracer_moved(struct tracer *tracer);
 
 /** Counts the events that found the ring full; shared with the programs. */

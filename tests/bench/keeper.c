@@ -53,10 +53,15 @@ static uint64_t price(const struct keeper *keeper, unsigned int slot, uint64_t r
 	return pvs_bucket_price(&a->rule, ran_ns, a->entitled_permille);
 }
 
+static uint32_t tokens_min_ns(const struct keeper *keeper)
+{
+	return account_prices(&keeper->stack->accounts).tokens_min_ns;
+}
+
 /* It was unboosted, with so many tokens: since when had it, running, no more than count as none? */
 static void note(struct keeper *keeper, unsigned int slot, int64_t left)
 {
-	int64_t past = (int64_t)price(keeper, slot, PVS_TOKENS_MIN_NS) - left;
+	int64_t past = (int64_t)price(keeper, slot, tokens_min_ns(keeper)) - left;
 	/* of a millisecond's run: what it costs, and what comes back meanwhile */
 	int64_t net = (int64_t)(price(keeper, slot, NSEC_PER_MSEC) -
 	                        keeper->stack->accounts.vcpus[slot].rule.share_permille *
@@ -102,7 +107,7 @@ static uint64_t look(struct keeper *keeper, unsigned int slot, uint64_t now_ns)
 	if (!boosted(keeper, slot))
 		return NSEC_NEVER;
 	account_facts(&keeper->stack->accounts, slot, now_ns, &facts);
-	if (facts.tokens_ns <= PVS_TOKENS_MIN_NS) {
+	if (facts.tokens_ns <= facts.prices.tokens_min_ns) {
 		pass_on(keeper, &event);
 		return NSEC_NEVER;
 	}

@@ -39,12 +39,14 @@ static int look(struct stack *stack, const struct profile *profile, const struct
 	static struct demand demand;
 	struct recommend whole = RECOMMEND_NONE;
 	struct recommend_facts facts;
+	struct pvs_prices prices;
 	int r = tracer_read_demand(stack->tracer, 0, &raw);
 
 	if (r < 0)
 		return r;
 	observe(stack, profile, since, &facts);
-	demand_read(&raw, stack->accounts.vcpus[0].halts, &demand);
+	prices = account_prices(&stack->accounts);
+	demand_read(&raw, stack->accounts.vcpus[0].halts, &prices, &demand);
 	facts.demand = &demand;
 	facts.entitled_permille = demand_entitled_permille(&demand);
 	learner->entitled_permille = facts.entitled_permille;

@@ -50,7 +50,7 @@ void crowded_push(struct host *host, unsigned int slot)
 	host->pushed++;
 	account_watch_again(&host->accounts, slot);
 	account_facts(&host->accounts, slot, host->world->now_ns, &f);
-	if (f.whereabouts == POLICY_RUNNING && f.tokens_ns <= PVS_TOKENS_MIN_NS)
+	if (f.whereabouts == POLICY_RUNNING && f.tokens_ns <= f.prices.tokens_min_ns)
 		world_push(host->world, slot);
 }
 

@@ -88,7 +88,7 @@ static const struct demand *sample_of(const struct host *host)
 {
 	static struct demand demand;
 
-	demand_read(&host->demand, host->vcpus[0].halts, &demand);
+	demand_read(&host->demand, host->vcpus[0].halts, &host->prices, &demand);
 	return &demand;
 }
 

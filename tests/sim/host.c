@@ -88,6 +88,7 @@ static void make_tables(struct host *host)
 	        .cpu_rule = &host->cpu_rule,
 	        .helpers = host->helpers,
 	        .moved = &host->moved,
+	        .prices = &host->prices,
 	};
 }
 
@@ -113,6 +114,7 @@ struct host *host_new(struct world *world, unsigned int n_vcpus, const struct ho
 	host->random = options->seed;
 	host->start_late_ns = options->start_late_ns;
 	host->refused_permille = options->refused_permille;
+	host->prices = options->prices;
 	host->n_vcpus = n_vcpus;
 	host->cpu_rule =
 	        (struct pvs_bucket_rule){.burst_ns = options->caps.cpu_burst_ns,

@@ -89,6 +89,7 @@ struct host {
 	struct pvs_cpu_account *cpus;
 	struct pvs_helper_account *helpers;
 	struct pvs_bucket_rule cpu_rule;
+	struct pvs_prices prices; /* zeroed: the usual ones */
 	struct pvs_moved moved;
 	int *helper_of;                          /* of each thread: which helper it is; -1 */
 	uint64_t *look_due_ns, *look_generation; /* of helpers */
@@ -154,6 +155,7 @@ struct host_options {
 	uint64_t seed;
 	const struct machine *machine; /* NULL: cost_usual */
 	bool compares;                 /* waits with boosts and without */
+	struct pvs_prices prices;      /* zeroed: the usual ones */
 };
 
 /**

@@ -35,12 +35,13 @@ static uint64_t wait_limit_ns(const struct scenario *scenario)
 /*
  * The slacks. An emptied bucket is overdrawn by what runs until the change has its effect: the
  * timer is late, the booster takes its delay, and does what came before first. Charges are rounded
- * down by less than 1 ns each, and there is at most one per PVS_CHARGE_MIN_NS of a CPU's share.
+ * down by less than 1 ns each, and there is at most one per least charge of a CPU's share.
  */
 static uint64_t reaction_ns(const struct sim_options *options, unsigned int n_vcpus)
 {
 	return options->delay_ns + HOST_TIMER_NS + options->start_late_ns +
-	       2 * n_vcpus * HOST_APPLY_NS + options->lasts_ns / PVS_CHARGE_MIN_NS;
+	       2 * n_vcpus * HOST_APPLY_NS +
+	       options->lasts_ns / pvs_charge_min_ns(&options->prices);
 }
 
 /* For a domain's bucket and a CPU's each vCPU may have its overdraft at the same moment. */
@@ -260,6 +261,7 @@ void judge(const struct scenario *scenario, const struct sim_options *options,
 		        "a vCPU was still boosted after the end");
 	fail_if(ret,
 	        !options->refused_permille && options->policy <= REGISTRY_DEFAULT &&
+	                pvs_charge_min_ns(&options->prices) <= PVS_CHARGE_MIN_NS &&
 	                ret->served_permille < scenario->served_permille,
 	        "a vCPU within its budget was not boosted when it woke");
 	fail_if(ret, ret->longest_wait_ns > wait_limit_ns(scenario), "a thread waited too long");

@@ -7,6 +7,8 @@
  * of 2.4 us between two threads, which is two switches and two wake-ups, and boost cycles of 8 us.
  */
 
+#include "core/costs.h"
+
 #include "world.h"
 
 struct machine {
@@ -32,5 +34,17 @@ static inline struct machine machine_measured(uint64_t times)
 	        .entry_ns = 10 * times,
 	        .delay_ns = 5000 * times,
 	        .takes_cpus = true,
+	};
+}
+
+/** What the daemon would measure there: src/boost/measure.c. */
+static inline struct pvs_costs machine_costs(const struct machine *machine)
+{
+	uint64_t wake_ns = machine->world.wake_ns + machine->world.switch_ns;
+
+	return (struct pvs_costs){
+	        .wake_ns = (uint32_t)wake_ns,
+	        .call_ns = (uint32_t)machine->call_ns,
+	        .timer_ns = (uint32_t)(machine->timer_fires_ns + wake_ns),
 	};
 }

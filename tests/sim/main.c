@@ -47,6 +47,7 @@ static const char usage[] =
         "      --never-worse    with and without boosts, also on slow machines (--scenario, "
         "--slow)\n"
         "      --brief          with --never-worse: some scenes, on the slowest machine\n"
+        "      --usual-prices   with --never-worse: not those that follow from the machine\n"
         "      --untreated      with --never-worse: whether boosts do harm is not looked at\n"
         "      --slow N         so many times as slow as a measured machine: 1, 3 or 10\n"
         "      --faults         with --scale: then 4000 vCPUs with faults, which must be found\n"
@@ -107,10 +108,27 @@ static void test_scenario(const struct scenario *scenario, struct sim_options op
 		sim_run(scenario, &options, &r);
 		worst_of(&worst, &r);
 	}
-	if (!options.refused_permille && options.policy <= REGISTRY_DEFAULT)
+	/* what requests are worth depends on prices */
+	if (!options.refused_permille && options.policy <= REGISTRY_DEFAULT &&
+	    !options.prices.charge_min_ns)
 		sim_judge_asking(scenario, &worst);
 	sim_print(scenario->name, &options, seeds, &worst);
 	count(tally, !worst.failed);
+}
+
+/* The least and the highest prices that a machine may have: the caps hold all the same. */
+static void test_prices(struct sim_options options, unsigned int seeds, struct tally *tally)
+{
+	static const struct pvs_prices prices[] = {{PVS_CHARGE_LEAST_NS, PVS_TOKENS_LEAST_NS},
+	                                           {PVS_CHARGE_MOST_NS, PVS_TOKENS_MOST_NS}};
+
+	for (size_t p = 0; p < ARRAY_SIZE(prices); p++) {
+		options.prices = prices[p];
+		printf("# prices: a run is charged %u ns at least, and %u ns are no tokens\n",
+		       prices[p].charge_min_ns, prices[p].tokens_min_ns);
+		for (size_t i = 0; i < n_scenarios; i++)
+			test_scenario(&scenarios[i], options, seeds, tally);
+	}
 }
 
 /*
@@ -255,6 +273,7 @@ static int test_all(struct sim_options options, unsigned int seeds)
 	options.delay_ns = delays_us[1] * NSEC_PER_USEC;
 	test_policies(options, seeds, &tally);
 	test_late_timers(options, seeds, &tally);
+	test_prices(options, seeds, &tally);
 	options.delay_ns = delays_us[0] * NSEC_PER_USEC;
 	test_repeats(options, &tally);
 	test_mutations(options, &tally);
@@ -321,6 +340,7 @@ static const struct option longopts[] = {
         {"never-worse", no_argument, NULL, 'W'},
         {"brief", no_argument, NULL, 'B'},
         {"untreated", no_argument, NULL, 'U'},
+        {"usual-prices", no_argument, NULL, 'P'},
         {"slow", required_argument, NULL, 'w'},
         {0},
 };
@@ -407,6 +427,8 @@ static bool take(struct arguments *a, int c, const char *option)
 		a->worse.brief = true;
 	else if (c == 'U')
 		a->worse.untreated = true;
+	else if (c == 'P')
+		a->worse.usual_prices = true;
 	else if (c == 'w')
 		a->worse.slow = number(option, optarg, 1, 10);
 	else if (c == 'F')

@@ -143,6 +143,7 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	        .start_late_ns = options->start_late_ns,
 	        .refused_permille = options->refused_permille,
 	        .mutation = options->mutation,
+	        .prices = options->prices,
 	        .seed = options->seed ^ 0x5eed,
 	};
 }

@@ -18,6 +18,7 @@ struct sim_options {
 	uint32_t booster_permille; /* host.booster_permille */
 	uint32_t policy;           /* of all vCPUs: policy/registry.h; 0: the default one */
 	enum mutation mutation;
+	struct pvs_prices prices; /* zeroed: the usual ones */
 	bool print;
 };
 

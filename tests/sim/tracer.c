@@ -221,7 +221,7 @@ static uint64_t deadline_foreseen(struct host *host, uint32_t slot, uint32_t cpu
 	    !(vcpu->flags & PVS_FLAG_BOOSTED) || !next)
 		return 0;
 	left = tokens_left(host, vcpu, next, next, &which);
-	return left > PVS_TOKENS_MIN_NS ? pvs_rhythm_due(next, (uint64_t)left) : 0;
+	return left > pvs_tokens_min_ns(&host->prices) ? pvs_rhythm_due(next, (uint64_t)left) : 0;
 }
 
 static void deadline_ahead(struct host *host, uint32_t cpu, uint64_t now)
@@ -265,7 +265,7 @@ static void deadline_running(struct host *host, uint32_t slot, uint32_t cpu, uin
 	}
 	left = tokens_left(host, vcpu, now, pvs_run_boosted_since(vcpu->in_ns, vcpu->boosted_at_ns),
 	                   &which);
-	if (left > PVS_TOKENS_MIN_NS) {
+	if (left > pvs_tokens_min_ns(&host->prices)) {
 		request_check_running(host, slot, now);
 		deadline_start(host, cpu, now, pvs_run_next_look(vcpu, now, (uint64_t)left));
 		return;
@@ -353,7 +353,7 @@ static void vcpu_in(struct host *host, uint32_t slot, uint64_t now, uint32_t cpu
 	vcpu->watched_ns = now;
 	helpers_watch(host, slot, now);
 	left = tokens_left(host, vcpu, now, now, &which);
-	if (left <= PVS_TOKENS_MIN_NS) {
+	if (left <= pvs_tokens_min_ns(&host->prices)) {
 		vcpu->exhausted_at_ns = now;
 		tracer_send(host, slot, PVS_EVENT_EXHAUSTED, which);
 		left = PVS_OVERDUE_NS;
@@ -377,7 +377,8 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 			               run.earlier_ns, run.earlier_ns);
 		if (run.last_ns)
 			boosted_charge(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
-			               pvs_run_last_charge(&run), run.last_ns);
+			               pvs_run_last_charge(&run, pvs_charge_min_ns(&host->prices)),
+			               run.last_ns);
 	}
 	vcpu->preempted_after_ns = in && !asleep ? now - in : 0;
 	if (vcpu->flags & PVS_FLAG_RELATES)

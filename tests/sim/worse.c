@@ -54,6 +54,8 @@ static const struct scenario scenes[] = {
 	{"crowded-8", .n_cpus = 2, .spinners_per_cpu = 1, .casts = {{&tick_20, 16, 1, false}}},
 	{"crowded-8-half", .n_cpus = 2, .spinners_per_cpu = 1, .casts = {{&tick_10, 16, 1, false}}},
 	{"crowded-8-pinned", .n_cpus = 2, .spinners_per_cpu = 1, .casts = {{&tick_20, 16, 1, true}}},
+	/* more than the usual least charge allows, and little work */
+	{"crowded-12-half", .n_cpus = 2, .spinners_per_cpu = 1, .casts = {{&tick_10, 24, 1, false}}},
 };
 /* clang-format on */
 
@@ -85,6 +87,7 @@ static void play(const struct scenario *scene, const struct worse_options *optio
                  const struct profile *profile, uint64_t slow, uint64_t seed, struct pair *ret)
 {
 	struct machine machine = machine_measured(slow);
+	struct pvs_costs costs = machine_costs(&machine);
 	struct host_options how = {
 	        .profile = admitted(scene, profile),
 	        .caps = HOST_CAPS_INIT,
@@ -94,6 +97,7 @@ static void play(const struct scenario *scene, const struct worse_options *optio
 	        .seed = seed ^ 0x5eed,
 	        .machine = &machine,
 	        .compares = !options->untreated,
+	        .prices = options->usual_prices ? (struct pvs_prices){0} : pvs_prices_of(&costs),
 	};
 	struct large *large = malloc(sizeof(*large));
 	unsigned int n_vcpus;

@@ -16,6 +16,7 @@ struct worse_options {
 	const char *scene; /* NULL: all */
 	uint64_t slow;     /* so many times as slow as the measured machine; 0: each speed */
 	bool brief;        /* the slowest machine, and some of the scenes: in the default test */
+	bool usual_prices; /* and not those that follow from the machine */
 	bool untreated;    /* nothing looks whether boosts do harm: to see that they do */
 };
 

@@ -140,10 +140,11 @@ static inline void trace_all(void)
 }
 
 static struct demand sample;
+static struct pvs_prices prices; /* zeroed: the usual ones */
 
 static inline const struct demand *read_sample(void)
 {
-	demand_read(&kept, vcpu.halts, &sample);
+	demand_read(&kept, vcpu.halts, &prices, &sample);
 	return &sample;
 }
 
@@ -172,14 +173,14 @@ static inline uint32_t covered(uint64_t burst_ns, uint32_t share_permille)
 		tokens = tokens * (int64_t)entitled / (int64_t)times;
 		if (empty && MAX(repaid_at_ns, boosted_at_ns) > at)
 			continue;
-		empty = tokens <= (int64_t)work + PVS_TOKENS_MIN_NS;
+		empty = tokens <= (int64_t)work + pvs_tokens_min_ns(&prices);
 		if (empty)
 			work = (uint64_t)MAX(tokens, 0);
 		else
 			n++;
 		repaid_at_ns = pvs_bucket_charge(&rule, repaid_at_ns, at + work,
-		                                 MAX(work, (uint64_t)PVS_CHARGE_MIN_NS) * times /
-		                                         entitled);
+		                                 MAX(work, (uint64_t)pvs_charge_min_ns(&prices)) *
+		                                         times / entitled);
 		if (!empty)
 			continue;
 		strikes = at + work > boosted_at_ns + 4 * refill_ns ? 0 : MIN(strikes + 1, 3U);

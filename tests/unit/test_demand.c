@@ -114,7 +114,7 @@ static void test_any_words(void)
 			words[j] = (uint32_t)draw(&source, 0, UINT32_MAX);
 		kept.next = draw(&source, 0, PVS_DEMAND_PIECES + 2);
 		kept.filled = draw(&source, 0, 1);
-		demand_read(&kept, draw(&source, 0, UINT32_MAX), &sample);
+		demand_read(&kept, draw(&source, 0, UINT32_MAX), &prices, &sample);
 		CHECK_LE(sample.n, PVS_DEMAND_PIECES);
 		CHECK_LE(demand_covered_permille(&sample, &rule), 1000);
 		CHECK_LE(demand_share_permille(&sample), 1000);

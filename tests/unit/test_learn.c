@@ -399,7 +399,7 @@ static void test_any_words(void)
 
 		for (size_t j = 0; j < sizeof(kept) / sizeof(*words); j++)
 			words[j] = (uint32_t)draw(&random, 0, UINT32_MAX);
-		demand_read(&kept, draw(&random, 0, UINT32_MAX), &sample);
+		demand_read(&kept, draw(&random, 0, UINT32_MAX), &prices, &sample);
 		one = recommend_vcpu(&facts);
 		recommend_join(&whole, &one);
 		learn_look(&l, &whole, &host, i * S);

@@ -79,13 +79,13 @@ static void test_the_least_charge(void)
 {
 	struct pvs_run run = {.last_ns = 1};
 
-	CHECK_U64(pvs_run_last_charge(&run), PVS_CHARGE_MIN_NS);
+	CHECK_U64(pvs_run_last_charge(&run, PVS_CHARGE_MIN_NS), PVS_CHARGE_MIN_NS);
 	run.earlier_ns = 10 * US;
-	CHECK_U64(pvs_run_last_charge(&run), PVS_CHARGE_MIN_NS - 10 * US);
+	CHECK_U64(pvs_run_last_charge(&run, PVS_CHARGE_MIN_NS), PVS_CHARGE_MIN_NS - 10 * US);
 	run.earlier_ns = PVS_CHARGE_MIN_NS;
-	CHECK_U64(pvs_run_last_charge(&run), 1);
+	CHECK_U64(pvs_run_last_charge(&run, PVS_CHARGE_MIN_NS), 1);
 	run.last_ns = 0; /* not boosted */
-	CHECK_U64(pvs_run_last_charge(&run), 0);
+	CHECK_U64(pvs_run_last_charge(&run, PVS_CHARGE_MIN_NS), 0);
 }
 
 static __s64 left(__u64 now_ns, __u32 expected)
@@ -211,9 +211,9 @@ static void test_imagined(void)
 	vcpu.out = PVS_OUT_HALTED;
 	pvs_imagined_in(&vcpu, T0);
 	CHECK_U64(vcpu.wakeups_imagined, 1);
-	pvs_imagined_out(&vcpu, T0 + 200 * US, 200 * US);
+	pvs_imagined_out(&vcpu, T0 + 200 * US, 200 * US, PVS_CHARGE_MIN_NS);
 	CHECK_U64(vcpu.imagined_ns, 200 * US);
-	pvs_imagined_out(&vcpu, T0 + 900 * US, 700 * US);
+	pvs_imagined_out(&vcpu, T0 + 900 * US, 700 * US, PVS_CHARGE_MIN_NS);
 	CHECK_INT(vcpu.empty, 1);
 	pvs_imagined_in(&vcpu, T0 + 901 * US);
 	CHECK_U64(vcpu.wakeups_imagined, 1); /* none before it is full again */

@@ -313,4 +313,63 @@ static void test_boost_ends(void)
 	end(&scene);
 }
 
-TEST_MAIN(TEST(test_foreign), TEST(test_boost_ends))
+/* A thread of any class that the child preempts on its CPU. */
+static pid_t begin_spinner(const struct scene *scene)
+{
+	cpu_set_t there;
+	pid_t pid;
+
+	CHECK_INT(sched_getaffinity(scene->pid, sizeof(there), &there), 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sched_setaffinity(0, sizeof(there), &there);
+		spin(30 * NSEC_PER_SEC, -1);
+		_exit(0);
+	}
+	return pid;
+}
+
+/* The prices that the daemon has set are those that count, as of the next switch. */
+static void test_prices(void)
+{
+	struct scene scene;
+	const char *why = begin(&scene);
+	struct pvs_prices *prices;
+	uint64_t before_ns;
+	pid_t spinner;
+
+	if (why)
+		TEST_SKIP(why);
+	prices = tracer_prices(scene.tracer);
+	CHECK_U64(pvs_charge_min_ns(prices), PVS_CHARGE_MIN_NS);
+	wait_for_empty_sheet(&scene);
+	scene.cpu->sheet.limit_ns = NSEC_PER_SEC;
+	boost(&scene);
+	prices->charge_min_ns = 300 * MS;
+	before_ns = tracer_domains(scene.tracer)[0].used_ns;
+	run(&scene, 1);
+	CHECK(tracer_domains(scene.tracer)[0].used_ns - before_ns >= 300 * MS);
+	while (tracer_drain(scene.tracer, on_event, &scene) == TRACER_MORE)
+		;
+	CHECK(!scene.came);
+	/* what it takes to wake it up, in place of another thread */
+	prices->charge_min_ns = PVS_CHARGE_LEAST_NS;
+	spinner = begin_spinner(&scene);
+	while (!__atomic_load_n(&scene.vcpu->wake_low_ns, __ATOMIC_RELAXED))
+		run(&scene, 1);
+	printf("# woken in %u ns\n", scene.vcpu->wake_low_ns);
+	kill(spinner, SIGKILL);
+	waitpid(spinner, NULL, 0);
+	/* all that the sheet has left is none */
+	prices->tokens_min_ns = NSEC_PER_SEC;
+	run(&scene, 1);
+	while (tracer_drain(scene.tracer, on_event, &scene) == TRACER_MORE)
+		;
+	CHECK(scene.came);
+	CHECK_INT(scene.exhausted.arg, PVS_BUCKET_SHEET);
+	end(&scene);
+}
+
+TEST_MAIN(TEST(test_foreign), TEST(test_boost_ends), TEST(test_prices))
