@@ -337,6 +337,7 @@ static void begin_views(struct daemon *d)
 	        .clamps = d->engine->clamps,
 	        .avoid = d->engine->avoid,
 	        .comparing = d->engine->comparing,
+	        .costs = d->engine->costs,
 	        .evaluations = d->engine->evaluations,
 	        .switches = d->switches,
 	        .guard = d->guard,

@@ -66,6 +66,16 @@ static int avoid_begin(struct engine *engine, const struct engine_parts *parts)
 	return avoid_new(&engine->avoid, &avoids);
 }
 
+/* Before anything is boosted, and so before anything is charged. */
+static int costs_begin(struct engine *engine, const struct engine_parts *parts)
+{
+	int r = costs_new(&engine->costs, parts->accounts);
+
+	if (r < 0)
+		return r;
+	return costs_watch(engine->costs, parts->event, &parts->domains->inventory);
+}
+
 static int construct(struct engine *engine, const struct engine_parts *parts)
 {
 	struct planning_inputs inputs = {
@@ -94,6 +104,9 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	r = clamp_budget_new(&engine->clamps, parts->event, parts->accounts, on_clamps_changed,
 	                     parts->pass);
 
+	if (r < 0)
+		return r;
+	r = costs_begin(engine, parts);
 	if (r < 0)
 		return r;
 	r = comparing_new(&engine->comparing, parts->event, parts->accounts, parts->booster);
@@ -176,6 +189,7 @@ struct engine *engine_free(struct engine *engine)
 	standing_free(engine->standing);
 	clamp_budget_free(engine->clamps);
 	comparing_free(engine->comparing);
+	costs_free(engine->costs);
 	evaluations_free(engine->evaluations);
 	learned_domains_free(engine->learned);
 	rt_grants_free(engine->grants);

@@ -8,6 +8,7 @@
 #include "daemon/avoid.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/comparing.h"
+#include "daemon/costs.h"
 #include "daemon/domains.h"
 #include "daemon/evaluation.h"
 #include "daemon/learning.h"
@@ -25,6 +26,7 @@ struct engine {
 	struct standing *standing;
 	struct clamp_budget *clamps;
 	struct comparing *comparing;
+	struct costs *costs;
 	struct apply *apply;
 	struct trials *trials;
 	struct policy_changes *changes;

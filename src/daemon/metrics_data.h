@@ -4,6 +4,7 @@
 /* What metrics are made of: plain data, read once, before anything is written. */
 
 #include "boost/booster_view.h"
+#include "core/costs.h"
 #include "daemon/tally.h"
 #include "util/base.h"
 
@@ -54,6 +55,8 @@ struct metrics_data {
 	unsigned int agents, agents_served; /* connected; of these, heeded */
 	uint64_t agent_hellos, agents_turned_away;
 	uint32_t sheet_permille;
+	struct pvs_costs costs;
+	struct pvs_prices prices;
 	struct booster_delays request_to_applied;
 	size_t n_domains, n_vcpus, n_cpus;
 	struct metrics_domain *domains;

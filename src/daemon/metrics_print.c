@@ -213,6 +213,34 @@ static void print_cpus(struct openmetrics *m, const struct metrics_data *data)
 	one(m, &limit, data->sheet_permille, 3);
 }
 
+static void print_costs(struct openmetrics *m, const struct metrics_data *data)
+{
+	static const struct openmetrics_family
+	        costs = {"pvsched_cost_seconds", OPENMETRICS_GAUGE, "seconds",
+	                 "What this machine takes for a wake-up with its switch, a scheduler call, "
+	                 "a timer."},
+	        prices = {"pvsched_price_seconds", OPENMETRICS_GAUGE, "seconds",
+	                  "What follows: the least that a boosted run is charged, and what counts "
+	                  "as no tokens."};
+	const struct {
+		const struct openmetrics_family *family;
+		const char *of;
+		uint32_t ns;
+	} rows[] = {{&costs, "wake", data->costs.wake_ns},
+	            {NULL, "call", data->costs.call_ns},
+	            {NULL, "timer", data->costs.timer_ns},
+	            {&prices, "charge_min", data->prices.charge_min_ns},
+	            {NULL, "tokens_min", data->prices.tokens_min_ns}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct openmetrics_label of = {"of", rows[i].of};
+
+		if (rows[i].family)
+			openmetrics_family(m, rows[i].family);
+		openmetrics_sample(m, NULL, &of, 1, rows[i].ns, NS_DECIMALS);
+	}
+}
+
 /* ---- histograms ---- */
 
 /* Limits in us, each a limit of pvs_wait_bucket(): so what lies below is exact. */
@@ -439,6 +467,7 @@ int metrics_print(const struct metrics_data *data, struct openmetrics *m)
 	print_agents(m, data);
 	print_applied(m, data);
 	print_cpus(m, data);
+	print_costs(m, data);
 	print_domain_info(m, data);
 	print_domain_counters(m, data);
 	print_domain_waits(m, data);

@@ -10,6 +10,7 @@
 #include "daemon/report_agents.h"
 #include "daemon/report_cgroups.h"
 #include "daemon/report_check.h"
+#include "daemon/report_costs.h"
 #include "daemon/report_doctor_domains.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
@@ -235,6 +236,14 @@ static void check_levers(const struct views *views, cJSON *array)
 	report_check(array, "levers", "ok", "", "%s", text);
 }
 
+static void check_costs(const struct views *views, cJSON *array)
+{
+	char text[512];
+
+	report_costs_text(views, text, sizeof(text));
+	report_check(array, "costs", "ok", "", "%s", text);
+}
+
 static void check_parts(const struct views *views, cJSON *array)
 {
 	struct tracer_totals totals = {0};
@@ -251,6 +260,7 @@ static void check_parts(const struct views *views, cJSON *array)
 	check_interrupts(views, &totals, array);
 	check_sheets(views, array);
 	check_levers(views, array);
+	check_costs(views, array);
 	report_check(array, "booster", realtime ? "ok" : "fail",
 	             realtime ? "" : "give pvschedd CAP_SYS_NICE and its cgroup an RT budget",
 	             realtime ? "it has its real-time priority"

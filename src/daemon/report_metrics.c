@@ -41,9 +41,11 @@ static void read_host(const struct views *views, struct metrics_data *data)
 {
 	uint64_t now_ns = clock_now_ns();
 	struct booster_totals booster = {0};
+	struct costs_view costs;
 	struct tracer_totals tracer = {0};
 
 	booster_read_totals(views->booster, &booster);
+	costs_read(views->costs, &costs);
 	if (views->tracer)
 		tracer_totals(views->tracer, &tracer);
 	data->version = PVSCHEDD_VERSION;
@@ -63,6 +65,8 @@ static void read_host(const struct views *views, struct metrics_data *data)
 	data->boosted = booster.boosted;
 	add_agents(views->agents, data);
 	data->sheet_permille = views->sheet_permille;
+	data->costs = costs.now;
+	data->prices = costs.prices;
 	data->request_to_applied = booster.request_to_applied;
 	read_sources(views, &booster, data);
 }

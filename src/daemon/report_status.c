@@ -9,6 +9,7 @@
 
 #include "core/run.h"
 #include "daemon/report_agents.h"
+#include "daemon/report_costs.h"
 #include "daemon/report_doctor.h"
 #include "daemon/report_interrupts.h"
 #include "daemon/report_json.h"
@@ -174,6 +175,7 @@ struct cJSON *report_status(const struct views *views)
 	report_levers(views, root);
 	report_agents(views->agents, root);
 	add_caps(views, root);
+	report_costs(views, root);
 	add_slots(views, root);
 	add_left_out(views, root);
 	add_cpus(views, root);

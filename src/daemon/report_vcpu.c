@@ -121,6 +121,7 @@ struct cJSON *report_vcpu_detail(const struct views *views, const struct invento
 	report_integer(object, "cpu", account->cpu);
 	report_integer(object, "share_permille", share_permille(views, domain, vcpu));
 	report_integer(object, "tokens_us", snapshot.facts.tokens_ns / (int64_t)NSEC_PER_USEC);
+	report_integer(object, "charge_min_ns", snapshot.facts.prices.charge_min_ns);
 	report_integer(object, "entitlement_permille", account->entitled_permille);
 	report_integer(object, "wakeups", (int64_t)account->wakeups);
 	report_integer(object, "boosted_wakeups", (int64_t)account->wakeups_boosted);

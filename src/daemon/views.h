@@ -12,6 +12,7 @@
 #include "daemon/carriers.h"
 #include "daemon/clamp_budget.h"
 #include "daemon/comparing.h"
+#include "daemon/costs.h"
 #include "daemon/discovery.h"
 #include "daemon/guard.h"
 #include "daemon/helper_threads.h"
@@ -45,6 +46,7 @@ struct views {
 	const struct clamp_budget *clamps;
 	struct avoid *avoid; /* a command changes what it says */
 	const struct comparing *comparing;
+	const struct costs *costs;
 	struct evaluations *evaluations; /* made when they are asked for: evaluation.h */
 	const struct switches *switches;
 	const struct guard *guard;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "boost/measure.h"
 #include "util/cleanup.h"
 #include "util/procfs.h"
 
@@ -70,6 +71,17 @@ static int read_levers(void *tracer, pid_t tid, struct pvs_levers *ret)
 	return tracer_read_levers(tracer, tid, ret);
 }
 
+/* As the daemon does at its start. */
+static void set_prices(struct stack *stack)
+{
+	struct pvs_prices prices;
+	struct pvs_costs costs;
+
+	measure_costs(&costs); /* what could not be measured has the usual price */
+	prices = pvs_prices_of(&costs);
+	account_set_prices(&stack->accounts, &prices);
+}
+
 int stack_trace(struct stack *stack)
 {
 	struct pvs_bucket_rule rule = {
@@ -87,8 +99,10 @@ int stack_trace(struct stack *stack)
 	        .domains = tracer_domains(stack->tracer),
 	        .cpus = tracer_cpus(stack->tracer),
 	        .cpu_rule = tracer_cpu_rule(stack->tracer),
+	        .prices = tracer_prices(stack->tracer),
 	        .moved = tracer_moved(stack->tracer),
 	};
+	set_prices(stack);
 	/* what is measured is another limit: this one is the daemon's on a kernel with a fair
 	 * server */
 	account_set_sheets(&stack->accounts, 870 * NSEC_PER_MSEC);

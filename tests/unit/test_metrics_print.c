@@ -137,6 +137,8 @@ static void test_samples(void)
 	vcpus[1].domain = 1;
 	data.request_to_applied.counts[pvs_wait_bucket(20000)] = 3;
 	data.request_to_applied.sum_ns = 61000;
+	data.costs = (struct pvs_costs){.wake_ns = 2400, .call_ns = 700, .timer_ns = 9000};
+	data.prices = (struct pvs_prices){.charge_min_ns = 19200, .tokens_min_ns = 12100};
 	data.agents = 3;
 	data.agents_served = 2;
 	data.agent_hellos = 7;
@@ -153,6 +155,10 @@ static void test_samples(void)
 	CHECK_STR(value(&m, "pvsched_cpu_realtime_seconds_total{cpu=\"1\"}"), "3.500000000");
 	CHECK_STR(value(&m, "pvsched_cpu_sheet_used_ratio{cpu=\"1\"}"), "0.450000000");
 	CHECK_STR(value(&m, "pvsched_cpu_sheet_limit_ratio"), "0.900");
+	CHECK_STR(value(&m, "pvsched_cost_seconds{of=\"wake\"}"), "0.000002400");
+	CHECK_STR(value(&m, "pvsched_cost_seconds{of=\"timer\"}"), "0.000009000");
+	CHECK_STR(value(&m, "pvsched_price_seconds{of=\"charge_min\"}"), "0.000019200");
+	CHECK_STR(value(&m, "pvsched_price_seconds{of=\"tokens_min\"}"), "0.000012100");
 	CHECK_STR(value(&m, "pvsched_vcpu_denied_total{domain=\"vm000000\",reason=\"cpu-cap\"}"),
 	          "5");
 	CHECK(!strstr(m.text, "reason=\"budget\""));
