@@ -10,7 +10,7 @@
 #define LIAR_RENEWS_NS    (100 * NSEC_PER_MSEC)
 #define TOGGLER_FLIPS_NS  (5 * NSEC_PER_USEC)
 #define RANDOM_CHANGES_NS (50 * NSEC_PER_USEC)
-#define TICK_NS           NSEC_PER_USEC /* all that is done on a vCPU that the guest avoids ... */
+#define AVOIDED_NS        NSEC_PER_USEC /* all that is done on a vCPU that the guest avoids ... */
 #define TICK_EVERY_NS     (100 * NSEC_PER_MSEC) /* ... and how often */
 
 /* Tasks, as pvsched_tuple() has them: SCHED_FIFO 50, SCHED_OTHER, SCHED_IDLE. */
@@ -188,7 +188,7 @@ static const struct phase *phase_now(struct world *world, struct thread *t)
 /* What comes to this vCPU of the work of its guest. */
 static uint64_t borne(const struct thread *t, uint64_t ns)
 {
-	return t->avoided ? MIN(ns, TICK_NS) : ns + ns * t->borne_permille / 1000;
+	return t->avoided ? MIN(ns, AVOIDED_NS) : ns + ns * t->borne_permille / 1000;
 }
 
 static uint64_t work_of_phase(struct world *world, struct thread *t)

@@ -10,6 +10,7 @@
 #include "core/signs.h"
 #include "core/work.h"
 
+#include "charge.h"
 #include "guest.h"
 #include "host.h"
 #include "rng.h"
@@ -28,41 +29,6 @@ void tracer_send(struct host *host, uint32_t slot, uint32_t type, uint32_t arg)
 	};
 
 	booster_notify(host, &event);
-}
-
-static void domain_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t charge)
-{
-	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_DOMAIN)
-		return;
-	pvs_domain_charge(&host->domains[slot], now, charge);
-}
-
-static void cpu_charge(struct host *host, uint32_t cpu, uint64_t now, uint64_t charge, uint64_t ran,
-                       bool foreign)
-{
-	if (host->mutation != MUTATION_NO_SHEET)
-		pvs_sheet_charge(&host->cpus[cpu].sheet, now, ran);
-	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_CPU)
-		return;
-	pvs_cpu_charge(&host->cpus[cpu], &host->cpu_rule, now, charge, foreign);
-}
-
-static void vcpu_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t charge)
-{
-	if (host->mutation == MUTATION_NEVER_CHARGE || host->mutation == MUTATION_NO_VCPU)
-		return;
-	helping_charge(host, slot, now, charge);
-}
-
-static void boosted_charge(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until,
-                           uint64_t charge, uint64_t ran)
-{
-	cpu_charge(host, cpu, until, charge, ran, false);
-	if (host->mutation == MUTATION_PULSE_UNPAID && host->vcpus[slot].payer)
-		return;
-	domain_charge(host, host->vcpus[slot].domain, until, charge);
-	helpers_charge(host, host->vcpus[slot].domain, cpu, until, charge);
-	vcpu_charge(host, slot, until, charge);
 }
 
 /* bpf/request.h */
@@ -373,10 +339,10 @@ static void vcpu_out(struct host *host, uint32_t slot, uint64_t now, uint32_t cp
 		vcpu->run_ns += now - in;
 		vcpu->used_ns += run.earlier_ns + run.last_ns;
 		if (run.earlier_ns)
-			boosted_charge(host, slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
+			charge_boosted(host, slot, cpu, pvs_bucket_until(run.earlier_until_ns, now),
 			               run.earlier_ns, run.earlier_ns);
 		if (run.last_ns)
-			boosted_charge(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
+			charge_boosted(host, slot, cpu, pvs_bucket_until(run.last_until_ns, now),
 			               pvs_run_last_charge(&run, pvs_charge_min_ns(&host->prices)),
 			               run.last_ns);
 	}
@@ -439,7 +405,7 @@ static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int n
 	uint64_t now = host->world->now_ns;
 
 	if (account->rt_since_ns)
-		cpu_charge(host, cpu, now, now - account->rt_since_ns, now - account->rt_since_ns,
+		charge_cpu(host, cpu, now, now - account->rt_since_ns, now - account->rt_since_ns,
 		           true);
 	account->rt_since_ns = is_foreign_rt(host, next) ? now : 0;
 	if (is_vcpu(host, prev))
@@ -499,5 +465,5 @@ void tracer_attach(struct host *host)
 /* The booster itself, which is no thread of the simulated machine. */
 void tracer_foreign(struct host *host, uint32_t cpu, uint64_t ran_ns)
 {
-	cpu_charge(host, cpu, host->world->now_ns, ran_ns, ran_ns, true);
+	charge_cpu(host, cpu, host->world->now_ns, ran_ns, ran_ns, true);
 }
