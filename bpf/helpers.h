@@ -11,6 +11,7 @@
  * timer, which looks when the time is over, so no vCPU's deadline is touched from another CPU.
  */
 
+#include "follow.h"
 #include "tables.h"
 
 #include "core/helper.h"
@@ -61,6 +62,19 @@ static __always_inline __u32 helper_hindered_by(__u32 helper, __u32 cpu)
 	return slot;
 }
 
+/* The helper's timer looks in @delay, or sooner. */
+static __always_inline void look_start(struct helper_look *look, __u64 now, __u64 delay)
+{
+	/* full barrier: in_ns is stored before this load */
+	__u64 due = __sync_fetch_and_add(&look->due_ns, 0);
+
+	if (due > now && due <= now + delay)
+		return; /* the timer looks and starts again by itself */
+	look->due_ns = now + delay;
+	if (bpf_timer_start(&look->timer, delay, 0))
+		look->due_ns = 0;
+}
+
 /*
  * The vCPU in @slot runs boosted, perhaps on the CPU where the helper waits. If the helper has
  * waited too long, reports it, once; otherwise its timer looks when it will have.
@@ -70,9 +84,9 @@ static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
 	struct helper_look *look = bpf_map_lookup_elem(&helper_looks, &number);
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot);
-	__u64 delay, due, since;
+	__u64 delay, since;
 
-	if (!helper || !look || !vcpu)
+	if (!helper || !look || !vcpu || helper->tid == vcpu->tid)
 		return;
 	since = *(volatile __u64 *)&helper->since_ns; /* one load: the wait may end meanwhile */
 	if (!since || helper->cpu != vcpu->cpu || pvs_helper_is_told(helper->told, since))
@@ -83,13 +97,18 @@ static __always_inline void helper_watch(__u32 number, __u32 slot, __u64 now)
 			event_send(slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
 		return;
 	}
-	/* full barrier: in_ns is stored before this load */
-	due = __sync_fetch_and_add(&look->due_ns, 0);
-	if (due > now && due <= now + delay)
-		return; /* the timer looks and starts again by itself */
-	look->due_ns = now + delay;
-	if (bpf_timer_start(&look->timer, delay, 0))
-		look->due_ns = 0;
+	look_start(look, now, delay);
+}
+
+/* The helper follows its vCPUs, and waits. */
+__noinline int follow_watch(__u32 number, __u64 now)
+{
+	struct helper_look *look = bpf_map_lookup_elem(&helper_looks, &number);
+	__u64 delay = follow_look(number, now);
+
+	if (look && delay)
+		look_start(look, now, delay);
+	return 0;
 }
 
 /* The timer of a helper is due, in softirq context. */
@@ -97,18 +116,22 @@ static int helper_looked(void *map, int *key, struct helper_look *look)
 {
 	__u32 number = *key, slot;
 	struct pvs_helper_account *helper = bpf_map_lookup_elem(&helpers, &number);
+	struct pvs_domain_account *domain = helper_domain(number);
+	__u64 now = bpf_ktime_get_ns();
 
 	/*
 	 * The full barrier orders the store of due_ns before the load of in_ns. Either the callback
 	 * sees the switch-in of a vCPU, or the switch-in sees that no timer is due.
 	 */
 	__sync_lock_test_and_set(&look->due_ns, 0);
-	if (!helper || !helper->since_ns)
+	if (!helper || !domain || !helper->since_ns)
 		return 0;
+	if (domain->followers & (1U << (number % PVS_HELPERS_OF_DOMAIN)))
+		follow_watch(number, now);
 	slot = helper_hindered_by(number, helper->cpu);
 	/* SLOT_NONE: the next boosted vCPU that is switched in there looks itself */
 	if (slot != SLOT_NONE)
-		helper_watch(number, slot, bpf_ktime_get_ns());
+		helper_watch(number, slot, now);
 	return 0;
 }
 
@@ -178,6 +201,8 @@ __noinline int helper_waits(__u32 number, __u32 cpu, __u64 now)
 		__sync_fetch_and_and(&domain->helpers_waiting, ~bit);
 		return 0;
 	}
+	if (domain->followers & bit)
+		follow_watch(number, now);
 	slot = helper_hindered_by(number, cpu);
 	if (slot != SLOT_NONE)
 		helper_watch_run(number, slot, now);
@@ -197,17 +222,33 @@ __noinline int helper_runs(__u32 number, __u64 now)
 	return 0;
 }
 
-/* Takes the slots that vcpu_find() returned: PVS_VCPUS_MAX and above are helpers. */
-static __always_inline void helpers_switch(__u32 prev_slot, bool prev_runnable, __u32 next_slot,
-                                           __u64 now, __u32 cpu)
+/* Which helper a thread is, plus 1; 0: none. @slot and @vcpu are what vcpu_find() returned. */
+static __always_inline __u32 helper_of(__u32 slot, const struct pvs_vcpu_account *vcpu)
+{
+	if (slot >= PVS_VCPUS_MAX)
+		return slot - PVS_VCPUS_MAX + 1;
+	return vcpu ? vcpu->helper : 0;
+}
+
+/* @out and @in: which helpers these are, plus 1; 0: none. */
+static __always_inline void helpers_switch(__u32 out, bool out_runnable, __u32 in, __u64 now,
+                                           __u32 cpu)
 {
 	if (!(parts & PVS_PART_HELPERS))
 		return;
-	if (next_slot >= PVS_VCPUS_MAX)
-		helper_runs(next_slot - PVS_VCPUS_MAX, now);
+	if (in)
+		helper_runs(in - 1, now);
 	/* a helper that was woken while it goes to sleep waits already */
-	if (prev_slot >= PVS_VCPUS_MAX && prev_runnable)
-		helper_waits(prev_slot - PVS_VCPUS_MAX, cpu, now);
+	if (out && out_runnable)
+		helper_waits(out - 1, cpu, now);
+}
+
+/* @out has left this CPU: if it is a boosted vCPU that halts, its domain may wait for helpers. */
+static __always_inline void helpers_call(const struct pvs_vcpu_account *out, __u32 cpu)
+{
+	if (out->out == PVS_OUT_HALTED && (out->flags & PVS_FLAG_BOOSTED) && !out->helper &&
+	    domain_helpers_wait(out->domain))
+		followers_call(out->domain, cpu);
 }
 
 /*

@@ -267,7 +267,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		vcpu_out(out, out_slot, prev, now, cpu, !preempt && prev_state);
 	if (in)
 		vcpu_in(in, in_slot, next, now, cpu, prev->pid != 0);
-	helpers_switch(out_slot, preempt || !prev_state, in_slot, now, cpu);
+	helpers_switch(helper_of(out_slot, out), preempt || !prev_state, helper_of(in_slot, in),
+	               now, cpu);
+	if (out)
+		helpers_call(out, cpu);
 	/* last: the verifier would check all that follows on each of its paths */
 	if (in)
 		entitlement_sample(in, in_slot, next, now);
@@ -278,15 +281,16 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *p)
 {
 	struct pvs_vcpu_account *vcpu;
-	__u32 slot = 0;
+	__u32 slot = 0, helper;
 
 	if (!tid_listed(p->pid))
 		return 0;
 	softirqd_waking(p);
 	vcpu = vcpu_find(p->pid, &slot);
+	helper = helper_of(slot, vcpu);
 	if (!vcpu) {
-		if (slot >= PVS_VCPUS_MAX)
-			helper_woken(slot - PVS_VCPUS_MAX, p);
+		if (helper)
+			helper_woken(helper - 1, p);
 		return 0;
 	}
 	vcpu->wake_ns = bpf_ktime_get_ns();
@@ -294,6 +298,8 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	if (unseen_any && (PVS_READ_ACQUIRE(vcpu->flags) & PVS_FLAG_BOOSTED) &&
 	    !vcpu->exhausted_at_ns)
 		unseen_watch(slot, vcpu->wake_ns);
+	if (helper)
+		helper_woken(helper - 1, p);
 	return 0;
 }
 
@@ -304,16 +310,17 @@ int BPF_PROG(on_waking, struct task_struct *p)
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *p, int dest_cpu)
 {
-	__u32 slot = 0;
+	struct pvs_vcpu_account *vcpu;
+	__u32 slot = 0, helper;
 
 	if (!tid_listed(p->pid))
 		return 0;
-	if (vcpu_find(p->pid, &slot)) {
-		if (blockers_wanted())
-			blockers_wait_moves(slot, p->thread_info.cpu);
-	} else if ((parts & PVS_PART_HELPERS) && slot >= PVS_VCPUS_MAX) {
-		helper_moved(slot - PVS_VCPUS_MAX, (__u32)dest_cpu);
-	}
+	vcpu = vcpu_find(p->pid, &slot);
+	helper = helper_of(slot, vcpu);
+	if (vcpu && blockers_wanted())
+		blockers_wait_moves(slot, p->thread_info.cpu);
+	if ((parts & PVS_PART_HELPERS) && helper)
+		helper_moved(helper - 1, (__u32)dest_cpu);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/follow.h"
 #include "core/helper.h"
 #include "core/run.h"
 
@@ -35,6 +36,7 @@ void account_set_terms(const struct accounts *accounts, unsigned int slot,
 	WRITE(a->tid, (uint32_t)terms->tid);
 	WRITE(a->domain, terms->domain);
 	WRITE(a->priority, terms->priority);
+	WRITE(a->helper, terms->helper);
 	rule_write(&a->rule, terms->profile.burst_ns, terms->profile.share_permille);
 	if (terms->kvm)
 		set |= PVS_FLAG_KVM;
@@ -199,7 +201,8 @@ static void look_at_sheet(const struct pvs_cpu_account *cpu, const struct demand
  * The longest time that a helper of the domain has waited on the vCPU's CPU behind boosted vCPUs of
  * the domain. The part of the present run that is not charged yet is added; if the vCPU was boosted
  * more than once in this run, only the time since the last boost. A wait that was reported is too
- * long for each of these vCPUs: there is no second report.
+ * long for each of these vCPUs: there is no second report. A helper that is boosted itself does not
+ * wait for its own end.
  */
 static void look_at_helpers(const struct accounts *accounts, const struct pvs_vcpu_account *a,
                             const struct pvs_run *run, struct policy_facts *ret)
@@ -208,12 +211,11 @@ static void look_at_helpers(const struct accounts *accounts, const struct pvs_vc
 	uint32_t waiting = READ(accounts->domains[domain].helpers_waiting);
 
 	for (; waiting; waiting &= waiting - 1) {
-		const struct pvs_helper_account *helper =
-		        &accounts->helpers[domain * PVS_HELPERS_OF_DOMAIN +
-		                           (unsigned int)__builtin_ctz(waiting)];
+		uint32_t number = domain * PVS_HELPERS_OF_DOMAIN + (uint32_t)__builtin_ctz(waiting);
+		const struct pvs_helper_account *helper = &accounts->helpers[number];
 		uint64_t since_ns = READ(helper->since_ns), behind_ns = READ(helper->behind_ns);
 
-		if (!since_ns || READ(helper->cpu) != cpu)
+		if (!since_ns || READ(helper->cpu) != cpu || READ(a->helper) == number + 1)
 			continue;
 		if (run->last_ns && run->last_until_ns > since_ns)
 			behind_ns += MIN(run->last_ns, run->last_until_ns - since_ns);
@@ -267,6 +269,7 @@ void account_facts(const struct accounts *accounts, unsigned int slot, uint64_t 
 		ret->waited_ns = ready_ns && now_ns > ready_ns ? now_ns - ready_ns : 0;
 	}
 	look_at_helpers(accounts, a, &run, ret);
+	ret->steady = READ(a->helper) && pvs_follow_is_steady(a, now_ns);
 	ret->full_at_ns = pvs_run_full_at(&run, &rule, READ(a->repaid_at_ns), entitled, now_ns);
 	ret->tokens_ns = pvs_bucket_tokens(&rule, ret->full_at_ns, now_ns);
 	ret->tokens_ns = pvs_bucket_worth(&rule, ret->tokens_ns, entitled);
@@ -363,11 +366,12 @@ uint64_t account_foreign_ns(const struct accounts *accounts, unsigned int cpu)
 void account_report(const struct accounts *accounts, unsigned int slot,
                     const struct policy_view *view)
 {
-	const uint32_t all =
-	        PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_ORDINARY | PVS_FLAG_REPORT_INTERRUPT;
+	const uint32_t all = PVS_FLAG_REPORT_URGENT | PVS_FLAG_REPORT_ORDINARY |
+	                     PVS_FLAG_REPORT_INTERRUPT | PVS_FLAG_REPORT_HELPER_WAITS;
 	uint32_t set = (view->wants_urgent ? PVS_FLAG_REPORT_URGENT : 0) |
 	               (view->wants_ordinary ? PVS_FLAG_REPORT_ORDINARY : 0) |
-	               (view->wants_interrupt ? PVS_FLAG_REPORT_INTERRUPT : 0);
+	               (view->wants_interrupt ? PVS_FLAG_REPORT_INTERRUPT : 0) |
+	               (view->wants_waits ? PVS_FLAG_REPORT_HELPER_WAITS : 0);
 
 	WRITE(accounts->vcpus[slot].request_grace_ns, view->grace_ns);
 	WRITE(accounts->vcpus[slot].interrupts_from_ns, view->interrupts_from_ns);

@@ -34,6 +34,7 @@ struct account_terms {
 	bool kvm;
 	bool resets_forks; /* the thread has SCHED_RESET_ON_FORK from us: see standing.h */
 	uint32_t priority; /* of boosts */
+	uint32_t helper;   /* which helper it is, plus 1: core/follow.h; 0: it is a vCPU */
 	struct profile profile;
 };
 

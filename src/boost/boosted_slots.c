@@ -108,3 +108,14 @@ void boosted_slots_follow(struct boosted_slots *boosted, const struct accounts *
 		}
 	}
 }
+
+bool boosted_has_vcpu(const struct boosted_slots *boosted, const struct accounts *accounts,
+                      unsigned int domain)
+{
+	const struct boosted_lists *lists = &boosted->of_domain;
+
+	for (int i = boosted_first(lists, domain); i >= 0; i = boosted_next(lists, (unsigned int)i))
+		if (!PVS_READ(accounts->vcpus[i].helper))
+			return true;
+	return false;
+}

@@ -73,3 +73,7 @@ void boosted_slots_follow(struct boosted_slots *boosted, const struct accounts *
 int boosted_first(const struct boosted_lists *lists, unsigned int list);
 int boosted_last(const struct boosted_lists *lists, unsigned int list);
 int boosted_next(const struct boosted_lists *lists, unsigned int slot);
+
+/** Is a vCPU of the domain boosted? Helpers that follow are none: core/follow.h. */
+bool boosted_has_vcpu(const struct boosted_slots *boosted, const struct accounts *accounts,
+                      unsigned int domain);

@@ -16,6 +16,7 @@ static const enum policy_event steps[] = {
         [PVS_EVENT_ORDINARY] = POLICY_EVENT_ORDINARY,
         [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
         [PVS_EVENT_SHORT] = POLICY_EVENT_SHORT,
+        [PVS_EVENT_HELPER_WAITS] = POLICY_EVENT_HELPER_WAITS,
 };
 
 _Static_assert(POLICY_EVENT_LOOK == 0, "the event of those that are not in the table");

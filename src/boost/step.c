@@ -14,6 +14,9 @@ static void facts(struct booster *b, unsigned int slot, uint64_t now_ns, struct 
 {
 	account_facts(b->accounts, slot, now_ns, ret);
 	pages_facts(b->pages, slot, now_ns, ret);
+	ret->awaited =
+	        b->accounts->vcpus[slot].helper &&
+	        boosted_has_vcpu(actuator_boosted(b->actuator), b->accounts, b->slots[slot].domain);
 	ret->unheard_until_ns =
 	        attention_unheard_until_ns(b->attention, b->slots[slot].domain, now_ns);
 }

@@ -248,6 +248,8 @@ static void tell_profile(struct walk *w, const struct profile *profile)
 	tell(w, ".profiles.%s.on_interrupt", profile->name);
 	put_string(w, profile->avoid == PROFILE_AVOID_AUTO ? "auto" : "never");
 	tell(w, ".profiles.%s.avoid", profile->name);
+	put_string(w, profile->helpers == PROFILE_HELPERS_FOLLOW ? "follow" : "observe");
+	tell(w, ".profiles.%s.helpers", profile->name);
 	tell_levers(w, profile);
 	tell_help(w, profile);
 	put_policy(w, profile->policy);

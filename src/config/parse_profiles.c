@@ -202,6 +202,20 @@ static int parse_help(const struct json_value *value, uint32_t *ret, struct json
 	return r;
 }
 
+static int parse_helpers(const struct json_value *value, enum profile_helpers *ret,
+                         struct json_error *error)
+{
+	static const char *const words[_PROFILE_HELPERS_MAX] = {
+	        [PROFILE_HELPERS_OBSERVE] = "observe",
+	        [PROFILE_HELPERS_FOLLOW] = "follow",
+	};
+	size_t word = *ret;
+	int r = json_get_word(value, "helpers", words, ARRAY_SIZE(words), &word, error);
+
+	*ret = (enum profile_helpers)word;
+	return r;
+}
+
 /* Which levers it has, and how far the standing ones are drawn. */
 static int parse_standing(const struct json_value *value, struct profile *profile,
                           struct json_error *error)
@@ -225,7 +239,7 @@ static int parse_profile(const struct json_value *value, struct config *config,
 	static const char *const keys[] = {
 	        "mode",         "share_permille", "burst_us", "burst_max_us", "guest_requests",
 	        "on_interrupt", "levers",         "slice_us", "util_min",     "util_permille",
-	        "avoid",        "yield_order",    "policy",   "help"};
+	        "avoid",        "yield_order",    "policy",   "help",         "helpers"};
 	static const char *const modes[] = {[PROFILE_OFF] = "off",
 	                                    [PROFILE_OBSERVE] = "observe",
 	                                    [PROFILE_BOOST] = "boost",
@@ -260,6 +274,8 @@ static int parse_profile(const struct json_value *value, struct config *config,
 		r = parse_avoid(value, profile, error);
 	if (r == 0)
 		r = parse_help(value, &profile->help, error);
+	if (r == 0)
+		r = parse_helpers(value, &profile->helpers, error);
 	if (r == 0)
 		r = config_parse_figures(value, profile, &config->figures[place], error);
 	if (r == 0)

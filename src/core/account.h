@@ -98,6 +98,8 @@
 #define PVS_FLAG_RESETS_FORKS     (1U << 9)  /* it has SCHED_RESET_ON_FORK from pvschedd */
 #define PVS_FLAG_REPORT_WAITS     (1U << 10) /* send PVS_EVENT_WAITS when it waits for another */
 #define PVS_FLAG_RELATES          (1U << 11) /* keep whom it sends interrupts to */
+/* of a helper that follows: send PVS_EVENT_HELPER_WAITS */
+#define PVS_FLAG_REPORT_HELPER_WAITS (1U << 12)
 
 /** pvs_vcpu_account::payer: no vCPU pays for the boost, its domain's bucket alone. */
 #define PVS_PAYER_DOMAIN (~0U)
@@ -133,7 +135,7 @@ struct pvs_work {
 	__u64 least_ns;        /* nine of ten have no less */
 };
 
-/** One vCPU thread. */
+/** One vCPU thread, or a helper that follows its vCPUs: see core/follow.h. */
 struct pvs_vcpu_account {
 	/* written by the daemon; a new profile changes the rule while the vCPU is traced */
 	__u32 tid;
@@ -199,7 +201,7 @@ struct pvs_vcpu_account {
 	/* a pulse: a boost that another vCPU of the domain pays for; that one's slot + 1, or
 	   PVS_PAYER_DOMAIN; 0: a boost of its own */
 	__u32 payer;
-	__u32 reserved2;
+	__u32 helper;       /* which helper it is, plus 1; 0: a vCPU */
 	__u64 pulse_end_ns; /* used_ns when the pulse is over */
 
 	/* written by the tracer in sched_waking, from any CPU */
@@ -210,6 +212,7 @@ struct pvs_vcpu_account {
 	/* by the tracer in sched_switch, before it reports a halt or a preemption while urgent */
 	__u64 slack_ns; /* the thread's timer slack when it left its CPU */
 	__u64 slack_at_ns;
+	__u64 waits_told_ns; /* a helper: which wait was reported last, by when it began */
 
 	/* written by the tracer in KVM's injection points, in the thread's own context */
 	__u64 injections __attribute__((aligned(64)));
@@ -270,7 +273,7 @@ struct pvs_domain_account {
 	__u32 helpers_waiting;       /* tracer: one bit for each helper that waits to run */
 	__u32 leader_tid;   /* daemon: its QEMU's leader, which is a helper; 0: not tracked */
 	__u32 leader_epoch; /* daemon, tracer: see PVS_EPOCH_OVER */
-	__u32 reserved0;
+	__u32 followers;    /* daemon: one bit for each helper that has a vCPU's account, too */
 } __attribute__((aligned(64)));
 
 /**
@@ -361,6 +364,7 @@ enum pvs_event_type {
 	PVS_EVENT_EXEC = 14,      /* a vCPU thread has another TID, @arg, by execve() */
 	PVS_EVENT_SHORT = 15,     /* a boosted vCPU halted: see pvs_work_is_short() */
 	PVS_EVENT_WAITS = 16, /* a vCPU waits for another of its domain; @arg: pvs_waits_arg() */
+	PVS_EVENT_HELPER_WAITS = 17, /* a helper that follows waits to run: core/follow.h */
 };
 
 /** How it is known that a vCPU waits for another one. */

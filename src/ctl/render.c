@@ -257,8 +257,8 @@ static void render_show_latency(const struct json_value *vcpus, FILE *out)
 static void render_helpers(const struct json_value *helpers, FILE *out)
 {
 	static const struct table_column columns[] = {
-	        {"TID", true},    {"HELPER", false},   {"WAITS", true},
-	        {"MAX us", true}, {"BEHIND us", true}, {"UNBOOSTS", true},
+	        {"TID", true},       {"HELPER", false},  {"WAITS", true},  {"MAX us", true},
+	        {"BEHIND us", true}, {"UNBOOSTS", true}, {"BOOSTS", true},
 	};
 	CLEANUP(table_cleanup) struct table *table = table_new(columns, ARRAY_SIZE(columns));
 
@@ -272,6 +272,7 @@ static void render_helpers(const struct json_value *helpers, FILE *out)
 		cell_number(table, helper, "wait_max_us");
 		cell_number(table, helper, "behind_max_us");
 		cell_number(table, helper, "sheds_total");
+		cell_number(table, helper, "boosts_total");
 	}
 	fputs("\n", out);
 	table_print(table, out);

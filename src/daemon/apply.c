@@ -377,15 +377,7 @@ static void vcpus_begin(struct apply *apply, struct rows *rows)
 	}
 }
 
-/* ---- helpers and pages ---- */
-
-static void helpers_watch(struct apply *apply, const struct apply_wanted *wanted)
-{
-	const struct plan_domain *plan = wanted->plan->domains;
-
-	for (const struct inventory_domain *d = wanted->inventory->domains; d; d = d->next, plan++)
-		helper_threads_apply(apply->parts.helpers, d, plan->profile.mode == PROFILE_BOOST);
-}
+/* ---- pages ---- */
 
 static void pages_give(struct apply *apply, const struct rows *rows, bool polled)
 {
@@ -472,7 +464,7 @@ static void rows_free(struct rows *rows)
  *  4. vCPUs begin, with their slices and holds, or get another profile. A vCPU's thread is traced
  *     only after the booster has it, and boosted only after it is traced. Its slice is set while it
  *     is not boosted.
- *  5. Helper threads and guest pages: they belong to vCPUs that are there.
+ *  5. Helper threads, of which some follow, and guest pages: they belong to vCPUs that are there.
  *  6. Holds end: from here on what is wanted can be boosted. Then a rescan, which would be in vain
  *     while a hold is on.
  *  7. RT budgets that are not wanted are withdrawn: by now every thread that had one is unboosted,
@@ -485,13 +477,14 @@ int apply_run(struct apply *apply, const struct apply_wanted *wanted)
 	if (rows_collect(apply, wanted, &rows) < 0)
 		return -ENOMEM;
 	holds_begin(apply, &rows, wanted->plan->holds);
+	followers_end(apply->parts.followers, wanted->inventory, wanted->plan, apply->slots);
 	vcpus_end(apply, &rows);
 	domains_end(apply, wanted->inventory);
 	domains_begin(apply, wanted);
 	slots_take(apply, &rows);
 	grants_begin(apply, &rows);
 	vcpus_begin(apply, &rows);
-	helpers_watch(apply, wanted);
+	followers_apply(apply->parts.followers, wanted->inventory, wanted->plan, apply->slots);
 	pages_give(apply, &rows, wanted->polls_pages);
 	holds_end(apply, &rows, wanted->plan->holds);
 	rescan(apply, wanted, &rows);

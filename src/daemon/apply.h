@@ -9,6 +9,7 @@
 #include "boost/accounts.h"
 #include "boost/booster.h"
 #include "boost/standing.h"
+#include "daemon/followers.h"
 #include "daemon/helper_threads.h"
 #include "daemon/inventory.h"
 #include "daemon/rt_grants.h"
@@ -27,6 +28,7 @@ struct apply_parts {
 	struct rt_grants *grants;
 	struct standing *standing;
 	struct helper_threads *helpers;
+	struct followers *followers;
 	uint32_t priority; /* of boosts */
 	uint32_t holds;    /* of every vCPU, that the booster was started with */
 	/** The guest page of the vCPU @index. */

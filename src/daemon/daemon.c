@@ -333,6 +333,7 @@ static void begin_views(struct daemon *d)
 	        .carriers = d->domains->carriers,
 	        .agents = d->domains->agents,
 	        .helpers = d->engine->helpers,
+	        .followers = d->engine->followers,
 	        .standing = d->engine->standing,
 	        .clamps = d->engine->clamps,
 	        .avoid = d->engine->avoid,

@@ -76,6 +76,23 @@ static int costs_begin(struct engine *engine, const struct engine_parts *parts)
 	return costs_watch(engine->costs, parts->event, &parts->domains->inventory);
 }
 
+static struct followers *followers_begin(const struct engine *engine,
+                                         const struct engine_parts *parts)
+{
+	const struct followers_parts follow = {
+	        .booster = parts->booster,
+	        .tracer = parts->tracer,
+	        .helpers = engine->helpers,
+	        .grants = engine->grants,
+	        .cgroup = parts->cgroup,
+	        .priority = parts->priority,
+	        .sees_helpers =
+	                parts->tracer && (tracer_parts(parts->tracer)->loaded & PVS_PART_HELPERS),
+	};
+
+	return followers_new(&follow);
+}
+
 static int construct(struct engine *engine, const struct engine_parts *parts)
 {
 	struct planning_inputs inputs = {
@@ -130,7 +147,9 @@ static int construct(struct engine *engine, const struct engine_parts *parts)
 	engine->helpers = applies.helpers = helper_threads_new(parts->tracer, parts->accounts);
 	engine->standing = applies.standing = standing_begin(parts);
 	engine->changes = policy_changes_new(parts->accounts);
-	if (!engine->grants || !engine->helpers || !engine->standing || !engine->changes)
+	engine->followers = applies.followers = followers_begin(engine, parts);
+	if (!engine->grants || !engine->helpers || !engine->followers || !engine->standing ||
+	    !engine->changes)
 		return -ENOMEM;
 	r = learning_new(&engine->learning, parts->event, engine->learned, parts->views,
 	                 parts->pass);
@@ -185,6 +204,7 @@ struct engine *engine_free(struct engine *engine)
 	policy_changes_free(engine->changes);
 	planning_free(engine->planning);
 	trials_free(engine->trials);
+	followers_free(engine->followers);
 	helper_threads_free(engine->helpers);
 	standing_free(engine->standing);
 	clamp_budget_free(engine->clamps);

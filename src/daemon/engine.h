@@ -23,6 +23,7 @@ struct engine {
 	struct planning *planning;
 	struct rt_grants *grants;
 	struct helper_threads *helpers;
+	struct followers *followers;
 	struct standing *standing;
 	struct clamp_budget *clamps;
 	struct comparing *comparing;

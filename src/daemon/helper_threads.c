@@ -105,7 +105,7 @@ void helper_threads_apply(struct helper_threads *helpers, const struct inventory
 		const struct helper_thread *thread = &domain->seen->helpers[i];
 
 		if (is_watched_role(domain->seen, thread) &&
-		    !helper_threads_account(helpers, domain, &thread->id))
+		    helper_threads_number(helpers, domain, &thread->id) == HELPER_NONE)
 			place_begin(helpers, domain, &thread->id);
 	}
 	for (size_t i = 0; boosted && i < domain->n_vcpus; i++)
@@ -165,14 +165,23 @@ uint64_t helper_threads_sheds(const struct helper_threads *helpers,
 	return sheds;
 }
 
-const struct pvs_helper_account *helper_threads_account(const struct helper_threads *helpers,
-                                                        const struct inventory_domain *domain,
-                                                        const struct thread_id *id)
+unsigned int helper_threads_number(const struct helper_threads *helpers,
+                                   const struct inventory_domain *domain,
+                                   const struct thread_id *id)
 {
 	const struct thread_id *places = helpers->of[domain->slot].places;
 
 	for (unsigned int i = 0; i < PVS_HELPERS_OF_DOMAIN; i++)
 		if (places[i].tid && thread_id_equal(&places[i], id))
-			return &helpers->accounts->helpers[helper_slot(domain->slot, i)];
-	return NULL;
+			return helper_slot(domain->slot, i);
+	return HELPER_NONE;
+}
+
+const struct pvs_helper_account *helper_threads_account(const struct helper_threads *helpers,
+                                                        const struct inventory_domain *domain,
+                                                        const struct thread_id *id)
+{
+	unsigned int number = helper_threads_number(helpers, domain, id);
+
+	return number == HELPER_NONE ? NULL : &helpers->accounts->helpers[number];
 }

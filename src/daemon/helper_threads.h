@@ -48,3 +48,10 @@ uint64_t helper_threads_sheds(const struct helper_threads *helpers,
 const struct pvs_helper_account *helper_threads_account(const struct helper_threads *helpers,
                                                         const struct inventory_domain *domain,
                                                         const struct thread_id *id);
+
+#define HELPER_NONE UINT32_MAX
+
+/** Which helper of the tracer's such a thread is; HELPER_NONE: it is not watched. */
+unsigned int helper_threads_number(const struct helper_threads *helpers,
+                                   const struct inventory_domain *domain,
+                                   const struct thread_id *id);

@@ -186,8 +186,14 @@ static void handle_note(struct note_handler *notes, const struct booster_note *n
 	if (note->type == BOOSTER_NOTE_DEADLINE)
 		deadlines_refused(notes);
 	v = inventory_by_slot(&notes->parts.domains->inventory, note->slot, &d);
-	if (v)
+	if (v) {
 		handle_vcpu(notes, note, d, v);
+		return;
+	}
+	d = followers_note(notes->parts.engine->followers, note, &notes->parts.domains->inventory,
+	                   notes->parts.ledger);
+	if (d)
+		discovery_rescan(notes->parts.domains->discovery, d);
 }
 
 static int on_notes(sd_event_source *source, int fd, uint32_t revents, void *userdata)

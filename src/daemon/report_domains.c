@@ -159,7 +159,7 @@ struct cJSON *report_show(const struct views *views, const struct inventory_doma
 	add_choice_sources(&choice, object);
 	add_metadata(views, d, object);
 	add_attention(views, d, object);
-	report_helpers(views->helpers, views->tracer, d, object);
+	report_helpers(views, d, object);
 	report_carrier(views->carriers, d, object);
 	report_agent(views->agents, d, object);
 	report_avoid(views, d, object);

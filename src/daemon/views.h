@@ -14,6 +14,7 @@
 #include "daemon/comparing.h"
 #include "daemon/costs.h"
 #include "daemon/discovery.h"
+#include "daemon/followers.h"
 #include "daemon/guard.h"
 #include "daemon/helper_threads.h"
 #include "daemon/hints.h"
@@ -42,6 +43,7 @@ struct views {
 	const struct carriers *carriers;
 	const struct agents *agents;
 	const struct helper_threads *helpers;
+	const struct followers *followers;
 	const struct standing *standing;
 	const struct clamp_budget *clamps;
 	struct avoid *avoid; /* a command changes what it says */

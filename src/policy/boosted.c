@@ -237,7 +237,8 @@ void boosted_step(struct turn *t)
 	case POLICY_EVENT_HELPER:
 	case POLICY_EVENT_INTERRUPT: /* it is boosted already */
 	case POLICY_EVENT_AWAITED:
-	case POLICY_EVENT_PULSE_OVER: /* of a pulse that has ended */
+	case POLICY_EVENT_PULSE_OVER:   /* of a pulse that has ended */
+	case POLICY_EVENT_HELPER_WAITS: /* the same */
 		reconsider(t);
 		return;
 	case POLICY_EVENT_EXHAUSTED:

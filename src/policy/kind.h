@@ -32,6 +32,10 @@ extern const uint32_t policy_kinds_n;
 
 extern const struct policy_kind kind_pvschedd, kind_urgent_only, kind_awaited_only;
 
+/** Of helpers that follow their vCPUs: no domain chooses it. It is told KIND_HELPER_EVENTS. */
+extern const struct policy_kind kind_helper;
+#define KIND_HELPER_EVENTS REGISTRY_HALTED_BOOSTED
+
 /** Whether a vCPU waits for this, and not for tokens or the end of a hold. */
 static inline bool kind_is_waiting(enum policy_reason reason)
 {

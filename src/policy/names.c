@@ -63,6 +63,7 @@ static const char *const names[_POLICY_REASON_MAX] = {
         [POLICY_REASON_SPIN] = "spin",
         [POLICY_REASON_NOT_URGENT] = "not-urgent",
         [POLICY_REASON_AWAITED] = "awaited",
+        [POLICY_REASON_FOLLOWS] = "follows",
         [POLICY_REASON_NOT_AWAITED] = "not-awaited",
 };
 
@@ -160,6 +161,12 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_NOT_URGENT] =
                 "Its policy boosts it only while its guest says that urgent work waits, and it "
                 "says no such thing now; see `pvschedctl policies`.",
+        [POLICY_REASON_FOLLOWS] =
+                "It works for its domain, which waits for it: it is boosted for one run, with "
+                "tokens of the domain.",
+        [POLICY_REASON_NOT_AWAITED] =
+                "It works for its domain, and is boosted only while a boosted vCPU of that waits "
+                "for it.",
         [POLICY_REASON_NO_REQUEST] =
                 "Its profile boosts only guests that make requests, and this guest makes none; "
                 "see pvsched-protocol(7) and `pvschedctl attach`.",

@@ -71,8 +71,9 @@ enum policy_reason {
 	POLICY_REASON_NOT_URGENT,  /* its policy boosts it while its guest is urgent, and it is not
 	                            */
 	POLICY_REASON_AWAITED,     /* boosted for a moment, since another vCPU waits for it */
-	POLICY_REASON_NOT_AWAITED, /* its policy boosts it while another vCPU waits for it, and none
-	                              does */
+	POLICY_REASON_FOLLOWS,     /* a helper, boosted for one run since its domain waits for it */
+	POLICY_REASON_NOT_AWAITED, /* its policy boosts it, or a helper, while a vCPU of its domain
+	                              waits for it, and none does */
 	POLICY_REASON_NO_SLOT,     /* not traced: other vCPUs have all slots */
 	POLICY_REASON_NOT_TRACED,  /* the kernel or the booster did not take it on */
 	_POLICY_REASON_MAX,

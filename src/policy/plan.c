@@ -24,7 +24,8 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 	       a->requests == b->requests && a->on_interrupt == b->on_interrupt &&
 	       a->levers == b->levers && a->slice_ns == b->slice_ns && a->util_min == b->util_min &&
 	       a->util_permille == b->util_permille && a->learned == b->learned &&
-	       a->policy == b->policy && a->help == b->help;
+	       a->policy == b->policy && a->help == b->help && a->helpers == b->helpers &&
+	       a->of_helper == b->of_helper;
 }
 
 static bool boosts_by_rt(const struct profile *profile)
@@ -424,6 +425,23 @@ static void plan_standing(const struct plan_host *host, const struct plan_vcpu_i
 		ret->util_min = ret->profile.util_min;
 }
 
+static void plan_followers(const struct plan_input *input, struct plan *plan)
+{
+	for (size_t i = 0; i < input->n_domains; i++)
+		plan->domains[i].follow = follow_begin(&plan->domains[i].profile);
+	for (size_t i = 0; i < input->n_vcpus; i++) {
+		const struct plan_vcpu *vcpu = &plan->vcpus[i];
+		struct follow_plan *follow = &plan->domains[input->vcpus[i].domain].follow;
+
+		if (!vcpu->traced)
+			continue;
+		follow_add_vcpu(follow, vcpu->holds, vcpu->keeps_rt_budget);
+		if (vcpu->rt_permille)
+			follow->rt_permille =
+			        follow->profile.share_permille + BUDGET_MARGIN_PERMILLE;
+	}
+}
+
 /* What does not depend on the other vCPUs. */
 static void plan_vcpu(const struct plan_input *input, const struct plan_vcpu_input *in,
                       struct plan_vcpu *ret)
@@ -459,5 +477,6 @@ int plan_make(const struct plan_input *input, struct plan *ret)
 		               &ret->vcpus[i]);
 		plan_standing(&input->host, &input->vcpus[i], &ret->vcpus[i]);
 	}
+	plan_followers(input, ret);
 	return 0;
 }

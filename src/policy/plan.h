@@ -11,6 +11,7 @@
  */
 
 #include "core/bucket.h"
+#include "policy/follow.h"
 #include "policy/learn.h"
 #include "policy/policy.h"
 #include "policy/profile.h"
@@ -134,8 +135,9 @@ struct plan_domain {
 	bool burst_by_metadata;
 	enum plan_metadata_use metadata_use;
 	struct pvs_bucket_rule rule; /* of the bucket of all its vCPUs */
-	uint32_t n_proven; /* vCPUs that need a slot: proven, and the profile is not off */
-	uint32_t n_slots;  /* so many of these have slots, the first ones */
+	uint32_t n_proven;         /* vCPUs that need a slot: proven, and the profile is not off */
+	uint32_t n_slots;          /* so many of these have slots, the first ones */
+	struct follow_plan follow; /* what its helpers have */
 };
 
 struct plan_vcpu {

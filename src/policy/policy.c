@@ -103,7 +103,13 @@ static const struct policy_kind *choose_kind(struct policy_vcpu *v,
 	if (number == REGISTRY_NONE || number > policy_kinds_n)
 		number = REGISTRY_DEFAULT;
 	v->view.policy = number;
-	return policy_kinds[number - 1];
+	return v->profile.of_helper ? &kind_helper : policy_kinds[number - 1];
+}
+
+/* Of what its policy is told: REGISTRY_*. */
+static uint32_t told_of(const struct policy_vcpu *v)
+{
+	return v->profile.of_helper ? KIND_HELPER_EVENTS : registry_of(v->view.policy)->events;
 }
 
 /* The events that are wanted. @begins: a boost is about to begin, and the vCPU may run before that
@@ -117,7 +123,7 @@ static void set_wants(struct turn *t, bool begins)
 	bool armed = begins || v->view.state == POLICY_ARMED;
 	bool no_request = !armed && reason == POLICY_REASON_NO_REQUEST;
 	bool waits = !armed && kind_is_waiting(reason);
-	uint32_t told = registry_of(v->view.policy)->events;
+	uint32_t told = told_of(v);
 
 	v->view.wants_ordinary = hears && armed && (told & REGISTRY_ORDINARY) &&
 	                         (begins || v->boosted.yield != YIELD_DECLINED);
@@ -127,15 +133,21 @@ static void set_wants(struct turn *t, bool begins)
 	v->view.wants_interrupt = boosts && v->profile.on_interrupt && waits && !no_request &&
 	                          (told & REGISTRY_INTERRUPT);
 	v->view.interrupts_from_ns = interrupt_from_ns(t);
+	v->view.wants_waits =
+	        boosts && v->profile.of_helper && waits && reports_calls(v->unboosted.reports);
 }
 
 /* Whether the tracer is to report its next halt. */
 static bool wants_halt(const struct turn *t)
 {
-	uint32_t told = registry_of(t->v->view.policy)->events;
+	uint32_t told = told_of(t->v);
+	bool begins = t->decision->action == POLICY_BOOST;
+	enum policy_reason reason = begins ? t->decision->reason : t->v->view.reason;
 
-	if (t->v->view.state == POLICY_ARMED || t->decision->action == POLICY_BOOST)
-		return told & REGISTRY_HALTED_BOOSTED;
+	if (t->v->view.state == POLICY_ARMED || begins)
+		/* a helper that is armed ahead runs again and again */
+		return (told & REGISTRY_HALTED_BOOSTED) &&
+		       (!t->v->profile.of_helper || reason == POLICY_REASON_FOLLOWS);
 	return t->decision->report_halt && (told & REGISTRY_HALTED);
 }
 

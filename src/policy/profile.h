@@ -48,6 +48,13 @@ enum profile_help {
 
 #define PROFILE_HELP_ALL (PROFILE_HELP_IPI | PROFILE_HELP_RELAXED | PROFILE_HELP_HOLD)
 
+/** What becomes of the threads that work for its domains, as an iothread: kind_helper.c. */
+enum profile_helpers {
+	PROFILE_HELPERS_OBSERVE, /* they are watched, and vCPUs make room for them */
+	PROFILE_HELPERS_FOLLOW,  /* they are boosted, too, while their domain waits for them */
+	_PROFILE_HELPERS_MAX,
+};
+
 #define PROFILE_LEVERS_INIT (PROFILE_LEVER_RT | PROFILE_LEVER_SLICE)
 
 #define PROFILE_NAME_MAX 32
@@ -75,6 +82,8 @@ struct profile {
 	bool learned;         /* of the plan: its mode was PROFILE_AUTO */
 	uint32_t policy;      /* of registry.h; 0: the one that the guest names */
 	uint32_t help;        /* enum profile_help */
+	enum profile_helpers helpers;
+	bool of_helper; /* of the plan: it is a helper's, see follow.h */
 };
 
 /** What binds whatever a domain asks for. */

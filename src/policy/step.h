@@ -48,6 +48,8 @@ struct policy_facts {
 	uint64_t urgent_work_ns; /* how long it is urgent; 0: not known */
 	uint64_t urgent_run_ns;  /* how long it runs then, until it sleeps; 0: not known */
 	bool interrupted;        /* waiting, and an interrupt came in that time */
+	bool awaited;            /* a helper: a vCPU of its domain is boosted */
+	bool steady;             /* a helper: its runs are short and regular, see core/follow.h */
 	/* with MAY_PUSH, and only if policy_may_push(): another CPU on which it may run has a
 	   burst for it */
 	bool room_elsewhere;
@@ -66,16 +68,17 @@ enum policy_event {
 	POLICY_EVENT_SHED,     /* its CPU's bucket is empty, and it is the largest debtor there */
 	POLICY_EVENT_FOREIGN,  /* its scheduling attributes are not those that we set */
 	POLICY_EVENT_RESCAN,   /* look again at what was believed foreign or refused */
-	POLICY_EVENT_NO_DEADLINE, /* the timer that ends its boost could not be started */
-	POLICY_EVENT_UNSEEN,      /* it was woken boosted, and not seen to run for too long */
-	POLICY_EVENT_URGENT,      /* it was preempted, or found waiting, and its guest is urgent */
-	POLICY_EVENT_ORDINARY,    /* it runs boosted, and its guest says that it need not */
-	POLICY_EVENT_HELPER,      /* a helper of its domain waits too long on its CPU */
-	POLICY_EVENT_INTERRUPT,   /* an interrupt came while it waits to run, not boosted */
-	POLICY_EVENT_SPIN,        /* it runs boosted, and its guest spins */
-	POLICY_EVENT_SHORT,       /* it halted boosted, with too few tokens for its usual work */
-	POLICY_EVENT_AWAITED,     /* it waits to run, and another vCPU of its domain for it */
-	POLICY_EVENT_PULSE_OVER,  /* it runs boosted for that one, and has had its time */
+	POLICY_EVENT_NO_DEADLINE,  /* the timer that ends its boost could not be started */
+	POLICY_EVENT_UNSEEN,       /* it was woken boosted, and not seen to run for too long */
+	POLICY_EVENT_URGENT,       /* it was preempted, or found waiting, and its guest is urgent */
+	POLICY_EVENT_ORDINARY,     /* it runs boosted, and its guest says that it need not */
+	POLICY_EVENT_HELPER,       /* a helper of its domain waits too long on its CPU */
+	POLICY_EVENT_INTERRUPT,    /* an interrupt came while it waits to run, not boosted */
+	POLICY_EVENT_SPIN,         /* it runs boosted, and its guest spins */
+	POLICY_EVENT_SHORT,        /* it halted boosted, with too few tokens for its usual work */
+	POLICY_EVENT_AWAITED,      /* it waits to run, and another vCPU of its domain for it */
+	POLICY_EVENT_PULSE_OVER,   /* it runs boosted for that one, and has had its time */
+	POLICY_EVENT_HELPER_WAITS, /* a helper waits to run, not boosted, and its domain for it */
 	/*
 	 * Its CPU's bucket is empty, or its sheet is used up: may it be pushed to another CPU? If
 	 * not, the caller unboosts it and the largest debtor by CPU_EXHAUSTED and SHED, or it by
@@ -150,7 +153,7 @@ struct policy_view {
 	 * tracer is told before a BOOST is carried out, since a vCPU that was waiting runs before
 	 * that call returns.
 	 */
-	bool wants_urgent, wants_ordinary, wants_interrupt;
+	bool wants_urgent, wants_ordinary, wants_interrupt, wants_waits;
 	uint64_t grace_ns; /* ORDINARY is wanted after so much ordinary work */
 	/* an INTERRUPT before that is in vain: the tokens for it are not there yet */
 	uint64_t interrupts_from_ns;

@@ -85,7 +85,7 @@ static enum reports_event reports_event(struct turn *t)
 		return REPORTS_ON_HALT;
 	if (t->event == POLICY_EVENT_INTERRUPT)
 		return REPORTS_ON_CALL;
-	if (t->event == POLICY_EVENT_URGENT)
+	if (t->event == POLICY_EVENT_URGENT || t->event == POLICY_EVENT_HELPER_WAITS)
 		return count_in_vain(u) ? REPORTS_ON_CALL_IN_VAIN : REPORTS_ON_CALL;
 	/* its guest puts off when it will be urgent each time that the look for that comes */
 	if (is_expected_look(t) && count_in_vain(u))

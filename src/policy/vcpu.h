@@ -10,7 +10,7 @@
  *     push                off a CPU whose bucket is empty
  *     pulse               boosts of a vCPU that another one waits for
  *     bounds              what holds whatever a policy wishes
- *     kind_...            a policy: what it wishes; kinds.c lists all
+ *     kind_...            a policy: what it wishes; kinds.c lists those that can be chosen
  *     request             what the guest requests
  *     interrupt           what an interrupt needs that waits with its vCPU
  *     vcpu                this
@@ -167,7 +167,7 @@ struct boost_outcome boost_outcome(enum boost_end end);
 struct vcpu_unboosted {
 	enum tokens tokens;
 	enum reports reports;
-	unsigned int vain_calls;  /* URGENT, and looks that its guest put off, in a row */
+	unsigned int vain_calls;  /* URGENT and WAITS, and looks that its guest put off, in a row */
 	unsigned int short_halts; /* in a row */
 	unsigned int turned_away; /* in a row, since a shared bucket was not full */
 };

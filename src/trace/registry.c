@@ -291,6 +291,51 @@ void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
 	                   ~(UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN)), __ATOMIC_RELEASE);
 }
 
+static void mark_follower(struct tracer *tracer, unsigned int helper, bool follows)
+{
+	uint32_t *word = &tracer->domains[helper / PVS_HELPERS_OF_DOMAIN].followers;
+	uint32_t bit = UINT32_C(1) << (helper % PVS_HELPERS_OF_DOMAIN);
+
+	if (follows)
+		__atomic_or_fetch(word, bit, __ATOMIC_RELEASE);
+	else
+		__atomic_and_fetch(word, ~bit, __ATOMIC_RELEASE);
+}
+
+int tracer_follow(struct tracer *tracer, unsigned int slot, unsigned int helper, pid_t tid)
+{
+	int r;
+
+	tracer->bpf->bss->unseen_slot = slot;
+	r = timer_make(tracer->bpf->progs.make_unseen_look);
+	if (r == 0)
+		r = thread_register(tracer, slot, tid);
+	if (r == 0)
+		mark_follower(tracer, helper, true);
+	return r;
+}
+
+/*
+ * Its TID leads to the helper again, in one step, so that no switch and no exit goes unseen. If the
+ * helper has exited since, the caller ends it, and the entry with it.
+ */
+void tracer_unfollow(struct tracer *tracer, unsigned int slot, unsigned int helper, pid_t tid)
+{
+	uint32_t key = (uint32_t)tid, value;
+	int fd = bpf_map__fd(tracer->bpf->maps.slots);
+
+	epoch_end(&tracer->vcpus[slot].epoch);
+	mark_follower(tracer, helper, false);
+	if (bpf_map_lookup_elem(fd, &key, &value) == 0 && value == slot) {
+		value = PVS_VCPUS_MAX + helper;
+		if (tracer->helpers[helper].tid == key)
+			bpf_map_update_elem(fd, &key, &value, BPF_ANY);
+		else
+			bpf_map_delete_elem(fd, &key);
+	}
+	list(tracer, tid, -1);
+}
+
 void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid)
 {
 	if (cpu >= PVS_CPUS_MAX || tracer->cpus[cpu].softirqd_tid)

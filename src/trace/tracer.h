@@ -103,6 +103,15 @@ void tracer_set_leader(struct tracer *tracer, unsigned int helper);
 /** Stops tracing it. */
 void tracer_unregister_helper(struct tracer *tracer, unsigned int helper);
 
+/**
+ * From now on a helper that is registered is traced in a slot of vCPUs as well: core/follow.h. The
+ * slot's account says which helper that is. Returns 0, or -errno.
+ */
+int tracer_follow(struct tracer *tracer, unsigned int slot, unsigned int helper, pid_t tid);
+
+/** Its slot is traced no longer. It stays a helper, if it is registered as one. */
+void tracer_unfollow(struct tracer *tracer, unsigned int slot, unsigned int helper, pid_t tid);
+
 /** Tells the tracer which thread is the ksoftirqd of @cpu. */
 void tracer_set_softirqd(struct tracer *tracer, unsigned int cpu, pid_t tid);
 

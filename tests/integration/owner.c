@@ -2,10 +2,11 @@
 /*
  * A QEMU that is hostile, in the eyes of pvschedd's procfs source: its vCPU thread sleeps and
  * wakes, and each time it finds itself with a real-time class it changes what OWNER_WAY says. It
- * prints the outcome, if it is not the last one. With OWNER_SPIN_US it works for so long then. With
- * OWNER_NAMES it has so many more threads that have the names of vCPUs, and sleep. With
- * OWNER_SANDBOX it may do no more than QEMU under libvirt: -sandbox
- * on,spawn=deny,resourcecontrol=deny.
+ * prints the outcome, if it is not the last one. With OWNER_SPIN_US it works for so long then. It
+ * sleeps for OWNER_SLEEP_US, or 2 ms. With OWNER_IO it then has an iothread work for so many us,
+ * and waits for that; the iothread does the same with OWNER_IO_WAY. With OWNER_NAMES it has so many
+ * more threads that have the names of vCPUs, and sleep. With OWNER_SANDBOX it may do no more than
+ * QEMU under libvirt: -sandbox on,spawn=deny,resourcecontrol=deny.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -136,10 +137,22 @@ static int other_then_execute(void)
 	return r < 0 ? r : execute();
 }
 
+static pid_t io_tid;
+
+/* Once its iothread has a real-time class, too. */
+static int leave_with_helper(void);
+
 static int leave(void)
 {
 	puts("exit: done");
 	pthread_exit(NULL);
+}
+
+static int leave_with_helper(void)
+{
+	if (!io_tid || (sched_getscheduler(io_tid) & ~SCHED_RESET_ON_FORK) != SCHED_FIFO)
+		return 0;
+	return leave();
 }
 
 static void *child(void *unused)
@@ -223,14 +236,13 @@ static const struct {
         {"group", move_group},
         {"exec", execute},
         {"exit", leave},
+        {"exit-with-helper", leave_with_helper},
         {"other-exec", other_then_execute},
         {"children", make_child},
         {"forks", make_many},
 };
 
-static const char *way;
-
-static int change(void)
+static int change(const char *way)
 {
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		if (strcmp(ways[i].name, way) == 0)
@@ -238,25 +250,75 @@ static int change(void)
 	return 0; /* nothing */
 }
 
+static long number(const char *variable, long otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text ? atol(text) : otherwise;
+}
+
+static void work(long us)
+{
+	for (long end = now_us() + us; us && now_us() < end;)
+		;
+}
+
+/* Changes what the way says, once it finds itself with a real-time class. */
+static bool act(const char *way, int *last)
+{
+	if ((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_FIFO)
+		return false;
+	errno = 0;
+	change(way);
+	if (errno != *last)
+		printf("%s: %s\n", way, errno ? strerror(errno) : "done");
+	*last = errno;
+	return true;
+}
+
+static int asks[2], answers[2];
+
+static void *iothread(void *unused)
+{
+	const char *way = getenv("OWNER_IO_WAY");
+	long work_us = number("OWNER_IO", 0);
+	int last = -1;
+	char byte;
+
+	prctl(PR_SET_NAME, "IO owner");
+	io_tid = (pid_t)syscall(SYS_gettid);
+	while (read(asks[0], &byte, 1) == 1) {
+		if (way)
+			act(way, &last);
+		work(work_us);
+		if (write(answers[1], &byte, 1) != 1)
+			break;
+	}
+	return unused;
+}
+
+static bool do_io(void)
+{
+	char byte = 0;
+
+	return write(asks[1], &byte, 1) == 1 && read(answers[0], &byte, 1) == 1;
+}
+
 static void *vcpu(void *unused)
 {
-	const struct timespec sleep = {.tv_nsec = 2000000};
-	const char *spin = getenv("OWNER_SPIN_US");
-	long spin_us = spin ? atol(spin) : 0;
+	const struct timespec sleep = {.tv_nsec = 1000 * number("OWNER_SLEEP_US", 2000)};
+	const char *way = getenv("OWNER_WAY");
+	long spin_us = number("OWNER_SPIN_US", 0);
+	bool has_io = getenv("OWNER_IO");
 	int last = -1;
 
 	prctl(PR_SET_NAME, "CPU 0/TCG");
 	for (;;) {
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &sleep, NULL);
-		if ((sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_FIFO)
-			continue;
-		errno = 0;
-		change();
-		if (errno != last)
-			printf("%s: %s\n", way, errno ? strerror(errno) : "done");
-		last = errno;
-		for (long end = now_us() + spin_us; spin_us && now_us() < end;)
-			;
+		if (has_io && !do_io())
+			break;
+		if (act(way, &last))
+			work(spin_us);
 	}
 	return unused;
 }
@@ -322,12 +384,14 @@ static void confine(void)
 
 int main(void)
 {
-	const char *names = getenv("OWNER_NAMES");
+	const char *names = getenv("OWNER_NAMES"), *way = getenv("OWNER_WAY");
 	pthread_t thread;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	way = getenv("OWNER_WAY");
 	if (!way)
+		return EXIT_FAILURE;
+	if (getenv("OWNER_IO") &&
+	    (pipe(asks) || pipe(answers) || pthread_create(&thread, NULL, iothread, NULL) != 0))
 		return EXIT_FAILURE;
 	if (getenv("OWNER_SANDBOX"))
 		confine();

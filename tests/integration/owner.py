@@ -48,9 +48,9 @@ class Owners:
         before = attributes.read(qemu.tid)
         return qemu, before, self.daemon(**(config or {}))
 
-    def daemon(self, executables=(), **host):
+    def daemon(self, executables=(), profiles=None, **host):
         """A daemon that boosts all processes of this user that play QEMU, and what HOST says."""
         return self._scene.daemon(config={
-            "default_profile": "observe", "domains": {"glob": {"pvsched-*": {"profile": "latency"}}},
+            "default_profile": "observe", "profiles": profiles or {}, "domains": {"glob": {"pvsched-*": {"profile": "latency"}}},
             "host": {"discovery": ["procfs"], "qemu_executables": [f"{self._directory}/qemu-*", *executables],
                      "qemu_users": [str(UID)], "rt_priority": PRIORITY, **host}})

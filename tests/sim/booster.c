@@ -78,6 +78,7 @@ static enum policy_event event_of(unsigned int type)
 	        [PVS_EVENT_INTERRUPT] = POLICY_EVENT_INTERRUPT,
 	        [PVS_EVENT_SPIN] = POLICY_EVENT_SPIN,
 	        [PVS_EVENT_SHORT] = POLICY_EVENT_SHORT,
+	        [PVS_EVENT_HELPER_WAITS] = POLICY_EVENT_HELPER_WAITS,
 	};
 
 	if (type >= ARRAY_SIZE(events) || events[type] == POLICY_EVENT_LOOK) {
@@ -142,6 +143,8 @@ static void facts(struct host *host, unsigned int slot, struct policy_facts *ret
 	account_facts(&host->accounts, slot, host->world->now_ns, ret);
 	let_speak(host, slot);
 	pages_facts(host->pages, slot, host->world->now_ns, ret);
+	ret->awaited = host->vcpus[slot].helper &&
+	               boosted_has_vcpu(&host->boosted, &host->accounts, host->vcpus[slot].domain);
 	ret->unheard_until_ns = cost_unheard_until_ns(host, slot);
 	if (host->mutation == MUTATION_YIELD_BLIND && host->yielded[slot]) {
 		ret->tokens_ns = (int64_t)host->vcpus[slot].rule.burst_ns;

@@ -33,7 +33,8 @@ void charge_boosted(struct host *host, uint32_t slot, uint32_t cpu, uint64_t unt
 	charge_cpu(host, cpu, until, charge, ran, false);
 	if (host->mutation == MUTATION_PULSE_UNPAID && host->vcpus[slot].payer)
 		return;
-	domain_charge(host, host->vcpus[slot].domain, until, charge);
+	if (host->mutation != MUTATION_FOLLOW_FREE || !host->vcpus[slot].helper)
+		domain_charge(host, host->vcpus[slot].domain, until, charge);
 	helpers_charge(host, host->vcpus[slot].domain, cpu, until, charge);
 	vcpu_charge(host, slot, until, charge);
 }

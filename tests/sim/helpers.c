@@ -6,6 +6,7 @@
 
 #include "core/helper.h"
 
+#include "follow.h"
 #include "rng.h"
 
 #define SLOT_NONE UINT32_MAX
@@ -35,13 +36,23 @@ static void report_wait(struct host *host, uint32_t number, uint32_t slot)
 	tracer_send(host, slot, PVS_EVENT_HELPER, number % PVS_HELPERS_OF_DOMAIN);
 }
 
+static void look_start(struct host *host, uint32_t number, uint64_t now, uint64_t delay)
+{
+	if (host->look_due_ns[number] > now && host->look_due_ns[number] <= now + delay)
+		return;
+	host->look_due_ns[number] = now + delay;
+	world_plan(host->world, now + delay + rng_below(&host->random, HOST_TIMER_NS),
+	           HAPPENS_HELPER, number, ++host->look_generation[number]);
+}
+
 static void helper_watch(struct host *host, uint32_t number, uint32_t slot, uint64_t now)
 {
 	struct pvs_helper_account *helper = &host->helpers[number];
 	const struct pvs_vcpu_account *vcpu = &host->vcpus[slot];
 	uint64_t delay;
 
-	if (!helper->since_ns || helper->cpu != vcpu->cpu || host->mutation == MUTATION_NO_HELPER)
+	if (!helper->since_ns || helper->cpu != vcpu->cpu || vcpu->helper == number + 1 ||
+	    host->mutation == MUTATION_NO_HELPER)
 		return;
 	if (pvs_helper_is_told(helper->told, helper->since_ns) &&
 	    host->mutation != MUTATION_HELPER_AGAIN)
@@ -53,11 +64,15 @@ static void helper_watch(struct host *host, uint32_t number, uint32_t slot, uint
 			report_wait(host, number, slot);
 		return;
 	}
-	if (host->look_due_ns[number] > now && host->look_due_ns[number] <= now + delay)
-		return;
-	host->look_due_ns[number] = now + delay;
-	world_plan(host->world, now + delay + rng_below(&host->random, HOST_TIMER_NS),
-	           HAPPENS_HELPER, number, ++host->look_generation[number]);
+	look_start(host, number, now, delay);
+}
+
+static void follow_watch(struct host *host, uint32_t number, uint64_t now)
+{
+	uint64_t delay = follow_look(host, number, now);
+
+	if (delay)
+		look_start(host, number, now, delay);
 }
 
 void helpers_looked(struct host *host, const struct entry *entry)
@@ -69,6 +84,7 @@ void helpers_looked(struct host *host, const struct entry *entry)
 	host->look_due_ns[number] = 0;
 	if (!host->helpers[number].since_ns)
 		return;
+	follow_watch(host, number, host->world->now_ns);
 	slot = hindered_by(host, number, host->helpers[number].cpu);
 	if (slot != SLOT_NONE)
 		helper_watch(host, number, slot, host->world->now_ns);
@@ -103,6 +119,7 @@ static void helper_waits(struct host *host, uint32_t number, uint32_t cpu, uint6
 	pvs_helper_wait_begin(&host->helpers[number], cpu, now);
 	host->domains[number / PVS_HELPERS_OF_DOMAIN].helpers_waiting |=
 	        UINT32_C(1) << (number % PVS_HELPERS_OF_DOMAIN);
+	follow_watch(host, number, now);
 	slot = hindered_by(host, number, cpu);
 	if (slot != SLOT_NONE)
 		helper_watch(host, number, slot, now);
@@ -164,7 +181,7 @@ void helpers_number(struct host *host)
 		abort();
 	for (uint32_t i = 0; i < world->n_threads; i++) {
 		host->helper_of[i] = -1;
-		if (i < host->n_vcpus || world->threads[i].domain < 0)
+		if (!follow_is_helper(host, i))
 			continue;
 		domain = (uint32_t)world->threads[i].domain;
 		if (used[domain] < PVS_HELPERS_OF_DOMAIN)

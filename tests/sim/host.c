@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/follow.h"
+
 #include "guest.h"
 
 static void add_page(struct host *host, unsigned int slot, bool polls)
@@ -29,7 +31,11 @@ static void add_vcpu(struct host *host, unsigned int slot, const struct host_opt
 	        .profile = options->profile,
 	};
 
-	if (t->observed)
+	if (t->follows) {
+		terms.profile = follow_profile(&options->profile);
+		terms.helper = (uint32_t)host->helper_of[slot] + 1;
+	}
+	if (t->observed || (t->follows && !options->follows))
 		terms.profile.mode = PROFILE_OBSERVE;
 	if (options->mutation == MUTATION_DEAF)
 		terms.profile.requests = PROFILE_REQUESTS_IGNORE;

@@ -52,6 +52,9 @@ enum mutation {
 	MUTATION_UNCHARGED,    /* no domain pays for the booster's time */
 	MUTATION_MISCHARGED,   /* the next domain pays */
 	MUTATION_NO_SHEET,     /* the host CPU's sheet is not charged */
+	MUTATION_FOLLOW_FREE,  /* what a helper that follows runs boosted is not charged to its
+	                          domain */
+	MUTATION_FOLLOW_DEAF,  /* that such a helper waits is not reported */
 	MUTATION_UNTOLD,       /* a deadline that could not be started ends no boost */
 	MUTATION_HELPS_NOBODY, /* no vCPU that waits for another one is reported */
 	MUTATION_PULSE_UNPAID, /* pulses are charged to nothing but their CPU */
@@ -156,11 +159,12 @@ struct host_options {
 	const struct machine *machine; /* NULL: cost_usual */
 	bool compares;                 /* waits with boosts and without */
 	struct pvs_prices prices;      /* zeroed: the usual ones */
+	bool follows;                  /* helpers that have slots do; else they are only watched */
 };
 
 /**
  * Makes the host. vCPUs are the threads [0, n_vcpus) of the world: slot and thread number are the
- * same.
+ * same. The last of these may be helpers that follow.
  */
 struct host *host_new(struct world *world, unsigned int n_vcpus,
                       const struct host_options *options);

@@ -5,6 +5,7 @@
 
 #include "policy/registry.h"
 
+#include "follow.h"
 #include "guest.h"
 
 /* What was promised to the threads that work for a domain: so long they wait behind its vCPUs. */
@@ -165,10 +166,10 @@ static void judge_helpers(const struct sim_options *options, const struct host *
                           const struct world *world, const struct record *record,
                           struct sim_result *ret)
 {
-	for (uint32_t i = host->n_vcpus; i < world->n_threads; i++) {
+	for (uint32_t i = 0; i < world->n_threads; i++) {
 		uint32_t members = 0;
 
-		if (world->threads[i].domain < 0 || world->threads[i].only_cpu < 0)
+		if (!follow_is_helper(host, i) || world->threads[i].only_cpu < 0)
 			continue; /* one that is moved at last waited elsewhere */
 		for (uint32_t v = 0; v < host->n_vcpus; v++)
 			members += world->threads[v].domain == world->threads[i].domain;
@@ -310,6 +311,9 @@ void sim_judge_asking(const struct scenario *scenario, struct sim_result *ret)
 {
 	const struct sim_urgent *heard = &ret->heard, *unheard = &ret->unheard;
 
+	if (scenario->follows == FOLLOWS_SOONER && ret->delay_ns <= 20 * NSEC_PER_USEC &&
+	    !ret->failed)
+		ret->failed = follow_judge(ret);
 	if (!scenario->gain)
 		return;
 	fail_if(ret, heard->jobs == 0 || unheard->jobs == 0, "there was no urgent work");

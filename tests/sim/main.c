@@ -65,6 +65,8 @@ static void add_urgent(struct sim_urgent *sum, const struct sim_urgent *u)
 	sum->worst_ns = MAX(sum->worst_ns, u->worst_ns);
 	sum->boosted_ns += u->boosted_ns;
 	sum->lasts_ns += u->lasts_ns;
+	sum->helper_waits += u->helper_waits;
+	sum->helper_wait_ns += u->helper_wait_ns;
 	delays_merge(&sum->waits, &u->waits);
 }
 

@@ -44,6 +44,12 @@ void sim_print(const char *name, const struct sim_options *options, unsigned int
 		print_urgent("heard", &r->heard);
 		print_urgent("unheard", &r->unheard);
 	}
+	if (r->unheard.helper_waits)
+		printf("; helpers wait %.1f us, without to follow %.1f",
+		       (double)r->heard.helper_wait_ns / NSEC_PER_USEC /
+		               (double)MAX(r->heard.helper_waits, UINT64_C(1)),
+		       (double)r->unheard.helper_wait_ns / NSEC_PER_USEC /
+		               (double)r->unheard.helper_waits);
 	if (seeds == 1)
 		printf("; trace %016" PRIx64, r->hash);
 	printf("%s%s\n", r->failed ? ": " : "", r->failed ? r->failed : "");

@@ -121,6 +121,9 @@ static const struct behaviour iothread = {
         "iothread", {{.run_ns = 30 * US, .sleep_ns = 200 * US, .vary_permille = 800}}};
 static const struct behaviour busy_iothread = {
         "busy iothread", {{.run_ns = 2 * MS, .sleep_ns = 500 * US, .vary_permille = 900}}};
+/* Too rare to be armed ahead. */
+static const struct behaviour rare_iothread = {
+        "rare iothread", {{.run_ns = 60 * US, .sleep_ns = 30 * MS, .vary_permille = 300}}};
 /* Interrupted, and busy with what need not be soon. */
 static const struct behaviour interrupted_busy = {
         "8ms/1ms and 40us for an interrupt each 3ms",
@@ -256,6 +259,16 @@ const struct scenario scenarios[] = {
 	{"helpers-moved", .n_cpus = 4, .spinners_per_cpu = 2,
 	 .casts = {{&vario, 1, 6, false, 0, &iothread}, {&rogue_240, 1, 4, false, 0, &busy_iothread},
 		   {&locks, 2, 2, false, 0, &iothread}}},
+	{"follow", .n_cpus = 2, .spinners_per_cpu = 3, .follows = FOLLOWS_SOONER,
+	 .casts = {{&good, 2, 1, true, 0, &iothread}, {&vario, 1, 2, true, 0, &iothread}}},
+	{"follow-rare", .n_cpus = 2, .spinners_per_cpu = 3, .follows = FOLLOWS_SOONER,
+	 .casts = {{&good, 2, 1, true, 0, &rare_iothread}}},
+	{"follow-rogue", .n_cpus = 1, .spinners_per_cpu = 2, .follows = FOLLOWS,
+	 .casts = {{&good, 1, 2, true, 0, &full_speed}, {&vario, 1, 1, true, 0, &rogue_5}}},
+	{"follow-full-domain", .n_cpus = 4, .spinners_per_cpu = 1, .follows = FOLLOWS,
+	 .casts = {{&vario, 1, 6, false, 0, &busy_iothread}, {&rogue_240, 1, 4, false, 0, &iothread}}},
+	{"follow-pauses", .n_cpus = 2, .spinners_per_cpu = 2, .holds = true, .follows = FOLLOWS,
+	 .casts = {{&good, 2, 1, false, 0, &iothread}, {&rogue_490, 1, 2, false, 0, &iothread}}},
 	/* what is within its part keeps its boosts beside guests that flip requests and halt */
 	{"flood", .n_cpus = 4, .spinners_per_cpu = 1, .is_flooded = true, .served_permille = 990,
 	 .casts = {{&bursts, 1, 1, false}, {&toggler_240, 1, 8, false}, {&rogue_5, 1, 8, false},
@@ -373,7 +386,7 @@ static void add(struct world *world, const struct behaviour *behaviour, int vcpu
 	world_add(world, &thread);
 }
 
-/* In a group of its own, where libvirt puts it. */
+/* In a group of its own, where libvirt puts it. One that follows has a slot, as vCPUs have. */
 static uint32_t add_helpers(const struct scenario *scenario, struct world *world, uint32_t group)
 {
 	uint32_t vcpu = 0, domain = 0;
@@ -382,9 +395,13 @@ static uint32_t add_helpers(const struct scenario *scenario, struct world *world
 		const struct cast *cast = &scenario->casts[c];
 
 		for (uint32_t d = 0; d < cast->domains; d++, domain++, vcpu += cast->vcpus)
-			if (cast->helper)
-				add(world, cast->helper, -1, (int)domain, group++,
+			if (cast->helper) {
+				int slot = scenario->follows ? (int)world->n_threads : -1;
+
+				add(world, cast->helper, slot, (int)domain, group++,
 				    cast->pinned ? (int)(vcpu % world->n_cpus) : -1, 0);
+				world->threads[world->n_threads - 1].follows = scenario->follows;
+			}
 	}
 	return group;
 }
@@ -417,6 +434,8 @@ unsigned int scenario_populate(const struct scenario *scenario, struct world *wo
 			}
 		}
 	}
-	add_host(scenario, world, add_helpers(scenario, world, domain));
+	domain = add_helpers(scenario, world, domain);
+	n_vcpus = scenario->follows ? world->n_threads : n_vcpus;
+	add_host(scenario, world, domain);
 	return n_vcpus;
 }

@@ -27,6 +27,10 @@ struct cast {
 	(1U << 3) /* half of the boosted time; 99 of 100 waits at most 1.1 times as long */
 #define GAIN_DELAY (1U << 1) /* half of the waits of urgent work */
 
+/* Helpers follow their vCPUs: follow.h. No woken fair thread preempts another in its slice. */
+#define FOLLOWS        1U
+#define FOLLOWS_SOONER 2U /* and they wait for at most half as long as they do otherwise */
+
 struct scenario {
 	const char *name;
 	uint32_t n_cpus;
@@ -41,6 +45,7 @@ struct scenario {
 	bool is_flooded;           /* all but the first cast's domains keep the booster busy */
 	bool polls;                /* the tracer cannot read the guests' pages: the booster must */
 	uint32_t gain;             /* of requests, against the same host that ignores them */
+	uint32_t follows;          /* FOLLOWS or more; 0: helpers are only watched */
 	int served_permille;       /* first cast's wake-ups that must run boosted at once; 0: any */
 	struct cast casts[SCENARIO_CASTS_MAX];
 };
@@ -59,7 +64,8 @@ static inline uint32_t scenario_domain_permille(const struct scenario *scenario)
 const struct scenario *scenario_find(const char *name);
 
 /**
- * Fills the machine. Returns the number of vCPUs, which are its first threads.
+ * Fills the machine. Returns the number of vCPUs, which are its first threads. Helpers that follow
+ * count as such.
  * @vcpus  0, or their maximum
  */
 unsigned int scenario_populate(const struct scenario *scenario, struct world *world,

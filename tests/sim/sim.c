@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "follow.h"
 #include "judge.h"
 #include "rng.h"
 
@@ -100,7 +101,7 @@ static void record_end(struct record *record)
 }
 
 /* The same guests: left alone, boosted, and boosted by a host that hears neither them nor what
- * interrupts them. */
+ * interrupts them, and whose helpers do not follow. */
 enum variant { UNTOUCHED, BOOSTED, UNHEARD };
 
 static uint64_t spun_ns(const struct world *world, unsigned int n_vcpus)
@@ -140,6 +141,7 @@ static void host_options_fill(const struct scenario *scenario, const struct sim_
 	        .delay_ns = options->delay_ns,
 	        .apply_ns = HOST_APPLY_NS,
 	        .polls = scenario->polls,
+	        .follows = variant == BOOSTED,
 	        .start_late_ns = options->start_late_ns,
 	        .refused_permille = options->refused_permille,
 	        .mutation = options->mutation,
@@ -162,6 +164,8 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 	world_init(&world, options->cpus ? options->cpus : scenario->n_cpus, options->seed);
 	world.print = options->print && variant == BOOSTED;
 	n_vcpus = scenario_populate(scenario, &world, options->vcpus);
+	if (scenario->follows)
+		world.costs.protects_ns = WORLD_SLICE_NS;
 	record_start(&record, scenario, &world, n_vcpus);
 	host_options_fill(scenario, options, variant, &how);
 	host = host_new(&world, n_vcpus, &how);
@@ -178,6 +182,7 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 		ret->base_wait_ns = checker_longest_wait_ns(record.runs, record.n_runs);
 	} else if (variant == UNHEARD) {
 		judge_urgent(&world, &record, &ret->unheard);
+		follow_count(host, &ret->unheard);
 		ret->unheard.lasts_ns = options->lasts_ns;
 	} else {
 		ret->hash = world.hash;
@@ -185,6 +190,7 @@ static uint64_t run_once(const struct scenario *scenario, const struct sim_optio
 		ret->calls_per_s = host->calls * NSEC_PER_SEC / options->lasts_ns;
 		judge(scenario, options, host, &world, &record, ret);
 		judge_urgent(&world, &record, &ret->heard);
+		follow_count(host, &ret->heard);
 		ret->heard.lasts_ns = options->lasts_ns;
 	}
 	host_free(host);
@@ -203,7 +209,7 @@ void sim_run(const struct scenario *scenario, const struct sim_options *options,
 	*ret = (struct sim_result){.delay_ns = options->delay_ns};
 	without_ns = run_once(scenario, &long_enough, UNTOUCHED, ret);
 	with_ns = run_once(scenario, &long_enough, BOOSTED, ret);
-	if (scenario->gain)
+	if (scenario->gain || scenario->follows)
 		run_once(scenario, &long_enough, UNHEARD, ret);
 	ret->host_loss_permille = without_ns ? (int)(((int64_t)without_ns - (int64_t)with_ns) *
 	                                             1000 / (int64_t)without_ns)

@@ -35,8 +35,9 @@ struct sim_urgent {
 	uint64_t late;    /* waited for longer than GUEST_LATE_NS */
 	uint64_t worst_ns;
 	struct delays waits;
-	uint64_t boosted_ns; /* of the vCPUs that have such work */
-	uint64_t lasts_ns;   /* of all these, together */
+	uint64_t boosted_ns;                   /* of the vCPUs that have such work */
+	uint64_t lasts_ns;                     /* of all these, together */
+	uint64_t helper_waits, helper_wait_ns; /* of helpers that follow, and of the same without */
 };
 
 struct sim_result {

@@ -11,6 +11,7 @@
 #include "core/work.h"
 
 #include "charge.h"
+#include "follow.h"
 #include "guest.h"
 #include "host.h"
 #include "rng.h"
@@ -413,18 +414,19 @@ static void on_switch(void *userdata, uint32_t cpu, int prev, bool asleep, int n
 	if (is_vcpu(host, next))
 		vcpu_in(host, (uint32_t)next, now, cpu);
 	helpers_switch(host, cpu, prev, !asleep, next);
+	if (is_vcpu(host, prev))
+		follow_call(host, (uint32_t)prev, cpu);
 }
 
 static void on_waking(void *userdata, int thread)
 {
 	struct host *host = userdata;
 
-	if (!is_vcpu(host, thread)) {
-		helpers_waking(host, thread);
-		return;
+	if (is_vcpu(host, thread)) {
+		host->vcpus[thread].wake_ns = host->world->now_ns;
+		host->vcpus[thread].wakeups++;
 	}
-	host->vcpus[thread].wake_ns = host->world->now_ns;
-	host->vcpus[thread].wakeups++;
+	helpers_waking(host, thread);
 }
 
 /* bpf/inject.h; that an injection follows is not simulated */

@@ -72,6 +72,7 @@ struct thread {
 	int only_cpu;     /* -1: it may run on all */
 	bool leaves;      /* it must leave its CPU, though nothing more urgent waits there */
 	bool observed;    /* traced, and never boosted */
+	bool follows;     /* a helper that has a slot, as vCPUs have */
 	bool lag_lost;    /* fair again, and not placed since: see world_costs */
 	int own_priority; /* its owner's: real-time, not by us */
 	int priority;     /* 0: fair; else FIFO */

@@ -10,9 +10,11 @@
 #include <stdarg.h>
 
 #include "boost/booster.h"
+#include "boost/children.h"
 #include "boost/rt_budget.h"
 #include "daemon/apply.h"
 #include "util/log.h"
+#include "util/procfs.h"
 #include "util/thread_id.h"
 
 #include "host_fake.h"
@@ -228,7 +230,28 @@ void tracer_unregister_helper(struct tracer *tracer, unsigned int helper)
 	call("unhelper %u", helper);
 }
 
+int tracer_follow(struct tracer *tracer, unsigned int slot, unsigned int helper, pid_t tid)
+{
+	(void)tracer;
+	call("follow %u %u %d", slot, helper, tid);
+	return answer_register;
+}
+
+void tracer_unfollow(struct tracer *tracer, unsigned int slot, unsigned int helper, pid_t tid)
+{
+	(void)tracer;
+	call("unfollow %u %u %d", slot, helper, tid);
+}
+
 /* ---- RT budgets ---- */
+
+int procfs_cgroup(pid_t pid, pid_t tid, enum procfs_cgroup_kind *kind, char *path, size_t path_size)
+{
+	(void)pid;
+	*kind = PROCFS_CGROUP_V1;
+	snprintf(path, path_size, "/group-of-%d", tid);
+	return 0;
+}
 
 int rt_budget_grant(struct ledger *ledger, const struct cgroup_cpu *cpu, const char *group,
                     uint32_t share_permille, char *failed)
@@ -261,6 +284,14 @@ void account_set_domain_rule(const struct accounts *accounts, unsigned int domai
 	(void)accounts;
 	(void)domain;
 	(void)rule;
+}
+
+int children_mend(const struct ledger *ledger, unsigned int slot, const struct thread_id *parent,
+                  pid_t child)
+{
+	(void)ledger;
+	call("mend %u %d %d", slot, parent->tid, child);
+	return 0;
 }
 
 bool thread_id_is_current(const struct thread_id *id)

@@ -18,6 +18,7 @@ static const struct cgroup_cpu cgroup;
 static struct inventory inventory;
 static struct rt_grants *grants;
 static struct helper_threads *helpers;
+static struct followers *followers;
 static struct apply *apply;
 static struct plan_domain plan_domains[8];
 static struct plan_vcpu plan_vcpus[8];
@@ -79,8 +80,17 @@ static inline void begin(void)
 	rt_grants_free(grants);
 	grants = rt_grants_new(NULL, &cgroup);
 	helpers = helper_threads_new(parts.tracer, NULL);
+	followers_free(followers);
+	followers = followers_new(&(struct followers_parts){
+	        .tracer = parts.tracer,
+	        .helpers = helpers,
+	        .grants = grants,
+	        .cgroup = &cgroup,
+	        .sees_helpers = true,
+	});
 	parts.grants = grants;
 	parts.helpers = helpers;
+	parts.followers = followers;
 	CHECK_INT(apply_new(&apply, &parts), 0);
 	answer_add = answer_remove = answer_register = answer_grant = answer_take_back = 0;
 	answer_give = STANDING_GIVEN;

@@ -175,6 +175,35 @@ static void test_helpers_behind(void)
 	CHECK_U64(facts.helper_behind_ns, 50 * US);
 }
 
+/* One that follows: what it waited itself is not behind it, and the tracer is told of it. */
+static void test_follower(void)
+{
+	const struct account_terms terms = {.helper = 32,
+	                                    .profile = {"x", PROFILE_BOOST, 100, 300 * US}};
+	struct policy_facts facts;
+
+	start();
+	account_set_terms(&accounts, 0, &terms);
+	CHECK_INT(vcpu.helper, 32);
+	domain.helpers_waiting = 0x80000001;
+	helpers[0] = (struct pvs_helper_account){.since_ns = T0, .behind_ns = 100 * US};
+	helpers[31] = (struct pvs_helper_account){.since_ns = T0, .behind_ns = 900 * US};
+	account_facts(&accounts, 0, T0 + 10 * US, &facts);
+	CHECK_U64(facts.helper_behind_ns, 100 * US);
+	CHECK(!facts.steady);
+	vcpu.work.most_ns = 50 * US;
+	vcpu.rhythm = (struct pvs_rhythm){.woken_ns = T0, .period_ns = 1000 * US};
+	account_facts(&accounts, 0, T0 + 10 * US, &facts);
+	CHECK(facts.steady);
+	vcpu.helper = 0;
+	account_facts(&accounts, 0, T0 + 10 * US, &facts);
+	CHECK(!facts.steady);
+	account_report(&accounts, 0, &(struct policy_view){.wants_waits = true});
+	CHECK(vcpu.flags & PVS_FLAG_REPORT_HELPER_WAITS);
+	account_report(&accounts, 0, &(struct policy_view){.wants_waits = false});
+	CHECK(!(vcpu.flags & PVS_FLAG_REPORT_HELPER_WAITS));
+}
+
 /* An interrupt is of the wait in which it came, and of no other. */
 static void test_interrupted(void)
 {
@@ -371,7 +400,7 @@ static void test_sheet(void)
 
 TEST_MAIN({"domain_is_boosted", test_domain_is_boosted}, {"sheet", test_sheet},
           {"overdrawn", test_overdrawn}, {"boosted_once", test_boosted_once},
-          {"helpers_behind", test_helpers_behind},
+          {"helpers_behind", test_helpers_behind}, {"follower", test_follower},
           {"each_stretch_of_a_run_is_owed", test_each_stretch_of_a_run_is_owed},
           {"another_run_owes_nothing", test_another_run_owes_nothing},
           {"who_saw_it_first_knows_when", test_who_saw_it_first_knows_when},

@@ -183,5 +183,18 @@ static void test_moves_meet_looks(void)
 	CHECK_INT(boosted.n, n);
 }
 
-TEST_MAIN(TEST(test_comes_and_goes), TEST(test_last_cpu_and_domain), TEST(test_another_domain),
-          TEST(test_follows), TEST(test_bounded), TEST(test_moves_meet_looks))
+/* Of its domain, a helper that follows is none. */
+static void test_has_vcpu(void)
+{
+	start(6);
+	CHECK(boosted_has_vcpu(&boosted, &accounts, 1));
+	CHECK(!boosted_has_vcpu(&boosted, &accounts, 2));
+	vcpus[4].helper = 33;
+	CHECK(boosted_has_vcpu(&boosted, &accounts, 1));
+	vcpus[5].helper = 34;
+	CHECK(!boosted_has_vcpu(&boosted, &accounts, 1));
+}
+
+TEST_MAIN(TEST(test_has_vcpu), TEST(test_comes_and_goes), TEST(test_last_cpu_and_domain),
+          TEST(test_another_domain), TEST(test_follows), TEST(test_bounded),
+          TEST(test_moves_meet_looks))

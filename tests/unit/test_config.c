@@ -255,7 +255,7 @@ static void test_profiles_refused(void)
 	refuse("{\"version\":1,\"profiles\":{\"a\":{\"share\":49}}}",
 	       "f:1: .profiles.a.share: unknown key; known keys: mode, share_permille, burst_us, "
 	       "burst_max_us, guest_requests, on_interrupt, levers, slice_us, util_min, "
-	       "util_permille, avoid, yield_order, policy, help");
+	       "util_permille, avoid, yield_order, policy, help, helpers");
 	refuse("{\"version\":1,\"profiles\":{\"auto\":{\"burst_us\":500}}}",
 	       "f:1: .profiles.auto.burst_us: a profile of mode \"auto\" learns its burst; write "
 	       "burst_max_us, the most that it may be");

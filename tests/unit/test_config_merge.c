@@ -183,6 +183,24 @@ static void test_references(void)
 	CHECK_STR(choice.share_source, "built in: profile observe");
 }
 
+/* Whether helpers follow: not, unless a file says so. */
+static void test_helpers(void)
+{
+	struct config *config =
+	        parse("{\"version\":1,\"profiles\":{\"a\":{\"helpers\":\"follow\"}}}",
+	              "{\"version\":1,\"profiles\":{\"b\":{\"helpers\":\"follow\"}}}",
+	              "{\"version\":1,\"profiles\":{\"b\":{\"helpers\":\"observe\"}}}");
+
+	CHECK_INT(config_profile(config, "a")->helpers, PROFILE_HELPERS_FOLLOW);
+	CHECK_INT(config_profile(config, "b")->helpers, PROFILE_HELPERS_OBSERVE);
+	CHECK_INT(config_profile(config, "latency")->helpers, PROFILE_HELPERS_OBSERVE);
+	config_free(config);
+	refuse("{\"version\":1}", "{\"version\":1,\"profiles\":{\"a\":{\"helpers\":true}}}", NULL,
+	       "10-a:1: .profiles.a.helpers: must be a string, not true or false");
+	refuse("{\"version\":1}", "{\"version\":1,\"profiles\":{\"a\":{\"helpers\":\"boost\"}}}",
+	       NULL, "10-a:1: .profiles.a.helpers: \"boost\" is not one of: observe, follow");
+}
+
 /* Whether guests step aside, and in which order: never, and in the middle, unless a file says so.
  */
 static void test_avoid(void)
@@ -455,9 +473,9 @@ static void test_learns(void)
 	CHECK_STR(choice.burst_source, "main:1: .domains.name.b.burst_us");
 }
 
-TEST_MAIN({"json", test_json}, {"avoid", test_avoid}, {"learns", test_learns},
-          {"per key", test_per_key}, {"sources", test_sources}, {"references", test_references},
-          {"refused", test_refused}, {"which files", test_which_files},
-          {"bad files", test_bad_files}, {"trust", test_trust},
+TEST_MAIN({"json", test_json}, {"avoid", test_avoid}, {"helpers", test_helpers},
+          {"learns", test_learns}, {"per key", test_per_key}, {"sources", test_sources},
+          {"references", test_references}, {"refused", test_refused},
+          {"which files", test_which_files}, {"bad files", test_bad_files}, {"trust", test_trust},
           {"read-only volume", test_read_only_volume}, {"too many", test_too_many},
           {"tidy", test_tidy})

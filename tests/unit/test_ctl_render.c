@@ -290,11 +290,12 @@ static void test_other_verbs(void)
 	CHECK_CONTAINS(rendered(CTL_SHOW, "{\"domain\":{\"helpers\":["
 	                                  "{\"tid\":10,\"role\":\"iothread\",\"watched\":true,"
 	                                  "\"waits_total\":7,\"wait_max_us\":900,"
-	                                  "\"behind_max_us\":30,\"sheds_total\":2},"
+	                                  "\"behind_max_us\":30,\"sheds_total\":2,"
+	                                  "\"boosts_total\":40},"
 	                                  "{\"tid\":12,\"role\":\"vhost\",\"watched\":false}]}}"),
-	               "TID  HELPER    WAITS  MAX us  BEHIND us  UNBOOSTS\n"
-	               " 10  iothread      7     900         30         2\n"
-	               " 12  vhost         -       -          -         -\n");
+	               "TID  HELPER    WAITS  MAX us  BEHIND us  UNBOOSTS  BOOSTS\n"
+	               " 10  iothread      7     900         30         2      40\n"
+	               " 12  vhost         -       -          -         -       -\n");
 }
 
 /* What is left out is one line, and none where nothing is. */

@@ -54,6 +54,8 @@ static void test_profile_equal(void)
 	a.learned = b.learned = false;
 	a.policy = b.policy = 1;
 	a.help = b.help = PROFILE_HELP_IPI;
+	a.helpers = b.helpers = PROFILE_HELPERS_OBSERVE;
+	a.of_helper = b.of_helper = false;
 	CHECK(profile_equal(&a, &b));
 	b.share_permille++;
 	CHECK(!profile_equal(&a, &b));
@@ -80,6 +82,12 @@ static void test_profile_equal(void)
 	CHECK(!profile_equal(&a, &b));
 	b = a;
 	b.help = 0;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.helpers = PROFILE_HELPERS_FOLLOW;
+	CHECK(!profile_equal(&a, &b));
+	b = a;
+	b.of_helper = true;
 	CHECK(!profile_equal(&a, &b));
 	b = a;
 	b.name[0] = 'y';

@@ -215,6 +215,7 @@ static void test_states(void)
 	        [POLICY_EVENT_SHORT] = {B, A, B, F},
 	        [POLICY_EVENT_AWAITED] = {B, A, T, F},
 	        [POLICY_EVENT_PULSE_OVER] = {B, A, B, F},
+	        [POLICY_EVENT_HELPER_WAITS] = {B, A, B, F},
 	        [POLICY_EVENT_MAY_PUSH] = {B, A, B, F},
 	};
 
