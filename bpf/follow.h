@@ -45,7 +45,7 @@ __noinline __u64 follow_look(__u32 number, __u64 now)
 		return 0;
 	slot = follow_slot(helper);
 	account = bpf_map_lookup_elem(&vcpus, &slot);
-	if (!account || !pvs_follow_is_wanted(account) || account->waits_told_ns == since)
+	if (!account || !pvs_follow_is_wanted(account) || account->helper_told_ns == since)
 		return 0;
 	delay = pvs_follow_patience(since, now);
 	if (!delay)

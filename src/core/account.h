@@ -212,7 +212,7 @@ struct pvs_vcpu_account {
 	/* by the tracer in sched_switch, before it reports a halt or a preemption while urgent */
 	__u64 slack_ns; /* the thread's timer slack when it left its CPU */
 	__u64 slack_at_ns;
-	__u64 waits_told_ns; /* a helper: which wait was reported last, by when it began */
+	__u64 helper_told_ns; /* a helper: which wait was reported last, by when it began */
 
 	/* written by the tracer in KVM's injection points, in the thread's own context */
 	__u64 injections __attribute__((aligned(64)));

@@ -48,7 +48,7 @@ static inline __u64 pvs_follow_patience(__u64 since_ns, __u64 now_ns)
 static inline __attribute__((always_inline)) int pvs_follow_tell(struct pvs_vcpu_account *account,
                                                                  __u64 since_ns)
 {
-	return __sync_lock_test_and_set(&account->waits_told_ns, since_ns) != since_ns;
+	return __sync_lock_test_and_set(&account->helper_told_ns, since_ns) != since_ns;
 }
 
 /**

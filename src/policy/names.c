@@ -164,9 +164,6 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_FOLLOWS] =
                 "It works for its domain, which waits for it: it is boosted for one run, with "
                 "tokens of the domain.",
-        [POLICY_REASON_NOT_AWAITED] =
-                "It works for its domain, and is boosted only while a boosted vCPU of that waits "
-                "for it.",
         [POLICY_REASON_NO_REQUEST] =
                 "Its profile boosts only guests that make requests, and this guest makes none; "
                 "see pvsched-protocol(7) and `pvschedctl attach`.",
@@ -192,8 +189,8 @@ static const char *const texts[_POLICY_REASON_MAX] = {
         [POLICY_REASON_AWAITED] =
                 "It is boosted for a moment, since another vCPU of its domain waits for it.",
         [POLICY_REASON_NOT_AWAITED] =
-                "Its policy boosts it only while another vCPU of its domain waits for it, and none "
-                "does now; see `pvschedctl policies`.",
+                "It is boosted only while a vCPU of its domain waits for it, and none does now: it "
+                "works for that domain, or its policy has it so; see `pvschedctl policies`.",
         [POLICY_REASON_SPIN] =
                 "The guest was spinning on a lock. A boosted vCPU cannot yield to the lock "
                 "holder, so the boost was dropped for a few milliseconds.",

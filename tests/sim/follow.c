@@ -41,7 +41,7 @@ uint64_t follow_look(struct host *host, uint32_t number, uint64_t now)
 	uint64_t since = host->helpers[number].since_ns, delay;
 
 	if (slot < 0 || !since || !pvs_follow_is_wanted(&host->vcpus[slot]) ||
-	    host->vcpus[slot].waits_told_ns == since)
+	    host->vcpus[slot].helper_told_ns == since)
 		return 0;
 	delay = pvs_follow_patience(since, now);
 	if (!delay)

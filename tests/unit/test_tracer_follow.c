@@ -111,7 +111,7 @@ static void on_event(void *userdata, const struct pvs_event *event)
 	if (event->type != PVS_EVENT_HELPER_WAITS)
 		return;
 	CHECK_INT(event->tid, scene->account->tid);
-	since_ns = __atomic_load_n(&scene->account->waits_told_ns, __ATOMIC_ACQUIRE);
+	since_ns = __atomic_load_n(&scene->account->helper_told_ns, __ATOMIC_ACQUIRE);
 	scene->told++;
 	/* that of a later wait, maybe: then it is no proof */
 	scene->at_once += event->at_ns > since_ns &&
