@@ -3,6 +3,7 @@
 
 /* The agent as a whole: what joins tracer, pages, channel and programs. */
 
+#include "agent/aside.h"
 #include "agent/channel.h"
 #include "agent/clients.h"
 #include "agent/cpus.h"
@@ -36,6 +37,7 @@ struct agent {
 	uint32_t generation; /* agent_generation; not 0 */
 	struct channel channel;
 	struct clients *clients;
+	struct aside *aside;
 	uint64_t announced_after_ns;            /* the pause before the last pages_announce() */
 	uint64_t hints_before, hints_before_ns; /* of the report before */
 	enum agent_exit exit;

@@ -104,7 +104,10 @@ int events_run(struct events *events)
 {
 	int r = 0;
 
-	while (r >= 0 && !events->end)
-		r = events_turn(events, -1);
+	while (r >= 0 && !events->end) {
+		r = events_turn(events, events->turn ? events->turn_ms : -1);
+		if (r >= 0 && events->turn)
+			events->turn(events->turn_userdata);
+	}
 	return r < 0 ? r : 0;
 }

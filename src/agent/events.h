@@ -20,6 +20,9 @@ struct event {
 struct events {
 	int epoll;
 	bool end;
+	void (*turn)(void *userdata); /* after each turn of events_run(); NULL */
+	void *turn_userdata;
+	int turn_ms; /* how long a turn waits at most, if there is @turn; -1: for ever */
 };
 
 /** Returns 0, or -errno. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 
+#include "agent/aside_do.h"
 #include "agent/options.h"
 #include "agent/run.h"
 #include "agent/status.h"
@@ -42,6 +43,8 @@ int main(int argc, char **argv)
 		return AGENT_DONE;
 	case OPTIONS_STATUS:
 		return (int)status_show(options.agent.socket_path, options.json);
+	case OPTIONS_ASIDE:
+		return aside_command(options.cpus);
 	case OPTIONS_RUN:
 	case OPTIONS_CHECK_CONFIG:
 		break;

@@ -72,11 +72,16 @@ int options_parse(int argc, char **argv, struct options *ret)
 		ret->action = OPTIONS_STATUS;
 		optind++;
 	}
+	if (optind + 1 < argc && strcmp(argv[optind], "aside") == 0 && ret->action == OPTIONS_RUN) {
+		ret->action = OPTIONS_ASIDE;
+		ret->cpus = argv[optind + 1];
+		optind += 2;
+	}
 	if (optind < argc) {
 		fprintf(stderr, "pvsched-agent: unexpected argument: %s\n", argv[optind]);
 		return -EINVAL;
 	}
-	if (ret->json && ret->action == OPTIONS_RUN) {
+	if (ret->json && (ret->action == OPTIONS_RUN || ret->action == OPTIONS_ASIDE)) {
 		fprintf(stderr, "pvsched-agent: --json belongs to the verb status\n");
 		return -EINVAL;
 	}
@@ -87,6 +92,7 @@ const char *options_help(void)
 {
 	return "Usage: pvsched-agent [OPTION...]\n"
 	       "       pvsched-agent status [--json] [--socket PATH]\n"
+	       "       pvsched-agent aside CPUS|none|asked\n"
 	       "Tells the host of this guest, per virtual CPU, what runs there.\n"
 	       "\n"
 	       "  --wait          wait for a channel to the host, instead of leaving\n"

@@ -6,6 +6,7 @@
 enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_STATUS,
+	OPTIONS_ASIDE,
 	OPTIONS_CHECK_CONFIG,
 	OPTIONS_VERSION,
 	OPTIONS_HELP,
@@ -15,6 +16,7 @@ struct options {
 	enum options_action action;
 	struct agent_options agent;
 	const char *config_path;
+	const char *cpus; /* of the verb aside */
 	bool config_given;
 	bool json;
 	bool verbose;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/aside_report.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -223,6 +224,8 @@ int report_make(struct agent *agent, bool root, int *ret, uint64_t *ret_size)
 	put_tracer(f, agent);
 	put_cpus(f, agent, root);
 	put_applications(f, agent);
+	fputc(',', f);
+	aside_report(f, agent->aside);
 	fputs("}\n", f);
 	if (fclose(f) != 0 || write(fd, text, size) != (ssize_t)size)
 		return -ENOMEM;

@@ -93,6 +93,8 @@ static void fall_silent(struct agent *agent)
 {
 	pages_clear(agent->pages, agent->n_cpus);
 	clients_serve(agent->clients, 0, 0);
+	if (agent->aside)
+		aside_silent(agent->aside);
 	guest_tracer_detach(agent->tracer);
 	event_timer_set(&agent->announce, NSEC_NEVER);
 }
@@ -103,6 +105,7 @@ static int on_challenged(void *userdata, uint64_t generation, uint64_t nonce)
 	int r;
 
 	clients_serve(agent->clients, 0, 0); /* until the host has answered */
+	aside_silent(agent->aside);
 	r = guest_tracer_attach(agent->tracer);
 	if (r < 0) {
 		log_error("the tracer cannot be attached: %s", strerror(-r));
@@ -142,6 +145,7 @@ static void on_told(void *userdata, const struct pvsched_channel_vcpu *vcpus, ui
 
 	for (uint32_t i = 0; i < n; i++)
 		clients_told(agent->clients, &vcpus[i]);
+	aside_told(agent->aside, vcpus, n);
 	announce(agent);
 }
 
@@ -183,6 +187,7 @@ static void cpus_changed(struct agent *agent)
 		return;
 	}
 	clients_cpus_changed(agent->clients);
+	aside_cpus_changed(agent->aside);
 	if (guest_tracer_is_attached(agent->tracer))
 		announce(agent);
 	channel_hello_again(&agent->channel);
@@ -235,6 +240,27 @@ static void on_signal(void *userdata, uint32_t epoll_events)
 static int make_report(void *userdata, bool root, int *fd, uint64_t *size)
 {
 	return report_make(userdata, root, fd, size);
+}
+
+static bool is_served(void *userdata)
+{
+	const struct agent *agent = userdata;
+
+	return channel_is_served(&agent->channel);
+}
+
+static int begin_aside(struct agent *agent)
+{
+	struct aside_what what = {
+	        .events = &agent->events,
+	        .mode = agent->settings.step_aside,
+	        .places = aside_places(),
+	        .stat = "/proc/stat",
+	        .is_served = is_served,
+	        .userdata = agent,
+	};
+
+	return aside_new(&agent->aside, &what);
 }
 
 static int fail(const char *what, int r)
@@ -342,7 +368,8 @@ static int begin(struct agent *agent)
 		if (getrandom(&agent->generation, sizeof(agent->generation), 0) < 0)
 			return fail("there is no random number", -errno);
 	agent->hints_before_ns = clock_now_ns();
-	return 0;
+	r = begin_aside(agent);
+	return r < 0 ? fail("stepping aside cannot begin", r) : 0;
 }
 
 static void finish(struct agent *agent, bool begun)
@@ -351,6 +378,7 @@ static void finish(struct agent *agent, bool begun)
 	if (agent->pages)
 		pages_clear(agent->pages, agent->n_cpus);
 	agent->clients = clients_free(agent->clients);
+	agent->aside = aside_free(agent->aside);
 	if (begun)
 		channel_finish(&agent->channel);
 	agent->tracer = guest_tracer_free(agent->tracer);

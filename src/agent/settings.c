@@ -188,12 +188,24 @@ static int parse_applications(const struct json_value *object, struct settings *
 	return r;
 }
 
+static int parse_step_aside(const struct json_value *value, struct settings *ret,
+                            struct json_error *error)
+{
+	static const char *const words[] = {"off", "host", "steal", "auto"};
+	size_t which = 0;
+	int r = json_as_word(value, words, ARRAY_SIZE(words), &which, error);
+
+	ret->step_aside = (enum settings_step_aside)which;
+	return r;
+}
+
 int settings_parse(const char *text, size_t size, struct settings *ret, struct json_error *error)
 {
-	static const char *const keys[] = {"channel", "policies", "hints", "applications"};
+	static const char *const keys[] = {"channel", "policies", "hints", "applications",
+	                                   "step_aside"};
 	static int (*const parsers[])(const struct json_value *, struct settings *,
-	                              struct json_error *) = {parse_channel, parse_policies,
-	                                                      parse_hints, parse_applications};
+	                              struct json_error *) = {
+	        parse_channel, parse_policies, parse_hints, parse_applications, parse_step_aside};
 	struct json_doc *doc CLEANUP(json_cleanup) = NULL;
 	int r = json_parse(text, size, &doc, error);
 

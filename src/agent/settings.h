@@ -26,12 +26,21 @@ struct settings_user {
 	uint32_t looks_per_s;     /* messages beyond that are not served */
 };
 
+/** What decides which CPUs this machine is to avoid. */
+enum settings_step_aside {
+	SETTINGS_ASIDE_OFF,
+	SETTINGS_ASIDE_HOST,  /* the host */
+	SETTINGS_ASIDE_STEAL, /* steal time */
+	SETTINGS_ASIDE_AUTO,  /* the host, and steal time where there is none */
+};
+
 struct settings {
 	uint32_t port; /* of the host */
 	uint32_t n_policies;
 	struct pvsched_channel_policy policies[PVSCHED_CHANNEL_POLICIES_MAX]; /* the first is
 	                                                                         preferred */
 	bool tasks, interrupts;                                               /* sources of hints */
+	enum settings_step_aside step_aside;
 	uint32_t clients_max;
 	uint32_t n_users;
 	struct settings_user users[SETTINGS_USERS_MAX];

@@ -10,6 +10,7 @@
 
 #include "lib/ask.h"
 #include "util/cleanup.h"
+#include "util/cpulist.h"
 #include "util/json.h"
 
 /* 512 CPUs take about 250 KiB. */
@@ -132,6 +133,48 @@ static void print_applications(const struct json_value *applications)
 	}
 }
 
+/* "2", "2-3"; of a list in JSON. */
+static void print_cpu_list(const struct json_value *list)
+{
+	struct cpu_set_bits set = CPU_SET_BITS_NULL;
+	struct json_error error;
+	char text[4096];
+	int64_t cpu;
+
+	JSON_FOREACH(value, list)
+	{
+		if (json_as_integer(value, 0, CPU_SET_BITS_MAX - 1, &cpu, &error) == 0)
+			cpu_set_bits_add(&set, (unsigned int)cpu);
+	}
+	cpulist_format(&set, text, sizeof(text));
+	printf("%s", text[0] ? text : "none");
+}
+
+static void print_aside(const struct json_value *aside)
+{
+	const char *state = text_of(aside, "state", "?");
+
+	if (strcmp(text_of(aside, "mode", "off"), "off") == 0 && strcmp(state, "back") == 0)
+		return;
+	printf("\nstep aside: %s, by %s: ", state, text_of(aside, "by", "?"));
+	print_cpu_list(json_member(aside, "cpus"));
+	if (json_member(aside, "since_s"))
+		printf(" since %" PRId64 " s", number_of(aside, "since_s"));
+	puts("");
+	if (json_member(aside, "reason_text"))
+		printf("            %s (%s)\n", text_of(aside, "reason_text", "?"),
+		       text_of(aside, "reason", "?"));
+	if (number_of(aside, "tasks_bound")) {
+		printf("            %" PRId64 " tasks are bound to CPUs ",
+		       number_of(aside, "tasks_bound"));
+		print_cpu_list(json_member(aside, "left_out"));
+		puts(", which stay in use");
+	}
+	if (number_of(aside, "irqs_fixed") || number_of(aside, "units_left"))
+		printf("            not moved: %" PRId64 " interrupts, %" PRId64 " units\n",
+		       number_of(aside, "irqs_fixed"), number_of(aside, "units_left"));
+}
+
 /* Returns 0; -errno: it is no report. */
 static int print_report(const char *text, size_t size)
 {
@@ -144,6 +187,7 @@ static int print_report(const char *text, size_t size)
 	print_channel(json_member(json_root(doc), "channel"));
 	print_tracer(json_member(json_root(doc), "tracer"));
 	print_cpus(json_member(json_root(doc), "cpus"));
+	print_aside(json_member(json_root(doc), "step_aside"));
 	print_applications(json_member(json_root(doc), "applications"));
 	return 0;
 }

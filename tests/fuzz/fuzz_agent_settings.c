@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	FUZZ_CHECK(settings.port && settings.port < UINT32_MAX);
 	FUZZ_CHECK(settings.n_policies >= 1 && settings.n_policies <= PVSCHED_CHANNEL_POLICIES_MAX);
+	FUZZ_CHECK(settings.step_aside <= SETTINGS_ASIDE_AUTO);
 	FUZZ_CHECK(settings.n_users >= 1 && settings.n_users <= SETTINGS_USERS_MAX);
 	FUZZ_CHECK(settings_user(&settings, 0) == &settings.users[0]);
 	for (uint32_t i = 0; i < settings.n_users; i++) {

@@ -224,6 +224,27 @@ def test_configuration(agent, tmp_path):
     assert hello.policies == [("urgent-only", 1)] and hello.unavailable == 15
 
 
+def test_it_does_not_step_aside_without_systemd(agent, tmp_path):
+    if os.path.exists("/run/systemd/system"):
+        pytest.skip("systemd runs this machine, whose tasks stay where they are")
+    file = tmp_path / "agent.json"
+    file.write_text('{"step_aside": "auto"}', encoding="utf-8")
+    agent.start("--wait", "--config", str(file))
+    hello = agent.host.accept()
+    agent.host.serve(hello)
+    wait_until(lambda: agent.status()["step_aside"]["by"] == "host", "the host is not heard")
+    last = max(hello.cpus)
+    agent.host.tell(7, [last], host_flags=2)
+    wait_until(lambda: agent.status()["step_aside"]["state"] == "refused", "the hint did not arrive")
+    report = agent.status()["step_aside"]
+    assert (report["wanted"], report["cpus"], report["reason"]) == ([last], [], "no-systemd")
+    assert "systemd does not run this machine (no-systemd)" in agent.table()
+    assert "does not step aside" in agent.log()
+    agent.host.hang_up()
+    wait_until(lambda: agent.status()["step_aside"]["by"] == "steal", "it does not go by steal time")
+    assert agent.status()["step_aside"]["wanted"] == []
+
+
 def test_an_idle_agent_is_not_woken(agent):
     agent.begin()
     wait_until(lambda: agent.pages.get(0, "agent_generation"), "nothing was seen of the CPU")

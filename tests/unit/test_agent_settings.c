@@ -29,6 +29,7 @@ static void test_defaults(void)
 	CHECK_INT(parse("{}"), 0);
 	CHECK_INT(settings.port, PVSCHED_CHANNEL_PORT);
 	CHECK(settings.tasks && settings.interrupts);
+	CHECK_INT(settings.step_aside, SETTINGS_ASIDE_OFF);
 	CHECK_INT(settings.n_policies, 2);
 	CHECK_STR(settings.policies[0].name, "pvschedd");
 	CHECK_STR(settings.policies[1].name, "urgent-only");
@@ -39,7 +40,7 @@ static void test_defaults(void)
 
 static void test_all(void)
 {
-	CHECK_INT(parse("{\"//\": \"x\", \"channel\": {\"port\": 1968},"
+	CHECK_INT(parse("{\"//\": \"x\", \"channel\": {\"port\": 1968}, \"step_aside\": \"auto\","
 	                "\"policies\": [\"urgent-only\"],"
 	                "\"hints\": {\"tasks\": true, \"interrupts\": false},"
 	                "\"applications\": {\"connections\": 10, \"users\": {"
@@ -48,6 +49,7 @@ static void test_all(void)
 	                "\"0\": {\"urgent_permille\": 5}, \"*\": {}}}}"),
 	          0);
 	CHECK_INT(settings.port, 1968);
+	CHECK_INT(settings.step_aside, SETTINGS_ASIDE_AUTO);
 	CHECK_INT(settings.n_policies, 1);
 	CHECK_STR(settings.policies[0].name, "urgent-only");
 	CHECK(settings.tasks && !settings.interrupts);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """pvschedctl(8) explains each reason of src/policy/names.c, and names each JSON key that the daemon reports;
-pvsched-metrics(7) names each metric.
+pvsched-metrics(7) names each metric; pvsched-agent(8) each reason not to step aside, and each key of that report.
 
 usage: test_documented.py SOURCE_DIRECTORY
 """
@@ -64,6 +64,15 @@ def main():
     described = set(re.findall(r"\bpvsched_[a-z_]+", "\n".join(section(metrics, "SERIES") + section(metrics, "BOUNDS"))))
     errors += [f"{name}: not in pvsched-metrics(7)" for name in sorted(families - described)]
     errors += [f"{name}: in pvsched-metrics(7), and not exported" for name in sorted(described - families)]
+    agent = (root / "man/pvsched-agent.8").read_text(encoding="utf-8")
+    outcome = (root / "src/agent/aside_outcome.c").read_text(encoding="utf-8")
+    refusals = set(re.findall(r"\[ASIDE_\w+\] =\s*\{\"([a-z0-9-]+)\"", outcome)) - {"none"}
+    errors += [f"{reason}: not in STEPPING ASIDE of pvsched-agent(8)" for reason in sorted(refusals)
+               if not re.search(rf"\b{reason}\b", "\n".join(section(agent, "STEPPING ASIDE")))]
+    aside = re.findall(r'\\"([a-z_]+)\\":', (root / "src/agent/aside_report.c").read_text(encoding="utf-8"))
+    errors += [f"aside_report.c: {key}: not in pvsched-agent(8)" for key in sorted(set(aside) - words(agent))]
+    if len(refusals) < 8 or len(aside) < 12:
+        errors.append(f"the check reads too little of the agent: {len(refusals)} reasons, {len(aside)} keys")
     if len(families) < 30:
         errors.append(f"the check reads too few metrics: {len(families)}")
     if len(reasons) < 20 or len(keys) < 60:

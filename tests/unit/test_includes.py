@@ -25,8 +25,8 @@ LIBRARIES = {  # header prefix -> the only places that may include it
 CALLS = {
     r"\bSYS_(sched_(set|get)|setpriority|ioprio_set)|\bsched_(set|get)(affinity|attr|scheduler|param)\("
     r"|\bsetpriority\(|\bnice\(|\bpthread_(attr_)?(set|get)(sched|affinity)":
-        # of other threads, and of processes that only a probe has
-        ("src/boost/sched.c", "src/ctl/fair_order.c"),
+        # of other threads, of processes that only a probe has, and affinities in a guest
+        ("src/boost/sched.c", "src/ctl/fair_order.c", "src/agent/aside_tasks.c"),
     r"\b(clock_gettime|clock_now_ns|time|gettimeofday)\(": (),  # none in the policy, see below
 }
 # A clock that may be set, or that goes at another rate than the tracer's.

@@ -28,7 +28,7 @@ DEATHS_MAX = 1
 ORDER = ("test_host.py", "test_preempt_rt.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_metrics.py",
          "test_kvm.py", "test_help.py", "test_levers.py", "test_trial.py", "test_guest_pages.py", "test_agent.py", "test_agent_long.py",
          "test_reader.py", "test_clocks.py",
-         "test_deaths.py", "test_packages.py", "test_bare.py", "test_proxmox.py", "test_across.py", "test_migration.py", "test_rig.py")
+         "test_step_aside.py", "test_deaths.py", "test_packages.py", "test_bare.py", "test_proxmox.py", "test_across.py", "test_migration.py", "test_rig.py")
 # Of packages that an older Debian built.
 NEWER_ONLY = ("test_across.py",)
 # On a PREEMPT_RT kernel nothing is boosted, which no other test is about.
