@@ -149,7 +149,8 @@ def report(rounds, _options):
         targets.append([f"{variant}: p99 <= {P99_MOST} x latency", p99, figures.target(p99, P99_MOST)])
         targets.append([f"{variant}: boosted <= {BOOSTED_MOST} x latency", boosted, figures.target(boosted, BOOSTED_MOST)])
     conditions, counts = ones[0]["conditions"], _counts(ones)
-    about = (f"{conditions['machine']}, {conditions['cpus']} CPUs, kernel {conditions['kernel']}, guest {conditions['guest_kernel']}; "
+    about = (f"{conditions['machine']}, {conditions['cpus']} CPUs, kernel {conditions['kernel']}, guest "
+             f"{conditions['guest_kernel']}; "
              f"{conditions['seconds']} s each, times and bursts {conditions['slow']} times as long")
     return ({"variants": found, "counts": counts, "conditions": conditions,
              "targets": [dict(zip(("target", "measured", "verdict"), row)) for row in targets]},

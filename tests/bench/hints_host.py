@@ -36,18 +36,22 @@ class Machine(grid_host.Machine):
     def start_agent(self):
         """It is served when this returns."""
         self._observe()
-        self._agent = self.guest.command(f"agent start {AGENT_SECONDS}", seconds=COMMAND_SECONDS)["pid"]
+        try:
+            self._agent = self.guest.command(f"agent start {AGENT_SECONDS}", seconds=COMMAND_SECONDS)["pid"]
+        except RigError as error:
+            raise RigError(f"{error}: {self._shown()}; in the guest: {self.guest.command('agent log')['log']}") from None
 
     def stop_agent(self):
         if self._agent:
             self.guest.command("agent stop", seconds=COMMAND_SECONDS)
             self._agent = 0
 
-    def _wait_served(self):
-        def served():
-            return self.daemon.ctl_json("show", DOMAIN)["domain"].get("agent", {}).get("state") == "served"
+    def _shown(self):
+        """The agent, as the daemon sees it."""
+        return self.daemon.ctl_json("show", DOMAIN)["domain"].get("agent", {})
 
-        proc.wait_for(served, AGENT_SECONDS, "pvschedd to use the guest's hints", step=0.2)
+    def _wait_served(self):
+        proc.wait_for(lambda: self._shown().get("state") == "served", AGENT_SECONDS, "pvschedd to use the guest's hints", step=0.2)
 
     @contextlib.contextmanager
     def _applied(self, variant):
@@ -87,7 +91,7 @@ def one_round(machine, options, number):
     """{cell: figures}, and the counts with the agent and without. The agent comes and goes once; which half is first, and
     which variant within it, turns with each round."""
     cells, counts = {}, {}
-    for with_agent in (True, False) if number % 2 else (False, True):
+    for with_agent in (False, True) if number % 2 else (True, False):
         names = WITH if with_agent else WITHOUT
         turn = number // 2 % len(names)
         if with_agent:
