@@ -86,7 +86,8 @@ class Machine:
 
     def _calibrate(self):
         with self._applied(UNTOUCHED):
-            self._audio.calibrate()
+            tid = next(iter(self.guest.vcpu_tids().values()))
+            self._audio.calibrate(lambda: proc.run_ns(tid))
         self._slow = self._audio.slow
         print(f"bench: glitch: calibrated: {self._audio.loops_per_ms} loops of work in a millisecond; periods {self._slow} times as "
               "long", file=sys.stderr)

@@ -41,7 +41,7 @@ def follow(slow):
     return {FOLLOW: {"mode": "boost", **slowed(slow)["profiles"]["latency"], "helpers": "follow"}}
 
 
-def covered(slow, share_permille=400, burst_us=4000):
+def covered(slow, share_permille=450, burst_us=4000):
     """A profile, and what of the host it needs, whose burst and share hold what is asked of a vCPU, whoever pays for it."""
     profile = {"mode": "boost", "share_permille": share_permille, "burst_us": min(BURST_US_MAX, burst_us * slow)}
     return {"profiles": {COVERED: profile},

@@ -75,6 +75,8 @@ class Kept:
             if self.file():
                 self._check(about)
             self._write({ABOUT: about, **_cells(one, pack)})
+        else:
+            one.pop(ABOUT, None)
         self._take(one)
 
     def _write(self, one):

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import types
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
@@ -71,7 +72,7 @@ def test_work_is_thirty_percent_of_a_period():
 
 
 def test_room_is_a_hundredth():
-    assert audio.is_roomy(cell(10)) and not audio.is_roomy(cell(11))
+    assert audio.is_roomy(cell(10), 420) and not audio.is_roomy(cell(11), 420) and not audio.is_roomy(cell(0), 421)
 
 
 class Guest:
@@ -80,23 +81,32 @@ class Guest:
     def __init__(self, roomy=4):
         self.asked, self._roomy = [], roomy
 
-    def command(self, text, **_):
+    def command(self, text, on_mark=None, **_):
         self.asked.append(text)
         if text == "audio speed":
             return {"loops_per_ms": 1000}
+        for mark in ("start", "end"):
+            on_mark(mark)
         return cell(0 if int(text.split()[3]) >= self._roomy else 300)
+
+
+def idle():
+    return 0
 
 
 def test_periods_get_longer_until_there_is_room():
     player = audio.Audio(Guest())
-    player.calibrate()
+    player.calibrate(idle)
     assert (player.slow, player.loops_per_ms) == (4, 1000)
     player = audio.Audio(Guest(), slow=8)
-    player.calibrate()
+    player.calibrate(idle)
     assert player.slow == 8, "no shorter than asked for"
     player = audio.Audio(guest := Guest(roomy=100))
-    player.calibrate()
+    player.calibrate(idle)
     assert player.slow == 20 and guest.asked[-1] == "audio 96 48000 20 2 12000", "30 % of 40 ms"
+    player = audio.Audio(Guest(roomy=1))
+    player.calibrate(time.monotonic_ns)
+    assert player.slow == 20, "the vCPU took a whole CPU"
 
 
 def test_later_sittings_only_add_what_can_be_compared():
