@@ -143,14 +143,17 @@ static __always_inline bool is_halt(const struct pvs_vcpu_account *vcpu, struct 
 #endif
 }
 
-/* Charges all three buckets with @charge, used up until @until, and the sheet with @ran. */
+/*
+ * Charges the vCPU's bucket and its domain's with @charge, used up until @until, the CPU's with
+ * what others lose, and the sheet with @ran.
+ */
 __noinline int boosted_charge(__u32 slot, __u32 cpu, __u64 until, __u64 charge, __u64 ran)
 {
 	struct pvs_vcpu_account *vcpu = bpf_map_lookup_elem(&vcpus, &slot), *payer;
 
 	if (!vcpu)
 		return 0;
-	cpu_charge(cpu, until, charge, ran, false);
+	cpu_charge(cpu, until, pvs_cpu_price(&prices, charge, ran), ran, false);
 	domain_charge(vcpu->domain, until, charge);
 	if (domain_helpers_wait(vcpu->domain))
 		helpers_charge(vcpu->domain, cpu, until, charge);

@@ -82,6 +82,7 @@ void account_set_prices(const struct accounts *accounts, const struct pvs_prices
 {
 	WRITE(accounts->prices->charge_min_ns, prices->charge_min_ns);
 	WRITE(accounts->prices->tokens_min_ns, prices->tokens_min_ns);
+	WRITE(accounts->prices->switch_ns, prices->switch_ns);
 }
 
 struct pvs_prices account_prices(const struct accounts *accounts)
@@ -89,7 +90,8 @@ struct pvs_prices account_prices(const struct accounts *accounts)
 	static const struct pvs_prices usual;
 	const struct pvs_prices *prices = accounts->prices ?: &usual;
 
-	return (struct pvs_prices){pvs_charge_min_ns(prices), pvs_tokens_min_ns(prices)};
+	return (struct pvs_prices){pvs_charge_min_ns(prices), pvs_tokens_min_ns(prices),
+	                           READ(prices->switch_ns)};
 }
 
 void account_set_sheets(const struct accounts *accounts, uint64_t limit_ns)

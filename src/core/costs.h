@@ -25,6 +25,8 @@ struct pvs_prices {
 	__u32 charge_min_ns;
 	/* fewer tokens than this are none: a boost that must end sooner costs more than it gives */
 	__u32 tokens_min_ns;
+	/* what a preemption itself takes of its CPU, beside the run; 0: not known */
+	__u32 switch_ns;
 };
 
 /* The usual values: where nothing was measured. */
@@ -45,6 +47,7 @@ struct pvs_prices {
  */
 #define PVS_CHARGE_LEAST_NS 12000
 #define PVS_CHARGE_MOST_NS  60000
+#define PVS_SWITCH_MOST_NS  (PVS_CHARGE_MOST_NS - PVS_CHARGE_CACHES_NS)
 #define PVS_TOKENS_LEAST_NS 10000
 #define PVS_TOKENS_MOST_NS  40000
 
@@ -58,11 +61,12 @@ static inline __u32 pvs_costs_within(__u64 ns, __u32 least_ns, __u32 most_ns)
 /** The prices of a machine. What was not measured leaves the usual value. */
 static inline struct pvs_prices pvs_prices_of(const struct pvs_costs *costs)
 {
-	struct pvs_prices ret = {PVS_CHARGE_MIN_NS, PVS_TOKENS_MIN_NS};
+	struct pvs_prices ret = {PVS_CHARGE_MIN_NS, PVS_TOKENS_MIN_NS, 0};
 	__u64 wake_ns = costs->wake_ns;
 
 	if (!costs->wake_ns)
 		return ret;
+	ret.switch_ns = pvs_costs_within(PVS_CHARGE_WAKES * wake_ns, 0, PVS_SWITCH_MOST_NS);
 	ret.charge_min_ns = pvs_costs_within(PVS_CHARGE_WAKES * wake_ns + PVS_CHARGE_CACHES_NS,
 	                                     PVS_CHARGE_LEAST_NS, PVS_CHARGE_MOST_NS);
 	/* the deadline fires, which wakes the booster, which calls the scheduler: a switch more */
@@ -77,6 +81,17 @@ static inline __u32 pvs_charge_min_ns(const struct pvs_prices *prices)
 	__u32 ns = *(const volatile __u32 *)&prices->charge_min_ns;
 
 	return ns ? ns : PVS_CHARGE_MIN_NS;
+}
+
+/**
+ * What the bucket of a CPU is charged for a run of @ran_ns, for which its vCPU is charged
+ * @charge_ns: what others lose is the run, and what it takes to switch there and back.
+ */
+static inline __u64 pvs_cpu_price(const struct pvs_prices *prices, __u64 charge_ns, __u64 ran_ns)
+{
+	__u64 lost_ns = ran_ns + *(const volatile __u32 *)&prices->switch_ns;
+
+	return charge_ns > lost_ns ? charge_ns : lost_ns;
 }
 
 static inline __u32 pvs_tokens_min_ns(const struct pvs_prices *prices)
@@ -157,4 +172,4 @@ static inline struct pvs_costs pvs_costs_at(const struct pvs_costs *start,
 	};
 }
 
-_Static_assert(sizeof(struct pvs_prices) == 8, "prices");
+_Static_assert(sizeof(struct pvs_prices) == 12, "prices");

@@ -17,6 +17,7 @@ void report_costs(const struct views *views, struct cJSON *root)
 	report_integer(object, "timer_ns", view.now.timer_ns);
 	report_integer(object, "pace_permille", view.pace_permille);
 	report_integer(object, "charge_min_ns", view.prices.charge_min_ns);
+	report_integer(object, "switch_ns", view.prices.switch_ns);
 	report_integer(object, "tokens_min_ns", view.prices.tokens_min_ns);
 }
 

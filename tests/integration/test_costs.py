@@ -18,7 +18,7 @@ def follows(costs):
     wake, call, timer = costs["wake_ns"], costs["call_ns"], costs["timer_ns"]
     charge = min(max(2 * wake + 10000, CHARGE_NS[0]), CHARGE_NS[1]) if wake else 30000
     tokens = min(max(timer + wake + call, TOKENS_NS[0]), TOKENS_NS[1]) if wake and call and timer else 20000
-    return costs["charge_min_ns"] == charge and costs["tokens_min_ns"] == tokens
+    return costs["charge_min_ns"] == charge and costs["switch_ns"] == min(2 * wake, 50000) and costs["tokens_min_ns"] == tokens
 
 
 def doctor(daemon):

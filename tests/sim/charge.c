@@ -30,7 +30,7 @@ static void vcpu_charge(struct host *host, uint32_t slot, uint64_t now, uint64_t
 void charge_boosted(struct host *host, uint32_t slot, uint32_t cpu, uint64_t until, uint64_t charge,
                     uint64_t ran)
 {
-	charge_cpu(host, cpu, until, charge, ran, false);
+	charge_cpu(host, cpu, until, pvs_cpu_price(&host->prices, charge, ran), ran, false);
 	if (host->mutation == MUTATION_PULSE_UNPAID && host->vcpus[slot].payer)
 		return;
 	if (host->mutation != MUTATION_FOLLOW_FREE || !host->vcpus[slot].helper)

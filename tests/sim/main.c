@@ -112,8 +112,9 @@ static void test_scenario(const struct scenario *scenario, struct sim_options op
 /* The least and the highest prices that a machine may have: the caps hold all the same. */
 static void test_prices(struct sim_options options, unsigned int seeds, struct tally *tally)
 {
-	static const struct pvs_prices prices[] = {{PVS_CHARGE_LEAST_NS, PVS_TOKENS_LEAST_NS},
-	                                           {PVS_CHARGE_MOST_NS, PVS_TOKENS_MOST_NS}};
+	static const struct pvs_prices prices[] = {
+	        {PVS_CHARGE_LEAST_NS, PVS_TOKENS_LEAST_NS, 0},
+	        {PVS_CHARGE_MOST_NS, PVS_TOKENS_MOST_NS, PVS_SWITCH_MOST_NS}};
 
 	for (size_t p = 0; p < ARRAY_SIZE(prices); p++) {
 		options.prices = prices[p];

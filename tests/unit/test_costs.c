@@ -16,6 +16,7 @@ static void test_usual(void)
 
 	CHECK_U64(prices.charge_min_ns, PVS_CHARGE_MIN_NS);
 	CHECK_U64(prices.tokens_min_ns, PVS_TOKENS_MIN_NS);
+	CHECK_U64(prices.switch_ns, 0);
 	CHECK_U64(pvs_charge_min_ns(&zeroed), PVS_CHARGE_MIN_NS);
 	CHECK_U64(pvs_tokens_min_ns(&zeroed), PVS_TOKENS_MIN_NS);
 	prices = pvs_prices_of(&no_timer);
@@ -45,6 +46,21 @@ static void test_follow_from_costs(void)
 	prices = pvs_prices_of(&(struct pvs_costs){UINT32_MAX, UINT32_MAX, UINT32_MAX});
 	CHECK_U64(prices.charge_min_ns, PVS_CHARGE_MOST_NS);
 	CHECK_U64(prices.tokens_min_ns, PVS_TOKENS_MOST_NS);
+}
+
+/* A CPU is charged what its vCPU is, or what others lose, which is more for all but short runs. */
+static void test_of_a_cpu(void)
+{
+	const struct pvs_prices usual = {0}, zeroed = pvs_prices_of(&(struct pvs_costs){0}),
+	                        measured = pvs_prices_of(&(struct pvs_costs){.wake_ns = 2 * US});
+
+	CHECK_U64(measured.switch_ns, 4 * US);
+	CHECK_U64(measured.charge_min_ns, 14 * US);
+	CHECK_U64(pvs_cpu_price(&measured, 14 * US, US), 14 * US);
+	CHECK_U64(pvs_cpu_price(&measured, 14 * US, 10 * US), 14 * US);
+	CHECK_U64(pvs_cpu_price(&measured, 20 * US, 20 * US), 24 * US);
+	CHECK_U64(pvs_cpu_price(&usual, 30 * US, 20 * US), 30 * US);
+	CHECK_U64(pvs_cpu_price(&zeroed, 50 * US, 50 * US), 50 * US);
 }
 
 /* Of samples of which one in @slow_of is not ten times as slow. */
@@ -105,4 +121,5 @@ static void test_pace(void)
 	CHECK_U64(pace.permille, PVS_PACE_LEAST);
 }
 
-TEST_MAIN(TEST(test_usual), TEST(test_follow_from_costs), TEST(test_low_quantile), TEST(test_pace))
+TEST_MAIN(TEST(test_usual), TEST(test_follow_from_costs), TEST(test_of_a_cpu),
+          TEST(test_low_quantile), TEST(test_pace))

@@ -60,6 +60,7 @@ static void test_at_the_start(void)
 
 	CHECK_U64(prices.charge_min_ns, 15000);
 	CHECK_U64(prices.tokens_min_ns, 12500);
+	CHECK_U64(prices.switch_ns, 5000);
 	costs_read(costs, &view);
 	CHECK_U64(view.start.wake_ns, 2500);
 	CHECK_U64(view.now.timer_ns, 9000);
