@@ -109,6 +109,9 @@ struct policy_offer account_offer(const struct accounts *accounts, unsigned int 
 void account_set_payer(const struct accounts *accounts, unsigned int slot, uint32_t payer,
                        uint64_t pulse_ns);
 
+/** Waits of the vCPU for others are not reported before @from_ns. */
+void account_set_waits_from(const struct accounts *accounts, unsigned int slot, uint64_t from_ns);
+
 /** How @sibling looks to @waiter, which waits as @arg, of a PVS_EVENT_WAITS, says. */
 struct help_sibling account_sibling(const struct accounts *accounts, unsigned int waiter,
                                     unsigned int sibling, uint32_t arg, uint64_t now_ns);

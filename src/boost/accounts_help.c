@@ -52,6 +52,11 @@ void account_set_payer(const struct accounts *accounts, unsigned int slot, uint3
 	WRITE(a->payer, payer);
 }
 
+void account_set_waits_from(const struct accounts *accounts, unsigned int slot, uint64_t from_ns)
+{
+	WRITE(accounts->vcpus[slot].waits_from_ns, from_ns);
+}
+
 /* Does the guest say that what was preempted must not be? Its page was read when that happened. */
 static bool is_critical(const struct pvs_vcpu_account *a, uint64_t now_ns)
 {

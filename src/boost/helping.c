@@ -69,6 +69,8 @@ static bool pulse(struct booster *b, unsigned int waiter, unsigned int awaited)
 
 void helping_waits(struct booster *b, unsigned int waiter, uint32_t arg, uint64_t now_ns)
 {
+	uint64_t unheard_ns =
+	        attention_unheard_until_ns(b->attention, b->slots[waiter].domain, now_ns);
 	uint32_t help = policy_help_of(b->policy, waiter);
 	struct help_sibling siblings[SIBLINGS_MAX];
 	struct help_choice choice;
@@ -76,6 +78,10 @@ void helping_waits(struct booster *b, unsigned int waiter, uint32_t arg, uint64_
 
 	if (actuator_is_boosted(b->actuator, waiter) && told.spins)
 		step_vcpu_at(b, waiter, POLICY_EVENT_SPIN, now_ns);
+	if (unheard_ns > now_ns) {
+		account_set_waits_from(b->accounts, waiter, unheard_ns);
+		return;
+	}
 	if (!help || actuator_is_boosted(b->actuator, waiter))
 		return;
 	choice = help_choose(siblings, gather(b, waiter, arg, now_ns, siblings), help, told.spins);
@@ -86,5 +92,5 @@ void helping_waits(struct booster *b, unsigned int waiter, uint32_t arg, uint64_
 	}
 	told.entitled_permille = PVS_READ(b->accounts->vcpus[waiter].entitled_permille);
 	told.now_ns = clock_now_ns();
-	policy_helped(b->policy, waiter, &told);
+	account_set_waits_from(b->accounts, waiter, policy_helped(b->policy, waiter, &told));
 }

@@ -201,8 +201,9 @@ struct pvs_vcpu_account {
 	/* a pulse: a boost that another vCPU of the domain pays for; that one's slot + 1, or
 	   PVS_PAYER_DOMAIN; 0: a boost of its own */
 	__u32 payer;
-	__u32 helper;       /* which helper it is, plus 1; 0: a vCPU */
-	__u64 pulse_end_ns; /* used_ns when the pulse is over */
+	__u32 helper;        /* which helper it is, plus 1; 0: a vCPU */
+	__u64 pulse_end_ns;  /* used_ns when the pulse is over */
+	__u64 waits_from_ns; /* REPORT_WAITS: earlier waits for others are not reported */
 
 	/* written by the tracer in sched_waking, from any CPU */
 	__u64 wake_ns __attribute__((aligned(64)));

@@ -113,7 +113,8 @@ static inline __u64 pvs_relate_waits_since(const struct pvs_vcpu_account *vcpu)
 /** @waiter waits, and reports are on. Returns 1 if it is to be reported now. */
 static inline int pvs_waits_is_told(struct pvs_vcpu_account *waiter, __u64 now_ns)
 {
-	if (now_ns - waiter->waits_told_ns < PVS_WAITS_TOLD_NS)
+	if (now_ns - waiter->waits_told_ns < PVS_WAITS_TOLD_NS ||
+	    now_ns < PVS_READ(waiter->waits_from_ns))
 		return 0;
 	waiter->waits_told_ns = now_ns;
 	return 1;

@@ -241,7 +241,10 @@ static bool is_reversed(const struct policy *policy, unsigned int waiter, unsign
 	       now_ns < other->helped_ns + PULSE_REVERSE_NS;
 }
 
-void policy_helped(struct policy *policy, unsigned int waiter, const struct policy_help *help)
+/* A vCPU that waits in vain goes on to: each of its signs would wake the booster. */
+#define HELP_AGAIN_NS NSEC_PER_MSEC
+
+uint64_t policy_helped(struct policy *policy, unsigned int waiter, const struct policy_help *help)
 {
 	struct policy_vcpu *v = &policy->vcpus[waiter];
 	bool reversed = help->round != HELP_NONE &&
@@ -261,6 +264,7 @@ void policy_helped(struct policy *policy, unsigned int waiter, const struct poli
 	if (help->spins && (v->profile.help & PROFILE_HELP_HOLD) && help_is_wanted(&v->profile) &&
 	    v->view.state != POLICY_ARMED)
 		pulse_hold(&t, help->entitled_permille, reversed);
+	return help->pulsed ? 0 : help->now_ns + HELP_AGAIN_NS;
 }
 
 uint32_t policy_help_of(const struct policy *policy, unsigned int vcpu)

@@ -95,8 +95,11 @@ struct policy_help {
 	uint64_t now_ns;
 };
 
-/** Counts it; a vCPU that spins may be held for it: pulse.h. The caller then steps it. */
-void policy_helped(struct policy *policy, unsigned int waiter, const struct policy_help *help);
+/**
+ * Counts it; a vCPU that spins may be held for it: pulse.h. Returns when the next wait of that vCPU
+ * is worth an event: one that could not be helped is likely to be followed by others.
+ */
+uint64_t policy_helped(struct policy *policy, unsigned int waiter, const struct policy_help *help);
 
 /**
  * By command: the vCPU is boosted at once if nothing but being awake prevents it, and stays so

@@ -55,6 +55,26 @@ def test_assigned_by_command(scene):
     scene.assert_given_back()
 
 
+def test_throughput_arms_nothing(scene):
+    """A profile that changes no class until a vCPU waits for another one, which none does; and back at run time."""
+    domain, daemon = scene.boosted()
+    daemon.ctl("policy", "set", domain.name, "throughput", "--for", "10m")
+    vcpu = wait_policy(daemon, domain, "awaited-only@1", "not-awaited")
+    assert not attributes.boosted(domain.tid)
+    shown = daemon.ctl_json("show", domain.name)["domain"]
+    assert shown["policy"] == "awaited-only@1" and shown["sources"]["policy"] == "built in: profile throughput"
+    assert "another vCPU of its domain waits for it" in daemon.ctl("explain", domain.name)
+    (before,) = shown["vcpus"]
+    assert before["ipis_seen_total"] == 0 and set(before["help"].values()) == {0}, before
+    proc.wait_for(lambda: daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["halts"] > before["halts"] + 100, 20,
+                  "many halts in which it could have been armed")
+    assert daemon.vcpu(domain)["boosts_total"] == vcpu["boosts_total"]
+    daemon.ctl("policy", "unset", domain.name)
+    daemon.wait_boosted(domain)
+    daemon.stop()
+    scene.assert_given_back()
+
+
 def test_refused(scene):
     domain, daemon = scene.boosted()
     for wrong in ("urgent-only@2", "none", "pvschedd@1x"):

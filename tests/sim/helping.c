@@ -70,20 +70,27 @@ static size_t gather(const struct host *host, unsigned int waiter, uint32_t arg,
 /* One that spins boosted is unboosted first: what is added last is done first. */
 void helping_waits(struct host *host, unsigned int waiter, uint32_t arg)
 {
+	uint64_t unheard_ns = cost_unheard_until_ns(host, waiter);
 	struct help_sibling siblings[SIBLINGS_MAX];
 	struct policy_help told = {.spins = pvs_waits_how(arg) != PVS_WAITS_SENT,
 	                           .entitled_permille = host->vcpus[waiter].entitled_permille,
 	                           .now_ns = host->world->now_ns};
-	struct help_choice choice = help_choose(siblings, gather(host, waiter, arg, siblings),
-	                                        policy_help_of(host->policy, waiter), told.spins);
+	struct help_choice choice;
 
+	cost_event(host, waiter);
+	if (unheard_ns) {
+		account_set_waits_from(&host->accounts, waiter, unheard_ns);
+		return;
+	}
+	choice = help_choose(siblings, gather(host, waiter, arg, siblings),
+	                     policy_help_of(host->policy, waiter), told.spins);
 	told.round = choice.round;
 	if (choice.round != HELP_NONE) {
 		told.awaited = siblings[choice.index].vcpu;
 		told.pulsed = true;
 		booster_add_help(host, told.awaited, waiter);
 	}
-	policy_helped(host->policy, waiter, &told);
+	account_set_waits_from(&host->accounts, waiter, policy_helped(host->policy, waiter, &told));
 	if (told.spins && boosted_slots_has(&host->boosted, waiter))
 		booster_add_work(host, waiter, POLICY_EVENT_SPIN);
 }

@@ -30,6 +30,12 @@ static const struct behaviour service = {
 static const struct behaviour batch = {
         "20ms/5ms", {{.run_ns = 20 * MS, .sleep_ns = 5 * MS, .vary_permille = 800}}};
 
+/* In place of the wanted one, where vCPUs that wait for each other help each other. */
+static const struct behaviour awaits = {
+        "20ms/5ms, waits for another each ms",
+        {{.run_ns = 20 * MS, .sleep_ns = 5 * MS, .vary_permille = 800}},
+        .waits_every_ns = MS};
+
 static const struct behaviour *const mix[] = {
         &wanted, &idle, &idle, &idle, &service, &service, &service, &batch,
 };
@@ -56,17 +62,19 @@ static const struct size {
 } sizes[] = {{64, 8}, {512, 64}, {4000, 512}};
 
 /* Shares in permille of a CPU: of a vCPU, its domain, a host CPU. */
-enum { UNTOUCHED, LATENCY, TIGHT, N_VARIANTS, STARVED = N_VARIANTS };
+enum { UNTOUCHED, LATENCY, TIGHT, HELPING, N_VARIANTS, STARVED = N_VARIANTS };
 
 static const struct variant {
 	const char *name;
 	bool boosts, fits; /* fits: what is wanted is within the caps */
 	uint32_t vcpu_permille, domain_permille, cpu_permille;
 	uint64_t vcpu_ns, domain_ns, cpu_ns;
+	bool helps; /* nothing is armed: vCPUs have those boosted that they wait for */
 } variants[] = {
         [UNTOUCHED] = {"untouched", false, false, 200, 500, 300, 500 * US, 2 * MS, 3 * MS},
         [LATENCY] = {"latency", true, true, 200, 500, 300, 500 * US, 2 * MS, 3 * MS},
         [TIGHT] = {"tight", true, false, 100, 250, 100, 500 * US, 2 * MS, 3 * MS},
+        [HELPING] = {"helping", true, false, 100, 500, 300, 500 * US, 2 * MS, 3 * MS, true},
         /* a fault: less than is wanted, and judged as if it were enough */
         [STARVED] = {"starved", true, true, 50, 500, 300, 500 * US, 2 * MS, 3 * MS},
 };
@@ -90,13 +98,15 @@ static void populate(struct scale *s)
 {
 	for (uint32_t i = 0; i < s->size->vcpus; i++) {
 		uint32_t domain = i / VCPUS_PER_DOMAIN;
+		const struct behaviour *behaviour = mix[domain % ARRAY_SIZE(mix)];
 		struct thread thread = {
-		        .behaviour = mix[domain % ARRAY_SIZE(mix)],
+		        .behaviour =
+		                s->variant->helps && behaviour == &wanted ? &awaits : behaviour,
 		        .vcpu = (int)i,
 		        .domain = (int)domain,
 		        .group = domain,
 		        .only_cpu = -1,
-		        .observed = mix[domain % ARRAY_SIZE(mix)] != &wanted,
+		        .observed = behaviour != &wanted,
 		};
 
 		world_add(&s->large.world, &thread);
@@ -108,7 +118,9 @@ static void start(struct scale *s, const struct scale_options *how)
 	const struct variant *v = s->variant;
 	struct host_options options = {
 	        .profile = {"scale", v->boosts ? PROFILE_BOOST : PROFILE_OBSERVE, v->vcpu_permille,
-	                    v->vcpu_ns},
+	                    v->vcpu_ns,
+	                    .policy = v->helps ? REGISTRY_NUMBER_AWAITED_ONLY : REGISTRY_NONE,
+	                    .help = v->helps ? PROFILE_HELP_ALL : 0},
 	        .caps = {.cpu_share_permille = v->cpu_permille,
 	                 .cpu_burst_ns = v->cpu_ns,
 	                 .domain_share_permille = v->domain_permille,
@@ -194,8 +206,9 @@ static void judge_scale(struct scale *s, const struct scale_options *options)
 	fail_if(s, meters_nonsense(s->large.meters) != NULL, meters_nonsense(s->large.meters));
 	fail_if(s, s->large.host->broken != NULL, s->large.host->broken);
 	fail_if(s, s->large.host->events_lost > 0, "the ring buffer overflowed");
-	judge_one(s, CHECKER_VCPU, s->size->vcpus, v->vcpu_ns + FLIGHT_NS,
-	          "a vCPU was boosted beyond its cap");
+	if (!v->helps) /* else others pay */
+		judge_one(s, CHECKER_VCPU, s->size->vcpus, v->vcpu_ns + FLIGHT_NS,
+		          "a vCPU was boosted beyond its cap");
 	/* vCPUs that run at once do not see each other's run (judge.c) */
 	judge_one(s, CHECKER_DOMAIN, s->size->vcpus / VCPUS_PER_DOMAIN,
 	          v->domain_ns + (VCPUS_PER_DOMAIN - 1) * v->vcpu_ns + FLIGHT_NS,
@@ -335,6 +348,7 @@ static const struct fault {
          "an exhausted vCPU stayed boosted: the guardian would be told"},
         {MUTATION_UNCHARGED, TIGHT, "no domain pays for the booster's time",
          "domains took more of the booster's time than their share"},
+        {MUTATION_HELPS_NOBODY, HELPING, "helps nobody", "no vCPU was boosted"},
         {MUTATION_NONE, STARVED, "a budget that is too small", "vCPUs within their budgets waited"},
 };
 
@@ -370,7 +384,9 @@ static void run_size(const struct scale_options *options, const struct size *siz
 	uint64_t base_wait_ns = 0;
 
 	for (size_t v = 0; v < N_VARIANTS; v++) {
-		struct scale *s = measure(options, size, &variants[v], MUTATION_NONE, base_wait_ns);
+		/* those that help want more than the others do: the waits cannot be compared */
+		struct scale *s = measure(options, size, &variants[v], MUTATION_NONE,
+		                          variants[v].helps ? 0 : base_wait_ns);
 
 		print_row(s);
 		if (json)

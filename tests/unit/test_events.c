@@ -17,6 +17,7 @@
 #include "boost/ledger.h"
 #include "core/helper.h"
 #include "core/moved.h"
+#include "policy/help.h"
 #include "util/clock.h"
 #include "util/procfs.h"
 
@@ -74,21 +75,29 @@ static pid_t sleeper(void)
 	return pid;
 }
 
-/* Halted on @cpu, and boosted since. */
-static void boost(struct scene *scene, unsigned int slot, unsigned int domain, uint32_t cpu)
+static void add(struct scene *scene, unsigned int slot, unsigned int domain, uint32_t cpu,
+                const struct profile *profile)
 {
 	struct thread_id id = {.tid = sleeper()};
 	struct account_terms terms = {
 	        .tid = id.tid,
 	        .domain = domain,
 	        .priority = 1,
-	        .profile = PROFILE_LATENCY_INIT,
+	        .profile = *profile,
 	};
 
 	scene->pids[slot] = id.tid;
 	CHECK_INT(procfs_start_ticks(0, id.tid, &id.start_ticks), 0);
 	CHECK_INT(booster_add(scene->booster, slot, &id, &terms, 0), 0);
 	__atomic_store_n(&vcpus[slot].cpu, cpu, __ATOMIC_RELEASE);
+}
+
+/* Halted on @cpu, and boosted since. */
+static void boost(struct scene *scene, unsigned int slot, unsigned int domain, uint32_t cpu)
+{
+	static const struct profile latency = PROFILE_LATENCY_INIT;
+
+	add(scene, slot, domain, cpu, &latency);
 	__atomic_store_n(&vcpus[slot].out, PVS_OUT_HALTED, __ATOMIC_RELEASE);
 	CHECK_INT(booster_rescan(scene->booster, slot), 0);
 }
@@ -309,5 +318,119 @@ static void test_lost_events(void)
 	end(&scene);
 }
 
+/* ---- vCPUs that wait for each other ---- */
+
+static struct policy_view view(struct scene *scene, unsigned int slot)
+{
+	struct booster_vcpu vcpu;
+
+	CHECK_INT(booster_read(scene->booster, slot, &vcpu), 0);
+	return vcpu.view;
+}
+
+/* It was preempted on @cpu, for so long. */
+static void preempted(struct scene *scene, unsigned int slot, unsigned int domain, uint32_t cpu,
+                      uint64_t ago_ns)
+{
+	static const struct profile throughput = PROFILE_THROUGHPUT_INIT;
+
+	add(scene, slot, domain, cpu, &throughput);
+	vcpus[slot].out_ns = clock_now_ns() - ago_ns;
+	__atomic_store_n(&vcpus[slot].out, PVS_OUT_PREEMPTED, __ATOMIC_RELEASE);
+}
+
+static void make_waiting(struct scene *scene)
+{
+	preempted(scene, 0, 3, 0, 0);
+	preempted(scene, 1, 3, 1, 5 * NSEC_PER_MSEC);
+	preempted(scene, 2, 3, 1, 9 * NSEC_PER_MSEC);
+	preempted(scene, 3, 4, 1, 50 * NSEC_PER_MSEC); /* of another domain */
+	/* the first one runs, and waits for another one */
+	__atomic_store_n(&vcpus[0].in_ns, clock_now_ns(), __ATOMIC_RELEASE);
+}
+
+static uint64_t pulses(struct scene *scene)
+{
+	uint64_t n = 0;
+
+	for (unsigned int slot = 0; slot < 4; slot++)
+		n += view(scene, slot).pulses_total;
+	return n;
+}
+
+/* It is boosted, the waiter pays, and the boost ends though no event tells of that. */
+static void test_awaited_is_boosted(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	make_waiting(&scene);
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_NAMED, 1));
+	CHECK_U64(view(&scene, 1).pulses_total, 1);
+	CHECK_U64(pulses(&scene), 1);
+	CHECK_U64(view(&scene, 0).helps_total[HELP_NAMED], 1);
+	CHECK_U64(view(&scene, 0).no_pulse_total, 0);
+	CHECK_U64(vcpus[1].payer, 1);
+	CHECK_U64(vcpus[1].pulse_end_ns, 100 * NSEC_PER_USEC);
+	while (is_boosted(&scene, 1))
+		usleep(100);
+	CHECK_INT(reason(&scene, 1), POLICY_REASON_NOT_AWAITED);
+	/* nothing more is known: the one that waits longest, of its own domain */
+	__atomic_store_n(&vcpus[1].in_ns, clock_now_ns(), __ATOMIC_RELEASE);
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_SPINS, 0));
+	CHECK_U64(view(&scene, 2).pulses_total, 1);
+	CHECK_U64(view(&scene, 0).helps_total[HELP_RELAXED], 1);
+	CHECK_U64(view(&scene, 0).holds_total, 1);
+	end(&scene);
+}
+
+/* A slot of another domain, one beyond the table, itself, and one that merely sent. */
+static void test_nothing_to_help(void)
+{
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	make_waiting(&scene);
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_SENT, 3));
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_SENT, 0xffff));
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_SENT, 0));
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_SENT, 1)); /* not any more */
+	CHECK_U64(pulses(&scene), 0);
+	CHECK_U64(view(&scene, 0).helps_total[HELP_NONE], 4);
+	CHECK(vcpus[0].waits_from_ns > clock_now_ns() - NSEC_PER_SEC); /* in vain: not so soon */
+	/* what has no tokens, and whose domain has none, helps none */
+	vcpus[0].repaid_at_ns = domains[3].repaid_at_ns = clock_now_ns() + 100 * NSEC_PER_SEC;
+	send(&scene, 0, PVS_EVENT_WAITS, pvs_waits_arg(PVS_WAITS_NAMED, 1));
+	CHECK_U64(pulses(&scene), 0);
+	CHECK_U64(view(&scene, 0).no_pulse_total, 1);
+	end(&scene);
+}
+
+/* A boosted vCPU that spins is unboosted before the one that it waits for is boosted. */
+static void test_waiter_is_unboosted_first(void)
+{
+	struct profile helps = PROFILE_LATENCY_INIT;
+	struct account_terms terms = {.domain = 3, .priority = 1};
+	struct scene scene;
+
+	if (!begin(&scene))
+		TEST_SKIP("no real-time priority here");
+	boost(&scene, 0, 3, 0);
+	preempted(&scene, 1, 3, 0, NSEC_PER_MSEC);
+	helps.help = PROFILE_HELP_ALL;
+	terms.tid = scene.pids[0];
+	terms.profile = helps;
+	CHECK_INT(booster_set_terms(scene.booster, 0, &terms), 0);
+	CHECK(is_boosted(&scene, 0));
+	send(&scene, 0, PVS_EVENT_SPIN, 0);
+	CHECK(!is_boosted(&scene, 0));
+	CHECK_U64(view(&scene, 0).spins_total, 1);
+	CHECK_U64(view(&scene, 1).pulses_total, 1);
+	end(&scene);
+}
+
 TEST_MAIN(TEST(test_one_event_makes_room), TEST(test_late_event), TEST(test_debtor_that_has_moved),
-          TEST(test_lost_events), TEST(test_denied_is_noted_once))
+          TEST(test_lost_events), TEST(test_denied_is_noted_once), TEST(test_awaited_is_boosted),
+          TEST(test_nothing_to_help), TEST(test_waiter_is_unboosted_first))

@@ -334,8 +334,10 @@ static void test_counts(void)
 	policy_set_profile(policy, 1, &profile);
 	helped(policy, 1, WAITER, 0, T0);
 	helped(policy, 1, WAITER, 0, T0 + MS);
-	policy_helped(policy, 1, &none);
-	CHECK_U64(policy_view(policy, 1)->helps_total[HELP_SENT], 2);
+	CHECK_U64(policy_helped(policy, 1, &none), T0 + MS);
+	none = (struct policy_help){.round = HELP_SENT, .awaited = WAITER, .pulsed = true};
+	CHECK_U64(policy_helped(policy, 1, &none), 0);
+	CHECK_U64(policy_view(policy, 1)->helps_total[HELP_SENT], 3);
 	CHECK_U64(policy_view(policy, 1)->helps_total[HELP_NONE], 1);
 	CHECK_U64(policy_view(policy, 1)->no_pulse_total, 1);
 	CHECK_U64(policy_view(policy, 1)->holds_total, 0);

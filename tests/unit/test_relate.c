@@ -110,6 +110,8 @@ static void test_told_once_a_wait_and_not_too_often(void)
 	third.flags = PVS_FLAG_BOOSTED;
 	CHECK(!pvs_waits_for_is_told(&sender, &third, T0 + 9 * MS));
 	third.flags = 0;
+	sender.waits_from_ns = T0 + 9 * MS;
+	CHECK(!pvs_waits_for_is_told(&sender, &third, T0 + 9 * MS - 1));
 	CHECK(pvs_waits_for_is_told(&sender, &third, T0 + 9 * MS));
 }
 
