@@ -10,6 +10,9 @@
 /* With less of a CPU than that left, another vCPU would wait most of its time. */
 #define ROOM_PERMILLE 500
 
+/* A CPU that idles, but for what belongs to no domain. */
+#define IDLE_PERMILLE 900
+
 /* What a satisfied domain leaves is divided among the others, so often at most. */
 #define ROUNDS_MAX 4
 
@@ -177,31 +180,44 @@ static uint32_t count_avoided(const struct governor_domain *d)
 	return n;
 }
 
-/* One that does nothing takes no room. */
-static bool has_room(const struct governor_step *step, const struct governor_domain *d)
+/* What all domains leave of its CPUs, in permille of one. */
+static uint32_t room_permille(const struct governor_step *step, const struct governor_domain *d)
 {
 	uint32_t room = 0;
 
 	FOREACH_CPU(cpu, step, cpus_of(step, d))
 	room += 1000 - MIN(step->cpus[cpu].used_permille, 1000U);
+	return room;
+}
+
+/* One that does nothing takes no room. */
+static bool has_room(const struct governor_step *step, const struct governor_domain *d,
+                     uint32_t room)
+{
 	return !is_active(step, d) || room >= ROOM_PERMILLE ||
 	       d->n_vcpus - count_avoided(d) < whole(d->entitled_permille);
+}
+
+/* Beside a whole CPU that idles, a little waiting is none for want of CPUs. */
+static uint32_t low_permille(const struct governor_step *step, uint32_t room)
+{
+	return room >= IDLE_PERMILLE ? step->rule->high_permille : step->rule->low_permille;
 }
 
 static void measure(const struct governor_step *step, struct governor_domain *d)
 {
 	uint64_t run_ns = sum_run_ns(d), wait_ns = sum_wait_ns(d);
 	bool idle = !is_active(step, d);
-	uint32_t used = permille_of(step, run_ns);
+	uint32_t used = permille_of(step, run_ns), room = room_permille(step, d);
 
 	d->contention_permille =
 	        idle ? 0 : (uint32_t)(wait_ns / MAX((run_ns + wait_ns) / 1000, UINT64_C(1)));
-	d->has_room = has_room(step, d);
+	d->has_room = has_room(step, d, room);
 	d->least = MAX(whole(MAX(used, d->entitled_permille)), 1U);
 	d->course->highs =
 	        d->contention_permille >= step->rule->high_permille ? d->course->highs + 1 : 0;
 	d->course->lows =
-	        d->contention_permille < step->rule->low_permille ? d->course->lows + 1 : 0;
+	        d->contention_permille < low_permille(step, room) ? d->course->lows + 1 : 0;
 }
 
 /* The one before the last was so long ago that another one makes two in that time. */

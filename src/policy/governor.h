@@ -15,7 +15,8 @@
  * the one with the lowest yield order shrinks first: the host chooses who steps aside.
  *
  * Little contention after vCPUs were avoided does not tell that there is room for them. So one is
- * given back if the domains leave room on its CPUs, or if it is entitled to more than it has left.
+ * given back if the domains leave room on its CPUs, or if it is entitled to more than it has left;
+ * if they leave most of a CPU, contention above the lower threshold is no obstacle.
  * Loads come and go, so it is a try even then. Each that was in vain makes the next one wait twice
  * as long, and there are at most two reversals in a minute. Loads of the host that are no domain's
  * are not seen: for these no domain steps aside. Pure; time is a parameter.

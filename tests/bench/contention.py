@@ -151,7 +151,8 @@ def _summary(ones, load, variant):
     pairs = _pairs(ones, load, variant)
     if not pairs:
         return None
-    found = {"rounds": len(pairs), "rate": _middle(one["rate"] for one, _ in pairs), "rate_vs_untouched": _ratio(pairs, lambda one: one["rate"]),
+    found = {"rounds": len(pairs), "rate": _middle(one["rate"] for one, _ in pairs),
+             "rate_vs_untouched": _ratio(pairs, lambda one: one["rate"]),
              "boosted_permille": _middle(one["boosted_permille"] for one, _ in pairs)}
     if load == NEIGHBOUR:
         found |= {"neighbour_permille": _middle(one["neighbour_permille"] for one, _ in pairs),

@@ -29,6 +29,11 @@
 /* Always something to do: a period would be waited for when the work of a guest is in few hands. */
 static const struct behaviour computes = {
         "50ms/100us", {{.run_ns = 50 * MS, .sleep_ns = 100 * NSEC_PER_USEC, .vary_permille = 200}}};
+/* What it avoids wakes up all the same, so that the others of it always wait a little. */
+static const struct behaviour restless = {
+        "50ms/100us, ticks",
+        {{.run_ns = 50 * MS, .sleep_ns = 100 * NSEC_PER_USEC, .vary_permille = 200}},
+        .tick_every_ns = 100 * NSEC_PER_USEC};
 static const struct behaviour third = {
         "3.3ms/10ms",
         {{.run_ns = 3300 * NSEC_PER_USEC, .sleep_ns = 10 * MS, .periodic = true}},
@@ -75,6 +80,7 @@ struct scene {
 static const struct scene scenes[] = {
 	{"on-off", 2, 400, {{&computes, 1, 4}, {&minutes, 1, 4}}, 400},
 	{"both-on-off", 2, 400, {{&minutes, 2, 4}}, 400},
+	{"restless", 2, 400, {{&restless, 1, 4}, {&minutes, 1, 4}}, 400},
 	{"edge", 4, 600, {{&edge, 2, 8}}, 300},
 	{"two-each", 4, 200, {{&computes, 2, 4}}, 400},
 	{"four-guests", 4, 200, {{&computes, 4, 4}}, 400},

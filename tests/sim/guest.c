@@ -257,7 +257,7 @@ static void plan_ordinary(struct world *world, uint32_t number)
 		wake_ns = t->period_ns;
 	}
 	if (t->avoided)
-		wake_ns = world->now_ns + TICK_EVERY_NS;
+		wake_ns = world->now_ns + (t->behaviour->tick_every_ns ?: TICK_EVERY_NS);
 	t->wake_planned = true;
 	world_plan(world, MAX(wake_ns, world->now_ns + 1), HAPPENS_WAKE, number, 0);
 }

@@ -46,8 +46,9 @@ struct behaviour {
 	        phases[WORLD_PHASES_MAX]; /* in turn, then from the start; run_ns 0 ends the list */
 	uint32_t lock_permille; /* of the sleeps, this part waits for a lock in QEMU: no halt */
 	enum request_mode requests;
-	uint64_t starts_ns; /* at random within this; 0: a millisecond */
-	uint64_t after_ns;  /* and this much later */
+	uint64_t starts_ns;     /* at random within this; 0: a millisecond */
+	uint64_t after_ns;      /* and this much later */
+	uint64_t tick_every_ns; /* of a vCPU that its guest avoids; 0: ten times a second */
 	/* REQUESTS_HONEST, and agents: a timer interrupts the phases' work, which is ordinary, for
 	 * urgent work
 	 */

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The arithmetic of `tests/bench/run contention`, on rounds that are made up: argv[1] is the repository."""
 
+import contextlib
 import os
 import sys
+import threading
+import time
 import types
+from unittest import mock
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tests"))
 sys.dont_write_bytecode = True
@@ -141,6 +145,115 @@ def test_window():
     except RigError:
         return
     raise AssertionError("a guest that was alone counts")
+
+
+class FakeGuest:
+    """Says what a guest with no agent says."""
+
+    type = "kvm"
+
+    def __init__(self, name, begun):
+        self.name, self.asked, self.ipis, self._begun = name, [], 0, begun
+
+    def vcpu_tids(self):
+        return {0: 10, 1: 11}
+
+    def command(self, text, seconds=60, on_mark=None):
+        self.asked.append(text)
+        word = text.split()[0]
+        if word == "agent":
+            raise RigError("no such file")
+        if on_mark:
+            on_mark("start")
+            self._begun.wait()
+            on_mark("end")
+        if word == "interrupts":
+            self.ipis += 50
+        histogram = {"cycles": 2, "avg_us": 30, "max_us": 50, "histogram": {"10": 1, "50": 1}}
+        return {"uname": {"release": "6.1.0-guest"}, "interrupts": {"ipis": self.ipis}, "dbench": {"mb_per_s": 5.0},
+                "hackbench": {"runs": 4, "us": 2_000_000}, "pipeline": {"blocks": 9, "us": 3_000_000}, "membarrier": histogram,
+                "wakers": histogram | {"requests": 6, "us": 1_000_000}}.get(word, {})
+
+
+class FakeDaemon:
+    def __init__(self):
+        self.said = []
+
+    def ctl(self, *words):
+        self.said.append(words)
+        if "throughput" in words:
+            raise RigError('there is no profile "throughput"')
+
+    def ctl_json(self, *words):
+        self.said.append(words)
+        if words[0] == "status":
+            return {"levers": {"slice": {"available": True, "detail": ""}}}
+        return {"domain": {"vcpus": [{"boosted_ns": 1000, "ipis_seen_total": len(self.said)}, {"boosted_ns": 0, "ipis_seen_total": 0}]}}
+
+
+class FakeLoad:
+    def __init__(self):
+        self.calls = []
+
+    def resume(self):
+        self.calls.append("resume")
+
+    def pause(self):
+        self.calls.append("pause")
+
+    def used_ns(self):
+        return time.monotonic_ns()
+
+
+@contextlib.contextmanager
+def fakes(made, profiles):
+    """In place of libvirtd, QEMU and the daemon."""
+    @contextlib.contextmanager
+    def several(_options, config, names, **_more):
+        assert config["default_profile"] == "observe" and guests.SLICE in config["profiles"] and "latency" in config["profiles"]
+        begun = threading.Barrier(len(names), timeout=20)
+        made["guests"], made["daemon"], made["load"] = [FakeGuest(name, begun) for name in names], FakeDaemon(), FakeLoad()
+        yield made["daemon"], made["guests"], made["load"]
+
+    @contextlib.contextmanager
+    def profile(name, guest, _daemon):
+        profiles.append((guest.name[-1], name))
+        yield
+
+    with mock.patch.object(guests.real_guest, "several", several), mock.patch.object(guests.variants, "profile", profile), \
+            mock.patch.object(guests.proc, "run_ns", lambda tid: tid), mock.patch.object(guests.time, "sleep", lambda _: None), \
+            mock.patch.object(contention.kernel, "fair_class", lambda build: ("ok", "keeps order")):
+        yield
+
+
+def test_a_round_of_all_loads():
+    made, profiles, found = {}, [], {}
+    wanted = options(quick=True, rounds=2, rounds_file=None, rig=None, seconds=None, slow=1, build="b", guest_image="image", force=True)
+    with fakes(made, profiles):
+        contention.measure(None, wanted, found)
+    assert len(found["rounds"]) == 2
+    one = found["rounds"][0]
+    assert set(one["skipped"]) == {"throughput", "avoid", "avoid-one"} and "no profile" in one["skipped"]["throughput"]
+    assert set(one["cells"]) == {f"{load} {variant}" for load in guests.LOADS
+                                 for variant in ("untouched", "untouched-again", "slice", "latency")}
+    assert one["cells"]["dbench latency"]["rate"] == 10.0 and one["cells"]["hackbench slice"]["rate"] == 4.0
+    barrier = one["cells"]["membarrier latency"]
+    assert barrier["latency"]["cycles"] == 4 and barrier["latency"]["avg_us"] == 30 and barrier["ipis"] == 100
+    assert barrier["ipis_seen"] > 0
+    assert one["cells"]["neighbour latency"]["neighbour_permille"] > 0
+    assert {name for _, name in profiles} == {"off", "slice", "latency"}
+    assert "pipeline 4" in made["guests"][1].asked and "resume" in made["load"].calls
+    json, text = contention.report(found, wanted)
+    assert json["vms"]["2"]["dbench"] == 1.0 and json["wakers"]["2:1"]["latency"]["rounds"] == 2 and "2 x 2 vCPUs, 2 rounds" in text
+
+
+def test_only_the_first_guest_is_told():
+    made, profiles = {}, []
+    with fakes(made, profiles), guests.Guests(options(slow=1), 2, 2, "image") as both:
+        profiles.clear()
+        both.measure(guests.AVOID_ONE, guests.WAKERS, 3)
+        assert profiles == [("0", "avoid"), ("1", "off")]
+        assert sum(text.startswith("wakers") for text in made["guests"][0].asked) == 2, "once while the guest moves"
 
 
 sys.exit(run_checks(globals()))

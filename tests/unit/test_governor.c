@@ -325,6 +325,34 @@ static void test_let_go(void)
 	CHECK(!governor_is_busy(&rule, a));
 }
 
+/* The neighbour wants less by now; the one vCPU that is left waits a little for what is no
+ * domain's. */
+static uint32_t avoided_beside(uint32_t neighbour_permille)
+{
+	struct governor_domain *a;
+
+	begin(2);
+	a = add(4, 1000);
+	add(4, 1000);
+	run(10);
+	CHECK_INT(avoided(a), 3);
+	guests[1].wants_permille = neighbour_permille;
+	for (int i = 0; i < 30 && avoided(a) == 3; i++) {
+		host_run(NSEC_PER_SEC);
+		guests[0].vcpus[0].wait_ns = 60 * NSEC_PER_MSEC;
+		govern(NSEC_PER_SEC);
+		CHECK(a->contention_permille > rule.low_permille);
+	}
+	return avoided(a);
+}
+
+static void test_a_little_waiting_beside_an_idle_cpu(void)
+{
+	CHECK_LE(avoided_beside(0), 2);
+	CHECK_INT(avoided_beside(100),
+	          3); /* 600 permille of a CPU are left: little waiting counts */
+}
+
 /* ---- no flapping ---- */
 
 #define WINDOW 60 /* seconds */
@@ -462,6 +490,7 @@ static void test_4000_vcpus(void)
 
 TEST_MAIN(TEST(test_none_waits), TEST(test_shrinks_to_what_it_gets), TEST(test_deaf_guest),
           TEST(test_weights_and_sets), TEST(test_idle_neighbours), TEST(test_keeps_what_it_uses),
-          TEST(test_yield_order), TEST(test_which_vcpu), TEST(test_let_go), TEST(test_no_flapping),
+          TEST(test_yield_order), TEST(test_which_vcpu), TEST(test_let_go),
+          TEST(test_a_little_waiting_beside_an_idle_cpu), TEST(test_no_flapping),
           TEST(test_follows_a_slow_load), TEST(test_tries_in_vain), TEST(test_other_loads),
           TEST(test_mutation_flaps), TEST(test_4000_vcpus))

@@ -406,7 +406,7 @@ static void command(char *line)
 		do_stop();
 	else if (!strcmp(words[0], "poweroff"))
 		reboot(RB_POWER_OFF);
-	else
+	else if (!do_load(words, n))
 		answer("{\"ok\":false,\"error\":\"no such command\"}");
 }
 
