@@ -335,6 +335,7 @@ static void preempted(struct scene *scene, unsigned int slot, unsigned int domai
 	static const struct profile throughput = PROFILE_THROUGHPUT_INIT;
 
 	add(scene, slot, domain, cpu, &throughput);
+	account_set_sheets(&accounts, 670 * NSEC_PER_MSEC);
 	vcpus[slot].out_ns = clock_now_ns() - ago_ns;
 	__atomic_store_n(&vcpus[slot].out, PVS_OUT_PREEMPTED, __ATOMIC_RELEASE);
 }

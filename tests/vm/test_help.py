@@ -23,8 +23,8 @@ def test_the_awaited_vcpu_is_helped(guest, host):
              f"for cpu in 0 1; do systemd-run --unit={LOAD}-$cpu -p CPUAffinity=$cpu sh -c 'while :; do :; done'; done")
     try:
         with host.unchanged():
-            host.policy("throughput")
             boosts = sum(vcpu["boosts_total"] for vcpu in host.vcpus())
+            host.policy("throughput")
             pulsed = "\"pulses\":[1-9]"
             host.wait_for(f"rig-guest ask '{GUEST}' membarrier 2 >/dev/null; pvschedctl --json show '{GUEST}' | grep -q '{pulsed}'",
                           "a vCPU that was boosted since another one waited for it", 60)
