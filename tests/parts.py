@@ -71,11 +71,6 @@ PARTS = (
     # The kernel with every lever.
     Part("vm-kills", ("scripts/test", "--suite", "vm", "--host", "trixie", "--kernel", "newest", *LIMITED, "--",
                       "-k", "test_levers_after_kills", "--times", "34")),
-    # The guest's half and the host's together: also what takes minutes, with kernels in the guest other than the host's.
-    Part("vm-agent", ("scripts/test", "--suite", "vm", "--host", "bookworm", "--kernel", "6.1", *LIMITED, "--",
-                      "-k", "test_agent", "--long")),
-    Part("vm-agent-newest", ("scripts/test", "--suite", "vm", "--host", "trixie", "--kernel", "newest", *LIMITED, "--",
-                             "-k", "test_agent", "--long")),
     Part("trixie-build", ("scripts/debian-root", "--suite", "trixie", "--same-pids", "--packages", "build", "test", "--",
                           "scripts/test", "--suite", "unit", "--no-install", "--build-dir", "/tmp/pvschedd-build")),
     Part("sanitized", ("scripts/test", "--sanitize", "address", *LIMITED)),

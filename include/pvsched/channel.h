@@ -73,8 +73,10 @@ struct pvsched_channel_cpu {
 /** Followed by @n_policies and then @n_cpus entries; each cpu_index, apic_id and address once. */
 struct pvsched_channel_hello {
 	struct pvsched_channel_head head;
-	__u32 abi_version;      /* of the page: PVSCHED_ABI_VERSION */
-	__u32 agent_generation; /* as in the pages, not 0; another one at each start of the agent */
+	__u32 abi_version; /* of the page: PVSCHED_ABI_VERSION */
+	/* not 0; another one at each start of the agent. A page has it as soon as its scheduler's
+	 * words count, which may be after the page was proven */
+	__u32 agent_generation;
 	__u32 n_policies;       /* 1 to PVSCHED_CHANNEL_POLICIES_MAX */
 	__u32 n_cpus;           /* online; 1 to PVSCHED_CHANNEL_CPUS_MAX */
 	__u64 cs_unavailable;   /* PVSCHED_CS_*: what the guest's tracer cannot see */

@@ -70,13 +70,18 @@ static int read_cmdline(const struct thread_id *qemu, struct look *look)
 	return ram_facts_of_cmdline(cmdline, (size_t)size, &look->facts);
 }
 
-/* A page of the claim, in whole. The guest may write it meanwhile, so it is judged on the copy. */
+/*
+ * A page of the claim, in whole. The guest may write it meanwhile, so it is judged on the copy. An
+ * agent announces itself in a page when its tracer has seen the CPU switch, which an idle or a long
+ * running one does later.
+ */
 static bool is_page(const struct pvsched_page *page, const struct reader_request *request,
                     const struct pvsched_channel_cpu *cpu)
 {
 	return page->nonce == request->claim.nonce &&
 	       page->generation_echo == request->generation &&
-	       page->agent_generation == request->claim.agent_generation &&
+	       (!page->agent_generation ||
+	        page->agent_generation == request->claim.agent_generation) &&
 	       page->abi_version == PVSCHED_ABI_VERSION && page->apic_id == cpu->apic_id &&
 	       page->cpu_index == cpu->cpu_index;
 }

@@ -26,7 +26,7 @@ from rig.proc import RigError  # noqa: E402
 DEATHS_MAX = 1
 # What disturbs the others comes after them.
 ORDER = ("test_host.py", "test_preempt_rt.py", "test_tracer.py", "test_unit.py", "test_journal.py", "test_metrics.py",
-         "test_kvm.py", "test_help.py", "test_levers.py", "test_trial.py", "test_guest_pages.py", "test_agent.py", "test_agent_long.py",
+         "test_kvm.py", "test_help.py", "test_levers.py", "test_trial.py", "test_guest_pages.py", "test_agent.py",
          "test_reader.py", "test_clocks.py",
          "test_step_aside.py", "test_deaths.py", "test_packages.py", "test_bare.py", "test_proxmox.py", "test_across.py", "test_migration.py", "test_rig.py")
 # Of packages that an older Debian built.
@@ -42,7 +42,6 @@ def pytest_addoption(parser):
     parser.addoption("--name", help="its name, so that two runs can go on at once (default: such as vm-6-1 with "
                      "kernel 6.1, vm-trixie-6-12)")
     parser.addoption("--times", type=int, default=6, help="how often the test of levers kills the daemon in each profile")
-    parser.addoption("--long", action="store_true", help="runs the tests that take minutes each, too")
     parser.addoption("--keep-host", action="store_true", help="leaves the host running, for use with "
                      "scripts/rig --name vm-6-1")
 
@@ -53,7 +52,6 @@ def pytest_configure(config):
     except RigError as error:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "any_kernel: no kernel changes it: runs on Debian 12 with 6.1 alone")
-    config.addinivalue_line("markers", "long: takes minutes, so it runs with --long alone")
     config.deaths, config.notes, config.figures, config.about = [], [], [], None
     config.enabled = {}
 
@@ -73,10 +71,6 @@ def pytest_collection_modifyitems(config, items):
                  item.path.name in NEWER_ONLY and config.option.host == recipe.SUITES[0]]
     items[:] = [item for item in items if item not in elsewhere]
     config.hook.pytest_deselected(items=elsewhere)
-    if not config.getoption("--long"):
-        config.long = [item for item in items if item.get_closest_marker("long")]
-        items[:] = [item for item in items if item not in config.long]
-        config.hook.pytest_deselected(items=config.long)
     items.sort(key=lambda item: ORDER.index(item.path.name))
     if os.geteuid() != 0:
         for item in items:
@@ -128,8 +122,6 @@ def pytest_terminal_summary(terminalreporter, config):
     if left_out:
         terminalreporter.write_line(f"left out on {config.option.host} with {config.option.kernel}: {len(left_out)} tests "
                                     "that no kernel changes (--every runs them)")
-    if getattr(config, "long", []):
-        terminalreporter.write_line(f"left out: {len(config.long)} tests that take minutes each (--long runs them)")
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ class Pair:
     def __init__(self, here):
         self.here, self.there = here, Host(here.debian, here.kernel, f"{here.name}b")
 
-    def prepare(self, name=GUEST):
+    def prepare(self):
         for host in (self.here, self.there):
             host.ensure()
             host.run(_LISTEN)
-        directory = self.here.command_directory(name)
+        directory = self.here.run("cat /var/tmp/vm-guest.dir").strip()
         self.there.run(f"mkdir -p -m 755 '{directory}'")
         # libvirt looks up both names, and must not wait for a name server: there is none.
         for host in (self.here, self.there):
@@ -35,9 +35,9 @@ class Pair:
         with open(f"{host.machine().directory}/number", encoding="ascii") as file:
             return f"192.168.230.{file.read().strip()}"
 
-    def migrate(self, source, target, name=GUEST):
+    def migrate(self, source, target):
         address = self._address(target)
-        source.run(f"virsh migrate --live '{name}' qemu+tcp://{address}/system --migrateuri tcp://{address}", timeout=240)
+        source.run(f"virsh migrate --live '{GUEST}' qemu+tcp://{address}/system --migrateuri tcp://{address}", timeout=240)
 
     def come_home(self):
         """The guest is on the first host again, or nowhere: then the next test restores one."""

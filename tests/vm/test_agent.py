@@ -3,7 +3,7 @@
 
 from agent_guest import AGENT_HEARD, IS_URGENT, LEASE_S, MARGIN, NAME, ORDINARY, REAL_TIME, URGENT_ONLY, VCPU
 
-RUNS_SECONDS = 6  # so long the boosts are counted
+RUNS_SECONDS = 4  # so long the boosts are counted
 
 
 def test_live(agent, figure):
