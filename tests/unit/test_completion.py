@@ -93,7 +93,7 @@ def checks(source, generate, directory):
     yield "domains whose policy is set", shell.ask("policy", "unset", ""), {"gone", r"a\ b"}
     shell.program("pvschedctl", f"cat <<'END'\n{CONFIG}\nEND")
     yield "profiles of the configuration", shell.ask("policy", "set", "web", ""), {
-        "off", "observe", "interactive", "latency", "auto", "my-own"}
+        "off", "observe", "interactive", "latency", "auto", "throughput", "my-own"}
     shell.program("pvschedctl", '[ "$*" = "show a b:1 --json" ] && echo \'{"domain":{"vcpus":[{"vcpu":0,"tid":7},{"vcpu":12}]}}\'')
     yield "vCPUs of the domain", shell.ask("explain", "a\\ b:1", "--vcpu", ""), {"0", "12"}
     yield "vCPUs that begin so", shell.ask("boost", "a\\ b:1", "--for", "5ms", "--vcpu", "1"), {"12"}

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-
 /*
  * pvschedctl below its main(): questions to a fake daemon, and its answers as text.
  */

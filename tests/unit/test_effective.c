@@ -161,8 +161,11 @@ static size_t check_keys(const struct json_value *properties, const char *prefix
 		if (json_is_annotation(property))
 			continue;
 		snprintf(key, sizeof(key), "%s.%s", prefix, json_key(property));
-		place(key);
 		n++;
+		if (json_member(property, "properties"))
+			check_keys(json_member(property, "properties"), key);
+		else
+			place(key);
 	}
 	return n;
 }
