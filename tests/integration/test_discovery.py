@@ -36,7 +36,7 @@ def test_helpers_are_recorded(scene):
     daemon.wait_known(domain)
     helpers = daemon.ctl_json("show", domain.name)["domain"]["helpers"]
     # of one that is not boosted none is watched
-    assert {"tid": domain.pid, "role": "emulator", "watched": False} in helpers
+    assert {"tid": domain.pid, "role": "emulator", "watched": False, "follows": False} in helpers
     assert domain.tid not in [helper["tid"] for helper in helpers]
 
 
