@@ -63,7 +63,7 @@ def test_throughput_arms_nothing(scene):
     assert not attributes.boosted(domain.tid)
     shown = daemon.ctl_json("show", domain.name)["domain"]
     assert shown["policy"] == "awaited-only@1" and shown["sources"]["policy"] == "built in: profile throughput"
-    assert "another vCPU of its domain waits for it" in daemon.ctl("explain", domain.name)
+    assert "while a vCPU of its domain waits for it" in daemon.ctl("explain", domain.name)
     (before,) = shown["vcpus"]
     assert before["ipis_seen_total"] == 0 and set(before["help"].values()) == {0}, before
     proc.wait_for(lambda: daemon.ctl_json("show", domain.name)["domain"]["vcpus"][0]["halts"] > before["halts"] + 100, 20,
