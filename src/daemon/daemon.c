@@ -41,7 +41,6 @@ struct daemon {
 	uint32_t sheet_permille; /* what a CPU's sheet holds on this kernel */
 	struct accounts accounts;
 	struct booster *booster;
-
 	struct pass *pass; /* NULL: not yet */
 	struct domains *domains;
 	struct engine *engine; /* NULL: not yet */
