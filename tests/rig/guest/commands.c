@@ -12,8 +12,8 @@
  *                                       # start, # end, {"ok":true,"cycles":N,"avg_us":..,...,
  *                                       "histogram":{"US":N}}; ends at LOOPS or SECONDS, whichever
  *                                       is first
- *   switches N [PID]                    # start, # end, {"ok":true,"us":N,"agent_ran":N}: how long it
- *                                       took, and how often process PID ran
+ *   switches N [PID]                    # start, # end, {"ok":true,"us":N,"agent_ran":N}: how
+ *                                       long it took, and how often process PID ran
  *   hackbench, dbench, pipeline, wakers, interrupts
  *                                       loads of several tasks, and their interrupts: see loads.c
  *   membarrier SECONDS                  # start, # end, as cyclictest: how long each call took that
