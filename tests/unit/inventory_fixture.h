@@ -27,3 +27,21 @@ static inline struct domain *domain_make(const char *uuid, const char *name, pid
 	}
 	return domain;
 }
+
+/* A domain of QEMU 100 with one vCPU and @n helpers: QEMU's first thread, and 110 and up of that
+ * role. */
+static inline struct domain *domain_make_helpers(const char *uuid, size_t n, enum helper_role role)
+{
+	struct domain *domain = domain_make(uuid, "web", 100, 1);
+
+	domain->n_helpers = n;
+	domain->helpers = calloc(n, sizeof(*domain->helpers));
+	CHECK(domain->helpers);
+	domain->helpers[0] = (struct helper_thread){domain->qemu, HELPER_EMULATOR};
+	for (size_t i = 1; i < n; i++) {
+		pid_t tid = 109 + (pid_t)i;
+
+		domain->helpers[i] = (struct helper_thread){{tid, (uint64_t)tid * 10}, role};
+	}
+	return domain;
+}

@@ -10,21 +10,10 @@
  */
 static struct inventory_domain *begin_helpers(size_t n, enum helper_role role)
 {
-	struct domain *domain;
 	struct inventory_domain *d;
 
 	begin();
-	domain = domain_make(WEB, "web", 100, 1);
-	domain->n_helpers = n;
-	domain->helpers = calloc(n, sizeof(*domain->helpers));
-	CHECK(domain->helpers);
-	domain->helpers[0] = (struct helper_thread){domain->qemu, HELPER_EMULATOR};
-	for (size_t i = 1; i < n; i++) {
-		pid_t tid = 109 + (pid_t)i;
-
-		domain->helpers[i] = (struct helper_thread){{tid, (uint64_t)tid * 10}, role};
-	}
-	d = see(domain);
+	d = see(domain_make_helpers(WEB, n, role));
 	for (size_t i = 0; i < ARRAY_SIZE(plan_domains); i++)
 		plan_domains[i].follow = (struct follow_plan){
 		        .wanted = true,

@@ -51,20 +51,6 @@ bool number(const char *word, long min, long max, long *ret)
 	return *ret >= min && *ret <= max;
 }
 
-int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-void sleep_until(int64_t ns)
-{
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-	                &(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
-}
-
 /* The number after "NAME": in what was answered. */
 static long answered(const char *name)
 {

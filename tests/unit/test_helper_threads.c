@@ -18,18 +18,9 @@ static void on_gone(void *userdata, struct inventory_domain *d)
 /* A domain of QEMU 100 with the helpers 100 (its first thread), 110, 111, ... */
 static struct inventory_domain *begin(size_t n, enum helper_role role)
 {
-	struct domain *domain = domain_make(WEB, "web", 100, 1);
+	struct domain *domain = domain_make_helpers(WEB, n, role);
 	struct inventory_domain *d;
 
-	domain->n_helpers = n;
-	domain->helpers = calloc(n, sizeof(*domain->helpers));
-	CHECK(domain->helpers);
-	domain->helpers[0] = (struct helper_thread){domain->qemu, HELPER_EMULATOR};
-	for (size_t i = 1; i < n; i++) {
-		pid_t tid = 109 + (pid_t)i;
-
-		domain->helpers[i] = (struct helper_thread){{tid, (uint64_t)tid * 10}, role};
-	}
 	inventory_clear(&inventory);
 	inventory_init(&inventory, NULL, on_gone, NULL);
 	CHECK_INT(inventory_seen(&inventory, domain, &d), INVENTORY_NEW);

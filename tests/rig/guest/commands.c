@@ -99,20 +99,6 @@ bool number(const char *word, long min, long max, long *ret)
 	return !errno && end != word && !*end && *ret >= min && *ret <= max;
 }
 
-int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-void sleep_until(int64_t ns)
-{
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-	                &(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
-}
-
 static void first_line(const char *path, char *ret, size_t size)
 {
 	FILE *file = fopen(path, "re");

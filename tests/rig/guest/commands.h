@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /*
  * Latencies above are counted as overflows; the maximum stays exact. cyclictest prints every
@@ -31,8 +32,19 @@ void fail(const char *what, int error);
 /** The whole word is a decimal number from min to max. */
 bool number(const char *word, long min, long max, long *ret);
 
-int64_t now_ns(void);
-void sleep_until(int64_t ns);
+static inline int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static inline void sleep_until(int64_t ns)
+{
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
+	                &(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
+}
 
 /** Runs a program to its end; returns its exit code, or -1. Its standard output goes to the file
  * OUTPUT. */
